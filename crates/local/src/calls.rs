@@ -1,0 +1,74 @@
+//! Every call that a function made to a backend, in the order in which they arrived.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+
+/// One backend call. A `PostgreSQL` call is a turn: what the client sends after an answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Call {
+    /// Counts from 1 without gaps.
+    pub n: u64,
+    /// The calling function, by its crate's name.
+    pub function: String,
+    /// `chime`, `dynamodb`, `secretsmanager`, `postgres` ...
+    pub service: String,
+    /// The AWS operation (`CreateAttendee`), or the name a statement carries in its leading comment.
+    pub operation: String,
+    /// Whether the function's role allows it.
+    pub allowed: bool,
+    /// HTTP status of the answer; for `PostgreSQL` 200 or 500. 0: nothing was answered (killed, dropped).
+    pub status: u16,
+    /// What was sent.
+    pub request: CallRequest,
+}
+
+/// What a call sent. Bodies are kept for assertions; they live in memory only.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct CallRequest {
+    /// HTTP method; empty for `PostgreSQL`.
+    pub method: String,
+    /// HTTP path with query; empty for `PostgreSQL`.
+    pub path: String,
+    /// Body as text, or the SQL text.
+    pub body: String,
+}
+
+/// The log of calls. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct CallLog(Arc<Mutex<Vec<Call>>>);
+
+impl CallLog {
+    /// Records a call on its arrival, so that the order is that of arrival; the answer's status comes later.
+    pub fn begin(&self, function: &str, service: &str, operation: &str, request: CallRequest) -> u64 {
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let n = calls.len() as u64 + 1;
+        calls.push(Call {
+            n,
+            function: function.to_owned(),
+            service: service.to_owned(),
+            operation: operation.to_owned(),
+            allowed: true,
+            status: 0,
+            request,
+        });
+        n
+    }
+
+    /// Records how call `n` was answered.
+    pub fn end(&self, n: u64, allowed: bool, status: u16) {
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = usize::try_from(n).ok().and_then(|n| n.checked_sub(1));
+        if let Some(call) = place.and_then(|place| calls.get_mut(place)) {
+            call.allowed = allowed;
+            call.status = status;
+        }
+    }
+
+    /// The calls after number `n`.
+    #[must_use]
+    pub fn since(&self, n: u64) -> Vec<Call> {
+        let calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.iter().filter(|call| call.n > n).cloned().collect()
+    }
+}

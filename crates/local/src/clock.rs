@@ -1,0 +1,48 @@
+//! The cloud's clock: real time plus an offset that tests and developers move forward.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use time::OffsetDateTime;
+use tokio::sync::watch;
+
+/// Time as everything in the local cloud sees it. Cheap to clone; all clones move together.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    offset_ms: Arc<AtomicI64>,
+    moved: Arc<watch::Sender<()>>,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { offset_ms: Arc::default(), moved: Arc::new(watch::Sender::new(())) }
+    }
+}
+
+impl Clock {
+    /// Milliseconds since 1970, as API Gateway's `timeEpoch` and Chime's event timestamps count them.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        let real = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
+        i64::try_from(real).unwrap_or(i64::MAX).saturating_add(self.offset_ms.load(Ordering::SeqCst))
+    }
+
+    /// The same instant as a date.
+    #[must_use]
+    pub fn now(&self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.now_ms()) * 1_000_000)
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+
+    /// Moves the clock forward and wakes whoever waits for it.
+    pub fn advance(&self, seconds: u32) {
+        self.offset_ms.fetch_add(i64::from(seconds) * 1000, Ordering::SeqCst);
+        self.moved.send_replace(());
+    }
+
+    /// Tells when the clock was moved.
+    #[must_use]
+    pub fn moves(&self) -> watch::Receiver<()> {
+        self.moved.subscribe()
+    }
+}

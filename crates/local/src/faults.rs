@@ -1,0 +1,105 @@
+//! Faults on demand, put on the backend calls of functions.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The service's own throttling answer, without effect.
+    Throttle,
+    /// The service's own internal error, without effect.
+    Error,
+    /// The call takes `ms` longer.
+    Latency,
+    /// The call takes effect and its answer is lost: the connection closes.
+    Drop,
+    /// The calling environment is killed before the call takes effect.
+    KillBefore,
+    /// The calling environment is killed after the call took effect and before it is answered.
+    KillAfter,
+}
+
+/// One fault, as `POST /_local/faults` takes it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Fault {
+    /// Service as in the log of calls; `*` is any.
+    pub service: String,
+    /// Operation as in the log of calls; any when absent.
+    #[serde(default)]
+    pub operation: Option<String>,
+    /// Calling function; any when absent.
+    #[serde(default)]
+    pub function: Option<String>,
+    /// What goes wrong.
+    pub kind: Kind,
+    /// Begin with the nth matching call from now, counting from 1.
+    #[serde(default)]
+    pub nth: Option<u32>,
+    /// Milliseconds, for latency.
+    #[serde(default)]
+    pub ms: Option<u64>,
+    /// How many matching calls it hits. Absent: one when `nth` is given, else all until the faults are deleted.
+    #[serde(default)]
+    pub times: Option<u32>,
+}
+
+/// What happens to one call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fate {
+    /// How much later it is carried out.
+    pub latency: Duration,
+    /// What else goes wrong; the first fault that matches decides.
+    pub fault: Option<Kind>,
+}
+
+#[derive(Debug)]
+struct Armed {
+    fault: Fault,
+    seen: u32,
+}
+
+/// The faults in force. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Faults(Arc<Mutex<Vec<Armed>>>);
+
+impl Faults {
+    /// Puts a fault in force.
+    pub fn add(&self, fault: Fault) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Armed { fault, seen: 0 });
+    }
+
+    /// Ends all faults.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Decides a call's fate and counts it. To be asked once for each call.
+    #[must_use]
+    pub fn fate(&self, service: &str, operation: &str, function: &str) -> Fate {
+        let mut fate = Fate::default();
+        for armed in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+            let fault = &armed.fault;
+            let matches = (fault.service == "*" || fault.service == service)
+                && fault.operation.as_deref().is_none_or(|it| it == operation)
+                && fault.function.as_deref().is_none_or(|it| it == function);
+            if !matches {
+                continue;
+            }
+            armed.seen += 1;
+            let first = fault.nth.unwrap_or(1);
+            let times = fault.times.or(fault.nth.map(|_| 1));
+            let hit = armed.seen >= first && times.is_none_or(|times| armed.seen - first < times);
+            match (hit, fault.kind) {
+                (false, _) => {}
+                (true, Kind::Latency) => fate.latency += Duration::from_millis(fault.ms.unwrap_or(0)),
+                (true, kind) => fate.fault = fate.fault.or(Some(kind)),
+            }
+        }
+        fate
+    }
+}

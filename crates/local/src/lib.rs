@@ -1,0 +1,7 @@
+#![doc = include_str!("../README.md")]
+
+pub mod calls;
+pub mod clock;
+pub mod faults;
+pub mod identity;
+pub mod plan;

@@ -1,0 +1,2 @@
+#[tokio::main(flavor = "current_thread")]
+async fn main() {}
