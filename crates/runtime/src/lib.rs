@@ -1,1 +1,21 @@
 #![doc = include_str!("../README.md")]
+
+mod answer;
+mod aws;
+mod config;
+mod json;
+mod request;
+mod run;
+mod secrets;
+mod trigger;
+
+pub use answer::Answer;
+pub use aws::sdk_config;
+pub use config::{ConfigError, Env};
+pub use request::{Request, Route};
+pub use run::{run, start_logging};
+pub use secrets::{ReadSecret, secret_reader};
+pub use trigger::Trigger;
+
+/// What ends a function's `main`: a configuration error, or the Lambda runtime itself.
+pub type Error = lambda_runtime::Error;

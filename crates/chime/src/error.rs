@@ -1,0 +1,96 @@
+//! Failures of the API, by what they tell about the effect of the call.
+
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::http::Response;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use domain::error::{Source, reason};
+
+/// Why a call did not answer what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No such meeting or attendee in this control region: it is over.
+    #[error("chime does not know it")]
+    NotFound,
+    /// The same token is being worked on by another call.
+    #[error("chime works on the same token at this moment")]
+    Conflict(#[source] Source),
+    /// Too fast. Nothing was done.
+    #[error("chime throttles")]
+    Throttled(#[source] Source),
+    /// A quota of the account is used up. Nothing was done.
+    #[error("a chime quota is used up")]
+    Limit(#[source] Source),
+    /// Refused: a defect of ours or of the role. Nothing was done.
+    #[error("chime refuses: {code}")]
+    Refused {
+        /// Its code.
+        code: String,
+        /// What it said.
+        #[source]
+        source: Source,
+    },
+    /// Not reached, no answer in time, or an error of its own: whether it took effect is not known.
+    #[error("chime is unavailable")]
+    Unavailable(#[source] Source),
+}
+
+impl Error {
+    /// Whether the call is known to have had no effect.
+    #[must_use]
+    pub const fn without_effect(&self) -> bool {
+        match self {
+            Self::NotFound | Self::Throttled(_) | Self::Limit(_) | Self::Refused { .. } => true,
+            Self::Conflict(_) | Self::Unavailable(_) => false,
+        }
+    }
+
+    /// What a failed session says of why, for operators: a constant, never Chime's own words.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::NotFound => "meeting_gone",
+            Self::Conflict(_) => "chime_conflict",
+            Self::Throttled(_) => "chime_throttled",
+            Self::Limit(_) => "chime_limit_reached",
+            Self::Refused { .. } => "chime_refused",
+            Self::Unavailable(_) => "chime_unavailable",
+        }
+    }
+
+    pub(crate) fn of<E>(error: SdkError<E, Response>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let status = error.raw_response().map(|response| response.status().as_u16());
+        let code = error.code().unwrap_or_default().to_owned();
+        let source: Source = Box::new(error);
+        match (code.as_str(), status) {
+            ("NotFoundException", _) => Self::NotFound,
+            ("ConflictException", _) => Self::Conflict(source),
+            ("ThrottlingException", _) | (_, Some(429)) => Self::Throttled(source),
+            ("LimitExceededException", _) => Self::Limit(source),
+            (_, Some(400..=499)) => Self::Refused { code, source },
+            _ => Self::Unavailable(source),
+        }
+    }
+}
+
+impl From<Error> for domain::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound => Self::Gone(reason::MEETING_EXPIRED),
+            Error::Throttled(_) => {
+                Self::TooMany { reason: reason::CALLS_THROTTLED, retry_after: Duration::from_secs(1) }
+            }
+            Error::Limit(_) => {
+                Self::TooMany { reason: reason::CALL_LIMIT_REACHED, retry_after: Duration::from_secs(30) }
+            }
+            Error::Refused { .. } => Self::internal(error),
+            Error::Conflict(_) | Error::Unavailable(_) => {
+                Self::Unavailable { backend: "chime", source: Box::new(error) }
+            }
+        }
+    }
+}

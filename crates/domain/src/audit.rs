@@ -1,0 +1,180 @@
+//! The audit log: what is written, and the chain that shows whether anyone touched it.
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+
+/// A SHA-256.
+pub type Hash = [u8; 32];
+
+/// What the first entry of a chain takes for the hash before it.
+pub const GENESIS: Hash = [0; 32];
+
+/// The hash of an entry: SHA-256 over the previous hash (32 bytes), the chain's id (UTF-8), the entry's number
+/// (8 bytes, big-endian) and the payload (UTF-8, exactly as stored). The database computes the same in
+/// `audit_append`, so that number and hash are taken under one lock.
+#[must_use]
+pub fn entry_hash(previous: &Hash, chain: &str, seq: i64, payload: &str) -> Hash {
+    let mut hasher = Sha256::new();
+    hasher.update(previous);
+    hasher.update(chain.as_bytes());
+    hasher.update(seq.to_be_bytes());
+    hasher.update(payload.as_bytes());
+    hasher.finalize().into()
+}
+
+/// One entry as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number in its chain, from 1 without gaps.
+    pub seq: i64,
+    /// The exact payload text.
+    pub payload: String,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+/// Where a chain breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// An entry is missing or stands twice; its number was expected.
+    #[error("entry {0} is missing")]
+    Missing(i64),
+    /// The entry's payload, its number or its predecessor is not what was hashed.
+    #[error("entry {0} was changed")]
+    Changed(i64),
+}
+
+/// Checks a chain from its first entry on, in the order of numbers.
+///
+/// # Errors
+/// The first place where it breaks.
+pub fn verify(chain: &str, entries: &[Entry]) -> Result<Hash, Broken> {
+    let mut previous = GENESIS;
+    for (entry, expected) in entries.iter().zip(1..) {
+        if entry.seq != expected {
+            return Err(Broken::Missing(expected));
+        }
+        if entry.hash != entry_hash(&previous, chain, entry.seq, &entry.payload) {
+            return Err(Broken::Changed(expected));
+        }
+        previous = entry.hash;
+    }
+    Ok(previous)
+}
+
+/// How a request came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// Over API Gateway, with a checked token.
+    Api,
+    /// By direct invocation, checked by IAM.
+    Direct,
+    /// By a schedule of ours.
+    Schedule,
+}
+
+/// Where a change comes from: written into its audit entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Origin {
+    /// The Lambda request's id, also in the logs and in answers.
+    pub request_id: String,
+    /// How it came in.
+    pub via: Via,
+    /// The caller's address, from API Gateway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// The caller's `User-Agent`, at most 256 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// When the trigger says it came; the `now` of every rule.
+    #[serde(rename = "at", serialize_with = "crate::stamp::serialize")]
+    pub now: OffsetDateTime,
+}
+
+/// What an entry tells. Names are what privacy officers read; they are never renamed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// A call became active.
+    CallStarted,
+    /// A call's meeting could not be made.
+    CallFailed,
+    /// The provider asked for the end.
+    CallEndRequested,
+    /// A call is over.
+    CallEnded,
+    /// Someone was given an attendee, or came back after leaving.
+    ParticipantJoined,
+    /// Someone said that they leave.
+    ParticipantLeft,
+}
+
+impl Event {
+    /// As it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CallStarted => "call.started",
+            Self::CallFailed => "call.failed",
+            Self::CallEndRequested => "call.end_requested",
+            Self::CallEnded => "call.ended",
+            Self::ParticipantJoined => "participant.joined",
+            Self::ParticipantLeft => "participant.left",
+        }
+    }
+}
+
+/// The chain of an appointment across all its sessions; also its partition key in the audit table.
+#[must_use]
+pub fn appointment_chain(appointment: crate::id::AppointmentId) -> String {
+    format!("APPT#{appointment}")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn chain_of(payloads: &[String]) -> Vec<Entry> {
+        let mut previous = GENESIS;
+        payloads
+            .iter()
+            .zip(1..)
+            .map(|(payload, seq)| {
+                previous = entry_hash(&previous, "APPT#a", seq, payload);
+                Entry { seq, payload: payload.clone(), hash: previous }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_hash_is_over_previous_chain_number_and_payload() {
+        let mut bytes = vec![0_u8; 32];
+        bytes.extend_from_slice(b"APPT#a\0\0\0\0\0\0\0\x01{}");
+        assert_eq!(entry_hash(&GENESIS, "APPT#a", 1, "{}"), Hash::from(Sha256::digest(&bytes)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_touch_shows(payloads in prop::collection::vec(".{0,40}", 1..12), at in any::<prop::sample::Index>()) {
+            let good = chain_of(&payloads);
+            prop_assert_eq!(verify("APPT#a", &good), Ok(good[good.len() - 1].hash));
+            let at = at.index(good.len());
+            let number = good[at].seq;
+
+            let mut changed = good.clone();
+            changed[at].payload.push('x');
+            prop_assert_eq!(verify("APPT#a", &changed), Err(Broken::Changed(number)));
+
+            let mut removed = good.clone();
+            removed.remove(at);
+            if at < removed.len() {
+                prop_assert_eq!(verify("APPT#a", &removed), Err(Broken::Missing(number)));
+            }
+            prop_assert_eq!(verify("APPT#b", &good), Err(Broken::Changed(1)));
+        }
+    }
+}

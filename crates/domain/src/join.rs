@@ -1,0 +1,57 @@
+//! What a member's request to join a call comes to.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use crate::call::{Attendee, Session, Target, View};
+use crate::error::{Error, reason};
+use crate::liveness;
+use crate::state::{ParticipantStatus, SessionStatus};
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Join<'a> {
+    /// In the call already: answer what is stored.
+    Resume(&'a Session, &'a Attendee),
+    /// Was in the call and left: note the return, answer what is stored.
+    Return(&'a Session, &'a Attendee),
+    /// Has an attendee, but whether the meeting still lives must be asked first.
+    Check(&'a Session, &'a Attendee),
+    /// Needs an attendee. Making it tells whether the meeting lives.
+    Attend(&'a Session),
+}
+
+/// Decides a join. `checked`: the client found the stored meeting dead and wants it asked for.
+///
+/// # Errors
+/// 403 for strangers and the removed; 404 where no call is on; 409 while it is being started; 410 for a call that is over.
+pub fn decide(view: &View, target: Target, checked: bool, now: OffsetDateTime) -> Result<Join<'_>, Error> {
+    view.member()?;
+    let session = view.session.as_ref().ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
+    match session.status {
+        SessionStatus::Active => {}
+        SessionStatus::Creating => {
+            return Err(Error::Conflict {
+                reason: reason::CALL_NOT_READY,
+                retry_after: Some(Duration::from_secs(1)),
+            });
+        }
+        SessionStatus::Ending | SessionStatus::Ended | SessionStatus::Failed => {
+            return Err(match target {
+                Target::Appointment(_) => Error::NotFound(reason::NO_ACTIVE_CALL),
+                Target::Meeting(_) => Error::Gone(reason::MEETING_EXPIRED),
+            });
+        }
+    }
+    let status = view.me.as_ref().map(|me| me.status);
+    if status == Some(ParticipantStatus::Removed) {
+        return Err(Error::Forbidden(reason::REMOVED_FROM_CALL));
+    }
+    Ok(match (view.attendee(), status) {
+        (None, _) => Join::Attend(session),
+        (Some(attendee), _) if checked || !liveness::known(session, now) => Join::Check(session, attendee),
+        (Some(attendee), Some(ParticipantStatus::Joined)) => Join::Resume(session, attendee),
+        (Some(attendee), _) => Join::Return(session, attendee),
+    })
+}

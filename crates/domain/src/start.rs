@@ -1,0 +1,70 @@
+//! What a provider's request to start a call comes to.
+
+use time::OffsetDateTime;
+
+use crate::call::{Attendee, CANCELLED, Member, Session, View};
+use crate::error::{Error, reason};
+use crate::liveness;
+use crate::state::{Role, SessionStatus};
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Start<'a> {
+    /// This request opened the session, or took it over: make the meeting.
+    Create(&'a Session),
+    /// Another request makes the meeting: look again, and take over when it does not move.
+    Wait(&'a Session),
+    /// The call is on and the caller has an attendee: answer what is stored.
+    Resume(&'a Session, &'a Attendee),
+    /// The call is on by our account; ask Chime before answering what is stored.
+    Check(&'a Session),
+    /// The call is on and the caller has no place in it yet: join it.
+    Join(&'a Session),
+    /// The previous call is still being ended: finish that, then start again.
+    FinishEnd(&'a Session),
+}
+
+/// Decides a start. `request` is this request's id.
+///
+/// # Errors
+/// 403 for everyone but the provider; 409 where the appointment is not one to be held by video.
+pub fn decide<'a>(view: &'a View, request: &str, now: OffsetDateTime) -> Result<Start<'a>, Error> {
+    let member = may_start(view)?;
+    let Some(session) = view.session.as_ref().filter(|session| session.status.is_open()) else {
+        return Err(why_not_opened(&member));
+    };
+    Ok(match session.status {
+        SessionStatus::Creating if session.attempt_by.as_deref() == Some(request) => Start::Create(session),
+        SessionStatus::Creating => Start::Wait(session),
+        SessionStatus::Ending => Start::FinishEnd(session),
+        SessionStatus::Active => match view.attendee() {
+            _ if !liveness::known(session, now) => Start::Check(session),
+            Some(attendee) => Start::Resume(session, attendee),
+            None => Start::Join(session),
+        },
+        SessionStatus::Ended | SessionStatus::Failed => return Err(why_not_opened(&member)),
+    })
+}
+
+/// The caller, if they may start this appointment's call.
+///
+/// # Errors
+/// 403 for everyone but the provider.
+pub fn may_start(view: &View) -> Result<Member<'_>, Error> {
+    let member = view.member()?;
+    match member.role {
+        Role::Provider => Ok(member),
+        Role::Patient | Role::Observer => Err(Error::Forbidden(reason::PATIENT_CANNOT_CREATE)),
+    }
+}
+
+fn why_not_opened(member: &Member<'_>) -> Error {
+    let conflict = |reason| Error::Conflict { reason, retry_after: None };
+    if !member.appointment.video_enabled {
+        conflict(reason::VIDEO_NOT_ENABLED)
+    } else if CANCELLED.contains(&member.appointment.status.as_str()) {
+        conflict(reason::APPOINTMENT_CANCELLED)
+    } else {
+        Error::internal("the provider's start opened no session")
+    }
+}

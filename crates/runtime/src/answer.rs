@@ -1,0 +1,126 @@
+//! What goes out: JSON with a status, and every error mapped once.
+
+use domain::Error;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// A use case's answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// A JSON answer.
+    ///
+    /// # Errors
+    /// When the value has no JSON form: a defect.
+    pub fn json(status: u16, body: &impl Serialize) -> Result<Self, Error> {
+        Ok(Self { status, body: serde_json::to_value(body).map_err(Error::internal)? })
+    }
+
+    /// The answer of a run that nobody reads but the log.
+    #[must_use]
+    pub const fn done() -> Self {
+        Self { status: 200, body: Value::Null }
+    }
+}
+
+/// The status an error has over HTTP.
+pub(crate) const fn status(error: &Error) -> u16 {
+    match error {
+        Error::Malformed { .. } => 400,
+        Error::Unauthenticated(_) => 401,
+        Error::Forbidden(_) => 403,
+        Error::NotFound(_) => 404,
+        Error::Conflict { .. } => 409,
+        Error::Gone(_) => 410,
+        Error::Invalid { .. } => 422,
+        Error::TooMany { .. } => 429,
+        Error::Internal(_) => 500,
+        Error::Unavailable { .. } => 503,
+    }
+}
+
+/// What the outside may read of an error.
+fn body(error: &Error, request_id: &str) -> Value {
+    let mut body = Map::new();
+    let text = match error {
+        Error::Malformed { part, reason } => format!("The {part} {reason}."),
+        Error::Invalid { field, reason } => {
+            body.insert("field".to_owned(), json!(field));
+            format!("{field} {reason}.")
+        }
+        Error::Unauthenticated(reason)
+        | Error::Forbidden(reason)
+        | Error::NotFound(reason)
+        | Error::Gone(reason)
+        | Error::Conflict { reason, .. }
+        | Error::TooMany { reason, .. } => reason.text.to_owned(),
+        Error::Unavailable { .. } => {
+            "The service is not available at this moment. Please try again.".to_owned()
+        }
+        Error::Internal(_) => "Something went wrong on our side.".to_owned(),
+    };
+    if let Error::Malformed { part, .. } = error {
+        body.insert("field".to_owned(), json!(part));
+    }
+    body.insert("error".to_owned(), json!(text));
+    body.insert("code".to_owned(), json!(error.code()));
+    body.insert("requestId".to_owned(), json!(request_id));
+    Value::Object(body)
+}
+
+/// The answer to API Gateway (payload 2.0) and to a direct invocation alike.
+pub(crate) fn to_http(outcome: &Result<Answer, Error>, request_id: &str) -> Value {
+    let mut headers = Map::new();
+    headers.insert("content-type".to_owned(), json!("application/json"));
+    // Answers bear join tokens and health data: nothing on the way may keep them.
+    headers.insert("cache-control".to_owned(), json!("no-store"));
+    let (status, body) = match outcome {
+        Ok(answer) => (answer.status, answer.body.to_string()),
+        Err(error) => {
+            if let Some(after) = error.retry_after() {
+                headers.insert("retry-after".to_owned(), json!(after.as_secs().max(1).to_string()));
+            }
+            (status(error), body(error, request_id).to_string())
+        }
+    };
+    json!({ "statusCode": status, "headers": headers, "body": body, "isBase64Encoded": false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_the_inside_gets_into_an_answer() {
+        let inside = || -> domain::error::Source { "password=hunter2 SELECT * FROM users".into() };
+        let unavailable = Error::Unavailable { backend: "database", source: inside() };
+        let answer = to_http(&Err(unavailable), "r-1");
+        assert_eq!(answer["statusCode"], 503);
+        assert_eq!(answer["headers"]["retry-after"], "1");
+        let internal = to_http(&Err(Error::Internal(inside())), "r-1");
+        assert_eq!(internal["statusCode"], 500);
+        for text in [answer.to_string(), internal.to_string()] {
+            assert!(
+                !text.contains("hunter2") && !text.contains("SELECT") && !text.contains("database"),
+                "{text}"
+            );
+            assert!(text.contains("r-1"));
+        }
+    }
+
+    #[test]
+    fn a_bad_field_is_named() {
+        let answer = to_http(&Err(Error::invalid("appointmentId", "is required")), "r-1");
+        let body: Value =
+            serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default();
+        assert_eq!(answer["statusCode"], 422);
+        assert_eq!(
+            body,
+            json!({"error": "appointmentId is required.", "code": "INVALID_FIELD", "field": "appointmentId", "requestId": "r-1"})
+        );
+    }
+}

@@ -1,0 +1,68 @@
+//! Configuration from environment variables: read once at init, with every missing or malformed name in one message.
+
+use std::str::FromStr;
+
+/// Names that are missing or malformed. Aborts init: a function that is configured wrongly must not serve.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("configuration: {}", .0.join("; "))]
+pub struct ConfigError(Vec<String>);
+
+/// Reads variables and collects what is wrong with them.
+#[derive(Debug, Default)]
+pub struct Env {
+    problems: Vec<String>,
+}
+
+impl Env {
+    /// A reader without problems so far.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A variable that must be there and not empty. An empty text where it is not: [`Env::finish`] then fails.
+    pub fn text(&mut self, name: &str) -> String {
+        match std::env::var(name) {
+            Ok(value) if !value.trim().is_empty() => value,
+            _ => {
+                self.problems.push(format!("{name} is missing"));
+                String::new()
+            }
+        }
+    }
+
+    /// A variable that must be there and parse; its type's default where it does not.
+    pub fn parse<T: FromStr + Default>(&mut self, name: &str) -> T {
+        let text = self.text(name);
+        if text.is_empty() {
+            return T::default();
+        }
+        text.parse().unwrap_or_else(|_| {
+            self.problems.push(format!("{name} is malformed"));
+            T::default()
+        })
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// When any variable was missing or malformed.
+    pub fn finish(self) -> Result<(), ConfigError> {
+        if self.problems.is_empty() { Ok(()) } else { Err(ConfigError(self.problems)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_in_one_message() {
+        let mut env = Env::new();
+        env.text("MEDZEN_TEST_NOT_SET");
+        let number: u32 = env.parse("PATH");
+        assert_eq!(number, 0);
+        let told = env.finish().map_err(|error| error.to_string());
+        assert_eq!(told, Err("configuration: MEDZEN_TEST_NOT_SET is missing; PATH is malformed".to_owned()));
+    }
+}

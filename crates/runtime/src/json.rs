@@ -1,0 +1,92 @@
+//! JSON in: what is wrong with a body, told by field and without repeating the caller's values.
+
+use domain::Error;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+/// Reads a body, which is a JSON object; an empty one is an empty object. Syntax comes first: a field is named only
+/// where the whole can be read.
+pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
+    let raw: &RawValue = serde_json::from_slice(body).map_err(|error| Error::Malformed {
+        part: "body",
+        reason: format!("is not JSON (line {} column {})", error.line(), error.column()),
+    })?;
+    // serde would read an array as the fields of a struct in their order.
+    if !raw.get().starts_with('{') {
+        return Err(Error::invalid("body", "must be an object"));
+    }
+    let mut reader = serde_json::Deserializer::from_str(raw.get());
+    serde_path_to_error::deserialize(&mut reader)
+        .map_err(|error| field(&error.path().to_string(), &error.inner().to_string()))
+}
+
+/// serde's message quotes what it found, which may be anything of any length; only what it wanted is passed on.
+fn field(path: &str, message: &str) -> Error {
+    let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
+    if let Some(name) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+        let name = if path == "." { name.to_owned() } else { format!("{path}.{name}") };
+        return Error::invalid(name, "is required");
+    }
+    let name = if path == "." { "body" } else { path };
+    let reason = match message.rsplit_once("expected ") {
+        Some((_, wanted)) => format!("must be {wanted}"),
+        // Texts of our own types: constants that begin with "must".
+        None if message.starts_with("must ") => message.to_owned(),
+        None => "has a value that cannot be".to_owned(),
+    };
+    Error::invalid(name, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::id::AppointmentId;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Body {
+        appointment_id: AppointmentId,
+        #[serde(default)]
+        enable_recording: bool,
+    }
+
+    fn told(body: &str) -> String {
+        read::<Body>(body.as_bytes()).map_or_else(|error| error.to_string(), |body| format!("{body:?}"))
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_nothing_is_repeated() {
+        let id = "7d9f1c5e-0000-4000-8000-000000000001";
+        let good: Option<Body> =
+            read(format!(r#"{{"appointmentId":"{id}","enableRecording":true,"more":1}}"#).as_bytes()).ok();
+        assert_eq!(
+            good,
+            id.parse().ok().map(|appointment_id| Body { appointment_id, enable_recording: true })
+        );
+        assert_eq!(told(""), "invalid appointmentId: is required");
+        assert_eq!(told("{"), "malformed body: is not JSON (line 1 column 1)");
+        for body in [
+            "[]",
+            "null",
+            "5",
+            &format!(r#"["{id}",true]"#),
+            &format!("{}{}", "[".repeat(500), "]".repeat(500)),
+        ] {
+            assert_eq!(told(body), "invalid body: must be an object", "{body}");
+        }
+        assert_eq!(told("{} x"), "malformed body: is not JSON (line 1 column 4)");
+        let deep = format!(r#"{{"x":{}{}}}"#, "[".repeat(50_000), "]".repeat(50_000));
+        assert_eq!(told(&deep), "invalid appointmentId: is required");
+        assert_eq!(told(r#"{"appointmentId":5}"#), "invalid appointmentId: must be a string");
+        let uuid = "invalid appointmentId: must be a UUID, 36 characters with hyphens";
+        for text in ["x'; DROP TABLE users", "\\u0000", &"9".repeat(10_000), "expected 42"] {
+            assert_eq!(told(&format!(r#"{{"appointmentId":"{text}"}}"#)), uuid, "{text}");
+        }
+        let typed = told(&format!(r#"{{"appointmentId":"{id}","enableRecording":"expected secret"}}"#));
+        assert_eq!(typed, "invalid enableRecording: must be a boolean");
+        assert_eq!(told("\u{0}"), "malformed body: is not JSON (line 1 column 1)");
+    }
+}

@@ -1,0 +1,63 @@
+//! A request of a person or of a program, however it came in.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use domain::Error;
+use domain::audit::Origin;
+use domain::call::Actor;
+use domain::error::reason;
+use serde::de::DeserializeOwned;
+
+use crate::json;
+
+/// Which door it came in by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// A route of the HTTP API, by its key: `POST /appointments/{appointmentId}/call`.
+    Http(String),
+    /// A direct invocation; the body's `action` says what is wanted.
+    Direct,
+}
+
+/// A request. Who asks has been checked before: by the API's authorizer, or by IAM for a direct invocation.
+#[derive(Debug)]
+pub struct Request {
+    /// Which door.
+    pub route: Route,
+    /// Where it comes from and when, for rules and audit.
+    pub origin: Origin,
+    pub(crate) actor: Option<Actor>,
+    pub(crate) path: HashMap<String, String>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Request {
+    /// Who asks.
+    ///
+    /// # Errors
+    /// 401 where the trigger bore no identity.
+    pub fn actor(&self) -> Result<&Actor, Error> {
+        self.actor.as_ref().ok_or(Error::Unauthenticated(reason::NO_IDENTITY))
+    }
+
+    /// A parameter of the path.
+    ///
+    /// # Errors
+    /// 422, naming it, when it does not parse.
+    pub fn path<T: FromStr>(&self, name: &str) -> Result<T, Error>
+    where
+        T::Err: std::fmt::Display,
+    {
+        let text = self.path.get(name).map_or("", String::as_str);
+        text.parse().map_err(|error: T::Err| Error::invalid(name, error.to_string()))
+    }
+
+    /// The body as JSON; an empty body is an empty object.
+    ///
+    /// # Errors
+    /// 400 when it is not JSON, 422, naming the field, when a field is missing or of the wrong kind.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        json::read(&self.body)
+    }
+}

@@ -1,0 +1,148 @@
+//! The loop of a function: read the trigger, hand it over, answer, log once.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use domain::Error;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+use tracing::Instrument as _;
+use tracing_subscriber::EnvFilter;
+
+use crate::answer::{self, Answer};
+use crate::request::Route;
+use crate::trigger::Trigger;
+
+/// What is kept of an invocation's time for the answer to get out.
+const RESERVE: Duration = Duration::from_millis(500);
+
+/// Serves invocations until the environment ends. `handle` is the function: a trigger in, an answer out.
+///
+/// # Errors
+/// When the Lambda runtime cannot be reached.
+pub async fn run<A, H, F>(app: A, handle: H) -> Result<(), crate::Error>
+where
+    A: Send + Sync + 'static,
+    H: Fn(Arc<A>, Trigger) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<Answer, Error>> + Send,
+{
+    let (app, handle) = (Arc::new(app), Arc::new(handle));
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+        let (app, handle) = (Arc::clone(&app), Arc::clone(&handle));
+        async move { serve(app, &*handle, event).await }
+    }))
+    .await
+}
+
+/// Starts logging: JSON lines on standard output. To be called first in `main`, before anything can go wrong.
+pub fn start_logging() {
+    let level = std::env::var("LOG_LEVEL").unwrap_or_else(|_| "info".to_owned());
+    // The SDK's and the HTTP client's own lines quote requests; a join token must not be among them.
+    let filter =
+        EnvFilter::try_new(format!("warn,{}", ours(&level))).unwrap_or_else(|_| EnvFilter::new("info"));
+    // A second start (tests in one process) keeps the first.
+    let _kept = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_env_filter(filter)
+        .try_init();
+}
+
+fn ours(level: &str) -> String {
+    ["attendee", "audit", "calls", "chime", "meeting_manager", "runtime", "store"]
+        .map(|name| format!("{name}={level}"))
+        .join(",")
+}
+
+async fn serve<A, H, F>(
+    app: Arc<A>,
+    handle: &H,
+    event: LambdaEvent<Box<RawValue>>,
+) -> Result<Value, Diagnostic>
+where
+    H: Fn(Arc<A>, Trigger) -> F,
+    F: Future<Output = Result<Answer, Error>>,
+{
+    let request_id = event.context.request_id.clone();
+    let span = tracing::info_span!(
+        "invocation",
+        request_id,
+        appointment = tracing::field::Empty,
+        session = tracing::field::Empty
+    );
+    async {
+        let began = Instant::now();
+        let trigger = Trigger::read(&event.payload, &request_id, OffsetDateTime::now_utc());
+        let scheduled = matches!(trigger, Ok(Trigger::Schedule(_)));
+        let route = route(&trigger);
+        let outcome = match trigger {
+            Ok(trigger) => {
+                let deadline = remaining(event.context.deadline);
+                tokio::time::timeout(deadline, handle(app, trigger)).await.unwrap_or_else(|elapsed| {
+                    Err(Error::Unavailable { backend: "function", source: Box::new(elapsed) })
+                })
+            }
+            Err(error) => Err(error),
+        };
+        log(&route, &outcome, began.elapsed());
+        match outcome {
+            Err(error) if scheduled => Err(Diagnostic {
+                error_type: error.code().to_owned(),
+                error_message: "the scheduled run failed; its log says why".to_owned(),
+            }),
+            outcome => Ok(answer::to_http(&outcome, &request_id)),
+        }
+    }
+    .instrument(span)
+    .await
+}
+
+fn route(trigger: &Result<Trigger, Error>) -> String {
+    match trigger {
+        Ok(Trigger::Request(request)) => match &request.route {
+            Route::Http(key) => key.clone(),
+            Route::Direct => "direct".to_owned(),
+        },
+        Ok(Trigger::Schedule(_)) => "schedule".to_owned(),
+        Err(_) => "unreadable".to_owned(),
+    }
+}
+
+/// How long the handler may take: until shortly before Lambda ends the invocation.
+fn remaining(deadline_ms: u64) -> Duration {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Duration::from_millis(deadline_ms).saturating_sub(now).saturating_sub(RESERVE)
+}
+
+fn log(route: &str, outcome: &Result<Answer, Error>, took: Duration) {
+    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    match outcome {
+        Ok(answer) => tracing::info!(route, status = answer.status, duration_ms, "answered"),
+        Err(error) => {
+            let (status, code) = (answer::status(error), error.code());
+            let cause = causes(error);
+            if status >= 500 {
+                tracing::error!(route, status, code, cause, duration_ms, "failed");
+            } else {
+                tracing::info!(route, status, code, duration_ms, "refused");
+            }
+        }
+    }
+}
+
+/// The chain of sources, by their own words. Adapters keep values out of them.
+fn causes(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,204 @@
+//! The one connection of an environment: opened during init, checked after a pause, reopened when it broke.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde::de::DeserializeOwned;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, NoTls};
+
+use crate::Error;
+use crate::error::passing;
+use crate::target::Target;
+
+/// How long a request waits for the database in all, connecting included: with it a caller hears within 3 s that the
+/// database is down.
+const DEADLINE: Duration = Duration::from_millis(2500);
+
+/// How long init tries: an environment comes up without its database too, and opens the connection on use.
+const INIT: Duration = Duration::from_secs(1);
+
+/// After such a pause (a thawed environment) a connection may be dead without anyone having said so.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// How long a connection has to show that it lives.
+const CHECK: Duration = Duration::from_millis(500);
+
+/// Reads the secret that holds the credentials: once at init, and again when the database refuses them.
+pub type ReadSecret =
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String, domain::Error>> + Send>> + Send + Sync>;
+
+struct Connection {
+    client: Client,
+    used: SystemTime,
+}
+
+/// The database. One per environment.
+pub struct Store {
+    read_secret: ReadSecret,
+    application_name: String,
+    target: Mutex<Option<Arc<Target>>>,
+    connection: Mutex<Option<Connection>>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("application_name", &self.application_name).finish_non_exhaustive()
+    }
+}
+
+/// One parameter with its type, so that a statement needs no look-up of types and so no named statement.
+pub(crate) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
+
+impl Store {
+    /// Makes the store and tries to connect for a second. A database that is down is no error here.
+    pub async fn connect(read_secret: ReadSecret, application_name: &str) -> Self {
+        let store = Self {
+            read_secret,
+            application_name: application_name.to_owned(),
+            target: Mutex::new(None),
+            connection: Mutex::new(None),
+        };
+        match timeout(INIT, store.open()).await {
+            Ok(Ok(connection)) => *store.connection.lock().await = Some(connection),
+            Ok(Err(error)) => tracing::warn!(error = %error, "the database is not reachable yet"),
+            Err(_) => tracing::warn!("the database did not answer during init"),
+        }
+        store
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        let _answer: Option<bool> = self.ask("-- ping\nSELECT 'true'", &[]).await?;
+        Ok(())
+    }
+
+    /// Sends a statement that answers at most one row with one text column, JSON. It may be sent a second time when
+    /// the connection breaks, so it must be safe to repeat.
+    pub(crate) async fn ask<T: DeserializeOwned>(
+        &self,
+        sql: &'static str,
+        params: &[Param<'_>],
+    ) -> Result<Option<T>, Error> {
+        let statement = name(sql);
+        let text = timeout(DEADLINE, self.send(sql, params)).await.map_err(|_| Error::Deadline)??;
+        text.map(|text| serde_json::from_str(&text).map_err(|source| Error::Answer { statement, source }))
+            .transpose()
+    }
+
+    async fn send(&self, sql: &'static str, params: &[Param<'_>]) -> Result<Option<String>, Error> {
+        // Taken out while in use: a request that is given up leaves no half-read connection behind.
+        let mut held = self.connection.lock().await;
+        let mut fresh = false;
+        loop {
+            let mut connection = match held.take() {
+                Some(connection) if lives(&connection).await => connection,
+                _ => {
+                    fresh = true;
+                    self.open().await?
+                }
+            };
+            match connection.client.query_typed_opt(sql, params).await {
+                Ok(row) => {
+                    connection.used = SystemTime::now();
+                    *held = Some(connection);
+                    return match row.map(|row| row.try_get::<_, Option<String>>(0)).transpose() {
+                        Ok(text) => Ok(text.flatten()),
+                        Err(source) => Err(Error::Statement { statement: name(sql), source }),
+                    };
+                }
+                // The connection broke or the server is going away: once more, on a new one.
+                Err(error)
+                    if !fresh && (error.is_closed() || connection.client.is_closed() || passing(&error)) =>
+                {
+                    tracing::warn!(statement = name(sql), "the connection to the database broke");
+                }
+                Err(source) if source.code().is_none() => return Err(Error::Connection(source)),
+                Err(source) => {
+                    if !connection.client.is_closed() {
+                        *held = Some(connection);
+                    }
+                    return Err(Error::Statement { statement: name(sql), source });
+                }
+            }
+        }
+    }
+
+    async fn open(&self) -> Result<Connection, Error> {
+        match self.open_with(self.target(false).await?).await {
+            // Rotated credentials: read them again, once.
+            Err(Error::Connection(error))
+                if [
+                    Some(&SqlState::INVALID_PASSWORD),
+                    Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION),
+                ]
+                .contains(&error.code()) =>
+            {
+                self.open_with(self.target(true).await?).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn target(&self, again: bool) -> Result<Arc<Target>, Error> {
+        let mut known = self.target.lock().await;
+        match &*known {
+            Some(target) if !again => Ok(Arc::clone(target)),
+            _ => {
+                let secret = (self.read_secret)().await.map_err(Error::Credentials)?;
+                let target = Arc::new(Target::from_secret(&secret, &self.application_name)?);
+                *known = Some(Arc::clone(&target));
+                Ok(target)
+            }
+        }
+    }
+
+    async fn open_with(&self, target: Arc<Target>) -> Result<Connection, Error> {
+        let client = if let Some(tls) = target.tls.clone() {
+            let (client, driver) = target.config.connect(tls).await.map_err(Error::Connection)?;
+            drive(driver);
+            client
+        } else {
+            let (client, driver) = target.config.connect(NoTls).await.map_err(Error::Connection)?;
+            drive(driver);
+            client
+        };
+        Ok(Connection { client, used: SystemTime::now() })
+    }
+}
+
+/// Runs a connection until it closes. Its end shows in the client, where it is handled.
+fn drive<F>(driver: F)
+where
+    F: Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
+{
+    tokio::spawn(async move {
+        if let Err(error) = driver.await {
+            tracing::debug!(error = %error, "a connection to the database ended");
+        }
+    });
+}
+
+/// Whether a held connection can be used. Wall time, because the monotonic clock stands still while an environment is
+/// frozen.
+async fn lives(connection: &Connection) -> bool {
+    if connection.client.is_closed() {
+        return false;
+    }
+    let idle = SystemTime::now().duration_since(connection.used).unwrap_or_default();
+    idle < IDLE || matches!(timeout(CHECK, connection.client.check_connection()).await, Ok(Ok(())))
+}
+
+/// The name in a statement's first line.
+fn name(sql: &'static str) -> &'static str {
+    sql.trim_start().lines().next().unwrap_or_default().trim_start_matches("-- ")
+}

@@ -1,0 +1,227 @@
+//! Who is in a call.
+
+use domain::audit::{Event, Origin};
+use domain::call::{Actor, Attendee, Target};
+use domain::id::{AppointmentId, ChimeAttendeeId, SessionId, UserId};
+use domain::state::{ParticipantStatus, Role, SessionStatus};
+use serde::Deserialize;
+use time::OffsetDateTime;
+use tokio_postgres::types::{Json, Type};
+
+use crate::sessions::Changed;
+use crate::{Error, Store};
+
+/// The session is locked first, so that no join commits while an end does; a row of a participant who is in the call
+/// already, or was removed, does not come back.
+const JOIN: &str = "-- join
+WITH live AS (
+  UPDATE public.video_call_sessions SET updated_at = $3
+  WHERE id = $1::uuid AND status = 'active'
+  RETURNING *
+), participant AS (
+  INSERT INTO public.video_call_participants AS p (session_id, user_id, role, status, joined_at)
+  SELECT id, $2::uuid, $4, 'joined', $3 FROM live
+  ON CONFLICT (session_id, user_id) DO UPDATE SET status = 'joined', joined_at = $3, left_at = NULL
+  WHERE p.status NOT IN ('joined', 'removed')
+  RETURNING session_id, user_id, role
+), token AS (
+  INSERT INTO medzen.video_call_attendee_tokens AS t (session_id, user_id, attendee_id, attendee)
+  SELECT session_id, user_id, $5, $6 FROM participant
+  ON CONFLICT (session_id, user_id) DO UPDATE SET attendee_id = t.attendee_id
+  RETURNING attendee_id, attendee
+)
+SELECT json_build_object('attendee', token.attendee, 'seq', medzen.audit_append(
+  'APPT#' || live.appointment_id,
+  $7::jsonb || jsonb_build_object(
+    'event', $8::text, 'appointmentId', live.appointment_id, 'sessionId', live.id, 'meetingId', live.meeting_id,
+    'actor', $2::text, 'role', participant.role, 'attendeeId', token.attendee_id),
+  $3))::text
+FROM live, participant, token";
+
+const LEAVE: &str = "-- leave
+WITH live AS (
+  UPDATE public.video_call_sessions SET updated_at = $3, last_left_at = $3
+  WHERE id = $1::uuid AND status = 'active' AND EXISTS (
+    SELECT FROM public.video_call_participants p
+    WHERE p.session_id = $1::uuid AND p.user_id = $2::uuid AND p.status IN ('joined', 'waiting'))
+  RETURNING *
+), participant AS (
+  UPDATE public.video_call_participants p
+  SET status = 'left', left_at = $3,
+      duration_seconds = p.duration_seconds
+        + greatest(0, floor(extract(epoch FROM $3 - coalesce(p.joined_at, $3))))::integer
+  FROM live
+  WHERE p.session_id = live.id AND p.user_id = $2::uuid AND p.status IN ('joined', 'waiting')
+  RETURNING p.role
+)
+SELECT json_build_object('seq', medzen.audit_append(
+  'APPT#' || live.appointment_id,
+  $4::jsonb || jsonb_build_object(
+    'event', $5::text, 'appointmentId', live.appointment_id, 'sessionId', live.id, 'meetingId', live.meeting_id,
+    'actor', $2::text, 'role', participant.role),
+  $3))::text
+FROM live, participant";
+
+const ROSTER: &str = "-- roster
+WITH caller AS (
+  SELECT id FROM medzen.call_users WHERE firebase_uid = $1
+  UNION ALL
+  SELECT id FROM medzen.call_users WHERE id = $2::uuid
+), appointment AS (
+  SELECT a.id, a.provider_user_id, a.patient_user_id, a.status, a.video_enabled
+  FROM medzen.call_appointments a WHERE a.id = $3::uuid
+), session AS (
+  SELECT s.* FROM public.video_call_sessions s JOIN appointment ON s.appointment_id = appointment.id
+  ORDER BY s.status IN ('creating', 'active', 'ending') DESC, s.created_at DESC, s.id
+  LIMIT 1
+)
+SELECT json_build_object(
+  'caller', (SELECT json_build_object('id', id) FROM caller),
+  'appointment', (
+    SELECT json_build_object(
+      'id', id, 'providerUserId', provider_user_id, 'patientUserId', patient_user_id, 'status', status,
+      'videoEnabled', video_enabled)
+    FROM appointment),
+  'session', (SELECT json_build_object('id', id, 'status', status) FROM session),
+  'attendees', (
+    SELECT coalesce(json_agg(json_build_object(
+      'userId', p.user_id, 'displayName', person.display_name, 'role', p.role, 'status', p.status,
+      'attendeeId', token.attendee_id, 'joinedAt', p.joined_at, 'leftAt', p.left_at,
+      'durationSeconds', p.duration_seconds) ORDER BY p.joined_at, p.user_id), '[]')
+    FROM session
+    JOIN public.video_call_participants p ON p.session_id = session.id
+    LEFT JOIN medzen.call_users person ON person.id = p.user_id
+    LEFT JOIN medzen.video_call_attendee_tokens token ON token.session_id = p.session_id AND token.user_id = p.user_id)
+)::text";
+
+/// A join that was noted, with the attendee that counts: the first one, where two were made at once.
+#[derive(Debug, Deserialize)]
+pub struct Joined {
+    /// The attendee to answer.
+    pub attendee: Attendee,
+    /// The audit entry's number.
+    pub seq: i64,
+}
+
+/// Who is in a call, with what is needed to tell whether the caller may know.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Roster {
+    /// The caller and the appointment.
+    #[serde(flatten)]
+    pub view: RosterView,
+    /// Everyone who has a part in the session.
+    pub attendees: Vec<RosterEntry>,
+}
+
+/// Who asks, for which appointment, and its session.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RosterView {
+    /// Who asks, if they are known.
+    pub caller: Option<domain::call::Person>,
+    /// The appointment, if there is one.
+    pub appointment: Option<domain::call::Appointment>,
+    /// The session, if there ever was one.
+    pub session: Option<RosterSession>,
+}
+
+/// The session of a roster.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct RosterSession {
+    /// Its id.
+    pub id: SessionId,
+    /// Its state.
+    pub status: SessionStatus,
+}
+
+/// One person of a roster.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RosterEntry {
+    /// Who.
+    pub user_id: UserId,
+    /// Their name, for members of the call only.
+    pub display_name: Option<String>,
+    /// As what.
+    pub role: Role,
+    /// Where they stand.
+    pub status: ParticipantStatus,
+    /// Their attendee's id.
+    pub attendee_id: Option<ChimeAttendeeId>,
+    /// Since when, or when they last came.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub joined_at: Option<OffsetDateTime>,
+    /// When they last left.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub left_at: Option<OffsetDateTime>,
+    /// How long they have been in the call until they last left, in seconds.
+    pub duration_seconds: i32,
+}
+
+impl Store {
+    /// Notes that someone is in the call, with their attendee. `None`: the call is not active any more, or they are in
+    /// it already, or they were removed: read again.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn join(
+        &self,
+        session: SessionId,
+        user: UserId,
+        role: Role,
+        attendee: &Attendee,
+        origin: &Origin,
+    ) -> Result<Option<Joined>, Error> {
+        let (session, user) = (session.to_string(), user.to_string());
+        let attendee_id = attendee.expose()["AttendeeId"].as_str();
+        self.ask(
+            JOIN,
+            &[
+                (&session, Type::TEXT),
+                (&user, Type::TEXT),
+                (&origin.now, Type::TIMESTAMPTZ),
+                (&role.as_str(), Type::TEXT),
+                (&attendee_id, Type::TEXT),
+                (attendee.expose(), Type::JSONB),
+                (&Json(origin), Type::JSONB),
+                (&Event::ParticipantJoined.as_str(), Type::TEXT),
+            ],
+        )
+        .await
+    }
+
+    /// Notes that someone left. `None`: they had left before, or the call is over.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn leave(
+        &self,
+        session: SessionId,
+        user: UserId,
+        origin: &Origin,
+    ) -> Result<Option<Changed>, Error> {
+        let (session, user) = (session.to_string(), user.to_string());
+        self.ask(
+            LEAVE,
+            &[
+                (&session, Type::TEXT),
+                (&user, Type::TEXT),
+                (&origin.now, Type::TIMESTAMPTZ),
+                (&Json(origin), Type::JSONB),
+                (&Event::ParticipantLeft.as_str(), Type::TEXT),
+            ],
+        )
+        .await
+    }
+
+    /// Everyone in the appointment's open session, else its latest. One round trip.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn roster(&self, actor: &Actor, appointment: AppointmentId) -> Result<Option<Roster>, Error> {
+        let (subject, user) = crate::sessions::keys_of(actor);
+        let (appointment, _) = crate::sessions::keys_of_target(Target::Appointment(appointment));
+        self.ask(ROSTER, &[(&subject, Type::TEXT), (&user, Type::TEXT), (&appointment, Type::TEXT)]).await
+    }
+}

@@ -1,0 +1,503 @@
+//! Sessions: looking at a call, and every change of its state.
+//!
+//! Each change is one statement: a compare-and-set on the session, then everything that follows from it, fed by the
+//! row that came back, the audit entry included. No row means that the state was another: read again.
+
+use domain::audit::{Event, Origin};
+use domain::call::{Actor, Attendee, Target, View};
+use domain::id::{AppointmentId, ChimeMeetingId, SessionId, UserId};
+use domain::state::SessionStatus;
+use serde::Deserialize;
+use serde_json::Value;
+use time::OffsetDateTime;
+use tokio_postgres::types::{Json, Type};
+
+use crate::{Error, Store};
+
+/// `$1` firebase uid or null, `$2` users.id or null; `$3` appointment or null, `$4` meeting or null.
+macro_rules! who_and_what {
+    () => {
+        "WITH caller AS (
+  SELECT id FROM medzen.call_users WHERE firebase_uid = $1
+  UNION ALL
+  SELECT id FROM medzen.call_users WHERE id = $2::uuid
+), appointment AS (
+  SELECT a.id, a.provider_user_id, a.patient_user_id, a.status, a.video_enabled, provider.display_name AS provider_name
+  FROM medzen.call_appointments a
+  LEFT JOIN medzen.call_users provider ON provider.id = a.provider_user_id
+  WHERE a.id = coalesce($3::uuid, (SELECT appointment_id FROM public.video_call_sessions WHERE meeting_id = $4))
+)"
+    };
+}
+
+/// Everything a decision needs, as `domain::call::View` reads it, over `caller`, `appointment` and `session`.
+macro_rules! view {
+    () => {
+        "SELECT json_build_object(
+  'caller', (SELECT json_build_object('id', id) FROM caller),
+  'appointment', (
+    SELECT json_build_object(
+      'id', id, 'providerUserId', provider_user_id, 'patientUserId', patient_user_id, 'status', status,
+      'videoEnabled', video_enabled, 'providerName', provider_name)
+    FROM appointment),
+  'session', (
+    SELECT json_build_object(
+      'id', id, 'status', status, 'attempt', attempt, 'attemptBy', attempt_by, 'controlRegion', control_region,
+      'mediaRegion', media_region, 'meetingId', meeting_id, 'meeting', meeting,
+      'recordingEnabled', recording_enabled, 'transcriptionEnabled', transcription_enabled,
+      'activatedAt', activated_at, 'lastLeftAt', last_left_at, 'checkedAt', checked_at, 'endedAt', ended_at,
+      'durationSeconds', duration_seconds,
+      'present', (
+        SELECT coalesce(json_agg(user_id ORDER BY joined_at, user_id), '[]')
+        FROM public.video_call_participants p WHERE p.session_id = session.id AND p.status = 'joined'))
+    FROM session),
+  'me', (
+    SELECT json_build_object('status', p.status, 'attendee', token.attendee)
+    FROM session
+    JOIN caller ON true
+    JOIN public.video_call_participants p ON p.session_id = session.id AND p.user_id = caller.id
+    LEFT JOIN medzen.video_call_attendee_tokens token ON token.session_id = p.session_id AND token.user_id = p.user_id)
+)::text"
+    };
+}
+
+const LOAD_CALL: &str = concat!(
+    "-- load_call\n",
+    who_and_what!(),
+    ", session AS (
+  SELECT s.* FROM public.video_call_sessions s JOIN appointment ON s.appointment_id = appointment.id
+  WHERE ($4::text IS NULL OR s.meeting_id = $4) AND ($5::uuid IS NULL OR s.id = $5::uuid)
+  ORDER BY s.status IN ('creating', 'active', 'ending') DESC, s.created_at DESC, s.id
+  LIMIT 1
+)\n",
+    view!()
+);
+
+/// Opens a session, or takes the open one as it is. Only the provider of a video appointment that is not cancelled
+/// opens one (the rule and its answers are `domain::start`).
+const START_CALL: &str = concat!(
+    "-- start_call\n",
+    who_and_what!(),
+    ", session AS (
+  INSERT INTO public.video_call_sessions AS open (
+    id, appointment_id, status, attempt_by, control_region, media_region,
+    recording_enabled, transcription_enabled, transcription_language, created_by, created_at, updated_at)
+  SELECT gen_random_uuid(), appointment.id, 'creating', $5, $6, $7, $8, $9, $10, caller.id, $11, $11
+  FROM caller, appointment
+  WHERE appointment.provider_user_id = caller.id
+    AND appointment.video_enabled
+    AND appointment.status <> ALL ('{cancelled,canceled}')
+  ON CONFLICT (appointment_id) WHERE status IN ('creating', 'active', 'ending')
+  DO UPDATE SET updated_at = open.updated_at
+  RETURNING *
+)\n",
+    view!()
+);
+
+const TAKE_OVER: &str = "-- take_over
+UPDATE public.video_call_sessions SET attempt = attempt + 1, attempt_by = $3, updated_at = $4
+WHERE id = $1::uuid AND status = 'creating' AND attempt = $2
+RETURNING 'true'";
+
+const RELEASE: &str = "-- release
+UPDATE public.video_call_sessions SET attempt_by = NULL, updated_at = $3
+WHERE id = $1::uuid AND status = 'creating' AND attempt_by = $2
+RETURNING 'true'";
+
+/// The audit entry of a change to the session `changed`: `$entry` is the origin, the rest comes from the row.
+macro_rules! audit {
+    ($origin:literal, $event:literal, $more:literal) => {
+        concat!(
+            "medzen.audit_append('APPT#' || changed.appointment_id, ",
+            $origin,
+            "::jsonb || jsonb_strip_nulls(jsonb_build_object('event', ",
+            $event,
+            ", 'appointmentId', changed.appointment_id, 'sessionId', changed.id, 'meetingId', changed.meeting_id",
+            $more,
+            ")), changed.updated_at)"
+        )
+    };
+}
+
+const ACTIVATE: &str = concat!(
+    "-- activate
+WITH changed AS (
+  UPDATE public.video_call_sessions
+  SET status = 'active', attempt_by = NULL, meeting_id = $2, meeting = $3, activated_at = $4, updated_at = $4
+  WHERE id = $1::uuid AND status = 'creating'
+  RETURNING *
+), participant AS (
+  INSERT INTO public.video_call_participants (session_id, user_id, role, status, joined_at)
+  SELECT id, $5::uuid, 'provider', 'joined', $4 FROM changed
+  RETURNING session_id, user_id
+), token AS (
+  INSERT INTO medzen.video_call_attendee_tokens (session_id, user_id, attendee_id, attendee)
+  SELECT session_id, user_id, $6, $7 FROM participant
+)
+SELECT json_build_object('seq', ",
+    audit!("$8", "$9::text", ", 'actor', $5::text, 'role', 'provider', 'mediaRegion', changed.media_region"),
+    ")::text FROM changed"
+);
+
+const FAIL: &str = concat!(
+    "-- fail
+WITH changed AS (
+  UPDATE public.video_call_sessions
+  SET status = 'failed', attempt_by = NULL, end_reason = $2, ended_at = $3, updated_at = $3
+  WHERE id = $1::uuid AND status = 'creating'
+  RETURNING *
+)
+SELECT json_build_object('seq', ",
+    audit!("$4", "$5::text", ", 'actor', $6::text, 'reason', changed.end_reason"),
+    ")::text FROM changed"
+);
+
+const BEGIN_END: &str = concat!(
+    "-- begin_end
+WITH changed AS (
+  UPDATE public.video_call_sessions
+  SET status = 'ending', end_reason = 'ended_by_provider', ended_by = $2::uuid, updated_at = $3
+  WHERE id = $1::uuid AND status = 'active'
+  RETURNING *
+)
+SELECT json_build_object('seq', ",
+    audit!("$4", "$5::text", ", 'actor', $2::text, 'role', 'provider'"),
+    ")::text FROM changed"
+);
+
+/// Ends a session that is in the state `$2`, and everyone's part in it.
+const CLOSE: &str = concat!(
+    "-- close
+WITH changed AS (
+  UPDATE public.video_call_sessions
+  SET status = 'ended', attempt_by = NULL, ended_at = $3, updated_at = $3,
+      end_reason = coalesce(end_reason, $4), ended_by = coalesce(ended_by, $5::uuid),
+      duration_seconds = greatest(0, floor(extract(epoch FROM $3 - coalesce(activated_at, $3))))::integer
+  WHERE id = $1::uuid AND status = $2
+  RETURNING *
+), participant AS (
+  UPDATE public.video_call_participants p
+  SET status = 'left', left_at = $3,
+      duration_seconds = p.duration_seconds
+        + greatest(0, floor(extract(epoch FROM $3 - coalesce(p.joined_at, $3))))::integer
+  FROM changed
+  WHERE p.session_id = changed.id AND p.status IN ('joined', 'waiting')
+)
+SELECT json_build_object('endedAt', changed.ended_at, 'durationSeconds', changed.duration_seconds, 'seq', ",
+    audit!(
+        "$6",
+        "$7::text",
+        ", 'actor', changed.ended_by, 'reason', changed.end_reason, 'durationSeconds', changed.duration_seconds"
+    ),
+    ")::text FROM changed"
+);
+
+const MARK_CHECKED: &str = "-- mark_checked
+UPDATE public.video_call_sessions SET checked_at = $2
+WHERE id = $1::uuid AND status = 'active'
+RETURNING 'true'";
+
+/// What a start asks for, beside who and for which appointment.
+#[derive(Clone, Debug)]
+pub struct NewSession<'a> {
+    /// This request's id: tells whose attempt the session is.
+    pub request: &'a str,
+    /// Where the meeting is asked for.
+    pub control_region: &'a str,
+    /// Where its media is to flow.
+    pub media_region: &'a str,
+    /// Whether it is to be recorded.
+    pub recording: bool,
+    /// Whether it is to be transcribed.
+    pub transcription: bool,
+    /// In which language.
+    pub transcription_language: Option<&'a str>,
+}
+
+/// That a change was made, and which number its audit entry has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Changed {
+    /// The entry's number in its chain.
+    pub seq: i64,
+}
+
+/// A session that was closed.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Closed {
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub ended_at: OffsetDateTime,
+    /// How long it was active, in seconds.
+    pub duration_seconds: i32,
+    /// The entry's number in its chain.
+    pub seq: i64,
+}
+
+/// Why a session is closed where the provider did not ask for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The provider asked.
+    EndedByProvider,
+    /// Chime does not know its meeting any more.
+    MeetingGone,
+}
+
+impl CloseReason {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::EndedByProvider => "ended_by_provider",
+            Self::MeetingGone => "meeting_gone",
+        }
+    }
+}
+
+impl Store {
+    /// Looks at a call: who asks, which appointment, its session (the open one, else the latest, or exactly `session`)
+    /// and the caller's part in it. One round trip.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn load_call(
+        &self,
+        actor: &Actor,
+        target: Target,
+        session: Option<SessionId>,
+    ) -> Result<View, Error> {
+        let (subject, user) = keys_of(actor);
+        let (appointment, meeting) = keys_of_target(target);
+        let session = session.map(String::from);
+        let view = self
+            .ask(
+                LOAD_CALL,
+                &[
+                    (&subject, Type::TEXT),
+                    (&user, Type::TEXT),
+                    (&appointment, Type::TEXT),
+                    (&meeting, Type::TEXT),
+                    (&session, Type::TEXT),
+                ],
+            )
+            .await?;
+        Ok(view.unwrap_or(View { caller: None, appointment: None, session: None, me: None }))
+    }
+
+    /// Looks at a call and opens a session in `creating` where none is open and the caller may. One round trip.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn start_call(
+        &self,
+        actor: &Actor,
+        appointment: AppointmentId,
+        new: &NewSession<'_>,
+        now: OffsetDateTime,
+    ) -> Result<View, Error> {
+        let (subject, user) = keys_of(actor);
+        let (appointment, meeting) = keys_of_target(Target::Appointment(appointment));
+        let view = self
+            .ask(
+                START_CALL,
+                &[
+                    (&subject, Type::TEXT),
+                    (&user, Type::TEXT),
+                    (&appointment, Type::TEXT),
+                    (&meeting, Type::TEXT),
+                    (&new.request, Type::TEXT),
+                    (&new.control_region, Type::TEXT),
+                    (&new.media_region, Type::TEXT),
+                    (&new.recording, Type::BOOL),
+                    (&new.transcription, Type::BOOL),
+                    (&new.transcription_language, Type::TEXT),
+                    (&now, Type::TIMESTAMPTZ),
+                ],
+            )
+            .await?;
+        Ok(view.unwrap_or(View { caller: None, appointment: None, session: None, me: None }))
+    }
+
+    /// Takes over the making of a meeting from the attempt that was seen; `false` when another did.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn take_over(
+        &self,
+        session: SessionId,
+        attempt: i32,
+        request: &str,
+        now: OffsetDateTime,
+    ) -> Result<bool, Error> {
+        let session = session.to_string();
+        let params = [
+            (&session as _, Type::TEXT),
+            (&attempt as _, Type::INT4),
+            (&request as _, Type::TEXT),
+            (&now as _, Type::TIMESTAMPTZ),
+        ];
+        Ok(self.ask::<bool>(TAKE_OVER, &params).await?.is_some())
+    }
+
+    /// Gives up the making of a meeting, so that the next request need not wait for this one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn release(&self, session: SessionId, request: &str, now: OffsetDateTime) -> Result<(), Error> {
+        let session = session.to_string();
+        let params =
+            [(&session as _, Type::TEXT), (&request as _, Type::TEXT), (&now as _, Type::TIMESTAMPTZ)];
+        self.ask::<bool>(RELEASE, &params).await?;
+        Ok(())
+    }
+
+    /// `creating` to `active`, with the provider as its first participant. `None`: it was not `creating` any more.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn activate(
+        &self,
+        session: SessionId,
+        meeting: (ChimeMeetingId, &Value),
+        provider: UserId,
+        attendee: &Attendee,
+        origin: &Origin,
+    ) -> Result<Option<Changed>, Error> {
+        let (session, meeting_id, provider) =
+            (session.to_string(), meeting.0.to_string(), provider.to_string());
+        let attendee_id = attendee.expose()["AttendeeId"].as_str();
+        self.ask(
+            ACTIVATE,
+            &[
+                (&session, Type::TEXT),
+                (&meeting_id, Type::TEXT),
+                (&meeting.1, Type::JSONB),
+                (&origin.now, Type::TIMESTAMPTZ),
+                (&provider, Type::TEXT),
+                (&attendee_id, Type::TEXT),
+                (attendee.expose(), Type::JSONB),
+                (&Json(origin), Type::JSONB),
+                (&Event::CallStarted.as_str(), Type::TEXT),
+            ],
+        )
+        .await
+    }
+
+    /// `creating` to `failed`. `None`: it was not `creating` any more.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn fail(
+        &self,
+        session: SessionId,
+        reason: &str,
+        actor: Option<UserId>,
+        origin: &Origin,
+    ) -> Result<Option<Changed>, Error> {
+        let (session, actor) = (session.to_string(), actor.map(String::from));
+        self.ask(
+            FAIL,
+            &[
+                (&session, Type::TEXT),
+                (&reason, Type::TEXT),
+                (&origin.now, Type::TIMESTAMPTZ),
+                (&Json(origin), Type::JSONB),
+                (&Event::CallFailed.as_str(), Type::TEXT),
+                (&actor, Type::TEXT),
+            ],
+        )
+        .await
+    }
+
+    /// `active` to `ending`. `None`: it was not `active` any more.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn begin_end(
+        &self,
+        session: SessionId,
+        by: UserId,
+        origin: &Origin,
+    ) -> Result<Option<Changed>, Error> {
+        let (session, by) = (session.to_string(), by.to_string());
+        self.ask(
+            BEGIN_END,
+            &[
+                (&session, Type::TEXT),
+                (&by, Type::TEXT),
+                (&origin.now, Type::TIMESTAMPTZ),
+                (&Json(origin), Type::JSONB),
+                (&Event::CallEndRequested.as_str(), Type::TEXT),
+            ],
+        )
+        .await
+    }
+
+    /// From the given state to `ended`, and everyone has left. `None`: it was in another state. A reason and an actor
+    /// that the session already bears (from `begin_end`) stay.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn close(
+        &self,
+        session: SessionId,
+        from: SessionStatus,
+        reason: CloseReason,
+        by: Option<UserId>,
+        origin: &Origin,
+    ) -> Result<Option<Closed>, Error> {
+        let (session, by) = (session.to_string(), by.map(String::from));
+        self.ask(
+            CLOSE,
+            &[
+                (&session, Type::TEXT),
+                (&from.as_str(), Type::TEXT),
+                (&origin.now, Type::TIMESTAMPTZ),
+                (&reason.as_str(), Type::TEXT),
+                (&by, Type::TEXT),
+                (&Json(origin), Type::JSONB),
+                (&Event::CallEnded.as_str(), Type::TEXT),
+            ],
+        )
+        .await
+    }
+
+    /// Notes that Chime knows the session's meeting.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn mark_checked(&self, session: SessionId, now: OffsetDateTime) -> Result<(), Error> {
+        let session = session.to_string();
+        self.ask::<bool>(MARK_CHECKED, &[(&session, Type::TEXT), (&now, Type::TIMESTAMPTZ)]).await?;
+        Ok(())
+    }
+}
+
+pub(crate) fn keys_of(actor: &Actor) -> (Option<&str>, Option<String>) {
+    match actor {
+        Actor::Subject(subject) => (Some(subject), None),
+        Actor::User(user) => (None, Some(user.to_string())),
+    }
+}
+
+pub(crate) fn keys_of_target(target: Target) -> (Option<String>, Option<String>) {
+    match target {
+        Target::Appointment(appointment) => (Some(appointment.to_string()), None),
+        Target::Meeting(meeting) => (None, Some(meeting.to_string())),
+    }
+}
+
+// The statements write chains as `'APPT#' || appointment_id`; this is where that is held against the domain's word.
+#[cfg(test)]
+mod tests {
+    use domain::audit::appointment_chain;
+
+    use super::*;
+
+    #[test]
+    fn statements_and_domain_agree_on_the_chain_s_name() {
+        let appointment: AppointmentId = "7d9f1c5e-0000-4000-8000-000000000001".parse().expect("a UUID");
+        assert_eq!(appointment_chain(appointment), format!("APPT#{appointment}"));
+        for statement in [ACTIVATE, FAIL, BEGIN_END, CLOSE] {
+            assert!(statement.contains("medzen.audit_append('APPT#' || changed.appointment_id"));
+        }
+    }
+}
