@@ -80,6 +80,8 @@ pub struct Session {
     pub recording_enabled: bool,
     /// Whether transcription was asked for.
     pub transcription_enabled: bool,
+    /// In which language.
+    pub transcription_language: Option<String>,
     /// When it became active.
     #[serde(with = "time::serde::rfc3339::option")]
     pub activated_at: Option<OffsetDateTime>,

@@ -45,6 +45,7 @@ macro_rules! view {
       'id', id, 'status', status, 'attempt', attempt, 'attemptBy', attempt_by, 'controlRegion', control_region,
       'mediaRegion', media_region, 'meetingId', meeting_id, 'meeting', meeting,
       'recordingEnabled', recording_enabled, 'transcriptionEnabled', transcription_enabled,
+      'transcriptionLanguage', transcription_language,
       'activatedAt', activated_at, 'lastLeftAt', last_left_at, 'checkedAt', checked_at, 'endedAt', ended_at,
       'durationSeconds', duration_seconds,
       'present', (

@@ -1,0 +1,111 @@
+//! End: the server owns the state, so the end is told, and told once.
+
+use domain::Error;
+use domain::audit::Origin;
+use domain::call::{Actor, Session, Target};
+use domain::end::{self, End};
+use domain::id::SessionId;
+use domain::state::SessionStatus;
+use serde::Serialize;
+use store::sessions::CloseReason;
+use time::OffsetDateTime;
+
+use crate::{Calls, ROUNDS, not_now};
+
+/// The answer to end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ended {
+    /// The session that is over.
+    pub session_id: SessionId,
+    /// `ended`, or `failed` for one that never began.
+    pub call_status: SessionStatus,
+    /// When it ended.
+    #[serde(serialize_with = "domain::stamp::option::serialize")]
+    pub ended_at: Option<OffsetDateTime>,
+    /// How long it was active, in seconds.
+    pub duration_seconds: i32,
+    /// For people.
+    pub message: &'static str,
+}
+
+impl Calls {
+    /// Ends a call for everyone. With `session` exactly that one, so that a late repetition never ends a later call.
+    /// May be repeated.
+    ///
+    /// # Errors
+    /// 403 for everyone but the provider, 404 only where there never was such a call, 503 when Chime or the database
+    /// is down: then the call is over or ending, and a repetition finishes it.
+    pub async fn end(
+        &self,
+        actor: &Actor,
+        target: Target,
+        session: Option<SessionId>,
+        origin: &Origin,
+    ) -> Result<Ended, Error> {
+        let mut only = session;
+        let mut ours = false;
+        for _ in 0..ROUNDS {
+            let view = self.look(actor, target, only).await?;
+            let member = view.member()?;
+            match end::decide(&view)? {
+                End::Already(session) => {
+                    let message = if ours { "The call has ended." } else { "The call had ended before." };
+                    return Ok(Ended {
+                        session_id: session.id,
+                        call_status: session.status,
+                        ended_at: session.ended_at,
+                        duration_seconds: session.duration_seconds.unwrap_or(0),
+                        message,
+                    });
+                }
+                End::Begin(session) => {
+                    only = Some(session.id);
+                    if self.store.begin_end(session.id, member.user, origin).await?.is_some() {
+                        ours = true;
+                        if let Some(ended) = self.finish_end(session, origin).await? {
+                            return Ok(ended);
+                        }
+                    }
+                }
+                End::Finish(session) => {
+                    only = Some(session.id);
+                    if let Some(ended) = self.finish_end(session, origin).await? {
+                        return Ok(ended);
+                    }
+                }
+                End::Abandon(session) => {
+                    only = Some(session.id);
+                    let reason = CloseReason::EndedByProvider;
+                    let from = SessionStatus::Creating;
+                    ours = self
+                        .store
+                        .close(session.id, from, reason, Some(member.user), origin)
+                        .await?
+                        .is_some();
+                }
+            }
+        }
+        Err(not_now())
+    }
+
+    /// Ends the meeting of a session that is `ending`, then the session. `None`: somebody else finished it.
+    pub(crate) async fn finish_end(
+        &self,
+        session: &Session,
+        origin: &Origin,
+    ) -> Result<Option<Ended>, Error> {
+        if let Some(meeting) = session.meeting_id {
+            self.meetings.delete(&session.control_region, meeting).await?;
+        }
+        let reason = CloseReason::EndedByProvider;
+        let closed = self.store.close(session.id, SessionStatus::Ending, reason, None, origin).await?;
+        Ok(closed.map(|closed| Ended {
+            session_id: session.id,
+            call_status: SessionStatus::Ended,
+            ended_at: Some(closed.ended_at),
+            duration_seconds: closed.duration_seconds,
+            message: "The call has ended.",
+        }))
+    }
+}

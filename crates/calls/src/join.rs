@@ -1,0 +1,130 @@
+//! Join: a member's place in a call that is on.
+
+use domain::Error;
+use domain::audit::Origin;
+use domain::call::{Actor, Member, Session, Target, View};
+use domain::error::reason;
+use domain::join::{self, Join};
+use domain::state::Role;
+
+use crate::{Calls, NewCall, Place, ROUNDS, not_now};
+
+/// What became of asking for an attendee.
+pub(crate) enum Attended {
+    Joined(Place),
+    /// The call or the caller's part in it changed meanwhile.
+    LookAgain,
+    /// Chime does not know the meeting any more; its session is closed.
+    MeetingGone,
+}
+
+impl Calls {
+    /// Joins a call. Someone who was in it before gets the same attendee. `checked`: the client could not connect with
+    /// what it was given, so Chime is asked first.
+    ///
+    /// # Errors
+    /// 403 for strangers and the removed, 404 where no call is on, 409 while it is being started, 410 for one that is
+    /// over, 429 and 503 when Chime or the database refuse or are down.
+    pub async fn join(
+        &self,
+        actor: &Actor,
+        target: Target,
+        mut checked: bool,
+        origin: &Origin,
+    ) -> Result<Place, Error> {
+        let mut view = self.look(actor, target, None).await?;
+        for _ in 0..ROUNDS {
+            let member = view.member()?;
+            match join::decide(&view, target, checked, origin.now)? {
+                Join::Resume(session, attendee) => return Place::new(session, &member, attendee),
+                Join::Return(session, attendee) => {
+                    let joined =
+                        self.store.join(session.id, member.user, member.role, attendee, origin).await?;
+                    if let Some(joined) = joined {
+                        return Place::new(session, &member, &joined.attendee);
+                    }
+                    view = self.look(actor, target, None).await?;
+                }
+                Join::Check(..) => {
+                    checked = false;
+                    if !self.check(&mut view, origin).await? {
+                        return self.over(actor, &view, origin).await;
+                    }
+                }
+                Join::Attend(session) => match self.attend(session, &member, origin).await? {
+                    Attended::Joined(place) => return Ok(place),
+                    Attended::LookAgain => view = self.look(actor, target, None).await?,
+                    Attended::MeetingGone => return self.over(actor, &view, origin).await,
+                },
+            }
+        }
+        Err(not_now())
+    }
+
+    /// Gets an attendee and notes the join. Where the same person joined from elsewhere meanwhile, theirs counts and the
+    /// one just made is taken back.
+    pub(crate) async fn attend(
+        &self,
+        session: &Session,
+        member: &Member<'_>,
+        origin: &Origin,
+    ) -> Result<Attended, Error> {
+        let meeting = crate::meeting_id(session)?;
+        let region = &session.control_region;
+        let attendee = match self.meetings.create_attendee(region, meeting, member.user).await {
+            Ok(attendee) => attendee,
+            Err(chime::Error::NotFound) => {
+                self.close_gone(session.id, origin).await?;
+                return Ok(Attended::MeetingGone);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let made = attendee.id()?;
+        let joined = self.store.join(session.id, member.user, member.role, &attendee, origin).await?;
+        let kept = match &joined {
+            Some(joined) => joined.attendee.id()? == made,
+            None => self.owns(member, session, made).await?,
+        };
+        if !kept {
+            self.meetings.delete_attendee(region, meeting, made).await?;
+        }
+        match joined {
+            Some(joined) => Ok(Attended::Joined(Place::new(session, member, &joined.attendee)?)),
+            None => Ok(Attended::LookAgain),
+        }
+    }
+
+    /// Whether the stored attendee is the one just made: the statement took effect and its answer was lost.
+    async fn owns(
+        &self,
+        member: &Member<'_>,
+        session: &Session,
+        made: domain::id::ChimeAttendeeId,
+    ) -> Result<bool, Error> {
+        let actor = Actor::User(member.user);
+        let target = Target::Appointment(member.appointment.id);
+        let view = self.store.load_call(&actor, target, Some(session.id)).await?;
+        Ok(match view.attendee() {
+            Some(stored) => stored.id()? == made,
+            None => false,
+        })
+    }
+
+    /// The meeting is gone and its session closed: the provider starts anew, everyone else hears so.
+    async fn over(&self, actor: &Actor, view: &View, origin: &Origin) -> Result<Place, Error> {
+        let member = view.member()?;
+        match (member.role, &view.session) {
+            (Role::Provider, Some(session)) => {
+                let again = NewCall {
+                    appointment: member.appointment.id,
+                    recording: session.recording_enabled,
+                    transcription: session.transcription_enabled,
+                    transcription_language: session.transcription_language.clone(),
+                };
+                // Start joins too, where the provider has no place yet: the two call each other, each on new state.
+                Ok(Box::pin(self.start(actor, &again, origin)).await?.place)
+            }
+            _ => Err(Error::Gone(reason::MEETING_EXPIRED)),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Leave: someone goes, the call goes on.
+
+use domain::Error;
+use domain::audit::Origin;
+use domain::call::{Actor, Target};
+use domain::leave::{self, Leave};
+use serde::Serialize;
+
+use crate::{Calls, ROUNDS, not_now};
+
+/// The answer to leave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Left {
+    /// For people.
+    pub message: &'static str,
+    /// Whether the call goes on and may be joined again.
+    pub can_rejoin: bool,
+}
+
+impl Calls {
+    /// Notes that the caller leaves. Their attendee stays good while the call lasts. May be repeated.
+    ///
+    /// # Errors
+    /// 403 for strangers, 404 where there never was a call or the caller was never in it, 503 when the database is down.
+    pub async fn leave(&self, actor: &Actor, target: Target, origin: &Origin) -> Result<Left, Error> {
+        for _ in 0..ROUNDS {
+            let view = self.look(actor, target, None).await?;
+            match leave::decide(&view)? {
+                Leave::Nothing { can_rejoin } => {
+                    return Ok(Left { message: "You are not in the call.", can_rejoin });
+                }
+                Leave::Note(session) => {
+                    let member = view.member()?;
+                    if self.store.leave(session.id, member.user, origin).await?.is_some() {
+                        return Ok(Left { message: "You have left the call.", can_rejoin: true });
+                    }
+                }
+            }
+        }
+        Err(not_now())
+    }
+}

@@ -1,0 +1,96 @@
+//! Roster: who is and was in the call.
+
+use domain::Error;
+use domain::audit::Origin;
+use domain::call::{Actor, View};
+use domain::error::reason;
+use domain::id::{AppointmentId, ChimeAttendeeId, SessionId, UserId};
+use domain::state::{ParticipantStatus, Role, SessionStatus};
+use serde::Serialize;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use crate::Calls;
+
+/// The answer to roster.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Roster {
+    /// The session it is of: the open one, else the latest.
+    pub session_id: SessionId,
+    /// Everyone who has a part in it.
+    pub attendees: Vec<RosterAttendee>,
+}
+
+/// One person.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RosterAttendee {
+    /// Who.
+    pub user_id: UserId,
+    /// Their name.
+    pub display_name: Option<String>,
+    /// As what.
+    pub role: Role,
+    /// Where they stand.
+    pub status: ParticipantStatus,
+    /// Their attendee's id, for the tiles of the call page. Never the join token.
+    pub attendee_id: Option<ChimeAttendeeId>,
+    /// Whether they are in the call now.
+    pub present: bool,
+    /// When they last came.
+    #[serde(serialize_with = "domain::stamp::option::serialize")]
+    pub joined_at: Option<OffsetDateTime>,
+    /// When they last left.
+    #[serde(serialize_with = "domain::stamp::option::serialize")]
+    pub left_at: Option<OffsetDateTime>,
+    /// How long they have been in the call, in seconds.
+    pub duration_seconds: i64,
+    /// What they may send and receive, as Chime calls it.
+    pub capabilities: Value,
+}
+
+impl Calls {
+    /// Tells a member who is and was in the call. One round trip.
+    ///
+    /// # Errors
+    /// 403 for strangers, 404 where there never was a call, 503 when the database is down.
+    pub async fn roster(
+        &self,
+        actor: &Actor,
+        appointment: AppointmentId,
+        origin: &Origin,
+    ) -> Result<Roster, Error> {
+        let roster = self.store.roster(actor, appointment).await?;
+        let Some(roster) = roster else {
+            return Err(Error::NotFound(reason::APPOINTMENT_NOT_FOUND));
+        };
+        let session = roster.view.session;
+        let members = View {
+            caller: roster.view.caller,
+            appointment: roster.view.appointment,
+            session: None,
+            me: None,
+        };
+        members.member()?;
+        let session = session.ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
+        let active = session.status == SessionStatus::Active;
+        let attendees = roster.attendees.into_iter().map(|person| {
+            let present = active && person.status == ParticipantStatus::Joined;
+            let since = person.joined_at.filter(|_| present).map_or(0, |at| (origin.now - at).whole_seconds());
+            RosterAttendee {
+                user_id: person.user_id,
+                display_name: person.display_name,
+                role: person.role,
+                status: person.status,
+                attendee_id: person.attendee_id,
+                present,
+                joined_at: person.joined_at,
+                left_at: person.left_at,
+                duration_seconds: i64::from(person.duration_seconds) + since.max(0),
+                capabilities: json!({"Audio": "SendReceive", "Video": "SendReceive", "Content": "SendReceive"}),
+            }
+        });
+        Ok(Roster { session_id: session.id, attendees: attendees.collect() })
+    }
+}

@@ -1,0 +1,251 @@
+//! Start: one meeting and one session, however many ask at once and wherever one of them dies.
+
+use std::time::Duration;
+
+use chime::{Made, NewMeeting};
+use domain::Error;
+use domain::audit::Origin;
+use domain::call::{Actor, Member, Session, Target, View};
+use domain::error::reason;
+use domain::id::AppointmentId;
+use domain::start::{self, Start};
+use domain::state::SessionStatus;
+use store::sessions::NewSession;
+use tokio::time::{Instant, sleep};
+
+use crate::join::Attended;
+use crate::{Calls, Place, ROUNDS, not_now};
+
+/// How long a request looks at another's attempt before it takes over. Chime makes a meeting in well under a second.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Between two looks: first this, then twice as long each time, up to [`SLOWEST`].
+const FIRST_LOOK: Duration = Duration::from_millis(100);
+const SLOWEST: Duration = Duration::from_millis(800);
+
+/// What a start asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewCall {
+    /// For which appointment.
+    pub appointment: AppointmentId,
+    /// Whether to record, consent given.
+    pub recording: bool,
+    /// Whether to transcribe, consent given.
+    pub transcription: bool,
+    /// In which language.
+    pub transcription_language: Option<String>,
+}
+
+/// A call that is on, and the provider's place in it.
+pub struct Started {
+    /// Whether this request started it.
+    pub new: bool,
+    /// The place.
+    pub place: Place,
+}
+
+/// What became of making a meeting.
+enum Making {
+    Started(Place),
+    /// Another request made the call what it is now: look again.
+    LookAgain,
+    /// The token gave a meeting that is over; its session has failed: open a new one.
+    OpenAnew,
+}
+
+impl Calls {
+    /// Starts the call of an appointment, or answers the one that is on.
+    ///
+    /// # Errors
+    /// 403 for everyone but the provider, 404 for no appointment, 409 for one that is not held by video, 410 when
+    /// the call was ended while it was being started, 429 and 503 when Chime or the database refuse or are down.
+    pub async fn start(&self, actor: &Actor, new: &NewCall, origin: &Origin) -> Result<Started, Error> {
+        let target = Target::Appointment(new.appointment);
+        let mut view = self.open(actor, new, origin).await?;
+        let mut looked = false;
+        for _ in 0..ROUNDS {
+            view = match start::decide(&view, &origin.request_id, origin.now)? {
+                Start::Resume(session, attendee) => {
+                    let place = Place::new(session, &start::may_start(&view)?, attendee)?;
+                    return Ok(Started { new: false, place });
+                }
+                Start::Create(session) => {
+                    match self.make(session, &start::may_start(&view)?, origin).await? {
+                        Making::Started(place) => return Ok(Started { new: true, place }),
+                        Making::LookAgain => self.look_at_own(actor, session, target).await?,
+                        Making::OpenAnew => self.open(actor, new, origin).await?,
+                    }
+                }
+                Start::Wait(session) => match self.wait(actor, target, session, origin).await? {
+                    view if is_open(&view) => view,
+                    _ => self.open(actor, new, origin).await?,
+                },
+                Start::Check(_) => {
+                    if self.check(&mut view, origin).await? {
+                        view
+                    } else {
+                        self.open(actor, new, origin).await?
+                    }
+                }
+                // The statement that opens a session does not see what commits while it waits: look before acting.
+                Start::Join(_) if !looked => {
+                    looked = true;
+                    self.look(actor, target, None).await?
+                }
+                Start::Join(session) => {
+                    match self.attend(session, &start::may_start(&view)?, origin).await? {
+                        Attended::Joined(place) => return Ok(Started { new: false, place }),
+                        Attended::LookAgain => self.look(actor, target, None).await?,
+                        Attended::MeetingGone => self.open(actor, new, origin).await?,
+                    }
+                }
+                Start::FinishEnd(session) => {
+                    self.finish_end(session, origin).await?;
+                    self.open(actor, new, origin).await?
+                }
+            };
+        }
+        Err(not_now())
+    }
+
+    async fn open(&self, actor: &Actor, new: &NewCall, origin: &Origin) -> Result<View, Error> {
+        let session = NewSession {
+            request: &origin.request_id,
+            control_region: &self.settings.control_region,
+            media_region: &self.settings.media_region,
+            recording: new.recording,
+            transcription: new.transcription,
+            transcription_language: new.transcription_language.as_deref(),
+        };
+        let view = self.store.start_call(actor, new.appointment, &session, origin.now).await?;
+        crate::note(&view);
+        Ok(view)
+    }
+
+    /// Makes the meeting of a session whose attempt is this request's.
+    async fn make(&self, session: &Session, member: &Member<'_>, origin: &Origin) -> Result<Making, Error> {
+        let external_id = format!("{}{}", self.settings.external_id_prefix, session.id);
+        let new = NewMeeting {
+            session: session.id,
+            control_region: &session.control_region,
+            media_region: &session.media_region,
+            external_id: &external_id,
+            user: member.user,
+        };
+        let Made { meeting, attendee } = match self.meetings.create(new).await {
+            Ok(made) => made,
+            Err(error) => return Err(self.give_up(session, member, error, origin).await),
+        };
+        let region = &session.control_region;
+        let attendee = match attendee {
+            Some(attendee) => attendee,
+            None => match self.meetings.create_attendee(region, meeting.id, member.user).await {
+                Ok(attendee) => attendee,
+                Err(gone @ chime::Error::NotFound) => {
+                    self.store.fail(session.id, gone.reason(), Some(member.user), origin).await?;
+                    return Ok(Making::OpenAnew);
+                }
+                Err(error) => {
+                    self.store.release(session.id, &origin.request_id, origin.now).await?;
+                    return Err(error.into());
+                }
+            },
+        };
+        let activated = self
+            .store
+            .activate(session.id, (meeting.id, &meeting.json), member.user, &attendee, origin)
+            .await?;
+        if activated.is_none() {
+            self.delete_unowned(session, member, meeting.id).await?;
+            return Ok(Making::LookAgain);
+        }
+        let active = Session { meeting_id: Some(meeting.id), meeting: Some(meeting.json), ..session.clone() };
+        Ok(Making::Started(Place::new(&active, member, &attendee)?))
+    }
+
+    /// Chime did not make the meeting, or did not say. The failure is what the caller hears; what cannot be noted now
+    /// is repaired by the next request.
+    async fn give_up(
+        &self,
+        session: &Session,
+        member: &Member<'_>,
+        error: chime::Error,
+        origin: &Origin,
+    ) -> Error {
+        let noted = if error.without_effect() {
+            self.store.fail(session.id, error.reason(), Some(member.user), origin).await.map(drop)
+        } else {
+            // A meeting may exist: the token stays good, so that the next request gets that very meeting.
+            self.store.release(session.id, &origin.request_id, origin.now).await
+        };
+        if let Err(unnoted) = noted {
+            tracing::warn!(error = %unnoted, "a failed start could not be noted");
+        }
+        error.into()
+    }
+
+    /// Ends a meeting that this request made and that the session did not take: the session was ended meanwhile. One
+    /// that the session did take, through another request with the same token, is left alone.
+    async fn delete_unowned(
+        &self,
+        session: &Session,
+        member: &Member<'_>,
+        meeting: domain::id::ChimeMeetingId,
+    ) -> Result<(), Error> {
+        let actor = Actor::User(member.user);
+        let target = Target::Appointment(member.appointment.id);
+        let now = self.store.load_call(&actor, target, Some(session.id)).await?;
+        let owned = now.session.is_some_and(|now| match now.status {
+            SessionStatus::Creating => true,
+            SessionStatus::Active | SessionStatus::Ending => now.meeting_id == Some(meeting),
+            SessionStatus::Ended | SessionStatus::Failed => false,
+        });
+        if !owned {
+            self.meetings.delete(&session.control_region, meeting).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks at what became of this request's own session.
+    async fn look_at_own(&self, actor: &Actor, session: &Session, target: Target) -> Result<View, Error> {
+        let view = self.look(actor, target, Some(session.id)).await?;
+        if is_open(&view) { Ok(view) } else { Err(Error::Gone(reason::MEETING_EXPIRED)) }
+    }
+
+    /// Waits for another request's attempt to come to something. Answers the call as it is then; when the attempt does
+    /// not move, this request takes it over. No clock is compared: an attempt is stale when it was seen unchanged for
+    /// as long as we are patient.
+    async fn wait(
+        &self,
+        actor: &Actor,
+        target: Target,
+        seen: &Session,
+        origin: &Origin,
+    ) -> Result<View, Error> {
+        let patience_ends = Instant::now() + PATIENCE;
+        let mut pause = FIRST_LOOK;
+        let mut given_up = seen.attempt_by.is_none();
+        loop {
+            if given_up || Instant::now() >= patience_ends {
+                self.store.take_over(seen.id, seen.attempt, &origin.request_id, origin.now).await?;
+                return self.look(actor, target, None).await;
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(SLOWEST);
+            let view = self.look(actor, target, None).await?;
+            match &view.session {
+                Some(session)
+                    if session.id == seen.id
+                        && session.status == SessionStatus::Creating
+                        && session.attempt == seen.attempt =>
+                {
+                    given_up = session.attempt_by.is_none();
+                }
+                _ => return Ok(view),
+            }
+        }
+    }
+}
+
+fn is_open(view: &View) -> bool {
+    view.session.as_ref().is_some_and(|session| session.status.is_open())
+}
