@@ -6,3 +6,4 @@ pub mod faults;
 pub mod iam;
 pub mod identity;
 pub mod plan;
+pub mod template;
