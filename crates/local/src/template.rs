@@ -1,0 +1,64 @@
+//! Reads the `CloudFormation` templates and says what they ask for, as [`Plan`].
+//!
+//! It refuses what it does not know: resource types, properties, attributes, functions, sections. A property that is
+//! known and changes nothing here is listed in [`Plan::without_effect`] with the reason.
+
+mod document;
+mod error;
+mod fields;
+mod naming;
+mod node;
+mod parameters;
+mod references;
+mod resources;
+mod scope;
+mod stack;
+mod sub;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+pub use error::{Place, Problem, TemplateError};
+
+use crate::plan::Plan;
+use stack::{Deployment, Stack};
+
+/// The account that everything local belongs to.
+pub const ACCOUNT: &str = "000000000000";
+
+/// The stacks, in the order in which they are deployed.
+const STACKS: [&str; 2] = ["storage.yaml", "app.yaml"];
+
+/// Deploys `storage.yaml` and then `app.yaml`, with the stacks nested in them, as `aws cloudformation deploy` would.
+///
+/// `params` are given to every stack that declares them. What is not given and bears the name of an output of
+/// storage is filled from it. The same templates and parameters always give the same ids and ARNs.
+///
+/// # Errors
+/// Whatever `CloudFormation` would refuse, as far as it is known here, and whatever is not known here.
+pub fn deploy(infra: &Path, params: &BTreeMap<String, String>, region: &str) -> Result<Plan, TemplateError> {
+    let mut deployment = Deployment::new(infra, region);
+    let mut outputs = BTreeMap::new();
+    let project = params.get("Project").map_or("local", String::as_str);
+    for file in STACKS {
+        let mut given = outputs.clone();
+        given.extend(params.clone());
+        let name = format!("{project}-{}", file.trim_end_matches(".yaml"));
+        outputs.extend(deployment.deploy(&Stack { file, name, given: &given })?);
+    }
+    if let Some(unknown) = params.keys().find(|name| !deployment.has_parameter(name)) {
+        return Err(TemplateError::UnknownParameter(unknown.clone()));
+    }
+    let mut plan = Plan {
+        account: ACCOUNT.to_owned(),
+        region: region.to_owned(),
+        outputs,
+        without_effect: deployment.without_effect(),
+        ..Plan::default()
+    };
+    resources::read(&deployment.made, &mut plan)?;
+    Ok(plan)
+}

@@ -1,0 +1,96 @@
+//! Roles of functions, with their policies inside.
+
+use super::super::error::TemplateError;
+use super::super::fields::Fields;
+use super::super::stack::Made;
+use super::{DESCRIPTION, ResourceType, TAGS, effect, identity, of_type, without_effect};
+use crate::plan::Statement;
+
+const ROLE: &str = "AWS::IAM::Role";
+
+pub(super) const TYPES: &[ResourceType] = &[ResourceType {
+    name: ROLE,
+    // No ManagedPolicyArns: what a role may do is said in the template.
+    properties: &[
+        effect("AssumeRolePolicyDocument"),
+        DESCRIPTION,
+        without_effect("MaxSessionDuration", "local credentials do not expire"),
+        effect("Path"),
+        effect("Policies.PolicyDocument"),
+        effect("Policies.PolicyName"),
+        effect("RoleName"),
+        TAGS,
+    ],
+    identify: |naming, properties| {
+        let name = properties.text("RoleName")?.unwrap_or_else(|| naming.short_name());
+        let path = properties.text("Path")?.unwrap_or_else(|| "/".to_owned());
+        let arn = naming.global_arn("iam", &format!("role{path}{name}"));
+        let id = format!("AROA{}", naming.letters(17).to_uppercase());
+        Ok(identity(ROLE, name, [("Arn", arn), ("RoleId", id)]))
+    },
+}];
+
+/// The statements of a function's role; the role must let Lambda assume it.
+pub(super) fn statements(made: &[Made], function: &Fields) -> Result<Vec<Statement>, TemplateError> {
+    let arn = function.required("Role")?;
+    let role = of_type(made, ROLE).find(|it| it.arn() == arn);
+    let role = &role.ok_or_else(|| function.dangling("Role", &arn))?.properties;
+    let trust = role.required_fields("AssumeRolePolicyDocument")?;
+    let mut trusted = false;
+    for statement in policy_statements(&trust)? {
+        statement.only_keys(&["Sid", "Effect", "Principal", "Action", "Condition"])?;
+        trusted |= statement.required("Effect")? == "Allow"
+            && statement.one_or_more("Action")?.iter().any(|it| it == "sts:AssumeRole")
+            && statement
+                .required_fields("Principal")?
+                .one_or_more("Service")?
+                .iter()
+                .any(|it| it == "lambda.amazonaws.com");
+    }
+    if !trusted {
+        let wanted = "lambda.amazonaws.com must be allowed sts:AssumeRole";
+        return Err(role.unsupported("AssumeRolePolicyDocument", "without Lambda", wanted));
+    }
+    let mut read = Vec::new();
+    for policy in role.items("Policies")? {
+        policy.required("PolicyName")?;
+        for fields in policy_statements(&policy.required_fields("PolicyDocument")?)? {
+            read.push(statement(&fields)?);
+        }
+    }
+    Ok(read)
+}
+
+fn policy_statements(document: &Fields) -> Result<Vec<Fields>, TemplateError> {
+    document.only_keys(&["Version", "Statement"])?;
+    document.only("Version", "2012-10-17")?;
+    match document.map.get("Statement") {
+        None => Err(document.missing("Statement")),
+        Some(serde_json::Value::Object(_)) => Ok(vec![document.required_fields("Statement")?]),
+        Some(_) => document.items("Statement"),
+    }
+}
+
+fn statement(fields: &Fields) -> Result<Statement, TemplateError> {
+    fields.only_keys(&["Sid", "Effect", "Action", "Resource", "Condition"])?;
+    let effect = fields.required("Effect")?;
+    if effect != "Allow" && effect != "Deny" {
+        return Err(fields.unsupported("Effect", &effect, "it must be Allow or Deny"));
+    }
+    let mut conditions = Vec::new();
+    if let Some(operators) = fields.fields("Condition")? {
+        for operator in operators.map.keys() {
+            let keys = operators.required_fields(operator)?;
+            for key in keys.map.keys() {
+                conditions.push((operator.clone(), key.clone(), keys.one_or_more(key)?));
+            }
+        }
+    }
+    Ok(Statement {
+        sid: fields.text("Sid")?.unwrap_or_default(),
+        allow: effect == "Allow",
+        actions: fields.one_or_more("Action")?,
+        resources: fields.one_or_more("Resource")?,
+        conditions,
+    })
+}
