@@ -4,4 +4,7 @@ pub mod calls;
 pub mod clock;
 pub mod faults;
 pub mod identity;
+pub mod invoke;
+pub mod lambda;
+pub mod listen;
 pub mod plan;

@@ -1,0 +1,6 @@
+//! Lambda, its Invoke API, the HTTP API and schedules, with a function process of the tests' own.
+
+mod environments;
+mod http;
+mod invoke;
+mod probe;
