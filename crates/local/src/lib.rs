@@ -3,8 +3,10 @@
 pub mod calls;
 pub mod clock;
 pub mod faults;
+pub mod gateway;
 pub mod identity;
 pub mod invoke;
 pub mod lambda;
 pub mod listen;
 pub mod plan;
+pub mod tokens;
