@@ -9,4 +9,5 @@ pub mod invoke;
 pub mod lambda;
 pub mod listen;
 pub mod plan;
+pub mod schedules;
 pub mod tokens;

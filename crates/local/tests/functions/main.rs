@@ -5,3 +5,4 @@ mod gateway;
 mod http;
 mod invoke;
 mod probe;
+mod schedules;
