@@ -1,0 +1,45 @@
+//! Listening on loopback, and nowhere else.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// A server that runs until this is dropped.
+#[derive(Debug)]
+pub struct Listening {
+    address: SocketAddr,
+    _servers: JoinSet<io::Result<()>>,
+}
+
+impl Listening {
+    /// Where it listens, on IPv4. Where the machine has IPv6, `[::1]` has the same port.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// Serves on `127.0.0.1` and, where there is IPv6, on `[::1]`. Port 0 takes a free one.
+///
+/// Handlers find the peer in `axum::extract::ConnectInfo<SocketAddr>`.
+pub async fn serve(port: u16, router: Router) -> io::Result<Listening> {
+    let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    let address = v4.local_addr()?;
+    let mut servers = JoinSet::new();
+    // A machine without IPv6 refuses this, and so does a port that someone else holds there: IPv4 is enough for
+    // all but tools that ask for `localhost` and try IPv6 only.
+    match TcpListener::bind((Ipv6Addr::LOCALHOST, address.port())).await {
+        Ok(v6) => spawn(&mut servers, v6, router.clone()),
+        Err(error) => tracing::debug!(%error, port = address.port(), "not listening on [::1]"),
+    }
+    spawn(&mut servers, v4, router);
+    Ok(Listening { address, _servers: servers })
+}
+
+fn spawn(servers: &mut JoinSet<io::Result<()>>, listener: TcpListener, router: Router) {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    servers.spawn(async move { axum::serve(listener, service).await });
+}
