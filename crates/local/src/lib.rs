@@ -1,10 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 pub mod calls;
+pub mod chime;
 pub mod clock;
+pub mod dynamodb;
 pub mod faults;
 pub mod iam;
 pub mod gateway;
+pub mod front;
 pub mod identity;
 pub mod invoke;
 pub mod lambda;
@@ -13,3 +16,4 @@ pub mod plan;
 pub mod template;
 pub mod schedules;
 pub mod tokens;
+pub mod secrets;

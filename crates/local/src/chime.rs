@@ -1,0 +1,362 @@
+//! The Chime SDK meetings API (2021-07-15) as an engine: strict where the documentation leaves room, so that what
+//! works here works on AWS.
+
+mod call;
+mod error;
+mod event;
+mod input;
+mod meeting;
+mod rate;
+mod region;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use http::request::Parts;
+use serde_json::{Value, json};
+
+pub(crate) use self::call::Call;
+use self::error::Refusal;
+pub use self::event::{EventError, NewEvent};
+use self::input::{
+    BatchCreateAttendee, CreateMeeting, NewAttendee, UpdateCapabilities, UpdateCapabilitiesExcept,
+};
+use self::meeting::{Attendee, Meeting};
+use self::rate::Bucket;
+pub use self::rate::Rate;
+use crate::clock::Clock;
+use crate::front::{Answer, Service};
+
+const NO_MEETING: Refusal = Refusal::NotFound("The meeting was not found.");
+const ENDED: Refusal = Refusal::NotFound("The meeting has ended.");
+const NO_ATTENDEE: Refusal = Refusal::NotFound("The attendee was not found.");
+const GREATEST_PAGE: usize = 100;
+
+/// Quotas, by default those of a new account.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// Requests in one region, on the real clock; none: as many as come.
+    pub rate: Option<Rate>,
+    /// Meetings that live at once in one region.
+    pub active_meetings: usize,
+    /// Attendees of one meeting that are not deleted.
+    pub attendees: usize,
+    /// For so long after a token's first use, on the real clock, its repetition counts as concurrent and gets a
+    /// `ConflictException`.
+    pub conflict_within: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            rate: Some(Rate { per_second: 10.0, burst: 20 }),
+            active_meetings: 250,
+            attendees: 250,
+            conflict_within: Duration::ZERO,
+        }
+    }
+}
+
+/// Takes events to the bus.
+pub type EventSink = Arc<dyn Fn(Value) + Send + Sync>;
+
+/// The engine. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Chime {
+    account: Arc<str>,
+    clock: Clock,
+    options: Options,
+    sink: EventSink,
+    state: Arc<Mutex<State>>,
+}
+
+impl fmt::Debug for Chime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chime")
+            .field("account", &self.account)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct State {
+    meetings: Vec<Meeting>,
+    /// When a token was first used in a region.
+    tokens: HashMap<(String, String), Instant>,
+    buckets: HashMap<String, Bucket>,
+}
+
+/// The ARN of a meeting in its control region.
+pub(crate) fn meeting_arn(region: &str, account: &str, id: &str) -> String {
+    format!("arn:{}:chime:{region}:{account}:meeting/{id}", region::partition(region))
+}
+
+impl Chime {
+    /// An engine without meetings, whose events go to `sink`.
+    #[must_use]
+    pub fn new(account: &str, clock: Clock, options: Options, sink: EventSink) -> Self {
+        Self { account: account.into(), clock, options, sink, state: Arc::default() }
+    }
+
+    /// All meetings in the order of their making, ended ones too: `{"meetings": [{"meetingId", "externalMeetingId",
+    /// "live", "createdAt", "endedAt", "attendees": [{"attendeeId", "externalUserId"}]}]}`.
+    #[must_use]
+    pub fn meetings(&self) -> Value {
+        let state = self.settled();
+        json!({ "meetings": state.meetings.iter().map(Meeting::listed).collect::<Vec<_>>() })
+    }
+
+    /// Lets an event happen: changes who is connected, hands the event to the sink, and answers it.
+    pub fn event(&self, meeting_id: &str, event: NewEvent) -> Result<Value, EventError> {
+        let now_ms = self.clock.now_ms();
+        let event = {
+            let mut state = self.settled();
+            let meeting = state.meetings.iter_mut().find(|meeting| meeting.id == meeting_id);
+            let meeting = meeting.ok_or_else(|| EventError::UnknownMeeting(meeting_id.to_owned()))?;
+            event::happen(meeting, &self.account, event, now_ms)?
+        };
+        // Outside the lock: the sink may ask the engine.
+        (self.sink)(event.clone());
+        Ok(event)
+    }
+
+    /// Answers a call that the front door has let in.
+    pub(crate) fn answer(&self, region: &str, request: &Parts, body: &[u8]) -> Answer {
+        let (path, query) = (request.uri.path(), request.uri.query().unwrap_or_default());
+        let Some(call) = Call::parse(&request.method, path, query) else {
+            return Service::Chime.error(
+                StatusCode::NOT_FOUND,
+                "UnknownOperationException",
+                "Unknown operation",
+            );
+        };
+        match self.perform(region, &call, body) {
+            Ok(body) => {
+                let status = match call {
+                    Call::DeleteMeeting { .. } | Call::DeleteAttendee { .. } => StatusCode::NO_CONTENT,
+                    _ => StatusCode::OK,
+                };
+                Service::Chime.json(status, &body)
+            }
+            Err(refusal) => Service::Chime.error(refusal.status(), refusal.code(), &refusal.to_string()),
+        }
+    }
+
+    fn perform(&self, region: &str, call: &Call, body: &[u8]) -> Result<Value, Refusal> {
+        if !region::is_control(region) {
+            return Err(Refusal::BadRequest(format!("the Chime SDK has no meetings endpoint in {region}")));
+        }
+        let state = &mut *self.settled();
+        self.take_turn(state, region)?;
+        match call {
+            Call::CreateMeeting => self.create_meeting(state, region, &input::read(body)?, false),
+            Call::CreateMeetingWithAttendees => self.create_meeting(state, region, &input::read(body)?, true),
+            Call::GetMeeting { meeting } => Ok(json!({ "Meeting": state.live(region, meeting)?.json })),
+            Call::DeleteMeeting { meeting } => {
+                let now_ms = self.clock.now_ms();
+                state.live(region, meeting)?.end(now_ms);
+                Ok(Value::Null)
+            }
+            Call::CreateAttendee { meeting } => {
+                let new: NewAttendee = input::read(body)?;
+                let meeting = state.live(region, meeting)?;
+                validate::new_attendee(&new, &meeting.features)?;
+                if meeting.is_full(self.options.attendees) {
+                    return Err(Refusal::LimitExceeded(
+                        "The meeting has as many attendees as it may have.".to_owned(),
+                    ));
+                }
+                Ok(json!({ "Attendee": meeting.add(&new) }))
+            }
+            Call::BatchCreateAttendee { meeting } => {
+                let batch: BatchCreateAttendee = input::read(body)?;
+                let meeting = state.live(region, meeting)?;
+                validate::batch_create(&batch, &meeting.features)?;
+                let (attendees, errors) = self.add_all(meeting, &batch.attendees);
+                Ok(json!({ "Attendees": attendees, "Errors": errors }))
+            }
+            Call::ListAttendees { meeting, max_results, next_token } => {
+                list(state.live(region, meeting)?, max_results.as_deref(), next_token.as_deref())
+            }
+            Call::GetAttendee { meeting, attendee } => {
+                Ok(json!({ "Attendee": find(state.live(region, meeting)?, attendee)?.json() }))
+            }
+            Call::DeleteAttendee { meeting, attendee } => {
+                let meeting = state.live(region, meeting)?;
+                find(meeting, attendee)?.deleted = true;
+                meeting.disconnect(attendee, self.clock.now_ms());
+                Ok(Value::Null)
+            }
+            Call::UpdateAttendeeCapabilities { meeting, attendee } => {
+                let update: UpdateCapabilities = input::read(body)?;
+                let meeting = state.live(region, meeting)?;
+                validate::capabilities(update.capabilities, &meeting.features)?;
+                let attendee = find(meeting, attendee)?;
+                attendee.capabilities = update.capabilities;
+                Ok(json!({ "Attendee": attendee.json() }))
+            }
+            Call::BatchUpdateAttendeeCapabilitiesExcept { meeting } => {
+                let update: UpdateCapabilitiesExcept = input::read(body)?;
+                let meeting = state.live(region, meeting)?;
+                validate::update_except(&update, &meeting.features)?;
+                let excluded =
+                    |id: &str| update.excluded_attendee_ids.iter().any(|item| item.attendee_id == id);
+                let others = meeting.attendees.iter_mut().filter(|attendee| !excluded(&attendee.id));
+                others.for_each(|attendee| attendee.capabilities = update.capabilities);
+                Ok(Value::Null)
+            }
+        }
+    }
+
+    fn create_meeting(
+        &self,
+        state: &mut State,
+        region: &str,
+        input: &CreateMeeting,
+        with_attendees: bool,
+    ) -> Result<Value, Refusal> {
+        validate::create_meeting(input, with_attendees)?;
+        let token = (region.to_owned(), input.client_request_token.clone());
+        if let Some(first) = state.tokens.get(&token) {
+            if first.elapsed() < self.options.conflict_within {
+                return Err(Refusal::Conflict);
+            }
+            let same =
+                |meeting: &&Meeting| meeting.region == region && meeting.token == input.client_request_token;
+            return state
+                .meetings
+                .iter()
+                .find(same)
+                .map(|meeting| repeated(meeting, with_attendees))
+                .ok_or(NO_MEETING);
+        }
+        let live = state.meetings.iter().filter(|meeting| meeting.live() && meeting.region == region).count();
+        if live >= self.options.active_meetings {
+            return Err(Refusal::LimitExceeded(
+                "The account has as many active meetings as it may have.".to_owned(),
+            ));
+        }
+        if let Some(primary) = &input.primary_meeting_id {
+            let found = state.meetings.iter().any(|meeting| meeting.id == *primary && meeting.live());
+            if !found {
+                return Err(Refusal::BadRequest("PrimaryMeetingId: there is no such meeting".to_owned()));
+            }
+        }
+        let mut meeting = Meeting::new(region, &self.account, input, self.clock.now_ms());
+        let (attendees, errors) = self.add_all(&mut meeting, input.attendees.as_deref().unwrap_or_default());
+        meeting.first = meeting.attendees.iter().map(|attendee| attendee.id.clone()).collect();
+        let answer = if with_attendees {
+            json!({ "Meeting": meeting.json, "Attendees": attendees, "Errors": errors })
+        } else {
+            json!({ "Meeting": meeting.json })
+        };
+        state.tokens.insert(token, Instant::now());
+        state.meetings.push(meeting);
+        Ok(answer)
+    }
+
+    /// Adds as many as there is room for; the others are told as errors.
+    fn add_all(&self, meeting: &mut Meeting, all: &[NewAttendee]) -> (Vec<Value>, Vec<Value>) {
+        let (mut attendees, mut errors) = (Vec::new(), Vec::new());
+        for new in all {
+            if meeting.is_full(self.options.attendees) {
+                errors.push(json!({
+                    "ExternalUserId": new.external_user_id,
+                    "ErrorCode": "LimitExceeded",
+                    "ErrorMessage": "The meeting has as many attendees as it may have.",
+                }));
+            } else {
+                attendees.push(meeting.add(new));
+            }
+        }
+        (attendees, errors)
+    }
+
+    fn take_turn(&self, state: &mut State, region: &str) -> Result<(), Refusal> {
+        let Some(rate) = self.options.rate else { return Ok(()) };
+        let now = Instant::now();
+        let bucket = state.buckets.entry(region.to_owned()).or_insert_with(|| Bucket::full(rate, now));
+        if bucket.take(now) { Ok(()) } else { Err(Refusal::Throttled) }
+    }
+
+    /// The state as it is now: what ended in the meantime has ended.
+    fn settled(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now_ms = self.clock.now_ms();
+        state.meetings.iter_mut().for_each(|meeting| meeting.settle(now_ms));
+        state.end_replicas();
+        state
+    }
+}
+
+impl State {
+    /// A meeting that lives, asked in its own control region.
+    fn live(&mut self, region: &str, id: &str) -> Result<&mut Meeting, Refusal> {
+        validate::guid("MeetingId", id)?;
+        let mut meetings = self.meetings.iter_mut();
+        let meeting =
+            meetings.find(|meeting| meeting.id == id && meeting.region == region).ok_or(NO_MEETING)?;
+        if meeting.live() { Ok(meeting) } else { Err(ENDED) }
+    }
+
+    /// A replica ends when its primary ends.
+    fn end_replicas(&mut self) {
+        let ended: HashMap<String, i64> = self
+            .meetings
+            .iter()
+            .filter_map(|meeting| Some((meeting.id.clone(), meeting.ended_ms?)))
+            .collect();
+        for meeting in &mut self.meetings {
+            if let Some(at_ms) = meeting.primary.as_ref().and_then(|primary| ended.get(primary)) {
+                meeting.end(*at_ms);
+            }
+        }
+    }
+}
+
+/// A token's second use gives the first one's meeting. Of an ended meeting there are no attendees left.
+fn repeated(meeting: &Meeting, with_attendees: bool) -> Value {
+    if !with_attendees {
+        return json!({ "Meeting": meeting.json });
+    }
+    let first =
+        meeting.present_attendees().filter(|attendee| meeting.live() && meeting.first.contains(&attendee.id));
+    json!({ "Meeting": meeting.json, "Attendees": first.map(Attendee::json).collect::<Vec<_>>(), "Errors": [] })
+}
+
+fn find<'m>(meeting: &'m mut Meeting, id: &str) -> Result<&'m mut Attendee, Refusal> {
+    validate::guid("AttendeeId", id)?;
+    meeting.attendees.iter_mut().find(|attendee| attendee.id == id && !attendee.deleted).ok_or(NO_ATTENDEE)
+}
+
+fn list(meeting: &Meeting, max_results: Option<&str>, next_token: Option<&str>) -> Result<Value, Refusal> {
+    let bad = |message: &str| Refusal::BadRequest(message.to_owned());
+    let size = match max_results {
+        None => GREATEST_PAGE,
+        Some(text) => match text.parse() {
+            Ok(size) if (1..=GREATEST_PAGE).contains(&size) => size,
+            _ => return Err(bad("MaxResults must be between 1 and 100")),
+        },
+    };
+    let all: Vec<&Attendee> = meeting.present_attendees().collect();
+    // The token names the last attendee that was given, so that a deletion in between loses nobody else.
+    let start = match next_token {
+        None => 0,
+        Some(token) => {
+            let last = meeting.attendees.iter().position(|attendee| attendee.id == token);
+            let last = last.ok_or_else(|| bad("NextToken is not one that this API gave"))?;
+            meeting.attendees[..=last].iter().filter(|attendee| !attendee.deleted).count()
+        }
+    };
+    let page: Vec<&&Attendee> = all.iter().skip(start).take(size).collect();
+    let next = page.last().filter(|_| start + page.len() < all.len()).map(|last| last.id.clone());
+    let attendees: Vec<Value> = page.iter().map(|attendee| attendee.json()).collect();
+    Ok(json!({ "Attendees": attendees, "NextToken": next }))
+}

@@ -1,0 +1,196 @@
+//! One meeting and its life.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
+
+use super::input::{Capabilities, CreateMeeting, Features, NewAttendee};
+use super::region;
+
+const LONGEST_MS: i64 = 24 * 60 * 60 * 1000;
+const LONGEST_ALONE_MS: i64 = 5 * 60 * 1000;
+const MOST_ATTENDEES: i64 = 250;
+
+#[derive(Debug)]
+pub(super) struct Meeting {
+    pub(super) id: String,
+    /// The control region: only there it is known.
+    pub(super) region: String,
+    pub(super) token: String,
+    pub(super) external_id: String,
+    pub(super) media_region: String,
+    pub(super) primary: Option<String>,
+    pub(super) features: Features,
+    /// As `CreateMeeting` answers it.
+    pub(super) json: Value,
+    pub(super) created_ms: i64,
+    pub(super) ended_ms: Option<i64>,
+    /// Since when nobody is connected.
+    alone_since_ms: i64,
+    connected: BTreeSet<String>,
+    pub(super) attendees: Vec<Attendee>,
+    /// Those that came with the meeting: a repeated request answers them.
+    pub(super) first: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct Attendee {
+    pub(super) id: String,
+    pub(super) external_id: String,
+    pub(super) join_token: String,
+    pub(super) capabilities: Capabilities,
+    /// Kept, because events about it may still come.
+    pub(super) deleted: bool,
+}
+
+impl Attendee {
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "ExternalUserId": self.external_id,
+            "AttendeeId": self.id,
+            "JoinToken": self.join_token,
+            "Capabilities": self.capabilities,
+        })
+    }
+}
+
+impl Meeting {
+    pub(super) fn new(region: &str, account: &str, input: &CreateMeeting, now_ms: i64) -> Self {
+        let mut id = Uuid::new_v4().to_string();
+        id.replace_range(32.., &region::id_suffix(region));
+        let mut features = input.meeting_features.clone();
+        features.attendee.max_count.get_or_insert(MOST_ATTENDEES);
+        let json = json!({
+            "MeetingId": id,
+            "MeetingHostId": null,
+            "ExternalMeetingId": input.external_meeting_id,
+            "MediaRegion": input.media_region,
+            "MediaPlacement": placement(&id, &input.media_region),
+            "MeetingFeatures": features,
+            "PrimaryMeetingId": input.primary_meeting_id,
+            "TenantIds": input.tenant_ids.clone().unwrap_or_default(),
+            "MeetingArn": super::meeting_arn(region, account, &id),
+        });
+        Self {
+            id,
+            region: region.to_owned(),
+            token: input.client_request_token.clone(),
+            external_id: input.external_meeting_id.clone(),
+            media_region: input.media_region.clone(),
+            primary: input.primary_meeting_id.clone(),
+            features,
+            json,
+            created_ms: now_ms,
+            ended_ms: None,
+            alone_since_ms: now_ms,
+            connected: BTreeSet::new(),
+            attendees: Vec::new(),
+            first: Vec::new(),
+        }
+    }
+
+    /// Ends the meeting if its time was over before `now_ms`; nothing runs in between, so this comes before each look.
+    pub(super) fn settle(&mut self, now_ms: i64) {
+        if self.ended_ms.is_some() {
+            return;
+        }
+        let longest = self.created_ms + LONGEST_MS;
+        let alone = if self.connected.is_empty() { self.alone_since_ms + LONGEST_ALONE_MS } else { longest };
+        let end = longest.min(alone);
+        if now_ms >= end {
+            self.end(end);
+        }
+    }
+
+    pub(super) fn live(&self) -> bool {
+        self.ended_ms.is_none()
+    }
+
+    pub(super) fn end(&mut self, at_ms: i64) {
+        self.ended_ms.get_or_insert(at_ms);
+        self.connected.clear();
+    }
+
+    pub(super) fn connect(&mut self, attendee: &str) {
+        if self.live() {
+            self.connected.insert(attendee.to_owned());
+        }
+    }
+
+    pub(super) fn disconnect(&mut self, attendee: &str, now_ms: i64) {
+        if self.connected.remove(attendee) && self.connected.is_empty() {
+            self.alone_since_ms = now_ms;
+        }
+    }
+
+    /// Attendees that are not deleted: they count, connected or not.
+    pub(super) fn present_attendees(&self) -> impl Iterator<Item = &Attendee> {
+        self.attendees.iter().filter(|attendee| !attendee.deleted)
+    }
+
+    pub(super) fn is_full(&self, limit: usize) -> bool {
+        let own = self.features.attendee.max_count.and_then(|count| usize::try_from(count).ok());
+        self.present_attendees().count() >= limit.min(own.unwrap_or(limit))
+    }
+
+    /// Each call makes a new attendee, also for an `ExternalUserId` that is there: the stricter reading of the model,
+    /// whose "idempotency token" nobody confirmed.
+    pub(super) fn add(&mut self, new: &NewAttendee) -> Value {
+        let id = Uuid::new_v4().to_string();
+        let join_token = STANDARD.encode(format!("{}:{}", &id[..8], Uuid::new_v4()));
+        let attendee = Attendee {
+            id,
+            external_id: new.external_user_id.clone(),
+            join_token,
+            capabilities: new.capabilities,
+            deleted: false,
+        };
+        let json = attendee.json();
+        self.attendees.push(attendee);
+        json
+    }
+
+    /// As `GET /_local/chime/meetings` lists it.
+    pub(super) fn listed(&self) -> Value {
+        let attendees = self
+            .present_attendees()
+            .map(|attendee| json!({ "attendeeId": attendee.id, "externalUserId": attendee.external_id }));
+        json!({
+            "meetingId": self.id,
+            "externalMeetingId": self.external_id,
+            "live": self.live(),
+            "createdAt": date(self.created_ms),
+            "endedAt": self.ended_ms.map(date),
+            "attendees": attendees.collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// An instant as ISO 8601 in UTC.
+pub(super) fn date(ms: i64) -> String {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
+        .ok()
+        .and_then(|date| date.format(&Rfc3339).ok())
+        .unwrap_or_default()
+}
+
+/// Hosts and paths as AWS builds them. Nothing answers there.
+fn placement(id: &str, media_region: &str) -> Value {
+    let host = format!("m1.{}.app.chime.aws", region::short(media_region));
+    let cell: String = id.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
+    json!({
+        "AudioHostUrl": format!("{cell}.k.{host}:3478"),
+        "AudioFallbackUrl": format!("wss://wss.k.{host}:443/calls/{id}"),
+        "SignalingUrl": format!("wss://signal.{host}/control/{id}"),
+        "TurnControlUrl": format!("https://{}.cell.{media_region}.meetings.chime.aws/v2/turn_sessions", &id[32..]),
+        "ScreenDataUrl": format!("wss://bitpw.{host}:443/v2/screen/{id}"),
+        "ScreenViewingUrl": format!("wss://bitpw.{host}:443/ws/connect?passcode=null&viewer_uuid=null&X-BitHub-Call-Id={id}"),
+        "ScreenSharingUrl": format!("wss://bitpw.{host}:443/v2/screen/{id}"),
+        "EventIngestionUrl": format!("https://data.svc.{}.ingest.chime.aws/v1/client-events", region::short(media_region)),
+    })
+}
