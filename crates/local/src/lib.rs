@@ -4,4 +4,6 @@ pub mod calls;
 pub mod clock;
 pub mod faults;
 pub mod identity;
+pub mod pgproxy;
 pub mod plan;
+pub mod postgres;
