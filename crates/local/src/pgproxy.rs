@@ -16,10 +16,13 @@
 //! The pooler test answers with a FATAL error 0A000 and cuts the connection, which rolls back what was open: to named
 //! prepared statements, to settings, locks, cursors and tables that live in the session, and to startup parameters that
 //! pgbouncer does not take. Migrations go to the server directly.
+//!
+//! Between function and proxy there can be TLS ([`Proxy::start_with_tls`]); the way on to the server never leaves the machine.
 
 mod requests;
 mod session;
 mod sql;
+mod tls;
 mod wire;
 
 use std::io;
@@ -31,11 +34,13 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::sleep;
+use tokio_rustls::TlsAcceptor;
 
 use crate::calls::CallLog;
 use crate::faults::{Faults, Kind};
 use crate::identity::Identities;
 use session::Session;
+pub use tls::{Certificate, CertificateError};
 use wire::{Fatal, Opening};
 
 /// The service's name in the log of calls and in faults.
@@ -59,6 +64,7 @@ struct World {
     identities: Identities,
     calls: CallLog,
     faults: Faults,
+    tls: Option<TlsAcceptor>,
 }
 
 /// A running proxy. When it is dropped, it stops listening and cuts all connections.
@@ -70,7 +76,8 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Listens on this port of 127.0.0.1 (0: any that is free) and passes connections on to the server.
+    /// Listens on this port of 127.0.0.1 (0: any that is free) and passes connections on to the server. A client that
+    /// asks for TLS hears that there is none.
     pub async fn start(
         server: SocketAddr,
         identities: Identities,
@@ -78,10 +85,26 @@ impl Proxy {
         faults: Faults,
         port: u16,
     ) -> io::Result<Self> {
+        Self::listen(World { server, identities, calls, faults, tls: None }, port).await
+    }
+
+    /// The same with TLS for the clients that ask for it.
+    pub async fn start_with_tls(
+        server: SocketAddr,
+        identities: Identities,
+        calls: CallLog,
+        faults: Faults,
+        port: u16,
+        certificate: &Certificate,
+    ) -> io::Result<Self> {
+        let tls = Some(certificate.acceptor());
+        Self::listen(World { server, identities, calls, faults, tls }, port).await
+    }
+
+    async fn listen(world: World, port: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let addr = listener.local_addr()?;
         let down = watch::Sender::new(false);
-        let world = World { server, identities, calls, faults };
         tokio::spawn(listen(listener, Arc::new(world), down.subscribe()));
         Ok(Self { addr, down })
     }
@@ -144,14 +167,28 @@ async fn listen(listener: TcpListener, world: Arc<World>, mut down: watch::Recei
 async fn serve(mut client: TcpStream, world: World) -> io::Result<()> {
     client.set_nodelay(true)?;
     loop {
-        match Opening::read(&mut client).await? {
-            // No TLS and no Kerberos here; the client may go on without.
-            Opening::Tls | Opening::Gss => client.write_all(b"N").await?,
-            Opening::Cancel(message) => return cancel(&world, message).await,
-            Opening::Startup { message, parameters } => {
-                return converse(client, world, message, &parameters).await;
+        match (Opening::read(&mut client).await?, world.tls.clone()) {
+            (Opening::Tls, Some(tls)) => {
+                client.write_all(b"S").await?;
+                let mut client = tls.accept(client).await?;
+                let opening = Opening::read(&mut client).await?;
+                return proceed(client, world, opening).await;
             }
+            // Neither TLS nor Kerberos here; the client may go on without.
+            (Opening::Tls, None) | (Opening::Gss, _) => client.write_all(b"N").await?,
+            (opening, _) => return proceed(client, world, opening).await,
         }
+    }
+}
+
+async fn proceed<C>(client: C, world: World, opening: Opening) -> io::Result<()>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+{
+    match opening {
+        Opening::Tls | Opening::Gss => Err(wire::malformed("encryption within encryption")),
+        Opening::Cancel(message) => cancel(&world, message).await,
+        Opening::Startup { message, parameters } => converse(client, world, message, &parameters).await,
     }
 }
 

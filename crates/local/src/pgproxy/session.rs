@@ -111,7 +111,8 @@ impl Session {
             let next = tokio::select! {
                 biased;
                 read = client_out.read_buf(&mut self.from_client.incoming),
-                        if self.to_server.len() < FULL && self.refused.is_none() => match read? {
+                        if self.to_server.len() < FULL && self.refused.is_none() => match read.unwrap_or(0) {
+                    // It left, or was killed without a good-bye.
                     0 => {
                         // What it sent still counts, as it would on a network.
                         let rest = async {

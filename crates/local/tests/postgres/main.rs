@@ -3,5 +3,6 @@
 mod faults;
 mod pooler;
 mod server;
+mod tls;
 mod turns;
 mod world;

@@ -33,8 +33,8 @@ async fn what_needs_a_session_is_refused_and_does_not_reach_the_server() {
 async fn a_refusal_among_pipelined_statements_comes_after_the_answers_before_it() {
     in_a_world(|world| async move {
         let client = world.function("audit").await.client;
-        // The second is sent while the first is under way.
-        world.fault(serde_json::json!({"service": "postgres", "kind": "latency", "ms": 20}));
+        // So that the second is sent while the first is under way.
+        world.fault(serde_json::json!({"service": "postgres", "kind": "latency", "ms": 1000}));
         let (first, second) = tokio::join!(client.query_typed("-- first\nSELECT 1", &[]), async {
             while world.turns().is_empty() {
                 tokio::task::yield_now().await;

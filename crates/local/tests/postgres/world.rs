@@ -65,8 +65,13 @@ where
 impl World {
     /// How to connect through the proxy.
     pub(crate) fn config(&self) -> Config {
+        self.config_for(&self.proxy)
+    }
+
+    /// How to connect through another proxy.
+    pub(crate) fn config_for(&self, proxy: &Proxy) -> Config {
         let mut config = Config::new();
-        config.host("127.0.0.1").port(self.proxy.addr().port()).dbname(&self.database);
+        config.host("127.0.0.1").port(proxy.addr().port()).dbname(&self.database);
         config.user(self.server.user()).password(self.server.password());
         config
     }
