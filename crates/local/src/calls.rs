@@ -55,6 +55,16 @@ impl CallLog {
         n
     }
 
+    /// Adds to the body of call `n` what was sent before its answer.
+    pub fn append(&self, n: u64, body: &str) {
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = usize::try_from(n).ok().and_then(|n| n.checked_sub(1));
+        if let Some(call) = place.and_then(|place| calls.get_mut(place)) {
+            call.request.body.push('\n');
+            call.request.body.push_str(body);
+        }
+    }
+
     /// Records how call `n` was answered.
     pub fn end(&self, n: u64, allowed: bool, status: u16) {
         let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);

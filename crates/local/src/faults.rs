@@ -29,7 +29,7 @@ pub enum Kind {
 pub struct Fault {
     /// Service as in the log of calls; `*` is any.
     pub service: String,
-    /// Operation as in the log of calls; any when absent.
+    /// Operation as in the log of calls; any when absent or `*`. `connect` is a connection being opened to `PostgreSQL`.
     #[serde(default)]
     pub operation: Option<String>,
     /// Calling function; any when absent.
@@ -57,6 +57,9 @@ pub struct Fate {
     pub fault: Option<Kind>,
 }
 
+/// The operation that opens a connection.
+const CONNECT: &str = "connect";
+
 #[derive(Debug)]
 struct Armed {
     fault: Fault,
@@ -81,12 +84,33 @@ impl Faults {
     /// Decides a call's fate and counts it. To be asked once for each call.
     #[must_use]
     pub fn fate(&self, service: &str, operation: &str, function: &str) -> Fate {
+        self.decide(service, operation, function, |_| true)
+    }
+
+    /// Decides the fate of a connection being opened. Connections are not in the log of calls, so a fault that counts
+    /// calls (`nth`) and one that kills the caller leave them alone, unless the fault names the operation `connect`.
+    #[must_use]
+    pub fn fate_of_connect(&self, service: &str, function: &str) -> Fate {
+        self.decide(service, CONNECT, function, |fault| {
+            let kills = matches!(fault.kind, Kind::KillBefore | Kind::KillAfter);
+            fault.operation.as_deref() == Some(CONNECT) || (fault.nth.is_none() && !kills)
+        })
+    }
+
+    fn decide(
+        &self,
+        service: &str,
+        operation: &str,
+        function: &str,
+        concerns: impl Fn(&Fault) -> bool,
+    ) -> Fate {
         let mut fate = Fate::default();
         for armed in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
             let fault = &armed.fault;
             let matches = (fault.service == "*" || fault.service == service)
-                && fault.operation.as_deref().is_none_or(|it| it == operation)
-                && fault.function.as_deref().is_none_or(|it| it == function);
+                && fault.operation.as_deref().is_none_or(|it| it == "*" || it == operation)
+                && fault.function.as_deref().is_none_or(|it| it == function)
+                && concerns(fault);
             if !matches {
                 continue;
             }

@@ -1,0 +1,63 @@
+use std::sync::Arc;
+
+use local::pgproxy::{Certificate, Proxy};
+use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::types::Type;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::world::{World, in_a_world, turn};
+
+async fn proxy(world: &World, certificate: &Certificate) -> Proxy {
+    let (identities, calls, faults) = (world.identities.clone(), world.calls.clone(), world.faults.clone());
+    let proxy = Proxy::start_with_tls(world.server.addr(), identities, calls, faults, 0, certificate);
+    proxy.await.expect("a proxy")
+}
+
+fn trusting(certificate: &Certificate) -> MakeRustlsConnect {
+    let mut roots = RootCertStore::empty();
+    let authority = CertificateDer::from_pem_slice(certificate.authority().as_bytes()).expect("a PEM");
+    roots.add(authority).expect("an authority");
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("protocol versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    MakeRustlsConnect::new(config)
+}
+
+#[tokio::test]
+async fn whoever_trusts_the_authority_talks_through_tls() {
+    in_a_world(|world| async move {
+        let certificate = Certificate::make().expect("a certificate");
+        let proxy = proxy(&world, &certificate).await;
+        let mut config = world.config_for(&proxy);
+        config.ssl_mode(SslMode::Require);
+        let (client, connection) = config.connect(trusting(&certificate)).await.expect("connected");
+        tokio::spawn(connection);
+        let long = "x".repeat(3_000_000);
+        let rows = client.query_typed("-- echo\nSELECT $1", &[(&long, Type::TEXT)]).await.expect("an echo");
+        assert!(rows[0].get::<_, String>(0) == long, "the text was changed on its way");
+        assert_eq!(world.turns(), [turn("", "echo", 200)]);
+
+        let other = Certificate::make().expect("a certificate");
+        config.connect(trusting(&other)).await.map(drop).expect_err("another authority");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_proxy_without_a_certificate_says_so() {
+    in_a_world(|world| async move {
+        let certificate = Certificate::make().expect("a certificate");
+        let mut config = world.config();
+        config.ssl_mode(SslMode::Require);
+        config.connect(trusting(&certificate)).await.map(drop).expect_err("no TLS");
+        config.ssl_mode(SslMode::Prefer);
+        config.connect(trusting(&certificate)).await.map(drop).expect("without TLS");
+    })
+    .await;
+}
