@@ -1,1 +1,50 @@
 #![doc = include_str!("../README.md")]
+
+mod config;
+mod ship;
+mod table;
+
+use std::sync::Arc;
+
+use domain::Error;
+use domain::error::reason;
+use runtime::{Answer, Trigger, secret_reader};
+use store::Store;
+
+pub use config::Config;
+
+use crate::table::Table;
+
+/// The function's backends.
+#[derive(Debug)]
+pub struct App {
+    store: Store,
+    table: Table,
+}
+
+impl App {
+    /// Builds the clients and tries the connections. A backend that is down is no reason to fail.
+    ///
+    /// # Errors
+    /// When the configuration is incomplete.
+    pub async fn connect(config: &Config) -> Result<Self, runtime::Error> {
+        let sdk = runtime::sdk_config()?;
+        let store =
+            Store::connect(secret_reader(&sdk, &config.database_secret_arn), &config.environment).await;
+        Ok(Self { store, table: Table::new(&sdk, config) })
+    }
+}
+
+/// Routes a trigger to its use case.
+///
+/// # Errors
+/// As the use case says; 404 for a route that is not this function's.
+pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
+    match trigger {
+        Trigger::Schedule(origin) => {
+            ship::ship(&app.store, &app.table, origin.now).await?;
+            Ok(Answer::done())
+        }
+        Trigger::Request(_) => Err(Error::NotFound(reason::ROUTE_NOT_FOUND)),
+    }
+}

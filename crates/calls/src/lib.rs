@@ -4,6 +4,7 @@ mod end;
 mod join;
 mod leave;
 mod place;
+pub mod request;
 mod roster;
 mod start;
 mod status;

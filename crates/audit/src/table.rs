@@ -1,0 +1,92 @@
+//! The audit table in DynamoDB.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use domain::Error;
+use serde_json::Value;
+use store::audit::Outgoing;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::Config;
+
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// What became of a put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Put {
+    /// The entry stands in the table, put now or before.
+    There,
+    /// Another entry stands under its number.
+    OtherThere,
+}
+
+/// The table. Entries are only ever added: the role may not update or delete.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    client: Client,
+    name: String,
+    retention: Duration,
+}
+
+impl Table {
+    pub(crate) fn new(sdk: &SdkConfig, config: &Config) -> Self {
+        let timeouts = TimeoutConfig::builder().operation_timeout(DEADLINE).build();
+        let dynamodb = aws_sdk_dynamodb::config::Builder::from(sdk).timeout_config(timeouts).build();
+        Self {
+            client: Client::from_conf(dynamodb),
+            name: config.table.clone(),
+            retention: Duration::from_secs(u64::from(config.retention_days) * 24 * 3600),
+        }
+    }
+
+    /// Puts an entry under its number, if nothing stands there.
+    pub(crate) async fn put(&self, entry: &Outgoing) -> Result<Put, Error> {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let payload: Value = serde_json::from_str(&entry.payload).map_err(Error::internal)?;
+        let at = payload["at"].as_str().ok_or_else(|| Error::internal("an audit entry without a time"))?;
+        let expires = OffsetDateTime::parse(at, &Rfc3339).map_err(Error::internal)? + self.retention;
+        let mut put = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .item("pk", text(&entry.chain))
+            .item("sk", AttributeValue::S(format!("{:012}", entry.seq)))
+            .item("payload", text(&entry.payload))
+            .item("previousHash", text(&entry.previous_hash))
+            .item("hash", text(&entry.hash))
+            .item("at", text(at))
+            // Outside the hash: a hold may move it.
+            .item("expiresAt", AttributeValue::N(expires.unix_timestamp().to_string()));
+        // The keys of the indexes by meeting and by actor, and what a reader filters by.
+        for name in ["event", "meetingId", "actor"] {
+            if let Some(value) = payload[name].as_str() {
+                put = put.item(name, text(value));
+            }
+        }
+        let outcome = put
+            .condition_expression("attribute_not_exists(pk)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let Err(error) = outcome else {
+            return Ok(Put::There);
+        };
+        match error.as_service_error() {
+            Some(service) if service.is_conditional_check_failed_exception() => {
+                let stored = match service {
+                    aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(
+                        failed,
+                    ) => failed.item().and_then(|item| item.get("hash")).and_then(|hash| hash.as_s().ok()),
+                    _ => None,
+                };
+                Ok(if stored == Some(&entry.hash) { Put::There } else { Put::OtherThere })
+            }
+            _ => Err(Error::Unavailable { backend: "dynamodb", source: Box::new(error) }),
+        }
+    }
+}

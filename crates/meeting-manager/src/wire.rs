@@ -1,0 +1,67 @@
+//! JSON in.
+
+use calls::NewCall;
+use domain::Error;
+use domain::id::AppointmentId;
+use serde::Deserialize;
+
+/// What a body of `POST /meetings` wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Action {
+    Create,
+    Join,
+    Leave,
+    End,
+    GetStatus,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct ActionBody {
+    pub(crate) action: Action,
+}
+
+/// The body of a start.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StartBody {
+    #[serde(default)]
+    enable_recording: bool,
+    #[serde(default)]
+    enable_transcription: bool,
+    transcription_language: Option<String>,
+}
+
+/// The body of the action `create`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CreateBody {
+    pub(crate) appointment_id: AppointmentId,
+    #[serde(flatten)]
+    pub(crate) start: StartBody,
+}
+
+impl StartBody {
+    pub(crate) fn for_appointment(self, appointment: AppointmentId) -> Result<NewCall, Error> {
+        if let Some(language) = &self.transcription_language {
+            language_tag(language)?;
+        }
+        Ok(NewCall {
+            appointment,
+            recording: self.enable_recording,
+            transcription: self.enable_transcription,
+            transcription_language: self.transcription_language,
+        })
+    }
+}
+
+/// A language tag like `en-US`. Whether live transcription knows the language is for the transcription to say.
+fn language_tag(text: &str) -> Result<(), Error> {
+    let plausible = (2..=16).contains(&text.len())
+        && text.chars().all(|character| character.is_ascii_alphanumeric() || character == '-');
+    if plausible {
+        Ok(())
+    } else {
+        Err(Error::invalid("transcriptionLanguage", "must be a language tag like en-US"))
+    }
+}
