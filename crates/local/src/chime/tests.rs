@@ -37,7 +37,10 @@ fn refused(chime: &Chime, call: &Call, body: &Value, because: &str) {
         Err(Refusal::BadRequest(message)) => message.as_str(),
         _ => "",
     };
-    assert!(message.contains(because), "{body} gets {answer:?}, which is no bad request that says {because:?}");
+    assert!(
+        message.contains(because),
+        "{body} gets {answer:?}, which is no bad request that says {because:?}"
+    );
 }
 
 #[test]
