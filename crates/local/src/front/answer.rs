@@ -69,6 +69,9 @@ impl Service {
             Self::SecretsManager => json!({ "__type": code, "Message": message }),
         };
         let mut answer = self.json(status, &body);
+        if let Ok(id) = HeaderValue::from_str(&request_id) {
+            answer.headers_mut().insert("x-amzn-requestid", id);
+        }
         if self == Self::Chime
             && let Ok(code) = HeaderValue::from_str(code)
         {
