@@ -1,2 +1,86 @@
-#[tokio::main(flavor = "current_thread")]
-async fn main() {}
+//! `local run` deploys the templates on this machine; `local postgres stop` ends the PostgreSQL server.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use local::chime;
+use local::cloud::{Cloud, Options, Ports};
+use tokio::signal::unix::{SignalKind, signal};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_env_filter("warn").with_writer(std::io::stderr).init();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["run"] => run().await,
+        ["postgres", "stop"] => local::postgres::stop(&workspace()).await.map_err(Failure::from),
+        _ => {
+            eprintln!("usage: local run | local postgres stop");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut text = error.to_string();
+            let mut source = error.source();
+            while let Some(cause) = source {
+                text = format!("{text}: {cause}");
+                source = cause.source();
+            }
+            eprintln!("{text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The repository that this program was built from.
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap_or_else(|_| PathBuf::from("."))
+}
+
+fn port(name: &str, default: u16) -> Result<u16, Failure> {
+    match std::env::var(name) {
+        Ok(text) => text.parse().map_err(|_| format!("{name} must be a port").into()),
+        Err(_) => Ok(default),
+    }
+}
+
+async fn run() -> Result<(), Failure> {
+    let began = Instant::now();
+    let executable = std::env::current_exe()?;
+    let binaries = executable.parent().ok_or("this program is in no directory")?.to_owned();
+    let ports = Ports {
+        aws: port("LOCAL_AWS_PORT", 4566)?,
+        api: port("LOCAL_API_PORT", 8080)?,
+        invoke: port("LOCAL_INVOKE_PORT", 9000)?,
+        postgres: port("LOCAL_PG_PORT", 54329)?,
+    };
+    // Before the start, so that Ctrl-C during it is not lost.
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let options = Options {
+        workspace: workspace(),
+        binaries,
+        ports,
+        database: "medzen".to_owned(),
+        auto_schedules: true,
+        echo: true,
+        chime: chime::Options::default(),
+    };
+    let cloud = tokio::select! {
+        cloud = Cloud::start(options) => cloud?,
+        _ = interrupt.recv() => return local::postgres::stop(&workspace()).await.map_err(Failure::from),
+    };
+    println!("{}", local::guide::text(&cloud, began.elapsed())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    println!("stopping");
+    cloud.stop().await?;
+    local::postgres::stop(&workspace()).await?;
+    Ok(())
+}

@@ -1,0 +1,378 @@
+//! The whole local cloud: every part started from the templates, and stopped together.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::calls::CallLog;
+use crate::chime::{self, Chime};
+use crate::clock::Clock;
+use crate::door;
+use crate::dynamodb::{self, DynamoDb};
+use crate::faults::Faults;
+use crate::front::{self, Authorize, Front};
+use crate::gateway::{Gateway, InvalidRouteKey};
+use crate::iam::{Iam, IamError};
+use crate::identity::Identities;
+use crate::lambda::{self, Lambda};
+use crate::listen::{self, Listening};
+use crate::pgproxy::Proxy;
+use crate::plan::Plan;
+use crate::postgres::{self, Server};
+use crate::schedules::Schedules;
+use crate::secrets::Secrets;
+use crate::template::{self, TemplateError};
+use crate::tokens::{Issuer, TokenError};
+use crate::world::{self, World};
+use crate::{invoke, tokens};
+
+/// Ports; 0 takes a free one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ports {
+    /// The AWS endpoint with the door under `/_local/`.
+    pub aws: u16,
+    /// The HTTP API.
+    pub api: u16,
+    /// The Invoke API.
+    pub invoke: u16,
+    /// The proxy through which functions reach PostgreSQL.
+    pub postgres: u16,
+}
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The repository: `infra/` with the templates, `target/` for PostgreSQL.
+    pub workspace: PathBuf,
+    /// The directory with the functions' executables.
+    pub binaries: PathBuf,
+    /// Ports.
+    pub ports: Ports,
+    /// The database's name; one of that name is dropped first.
+    pub database: String,
+    /// Whether schedules run by themselves; else only on demand.
+    pub auto_schedules: bool,
+    /// Whether the functions' log lines are shown.
+    pub echo: bool,
+    /// The limits of the Chime engine.
+    pub chime: chime::Options,
+}
+
+/// Why the cloud did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The parameters cannot be read.
+    #[error("infra/params/local.json cannot be read")]
+    Parameters(#[source] io::Error),
+    /// The templates are refused.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// A role is refused.
+    #[error(transparent)]
+    Iam(#[from] IamError),
+    /// PostgreSQL did not start.
+    #[error(transparent)]
+    Postgres(#[from] postgres::Error),
+    /// The schema could not be made.
+    #[error(transparent)]
+    Migrate(#[from] store::migrate::MigrateError),
+    /// The world could not be seeded.
+    #[error(transparent)]
+    World(#[from] world::Error),
+    /// A port is taken.
+    #[error("the {what} cannot listen on port {port}")]
+    Listen {
+        /// What wanted it.
+        what: &'static str,
+        /// The port.
+        port: u16,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// DynamoDB did not start.
+    #[error(transparent)]
+    DynamoDb(#[from] dynamodb::Error),
+    /// The functions did not start.
+    #[error(transparent)]
+    Lambda(#[from] lambda::StartError),
+    /// The issuer has no key.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// A route's key cannot be read.
+    #[error(transparent)]
+    Route(#[from] InvalidRouteKey),
+    /// The templates describe no HTTP API, or more than one.
+    #[error("the templates must describe one HTTP API; they describe {0}")]
+    Apis(usize),
+}
+
+/// What the door and the tests reach for. Cheap to share.
+pub struct Parts {
+    /// What the templates ask for.
+    pub plan: Plan,
+    /// The clock.
+    pub clock: Clock,
+    /// The calls that functions made.
+    pub calls: CallLog,
+    /// The faults in force.
+    pub faults: Faults,
+    /// The roles.
+    pub iam: Arc<Iam>,
+    /// The Chime engine.
+    pub chime: Chime,
+    /// The tables.
+    pub dynamodb: DynamoDb,
+    /// The secrets.
+    pub secrets: Secrets,
+    /// The functions.
+    pub lambda: Lambda,
+    /// The schedules.
+    pub schedules: Schedules,
+    /// The issuer of tokens.
+    pub issuer: Issuer,
+    /// The way to PostgreSQL.
+    pub proxy: Proxy,
+    /// Who and what was seeded.
+    pub world: World,
+    /// What Chime put on the event bus.
+    pub bus: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Parts {
+    /// What each function's role allows and what it used. Logs count as used by functions that ran.
+    #[must_use]
+    pub fn iam_usage(&self) -> Value {
+        for line in self.lambda.logs() {
+            self.iam.mark_implied(&line.function, "logs");
+        }
+        serde_json::to_value(self.iam.usage()).unwrap_or_default()
+    }
+}
+
+/// A running local cloud. Dropping it ends everything but the PostgreSQL server, which others may share.
+pub struct Cloud {
+    parts: Arc<Parts>,
+    server: Server,
+    database: String,
+    aws: std::net::SocketAddr,
+    api: Listening,
+    invoke: Listening,
+    front: JoinHandle<()>,
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        self.front.abort();
+        self.parts.schedules.stop();
+    }
+}
+
+impl Cloud {
+    /// Starts it and seeds a world.
+    ///
+    /// # Errors
+    /// When the templates ask for what the local cloud does not know, a port is taken, or PostgreSQL does not start.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let params = params(&options)?;
+        let plan = template::deploy(&options.workspace.join("infra"), &params, REGION)?;
+        let iam = Arc::new(Iam::new(&plan)?);
+        let clock = Clock::default();
+        let calls = CallLog::default();
+        let faults = Faults::default();
+        let identities = Identities::default();
+
+        // The issuer's key takes a moment of computing, PostgreSQL one of waiting.
+        let issuer_url = params.get("JwtIssuer").cloned().unwrap_or_default();
+        let issuer_clock = clock.clone();
+        let issuer = tokio::task::spawn_blocking(move || Issuer::new(issuer_url, issuer_clock));
+        let server = Server::ensure(&options.workspace).await?;
+        server.drop_database(&options.database).await?;
+        server.create_database(&options.database).await?;
+        let url = server.url(&options.database);
+        store::migrate::run(&url, None).await?;
+        let address = server.addr();
+        let port = options.ports.postgres;
+        let proxy = Proxy::start(address, identities.clone(), calls.clone(), faults.clone(), port)
+            .await
+            .map_err(|source| StartError::Listen { what: "PostgreSQL proxy", port, source })?;
+        let issuer = issuer.await.map_err(|error| TokenError::Key(error.to_string()))??;
+
+        let secrets = Secrets::new(clock.clone());
+        if let Some(arn) = params.get("DatabaseSecretArn") {
+            secrets.set(arn, &database_secret(&server, &options.database, &proxy));
+        }
+        let bus = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&bus);
+        let chime = Chime::new(
+            &plan.account,
+            clock.clone(),
+            options.chime,
+            Arc::new(move |event| sink.lock().unwrap_or_else(PoisonError::into_inner).push(event)),
+        );
+        let dynamodb = DynamoDb::start(&clock, &plan.tables).await?;
+
+        let port = options.ports.aws;
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|source| StartError::Listen {
+            what: "AWS endpoint",
+            port,
+            source,
+        })?;
+        let aws = listener.local_addr().map_err(|source| StartError::Listen {
+            what: "AWS endpoint",
+            port,
+            source,
+        })?;
+        let mut settings =
+            lambda::Settings::new(options.binaries.clone(), identities.clone(), format!("http://{aws}"));
+        settings.echo = options.echo;
+        let lambda = Lambda::start(&plan.functions, settings).await?;
+
+        let [http_api] = plan.http_apis.as_slice() else {
+            return Err(StartError::Apis(plan.http_apis.len()));
+        };
+        let gateway = Gateway::new(&plan, http_api, lambda.clone(), issuer.verifier()?, clock.clone())?;
+        let port = options.ports.api;
+        let api = listen::serve(port, gateway.router()).await.map_err(|source| StartError::Listen {
+            what: "HTTP API",
+            port,
+            source,
+        })?;
+        let port = options.ports.invoke;
+        let invoke = listen::serve(port, invoke::router(lambda.clone()))
+            .await
+            .map_err(|source| StartError::Listen { what: "Invoke API", port, source })?;
+        let schedules = Schedules::start(&plan, lambda.clone(), clock.clone(), options.auto_schedules);
+        let audience = params.get("JwtAudience").cloned().unwrap_or_default();
+        let world = World::seed(&url, format!("http://{}", api.address()), audience).await?;
+
+        let front = Front {
+            account: plan.account.clone(),
+            identities,
+            calls: calls.clone(),
+            faults: faults.clone(),
+            authorize: authorize(Arc::clone(&iam)),
+            chime: chime.clone(),
+            dynamodb: dynamodb.clone(),
+            secrets: secrets.clone(),
+        };
+        let parts = Arc::new(Parts {
+            plan,
+            clock,
+            calls,
+            faults,
+            iam,
+            chime,
+            dynamodb,
+            secrets,
+            lambda,
+            schedules,
+            issuer,
+            proxy,
+            world,
+            bus,
+        });
+        let front = tokio::spawn(front::serve(listener, Arc::new(front), door::router(Arc::clone(&parts))));
+        Ok(Self { parts, server, database: options.database, aws, api, invoke, front })
+    }
+
+    /// What it is made of.
+    #[must_use]
+    pub fn parts(&self) -> &Arc<Parts> {
+        &self.parts
+    }
+
+    /// `http://127.0.0.1:4566`, the AWS endpoint with the door under `/_local`.
+    #[must_use]
+    pub fn aws_url(&self) -> String {
+        format!("http://{}", self.aws)
+    }
+
+    /// `http://127.0.0.1:8080`, the HTTP API.
+    #[must_use]
+    pub fn api_url(&self) -> String {
+        format!("http://{}", self.api.address())
+    }
+
+    /// `http://127.0.0.1:9000`, the Invoke API.
+    #[must_use]
+    pub fn invoke_url(&self) -> String {
+        format!("http://{}", self.invoke.address())
+    }
+
+    /// The database, directly, as its owner.
+    #[must_use]
+    pub fn database_url(&self) -> String {
+        self.server.url(&self.database)
+    }
+
+    /// The PostgreSQL server.
+    #[must_use]
+    pub const fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Ends the functions and drops the database. The PostgreSQL server goes on, for others may share it.
+    ///
+    /// # Errors
+    /// When the database cannot be dropped.
+    pub async fn stop(self) -> Result<(), postgres::Error> {
+        self.parts.schedules.stop();
+        self.parts.lambda.stop().await;
+        self.front.abort();
+        self.server.drop_database(&self.database).await
+    }
+}
+
+/// The region everything is deployed in.
+pub const REGION: &str = "us-east-1";
+
+fn params(options: &Options) -> Result<BTreeMap<String, String>, StartError> {
+    let path = options.workspace.join("infra/params/local.json");
+    let text = std::fs::read_to_string(path).map_err(StartError::Parameters)?;
+    serde_json::from_str(&text).map_err(|error| StartError::Parameters(error.into()))
+}
+
+fn database_secret(server: &Server, database: &str, proxy: &Proxy) -> String {
+    serde_json::json!({
+        "username": server.user(),
+        "password": server.password(),
+        "host": "127.0.0.1",
+        "port": proxy.addr().port(),
+        "dbname": database,
+        "sslmode": "disable",
+    })
+    .to_string()
+}
+
+fn authorize(iam: Arc<Iam>) -> Authorize {
+    Arc::new(move |caller, action, resource, context| {
+        let context: Vec<(&str, &str)> =
+            context.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        iam.check(&caller.function, action, resource, &context).is_allowed()
+    })
+}
+
+impl Parts {
+    /// A token for `claims`, laid over those of a valid provider's token.
+    ///
+    /// # Errors
+    /// When the claims are no object.
+    pub fn token(&self, claims: &Value, expires_in: i64, key: tokens::Key) -> Result<String, TokenError> {
+        let mut all = serde_json::json!({
+            "aud": self.world.audience(),
+            "sub": self.world.first().provider.firebase_uid,
+        });
+        if let (Some(all), Some(claims)) = (all.as_object_mut(), claims.as_object()) {
+            for (name, value) in claims {
+                all.insert(name.clone(), value.clone());
+            }
+        }
+        self.issuer.issue(all, expires_in, key)
+    }
+}

@@ -1,0 +1,68 @@
+//! What `make run` prints: where everything is, and what to type next.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::cloud::Cloud;
+use crate::door;
+use crate::tokens::TokenError;
+
+/// The text.
+///
+/// # Errors
+/// When no token can be made.
+pub fn text(cloud: &Cloud, took: Duration) -> Result<String, TokenError> {
+    let parts = cloud.parts();
+    let world = door::cast_json(parts, parts.world.first())?;
+    let (api, aws) = (cloud.api_url(), cloud.aws_url());
+    let call = format!("{api}/appointments/{}/call", parts.world.first().appointment);
+    let token = |who: &str| world["users"][who]["token"].as_str().unwrap_or_default().to_owned();
+    let mut text = String::new();
+    let mut line = |line: &str| {
+        // Writing to a String cannot fail.
+        let _written = writeln!(text, "{line}");
+    };
+    line("");
+    line("Properties of the templates that change nothing here, by reason:");
+    let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for without in &parts.plan.without_effect {
+        let properties = by_reason.entry(&without.reason).or_default();
+        if !properties.contains(&without.property.as_str()) {
+            properties.push(&without.property);
+        }
+    }
+    for (reason, properties) in by_reason {
+        line(&format!("  {reason}: {}", properties.join(", ")));
+    }
+    line("");
+    line(&format!("Ready after {:.1} s. Ctrl-C stops everything.", took.as_secs_f64()));
+    line(&format!("  API        {api}"));
+    line(&format!("  Invoke API {}", cloud.invoke_url()));
+    line(&format!("  AWS        {aws}  (this cloud's own door: {aws}/_local/world)"));
+    line(&format!("  Database   {}", cloud.database_url()));
+    line("");
+    line("Try a call. The tokens are good for an hour; new ones are in the world.");
+    line(&format!("  PROVIDER={}", token("provider")));
+    line(&format!("  PATIENT={}", token("patient")));
+    line(&format!("  CALL={call}"));
+    line(
+        "  curl -sX POST \"$CALL\" -H \"Authorization: Bearer $PROVIDER\"                # the provider starts",
+    );
+    line(
+        "  curl -sX POST \"$CALL/attendees\" -H \"Authorization: Bearer $PATIENT\"       # the patient joins",
+    );
+    line("  curl -s \"$CALL\" -H \"Authorization: Bearer $PATIENT\"                       # how it stands");
+    line("  curl -s \"$CALL/attendees\" -H \"Authorization: Bearer $PROVIDER\"            # who is in it");
+    line(
+        "  curl -sX DELETE \"$CALL\" -H \"Authorization: Bearer $PROVIDER\"              # the provider ends it",
+    );
+    line(&format!(
+        "  curl -sX POST {aws}/_local/schedules/audit/run                    # the audit goes to its table"
+    ));
+    line(&format!("  curl -s {aws}/_local/audit                                        # and there it is"));
+    line("");
+    line("Or by direct invocation, with the payloads in events/:");
+    line("  cargo lambda invoke meeting-manager --data-file events/meeting-manager/direct-create.json");
+    Ok(text)
+}

@@ -1,0 +1,419 @@
+//! What tests of the whole system stand on: a local cloud of their own, people who call the API, and a look at the
+//! outcomes. Every test has its own database; the PostgreSQL server is shared.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Request, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+
+use crate::calls::Call;
+use crate::chime;
+use crate::cloud::{Cloud, Options, Parts, Ports};
+use crate::faults::{Fault, Kind};
+use crate::tokens::Key;
+use crate::world::Cast;
+
+/// What a test may fail with besides its assertions.
+pub type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// A local cloud for one test. Ends with it.
+pub struct Stage {
+    cloud: Option<Cloud>,
+    parts: Arc<Parts>,
+    http: Client<HttpConnector, Full<Bytes>>,
+    api: String,
+    invoke: String,
+}
+
+/// What a request was answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers, names in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// The body; a text that is not JSON as a JSON string.
+    pub body: Value,
+}
+
+impl Answer {
+    /// Status and code in one, for assertions that read well: `403 NOT_A_MEMBER`, `200`.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        match self.body["code"].as_str() {
+            Some(code) => format!("{} {code}", self.status),
+            None => self.status.to_string(),
+        }
+    }
+
+    /// A text of the body.
+    #[must_use]
+    pub fn text(&self, name: &str) -> String {
+        self.body[name].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// Someone with a token, at an appointment.
+#[derive(Clone)]
+pub struct Caller {
+    stage: Handle,
+    /// Their `users.id`.
+    pub id: String,
+    /// Their token.
+    pub token: String,
+    /// The appointment's id.
+    pub appointment: String,
+}
+
+/// An appointment and the callers around it.
+#[derive(Clone)]
+pub struct Play {
+    /// The appointment's id.
+    pub appointment: String,
+    /// Holds it.
+    pub provider: Caller,
+    /// Whose it is.
+    pub patient: Caller,
+    /// Has nothing to do with it.
+    pub stranger: Caller,
+}
+
+#[derive(Clone)]
+struct Handle {
+    http: Client<HttpConnector, Full<Bytes>>,
+    api: String,
+}
+
+impl Handle {
+    async fn send(&self, request: Request<Full<Bytes>>) -> Outcome<Answer> {
+        let answer = self.http.request(request).await?;
+        let status = answer.status().as_u16();
+        let headers = answer
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        let body = answer.into_body().collect().await?.to_bytes();
+        let body = serde_json::from_slice(&body)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
+        Ok(Answer { status, headers, body })
+    }
+
+    async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: impl Into<Bytes>,
+    ) -> Outcome<Answer> {
+        let mut request = Request::builder()
+            .method(Method::from_bytes(method.as_bytes())?)
+            .uri(format!("{}{path}", self.api))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::USER_AGENT, "medzen-tests");
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        self.send(request.body(Full::new(body.into()))?).await
+    }
+}
+
+impl Caller {
+    /// A request with their token. `{a}` in the path stands for the appointment.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn ask(&self, method: &str, path: &str, body: &Value) -> Outcome<Answer> {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.ask_raw(method, path, body).await
+    }
+
+    /// The same with a body as it is.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn ask_raw(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Outcome<Answer> {
+        let path = path.replace("{a}", &self.appointment);
+        self.stage.request(method, &path, Some(&self.token), body).await
+    }
+
+    /// Starts the call.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn start(&self) -> Outcome<Answer> {
+        self.ask("POST", "/appointments/{a}/call", &Value::Null).await
+    }
+
+    /// Joins the call.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn join(&self) -> Outcome<Answer> {
+        self.ask("POST", "/appointments/{a}/call/attendees", &Value::Null).await
+    }
+
+    /// Leaves the call.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn leave(&self) -> Outcome<Answer> {
+        self.ask("DELETE", "/appointments/{a}/call/attendees/me", &Value::Null).await
+    }
+
+    /// Ends the call.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn end(&self) -> Outcome<Answer> {
+        self.ask("DELETE", "/appointments/{a}/call", &Value::Null).await
+    }
+
+    /// Asks how the call stands.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn status(&self) -> Outcome<Answer> {
+        self.ask("GET", "/appointments/{a}/call", &Value::Null).await
+    }
+
+    /// Asks who is in the call.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn roster(&self) -> Outcome<Answer> {
+        self.ask("GET", "/appointments/{a}/call/attendees", &Value::Null).await
+    }
+}
+
+impl Stage {
+    /// A cloud whose Chime has no rate limit, so that tests at full speed meet only what they are about.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn new() -> Outcome<Self> {
+        Self::with(chime::Options { rate: None, ..chime::Options::default() }).await
+    }
+
+    /// A cloud with the given limits of Chime.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn with(chime: chime::Options) -> Outcome<Self> {
+        let options = Options {
+            workspace: workspace(),
+            binaries: binaries()?,
+            ports: Ports::default(),
+            database: format!("test_{}", uuid::Uuid::new_v4().simple()),
+            auto_schedules: false,
+            echo: false,
+            chime,
+        };
+        let cloud = Cloud::start(options).await?;
+        Ok(Self {
+            parts: Arc::clone(cloud.parts()),
+            http: Client::builder(TokioExecutor::new()).build_http(),
+            api: cloud.api_url(),
+            invoke: cloud.invoke_url(),
+            cloud: Some(cloud),
+        })
+    }
+
+    /// What it is made of.
+    #[must_use]
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    fn handle(&self) -> Handle {
+        Handle { http: self.http.clone(), api: self.api.clone() }
+    }
+
+    /// A new appointment with new people.
+    ///
+    /// # Errors
+    /// When the database does not take them.
+    pub async fn play(&self) -> Outcome<Play> {
+        self.play_of(&self.parts.world.appointment().await?)
+    }
+
+    /// The seeded appointment, which `events/` names.
+    ///
+    /// # Errors
+    /// When no token can be made.
+    pub fn first_play(&self) -> Outcome<Play> {
+        self.play_of(self.parts.world.first())
+    }
+
+    fn play_of(&self, cast: &Cast) -> Outcome<Play> {
+        let appointment = cast.appointment.to_string();
+        let caller = |user: &crate::world::User| -> Outcome<Caller> {
+            Ok(Caller {
+                stage: self.handle(),
+                id: user.id.to_string(),
+                token: self.parts.token(&json!({ "sub": user.firebase_uid }), 3600, Key::Good)?,
+                appointment: appointment.clone(),
+            })
+        };
+        Ok(Play {
+            provider: caller(&cast.provider)?,
+            patient: caller(&cast.patient)?,
+            stranger: caller(&cast.stranger)?,
+            appointment,
+        })
+    }
+
+    /// A request with any token, or none.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: impl Into<Bytes>,
+    ) -> Outcome<Answer> {
+        self.handle().request(method, path, token, body).await
+    }
+
+    /// Invokes a function with an event, as `aws lambda invoke` does; the payload as it came.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn invoke(&self, function: &str, event: &Value) -> Outcome<Value> {
+        let uri = format!("{}/2015-03-31/functions/{function}/invocations", self.invoke);
+        let request = Request::builder().method(Method::POST).uri(uri);
+        let answer = self.handle().send(request.body(Full::new(Bytes::from(event.to_string())))?).await?;
+        Ok(answer.body)
+    }
+
+    /// Runs a function's schedule.
+    ///
+    /// # Errors
+    /// When the function has none, or failed.
+    pub async fn run_schedule(&self, function: &str) -> Outcome {
+        let invoked = self.parts.schedules.run(function).await?;
+        match invoked.function_error {
+            None => Ok(()),
+            Some(error) => Err(format!("{function}: {error}").into()),
+        }
+    }
+
+    /// Puts a fault in force.
+    pub fn fault(&self, service: &str, operation: Option<&str>, kind: Kind, nth: Option<u32>) {
+        self.parts.faults.add(Fault {
+            service: service.to_owned(),
+            operation: operation.map(str::to_owned),
+            function: None,
+            kind,
+            nth,
+            ms: None,
+            times: None,
+        });
+    }
+
+    /// Calls to backends from now on.
+    #[must_use]
+    pub fn watch(&self) -> Watch<'_> {
+        let so_far = self.parts.calls.since(0).last().map_or(0, |call| call.n);
+        Watch { stage: self, so_far }
+    }
+
+    /// One text that a query of the database answers; empty for null.
+    ///
+    /// # Errors
+    /// When it fails, or answers no row.
+    pub async fn sql(&self, query: &str) -> Outcome<String> {
+        let rows = self.parts.world.database().simple_query(query).await?;
+        let mut cells = rows.iter().filter_map(|message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
+            _ => None,
+        });
+        Ok(cells.next().ok_or("no row")?)
+    }
+
+    /// Chime's meetings, as the door tells them.
+    #[must_use]
+    pub fn meetings(&self) -> Vec<Value> {
+        self.parts.chime.meetings()["meetings"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Those that live.
+    #[must_use]
+    pub fn live_meetings(&self) -> Vec<Value> {
+        self.meetings().into_iter().filter(|meeting| meeting["live"] == true).collect()
+    }
+
+    /// The audit table's entries of an appointment, as their payloads, in order.
+    ///
+    /// # Errors
+    /// When the table cannot be read or a payload is not JSON.
+    pub fn audit_table(&self, appointment: &str) -> Outcome<Vec<Value>> {
+        let table = self.parts.plan.outputs.get("AuditTableName").ok_or("no audit table")?;
+        let items = self.parts.dynamodb.items(table, &format!("APPT#{appointment}"))?;
+        items
+            .iter()
+            .map(|item| Ok(serde_json::from_str(item["payload"]["S"].as_str().ok_or("no payload")?)?))
+            .collect()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let Some(cloud) = self.cloud.take() else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let stopped = tokio::task::block_in_place(|| runtime.block_on(cloud.stop()));
+            if let Err(error) = stopped {
+                eprintln!("the test's database is left behind: {error}");
+            }
+        }
+    }
+}
+
+/// Looks at the calls that were made since it was taken.
+pub struct Watch<'a> {
+    stage: &'a Stage,
+    so_far: u64,
+}
+
+impl Watch<'_> {
+    /// The calls.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.stage.parts.calls.since(self.so_far)
+    }
+
+    /// Their operations in order: `start_call, CreateMeetingWithAttendees, activate`.
+    #[must_use]
+    pub fn operations(&self) -> Vec<String> {
+        self.calls().into_iter().map(|call| call.operation).collect()
+    }
+
+    /// How many of one operation.
+    #[must_use]
+    pub fn count(&self, operation: &str) -> usize {
+        self.calls().iter().filter(|call| call.operation == operation).count()
+    }
+}
+
+/// The repository.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Where cargo puts executables: the test's own is in `deps` below it.
+fn binaries() -> Outcome<PathBuf> {
+    let test = std::env::current_exe()?;
+    let deps = test.parent().ok_or("the test is in no directory")?;
+    Ok(deps.parent().ok_or("the test is in no target directory")?.to_owned())
+}
