@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_sdk_chimesdkmeetings::Client;
 use aws_sdk_chimesdkmeetings::config::Region;
 use aws_sdk_chimesdkmeetings::types::CreateAttendeeRequestItem;
+use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use domain::call::Attendee;
@@ -18,8 +19,14 @@ use crate::raw::RawAnswer;
 
 /// Making a meeting may take its time; a session waits for it.
 const CREATE_DEADLINE: Duration = Duration::from_secs(10);
-/// The rest is quick or not at all.
-const DEADLINE: Duration = Duration::from_secs(4);
+/// The rest is quick, or waits its turn where Chime throttles.
+const DEADLINE: Duration = Duration::from_secs(8);
+/// Chime allows an account 10 requests a second. A clinic whose calls all begin on the hour meets that limit: waiting a
+/// few seconds for one's turn is better than an error. All of these calls are safe to repeat: creating has its token,
+/// deleting and asking change nothing twice, and an attendee made twice is used once.
+const ATTEMPTS: u32 = 8;
+const FIRST_BACKOFF: Duration = Duration::from_millis(250);
+const GREATEST_BACKOFF: Duration = Duration::from_millis(1500);
 /// Concurrent calls with one token can be told `ConflictException`; the other call is done soon.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -79,6 +86,12 @@ impl Meetings {
         let client = clients.entry(region.to_owned()).or_insert_with(|| {
             let config = aws_sdk_chimesdkmeetings::config::Builder::from(&self.sdk)
                 .region(Region::new(region.to_owned()))
+                .retry_config(
+                    RetryConfig::standard()
+                        .with_max_attempts(ATTEMPTS)
+                        .with_initial_backoff(FIRST_BACKOFF)
+                        .with_max_backoff(GREATEST_BACKOFF),
+                )
                 .build();
             Client::from_conf(config)
         });

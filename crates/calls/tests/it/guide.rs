@@ -1,6 +1,9 @@
 //! The cases a newcomer tries first.
 
 use local::testing::{Outcome, Stage};
+use tokio::task::JoinSet;
+
+use crate::invariants;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_starts_a_call() -> Outcome {
@@ -19,10 +22,7 @@ async fn a_provider_starts_a_call() -> Outcome {
         .sql(&format!("SELECT status || ' ' || meeting_id FROM video_call_sessions WHERE id = '{session}'"))
         .await?;
     assert_eq!(row, format!("active {}", started.text("meetingId")));
-    let participant = format!(
-        "SELECT string_agg(role || ' ' || status, ',') FROM video_call_participants WHERE session_id = '{session}'"
-    );
-    assert_eq!(stage.sql(&participant).await?, "provider joined");
+    assert_eq!(participants(&stage, &session).await?, "provider joined");
 
     stage.run_schedule("audit").await?;
     let audit = stage.audit_table(&play.appointment)?;
@@ -30,4 +30,135 @@ async fn a_provider_starts_a_call() -> Outcome {
     assert_eq!(audit[0]["event"], "call.started");
     assert_eq!(audit[0]["actor"], play.provider.id.as_str());
     Ok(())
+}
+
+/// Failure 21: the client's SDK wants `Meeting` and `Attendee` exactly as Chime gave them.
+#[tokio::test(flavor = "multi_thread")]
+async fn f21_a_patient_joins_with_meeting_and_attendee_as_chime_gave_them() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    let started = play.provider.start().await?;
+
+    let joined = play.patient.join().await?;
+    assert_eq!(joined.brief(), "200", "{:?}", joined.body);
+    assert_eq!(joined.body["meeting"], started.body["meeting"]);
+    for url in ["AudioHostUrl", "SignalingUrl", "TurnControlUrl", "EventIngestionUrl"] {
+        assert!(joined.body["meeting"]["MediaPlacement"][url].is_string(), "{url}: {:?}", joined.body);
+    }
+    assert_eq!(joined.body["attendee"]["ExternalUserId"], play.patient.id.as_str());
+    assert!(joined.body["attendee"]["JoinToken"].is_string());
+    assert_eq!(joined.body["attendeeToken"], joined.body["attendee"]["AttendeeId"]);
+    assert_eq!(joined.body["role"], "patient");
+
+    let meetings = stage.live_meetings();
+    assert_eq!(meetings[0]["attendees"].as_array().map(Vec::len), Some(2), "a second attendee");
+    for caller in [&play.provider, &play.patient] {
+        let roster = caller.roster().await?;
+        let people: Vec<_> = roster.body["attendees"]
+            .as_array()
+            .ok_or("a roster")?
+            .iter()
+            .map(|person| (person["userId"].as_str(), person["present"].as_bool(), person["status"].as_str()))
+            .collect();
+        let expected =
+            [&play.provider.id, &play.patient.id].map(|id| (Some(id.as_str()), Some(true), Some("joined")));
+        assert_eq!(people, expected);
+        assert!(!roster.body.to_string().contains("JoinToken"), "a roster bears no tokens");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_provider_ends_the_call_for_everyone() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    let started = play.provider.start().await?;
+    play.patient.join().await?;
+    stage.parts().clock.advance(125);
+
+    let ended = play.provider.end().await?;
+    assert_eq!(ended.brief(), "200", "{:?}", ended.body);
+    assert_eq!(ended.body["callStatus"], "ended");
+    let seconds = ended.body["durationSeconds"].as_i64().ok_or("a duration")?;
+    assert!((125..140).contains(&seconds), "{seconds} s");
+    assert!(stage.live_meetings().is_empty(), "the meeting is gone");
+    let session = started.text("sessionId");
+    assert_eq!(participants(&stage, &session).await?, "patient left,provider left");
+    let stored = stage
+        .sql(&format!("SELECT duration_seconds FROM video_call_sessions WHERE id = '{session}'"))
+        .await?;
+    assert_eq!(stored, seconds.to_string());
+    assert_eq!(play.patient.status().await?.body["callStatus"], "ended");
+    assert_eq!(play.patient.join().await?.brief(), "404 NO_ACTIVE_CALL");
+
+    let again = play.provider.end().await?;
+    assert_eq!(again.brief(), "200", "ending twice is no error");
+    assert_eq!(again.body["endedAt"], ended.body["endedAt"]);
+    invariants::hold(&stage, &play.appointment).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_calls_at_once_do_not_touch_each_other() -> Outcome {
+    let stage = std::sync::Arc::new(Stage::new().await?);
+    let mut calls = JoinSet::new();
+    for _ in 0..50 {
+        let stage = std::sync::Arc::clone(&stage);
+        calls.spawn(async move {
+            let play = stage.play().await?;
+            let started = play.provider.start().await?;
+            assert_eq!(started.brief(), "201", "{:?}", started.body);
+            let joined = play.patient.join().await?;
+            assert_eq!(joined.brief(), "200", "{:?}", joined.body);
+            assert_eq!(joined.body["meetingId"], started.body["meetingId"]);
+            let roster = play.patient.roster().await?;
+            assert_eq!(roster.body["attendees"].as_array().map(Vec::len), Some(2), "{:?}", roster.body);
+            Outcome::Ok((play, started.text("meetingId")))
+        });
+    }
+    let mut meetings = std::collections::HashSet::new();
+    let mut plays = Vec::new();
+    while let Some(call) = calls.join_next().await {
+        let (play, meeting) = call??;
+        meetings.insert(meeting);
+        plays.push(play);
+    }
+    assert_eq!(meetings.len(), 50, "each its own meeting");
+    assert_eq!(stage.live_meetings().len(), 50);
+    let ended = plays[0].provider.end().await?;
+    assert_eq!(ended.brief(), "200");
+    assert_eq!(stage.live_meetings().len(), 49, "ending one ends one");
+    for play in &plays {
+        invariants::hold(&stage, &play.appointment).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_leaves_may_come_again() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    play.provider.start().await?;
+    let joined = play.patient.join().await?;
+
+    let left = play.patient.leave().await?;
+    assert_eq!((left.brief().as_str(), &left.body["canRejoin"]), ("200", &true.into()));
+    assert_eq!(play.patient.leave().await?.brief(), "200", "leaving twice is no error");
+    let status = play.provider.status().await?;
+    assert_eq!(status.body["present"], serde_json::json!([play.provider.id]));
+    assert_eq!(status.body["callStatus"], "active", "the call goes on");
+
+    let again = play.patient.join().await?;
+    assert_eq!(again.body["attendee"], joined.body["attendee"], "the same attendee");
+    invariants::hold(&stage, &play.appointment).await?;
+    Ok(())
+}
+
+async fn participants(stage: &Stage, session: &str) -> Outcome<String> {
+    stage
+        .sql(&format!(
+            "SELECT string_agg(role || ' ' || status, ',' ORDER BY role)
+             FROM video_call_participants WHERE session_id = '{session}'"
+        ))
+        .await
 }

@@ -1,0 +1,131 @@
+//! Who may do what: every route by everyone, as one table.
+
+use local::testing::{Outcome, Play, Stage};
+use local::tokens::Key;
+use serde_json::{Value, json};
+
+const ROUTES: &[(&str, &str)] = &[
+    ("GET", "/appointments/{a}/call"),
+    ("GET", "/appointments/{a}/call/attendees"),
+    ("POST", "/appointments/{a}/call/attendees"),
+    ("DELETE", "/appointments/{a}/call/attendees/me"),
+    ("POST", "/appointments/{a}/call"),
+    ("DELETE", "/appointments/{a}/call"),
+    ("POST", "/meetings"),
+    ("GET", "/health"),
+];
+
+async fn ask(stage: &Stage, play: &Play, token: Option<&str>, method: &str, path: &str) -> Outcome<String> {
+    let body = match path {
+        "/meetings" => json!({ "action": "get-status", "appointmentId": play.appointment }).to_string(),
+        _ => String::new(),
+    };
+    let path = path.replace("{a}", &play.appointment);
+    Ok(stage.request(method, &path, token, body).await?.brief())
+}
+
+/// Failures 3 and 14: 401 only for a bad token, and no route but /health without one.
+#[tokio::test(flavor = "multi_thread")]
+async fn f03_f14_every_route_by_everyone() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    play.provider.start().await?;
+    let token = |claims: Value, expires_in, key| stage.parts().token(&claims, expires_in, key);
+    let bad = [
+        ("nobody", None),
+        ("expired", Some(token(json!({}), -10, Key::Good)?)),
+        ("of another audience", Some(token(json!({ "aud": "somebody-else" }), 60, Key::Good)?)),
+        ("of another issuer", Some(token(json!({ "iss": "https://example.com" }), 60, Key::Good)?)),
+        ("by an unknown key", Some(token(json!({}), 60, Key::Unknown)?)),
+        ("not yet valid", Some(token(json!({ "nbf": 9_999_999_999_i64 }), 60, Key::Good)?)),
+        ("no token at all", Some("nonsense".to_owned())),
+    ];
+    for (who, token) in &bad {
+        for (method, path) in ROUTES {
+            let expected = if *path == "/health" { "200" } else { "401" };
+            let answer = ask(&stage, &play, token.as_deref(), method, path).await?;
+            assert_eq!(answer, expected, "{who}: {method} {path}");
+        }
+    }
+
+    let unknown = token(json!({ "sub": "an-account-nobody-knows" }), 60, Key::Good)?;
+    let without_subject = token(json!({ "sub": "" }), 60, Key::Good)?;
+    let table: [(&str, &str, [&str; 8]); 5] = [
+        ("unknown account", &unknown, ["403 UNKNOWN_USER"; 8]),
+        ("without subject", &without_subject, ["401 NO_IDENTITY"; 8]),
+        ("stranger", &play.stranger.token, ["403 NOT_A_MEMBER"; 8]),
+        (
+            "patient",
+            &play.patient.token,
+            ["200", "200", "200", "200", "403 PATIENT_CANNOT_CREATE", "403 PATIENT_CANNOT_END", "200", "200"],
+        ),
+        ("provider", &play.provider.token, ["200"; 8]),
+    ];
+    for (who, token, expected) in table {
+        for ((method, path), expected) in ROUTES.iter().zip(expected) {
+            let expected = if *path == "/health" { "200" } else { expected };
+            let answer = ask(&stage, &play, Some(token), method, path).await?;
+            assert_eq!(answer, expected, "{who}: {method} {path}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_appointment_that_is_not_there_is_404_for_everyone() -> Outcome {
+    let stage = Stage::new().await?;
+    let mut play = stage.play().await?;
+    play.provider.appointment = "7d9f1c5e-0000-4000-8000-00000000dead".to_owned();
+    for answer in [play.provider.start().await?, play.provider.status().await?, play.provider.join().await?] {
+        assert_eq!(answer.brief(), "404 APPOINTMENT_NOT_FOUND");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_call_there_is_nothing_to_join_or_end() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    assert_eq!(play.patient.join().await?.brief(), "404 NO_ACTIVE_CALL");
+    assert_eq!(play.patient.leave().await?.brief(), "404 NO_ACTIVE_CALL");
+    assert_eq!(play.provider.end().await?.brief(), "404 NO_ACTIVE_CALL");
+    assert_eq!(play.provider.roster().await?.brief(), "404 NO_ACTIVE_CALL");
+    let status = play.patient.status().await?;
+    assert_eq!((status.brief().as_str(), status.text("callStatus").as_str()), ("200", "not_started"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_appointment_without_video_or_cancelled_starts_no_call() -> Outcome {
+    let stage = Stage::new().await?;
+    for (change, code) in [
+        ("video_enabled = false", "409 VIDEO_NOT_ENABLED"),
+        ("status = 'cancelled'", "409 APPOINTMENT_CANCELLED"),
+        ("status = 'canceled'", "409 APPOINTMENT_CANCELLED"),
+    ] {
+        let play = stage.play().await?;
+        let update =
+            format!("UPDATE appointments SET {change} WHERE id = '{}' RETURNING id", play.appointment);
+        stage.sql(&update).await?;
+        assert_eq!(play.provider.start().await?.brief(), code);
+    }
+    assert!(stage.meetings().is_empty());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_call_is_refused_by_a_role() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    play.provider.start().await?;
+    play.patient.join().await?;
+    play.patient.leave().await?;
+    play.provider.end().await?;
+    stage.run_schedule("audit").await?;
+    let usage = stage.parts().iam_usage();
+    for (function, usage) in usage.as_object().ok_or("usage")? {
+        assert_eq!(usage["refused"], json!([]), "{function}");
+    }
+    assert!(stage.parts().calls.since(0).iter().all(|call| call.allowed));
+    Ok(())
+}

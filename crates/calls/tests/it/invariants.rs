@@ -1,0 +1,111 @@
+//! What must be true of an appointment whatever happened.
+
+use std::collections::BTreeMap;
+
+use domain::audit::{self, Entry, Hash};
+use local::testing::{Outcome, Stage};
+use serde_json::Value;
+
+/// Checks that the appointment has at most one open session and that this has its one live meeting, that no other live
+/// meeting of it has a token that was kept for anyone, that each change was audited once, and that the chain holds.
+pub(crate) async fn hold(stage: &Stage, appointment: &str) -> Outcome {
+    let sessions = rows(
+        stage,
+        &format!(
+            "SELECT id, status, meeting_id FROM video_call_sessions WHERE appointment_id = '{appointment}'"
+        ),
+    )
+    .await?;
+    let is_open = |session: &&Value| {
+        ["creating", "active", "ending"].contains(&session["status"].as_str().unwrap_or(""))
+    };
+    let open: Vec<&Value> = sessions.iter().filter(is_open).collect();
+    assert!(open.len() <= 1, "at most one open session: {sessions:?}");
+
+    for meeting in stage.live_meetings() {
+        let external = meeting["externalMeetingId"].as_str().ok_or("an external id")?;
+        let Some(session) = sessions.iter().find(|it| external.ends_with(it["id"].as_str().unwrap_or("?")))
+        else {
+            continue;
+        };
+        let owned = session["meeting_id"] == meeting["meetingId"] && open.contains(&session);
+        if !owned {
+            let id = session["id"].as_str().ok_or("an id")?;
+            let tokens =
+                format!("SELECT count(*) FROM medzen.video_call_attendee_tokens WHERE session_id = '{id}'");
+            assert_eq!(stage.sql(&tokens).await?, "0", "a token of an orphaned meeting was handed out");
+        }
+    }
+    for session in open.iter().filter(|session| session["status"] == "active") {
+        let live = stage.live_meetings().iter().filter(|it| it["meetingId"] == session["meeting_id"]).count();
+        assert_eq!(live, 1, "an active session has its one live meeting: {session:?}");
+    }
+    audited_once(stage, appointment).await
+}
+
+/// Nothing of an appointment lives but the meeting of its open session: to be asked 5.5 minutes after the last failure.
+pub(crate) async fn no_orphans(stage: &Stage, appointment: &str) -> Outcome {
+    let owned = rows(
+        stage,
+        &format!(
+            "SELECT meeting_id FROM video_call_sessions WHERE appointment_id = '{appointment}' AND status = 'active'"
+        ),
+    )
+    .await?;
+    let live: Vec<Value> = stage.live_meetings().iter().map(|meeting| meeting["meetingId"].clone()).collect();
+    let owned: Vec<Value> = owned.iter().map(|row| row["meeting_id"].clone()).collect();
+    assert_eq!(live, owned, "no meeting lives but that of the open session");
+    Ok(())
+}
+
+async fn audited_once(stage: &Stage, appointment: &str) -> Outcome {
+    let chain = format!("APPT#{appointment}");
+    let entries = rows(
+        stage,
+        &format!(
+            "SELECT seq, payload, encode(hash, 'hex') AS hash FROM medzen.audit_outbox WHERE chain = '{chain}' ORDER BY seq"
+        ),
+    )
+    .await?;
+    let mut stored = Vec::new();
+    let mut seen: BTreeMap<(String, String, String), u32> = BTreeMap::new();
+    for entry in &entries {
+        let payload = entry["payload"].as_str().ok_or("a payload")?.to_owned();
+        let told: Value = serde_json::from_str(&payload)?;
+        let text = |name: &str| told[name].as_str().unwrap_or("-").to_owned();
+        // Joining and leaving may truly happen more than once; each request makes at most one such change.
+        let by = if text("event").starts_with("participant.") { text("requestId") } else { "-".to_owned() };
+        *seen.entry((text("event"), text("sessionId"), by)).or_default() += 1;
+        let mut hash: Hash = [0; 32];
+        hex::decode_to_slice(entry["hash"].as_str().ok_or("a hash")?, &mut hash)?;
+        stored.push(Entry { seq: entry["seq"].as_i64().ok_or("a number")?, payload, hash });
+    }
+    for (what, times) in &seen {
+        assert_eq!(*times, 1, "audited more than once: {what:?}");
+    }
+    assert_eq!(audit::verify(&chain, &stored).map(drop), Ok(()), "the chain is unbroken");
+
+    // And the other way round: what the tables show has its entry.
+    let expected = rows(
+        stage,
+        &format!(
+            "SELECT id, CASE WHEN activated_at IS NULL THEN '-' ELSE 'call.started' END AS started,
+                    CASE status WHEN 'ended' THEN 'call.ended' WHEN 'failed' THEN 'call.failed' ELSE '-' END AS over
+             FROM video_call_sessions WHERE appointment_id = '{appointment}'"
+        ),
+    )
+    .await?;
+    for session in expected {
+        for event in ["started", "over"].map(|column| session[column].as_str().unwrap_or("-")) {
+            let key = (event.to_owned(), session["id"].as_str().unwrap_or("-").to_owned(), "-".to_owned());
+            assert!(event == "-" || seen.contains_key(&key), "not audited: {key:?} in {seen:?}");
+        }
+    }
+    Ok(())
+}
+
+/// The rows of a query as JSON objects.
+pub(crate) async fn rows(stage: &Stage, query: &str) -> Outcome<Vec<Value>> {
+    let json = stage.sql(&format!("SELECT coalesce(json_agg(r), '[]')::text FROM ({query}) AS r")).await?;
+    Ok(serde_json::from_str(&json)?)
+}

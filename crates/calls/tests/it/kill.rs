@@ -1,0 +1,127 @@
+//! The function dies before or after each of its backend calls; then the request is repeated.
+
+use local::faults::Kind;
+use local::testing::{Outcome, Play, Stage};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::invariants;
+
+/// What is killed and repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum UseCase {
+    Start,
+    Join,
+    Rejoin,
+    Leave,
+    End,
+}
+
+impl UseCase {
+    /// How many backend calls it makes; held by the test itself, which goes on until no call is left to die at.
+    async fn prepare(self, play: &Play) -> Outcome {
+        // Warm, so that the nth call is the request's and not of an environment's init.
+        play.provider.status().await?;
+        play.provider.roster().await?;
+        if self != Self::Start {
+            assert_eq!(play.provider.start().await?.brief(), "201");
+        }
+        if matches!(self, Self::Rejoin | Self::Leave) {
+            assert_eq!(play.patient.join().await?.brief(), "200");
+        }
+        if self == Self::Rejoin {
+            assert_eq!(play.patient.leave().await?.brief(), "200");
+        }
+        Ok(())
+    }
+
+    async fn request(self, play: &Play) -> Outcome<local::testing::Answer> {
+        match self {
+            Self::Start => play.provider.start().await,
+            Self::Join | Self::Rejoin => play.patient.join().await,
+            Self::Leave => play.patient.leave().await,
+            Self::End => play.provider.end().await,
+        }
+    }
+}
+
+/// One death and one repetition. Answers whether anything died: else the use case makes fewer calls than that.
+async fn die_and_repeat(use_case: UseCase, kind: Kind, nth: u32) -> Outcome<bool> {
+    let case = format!("{use_case:?} {kind:?} {nth}");
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    use_case.prepare(&play).await?;
+    stage.fault("*", None, kind, Some(nth));
+    let first = use_case.request(&play).await?;
+    stage.parts().faults.clear();
+    let died = first.status == 500;
+    assert!(died || first.status < 300, "{case}: {first:?}");
+
+    let repeated = use_case.request(&play).await?;
+    assert!(repeated.status < 300, "{case}: the repetition got {repeated:?}");
+    invariants::hold(&stage, &play.appointment).await.map_err(|error| format!("{case}: {error}"))?;
+
+    // Whoever has a place connects, which keeps their meeting alive; an orphan dies of nobody being there.
+    for meeting in stage.live_meetings() {
+        let id = meeting["meetingId"].as_str().ok_or("an id")?;
+        let attendee = repeated.text("attendeeToken");
+        if meeting["attendees"].to_string().contains(&attendee) && !attendee.is_empty() {
+            let joined = json!({ "eventType": "chime:AttendeeJoined", "attendeeId": attendee });
+            stage.parts().chime.event(id, serde_json::from_value(joined)?)?;
+        }
+    }
+    if matches!(use_case, UseCase::Start | UseCase::Join | UseCase::Rejoin | UseCase::End) {
+        stage.parts().clock.advance(330);
+        invariants::no_orphans(&stage, &play.appointment)
+            .await
+            .map_err(|error| format!("{case}: {error}"))?;
+    }
+    Ok(died)
+}
+
+/// Both kinds of death at every call, several clouds at a time.
+async fn at_every_call(use_case: UseCase, calls: u32) -> Outcome {
+    let mut cases: Vec<(Kind, u32)> = Vec::new();
+    for nth in 1..=calls + 1 {
+        cases.extend([(Kind::KillBefore, nth), (Kind::KillAfter, nth)]);
+    }
+    let mut cases = cases.into_iter();
+    let mut running = JoinSet::new();
+    loop {
+        while running.len() < 3
+            && let Some((kind, nth)) = cases.next()
+        {
+            running.spawn(async move { (kind, nth, die_and_repeat(use_case, kind, nth).await) });
+        }
+        let Some(case) = running.join_next().await else { return Ok(()) };
+        let (kind, nth, died) = case?;
+        let died = died.map_err(|error| format!("{use_case:?} {kind:?} {nth}: {error}"))?;
+        assert_eq!(died, nth <= calls, "{use_case:?} makes {calls} calls; {kind:?} at {nth}");
+    }
+}
+
+/// Failure 6: the first call of an appointment returned 500 after the meeting was made.
+#[tokio::test(flavor = "multi_thread")]
+async fn f06_a_start_that_dies_anywhere_is_repaired_by_the_next() -> Outcome {
+    at_every_call(UseCase::Start, 3).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_that_dies_anywhere_is_repaired_by_the_next() -> Outcome {
+    at_every_call(UseCase::Join, 3).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rejoin_that_dies_anywhere_is_repaired_by_the_next() -> Outcome {
+    at_every_call(UseCase::Rejoin, 2).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leave_that_dies_anywhere_is_repaired_by_the_next() -> Outcome {
+    at_every_call(UseCase::Leave, 2).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_dies_anywhere_is_repaired_by_the_next() -> Outcome {
+    at_every_call(UseCase::End, 4).await
+}

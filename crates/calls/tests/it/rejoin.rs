@@ -1,0 +1,134 @@
+//! Coming back: after a network loss, after Chime ended the meeting, from two devices.
+
+use local::testing::{Outcome, Stage};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::invariants;
+
+/// Failure 4: a short network drop was taken for the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn f04_a_rejoin_after_a_network_loss_gives_the_same_attendee() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    let started = play.provider.start().await?;
+    let joined = play.patient.join().await?;
+    let meeting = started.text("meetingId");
+    for (event, attendee) in [("chime:AttendeeJoined", &joined), ("chime:AttendeeDropped", &joined)] {
+        let event = json!({ "eventType": event, "attendeeId": attendee.text("attendeeToken") });
+        stage.parts().chime.event(&meeting, serde_json::from_value(event)?)?;
+    }
+
+    let again = play.patient.join().await?;
+    assert_eq!(again.brief(), "200");
+    assert_eq!(again.body, joined.body, "the same attendee");
+    assert_eq!(stage.live_meetings()[0]["attendees"].as_array().map(Vec::len), Some(2));
+    invariants::hold(&stage, &play.appointment).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_devices_of_one_person_get_the_same_attendee() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    play.provider.start().await?;
+    let mut joins = JoinSet::new();
+    for _ in 0..8 {
+        let patient = play.patient.clone();
+        joins.spawn(async move { patient.join().await });
+    }
+    let mut answers = Vec::new();
+    while let Some(answer) = joins.join_next().await {
+        answers.push(answer??);
+    }
+    for answer in &answers {
+        assert_eq!(answer.brief(), "200", "{:?}", answer.body);
+        assert_eq!(answer.body, answers[0].body);
+    }
+    let attendees = stage.live_meetings()[0]["attendees"].as_array().map(Vec::len);
+    assert_eq!(attendees, Some(2), "what was made in vain was taken back");
+    invariants::hold(&stage, &play.appointment).await
+}
+
+/// Failure 10: stale "active" calls. Chime ends a meeting that nobody is in after five minutes.
+#[tokio::test(flavor = "multi_thread")]
+async fn f10_a_patient_who_joins_a_dead_meeting_hears_that_it_is_over() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    play.provider.start().await?;
+    play.patient.join().await?;
+    stage.parts().clock.advance(330);
+    assert!(stage.live_meetings().is_empty());
+
+    assert_eq!(play.patient.join().await?.brief(), "410 MEETING_EXPIRED");
+    assert_eq!(play.patient.status().await?.body["callStatus"], "ended");
+    assert_eq!(play.patient.join().await?.brief(), "404 NO_ACTIVE_CALL");
+    invariants::hold(&stage, &play.appointment).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_to_a_dead_meeting_hears_that_it_is_over() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    play.provider.start().await?;
+    stage.parts().clock.advance(330);
+    assert_eq!(play.patient.join().await?.brief(), "410 MEETING_EXPIRED");
+    invariants::hold(&stage, &play.appointment).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_who_comes_back_to_a_dead_meeting_gets_a_new_one() -> Outcome {
+    let stage = Stage::new().await?;
+    for by_join in [false, true] {
+        let play = stage.play().await?;
+        let first = play.provider.start().await?;
+        stage.parts().clock.advance(330);
+        let second = if by_join { play.provider.join().await? } else { play.provider.start().await? };
+        assert!(second.status < 300, "{:?}", second.body);
+        assert_ne!(second.body["meetingId"], first.body["meetingId"]);
+        assert_ne!(second.body["sessionId"], first.body["sessionId"]);
+        invariants::hold(&stage, &play.appointment).await?;
+    }
+    Ok(())
+}
+
+/// The database still believes in the meeting; the client found it dead and asks for a checked rejoin.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checked_rejoin_asks_chime_first() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    let started = play.provider.start().await?;
+    let joined = play.patient.join().await?;
+    let checked = json!({ "checked": true });
+    let path = "/appointments/{a}/call/attendees";
+
+    let watch = stage.watch();
+    assert_eq!(play.patient.ask("POST", path, &checked).await?.body, joined.body);
+    assert_eq!(watch.operations(), ["load_call", "GetMeeting", "mark_checked"]);
+
+    let ended = serde_json::from_value(json!({ "eventType": "chime:MeetingEnded" }))?;
+    stage.parts().chime.event(&started.text("meetingId"), ended)?;
+    assert_eq!(play.patient.join().await?.brief(), "200", "unchecked, it is still believed");
+    assert_eq!(play.patient.ask("POST", path, &checked).await?.brief(), "410 MEETING_EXPIRED");
+    invariants::hold(&stage, &play.appointment).await
+}
+
+/// A session in `ending` whose end never finished must not stand in the way of the next call.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_finishes_the_end_of_the_call_before() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    let first = play.provider.start().await?;
+    stage.fault("chime", Some("DeleteMeeting"), local::faults::Kind::KillBefore, Some(1));
+    assert_eq!(play.provider.end().await?.status, 500, "the function died");
+    assert_eq!(
+        play.patient.join().await?.brief(),
+        "404 NO_ACTIVE_CALL",
+        "nobody joins a call that is ending"
+    );
+
+    let second = play.provider.start().await?;
+    assert_eq!(second.brief(), "201", "{:?}", second.body);
+    assert_ne!(second.body["meetingId"], first.body["meetingId"]);
+    assert_eq!(stage.live_meetings().len(), 1);
+    invariants::hold(&stage, &play.appointment).await
+}

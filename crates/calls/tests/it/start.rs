@@ -1,0 +1,137 @@
+//! Start under pressure.
+
+use std::collections::BTreeMap;
+
+use local::faults::Kind;
+use local::testing::{Outcome, Stage};
+use tokio::task::JoinSet;
+
+use crate::invariants;
+
+/// Failure 7: both sides created a meeting at the same moment.
+#[tokio::test(flavor = "multi_thread")]
+async fn f07_fifty_starts_at_the_same_moment_make_one_meeting() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    let watch = stage.watch();
+
+    let mut starts = JoinSet::new();
+    for _ in 0..50 {
+        let provider = play.provider.clone();
+        starts.spawn(async move { provider.start().await });
+    }
+    let mut answers = Vec::new();
+    while let Some(answer) = starts.join_next().await {
+        answers.push(answer??);
+    }
+
+    let mut statuses: BTreeMap<u16, u32> = BTreeMap::new();
+    for answer in &answers {
+        *statuses.entry(answer.status).or_default() += 1;
+        assert_eq!(answer.body, answers[0].body, "50 equal answers");
+    }
+    assert_eq!(statuses, BTreeMap::from([(201, 1), (200, 49)]));
+    assert_eq!(stage.meetings().len(), 1, "one meeting in the engine");
+    let sessions =
+        format!("SELECT count(*) FROM video_call_sessions WHERE appointment_id = '{}'", play.appointment);
+    assert_eq!(stage.sql(&sessions).await?, "1", "one session");
+    let creates = watch.count("CreateMeetingWithAttendees");
+    assert!(creates <= 3, "{creates} CreateMeeting calls");
+    invariants::hold(&stage, &play.appointment).await
+}
+
+/// Failure 8: one row per appointment, overwritten.
+#[tokio::test(flavor = "multi_thread")]
+async fn f08_each_call_of_an_appointment_keeps_its_own_session() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    let first = play.provider.start().await?;
+    play.provider.end().await?;
+    let second = play.provider.start().await?;
+    assert_eq!(second.brief(), "201");
+    assert_ne!(second.body["sessionId"], first.body["sessionId"]);
+    assert_ne!(second.body["meetingId"], first.body["meetingId"]);
+
+    let late = serde_json::json!({ "sessionId": first.body["sessionId"] });
+    let repeated = play.provider.ask("DELETE", "/appointments/{a}/call", &late).await?;
+    assert_eq!(repeated.body["sessionId"], first.body["sessionId"]);
+    assert_eq!(
+        play.provider.status().await?.body["callStatus"],
+        "active",
+        "a late end ends only its own call"
+    );
+    invariants::hold(&stage, &play.appointment).await
+}
+
+/// Failure 5, the first half: the provider could not rejoin.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_start_answers_the_same_place() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    let first = play.provider.start().await?;
+    let second = play.provider.start().await?;
+    assert_eq!((second.status, &second.body), (200, &first.body));
+    assert_eq!(play.provider.join().await?.body, first.body, "so does a join");
+    invariants::hold(&stage, &play.appointment).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_chime_refuses_leaves_nothing_open() -> Outcome {
+    let stage =
+        Stage::with(local::chime::Options { active_meetings: 0, rate: None, ..Default::default() }).await?;
+    let play = stage.play().await?;
+    let refused = play.provider.start().await?;
+    assert_eq!(refused.brief(), "429 CALL_LIMIT_REACHED");
+    assert_eq!(refused.headers.get("retry-after").map(String::as_str), Some("30"));
+    assert_eq!(play.provider.status().await?.body["callStatus"], "failed");
+    invariants::hold(&stage, &play.appointment).await
+}
+
+/// Nobody knows whether a meeting was made: the next start must get that very one, and at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_whose_answer_is_lost_is_repaired_by_the_next() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    play.provider.status().await?;
+    stage.fault("chime", Some("CreateMeetingWithAttendees"), Kind::Drop, None);
+    let lost = play.provider.start().await?;
+    assert_eq!(lost.brief(), "503 UNAVAILABLE");
+    assert!(lost.headers.contains_key("retry-after"));
+    stage.parts().faults.clear();
+
+    let watch = stage.watch();
+    let started = play.provider.start().await?;
+    assert_eq!(started.brief(), "201", "{:?}", started.body);
+    assert_eq!(watch.count("take_over"), 1);
+    assert!(watch.count("load_call") <= 1, "it did not wait: {:?}", watch.operations());
+    assert_eq!(stage.meetings().len(), 1, "the meeting of the lost answer");
+    invariants::hold(&stage, &play.appointment).await
+}
+
+/// The provider ends the call while the meeting is still being made: whoever makes it must clean up.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_during_the_start_leaves_no_meeting() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    play.provider.status().await?;
+    let watch = stage.watch();
+    stage.parts().faults.add(local::faults::Fault {
+        service: "chime".to_owned(),
+        operation: Some("CreateMeetingWithAttendees".to_owned()),
+        function: None,
+        kind: Kind::Latency,
+        nth: Some(1),
+        ms: Some(1500),
+        times: None,
+    });
+    let provider = play.provider.clone();
+    let starting = tokio::spawn(async move { provider.start().await });
+    while watch.count("CreateMeetingWithAttendees") == 0 {
+        tokio::task::yield_now().await;
+    }
+    let ended = play.provider.end().await?;
+    assert_eq!(ended.brief(), "200", "{:?}", ended.body);
+    assert_eq!(starting.await??.brief(), "410 MEETING_EXPIRED");
+    assert!(stage.live_meetings().is_empty(), "whoever made the meeting deleted it");
+    invariants::hold(&stage, &play.appointment).await
+}

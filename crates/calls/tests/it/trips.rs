@@ -1,0 +1,55 @@
+//! How many sequential backend round trips a warm function makes, with 20 ms put on each so that none hides.
+
+use local::faults::{Fault, Kind};
+use local::testing::{Outcome, Stage};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_use_case_keeps_its_budget_of_round_trips() -> Outcome {
+    let stage = Stage::new().await?;
+    let warm = stage.play().await?;
+    warm.provider.start().await?;
+    warm.patient.join().await?;
+    stage.parts().faults.add(Fault {
+        service: "*".to_owned(),
+        operation: None,
+        function: None,
+        kind: Kind::Latency,
+        nth: None,
+        ms: Some(20),
+        times: None,
+    });
+
+    let play = stage.play().await?;
+    let watch = stage.watch();
+    assert_eq!(play.provider.start().await?.brief(), "201");
+    assert_eq!(watch.operations(), ["start_call", "CreateMeetingWithAttendees", "activate"], "start: 3");
+
+    let watch = stage.watch();
+    assert_eq!(play.patient.join().await?.brief(), "200");
+    assert_eq!(watch.operations(), ["load_call", "CreateAttendee", "join"], "join: 3");
+
+    let watch = stage.watch();
+    assert_eq!(play.patient.status().await?.brief(), "200");
+    assert_eq!(watch.operations(), ["load_call"], "status: 1");
+
+    let watch = stage.watch();
+    assert_eq!(play.patient.roster().await?.brief(), "200");
+    assert_eq!(watch.operations(), ["roster"], "roster: 1");
+
+    let watch = stage.watch();
+    assert_eq!(play.patient.join().await?.brief(), "200");
+    assert_eq!(watch.operations(), ["load_call"], "a rejoin without a leave: 1 of 2");
+
+    let watch = stage.watch();
+    assert_eq!(play.patient.leave().await?.brief(), "200");
+    assert_eq!(watch.operations(), ["load_call", "leave"], "leave: 2");
+
+    let watch = stage.watch();
+    assert_eq!(play.patient.join().await?.brief(), "200");
+    assert_eq!(watch.operations(), ["load_call", "join"], "rejoin: 2");
+
+    let watch = stage.watch();
+    assert_eq!(play.provider.end().await?.brief(), "200");
+    assert_eq!(watch.operations(), ["load_call", "begin_end", "DeleteMeeting", "close"], "end: 4");
+    Ok(())
+}
