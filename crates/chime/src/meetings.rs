@@ -20,11 +20,11 @@ use crate::raw::RawAnswer;
 /// Making a meeting may take its time; a session waits for it.
 const CREATE_DEADLINE: Duration = Duration::from_secs(10);
 /// The rest is quick, or waits its turn where Chime throttles.
-const DEADLINE: Duration = Duration::from_secs(8);
+const DEADLINE: Duration = Duration::from_secs(10);
 /// Chime allows an account 10 requests a second. A clinic whose calls all begin on the hour meets that limit: waiting a
 /// few seconds for one's turn is better than an error. All of these calls are safe to repeat: creating has its token,
 /// deleting and asking change nothing twice, and an attendee made twice is used once.
-const ATTEMPTS: u32 = 8;
+const ATTEMPTS: u32 = 24;
 const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 const GREATEST_BACKOFF: Duration = Duration::from_millis(1500);
 /// Concurrent calls with one token can be told `ConflictException`; the other call is done soon.

@@ -311,6 +311,12 @@ impl Cloud {
         self.server.url(&self.database)
     }
 
+    /// The database's name.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
     /// The PostgreSQL server.
     #[must_use]
     pub const fn server(&self) -> &Server {

@@ -370,11 +370,18 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         let Some(cloud) = self.cloud.take() else { return };
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let stopped = tokio::task::block_in_place(|| runtime.block_on(cloud.stop()));
-            if let Err(error) = stopped {
-                eprintln!("the test's database is left behind: {error}");
-            }
+        let (server, database) = (cloud.server().clone(), cloud.database().to_owned());
+        drop(cloud);
+        // On a thread and runtime of its own: a test that panics drops its stage wherever it happens to be, also in a
+        // runtime that is going down and would never finish this.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(server.drop_database(&database)).map_err(std::io::Error::other)
+        });
+        match dropping.join() {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => eprintln!("the test's database is left behind: {error}"),
+            Err(_) => eprintln!("the test's database is left behind"),
         }
     }
 }
