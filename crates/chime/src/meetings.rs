@@ -1,32 +1,35 @@
 //! Meetings and attendees.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_chimesdkmeetings::Client;
 use aws_sdk_chimesdkmeetings::config::Region;
 use aws_sdk_chimesdkmeetings::types::CreateAttendeeRequestItem;
-use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::http::Response;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use domain::call::Attendee;
 use domain::id::{ChimeAttendeeId, ChimeMeetingId, SessionId, UserId};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::Error;
 use crate::raw::RawAnswer;
 
 /// Making a meeting may take its time; a session waits for it.
 const CREATE_DEADLINE: Duration = Duration::from_secs(10);
-/// The rest is quick, or waits its turn where Chime throttles.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// The rest is quick or not at all.
+const DEADLINE: Duration = Duration::from_secs(4);
 /// Chime allows an account 10 requests a second. A clinic whose calls all begin on the hour meets that limit: waiting a
-/// few seconds for one's turn is better than an error. All of these calls are safe to repeat: creating has its token,
-/// deleting and asking change nothing twice, and an attendee made twice is used once.
-const ATTEMPTS: u32 = 24;
-const FIRST_BACKOFF: Duration = Duration::from_millis(250);
-const GREATEST_BACKOFF: Duration = Duration::from_millis(1500);
+/// few seconds for one's turn is better than an error. The SDK retries three times and gives up within a second, as is
+/// right where Chime is down; a throttled call goes on asking for so long, at random moments up to so far apart.
+const TURN: Duration = Duration::from_secs(8);
+const TURN_PAUSE: Duration = Duration::from_millis(1200);
 /// Concurrent calls with one token can be told `ConflictException`; the other call is done soon.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -86,12 +89,6 @@ impl Meetings {
         let client = clients.entry(region.to_owned()).or_insert_with(|| {
             let config = aws_sdk_chimesdkmeetings::config::Builder::from(&self.sdk)
                 .region(Region::new(region.to_owned()))
-                .retry_config(
-                    RetryConfig::standard()
-                        .with_max_attempts(ATTEMPTS)
-                        .with_initial_backoff(FIRST_BACKOFF)
-                        .with_max_backoff(GREATEST_BACKOFF),
-                )
                 .build();
             Client::from_conf(config)
         });
@@ -108,21 +105,24 @@ impl Meetings {
             .external_user_id(new.user.to_string())
             .build()
             .map_err(|error| Error::Refused { code: "incomplete".to_owned(), source: Box::new(error) })?;
+        let raw = RawAnswer::default();
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let raw = RawAnswer::default();
-            let call = self
-                .client(new.control_region)
-                .create_meeting_with_attendees()
-                .client_request_token(new.session.to_string())
-                .media_region(new.media_region)
-                .external_meeting_id(new.external_id)
-                .attendees(attendee.clone())
-                .customize()
-                .config_override(deadline(CREATE_DEADLINE))
-                .interceptor(raw.clone());
-            match call.send().await.map_err(Error::of) {
+            let answer = in_turn(|| {
+                self.client(new.control_region)
+                    .create_meeting_with_attendees()
+                    .client_request_token(new.session.to_string())
+                    .media_region(new.media_region)
+                    .external_meeting_id(new.external_id)
+                    .attendees(attendee.clone())
+                    .customize()
+                    .config_override(deadline(CREATE_DEADLINE))
+                    .interceptor(raw.clone())
+                    .send()
+            })
+            .await;
+            match answer {
                 Ok(_) => {
                     let mut answer = raw.take();
                     let attendee = answer["Attendees"].get_mut(0).map(Value::take).map(Attendee::new);
@@ -145,16 +145,17 @@ impl Meetings {
         user: UserId,
     ) -> Result<Attendee, Error> {
         let raw = RawAnswer::default();
-        self.client(control_region)
-            .create_attendee()
-            .meeting_id(meeting.to_string())
-            .external_user_id(user.to_string())
-            .customize()
-            .config_override(deadline(DEADLINE))
-            .interceptor(raw.clone())
-            .send()
-            .await
-            .map_err(Error::of)?;
+        in_turn(|| {
+            self.client(control_region)
+                .create_attendee()
+                .meeting_id(meeting.to_string())
+                .external_user_id(user.to_string())
+                .customize()
+                .config_override(deadline(DEADLINE))
+                .interceptor(raw.clone())
+                .send()
+        })
+        .await?;
         Ok(Attendee::new(raw.take()["Attendee"].take()))
     }
 
@@ -163,15 +164,15 @@ impl Meetings {
     /// # Errors
     /// Everything but "no".
     pub async fn is_live(&self, control_region: &str, meeting: ChimeMeetingId) -> Result<bool, Error> {
-        let answer = self
-            .client(control_region)
-            .get_meeting()
-            .meeting_id(meeting.to_string())
-            .customize()
-            .config_override(deadline(DEADLINE))
-            .send()
-            .await
-            .map_err(Error::of);
+        let answer = in_turn(|| {
+            self.client(control_region)
+                .get_meeting()
+                .meeting_id(meeting.to_string())
+                .customize()
+                .config_override(deadline(DEADLINE))
+                .send()
+        })
+        .await;
         match answer {
             Ok(_) => Ok(true),
             Err(Error::NotFound) => Ok(false),
@@ -184,15 +185,15 @@ impl Meetings {
     /// # Errors
     /// When it may still live.
     pub async fn delete(&self, control_region: &str, meeting: ChimeMeetingId) -> Result<(), Error> {
-        let answer = self
-            .client(control_region)
-            .delete_meeting()
-            .meeting_id(meeting.to_string())
-            .customize()
-            .config_override(deadline(DEADLINE))
-            .send()
-            .await
-            .map_err(Error::of);
+        let answer = in_turn(|| {
+            self.client(control_region)
+                .delete_meeting()
+                .meeting_id(meeting.to_string())
+                .customize()
+                .config_override(deadline(DEADLINE))
+                .send()
+        })
+        .await;
         match answer {
             Ok(_) | Err(Error::NotFound) => Ok(()),
             Err(error) => Err(error),
@@ -209,19 +210,36 @@ impl Meetings {
         meeting: ChimeMeetingId,
         attendee: ChimeAttendeeId,
     ) -> Result<(), Error> {
-        let answer = self
-            .client(control_region)
-            .delete_attendee()
-            .meeting_id(meeting.to_string())
-            .attendee_id(attendee.to_string())
-            .customize()
-            .config_override(deadline(DEADLINE))
-            .send()
-            .await
-            .map_err(Error::of);
+        let answer = in_turn(|| {
+            self.client(control_region)
+                .delete_attendee()
+                .meeting_id(meeting.to_string())
+                .attendee_id(attendee.to_string())
+                .customize()
+                .config_override(deadline(DEADLINE))
+                .send()
+        })
+        .await;
         match answer {
             Ok(_) | Err(Error::NotFound) => Ok(()),
             Err(error) => Err(error),
+        }
+    }
+}
+
+/// Calls until it is not throttled any more, for as long as [`TURN`].
+async fn in_turn<T, E, F>(call: impl Fn() -> F) -> Result<T, Error>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    F: Future<Output = Result<T, SdkError<E, Response>>>,
+{
+    let gives_up = Instant::now() + TURN;
+    loop {
+        match call().await.map_err(Error::of) {
+            Err(Error::Throttled(_)) if Instant::now() < gives_up => {
+                tokio::time::sleep(TURN_PAUSE.mul_f64(fastrand::f64())).await;
+            }
+            outcome => return outcome,
         }
     }
 }

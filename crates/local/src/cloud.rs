@@ -142,9 +142,16 @@ pub struct Parts {
     pub world: World,
     /// What Chime put on the event bus.
     pub bus: Arc<Mutex<Vec<Value>>>,
+    password: String,
 }
 
 impl Parts {
+    /// The password that functions find in the database's secret: for tests that look for it where it must not be.
+    #[must_use]
+    pub fn secret_password(&self) -> String {
+        self.password.clone()
+    }
+
     /// What each function's role allows and what it used. Logs count as used by functions that ran.
     #[must_use]
     pub fn iam_usage(&self) -> Value {
@@ -276,6 +283,7 @@ impl Cloud {
             proxy,
             world,
             bus,
+            password: server.password().to_owned(),
         });
         let front = tokio::spawn(front::serve(listener, Arc::new(front), door::router(Arc::clone(&parts))));
         Ok(Self { parts, server, database: options.database, aws, api, invoke, front })
