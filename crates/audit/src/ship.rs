@@ -19,33 +19,57 @@ const LEASE: Duration = Duration::from_secs(50);
 /// One run moves ten thousand entries at most; the next goes on.
 const MOST_BATCHES: usize = 100;
 /// How long an entry stays in the outbox after it has arrived.
-const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+const KEPT: Duration = Duration::from_hours(7 * 24);
+/// Entries dropped by one statement, and statements in one run: twice what a run can ship.
+const PRUNING: u16 = 1000;
+const MOST_PRUNINGS: usize = 20;
 
-/// Moves what waits, oldest first, until nothing does.
+/// Moves what waits, oldest first, until nothing does. An entry that cannot be put does not hold up the others.
 ///
 /// # Errors
-/// 503 when a backend is down, after what could be moved was moved: the rest stays and goes with the next run.
+/// 503 when a backend is down, after what could be moved was moved: the rest stays and goes with the next run. An
+/// error also for as long as the table holds an entry that is not ours, in each run: the alarm must not fall silent before
+/// somebody has looked.
 pub(crate) async fn ship(store: &Store, table: &Table, now: OffsetDateTime) -> Result<(), Error> {
     let mut totals = Totals::default();
+    let mut failure = None;
     for _ in 0..MOST_BATCHES {
         let entries = store.lease_audit(BATCH, LEASE, now).await?;
         let last = entries.len() < usize::from(BATCH);
-        let (outcomes, failure) = put_all(table, entries).await;
+        let (outcomes, failed) = put_all(table, entries).await;
+        failure = failed.or(failure);
         totals.count(&outcomes);
         if !outcomes.is_empty() {
             store.mark_audit(&outcomes, now).await?;
         }
-        if let Some(error) = failure {
-            totals.log();
-            return Err(error);
-        }
-        if last {
+        // Not one arrived: the table is down, and each further batch would wait for it in vain.
+        if last || outcomes.is_empty() {
             break;
         }
     }
     totals.log();
-    store.prune_audit(now - KEPT).await?;
-    Ok(())
+    prune(store, now).await;
+    match (failure, store.audit_conflicts().await?) {
+        (Some(error), _) => Err(error),
+        (None, 0) => Ok(()),
+        (None, conflicts) => {
+            Err(Error::internal(format!("{conflicts} audit entries found another in their place")))
+        }
+    }
+}
+
+/// Drops what arrived long ago. Not a reason to fail: it is tried again in a minute.
+async fn prune(store: &Store, now: OffsetDateTime) {
+    for _ in 0..MOST_PRUNINGS {
+        match store.prune_audit(now - KEPT, PRUNING).await {
+            Ok(gone) if gone == u64::from(PRUNING) => {}
+            Ok(_) => return,
+            Err(error) => {
+                tracing::warn!(error = %error, "old entries could not be dropped from the outbox");
+                return;
+            }
+        }
+    }
 }
 
 #[derive(Default)]
@@ -84,7 +108,10 @@ async fn put_all(table: &Table, entries: Vec<Outgoing>) -> (Vec<Outcome>, Option
         match under_way.join_next().await {
             None => return (outcomes, failure),
             Some(Ok((entry, Ok(put)))) => outcomes.push(outcome(entry, put)),
-            Some(Ok((_, Err(error)))) => failure = Some(error),
+            Some(Ok((entry, Err(error)))) => {
+                tracing::warn!(chain = entry.chain, seq = entry.seq, error = %error, "an audit entry was not put");
+                failure = Some(error);
+            }
             Some(Err(panic)) => failure = Some(Error::internal(panic)),
         }
     }

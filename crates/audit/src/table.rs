@@ -86,6 +86,10 @@ impl Table {
                 };
                 Ok(if stored == Some(&entry.hash) { Put::There } else { Put::OtherThere })
             }
+            // Refused for what it is: no repetition helps.
+            Some(service) if service.meta().code() == Some("ValidationException") => {
+                Err(Error::internal(error))
+            }
             _ => Err(Error::Unavailable { backend: "dynamodb", source: Box::new(error) }),
         }
     }

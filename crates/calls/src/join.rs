@@ -2,7 +2,7 @@
 
 use domain::Error;
 use domain::audit::Origin;
-use domain::call::{Actor, Member, Session, Target, View};
+use domain::call::{Actor, Attendee, Member, Session, Target, View};
 use domain::error::reason;
 use domain::join::{self, Join};
 use domain::state::Role;
@@ -38,16 +38,13 @@ impl Calls {
             match join::decide(&view, target, checked, origin.now)? {
                 Join::Resume(session, attendee) => return Place::new(session, &member, attendee),
                 Join::Return(session, attendee) => {
-                    let joined =
-                        self.store.join(session.id, member.user, member.role, attendee, origin).await?;
-                    if let Some(joined) = joined {
-                        return Place::new(session, &member, &joined.attendee);
+                    if let Some(place) = self.come_back(session, &member, attendee, origin).await? {
+                        return Ok(place);
                     }
                     view = self.look(actor, target, None).await?;
                 }
                 Join::Check(..) => {
-                    checked = false;
-                    if !self.check(&mut view, origin).await? {
+                    if !self.check(&mut view, std::mem::take(&mut checked), origin).await? {
                         return self.over(actor, &view, origin).await;
                     }
                 }
@@ -59,6 +56,18 @@ impl Calls {
             }
         }
         Err(not_now())
+    }
+
+    /// Notes that someone who left is back, with the attendee they had. None: something changed meanwhile.
+    pub(crate) async fn come_back(
+        &self,
+        session: &Session,
+        member: &Member<'_>,
+        attendee: &Attendee,
+        origin: &Origin,
+    ) -> Result<Option<Place>, Error> {
+        let joined = self.store.join(session.id, member.user, member.role, attendee, origin).await?;
+        joined.map(|joined| Place::new(session, member, &joined.attendee)).transpose()
     }
 
     /// Gets an attendee and notes the join. Where the same person joined from elsewhere meanwhile, theirs counts and the
@@ -85,8 +94,9 @@ impl Calls {
             Some(joined) => joined.attendee.id()? == made,
             None => self.owns(member, session, made).await?,
         };
-        if !kept {
-            self.meetings.delete_attendee(region, meeting, made).await?;
+        if !kept && let Err(error) = self.meetings.delete_attendee(region, meeting, made).await {
+            // Nobody holds its token; it only counts against the meeting's 250.
+            tracing::warn!(error = %error, "an attendee that was made in vain was not deleted");
         }
         match joined {
             Some(joined) => Ok(Attended::Joined(Place::new(session, member, &joined.attendee)?)),
@@ -120,6 +130,7 @@ impl Calls {
                     recording: session.recording_enabled,
                     transcription: session.transcription_enabled,
                     transcription_language: session.transcription_language.clone(),
+                    checked: false,
                 };
                 // Start joins too, where the provider has no place yet: the two call each other, each on new state.
                 Ok(Box::pin(self.start(actor, &again, origin)).await?.place)

@@ -71,12 +71,23 @@ impl Calls {
 
     /// Asks Chime whether a session's meeting lives. If it does that is noted in the view too; if not, the session is
     /// closed.
-    async fn check(&self, view: &mut View, origin: &Origin) -> Result<bool, Error> {
+    ///
+    /// Where Chime cannot be asked and the client did not want it asked, the stored meeting is believed: Chime's API may be
+    /// down while the call itself goes on, and nobody is to be kept out of it for that.
+    async fn check(&self, view: &mut View, asked_for: bool, origin: &Origin) -> Result<bool, Error> {
         let Some(session) = view.session.as_mut() else {
             return Ok(false);
         };
         let live = match session.meeting_id {
-            Some(meeting) => self.meetings.is_live(&session.control_region, meeting).await?,
+            Some(meeting) => match self.meetings.is_live(&session.control_region, meeting).await {
+                Ok(live) => live,
+                Err(error @ (chime::Error::Throttled(_) | chime::Error::Unavailable(_))) if !asked_for => {
+                    tracing::warn!(error = %error, "chime could not be asked; the stored meeting is believed");
+                    session.checked_at = Some(origin.now);
+                    return Ok(true);
+                }
+                Err(error) => return Err(error.into()),
+            },
             None => false,
         };
         if live {

@@ -33,6 +33,8 @@ pub struct NewCall {
     pub transcription: bool,
     /// In which language.
     pub transcription_language: Option<String>,
+    /// The client could not connect with what it was given: ask Chime before answering a call that is on.
+    pub checked: bool,
 }
 
 /// A call that is on, and the provider's place in it.
@@ -61,30 +63,44 @@ impl Calls {
     pub async fn start(&self, actor: &Actor, new: &NewCall, origin: &Origin) -> Result<Started, Error> {
         let target = Target::Appointment(new.appointment);
         let mut view = self.open(actor, new, origin).await?;
-        let mut looked = false;
+        let (mut looked, mut checked) = (false, new.checked);
         for _ in 0..ROUNDS {
-            view = match start::decide(&view, &origin.request_id, origin.now)? {
+            view = match start::decide(&view, &origin.request_id, checked, origin.now)? {
                 Start::Resume(session, attendee) => {
                     let place = Place::new(session, &start::may_start(&view)?, attendee)?;
                     return Ok(Started { new: false, place });
                 }
+                Start::Return(session, attendee) => {
+                    match self.come_back(session, &start::may_start(&view)?, attendee, origin).await? {
+                        Some(place) => return Ok(Started { new: false, place }),
+                        None => self.look(actor, target, None).await?,
+                    }
+                }
+                Start::Expired(session) => {
+                    let why = "start_expired";
+                    self.store.fail(session.id, session.attempt, why, None, origin).await?;
+                    self.open(actor, new, origin).await?
+                }
                 Start::Create(session) => {
                     match self.make(session, &start::may_start(&view)?, origin).await? {
                         Making::Started(place) => return Ok(Started { new: true, place }),
-                        Making::LookAgain => self.look_at_own(actor, session, target).await?,
+                        Making::LookAgain => match self.what_became_of(actor, session, target).await? {
+                            Some(view) => view,
+                            None => self.open(actor, new, origin).await?,
+                        },
                         Making::OpenAnew => self.open(actor, new, origin).await?,
                     }
                 }
-                Start::Wait(session) => match self.wait(actor, target, session, origin).await? {
-                    view if is_open(&view) => view,
-                    _ => self.open(actor, new, origin).await?,
-                },
-                Start::Check(_) => {
-                    if self.check(&mut view, origin).await? {
-                        view
-                    } else {
-                        self.open(actor, new, origin).await?
+                Start::Wait(session) => {
+                    self.wait(actor, target, session, origin).await?;
+                    match self.what_became_of(actor, session, target).await? {
+                        Some(view) => view,
+                        None => self.open(actor, new, origin).await?,
                     }
+                }
+                Start::Check(_) => {
+                    let live = self.check(&mut view, std::mem::take(&mut checked), origin).await?;
+                    if live { view } else { self.open(actor, new, origin).await? }
                 }
                 // The statement that opens a session does not see what commits while it waits: look before acting.
                 Start::Join(_) if !looked => {
@@ -133,6 +149,8 @@ impl Calls {
         };
         let Made { meeting, attendee } = match self.meetings.create(new).await {
             Ok(made) => made,
+            // Another call with the same token is at work; what comes of it is ours too.
+            Err(chime::Error::Conflict(_)) => return Ok(Making::LookAgain),
             Err(error) => return Err(self.give_up(session, member, error, origin).await),
         };
         let region = &session.control_region;
@@ -141,7 +159,8 @@ impl Calls {
             None => match self.meetings.create_attendee(region, meeting.id, member.user).await {
                 Ok(attendee) => attendee,
                 Err(gone @ chime::Error::NotFound) => {
-                    self.store.fail(session.id, gone.reason(), Some(member.user), origin).await?;
+                    let (attempt, why) = (session.attempt, gone.reason());
+                    self.store.fail(session.id, attempt, why, Some(member.user), origin).await?;
                     return Ok(Making::OpenAnew);
                 }
                 Err(error) => {
@@ -150,12 +169,17 @@ impl Calls {
                 }
             },
         };
+        // Before the statement, whose refusal would be a defect: an attendee without an id is Chime's.
+        attendee.id()?;
         let activated = self
             .store
             .activate(session.id, (meeting.id, &meeting.json), member.user, &attendee, origin)
             .await?;
         if activated.is_none() {
-            self.delete_unowned(session, member, meeting.id).await?;
+            if let Err(error) = self.delete_unowned(session, member, meeting.id).await {
+                // It has no token that anyone holds, so Chime ends it in five minutes.
+                tracing::warn!(error = %error, "a meeting that was made in vain was not deleted");
+            }
             return Ok(Making::LookAgain);
         }
         let active = Session { meeting_id: Some(meeting.id), meeting: Some(meeting.json), ..session.clone() };
@@ -171,10 +195,11 @@ impl Calls {
         error: chime::Error,
         origin: &Origin,
     ) -> Error {
-        let noted = if error.without_effect() {
-            self.store.fail(session.id, error.reason(), Some(member.user), origin).await.map(drop)
+        let noted = if error.without_effect() && !matches!(error, chime::Error::Throttled(_)) {
+            let (attempt, why) = (session.attempt, error.reason());
+            self.store.fail(session.id, attempt, why, Some(member.user), origin).await.map(drop)
         } else {
-            // A meeting may exist: the token stays good, so that the next request gets that very meeting.
+            // A meeting may exist, or may be had in a moment: the token stays good for the next request.
             self.store.release(session.id, &origin.request_id, origin.now).await
         };
         if let Err(unnoted) = noted {
@@ -205,47 +230,52 @@ impl Calls {
         Ok(())
     }
 
-    /// Looks at what became of this request's own session.
-    async fn look_at_own(&self, actor: &Actor, session: &Session, target: Target) -> Result<View, Error> {
+    /// Looks at what became of a session that this request made or waited for. None: it failed, so another is to be
+    /// opened.
+    ///
+    /// # Errors
+    /// 410 when it was ended meanwhile: a start that was under way must not bring back a call that the provider ended.
+    async fn what_became_of(
+        &self,
+        actor: &Actor,
+        session: &Session,
+        target: Target,
+    ) -> Result<Option<View>, Error> {
         let view = self.look(actor, target, Some(session.id)).await?;
-        if is_open(&view) { Ok(view) } else { Err(Error::Gone(reason::MEETING_EXPIRED)) }
+        match view.session.as_ref().map(|session| session.status) {
+            Some(SessionStatus::Creating | SessionStatus::Active | SessionStatus::Ending) => Ok(Some(view)),
+            Some(SessionStatus::Ended) => Err(Error::Gone(reason::MEETING_EXPIRED)),
+            Some(SessionStatus::Failed) | None => Ok(None),
+        }
     }
 
-    /// Waits for another request's attempt to come to something. Answers the call as it is then; when the attempt does
-    /// not move, this request takes it over. No clock is compared: an attempt is stale when it was seen unchanged for
-    /// as long as we are patient.
+    /// Waits for another request's attempt to come to something; when it does not move, this request takes it over. No
+    /// clock is compared: an attempt is stale when it was seen unchanged for as long as we are patient.
     async fn wait(
         &self,
         actor: &Actor,
         target: Target,
         seen: &Session,
         origin: &Origin,
-    ) -> Result<View, Error> {
+    ) -> Result<(), Error> {
         let patience_ends = Instant::now() + PATIENCE;
         let mut pause = FIRST_LOOK;
         let mut given_up = seen.attempt_by.is_none();
         loop {
             if given_up || Instant::now() >= patience_ends {
                 self.store.take_over(seen.id, seen.attempt, &origin.request_id, origin.now).await?;
-                return self.look(actor, target, None).await;
+                return Ok(());
             }
             sleep(pause).await;
             pause = (pause * 2).min(SLOWEST);
-            let view = self.look(actor, target, None).await?;
-            match &view.session {
+            match self.look(actor, target, Some(seen.id)).await?.session {
                 Some(session)
-                    if session.id == seen.id
-                        && session.status == SessionStatus::Creating
-                        && session.attempt == seen.attempt =>
+                    if session.status == SessionStatus::Creating && session.attempt == seen.attempt =>
                 {
                     given_up = session.attempt_by.is_none();
                 }
-                _ => return Ok(view),
+                _ => return Ok(()),
             }
         }
     }
-}
-
-fn is_open(view: &View) -> bool {
-    view.session.as_ref().is_some_and(|session| session.status.is_open())
 }

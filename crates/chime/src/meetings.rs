@@ -16,20 +16,21 @@ use aws_types::SdkConfig;
 use domain::call::Attendee;
 use domain::id::{ChimeAttendeeId, ChimeMeetingId, SessionId, UserId};
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::Error;
 use crate::raw::RawAnswer;
 
-/// Making a meeting may take its time; a session waits for it.
-const CREATE_DEADLINE: Duration = Duration::from_secs(10);
-/// The rest is quick or not at all.
-const DEADLINE: Duration = Duration::from_secs(4);
+/// How long making a meeting may take in all, waiting one's turn included; the function has 20 s for the whole request.
+const CREATE_DEADLINE: Duration = Duration::from_secs(9);
+/// The same for the rest.
+const DEADLINE: Duration = Duration::from_secs(6);
+/// How long one attempt may take: a pooled connection that died is found out within this time.
+const ATTEMPT: Duration = Duration::from_millis(2500);
 /// Chime allows an account 10 requests a second. A clinic whose calls all begin on the hour meets that limit: waiting a
 /// few seconds for one's turn is better than an error. The SDK retries three times and gives up within a second, as is
-/// right where Chime is down; a throttled call goes on asking for so long, at random moments up to so far apart.
-const TURN: Duration = Duration::from_secs(8);
-const TURN_PAUSE: Duration = Duration::from_millis(1200);
+/// right where Chime is down; a throttled call goes on asking until its deadline, at random moments up to so far apart.
+const TURN_PAUSE: Duration = Duration::from_millis(1000);
 /// Concurrent calls with one token can be told `ConflictException`; the other call is done soon.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -89,6 +90,7 @@ impl Meetings {
         let client = clients.entry(region.to_owned()).or_insert_with(|| {
             let config = aws_sdk_chimesdkmeetings::config::Builder::from(&self.sdk)
                 .region(Region::new(region.to_owned()))
+                .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build())
                 .build();
             Client::from_conf(config)
         });
@@ -109,7 +111,7 @@ impl Meetings {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let answer = in_turn(|| {
+            let answer = in_turn(CREATE_DEADLINE, || {
                 self.client(new.control_region)
                     .create_meeting_with_attendees()
                     .client_request_token(new.session.to_string())
@@ -117,7 +119,6 @@ impl Meetings {
                     .external_meeting_id(new.external_id)
                     .attendees(attendee.clone())
                     .customize()
-                    .config_override(deadline(CREATE_DEADLINE))
                     .interceptor(raw.clone())
                     .send()
             })
@@ -145,13 +146,12 @@ impl Meetings {
         user: UserId,
     ) -> Result<Attendee, Error> {
         let raw = RawAnswer::default();
-        in_turn(|| {
+        in_turn(DEADLINE, || {
             self.client(control_region)
                 .create_attendee()
                 .meeting_id(meeting.to_string())
                 .external_user_id(user.to_string())
                 .customize()
-                .config_override(deadline(DEADLINE))
                 .interceptor(raw.clone())
                 .send()
         })
@@ -164,13 +164,8 @@ impl Meetings {
     /// # Errors
     /// Everything but "no".
     pub async fn is_live(&self, control_region: &str, meeting: ChimeMeetingId) -> Result<bool, Error> {
-        let answer = in_turn(|| {
-            self.client(control_region)
-                .get_meeting()
-                .meeting_id(meeting.to_string())
-                .customize()
-                .config_override(deadline(DEADLINE))
-                .send()
+        let answer = in_turn(DEADLINE, || {
+            self.client(control_region).get_meeting().meeting_id(meeting.to_string()).send()
         })
         .await;
         match answer {
@@ -185,13 +180,8 @@ impl Meetings {
     /// # Errors
     /// When it may still live.
     pub async fn delete(&self, control_region: &str, meeting: ChimeMeetingId) -> Result<(), Error> {
-        let answer = in_turn(|| {
-            self.client(control_region)
-                .delete_meeting()
-                .meeting_id(meeting.to_string())
-                .customize()
-                .config_override(deadline(DEADLINE))
-                .send()
+        let answer = in_turn(DEADLINE, || {
+            self.client(control_region).delete_meeting().meeting_id(meeting.to_string()).send()
         })
         .await;
         match answer {
@@ -210,13 +200,11 @@ impl Meetings {
         meeting: ChimeMeetingId,
         attendee: ChimeAttendeeId,
     ) -> Result<(), Error> {
-        let answer = in_turn(|| {
+        let answer = in_turn(DEADLINE, || {
             self.client(control_region)
                 .delete_attendee()
                 .meeting_id(meeting.to_string())
                 .attendee_id(attendee.to_string())
-                .customize()
-                .config_override(deadline(DEADLINE))
                 .send()
         })
         .await;
@@ -227,26 +215,27 @@ impl Meetings {
     }
 }
 
-/// Calls until it is not throttled any more, for as long as [`TURN`].
-async fn in_turn<T, E, F>(call: impl Fn() -> F) -> Result<T, Error>
+/// Calls until it is not throttled any more, or the time is over.
+async fn in_turn<T, E, F>(all: Duration, call: impl Fn() -> F) -> Result<T, Error>
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     F: Future<Output = Result<T, SdkError<E, Response>>>,
 {
-    let gives_up = Instant::now() + TURN;
+    let ends = Instant::now() + all;
     loop {
-        match call().await.map_err(Error::of) {
-            Err(Error::Throttled(_)) if Instant::now() < gives_up => {
-                tokio::time::sleep(TURN_PAUSE.mul_f64(fastrand::f64())).await;
+        let outcome = match timeout_at(ends, Box::pin(call())).await {
+            Ok(outcome) => outcome.map_err(Error::of),
+            Err(elapsed) => return Err(Error::Unavailable(Box::new(elapsed))),
+        };
+        let pause = TURN_PAUSE.mul_f64(fastrand::f64());
+        match outcome {
+            // With time left for one more attempt; else the caller hears "throttled" and not "no answer".
+            Err(Error::Throttled(_)) if Instant::now() + pause + ATTEMPT < ends => {
+                tokio::time::sleep(pause).await
             }
             outcome => return outcome,
         }
     }
-}
-
-fn deadline(all: Duration) -> aws_sdk_chimesdkmeetings::config::Builder {
-    let timeouts = TimeoutConfig::builder().operation_timeout(all).build();
-    aws_sdk_chimesdkmeetings::Config::builder().timeout_config(timeouts)
 }
 
 fn meeting(answer: &mut Value) -> Result<Meeting, Error> {

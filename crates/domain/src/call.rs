@@ -42,9 +42,9 @@ pub struct Appointment {
     /// Its id.
     pub id: AppointmentId,
     /// Who holds it: a user id, never a profile id.
-    pub provider_user_id: UserId,
+    pub provider_user_id: Option<UserId>,
     /// Whose it is.
-    pub patient_user_id: UserId,
+    pub patient_user_id: Option<UserId>,
     /// The host's word for its state; only [`CANCELLED`] mean something here.
     pub status: String,
     /// Whether it is held by video.
@@ -82,12 +82,12 @@ pub struct Session {
     pub transcription_enabled: bool,
     /// In which language.
     pub transcription_language: Option<String>,
+    /// When it was opened.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
     /// When it became active.
     #[serde(with = "time::serde::rfc3339::option")]
     pub activated_at: Option<OffsetDateTime>,
-    /// When someone last left it.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub last_left_at: Option<OffsetDateTime>,
     /// When Chime last said that its meeting lives.
     #[serde(with = "time::serde::rfc3339::option")]
     pub checked_at: Option<OffsetDateTime>,
@@ -174,9 +174,9 @@ impl View {
     pub fn member(&self) -> Result<Member<'_>, Error> {
         let caller = self.caller.as_ref().ok_or(Error::Forbidden(reason::UNKNOWN_USER))?;
         let appointment = self.appointment.as_ref().ok_or(Error::NotFound(reason::APPOINTMENT_NOT_FOUND))?;
-        let role = if caller.id == appointment.provider_user_id {
+        let role = if appointment.provider_user_id == Some(caller.id) {
             Role::Provider
-        } else if caller.id == appointment.patient_user_id {
+        } else if appointment.patient_user_id == Some(caller.id) {
             Role::Patient
         } else {
             return Err(Error::Forbidden(reason::NOT_A_MEMBER));

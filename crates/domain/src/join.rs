@@ -50,7 +50,7 @@ pub fn decide(view: &View, target: Target, checked: bool, now: OffsetDateTime) -
     }
     Ok(match (view.attendee(), status) {
         (None, _) => Join::Attend(session),
-        (Some(attendee), _) if checked || !liveness::known(session, now) => Join::Check(session, attendee),
+        (Some(attendee), _) if liveness::must_ask(session, checked, now) => Join::Check(session, attendee),
         (Some(attendee), Some(ParticipantStatus::Joined)) => Join::Resume(session, attendee),
         (Some(attendee), _) => Join::Return(session, attendee),
     })

@@ -4,8 +4,9 @@ use time::{Duration, OffsetDateTime};
 
 use crate::call::Session;
 
-/// Chime ends a meeting five minutes after the last person left it, and five minutes after its start if nobody came
-/// (Chime SDK developer guide, "Meeting lifecycle"). One minute is kept for clocks and delays.
+/// Chime ends a meeting that nobody is in after five minutes, counted from its start if nobody came (Chime SDK developer
+/// guide, "Meeting lifecycle"). One minute is kept for clocks and delays. That someone told us that they leave proves
+/// nothing: they may have been cut off long before.
 pub const BELIEVED: Duration = Duration::minutes(4);
 
 /// How long an answer of Chime's is believed.
@@ -15,7 +16,17 @@ pub const CHECKED: Duration = Duration::seconds(10);
 #[must_use]
 pub fn known(session: &Session, now: OffsetDateTime) -> bool {
     let within = |since: Option<OffsetDateTime>, span| since.is_some_and(|since| now - since < span);
-    within(session.activated_at, BELIEVED)
-        || within(session.last_left_at, BELIEVED)
-        || within(session.checked_at, CHECKED)
+    within(session.activated_at, BELIEVED) || checked_just_now(session, now)
+}
+
+/// Whether Chime must be asked before the stored meeting is answered.
+#[must_use]
+pub fn must_ask(session: &Session, checked: bool, now: OffsetDateTime) -> bool {
+    !known(session, now) || checked && !checked_just_now(session, now)
+}
+
+/// Whether Chime was asked a moment ago. Then it is not asked again, even if a client wants it: its quota is for all.
+#[must_use]
+pub fn checked_just_now(session: &Session, now: OffsetDateTime) -> bool {
+    session.checked_at.is_some_and(|checked| now - checked < CHECKED)
 }

@@ -1,11 +1,11 @@
 //! What a provider's request to start a call comes to.
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::call::{Attendee, CANCELLED, Member, Session, View};
 use crate::error::{Error, reason};
 use crate::liveness;
-use crate::state::{Role, SessionStatus};
+use crate::state::{ParticipantStatus, Role, SessionStatus};
 
 /// What is to be done.
 #[derive(Debug)]
@@ -14,8 +14,12 @@ pub enum Start<'a> {
     Create(&'a Session),
     /// Another request makes the meeting: look again, and take over when it does not move.
     Wait(&'a Session),
-    /// The call is on and the caller has an attendee: answer what is stored.
+    /// Nobody finished making the meeting, and its token is too old to be used again: fail the session, open another.
+    Expired(&'a Session),
+    /// The call is on and the caller is in it: answer what is stored.
     Resume(&'a Session, &'a Attendee),
+    /// The call is on and the caller had left it: note the return, answer what is stored.
+    Return(&'a Session, &'a Attendee),
     /// The call is on by our account; ask Chime before answering what is stored.
     Check(&'a Session),
     /// The call is on and the caller has no place in it yet: join it.
@@ -24,23 +28,35 @@ pub enum Start<'a> {
     FinishEnd(&'a Session),
 }
 
-/// Decides a start. `request` is this request's id.
+/// How long a token is used again. Chime does not say how long it remembers one, and a meeting that nobody could join
+/// is over after five minutes: later than this, a new session is safer than the old token.
+pub const TOKEN_LIFE: Duration = Duration::seconds(30);
+
+/// Decides a start. `request` is this request's id; `checked`: the client found the stored meeting dead and wants it asked
+/// for.
 ///
 /// # Errors
 /// 403 for everyone but the provider; 409 where the appointment is not one to be held by video.
-pub fn decide<'a>(view: &'a View, request: &str, now: OffsetDateTime) -> Result<Start<'a>, Error> {
+pub fn decide<'a>(
+    view: &'a View,
+    request: &str,
+    checked: bool,
+    now: OffsetDateTime,
+) -> Result<Start<'a>, Error> {
     let member = may_start(view)?;
     let Some(session) = view.session.as_ref().filter(|session| session.status.is_open()) else {
         return Err(why_not_opened(&member));
     };
     Ok(match session.status {
         SessionStatus::Creating if session.attempt_by.as_deref() == Some(request) => Start::Create(session),
+        SessionStatus::Creating if now - session.created_at > TOKEN_LIFE => Start::Expired(session),
         SessionStatus::Creating => Start::Wait(session),
         SessionStatus::Ending => Start::FinishEnd(session),
-        SessionStatus::Active => match view.attendee() {
-            _ if !liveness::known(session, now) => Start::Check(session),
-            Some(attendee) => Start::Resume(session, attendee),
-            None => Start::Join(session),
+        SessionStatus::Active => match (view.attendee(), view.me.as_ref().map(|me| me.status)) {
+            _ if liveness::must_ask(session, checked, now) => Start::Check(session),
+            (Some(attendee), Some(ParticipantStatus::Joined)) => Start::Resume(session, attendee),
+            (Some(attendee), _) => Start::Return(session, attendee),
+            (None, _) => Start::Join(session),
         },
         SessionStatus::Ended | SessionStatus::Failed => return Err(why_not_opened(&member)),
     })

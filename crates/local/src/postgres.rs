@@ -156,6 +156,22 @@ impl Server {
         self.admin(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name))).await
     }
 
+    /// The names of all databases.
+    pub async fn databases(&self) -> Result<Vec<String>> {
+        let (client, connection) = self.config().connect(NoTls).await?;
+        let connection = tokio::spawn(connection);
+        let rows = client.simple_query("SELECT datname FROM pg_database").await?;
+        drop(client);
+        connection.await??;
+        Ok(rows
+            .iter()
+            .filter_map(|message| match message {
+                tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                _ => None,
+            })
+            .collect())
+    }
+
     /// Stops the server, for all who use it.
     pub async fn stop(&self) -> Result<()> {
         stop(&self.workspace).await

@@ -1,6 +1,8 @@
 //! What tests of the whole system stand on: a local cloud of their own, people who call the API, and a look at the
 //! outcomes. Every test has its own database; the PostgreSQL server is shared.
 
+mod reaper;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -212,7 +214,7 @@ impl Stage {
             workspace: workspace(),
             binaries: binaries()?,
             ports: Ports::default(),
-            database: format!("test_{}", uuid::Uuid::new_v4().simple()),
+            database: reaper::name(),
             auto_schedules: false,
             echo: false,
             chime,
@@ -372,17 +374,7 @@ impl Drop for Stage {
         let Some(cloud) = self.cloud.take() else { return };
         let (server, database) = (cloud.server().clone(), cloud.database().to_owned());
         drop(cloud);
-        // On a thread and runtime of its own: a test that panics drops its stage wherever it happens to be, also in a
-        // runtime that is going down and would never finish this.
-        let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(server.drop_database(&database)).map_err(std::io::Error::other)
-        });
-        match dropping.join() {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => eprintln!("the test's database is left behind: {error}"),
-            Err(_) => eprintln!("the test's database is left behind"),
-        }
+        reaper::reap(server, database);
     }
 }
 

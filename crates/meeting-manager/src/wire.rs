@@ -30,6 +30,8 @@ pub(crate) struct StartBody {
     #[serde(default)]
     enable_transcription: bool,
     transcription_language: Option<String>,
+    #[serde(default)]
+    checked: bool,
 }
 
 /// The body of the action `create`.
@@ -51,6 +53,7 @@ impl StartBody {
             recording: self.enable_recording,
             transcription: self.enable_transcription,
             transcription_language: self.transcription_language,
+            checked: self.checked,
         })
     }
 }

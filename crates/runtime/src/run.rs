@@ -83,9 +83,9 @@ where
         let outcome = match trigger {
             Ok(trigger) => {
                 let deadline = remaining(event.context.deadline);
-                tokio::time::timeout(deadline, handle(app, trigger)).await.unwrap_or_else(|elapsed| {
-                    Err(Error::Unavailable { backend: "function", source: Box::new(elapsed) })
-                })
+                tokio::time::timeout(deadline, Box::pin(handle(app, trigger))).await.unwrap_or_else(
+                    |elapsed| Err(Error::Unavailable { backend: "function", source: Box::new(elapsed) }),
+                )
             }
             Err(error) => Err(error),
         };

@@ -2,7 +2,7 @@
 --
 -- The views live in a schema of their own, because a view bypasses row-level security and Supabase grants everything in
 -- `public` to its client roles. A view that exists is kept. On a database without host tables, simple ones are made.
--- Where the host has tables of its own, nobody but the host knows how they map (a provider_id that is a profile id made
+-- Each id must come once in its view; a null status or video_enabled counts as no video. Where the host has tables of its own, nobody but the host knows how they map (a provider_id that is a profile id made
 -- nobody able to end a call), so the migration stops and shows the view to write.
 
 REVOKE ALL ON SCHEMA medzen FROM PUBLIC;

@@ -21,7 +21,6 @@ CREATE TABLE public.video_call_sessions (
   created_at timestamptz NOT NULL,
   updated_at timestamptz NOT NULL,
   activated_at timestamptz,
-  last_left_at timestamptz,
   checked_at timestamptz,
   ended_at timestamptz,
   -- Why it ended or failed, by whom (null: by the system), and how long it was active.

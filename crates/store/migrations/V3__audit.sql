@@ -23,6 +23,8 @@ CREATE TABLE medzen.audit_outbox (
 );
 CREATE INDEX audit_outbox_unshipped ON medzen.audit_outbox (at, chain, seq)
   WHERE shipped_at IS NULL AND NOT conflict;
+CREATE INDEX audit_outbox_shipped ON medzen.audit_outbox (shipped_at) WHERE shipped_at IS NOT NULL;
+CREATE INDEX audit_outbox_conflicts ON medzen.audit_outbox (chain, seq) WHERE conflict;
 
 -- Appends an entry to a chain and answers its number. The row of audit_heads is the chain's lock: it is taken by the
 -- upsert itself and the number and hash are computed from the row as locked, because reading the head first forks the

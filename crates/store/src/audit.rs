@@ -43,12 +43,15 @@ const PRUNE: &str = "-- prune_audit
 WITH gone AS (
   DELETE FROM medzen.audit_outbox o
   USING (
-    SELECT chain, seq FROM medzen.audit_outbox WHERE shipped_at < $1 ORDER BY shipped_at LIMIT 1000
+    SELECT chain, seq FROM medzen.audit_outbox WHERE shipped_at < $1 ORDER BY shipped_at LIMIT $2
   ) AS old
   WHERE o.chain = old.chain AND o.seq = old.seq
   RETURNING 1
 )
 SELECT count(*)::text FROM gone";
+
+const CONFLICTS: &str = "-- audit_conflicts
+SELECT count(*)::text FROM medzen.audit_outbox WHERE conflict";
 
 /// An entry on its way.
 #[derive(Clone, Debug, Deserialize)]
@@ -104,11 +107,21 @@ impl Store {
         Ok(self.ask(MARK, &params).await?.unwrap_or_default())
     }
 
-    /// Drops entries that were shipped before the given time, a thousand at most.
+    /// How many entries found another in their place.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn prune_audit(&self, before: OffsetDateTime) -> Result<u64, Error> {
-        Ok(self.ask(PRUNE, &[(&before, Type::TIMESTAMPTZ)]).await?.unwrap_or_default())
+    pub async fn audit_conflicts(&self) -> Result<u64, Error> {
+        Ok(self.ask(CONFLICTS, &[]).await?.unwrap_or_default())
+    }
+
+    /// Drops entries that were shipped before the given time, so many at most.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn prune_audit(&self, before: OffsetDateTime, limit: u16) -> Result<u64, Error> {
+        let limit = i64::from(limit);
+        let params = [(&before as _, Type::TIMESTAMPTZ), (&limit as _, Type::INT8)];
+        Ok(self.ask(PRUNE, &params).await?.unwrap_or_default())
     }
 }

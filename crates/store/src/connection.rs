@@ -9,13 +9,11 @@ use std::time::{Duration, SystemTime};
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
-use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, NoTls};
 
-use crate::Error;
-use crate::error::passing;
 use crate::target::Target;
+use crate::{Cause, Error};
 
 /// How long a request waits for the database in all, connecting included: with it a caller hears within 3 s that the
 /// database is down.
@@ -107,42 +105,41 @@ impl Store {
                     self.open().await?
                 }
             };
-            match connection.client.query_typed_opt(sql, params).await {
+            let error = match connection.client.query_typed_opt(sql, params).await {
                 Ok(row) => {
                     connection.used = SystemTime::now();
                     *held = Some(connection);
-                    return match row.map(|row| row.try_get::<_, Option<String>>(0)).transpose() {
-                        Ok(text) => Ok(text.flatten()),
-                        Err(source) => Err(Error::Statement { statement: name(sql), source }),
-                    };
+                    let text = row.map(|row| row.try_get::<_, Option<String>>(0)).transpose();
+                    return text.map(Option::flatten).map_err(|error| Error::Statement {
+                        statement: name(sql),
+                        source: Cause::from(&error),
+                    });
                 }
-                // The connection broke or the server is going away: once more, on a new one.
-                Err(error)
-                    if !fresh && (error.is_closed() || connection.client.is_closed() || passing(&error)) =>
-                {
-                    tracing::warn!(statement = name(sql), "the connection to the database broke");
-                }
-                Err(source) if source.code().is_none() => return Err(Error::Connection(source)),
-                Err(source) => {
-                    if !connection.client.is_closed() {
-                        *held = Some(connection);
-                    }
-                    return Err(Error::Statement { statement: name(sql), source });
-                }
+                Err(error) => error,
+            };
+            let broken = connection.client.is_closed() || error.is_closed();
+            let source = Cause::from(&error);
+            if !broken {
+                *held = Some(connection);
             }
+            // The connection broke or the server is going away: once more, on a new one.
+            if !fresh && (broken || source.passing() && !source.timed_out()) {
+                tracing::warn!(statement = name(sql), cause = %source, "the connection to the database broke");
+                *held = None;
+                continue;
+            }
+            return Err(if broken {
+                Error::Connection(source)
+            } else {
+                Error::Statement { statement: name(sql), source }
+            });
         }
     }
 
     async fn open(&self) -> Result<Connection, Error> {
         match self.open_with(self.target(false).await?).await {
-            // Rotated credentials: read them again, once.
-            Err(Error::Connection(error))
-                if [
-                    Some(&SqlState::INVALID_PASSWORD),
-                    Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION),
-                ]
-                .contains(&error.code()) =>
-            {
+            // Rotated credentials, or a new authority: read the secret again, once.
+            Err(Error::Connection(cause)) if cause.outdates_the_secret() => {
                 self.open_with(self.target(true).await?).await
             }
             outcome => outcome,
@@ -164,16 +161,20 @@ impl Store {
 
     async fn open_with(&self, target: Arc<Target>) -> Result<Connection, Error> {
         let client = if let Some(tls) = target.tls.clone() {
-            let (client, driver) = target.config.connect(tls).await.map_err(Error::Connection)?;
+            let (client, driver) = target.config.connect(tls).await.map_err(refused)?;
             drive(driver);
             client
         } else {
-            let (client, driver) = target.config.connect(NoTls).await.map_err(Error::Connection)?;
+            let (client, driver) = target.config.connect(NoTls).await.map_err(refused)?;
             drive(driver);
             client
         };
         Ok(Connection { client, used: SystemTime::now() })
     }
+}
+
+fn refused(error: tokio_postgres::Error) -> Error {
+    Error::Connection(Cause::from(&error))
 }
 
 /// Runs a connection until it closes. Its end shows in the client, where it is handled.
@@ -183,7 +184,7 @@ where
 {
     tokio::spawn(async move {
         if let Err(error) = driver.await {
-            tracing::debug!(error = %error, "a connection to the database ended");
+            tracing::debug!(cause = %Cause::from(&error), "a connection to the database ended");
         }
     });
 }

@@ -10,4 +10,4 @@ pub mod sessions;
 mod target;
 
 pub use connection::{ReadSecret, Store};
-pub use error::Error;
+pub use error::{Cause, Error};

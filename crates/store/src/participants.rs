@@ -40,7 +40,7 @@ FROM live, participant, token";
 
 const LEAVE: &str = "-- leave
 WITH live AS (
-  UPDATE public.video_call_sessions SET updated_at = $3, last_left_at = $3
+  UPDATE public.video_call_sessions SET updated_at = $3
   WHERE id = $1::uuid AND status = 'active' AND EXISTS (
     SELECT FROM public.video_call_participants p
     WHERE p.session_id = $1::uuid AND p.user_id = $2::uuid AND p.status IN ('joined', 'waiting'))
@@ -68,7 +68,8 @@ WITH caller AS (
   UNION ALL
   SELECT id FROM medzen.call_users WHERE id = $2::uuid
 ), appointment AS (
-  SELECT a.id, a.provider_user_id, a.patient_user_id, a.status, a.video_enabled
+  SELECT a.id, a.provider_user_id, a.patient_user_id, coalesce(a.status, '') AS status,
+    coalesce(a.video_enabled, false) AS video_enabled
   FROM medzen.call_appointments a WHERE a.id = $3::uuid
 ), session AS (
   SELECT s.* FROM public.video_call_sessions s JOIN appointment ON s.appointment_id = appointment.id

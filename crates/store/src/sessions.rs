@@ -22,7 +22,8 @@ macro_rules! who_and_what {
   UNION ALL
   SELECT id FROM medzen.call_users WHERE id = $2::uuid
 ), appointment AS (
-  SELECT a.id, a.provider_user_id, a.patient_user_id, a.status, a.video_enabled, provider.display_name AS provider_name
+  SELECT a.id, a.provider_user_id, a.patient_user_id, coalesce(a.status, '') AS status,
+    coalesce(a.video_enabled, false) AS video_enabled, provider.display_name AS provider_name
   FROM medzen.call_appointments a
   LEFT JOIN medzen.call_users provider ON provider.id = a.provider_user_id
   WHERE a.id = coalesce($3::uuid, (SELECT appointment_id FROM public.video_call_sessions WHERE meeting_id = $4))
@@ -46,7 +47,7 @@ macro_rules! view {
       'mediaRegion', media_region, 'meetingId', meeting_id, 'meeting', meeting,
       'recordingEnabled', recording_enabled, 'transcriptionEnabled', transcription_enabled,
       'transcriptionLanguage', transcription_language,
-      'activatedAt', activated_at, 'lastLeftAt', last_left_at, 'checkedAt', checked_at, 'endedAt', ended_at,
+      'createdAt', created_at, 'activatedAt', activated_at, 'checkedAt', checked_at, 'endedAt', ended_at,
       'durationSeconds', duration_seconds,
       'present', (
         SELECT coalesce(json_agg(user_id ORDER BY joined_at, user_id), '[]')
@@ -140,12 +141,13 @@ SELECT json_build_object('seq', ",
     ")::text FROM changed"
 );
 
+/// Only the attempt that was seen: another request may have taken over and may be about to succeed.
 const FAIL: &str = concat!(
     "-- fail
 WITH changed AS (
   UPDATE public.video_call_sessions
   SET status = 'failed', attempt_by = NULL, end_reason = $2, ended_at = $3, updated_at = $3
-  WHERE id = $1::uuid AND status = 'creating'
+  WHERE id = $1::uuid AND status = 'creating' AND attempt = $7
   RETURNING *
 )
 SELECT json_build_object('seq', ",
@@ -382,13 +384,14 @@ impl Store {
         .await
     }
 
-    /// `creating` to `failed`. `None`: it was not `creating` any more.
+    /// `creating` to `failed`, if the attempt is still the one that was seen. `None`: it was not.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn fail(
         &self,
         session: SessionId,
+        attempt: i32,
         reason: &str,
         actor: Option<UserId>,
         origin: &Origin,
@@ -403,6 +406,7 @@ impl Store {
                 (&Json(origin), Type::JSONB),
                 (&Event::CallFailed.as_str(), Type::TEXT),
                 (&actor, Type::TEXT),
+                (&attempt, Type::INT4),
             ],
         )
         .await

@@ -112,20 +112,3 @@ async fn an_appointment_without_video_or_cancelled_starts_no_call() -> Outcome {
     assert!(stage.meetings().is_empty());
     Ok(())
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn no_call_is_refused_by_a_role() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    play.provider.start().await?;
-    play.patient.join().await?;
-    play.patient.leave().await?;
-    play.provider.end().await?;
-    stage.run_schedule("audit").await?;
-    let usage = stage.parts().iam_usage();
-    for (function, usage) in usage.as_object().ok_or("usage")? {
-        assert_eq!(usage["refused"], json!([]), "{function}");
-    }
-    assert!(stage.parts().calls.since(0).iter().all(|call| call.allowed));
-    Ok(())
-}

@@ -59,7 +59,11 @@ async fn die_and_repeat(use_case: UseCase, kind: Kind, nth: u32) -> Outcome<bool
     assert!(hears_of_it || first.status < 300, "{case}: {first:?}");
 
     let repeated = use_case.request(&play).await?;
-    assert!(repeated.status < 300, "{case}: the repetition got {repeated:?}");
+    if repeated.status >= 300 {
+        let environments = json!(stage.parts().lambda.environments());
+        let calls = stage.parts().calls.since(0);
+        return Err(format!("the repetition got {repeated:?}; {environments}; {calls:?}").into());
+    }
     invariants::hold(&stage, &play.appointment).await.map_err(|error| format!("{case}: {error}"))?;
 
     // Whoever has a place connects, which keeps their meeting alive; an orphan dies of nobody being there.

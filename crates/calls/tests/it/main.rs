@@ -7,6 +7,7 @@ mod invariants;
 mod kill;
 mod logs;
 mod outage;
+mod permissions;
 mod rejoin;
 mod start;
 mod trips;
