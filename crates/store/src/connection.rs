@@ -135,14 +135,8 @@ impl Store {
 
     async fn open(&self) -> Result<Connection, Error> {
         match self.open_with(self.target(false).await?).await {
-            // Rotated credentials: read them again, once.
-            Err(Error::Connection(error))
-                if [
-                    Some(&SqlState::INVALID_PASSWORD),
-                    Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION),
-                ]
-                .contains(&error.code()) =>
-            {
+            // Rotated credentials, or a new authority: read the secret again, once.
+            Err(Error::Connection(error)) if outdated(&error) => {
                 self.open_with(self.target(true).await?).await
             }
             outcome => outcome,
@@ -174,6 +168,31 @@ impl Store {
         };
         Ok(Connection { client, used: SystemTime::now() })
     }
+}
+
+/// Whether what the secret said may not be true any more: the server answered and refused the login, in whichever words a
+/// pooler has for it, or its certificate is of an authority that was not named. A server that is only busy or down
+/// (classes 53 and 57) has not said so.
+fn outdated(error: &tokio_postgres::Error) -> bool {
+    match error.code().map(SqlState::code) {
+        Some(code) => !["53", "57"].iter().any(|class| code.starts_with(class)),
+        None => certificate_refused(error),
+    }
+}
+
+fn certificate_refused(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(at) = cause {
+        // What is inside an io::Error is not among its sources, only what is inside that.
+        let inside = at.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(inside) = inside
+            && inside.is::<rustls::Error>()
+        {
+            return true;
+        }
+        cause = at.source();
+    }
+    false
 }
 
 /// Runs a connection until it closes. Its end shows in the client, where it is handled.
