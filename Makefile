@@ -48,6 +48,11 @@ build: $(VENV)/cargo-lambda-$(CARGO_LAMBDA_VERSION) ## Build the functions for A
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo lambda build --locked --release --arm64 --output-format zip \
 	    --lambda-dir target/lambda $(FUNCTIONS:%=--package %)
 
+.PHONY: migrate
+migrate: ## Bring a database to the newest schema: DATABASE_URL=postgresql://... and, if it is elsewhere, DATABASE_CA=<PEM file>
+	@# Variables given to make are in the environment of its recipes: no password shows in a command line.
+	cargo run --quiet --locked --package store --features migrations --bin migrate
+
 .PHONY: fmt
 fmt: ## Format the code
 	cargo fmt --all

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use crate::calls::CallLog;
 use crate::chime::{self, Chime};
 use crate::clock::Clock;
+use crate::database::{self, Database, DatabaseSecret};
 use crate::door;
 use crate::dynamodb::{self, DynamoDb};
 use crate::faults::Faults;
@@ -21,14 +22,14 @@ use crate::iam::{Iam, IamError};
 use crate::identity::Identities;
 use crate::lambda::{self, Lambda};
 use crate::listen::{self, Listening};
-use crate::pgproxy::Proxy;
+use crate::pgproxy::{Certificate, CertificateError, Proxy};
 use crate::plan::Plan;
 use crate::postgres::{self, Server};
 use crate::schedules::Schedules;
 use crate::secrets::Secrets;
 use crate::template::{self, TemplateError};
 use crate::tokens::{Issuer, TokenError};
-use crate::world::{self, World};
+use crate::world::{self, Host, World};
 use crate::{invoke, tokens};
 
 /// Ports; 0 takes a free one.
@@ -55,6 +56,8 @@ pub struct Options {
     pub ports: Ports,
     /// The database's name; one of that name is dropped first.
     pub database: String,
+    /// What the host application has in it.
+    pub host: Host,
     /// Whether schedules run by themselves; else only on demand.
     pub auto_schedules: bool,
     /// Whether the functions' log lines are shown.
@@ -78,9 +81,12 @@ pub enum StartError {
     /// PostgreSQL did not start.
     #[error(transparent)]
     Postgres(#[from] postgres::Error),
-    /// The schema could not be made.
+    /// The database could not be made.
     #[error(transparent)]
-    Migrate(#[from] store::migrate::MigrateError),
+    Database(#[from] database::Error),
+    /// The way to the database could not be secured.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// The world could not be seeded.
     #[error(transparent)]
     World(#[from] world::Error),
@@ -136,22 +142,19 @@ pub struct Parts {
     pub schedules: Schedules,
     /// The issuer of tokens.
     pub issuer: Issuer,
-    /// The way to PostgreSQL.
+    /// The functions' database.
+    pub database: Database,
+    /// What they know of it.
+    pub database_secret: DatabaseSecret,
+    /// The way to it.
     pub proxy: Proxy,
     /// Who and what was seeded.
     pub world: World,
     /// What Chime put on the event bus.
     pub bus: Arc<Mutex<Vec<Value>>>,
-    password: String,
 }
 
 impl Parts {
-    /// The password that functions find in the database's secret: for tests that look for it where it must not be.
-    #[must_use]
-    pub fn secret_password(&self) -> String {
-        self.password.clone()
-    }
-
     /// What each function's role allows and what it used. Logs count as used by functions that ran.
     #[must_use]
     pub fn iam_usage(&self) -> Value {
@@ -165,8 +168,6 @@ impl Parts {
 /// A running local cloud. Dropping it ends everything but the PostgreSQL server, which others may share.
 pub struct Cloud {
     parts: Arc<Parts>,
-    server: Server,
-    database: String,
     aws: std::net::SocketAddr,
     api: Listening,
     invoke: Listening,
@@ -199,21 +200,20 @@ impl Cloud {
         let issuer_clock = clock.clone();
         let issuer = tokio::task::spawn_blocking(move || Issuer::new(issuer_url, issuer_clock));
         let server = Server::ensure(&options.workspace).await?;
-        server.drop_database(&options.database).await?;
-        server.create_database(&options.database).await?;
-        let url = server.url(&options.database);
-        store::migrate::run(&url, None).await?;
         let address = server.addr();
+        let database = Database::make(server, &options.database, &options.host.before).await?;
         let port = options.ports.postgres;
-        let proxy = Proxy::start(address, identities.clone(), calls.clone(), faults.clone(), port)
+        let certificate = Certificate::make()?;
+        let (ids, log, bad) = (identities.clone(), calls.clone(), faults.clone());
+        let proxy = Proxy::start_with_tls(address, ids, log, bad, port, &certificate)
             .await
             .map_err(|source| StartError::Listen { what: "PostgreSQL proxy", port, source })?;
         let issuer = issuer.await.map_err(|error| TokenError::Key(error.to_string()))??;
 
         let secrets = Secrets::new(clock.clone());
-        if let Some(arn) = params.get("DatabaseSecretArn") {
-            secrets.set(arn, &database_secret(&server, &options.database, &proxy));
-        }
+        let arn = params.get("DatabaseSecretArn").cloned().unwrap_or_default();
+        let database_secret = DatabaseSecret::new(arn, secrets.clone());
+        database_secret.set(&database.secret(&proxy, &certificate));
         let bus = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&bus);
         let chime = Chime::new(
@@ -256,7 +256,8 @@ impl Cloud {
             .map_err(|source| StartError::Listen { what: "Invoke API", port, source })?;
         let schedules = Schedules::start(&plan, lambda.clone(), clock.clone(), options.auto_schedules);
         let audience = params.get("JwtAudience").cloned().unwrap_or_default();
-        let world = World::seed(&url, format!("http://{}", api.address()), audience).await?;
+        let world =
+            World::seed(&database.url(), options.host, format!("http://{}", api.address()), audience).await?;
 
         let front = Front {
             account: plan.account.clone(),
@@ -280,13 +281,14 @@ impl Cloud {
             lambda,
             schedules,
             issuer,
+            database,
+            database_secret,
             proxy,
             world,
             bus,
-            password: server.password().to_owned(),
         });
         let front = tokio::spawn(front::serve(listener, Arc::new(front), door::router(Arc::clone(&parts))));
-        Ok(Self { parts, server, database: options.database, aws, api, invoke, front })
+        Ok(Self { parts, aws, api, invoke, front })
     }
 
     /// What it is made of.
@@ -316,19 +318,19 @@ impl Cloud {
     /// The database, directly, as its owner.
     #[must_use]
     pub fn database_url(&self) -> String {
-        self.server.url(&self.database)
+        self.parts.database.url()
     }
 
     /// The database's name.
     #[must_use]
     pub fn database(&self) -> &str {
-        &self.database
+        self.parts.database.name()
     }
 
     /// The PostgreSQL server.
     #[must_use]
-    pub const fn server(&self) -> &Server {
-        &self.server
+    pub fn server(&self) -> &Server {
+        self.parts.database.server()
     }
 
     /// Ends the functions and drops the database. The PostgreSQL server goes on, for others may share it.
@@ -339,7 +341,7 @@ impl Cloud {
         self.parts.schedules.stop();
         self.parts.lambda.stop().await;
         self.front.abort();
-        self.server.drop_database(&self.database).await
+        self.parts.database.drop().await
     }
 }
 
@@ -350,18 +352,6 @@ fn params(options: &Options) -> Result<BTreeMap<String, String>, StartError> {
     let path = options.workspace.join("infra/params/local.json");
     let text = std::fs::read_to_string(path).map_err(StartError::Parameters)?;
     serde_json::from_str(&text).map_err(|error| StartError::Parameters(error.into()))
-}
-
-fn database_secret(server: &Server, database: &str, proxy: &Proxy) -> String {
-    serde_json::json!({
-        "username": server.user(),
-        "password": server.password(),
-        "host": "127.0.0.1",
-        "port": proxy.addr().port(),
-        "dbname": database,
-        "sslmode": "disable",
-    })
-    .to_string()
 }
 
 fn authorize(iam: Arc<Iam>) -> Authorize {

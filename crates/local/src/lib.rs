@@ -4,6 +4,7 @@ pub mod calls;
 pub mod chime;
 pub mod clock;
 pub mod cloud;
+pub mod database;
 mod door;
 pub mod dynamodb;
 pub mod faults;

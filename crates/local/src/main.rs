@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use local::chime;
 use local::cloud::{Cloud, Options, Ports};
+use local::world::Host;
 use tokio::signal::unix::{SignalKind, signal};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -66,6 +67,7 @@ async fn run() -> Result<(), Failure> {
         binaries,
         ports,
         database: "medzen".to_owned(),
+        host: Host::default(),
         auto_schedules: true,
         echo: true,
         chime: chime::Options::default(),

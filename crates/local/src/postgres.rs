@@ -172,6 +172,28 @@ impl Server {
             .collect())
     }
 
+    /// Makes a role that can log in, and is a member of another, whose rights it has. The server gives up its statements
+    /// before a function gives up on them (2.5 s), so that none commits after its caller was told that it failed.
+    pub async fn create_login(&self, name: &str, password: &str, member_of: &str) -> Result<()> {
+        let (name, group, verifier) = (quoted(name), quoted(member_of), verifier(password));
+        self.admin(&format!(
+            "CREATE ROLE {name} LOGIN PASSWORD '{verifier}' IN ROLE {group};
+             ALTER ROLE {name} SET statement_timeout = '2300ms';
+             ALTER ROLE {name} SET lock_timeout = '2000ms'"
+        ))
+        .await
+    }
+
+    /// Gives a role a new password. Connections that it has go on.
+    pub async fn change_password(&self, name: &str, password: &str) -> Result<()> {
+        self.admin(&format!("ALTER ROLE {} PASSWORD '{}'", quoted(name), verifier(password))).await
+    }
+
+    /// Removes a role that owns nothing. It may be gone already.
+    pub async fn drop_login(&self, name: &str) -> Result<()> {
+        self.admin(&format!("DROP ROLE IF EXISTS {}", quoted(name))).await
+    }
+
     /// Stops the server, for all who use it.
     pub async fn stop(&self) -> Result<()> {
         stop(&self.workspace).await

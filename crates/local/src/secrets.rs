@@ -57,6 +57,12 @@ impl Secrets {
         self.all().keys().find(|arn| *arn == id || name_of(arn) == id).cloned()
     }
 
+    /// What a secret says now.
+    #[must_use]
+    pub fn text(&self, arn: &str) -> Option<String> {
+        self.all().get(arn).map(|version| version.text.clone())
+    }
+
     fn all(&self) -> MutexGuard<'_, BTreeMap<String, Version>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -21,7 +21,7 @@ use crate::chime;
 use crate::cloud::{Cloud, Options, Parts, Ports};
 use crate::faults::{Fault, Kind};
 use crate::tokens::Key;
-use crate::world::Cast;
+use crate::world::{Cast, Host};
 
 /// What a test may fail with besides its assertions.
 pub type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -210,11 +210,24 @@ impl Stage {
     /// # Errors
     /// When it does not start.
     pub async fn with(chime: chime::Options) -> Outcome<Self> {
+        Self::start(chime, Host::default()).await
+    }
+
+    /// A cloud in whose database a host application has been before.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn on(host: Host) -> Outcome<Self> {
+        Self::start(chime::Options { rate: None, ..chime::Options::default() }, host).await
+    }
+
+    async fn start(chime: chime::Options, host: Host) -> Outcome<Self> {
         let options = Options {
             workspace: workspace(),
             binaries: binaries()?,
             ports: Ports::default(),
             database: reaper::name(),
+            host,
             auto_schedules: false,
             echo: false,
             chime,
@@ -255,7 +268,11 @@ impl Stage {
         self.play_of(self.parts.world.first())
     }
 
-    fn play_of(&self, cast: &Cast) -> Outcome<Play> {
+    /// The callers of an appointment that was seeded.
+    ///
+    /// # Errors
+    /// When no token can be made.
+    pub fn play_of(&self, cast: &Cast) -> Outcome<Play> {
         let appointment = cast.appointment.to_string();
         let caller = |user: &crate::world::User| -> Outcome<Caller> {
             Ok(Caller {

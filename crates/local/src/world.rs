@@ -40,11 +40,28 @@ pub struct World {
     api: String,
     database_url: String,
     audience: String,
+    host: Host,
     database: Client,
     first: Cast,
 }
 
-/// Makes an appointment with four users.
+/// The host application's part of the database.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// What is there before the migrations come.
+    pub before: String,
+    /// How an appointment with its four people gets in: texts `$1` appointment, `$2 $3` provider's id and Firebase uid,
+    /// `$4 $5` patient, `$6 $7` stranger, `$8 $9` auditor.
+    pub seed: String,
+}
+
+impl Default for Host {
+    /// A host with nothing of its own: it has the tables that the migrations make.
+    fn default() -> Self {
+        Self { before: String::new(), seed: SEED.to_owned() }
+    }
+}
+
 const SEED: &str = "-- seed
 WITH people AS (
   INSERT INTO public.users (id, firebase_uid, display_name)
@@ -55,7 +72,12 @@ VALUES ($1::uuid, $2::uuid, $4::uuid, now(), now() + interval '30 minutes')";
 
 impl World {
     /// Seeds the first appointment, with ids that are always the same: `events/` name them.
-    pub(crate) async fn seed(database_url: &str, api: String, audience: String) -> Result<Self, Error> {
+    pub(crate) async fn seed(
+        database_url: &str,
+        host: Host,
+        api: String,
+        audience: String,
+    ) -> Result<Self, Error> {
         let (database, driver) = tokio_postgres::connect(database_url, NoTls).await?;
         tokio::spawn(driver);
         let fixed = |n: u128| Uuid::from_u128(0x0000_0000_0000_4000_8000_0000_0000_0000 + n);
@@ -67,8 +89,8 @@ impl World {
             stranger: user(0x3, "stranger"),
             auditor: user(0x4, "auditor"),
         };
-        insert(&database, &first).await?;
-        Ok(Self { api, database_url: database_url.to_owned(), audience, database, first })
+        insert(&database, &host, &first).await?;
+        Ok(Self { api, database_url: database_url.to_owned(), audience, host, database, first })
     }
 
     /// Where the API is.
@@ -117,12 +139,12 @@ impl World {
             stranger: user("stranger"),
             auditor: user("auditor"),
         };
-        insert(&self.database, &cast).await?;
+        insert(&self.database, &self.host, &cast).await?;
         Ok(cast)
     }
 }
 
-async fn insert(database: &Client, cast: &Cast) -> Result<(), Error> {
+async fn insert(database: &Client, host: &Host, cast: &Cast) -> Result<(), Error> {
     let ids = [&cast.provider, &cast.patient, &cast.stranger, &cast.auditor]
         .map(|user| (user.id.to_string(), &user.firebase_uid));
     let appointment = cast.appointment.to_string();
@@ -132,6 +154,6 @@ async fn insert(database: &Client, cast: &Cast) -> Result<(), Error> {
         params.push((id, Type::TEXT));
         params.push((*uid, Type::TEXT));
     }
-    database.query_typed(SEED, &params).await?;
+    database.query_typed(&host.seed, &params).await?;
     Ok(())
 }

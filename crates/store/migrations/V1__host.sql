@@ -7,6 +7,30 @@
 
 REVOKE ALL ON SCHEMA medzen FROM PUBLIC;
 
+-- Takes a table or view of ours from everybody but its owner, and turns row-level security on. Every migration calls it for
+-- what it makes, before it grants: default privileges (Supabase's, or an operator's) have given it to others by then.
+CREATE PROCEDURE medzen.make_private(relation regclass)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $private$
+DECLARE
+  other record;
+BEGIN
+  FOR other IN
+    SELECT DISTINCT given.grantee
+    FROM pg_class c, aclexplode(c.relacl) AS given
+    WHERE c.oid = relation AND given.grantee <> c.relowner
+  LOOP
+    EXECUTE format('REVOKE ALL ON %s FROM %s', relation,
+                   CASE WHEN other.grantee = 0 THEN 'PUBLIC' ELSE other.grantee::regrole::text END);
+  END LOOP;
+  IF (SELECT relkind IN ('r', 'p') FROM pg_class WHERE oid = relation) THEN
+    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', relation);
+  END IF;
+END
+$private$;
+REVOKE ALL ON PROCEDURE medzen.make_private(regclass) FROM PUBLIC;
+
 DO $host$
 BEGIN
   IF to_regclass('medzen.call_users') IS NULL THEN
@@ -22,6 +46,8 @@ BEGIN
       display_name text NOT NULL
     );
     CREATE VIEW medzen.call_users AS SELECT id, firebase_uid, display_name FROM public.users;
+    CALL medzen.make_private('public.users');
+    CALL medzen.make_private('medzen.call_users');
   END IF;
 
   IF to_regclass('medzen.call_appointments') IS NULL THEN
@@ -47,6 +73,8 @@ BEGIN
     CREATE VIEW medzen.call_appointments AS
       SELECT id, provider_user_id, patient_user_id, status, video_enabled, scheduled_start, scheduled_end
       FROM public.appointments;
+    CALL medzen.make_private('public.appointments');
+    CALL medzen.make_private('medzen.call_appointments');
   END IF;
 END
 $host$;

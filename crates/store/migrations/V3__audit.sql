@@ -30,9 +30,12 @@ CREATE INDEX audit_outbox_conflicts ON medzen.audit_outbox (chain, seq) WHERE co
 -- upsert itself and the number and hash are computed from the row as locked, because reading the head first forks the
 -- chain under load. The hash is domain::audit::entry_hash: SHA-256 over previous hash, chain, number (8 bytes,
 -- big-endian) and payload.
+--
+-- It runs as its owner, so that the functions' role can append and nothing else: no number, hash or payload is ever its to
+-- write.
 CREATE FUNCTION medzen.audit_append(chain text, entry jsonb, at timestamptz) RETURNS bigint
-LANGUAGE sql VOLATILE
-SET search_path = pg_catalog
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
 AS $append$
   WITH written AS (
     SELECT $1 AS chain, $2::text AS payload, $3 AS at

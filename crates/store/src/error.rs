@@ -140,13 +140,14 @@ impl Cause {
 impl From<Error> for domain::Error {
     fn from(error: Error) -> Self {
         match error {
-            Error::Credentials(_) | Error::Connection(_) | Error::Deadline => {
+            // A secret that cannot be used is no fault of the request: it is read anew, and may be right the next time.
+            Error::Credentials(_) | Error::Secret(_) | Error::Connection(_) | Error::Deadline => {
                 Self::Unavailable { backend: "database", source: Box::new(error) }
             }
             Error::Statement { ref source, .. } if source.passing() => {
                 Self::Unavailable { backend: "database", source: Box::new(error) }
             }
-            Error::Secret(_) | Error::Statement { .. } | Error::Answer { .. } => Self::internal(error),
+            Error::Statement { .. } | Error::Answer { .. } => Self::internal(error),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Migrations: numbered, forward only, all or nothing, one run at a time.
 
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{Client, Config, NoTls};
 
 use crate::target;
 
@@ -20,6 +21,12 @@ pub enum MigrateError {
     /// The database's certificate authority cannot be used.
     #[error("{0}")]
     Trust(crate::Error),
+    /// The database is on another machine, and nobody said how to know it.
+    #[error(
+        "without the database's certificate authority only a database on this machine is migrated: name the file with it \
+         (PEM) in DATABASE_CA"
+    )]
+    NoAuthority,
     /// No connection, or the database refused.
     #[error("the database refused: {}", told(.0))]
     Database(#[from] tokio_postgres::Error),
@@ -49,7 +56,8 @@ fn told_by_migration(error: &refinery::Error) -> String {
 }
 
 /// Brings a database to the newest schema and answers what it applied; nothing when it was up to date. Two at once
-/// wait for each other. `url` is a direct connection, not a transaction pooler; with `ca` (PEM) it must be TLS.
+/// wait for each other. `url` is a direct connection, not a transaction pooler; by TLS with `ca` (PEM), and without it only
+/// to this machine.
 ///
 /// # Errors
 /// When the database cannot be reached, or a migration stops; then nothing of this run is kept.
@@ -66,15 +74,43 @@ pub async fn run(url: &str, ca: Option<&str>) -> Result<Vec<String>, MigrateErro
 }
 
 async fn connect(url: &str, ca: Option<&str>) -> Result<Client, MigrateError> {
+    let mut config: Config = url.parse()?;
     let client = if let Some(ca) = ca {
         let tls = target::tls(ca).map_err(MigrateError::Trust)?;
-        let (client, driver) = tokio_postgres::connect(url, tls).await?;
+        config.ssl_mode(SslMode::Require);
+        let (client, driver) = config.connect(tls).await?;
+        tokio::spawn(driver);
+        client
+    } else if stays_here(&config) {
+        let (client, driver) = config.connect(NoTls).await?;
         tokio::spawn(driver);
         client
     } else {
-        let (client, driver) = tokio_postgres::connect(url, NoTls).await?;
-        tokio::spawn(driver);
-        client
+        return Err(MigrateError::NoAuthority);
     };
     Ok(client)
+}
+
+/// Whether nothing that is said to this database leaves the machine.
+fn stays_here(config: &Config) -> bool {
+    let here = |host: &Host| match host {
+        Host::Tcp(name) => target::is_loopback(name),
+        Host::Unix(_) => true,
+    };
+    config.get_hosts().iter().all(here) && config.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_an_authority_only_a_database_on_this_machine_is_migrated() {
+        let stays = |url: &str| url.parse::<Config>().is_ok_and(|config| stays_here(&config));
+        assert!(stays("postgresql://u:p@127.0.0.1:5432/d"));
+        assert!(stays("host=/run/postgresql dbname=d"));
+        assert!(!stays("postgresql://u:p@db.example.com/d?sslmode=disable"));
+        assert!(!stays("postgresql://u:p@localhost,db.example.com/d"));
+        assert!(!stays("host=localhost hostaddr=192.0.2.1 dbname=d"));
+    }
 }

@@ -53,7 +53,7 @@ impl Target {
             .dbname(&json.dbname)
             .application_name(application_name)
             .keepalives_idle(Duration::from_secs(30));
-        let loopback = ["127.0.0.1", "::1", "localhost"].contains(&json.host.as_str());
+        let loopback = is_loopback(&json.host);
         let tls = match json.sslmode.as_deref() {
             Some("disable") if loopback => {
                 config.ssl_mode(SslMode::Disable);
@@ -69,6 +69,11 @@ impl Target {
         };
         Ok(Self { config, tls })
     }
+}
+
+/// Whether what is said to this host stays on this machine.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    ["127.0.0.1", "::1", "localhost"].contains(&host)
 }
 
 /// A connector that trusts the given certificate authorities and no other.

@@ -54,7 +54,10 @@ async fn f16_logs_are_json_lines_that_bear_no_token_no_name_and_no_sql() -> Outc
         ("SQL", "medzen.".to_owned()),
         ("a stack trace", "stack backtrace".to_owned()),
         ("a panic", "panicked".to_owned()),
-        ("a password", stage.parts().secret_password()),
+        (
+            "a password",
+            stage.parts().database_secret.get()["password"].as_str().ok_or("a password")?.to_owned(),
+        ),
     ];
     let lines = stage.parts().lambda.logs();
     let (mut answered, mut failed) = (0, 0);

@@ -43,7 +43,12 @@ fn serve(orders: &Receiver<(Server, String)>) {
             doomed.extend(runtime.block_on(abandoned(&server)));
         }
         for database in doomed {
-            if let Err(error) = runtime.block_on(server.drop_database(&database)) {
+            let dropped = runtime.block_on(async {
+                server.drop_database(&database).await?;
+                // Its functions' login bears its name.
+                server.drop_login(&database).await
+            });
+            if let Err(error) = dropped {
                 eprintln!("the database {database} is left behind: {error}");
             }
         }

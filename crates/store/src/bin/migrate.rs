@@ -1,4 +1,5 @@
-//! Brings the database that `DATABASE_URL` names to the newest schema: `make migrate DATABASE_URL=...`.
+//! Brings the database that `DATABASE_URL` names to the newest schema: `make migrate DATABASE_URL=...`. `DATABASE_CA` names
+//! a file with the certificate authority (PEM) of a database that is not on this machine.
 
 use std::process::ExitCode;
 
@@ -8,7 +9,16 @@ async fn main() -> ExitCode {
         eprintln!("DATABASE_URL must be set: postgresql://user:password@host/database");
         return ExitCode::from(2);
     };
-    let ca = std::env::var("DATABASE_CA").ok();
+    let ca = match std::env::var("DATABASE_CA").ok().filter(|path| !path.is_empty()) {
+        None => None,
+        Some(path) => match std::fs::read_to_string(&path) {
+            Ok(pem) => Some(pem),
+            Err(error) => {
+                eprintln!("DATABASE_CA: {path} cannot be read: {error}");
+                return ExitCode::from(2);
+            }
+        },
+    };
     match store::migrate::run(&url, ca.as_deref()).await {
         Ok(applied) if applied.is_empty() => println!("nothing to do: the schema is up to date"),
         Ok(applied) => println!("applied {}", applied.join(", ")),

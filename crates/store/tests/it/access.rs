@@ -1,0 +1,222 @@
+//! What clients see and may do: nobody, strangers, and those who are in a call. On Supabase's layout, whose default
+//! privileges give clients everything.
+
+use local::testing::{Outcome, Play, Stage};
+use local::world::Cast;
+
+use crate::people::{Person, World, in_supabase};
+
+/// `insufficient_privilege`
+const REFUSED: &str = "42501";
+
+/// Two calls with two people in each.
+struct Calls {
+    one: Cast,
+    session: String,
+    other: Cast,
+}
+
+async fn calls(stage: &Stage) -> Outcome<Calls> {
+    let one = stage.parts().world.appointment().await?;
+    let other = stage.parts().world.appointment().await?;
+    let session = both_in(&stage.play_of(&one)?).await?;
+    both_in(&stage.play_of(&other)?).await?;
+    Ok(Calls { one, session, other })
+}
+
+async fn both_in(play: &Play) -> Outcome<String> {
+    let started = play.provider.start().await?;
+    assert_eq!(started.brief(), "201");
+    assert_eq!(play.patient.join().await?.brief(), "200");
+    Ok(started.text("sessionId"))
+}
+
+/// Every table and view that is ours.
+async fn ours(stage: &Stage) -> Outcome<Vec<String>> {
+    let all = "SELECT string_agg(c.oid::regclass::text, ' ' ORDER BY c.oid::regclass::text) FROM pg_class c
+               WHERE c.relnamespace IN ('public'::regnamespace, 'medzen'::regnamespace) AND c.relkind IN ('r', 'p', 'v', 'm')";
+    Ok(stage.sql(all).await?.split(' ').map(str::to_owned).collect())
+}
+
+async fn sees(person: &Person, sql: &str) -> Outcome<Vec<String>> {
+    Ok(person.ask(sql).await?.map_err(|code| format!("{sql}: refused with {code}"))?)
+}
+
+async fn refused(person: &Person, who: &str, sql: &str) -> Outcome {
+    assert_eq!(person.ask(sql).await?, Err(REFUSED.to_owned()), "{who}: {sql}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f13_whoever_has_only_the_public_key_reads_nothing() -> Outcome {
+    in_supabase(async |world: std::sync::Arc<World>| {
+        calls(&world.stage).await?;
+        let anonymous = world.anonymous().await?;
+        let tables = ours(&world.stage).await?;
+        assert!(tables.len() > 8, "{tables:?}");
+        for table in tables {
+            refused(&anonymous, "anonymous", &format!("SELECT count(*) FROM {table}")).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f13_patient_and_provider_see_their_own_call_and_a_stranger_sees_none() -> Outcome {
+    in_supabase(async |world: std::sync::Arc<World>| {
+        let calls = calls(&world.stage).await?;
+        let sessions = "SELECT id FROM video_call_sessions";
+        let participants =
+            "SELECT concat_ws(' ', session_id, role, status) FROM video_call_participants ORDER BY role";
+        let view =
+            "SELECT concat_ws(' ', session_id, call_status, role, status, coalesce(display_name, 'null'))
+                    FROM video_call_participants_view ORDER BY role";
+        let session = &calls.session;
+        for member in [&calls.one.provider, &calls.one.patient] {
+            let member = world.signed_in(member).await?;
+            assert_eq!(sees(&member, sessions).await?, [session.as_str()]);
+            assert_eq!(
+                sees(&member, participants).await?,
+                [format!("{session} patient joined"), format!("{session} provider joined")]
+            );
+            assert_eq!(
+                sees(&member, view).await?,
+                [
+                    format!("{session} active patient joined Patient"),
+                    format!("{session} active provider joined Provider")
+                ]
+            );
+        }
+        let strangers = [
+            world.signed_in(&calls.one.stranger).await?,
+            world.signed_in(&calls.one.auditor).await?,
+            world.with_claims("").await?,
+            world.with_claims("{}").await?,
+            world.with_claims(r#"{"sub": null}"#).await?,
+            world.with_claims(r#"{"sub": "", "role": "service_role"}"#).await?,
+        ];
+        for stranger in strangers {
+            for question in [sessions, participants, view] {
+                assert_eq!(sees(&stranger, question).await?, Vec::<String>::new(), "{question}");
+            }
+        }
+        // Members of another call see that one.
+        let other = world.signed_in(&calls.other.patient).await?;
+        assert_eq!(sees(&other, sessions).await?.len(), 1);
+        assert_ne!(sees(&other, sessions).await?, [session.as_str()]);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f13_an_observer_sees_the_call_until_they_are_removed() -> Outcome {
+    in_supabase(async |world: std::sync::Arc<World>| {
+        let calls = calls(&world.stage).await?;
+        let (session, user) = (&calls.session, &calls.one.stranger);
+        let observer = world.signed_in(user).await?;
+        let database = world.stage.parts().world.database();
+        let invite = format!(
+            "INSERT INTO video_call_participants (session_id, user_id, role, status)
+             VALUES ('{session}', '{}', 'observer', 'invited')",
+            user.id
+        );
+        database.batch_execute(&invite).await?;
+        let names = "SELECT display_name FROM video_call_participants_view ORDER BY 1";
+        assert_eq!(sees(&observer, "SELECT id FROM video_call_sessions").await?, [session.as_str()]);
+        assert_eq!(sees(&observer, names).await?, ["Patient", "Provider", "Stranger"]);
+
+        let remove =
+            format!("UPDATE video_call_participants SET status = 'removed' WHERE user_id = '{}'", user.id);
+        database.batch_execute(&remove).await?;
+        assert_eq!(sees(&observer, "SELECT id FROM video_call_sessions").await?, Vec::<String>::new());
+        assert_eq!(sees(&observer, names).await?, Vec::<String>::new());
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f13_join_tokens_names_and_audit_are_out_of_reach_of_clients() -> Outcome {
+    in_supabase(async |world: std::sync::Arc<World>| {
+        let calls = calls(&world.stage).await?;
+        let people = [
+            ("anonymous", world.anonymous().await?),
+            ("stranger", world.signed_in(&calls.one.stranger).await?),
+            ("patient", world.signed_in(&calls.one.patient).await?),
+            ("provider", world.signed_in(&calls.one.provider).await?),
+        ];
+        let tables = ours(&world.stage).await?;
+        let private = tables.iter().filter(|table| {
+            table.starts_with("medzen.") || ["users", "appointments"].contains(&table.as_str())
+        });
+        let mut questions: Vec<String> =
+            private.map(|table| format!("SELECT count(*) FROM {table}")).collect();
+        assert!(questions.len() >= 8, "{questions:?}");
+        let hidden =
+            ["meeting", "attempt_by", "attempt", "control_region", "created_by", "end_reason", "ended_by"];
+        questions.extend(hidden.map(|column| format!("SELECT {column} FROM video_call_sessions")));
+        questions.push("SELECT * FROM video_call_sessions".to_owned());
+        questions.push("SELECT quality_metrics FROM video_call_participants".to_owned());
+        // Not a way around either: the functions that policies use, appending to the audit, other rights.
+        questions.push("SELECT medzen.own_sessions()".to_owned());
+        questions.push("SELECT medzen.own_participant_names()".to_owned());
+        questions.push("SELECT medzen.audit_append('APPT#x', '{}', now())".to_owned());
+        questions.push("CALL medzen.make_private('public.users')".to_owned());
+        questions.push("SET LOCAL ROLE medzen_functions".to_owned());
+        questions.push("CREATE TABLE medzen.mine (id uuid)".to_owned());
+        for (who, person) in &people {
+            for question in &questions {
+                refused(person, who, question).await?;
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f13_no_client_writes_anything() -> Outcome {
+    in_supabase(async |world: std::sync::Arc<World>| {
+        let calls = calls(&world.stage).await?;
+        let people = [
+            ("anonymous", world.anonymous().await?),
+            ("stranger", world.signed_in(&calls.one.stranger).await?),
+            ("patient", world.signed_in(&calls.one.patient).await?),
+            ("provider", world.signed_in(&calls.one.provider).await?),
+        ];
+        // A view that could be written to would be refused; this one cannot be: 55000 names that.
+        let refused_for = |answer: &Result<Vec<String>, String>, view: bool| match answer {
+            Err(code) => code == REFUSED || (view && code == "55000"),
+            Ok(_) => false,
+        };
+        for table in ours(&world.stage).await? {
+            let relation = format!("'{table}'::regclass");
+            let view =
+                world.stage.sql(&format!("SELECT relkind FROM pg_class WHERE oid = {relation}")).await?
+                    == "v";
+            let column = world
+                .stage
+                .sql(&format!("SELECT attname FROM pg_attribute WHERE attrelid = {relation} AND attnum = 1"))
+                .await?;
+            let mut writes = vec![
+                format!("INSERT INTO {table} DEFAULT VALUES"),
+                format!("UPDATE {table} SET {column} = NULL"),
+                format!("DELETE FROM {table}"),
+            ];
+            if !view {
+                writes.push(format!("TRUNCATE {table} CASCADE"));
+                writes.push(format!("SELECT {column} FROM {table} FOR UPDATE"));
+            }
+            for (who, person) in &people {
+                for write in &writes {
+                    let answer = person.ask(write).await?;
+                    assert!(refused_for(&answer, view), "{who}: {write}: {answer:?}");
+                }
+            }
+        }
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,129 @@
+//! What the functions' login may do beyond what the use cases show that it can: nothing that would change what was.
+
+use std::collections::BTreeSet;
+
+use local::faults::Kind;
+use local::testing::{Outcome, Stage};
+use serde_json::json;
+
+use crate::database::{column, connect};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f13_the_functions_login_reads_calls_and_cannot_rewrite_what_was() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    assert_eq!(play.provider.start().await?.brief(), "201");
+    assert_eq!(play.patient.join().await?.brief(), "200");
+
+    let secret = stage.parts().database_secret.get();
+    let login = |name: &str| secret[name].as_str().unwrap_or_default().to_owned();
+    assert_eq!(login("username"), stage.parts().database.name(), "not the superuser");
+    let address = stage.parts().database.server().addr();
+    let url = format!("postgres://{}:{}@{address}/{}", login("username"), login("password"), login("dbname"));
+    let functions = connect(&url).await?;
+
+    let one = |answer: Result<Vec<String>, String>| answer.map(|rows| rows.join(" "));
+    let seen = "SELECT (SELECT count(*) FROM video_call_sessions) || ' ' || (SELECT count(*) FROM video_call_participants)
+                || ' ' || (SELECT count(*) FROM medzen.video_call_attendee_tokens) || ' ' || (SELECT count(*) FROM medzen.audit_outbox)";
+    assert_eq!(one(column(&functions, seen).await), Ok("1 2 2 2".to_owned()));
+
+    let refused = [
+        "DELETE FROM video_call_sessions",
+        "UPDATE video_call_sessions SET appointment_id = gen_random_uuid()",
+        "UPDATE video_call_sessions SET created_by = gen_random_uuid()",
+        "DELETE FROM video_call_participants",
+        "UPDATE video_call_participants SET role = 'provider'",
+        "DELETE FROM medzen.video_call_attendee_tokens",
+        "UPDATE medzen.audit_outbox SET payload = '{}'",
+        "UPDATE medzen.audit_outbox SET hash = previous_hash",
+        "INSERT INTO medzen.audit_outbox (chain, seq, payload, previous_hash, hash, at) VALUES ('x', 1, '', '', '', now())",
+        "UPDATE medzen.audit_heads SET seq = 0",
+        "DELETE FROM medzen.audit_heads",
+        "SELECT * FROM medzen.audit_heads",
+        "SELECT * FROM medzen.schema_history",
+        "SELECT * FROM users",
+        "UPDATE appointments SET status = 'cancelled'",
+        "UPDATE medzen.call_users SET display_name = ''",
+        "TRUNCATE medzen.audit_outbox",
+        "CREATE TABLE medzen.mine (id uuid)",
+        "DROP TABLE medzen.audit_outbox",
+        "ALTER TABLE video_call_sessions DISABLE ROW LEVEL SECURITY",
+        "SET ROLE authenticated",
+    ];
+    for statement in refused {
+        assert_eq!(column(&functions, statement).await, Err("42501".to_owned()), "{statement}");
+    }
+
+    // An entry that is not safe in its table stays, whoever asks.
+    let prune = "WITH gone AS (DELETE FROM medzen.audit_outbox RETURNING 1) SELECT count(*) FROM gone";
+    assert_eq!(one(column(&functions, prune).await), Ok("0".to_owned()));
+    stage.run_schedule("audit").await?;
+    assert_eq!(one(column(&functions, prune).await), Ok("2".to_owned()));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_login_of_the_functions_goes_with_their_database() -> Outcome {
+    let stage = Stage::new().await?;
+    let (login, url) =
+        (stage.parts().database.name().to_owned(), stage.parts().database.server().admin_url());
+    let there = format!("SELECT count(*) FROM pg_roles WHERE rolname = '{login}'");
+    let admin = connect(&url).await?;
+    assert_eq!(column(&admin, &there).await, Ok(vec!["1".to_owned()]));
+    drop(stage);
+    assert_eq!(column(&admin, &there).await, Ok(vec!["0".to_owned()]));
+    Ok(())
+}
+
+/// What a statement lacks shows only when it runs, and some run only when something goes wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_statement_of_the_functions_lacks_a_right() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    let refused = stage.play().await?;
+    let watch = stage.watch();
+    let create = Some("CreateMeetingWithAttendees");
+
+    stage.fault("chime", create, Kind::Throttle, None);
+    assert_eq!(refused.provider.start().await?.status, 429);
+    stage.parts().faults.clear();
+    stage.fault("chime", create, Kind::Error, None);
+    assert_eq!(play.provider.start().await?.brief(), "503 UNAVAILABLE");
+    stage.parts().faults.clear();
+    assert_eq!(play.provider.start().await?.brief(), "201");
+    assert_eq!(play.patient.join().await?.brief(), "200");
+    let checked = json!({ "checked": true });
+    let again = play.patient.ask("POST", "/appointments/{a}/call/attendees", &checked).await?;
+    assert_eq!(again.brief(), "200", "{:?}", again.body);
+    assert_eq!(play.patient.roster().await?.brief(), "200");
+    assert_eq!(play.patient.leave().await?.brief(), "200");
+    assert_eq!(play.provider.end().await?.brief(), "200");
+    assert_eq!(stage.request("GET", "/health", None, "").await?.brief(), "200");
+    stage.run_schedule("audit").await?;
+
+    let turns: Vec<_> = watch.calls().into_iter().filter(|call| call.service == "postgres").collect();
+    let failed: Vec<_> = turns.iter().filter(|turn| turn.status != 200).collect();
+    assert!(failed.is_empty(), "{failed:?}");
+    let ran: BTreeSet<&str> = turns.iter().map(|turn| turn.operation.as_str()).collect();
+    let all = [
+        "activate",
+        "begin_end",
+        "close",
+        "fail",
+        "join",
+        "lease_audit",
+        "leave",
+        "load_call",
+        "mark_audit",
+        "mark_checked",
+        "ping",
+        "prune_audit",
+        "release",
+        "roster",
+        "start_call",
+        "take_over",
+    ];
+    let missing: Vec<_> = all.iter().filter(|name| !ran.contains(*name)).collect();
+    assert!(missing.is_empty(), "not run: {missing:?}");
+    Ok(())
+}

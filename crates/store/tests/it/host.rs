@@ -1,0 +1,75 @@
+//! A host application with tables of its own.
+
+use local::testing::{Outcome, Stage};
+use local::world::Host;
+
+use crate::database::{column, in_a_database};
+
+const TABLES: &str = include_str!("host.sql");
+const USERS: &str = include_str!("host_users.sql");
+const APPOINTMENTS: &str = include_str!("host_appointments.sql");
+
+async fn stopped(url: &str) -> String {
+    match store::migrate::run(url, None).await {
+        Ok(applied) => format!("applied {applied:?}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f05_migration_stops_with_the_view_to_write_until_the_host_has_written_it() -> Outcome {
+    in_a_database(async |database| {
+        let client = database.superuser().await?;
+        client.batch_execute(TABLES).await?;
+
+        let said = stopped(&database.url()).await;
+        assert!(said.contains("CREATE VIEW medzen.call_users AS SELECT"), "{said}");
+        client.batch_execute(USERS).await?;
+
+        let said = stopped(&database.url()).await;
+        assert!(said.contains("CREATE VIEW medzen.call_appointments AS SELECT"), "{said}");
+        assert!(said.contains("the provider's users.id, not a profile id"), "{said}");
+        // Only the table that remembers, with nothing to remember.
+        let left = "SELECT tablename FROM pg_tables WHERE schemaname = 'medzen'";
+        assert_eq!(column(&client, left).await?, ["schema_history"]);
+        assert_eq!(column(&client, "SELECT count(*) FROM medzen.schema_history").await?, ["0"]);
+        client.batch_execute(APPOINTMENTS).await?;
+
+        let said = stopped(&database.url()).await;
+        assert!(said.starts_with("applied ["), "{said}");
+        // The host's tables are the host's: neither locked nor opened.
+        let locked =
+            "SELECT relname FROM pg_class WHERE relrowsecurity AND relname IN ('users', 'appointments')";
+        assert_eq!(column(&client, locked).await?, Vec::<String>::new());
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f05_a_provider_who_is_known_by_a_profile_id_starts_rejoins_and_ends_the_call() -> Outcome {
+    let before = format!("{TABLES} CREATE SCHEMA medzen; {USERS} {APPOINTMENTS}");
+    let seed = include_str!("host_seed.sql").to_owned();
+    let stage = Stage::on(Host { before, seed }).await?;
+    let play = stage.play().await?;
+    let same = "SELECT count(*) FROM appointments a JOIN users u ON u.id = a.provider_id";
+    assert_eq!(stage.sql(same).await?, "0", "the schema is one in which the ids differ");
+
+    let started = play.provider.start().await?;
+    assert_eq!(started.brief(), "201", "{:?}", started.body);
+    assert_eq!(play.patient.join().await?.brief(), "200");
+    assert_eq!(play.stranger.join().await?.brief(), "403 NOT_A_MEMBER");
+    let again = play.provider.join().await?;
+    assert_eq!(again.brief(), "200", "{:?}", again.body);
+    assert_eq!(again.body["attendee"], started.body["attendee"], "the same attendee");
+    let roster = play.patient.roster().await?;
+    let names: Vec<_> = roster.body["attendees"].as_array().into_iter().flatten().collect();
+    assert_eq!(
+        names.iter().map(|it| &it["displayName"]).collect::<Vec<_>>(),
+        ["Ada Provider", "Ben Patient"]
+    );
+    assert_eq!(play.patient.end().await?.brief(), "403 PATIENT_CANNOT_END");
+    assert_eq!(play.provider.end().await?.brief(), "200");
+    assert_eq!(stage.live_meetings().len(), 0);
+    Ok(())
+}
