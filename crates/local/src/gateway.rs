@@ -198,7 +198,7 @@ impl Deployed {
 /// [?], but that it is a 4xx.
 fn head(parts: &Parts) -> usize {
     let line = format!("{} {} {:?}", parts.method, parts.uri, parts.version).len();
-    parts.headers.values().map(|value| value.len()).sum::<usize>() + line
+    parts.headers.values().map(HeaderValue::len).sum::<usize>() + line
 }
 
 /// Reads a body up to the limit. More than that is still read, so that the sender gets to see the answer, up to

@@ -4,6 +4,7 @@
 mod events;
 pub mod hostile;
 mod masked;
+pub mod refusals;
 
 pub use events::Story;
 pub use masked::masked;

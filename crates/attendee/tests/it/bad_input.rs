@@ -1,11 +1,11 @@
 //! Input that must be refused by name, without a trace.
 
-use local::testing::hostile::{self, Field};
-use local::testing::{Outcome, Stage};
+use local::testing::hostile::Field;
+use local::testing::{Outcome, Stage, refusals};
 use serde_json::{Value, json};
 
 /// The function's routes, and whether each reads a body.
-const ROUTES: [hostile::Route; 3] = [
+const ROUTES: [refusals::Route; 3] = [
     ("POST /appointments/{appointmentId}/call/attendees", true),
     ("GET /appointments/{appointmentId}/call/attendees", false),
     ("DELETE /appointments/{appointmentId}/call/attendees/me", false),
@@ -14,7 +14,7 @@ const ROUTES: [hostile::Route; 3] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_ids_and_bodies_are_refused_on_every_route() -> Outcome {
     let stage = Stage::new().await?;
-    hostile::routes_refuse(&stage, "attendee", &ROUTES).await
+    refusals::routes_refuse(&stage, "attendee", &ROUTES).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -22,13 +22,13 @@ async fn a_bad_field_is_named_whatever_its_value() -> Outcome {
     let stage = Stage::new().await?;
     let play = stage.play().await?;
     play.provider.start().await?;
-    hostile::field_refuses(&stage, &play, ROUTES[0].0, &json!({}), ("checked", Field::Flag)).await
+    refusals::field_refuses(&stage, &play, ROUTES[0].0, &json!({}), ("checked", Field::Flag)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn odd_headers_change_no_answer() -> Outcome {
     let stage = Stage::new().await?;
-    hostile::odd_headers_change_nothing(&stage, "attendee").await
+    refusals::odd_headers_change_nothing(&stage, "attendee").await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,6 +36,9 @@ impl<'a> Story<'a> {
     ///
     /// # Errors
     /// When there is no such case or no answer comes.
+    ///
+    /// # Panics
+    /// When the answer is another.
     pub async fn tell(&mut self, case: &str, expected: &str) -> Outcome<Answer> {
         let event = self
             .events
@@ -50,6 +53,9 @@ impl<'a> Story<'a> {
 
     /// Ends the story: every file was told, and together they name every route that leads to the function and every
     /// one of `actions`.
+    ///
+    /// # Panics
+    /// When they do not.
     pub fn end(&self, actions: &[&str]) {
         let files: BTreeSet<String> = self.events.keys().cloned().collect();
         let untold: Vec<_> = files.difference(&self.told).collect();

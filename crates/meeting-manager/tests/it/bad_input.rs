@@ -1,12 +1,12 @@
 //! Input that must be refused by name, without a trace.
 
 use bytes::Bytes;
-use local::testing::hostile::{self, Field};
-use local::testing::{Outcome, Stage};
+use local::testing::hostile::Field;
+use local::testing::{Outcome, Stage, refusals};
 use serde_json::{Value, json};
 
 /// The function's routes, and whether each reads a body.
-const ROUTES: [hostile::Route; 5] = [
+const ROUTES: [refusals::Route; 5] = [
     ("POST /appointments/{appointmentId}/call", true),
     ("GET /appointments/{appointmentId}/call", false),
     ("DELETE /appointments/{appointmentId}/call", true),
@@ -17,7 +17,7 @@ const ROUTES: [hostile::Route; 5] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_ids_and_bodies_are_refused_on_every_route() -> Outcome {
     let stage = Stage::new().await?;
-    hostile::routes_refuse(&stage, "meeting-manager", &ROUTES).await
+    refusals::routes_refuse(&stage, "meeting-manager", &ROUTES).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,7 +56,7 @@ async fn a_bad_field_is_named_whatever_its_value() -> Outcome {
         (&on, act, json!({ "action": "end", "appointmentId": on.appointment }), ("sessionId", Field::Id)),
         (&on, act, json!({ "action": "get-status" }), ("appointmentId", Field::Id)),
     ] {
-        hostile::field_refuses(&stage, play, route, &body, field).await?;
+        refusals::field_refuses(&stage, play, route, &body, field).await?;
     }
     Ok(())
 }
@@ -64,7 +64,7 @@ async fn a_bad_field_is_named_whatever_its_value() -> Outcome {
 #[tokio::test(flavor = "multi_thread")]
 async fn odd_headers_change_no_answer() -> Outcome {
     let stage = Stage::new().await?;
-    hostile::odd_headers_change_nothing(&stage, "meeting-manager").await
+    refusals::odd_headers_change_nothing(&stage, "meeting-manager").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,7 +86,7 @@ async fn a_field_given_twice_is_refused() -> Outcome {
         ),
     ] {
         let answer = play.provider.ask_raw("POST", "/meetings", body).await?;
-        hostile::assert_refused(&answer, &format!("422 {name}"), name);
+        refusals::assert_refused(&answer, &format!("422 {name}"), name);
     }
     assert_eq!(stage.census().await?, before);
     Ok(())
@@ -136,6 +136,8 @@ async fn ids_of_others_open_nothing() -> Outcome {
     assert_eq!(stage.live_meetings().len(), 2);
     let again = me.start().await?;
     assert_eq!(again.body, started.body, "and the own call is as it was");
+    assert_eq!(me.end().await?.brief(), "200");
+    assert_ne!(stage.census().await?.without_audit(), before, "what is done is seen by the same means");
     Ok(())
 }
 
