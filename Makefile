@@ -33,6 +33,14 @@ run: ## Deploy the templates on this machine and print what to type next; Ctrl-C
 	@cargo build --workspace --bins --locked
 	exec $(LOCAL) run
 
+# Which payload `invoke` sends: function/case, as in events/.
+CASE ?= meeting-manager/direct-create
+
+.PHONY: invoke
+invoke: $(VENV)/cargo-lambda-$(CARGO_LAMBDA_VERSION) ## Send a payload of events/ to `make run`: make invoke CASE=attendee/roster
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo lambda invoke $(patsubst %/,%,$(dir $(CASE))) \
+	    --invoke-port "$${LOCAL_INVOKE_PORT:-9000}" --data-file events/$(CASE).json
+
 .PHONY: test
 test: ## Run all tests against the local cloud and a real PostgreSQL
 	@# The binaries too, for the tests run them. Together with the tests, so that all has one set of features: one build.

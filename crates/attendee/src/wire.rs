@@ -14,6 +14,7 @@ pub(crate) enum Action {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct ActionBody {
+    #[serde(deserialize_with = "runtime::word")]
     pub(crate) action: Action,
 }
 

@@ -315,6 +315,12 @@ impl Cloud {
         format!("http://{}", self.invoke.address())
     }
 
+    /// The Invoke API's port, on `127.0.0.1` and `[::1]`.
+    #[must_use]
+    pub fn invoke_port(&self) -> u16 {
+        self.invoke.address().port()
+    }
+
     /// The database, directly, as its owner.
     #[must_use]
     pub fn database_url(&self) -> String {

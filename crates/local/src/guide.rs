@@ -8,6 +8,9 @@ use crate::cloud::Cloud;
 use crate::door;
 use crate::tokens::TokenError;
 
+/// Where `cargo lambda invoke` looks when it is told nothing.
+const CARGO_LAMBDA_PORT: u16 = 9000;
+
 /// The text.
 ///
 /// # Errors
@@ -62,7 +65,15 @@ pub fn text(cloud: &Cloud, took: Duration) -> Result<String, TokenError> {
     ));
     line(&format!("  curl -s {aws}/_local/audit                                        # and there it is"));
     line("");
-    line("Or by direct invocation, with the payloads in events/:");
-    line("  cargo lambda invoke meeting-manager --data-file events/meeting-manager/direct-create.json");
+    line(
+        "Or by direct invocation, with the payloads in events/ (`make invoke` does the same and installs cargo-lambda):",
+    );
+    let port = match cloud.invoke_port() {
+        CARGO_LAMBDA_PORT => String::new(),
+        moved => format!(" --invoke-port {moved}"),
+    };
+    line(&format!(
+        "  cargo lambda invoke meeting-manager{port} --data-file events/meeting-manager/direct-create.json"
+    ));
     Ok(text)
 }

@@ -1,7 +1,14 @@
 //! What tests of the whole system stand on: a local cloud of their own, people who call the API, and a look at the
 //! outcomes. Every test has its own database; the PostgreSQL server is shared.
 
+mod events;
+pub mod hostile;
+mod masked;
 mod reaper;
+pub mod refusals;
+
+pub use events::Story;
+pub use masked::masked;
 
 use std::collections::BTreeMap;
 use std::error::Error;

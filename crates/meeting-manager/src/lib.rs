@@ -78,8 +78,8 @@ async fn act(calls: &Calls, request: &Request) -> Result<Answer, Error> {
     let ActionBody { action } = request.json()?;
     match action {
         Action::Create => {
-            let body: CreateBody = request.json()?;
-            start(calls, request, &body.start.for_appointment(body.appointment_id)?).await
+            let (CreateBody { appointment_id }, body) = (request.json()?, request.json::<StartBody>()?);
+            start(calls, request, &body.for_appointment(appointment_id)?).await
         }
         Action::Join => {
             let (target, options) = (which(request)?, request.json::<JoinOptions>()?);

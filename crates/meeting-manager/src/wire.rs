@@ -18,6 +18,7 @@ pub(crate) enum Action {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct ActionBody {
+    #[serde(deserialize_with = "runtime::word")]
     pub(crate) action: Action,
 }
 
@@ -34,13 +35,12 @@ pub(crate) struct StartBody {
     checked: bool,
 }
 
-/// The body of the action `create`.
-#[derive(Clone, Debug, Deserialize)]
+/// What the action `create` has beside the body of a start. Not one struct with it: a flattened one cannot say which
+/// field is wrong.
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CreateBody {
     pub(crate) appointment_id: AppointmentId,
-    #[serde(flatten)]
-    pub(crate) start: StartBody,
 }
 
 impl StartBody {
@@ -60,8 +60,12 @@ impl StartBody {
 
 /// A language tag like `en-US`. Whether live transcription knows the language is for the transcription to say.
 fn language_tag(text: &str) -> Result<(), Error> {
-    let plausible = (2..=16).contains(&text.len())
-        && text.chars().all(|character| character.is_ascii_alphanumeric() || character == '-');
+    let mut parts = text.split('-');
+    let letters = |part: &str| part.chars().all(|character| character.is_ascii_alphabetic());
+    let language = parts.next().is_some_and(|part| matches!(part.len(), 2 | 3) && letters(part));
+    let plain = |part: &str| part.chars().all(|character| character.is_ascii_alphanumeric());
+    let plausible =
+        text.len() <= 16 && language && parts.all(|part| matches!(part.len(), 2..=8) && plain(part));
     if plausible {
         Ok(())
     } else {

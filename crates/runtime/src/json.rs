@@ -1,7 +1,8 @@
 //! JSON in: what is wrong with a body, told by field and without repeating the caller's values.
 
 use domain::Error;
-use serde::de::DeserializeOwned;
+use serde::de::value::StringDeserializer;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, IntoDeserializer};
 use serde_json::value::RawValue;
 
 /// Reads a body, which is a JSON object; an empty one is an empty object. Syntax comes first: a field is named only
@@ -21,12 +22,25 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
         .map_err(|error| field(&error.path().to_string(), &error.inner().to_string()))
 }
 
+/// Reads a word of a closed set, for `#[serde(deserialize_with)]`: serde by itself takes `{"create": null}` for `"create"`
+/// too, and does not say what it wants.
+///
+/// # Errors
+/// When it is no text, or not one of the set.
+pub fn word<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    let word: StringDeserializer<D::Error> = String::deserialize(deserializer)?.into_deserializer();
+    T::deserialize(word)
+}
+
 /// serde's message quotes what it found, which may be anything of any length; only what it wanted is passed on.
 fn field(path: &str, message: &str) -> Error {
     let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
     if let Some(name) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
         let name = if path == "." { name.to_owned() } else { format!("{path}.{name}") };
         return Error::invalid(name, "is required");
+    }
+    if let Some(name) = message.strip_prefix("duplicate field `").and_then(|rest| rest.strip_suffix('`')) {
+        return Error::invalid(name, "is given twice");
     }
     let name = if path == "." { "body" } else { path };
     let reason = match message.rsplit_once("expected ") {
@@ -51,6 +65,19 @@ mod tests {
         appointment_id: AppointmentId,
         #[serde(default)]
         enable_recording: bool,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Paint {
+        #[serde(deserialize_with = "word")]
+        colour: Colour,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    enum Colour {
+        Red,
+        DarkBlue,
     }
 
     fn told(body: &str) -> String {
@@ -88,5 +115,21 @@ mod tests {
         let typed = told(&format!(r#"{{"appointmentId":"{id}","enableRecording":"expected secret"}}"#));
         assert_eq!(typed, "invalid enableRecording: must be a boolean");
         assert_eq!(told("\u{0}"), "malformed body: is not JSON (line 1 column 1)");
+    }
+    #[test]
+    fn a_word_is_a_text_of_the_set_and_nothing_else() {
+        let told = |body: &str| {
+            read::<Paint>(body.as_bytes())
+                .map_or_else(|error| error.to_string(), |paint| format!("{paint:?}"))
+        };
+        assert_eq!(told(r#"{"colour":"dark-blue"}"#), "Paint { colour: DarkBlue }");
+        let set = "invalid colour: must be `red` or `dark-blue`";
+        assert_eq!(told(r#"{"colour":"expected green"}"#), set);
+        for body in
+            [r#"{"colour":{"red":null}}"#, r#"{"colour":["red"]}"#, r#"{"colour":5}"#, r#"{"colour":null}"#]
+        {
+            assert_eq!(told(body), "invalid colour: must be a string", "{body}");
+        }
+        assert_eq!(told(r#"{"colour":"red","colour":"red"}"#), "invalid colour: is given twice");
     }
 }

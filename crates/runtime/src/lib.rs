@@ -12,6 +12,7 @@ mod trigger;
 pub use answer::Answer;
 pub use aws::sdk_config;
 pub use config::{ConfigError, Env};
+pub use json::word;
 pub use request::{Request, Route};
 pub use run::{run, start_logging};
 pub use secrets::{ReadSecret, secret_reader};

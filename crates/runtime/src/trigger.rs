@@ -59,6 +59,12 @@ impl Trigger {
         }
         from_direct(event, request_id, now).map(Self::Request)
     }
+
+    /// Whether somebody waits for the answer; nobody does for that of an event, not even of one that cannot be read.
+    pub(crate) fn is_request(event: &RawValue) -> bool {
+        let peek = serde_json::from_str(event.get());
+        peek.map_or(true, |peek: Peek<'_>| peek.request_context.is_some() || peek.detail_type.is_none())
+    }
 }
 
 fn from_api(event: ApiGatewayV2httpRequest, request_id: &str) -> Result<Request, Error> {

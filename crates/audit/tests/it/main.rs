@@ -1,0 +1,3 @@
+//! The function as it is deployed, behind the local cloud's doors.
+
+mod events;

@@ -1,0 +1,196 @@
+//! Input that must be refused by name, without a trace.
+
+use bytes::Bytes;
+use local::testing::hostile::Field;
+use local::testing::{Outcome, Stage, refusals};
+use serde_json::{Value, json};
+
+/// The function's routes, and whether each reads a body.
+const ROUTES: [refusals::Route; 5] = [
+    ("POST /appointments/{appointmentId}/call", true),
+    ("GET /appointments/{appointmentId}/call", false),
+    ("DELETE /appointments/{appointmentId}/call", true),
+    ("POST /meetings", true),
+    ("GET /health", false),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_ids_and_bodies_are_refused_on_every_route() -> Outcome {
+    let stage = Stage::new().await?;
+    refusals::routes_refuse(&stage, "meeting-manager", &ROUTES).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_field_is_named_whatever_its_value() -> Outcome {
+    let stage = Stage::new().await?;
+    let (idle, on) = (stage.play().await?, stage.play().await?);
+    on.provider.start().await?;
+    let start = "POST /appointments/{appointmentId}/call";
+    let end = "DELETE /appointments/{appointmentId}/call";
+    let act = "POST /meetings";
+    for (play, route, body, field) in [
+        (&idle, start, json!({}), ("enableRecording", Field::Flag)),
+        (&idle, start, json!({}), ("enableTranscription", Field::Flag)),
+        (&idle, start, json!({}), ("transcriptionLanguage", Field::Word)),
+        (&on, end, json!({}), ("sessionId", Field::Id)),
+        (&on, act, json!({ "appointmentId": on.appointment }), ("action", Field::Word)),
+        (&idle, act, json!({ "action": "create" }), ("appointmentId", Field::Id)),
+        (
+            &idle,
+            act,
+            json!({ "action": "create", "appointmentId": idle.appointment }),
+            ("enableRecording", Field::Flag),
+        ),
+        (
+            &idle,
+            act,
+            json!({ "action": "create", "appointmentId": idle.appointment }),
+            ("transcriptionLanguage", Field::Word),
+        ),
+        (&on, act, json!({ "action": "join" }), ("appointmentId", Field::Id)),
+        (&on, act, json!({ "action": "join", "appointmentId": on.appointment }), ("meetingId", Field::Id)),
+        (&on, act, json!({ "action": "join", "appointmentId": on.appointment }), ("checked", Field::Flag)),
+        (&on, act, json!({ "action": "leave" }), ("appointmentId", Field::Id)),
+        (&on, act, json!({ "action": "leave", "appointmentId": on.appointment }), ("meetingId", Field::Id)),
+        (&on, act, json!({ "action": "end" }), ("appointmentId", Field::Id)),
+        (&on, act, json!({ "action": "end", "appointmentId": on.appointment }), ("sessionId", Field::Id)),
+        (&on, act, json!({ "action": "get-status" }), ("appointmentId", Field::Id)),
+    ] {
+        refusals::field_refuses(&stage, play, route, &body, field).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn odd_headers_change_no_answer() -> Outcome {
+    let stage = Stage::new().await?;
+    refusals::odd_headers_change_nothing(&stage, "meeting-manager").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_given_twice_is_refused() -> Outcome {
+    let stage = Stage::new().await?;
+    let (play, other) = (stage.play().await?, stage.play().await?);
+    let before = stage.census().await?;
+    for (name, body) in [
+        (
+            "action",
+            format!(r#"{{"action":"get-status","action":"create","appointmentId":"{}"}}"#, play.appointment),
+        ),
+        (
+            "appointmentId",
+            format!(
+                r#"{{"action":"create","appointmentId":"{}","appointmentId":"{}"}}"#,
+                other.appointment, play.appointment
+            ),
+        ),
+    ] {
+        let answer = play.provider.ask_raw("POST", "/meetings", body).await?;
+        refusals::assert_refused(&answer, &format!("422 {name}"), name);
+    }
+    assert_eq!(stage.census().await?, before);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_of_others_open_nothing() -> Outcome {
+    let stage = Stage::new().await?;
+    let (mine, theirs) = (stage.play().await?, stage.play().await?);
+    let started = mine.provider.start().await?;
+    let others = theirs.provider.start().await?;
+    let before = stage.census().await?.without_audit();
+    let me = &mine.provider;
+    let their_call = format!("/appointments/{}/call", theirs.appointment);
+
+    // In the path it is they who are meant, whatever the body says.
+    let own = json!({ "appointmentId": mine.appointment, "userId": theirs.provider.id });
+    for (method, body) in [("POST", own.clone()), ("GET", Value::Null), ("DELETE", own)] {
+        let answer = me.ask(method, &their_call, &body).await?;
+        assert_eq!(answer.brief(), "403 NOT_A_MEMBER", "{method}");
+    }
+    // In the body too, by appointment or by meeting, and the meeting counts where both are named.
+    let of_meeting = json!({ "meetingId": others.text("meetingId"), "appointmentId": mine.appointment });
+    let of_appointment = json!({ "appointmentId": theirs.appointment, "userId": theirs.provider.id });
+    for action in ["create", "join", "leave", "end", "get-status"] {
+        let mut bodies = vec![of_appointment.clone()];
+        // A start has no meeting yet: the field means nothing there.
+        bodies.extend((action != "create").then(|| of_meeting.clone()));
+        for mut body in bodies {
+            body["action"] = action.into();
+            let answer = me.ask("POST", "/meetings", &body).await?;
+            assert_eq!(answer.brief(), "403 NOT_A_MEMBER", "{body}");
+        }
+    }
+    // A patient who names the provider stays the patient.
+    let pretend = json!({ "userId": mine.provider.id, "role": "provider" });
+    let answer = mine.patient.ask("POST", "/appointments/{a}/call", &pretend).await?;
+    assert_eq!(answer.brief(), "403 PATIENT_CANNOT_CREATE");
+    let answer = mine.patient.ask("DELETE", "/appointments/{a}/call", &pretend).await?;
+    assert_eq!(answer.brief(), "403 PATIENT_CANNOT_END");
+    // Another's session is no session of this appointment.
+    let session = json!({ "sessionId": others.text("sessionId") });
+    let answer = me.ask("DELETE", "/appointments/{a}/call", &session).await?;
+    assert_eq!(answer.brief(), "404 NO_ACTIVE_CALL");
+
+    assert_eq!(stage.census().await?.without_audit(), before, "nothing was done");
+    assert_eq!(stage.live_meetings().len(), 2);
+    let again = me.start().await?;
+    assert_eq!(again.body, started.body, "and the own call is as it was");
+    assert_eq!(me.end().await?.brief(), "200");
+    assert_ne!(stage.census().await?.without_audit(), before, "what is done is seen by the same means");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_that_mean_nothing_are_ignored() -> Outcome {
+    let stage = Stage::new().await?;
+    let other = stage.play().await?;
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let large = "x".repeat(1 << 20);
+    for more in [
+        format!(r#""appointmentId":"{}""#, other.appointment),
+        format!(r#""meetingId":"{}","sessionId":null"#, other.appointment),
+        format!(r#""userId":"{}","role":"provider""#, other.provider.id),
+        format!(r#""more":{deep}"#),
+        format!(r#""more":"{large}""#),
+        r#""__proto__":{"action":"end"},"":0,"👩‍⚕️":"\u0000""#.to_owned(),
+    ] {
+        let brief = more.get(..40).unwrap_or(&more);
+        let play = stage.play().await?;
+        let answer = play.provider.ask_raw("POST", "/appointments/{a}/call", format!("{{{more}}}")).await?;
+        assert_eq!(answer.brief(), "201", "{brief}");
+        assert_eq!(answer.text("appointmentId"), play.appointment, "{brief}");
+        // Not where the field is one of the action's own.
+        if !more.contains("appointmentId") && !more.contains("meetingId") {
+            let id = &play.appointment;
+            for action in ["create", "join", "get-status", "leave", "end"] {
+                let body = format!(r#"{{"action":"{action}","appointmentId":"{id}",{more}}}"#);
+                let answer = play.provider.ask_raw("POST", "/meetings", body).await?;
+                assert_eq!(answer.brief(), "200", "{action} {brief}");
+            }
+        }
+    }
+    let untouched =
+        format!("SELECT count(*) FROM video_call_sessions WHERE appointment_id = '{}'", other.appointment);
+    assert_eq!(stage.sql(&untouched).await?, "0");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_is_read_by_what_it_is_and_not_by_what_it_says_it_is() -> Outcome {
+    let stage = Stage::new().await?;
+    for kind in [
+        "application/json",
+        "text/plain",
+        "text/xml",
+        "application/octet-stream",
+        "application/x-www-form-urlencoded",
+    ] {
+        let play = stage.play().await?;
+        let body = json!({ "action": "create", "appointmentId": play.appointment }).to_string();
+        let headers = [("content-type", kind.as_bytes().to_vec())];
+        let answer = play.provider.ask_with("POST", "/meetings", &headers, Bytes::from(body)).await?;
+        assert_eq!(answer.brief(), "201", "{kind}: {:?}", answer.body);
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Every payload in `events/meeting-manager/`, in an order in which they make sense.
+
+use local::testing::{Outcome, Stage, Story, masked};
+
+const ACTIONS: [&str; 5] = ["create", "join", "leave", "end", "get-status"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_payload_is_answered() -> Outcome {
+    let stage = Stage::new().await?;
+    let mut story = Story::new(&stage, "meeting-manager")?;
+
+    story.tell("health", "200").await?;
+    let before = story.tell("status", "200").await?;
+    insta::assert_json_snapshot!("status_before", masked(&before.body));
+    story.tell("status-by-stranger", "403 NOT_A_MEMBER").await?;
+    story.tell("end", "404 NO_ACTIVE_CALL").await?;
+    let bad_id = story.tell("start-with-bad-id", "422 INVALID_FIELD").await?;
+    insta::assert_json_snapshot!("refusal", masked(&bad_id.body));
+    story.tell("start-with-bad-field", "422 INVALID_FIELD").await?;
+    story.tell("start-with-broken-json", "400 MALFORMED_REQUEST").await?;
+    story.tell("start-without-claims", "401 NO_IDENTITY").await?;
+    story.tell("start-of-no-appointment", "404 APPOINTMENT_NOT_FOUND").await?;
+    story.tell("start-by-patient", "403 PATIENT_CANNOT_CREATE").await?;
+    assert!(stage.meetings().is_empty(), "a refused start makes no meeting");
+
+    let started = story.tell("start", "201").await?;
+    insta::assert_json_snapshot!("start", masked(&started.body));
+    let again = story.tell("start-again", "200").await?;
+    assert_eq!(again.body, started.body, "a start of a call that is on answers the stored one");
+    let during = story.tell("status", "200").await?;
+    insta::assert_json_snapshot!("status_during", masked(&during.body));
+    story.tell("end-by-patient", "403 PATIENT_CANNOT_END").await?;
+    assert_eq!(stage.live_meetings().len(), 1, "a refused end ends nothing");
+    let ended = story.tell("end", "200").await?;
+    insta::assert_json_snapshot!("end", masked(&ended.body));
+    assert!(stage.live_meetings().is_empty());
+
+    story.tell("action-unknown", "422 INVALID_FIELD").await?;
+    story.tell("action-without-call", "422 INVALID_FIELD").await?;
+    story.tell("action-create", "201").await?;
+    story.tell("action-create-in-base64", "200").await?;
+    let joined = story.tell("action-join", "200").await?;
+    insta::assert_json_snapshot!("join", masked(&joined.body));
+    story.tell("action-join-of-no-meeting", "404 APPOINTMENT_NOT_FOUND").await?;
+    story.tell("action-get-status", "200").await?;
+    let left = story.tell("action-leave", "200").await?;
+    insta::assert_json_snapshot!("leave", masked(&left.body));
+    story.tell("action-end", "200").await?;
+
+    story.tell("direct-without-user", "422 INVALID_FIELD").await?;
+    story.tell("direct-with-bad-id", "422 INVALID_FIELD").await?;
+    story.tell("direct-create-by-patient", "403 PATIENT_CANNOT_CREATE").await?;
+    let direct = story.tell("direct-create", "201").await?;
+    insta::assert_json_snapshot!("direct_create_headers", direct.headers);
+    story.tell("direct-join", "200").await?;
+    story.tell("direct-get-status", "200").await?;
+    story.tell("direct-leave", "200").await?;
+    story.tell("direct-end", "200").await?;
+
+    story.end(&ACTIONS);
+    Ok(())
+}
