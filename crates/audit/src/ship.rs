@@ -19,7 +19,7 @@ const LEASE: Duration = Duration::from_secs(50);
 /// One run moves ten thousand entries at most; the next goes on.
 const MOST_BATCHES: usize = 100;
 /// How long an entry stays in the outbox after it has arrived.
-const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+const KEPT: Duration = Duration::from_hours(7 * 24);
 
 /// Moves what waits, oldest first, until nothing does.
 ///

@@ -1,12 +1,13 @@
 //! Meetings and attendees.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_chimesdkmeetings::Client;
 use aws_sdk_chimesdkmeetings::config::Region;
 use aws_sdk_chimesdkmeetings::types::CreateAttendeeRequestItem;
+use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use domain::call::Attendee;
@@ -23,11 +24,14 @@ const DEADLINE: Duration = Duration::from_secs(4);
 /// Concurrent calls with one token can be told `ConflictException`; the other call is done soon.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(200);
 
-/// The meetings API, in every control region.
-#[derive(Debug)]
+/// For a run that must be over before the function's time is.
+const RUN_DEADLINE: Duration = Duration::from_secs(3);
+
+/// The meetings API, in every control region. Cheap to clone; clones share their clients.
+#[derive(Clone, Debug)]
 pub struct Meetings {
     sdk: SdkConfig,
-    clients: Mutex<HashMap<String, Client>>,
+    clients: Arc<Mutex<HashMap<String, Client>>>,
 }
 
 /// What a meeting is made from.
@@ -67,7 +71,7 @@ impl Meetings {
     /// Builds the client of the region the function runs in; those of other control regions are built on use.
     #[must_use]
     pub fn new(sdk: SdkConfig) -> Self {
-        let meetings = Self { sdk, clients: Mutex::default() };
+        let meetings = Self { sdk, clients: Arc::default() };
         if let Some(region) = meetings.sdk.region().cloned() {
             let _built = meetings.client(region.as_ref());
         }
@@ -145,17 +149,80 @@ impl Meetings {
         Ok(Attendee::new(raw.take()["Attendee"].take()))
     }
 
+    /// Makes attendees for several users in one call, 10 at most. Chime may make some and not others: who is not among
+    /// the answer got none. Two calls make two, so the caller stores and reuses what it got.
+    ///
+    /// # Errors
+    /// `NotFound` when the meeting is over.
+    pub async fn create_attendees(
+        &self,
+        control_region: &str,
+        meeting: ChimeMeetingId,
+        users: &[UserId],
+    ) -> Result<Vec<(UserId, Attendee)>, Error> {
+        let item =
+            |user: &UserId| CreateAttendeeRequestItem::builder().external_user_id(user.to_string()).build();
+        let items = users
+            .iter()
+            .map(item)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| Error::Refused { code: "incomplete".to_owned(), source: Box::new(error) })?;
+        let raw = RawAnswer::default();
+        let answer = self
+            .client(control_region)
+            .batch_create_attendee()
+            .meeting_id(meeting.to_string())
+            .set_attendees(Some(items))
+            .customize()
+            .config_override(deadline(DEADLINE))
+            .interceptor(raw.clone())
+            .send()
+            .await
+            .map_err(Error::of)?;
+        for error in answer.errors() {
+            tracing::warn!(
+                user = error.external_user_id(),
+                code = error.error_code(),
+                "chime made no attendee"
+            );
+        }
+        let made = match raw.take()["Attendees"].take() {
+            Value::Array(made) => made,
+            _ => Vec::new(),
+        };
+        let whose = |json: Value| Some((json["ExternalUserId"].as_str()?.parse().ok()?, Attendee::new(json)));
+        Ok(made.into_iter().filter_map(whose).collect())
+    }
+
     /// Whether Chime knows the meeting. Asking does not keep it alive.
     ///
     /// # Errors
     /// Everything but "no".
     pub async fn is_live(&self, control_region: &str, meeting: ChimeMeetingId) -> Result<bool, Error> {
+        self.ask(control_region, meeting, deadline(DEADLINE)).await
+    }
+
+    /// The same in a single request, for a caller that keeps to a rate of its own: a retry would not be counted.
+    ///
+    /// # Errors
+    /// Everything but "no".
+    pub async fn is_live_once(&self, control_region: &str, meeting: ChimeMeetingId) -> Result<bool, Error> {
+        let once = deadline(RUN_DEADLINE).retry_config(RetryConfig::disabled());
+        self.ask(control_region, meeting, once).await
+    }
+
+    async fn ask(
+        &self,
+        control_region: &str,
+        meeting: ChimeMeetingId,
+        config: aws_sdk_chimesdkmeetings::config::Builder,
+    ) -> Result<bool, Error> {
         let answer = self
             .client(control_region)
             .get_meeting()
             .meeting_id(meeting.to_string())
             .customize()
-            .config_override(deadline(DEADLINE))
+            .config_override(config)
             .send()
             .await
             .map_err(Error::of);
@@ -171,12 +238,30 @@ impl Meetings {
     /// # Errors
     /// When it may still live.
     pub async fn delete(&self, control_region: &str, meeting: ChimeMeetingId) -> Result<(), Error> {
+        self.end(control_region, meeting, deadline(DEADLINE)).await
+    }
+
+    /// The same in a single request, for a caller that keeps to a rate of its own.
+    ///
+    /// # Errors
+    /// When it may still live.
+    pub async fn delete_once(&self, control_region: &str, meeting: ChimeMeetingId) -> Result<(), Error> {
+        let once = deadline(RUN_DEADLINE).retry_config(RetryConfig::disabled());
+        self.end(control_region, meeting, once).await
+    }
+
+    async fn end(
+        &self,
+        control_region: &str,
+        meeting: ChimeMeetingId,
+        config: aws_sdk_chimesdkmeetings::config::Builder,
+    ) -> Result<(), Error> {
         let answer = self
             .client(control_region)
             .delete_meeting()
             .meeting_id(meeting.to_string())
             .customize()
-            .config_override(deadline(DEADLINE))
+            .config_override(config)
             .send()
             .await
             .map_err(Error::of);

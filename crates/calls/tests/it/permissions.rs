@@ -1,0 +1,81 @@
+//! Roles: what the templates allow is what the functions need, all of it and no more.
+
+use local::faults::{Fault, Kind};
+use local::testing::{Outcome, Stage};
+use serde_json::{Value, json};
+
+/// Puts a second on calls to Chime, so that two requests are at the same point.
+fn slow(stage: &Stage, operation: &str) {
+    stage.parts().faults.add(Fault {
+        service: "chime".to_owned(),
+        operation: Some(operation.to_owned()),
+        function: None,
+        kind: Kind::Latency,
+        nth: None,
+        ms: Some(1000),
+        times: None,
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> Outcome {
+    let stage = Stage::new().await?;
+
+    // A call from its start to its end, with someone invited, and one that the reconciler closes.
+    let play = stage.play().await?;
+    play.provider.start().await?;
+    let guests =
+        json!({"action": "batch-join", "appointmentId": play.appointment, "userIds": [play.stranger.id]});
+    assert_eq!(play.provider.ask("POST", "/meetings", &guests).await?.brief(), "200");
+    play.provider.end().await?;
+    let play = stage.play().await?;
+    play.provider.start().await?;
+    stage.parts().clock.advance(301);
+    stage.run_schedule("meeting-manager").await?;
+
+    // Someone joins twice at once: one of the two attendees is taken back.
+    let join = |play: &local::testing::Play| json!({"action": "join", "appointmentId": play.appointment});
+    slow(&stage, "CreateAttendee");
+    let play = stage.play().await?;
+    play.provider.start().await?;
+    let body = join(&play);
+    let (one, two) = tokio::join!(
+        play.patient.ask("POST", "/meetings", &body),
+        play.patient.ask("POST", "/meetings", &body)
+    );
+    assert_eq!(one?.body["attendeeToken"], two?.body["attendeeToken"]);
+    let play = stage.play().await?;
+    play.provider.start().await?;
+    let (one, two) = tokio::join!(play.patient.join(), play.patient.join());
+    assert_eq!(one?.body["attendeeToken"], two?.body["attendeeToken"]);
+    stage.parts().faults.clear();
+
+    // The provider rejoins a call that is over, which starts a new one; it is ended while that is under way.
+    stage.parts().clock.advance(301);
+    slow(&stage, "CreateMeetingWithAttendees");
+    let rejoining = tokio::spawn({
+        let provider = play.provider.clone();
+        async move { provider.join().await }
+    });
+    let creating = format!(
+        "SELECT count(*)::text FROM video_call_sessions WHERE appointment_id = '{}' AND status = 'creating'",
+        play.appointment
+    );
+    while stage.sql(&creating).await? == "0" {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(play.provider.end().await?.brief(), "200");
+    assert_eq!(rejoining.await??.brief(), "410 MEETING_EXPIRED");
+    assert!(stage.live_meetings().is_empty());
+
+    stage.run_schedule("audit").await?;
+    let usage = stage.parts().iam_usage();
+    for (function, usage) in usage.as_object().ok_or("usage by function")? {
+        assert_eq!(
+            (&usage["unused"], &usage["refused"]),
+            (&json!([]), &Value::Array(Vec::new())),
+            "{function}"
+        );
+    }
+    Ok(())
+}
