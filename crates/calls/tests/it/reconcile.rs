@@ -194,6 +194,38 @@ async fn two_runs_at_once_are_one() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_overtakes_a_run_is_told_once() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    let answer = play.provider.start().await?;
+    connect(&stage, &answer)?;
+    stage.parts().clock.advance(301);
+    let slow = json!({ "service": "chime", "operation": "GetMeeting", "kind": "latency", "ms": 2000 });
+    stage.parts().faults.add(serde_json::from_value(slow)?);
+    let watch = stage.watch();
+    let end = async {
+        while watch.count("GetMeeting") == 0 {
+            tokio::task::yield_now().await;
+        }
+        play.provider.end().await
+    };
+    let (run, ended) = tokio::join!(stage.run_schedule(FUNCTION), end);
+    run?;
+    assert_eq!(ended?.brief(), "200");
+    assert_eq!(
+        watch.count("reconcile_settle"),
+        1,
+        "the run came to its end too, with a meeting that is gone"
+    );
+    assert_eq!(state(&stage, &answer.text("sessionId")).await?, "ended ended_by_provider");
+    assert_eq!(
+        outbox::events(&stage, &play.appointment).await?,
+        "call.started, call.end_requested, call.ended"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_late_event_of_an_earlier_minute_changes_nothing() -> Outcome {
     let stage = Stage::new().await?;
     let play = stage.play().await?;
