@@ -5,8 +5,8 @@ mod wire;
 
 use std::sync::Arc;
 
-use calls::Calls;
 use calls::request::{JoinOptions, WhichCall};
+use calls::{Asked, Calls};
 use chime::Meetings;
 use domain::Error;
 use domain::call::Target;
@@ -47,20 +47,30 @@ pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
         Trigger::Request(request) => request,
         Trigger::Schedule(_) => return Err(Error::NotFound(reason::ROUTE_NOT_FOUND)),
     };
-    let calls = &app.calls;
+    let outcome = answer(&app.calls, &request).await;
+    let asked = Asked {
+        actor: request.actor().ok(),
+        target: request.path("appointmentId").map(Target::Appointment).or_else(|_| which(&request)).ok(),
+        route: request.route.name(),
+        origin: &request.origin,
+    };
+    app.calls.witness(asked, outcome).await
+}
+
+async fn answer(calls: &Calls, request: &Request) -> Result<Answer, Error> {
     match &request.route {
-        Route::Direct => act(calls, &request).await,
+        Route::Direct => act(calls, request).await,
         Route::Http(key) => match key.as_str() {
             "POST /appointments/{appointmentId}/call/attendees" => {
                 let target = Target::Appointment(request.path("appointmentId")?);
-                join(calls, &request, target).await
+                join(calls, request, target).await
             }
             "GET /appointments/{appointmentId}/call/attendees" => {
-                roster(calls, &request, request.path("appointmentId")?).await
+                roster(calls, request, request.path("appointmentId")?).await
             }
             "DELETE /appointments/{appointmentId}/call/attendees/me" => {
                 let target = Target::Appointment(request.path("appointmentId")?);
-                leave(calls, &request, target).await
+                leave(calls, request, target).await
             }
             _ => Err(Error::NotFound(reason::ROUTE_NOT_FOUND)),
         },

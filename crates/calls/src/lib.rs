@@ -1,17 +1,24 @@
 #![doc = include_str!("../README.md")]
 
 mod end;
+mod invite;
 mod join;
 mod leave;
+mod link;
 mod place;
+mod reconcile;
+mod refuse;
 pub mod request;
 mod roster;
 mod start;
 mod status;
 
 pub use end::Ended;
+pub use invite::{Invitations, InvitedAttendee, NotInvited};
 pub use leave::Left;
+pub use link::{Link, LinkBases};
 pub use place::Place;
+pub use refuse::Asked;
 pub use roster::{Roster, RosterAttendee};
 pub use start::{NewCall, Started};
 pub use status::{FeatureStatus, Status};

@@ -2,7 +2,7 @@
 
 use domain::Error;
 use domain::audit::Origin;
-use domain::call::{Actor, View};
+use domain::call::{self, Actor};
 use domain::error::reason;
 use domain::id::{AppointmentId, ChimeAttendeeId, SessionId, UserId};
 use domain::state::{ParticipantStatus, Role, SessionStatus};
@@ -66,13 +66,13 @@ impl Calls {
             return Err(Error::NotFound(reason::APPOINTMENT_NOT_FOUND));
         };
         let session = roster.view.session;
-        let members = View {
-            caller: roster.view.caller,
-            appointment: roster.view.appointment,
-            session: None,
-            me: None,
-        };
-        members.member()?;
+        let caller = roster.view.caller.as_ref();
+        let part =
+            caller.filter(|_| session.is_some_and(|session| session.status.is_open())).and_then(|caller| {
+                let own = roster.attendees.iter().find(|person| person.user_id == caller.id)?;
+                Some((own.role, own.status))
+            });
+        call::member(caller, roster.view.appointment.as_ref(), part)?;
         let session = session.ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
         let active = session.status == SessionStatus::Active;
         let attendees = roster.attendees.into_iter().map(|person| {

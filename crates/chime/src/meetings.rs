@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_chimesdkmeetings::Client;
@@ -11,6 +11,7 @@ use aws_sdk_chimesdkmeetings::types::CreateAttendeeRequestItem;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use domain::call::Attendee;
@@ -34,11 +35,14 @@ const TURN_PAUSE: Duration = Duration::from_millis(1000);
 /// Concurrent calls with one token can be told `ConflictException`; the other call is done soon.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(200);
 
-/// The meetings API, in every control region.
-#[derive(Debug)]
+/// For a run that must be over before the function's time is.
+const RUN_DEADLINE: Duration = Duration::from_secs(3);
+
+/// The meetings API, in every control region. Cheap to clone; clones share their clients.
+#[derive(Clone, Debug)]
 pub struct Meetings {
     sdk: SdkConfig,
-    clients: Mutex<HashMap<String, Client>>,
+    clients: Arc<Mutex<HashMap<String, Client>>>,
 }
 
 /// What a meeting is made from.
@@ -78,7 +82,7 @@ impl Meetings {
     /// Builds the client of the region the function runs in; those of other control regions are built on use.
     #[must_use]
     pub fn new(sdk: SdkConfig) -> Self {
-        let meetings = Self { sdk, clients: Mutex::default() };
+        let meetings = Self { sdk, clients: Arc::default() };
         if let Some(region) = meetings.sdk.region().cloned() {
             let _built = meetings.client(region.as_ref());
         }
@@ -159,20 +163,69 @@ impl Meetings {
         Ok(Attendee::new(raw.take()["Attendee"].take()))
     }
 
+    /// Makes attendees for several users in one call, 10 at most. Chime may make some and not others: who is not among
+    /// the answer got none. Two calls make two, so the caller stores and reuses what it got.
+    ///
+    /// # Errors
+    /// `NotFound` when the meeting is over.
+    pub async fn create_attendees(
+        &self,
+        control_region: &str,
+        meeting: ChimeMeetingId,
+        users: &[UserId],
+    ) -> Result<Vec<(UserId, Attendee)>, Error> {
+        let item =
+            |user: &UserId| CreateAttendeeRequestItem::builder().external_user_id(user.to_string()).build();
+        let items = users
+            .iter()
+            .map(item)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| Error::Refused { code: "incomplete".to_owned(), source: Box::new(error) })?;
+        let raw = RawAnswer::default();
+        let answer = in_turn(DEADLINE, || {
+            self.client(control_region)
+                .batch_create_attendee()
+                .meeting_id(meeting.to_string())
+                .set_attendees(Some(items.clone()))
+                .customize()
+                .interceptor(raw.clone())
+                .send()
+        })
+        .await?;
+        for error in answer.errors() {
+            tracing::warn!(
+                user = error.external_user_id(),
+                code = error.error_code(),
+                "chime made no attendee"
+            );
+        }
+        let made = match raw.take()["Attendees"].take() {
+            Value::Array(made) => made,
+            _ => Vec::new(),
+        };
+        let whose = |json: Value| Some((json["ExternalUserId"].as_str()?.parse().ok()?, Attendee::new(json)));
+        Ok(made.into_iter().filter_map(whose).collect())
+    }
+
     /// Whether Chime knows the meeting. Asking does not keep it alive.
     ///
     /// # Errors
     /// Everything but "no".
     pub async fn is_live(&self, control_region: &str, meeting: ChimeMeetingId) -> Result<bool, Error> {
-        let answer = in_turn(DEADLINE, || {
-            self.client(control_region).get_meeting().meeting_id(meeting.to_string()).send()
-        })
-        .await;
-        match answer {
-            Ok(_) => Ok(true),
-            Err(Error::NotFound) => Ok(false),
-            Err(error) => Err(error),
-        }
+        in_turn(DEADLINE, || self.client(control_region).get_meeting().meeting_id(meeting.to_string()).send())
+            .await
+            .map(|_| true)
+            .or_else(gone(false))
+    }
+
+    /// The same in a single request, for a caller that keeps to a rate of its own: a retry would not be counted.
+    ///
+    /// # Errors
+    /// Everything but "no".
+    pub async fn is_live_once(&self, control_region: &str, meeting: ChimeMeetingId) -> Result<bool, Error> {
+        let answer = self.client(control_region).get_meeting().meeting_id(meeting.to_string()).customize();
+        let answer = answer.config_override(once()).send().await.map_err(Error::of);
+        answer.map(|_| true).or_else(gone(false))
     }
 
     /// Ends a meeting. One that is over already is no error.
@@ -180,14 +233,22 @@ impl Meetings {
     /// # Errors
     /// When it may still live.
     pub async fn delete(&self, control_region: &str, meeting: ChimeMeetingId) -> Result<(), Error> {
-        let answer = in_turn(DEADLINE, || {
+        in_turn(DEADLINE, || {
             self.client(control_region).delete_meeting().meeting_id(meeting.to_string()).send()
         })
-        .await;
-        match answer {
-            Ok(_) | Err(Error::NotFound) => Ok(()),
-            Err(error) => Err(error),
-        }
+        .await
+        .map(drop)
+        .or_else(gone(()))
+    }
+
+    /// The same in a single request, for a caller that keeps to a rate of its own.
+    ///
+    /// # Errors
+    /// When it may still live.
+    pub async fn delete_once(&self, control_region: &str, meeting: ChimeMeetingId) -> Result<(), Error> {
+        let answer = self.client(control_region).delete_meeting().meeting_id(meeting.to_string()).customize();
+        let answer = answer.config_override(once()).send().await.map_err(Error::of);
+        answer.map(drop).or_else(gone(()))
     }
 
     /// Takes an attendee's token away. One that is gone already is no error.
@@ -208,10 +269,7 @@ impl Meetings {
                 .send()
         })
         .await;
-        match answer {
-            Ok(_) | Err(Error::NotFound) => Ok(()),
-            Err(error) => Err(error),
-        }
+        answer.map(drop).or_else(gone(()))
     }
 }
 
@@ -236,6 +294,20 @@ where
             outcome => return outcome,
         }
     }
+}
+
+/// What is gone is no failure where it is to be gone, or was asked after.
+fn gone<T>(answer: T) -> impl FnOnce(Error) -> Result<T, Error> {
+    move |error| match error {
+        Error::NotFound => Ok(answer),
+        error => Err(error),
+    }
+}
+
+/// One attempt, and no more.
+fn once() -> aws_sdk_chimesdkmeetings::config::Builder {
+    let timeouts = TimeoutConfig::builder().operation_timeout(RUN_DEADLINE).build();
+    aws_sdk_chimesdkmeetings::Config::builder().timeout_config(timeouts).retry_config(RetryConfig::disabled())
 }
 
 fn meeting(answer: &mut Value) -> Result<Meeting, Error> {

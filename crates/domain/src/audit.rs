@@ -109,6 +109,10 @@ pub enum Event {
     ParticipantJoined,
     /// Someone said that they leave.
     ParticipantLeft,
+    /// The provider gave someone a place in the call.
+    ParticipantInvited,
+    /// Somebody asked for what is not theirs.
+    AccessRefused,
 }
 
 impl Event {
@@ -122,6 +126,8 @@ impl Event {
             Self::CallEnded => "call.ended",
             Self::ParticipantJoined => "participant.joined",
             Self::ParticipantLeft => "participant.left",
+            Self::ParticipantInvited => "participant.invited",
+            Self::AccessRefused => "access.refused",
         }
     }
 }
@@ -130,6 +136,18 @@ impl Event {
 #[must_use]
 pub fn appointment_chain(appointment: crate::id::AppointmentId) -> String {
     format!("APPT#{appointment}")
+}
+
+/// The chain of what a user did outside of any appointment of theirs: what they were refused.
+#[must_use]
+pub fn actor_chain(user: crate::id::UserId) -> String {
+    format!("ACTOR#{user}")
+}
+
+/// The same for an account that is not known here, so has no id: by the SHA-256 of its subject, which may be an address.
+#[must_use]
+pub fn stranger_chain(subject: &str) -> String {
+    format!("ACTOR#sub:{:x}", Sha256::digest(subject.as_bytes()))
 }
 
 #[cfg(test)]
@@ -155,6 +173,14 @@ mod tests {
         let mut bytes = vec![0_u8; 32];
         bytes.extend_from_slice(b"APPT#a\0\0\0\0\0\0\0\x01{}");
         assert_eq!(entry_hash(&GENESIS, "APPT#a", 1, "{}"), Hash::from(Sha256::digest(&bytes)));
+    }
+
+    #[test]
+    fn an_unknown_account_leaves_no_personal_text() {
+        assert_eq!(
+            stranger_chain("abc"),
+            "ACTOR#sub:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
     }
 
     proptest! {

@@ -51,6 +51,38 @@ pub struct Appointment {
     pub video_enabled: bool,
     /// The provider's name, for the answer to its members only.
     pub provider_name: Option<String>,
+    /// When it is to begin, if the host has said.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub scheduled_start: Option<OffsetDateTime>,
+}
+
+impl Appointment {
+    /// What a user is in it by the host's word.
+    #[must_use]
+    pub fn role_of(&self, user: UserId) -> Option<Role> {
+        if self.provider_user_id == Some(user) {
+            Some(Role::Provider)
+        } else if self.patient_user_id == Some(user) {
+            Some(Role::Patient)
+        } else {
+            None
+        }
+    }
+
+    /// Whether there is a call to be had.
+    ///
+    /// # Errors
+    /// 409 for one that is cancelled or not held by video.
+    pub fn held_by_video(&self) -> Result<(), Error> {
+        let conflict = |reason| Err(Error::Conflict { reason, retry_after: None });
+        if !self.video_enabled {
+            conflict(reason::VIDEO_NOT_ENABLED)
+        } else if CANCELLED.contains(&self.status.as_str()) {
+            conflict(reason::APPOINTMENT_CANCELLED)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 /// The spellings of a cancelled appointment. The statement that opens a session refuses the same.
@@ -104,6 +136,8 @@ pub struct Session {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Participation {
+    /// As what.
+    pub role: Role,
     /// Where they stand.
     pub status: ParticipantStatus,
     /// Their attendee with its join token, as Chime gave it.
@@ -166,27 +200,92 @@ pub struct Member<'a> {
 }
 
 impl View {
-    /// Who asks, as a member of the appointment.
+    /// Who asks, as a member of the appointment: its provider, its patient, or an observer of its open call.
     ///
     /// # Errors
     /// 403 for an account that is not known and for people of other appointments, 404 for an appointment that is
     /// not there.
     pub fn member(&self) -> Result<Member<'_>, Error> {
-        let caller = self.caller.as_ref().ok_or(Error::Forbidden(reason::UNKNOWN_USER))?;
-        let appointment = self.appointment.as_ref().ok_or(Error::NotFound(reason::APPOINTMENT_NOT_FOUND))?;
-        let role = if appointment.provider_user_id == Some(caller.id) {
-            Role::Provider
-        } else if appointment.patient_user_id == Some(caller.id) {
-            Role::Patient
-        } else {
-            return Err(Error::Forbidden(reason::NOT_A_MEMBER));
-        };
-        Ok(Member { user: caller.id, role, appointment })
+        let open = self.session.as_ref().is_some_and(|session| session.status.is_open());
+        let part = self.me.as_ref().filter(|_| open).map(|me| (me.role, me.status));
+        member(self.caller.as_ref(), self.appointment.as_ref(), part)
     }
 
     /// The caller's stored attendee, if they may use it.
     #[must_use]
     pub fn attendee(&self) -> Option<&Attendee> {
         self.me.as_ref()?.attendee.as_ref()
+    }
+}
+
+/// A caller's place in an appointment, by the host's word or by their part in the open call. A role of the host's comes
+/// first, and a part in a call alone makes an observer only: who was the appointment's provider once is not any more.
+///
+/// # Errors
+/// As [`View::member`].
+pub fn member<'a>(
+    caller: Option<&Person>,
+    appointment: Option<&'a Appointment>,
+    part: Option<(Role, ParticipantStatus)>,
+) -> Result<Member<'a>, Error> {
+    let user = caller.ok_or(Error::Forbidden(reason::UNKNOWN_USER))?.id;
+    let appointment = appointment.ok_or(Error::NotFound(reason::APPOINTMENT_NOT_FOUND))?;
+    let role = match (appointment.role_of(user), part) {
+        (Some(role), _) => role,
+        // Who may not come again has nothing to look at either.
+        (None, Some((Role::Observer, ParticipantStatus::Removed))) => {
+            return Err(Error::Forbidden(reason::REMOVED_FROM_CALL));
+        }
+        (None, Some((Role::Observer, _))) => Role::Observer,
+        (None, Some((Role::Provider | Role::Patient, _)) | None) => {
+            return Err(Error::Forbidden(reason::NOT_A_MEMBER));
+        }
+    };
+    Ok(Member { user, role, appointment })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(n: u8) -> UserId {
+        format!("7d9f1c5e-0000-4000-8000-0000000000{n:02x}").parse().expect("a UUID")
+    }
+
+    fn told(n: u8, part: Option<(Role, ParticipantStatus)>) -> Result<Role, &'static str> {
+        let appointment = Appointment {
+            id: "7d9f1c5e-0000-4000-8000-0000000000a1".parse().expect("a UUID"),
+            provider_user_id: Some(user(1)),
+            patient_user_id: Some(user(2)),
+            status: "scheduled".to_owned(),
+            video_enabled: true,
+            provider_name: None,
+            scheduled_start: None,
+        };
+        let place = member(Some(&Person { id: user(n) }), Some(&appointment), part);
+        place.map(|member| member.role).map_err(|error| error.code())
+    }
+
+    #[test]
+    fn a_part_in_the_open_call_makes_an_observer_and_nothing_more() {
+        use ParticipantStatus::{Invited, Joined, Left, Removed};
+        assert_eq!(told(3, None), Err("NOT_A_MEMBER"));
+        for status in [Invited, Joined, Left] {
+            assert_eq!(told(3, Some((Role::Observer, status))), Ok(Role::Observer));
+        }
+        assert_eq!(told(3, Some((Role::Observer, Removed))), Err("REMOVED_FROM_CALL"));
+        for once in [Role::Provider, Role::Patient] {
+            assert_eq!(
+                told(3, Some((once, Joined))),
+                Err("NOT_A_MEMBER"),
+                "of an appointment that has changed hands"
+            );
+        }
+        assert_eq!(
+            told(1, Some((Role::Observer, Removed))),
+            Ok(Role::Provider),
+            "the host's word comes first"
+        );
+        assert_eq!(told(2, None), Ok(Role::Patient));
     }
 }

@@ -158,8 +158,11 @@ pub mod reason {
         NOT_A_MEMBER "This appointment belongs to others.";
         PATIENT_CANNOT_CREATE "Only the provider can start the call.";
         PATIENT_CANNOT_END "Only the provider can end the call.";
+        PROVIDER_ONLY "Only the provider can do this.";
         REMOVED_FROM_CALL "The provider has removed you from this call.";
         APPOINTMENT_NOT_FOUND "There is no such appointment.";
+        USER_NOT_FOUND "There is no such user.";
+        ATTENDEE_NOT_CREATED "The call has no room for them now.";
         APPOINTMENT_CANCELLED "The appointment is cancelled.";
         VIDEO_NOT_ENABLED "The appointment is not a video consultation.";
         ROUTE_NOT_FOUND "There is no such route.";

@@ -21,7 +21,10 @@ pub enum Leave<'a> {
 /// # Errors
 /// 403 for strangers, 404 where there never was a call or the caller was never in it.
 pub fn decide(view: &View) -> Result<Leave<'_>, Error> {
-    view.member()?;
+    // Who has a part in the call may say so after its end too, when an observer is no member any more.
+    if view.me.is_none() {
+        view.member()?;
+    }
     let session = view.session.as_ref().ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
     let me = view.me.as_ref().ok_or(Error::NotFound(reason::NOT_IN_CALL))?;
     let on = session.status == crate::state::SessionStatus::Active;

@@ -2,7 +2,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use crate::call::{Attendee, CANCELLED, Member, Session, View};
+use crate::call::{Attendee, Member, Session, View};
 use crate::error::{Error, reason};
 use crate::liveness;
 use crate::state::{ParticipantStatus, Role, SessionStatus};
@@ -75,12 +75,8 @@ pub fn may_start(view: &View) -> Result<Member<'_>, Error> {
 }
 
 fn why_not_opened(member: &Member<'_>) -> Error {
-    let conflict = |reason| Error::Conflict { reason, retry_after: None };
-    if !member.appointment.video_enabled {
-        conflict(reason::VIDEO_NOT_ENABLED)
-    } else if CANCELLED.contains(&member.appointment.status.as_str()) {
-        conflict(reason::APPOINTMENT_CANCELLED)
-    } else {
-        Error::internal("the provider's start opened no session")
+    match member.appointment.held_by_video() {
+        Err(conflict) => conflict,
+        Ok(()) => Error::internal("the provider's start opened no session"),
     }
 }

@@ -1,6 +1,7 @@
 //! Every call that a function made to a backend, in the order in which they arrived.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use serde::Serialize;
 
@@ -9,6 +10,8 @@ use serde::Serialize;
 pub struct Call {
     /// Counts from 1 without gaps.
     pub n: u64,
+    /// When it arrived, in milliseconds of the real clock since the log was made.
+    pub at_ms: u64,
     /// The calling function, by its crate's name.
     pub function: String,
     /// `chime`, `dynamodb`, `secretsmanager`, `postgres` ...
@@ -35,16 +38,26 @@ pub struct CallRequest {
 }
 
 /// The log of calls. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct CallLog(Arc<Mutex<Vec<Call>>>);
+#[derive(Clone, Debug)]
+pub struct CallLog {
+    calls: Arc<Mutex<Vec<Call>>>,
+    made: Instant,
+}
+
+impl Default for CallLog {
+    fn default() -> Self {
+        Self { calls: Arc::default(), made: Instant::now() }
+    }
+}
 
 impl CallLog {
     /// Records a call on its arrival, so that the order is that of arrival; the answer's status comes later.
     pub fn begin(&self, function: &str, service: &str, operation: &str, request: CallRequest) -> u64 {
-        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         let n = calls.len() as u64 + 1;
         calls.push(Call {
             n,
+            at_ms: u64::try_from(self.made.elapsed().as_millis()).unwrap_or(u64::MAX),
             function: function.to_owned(),
             service: service.to_owned(),
             operation: operation.to_owned(),
@@ -57,7 +70,7 @@ impl CallLog {
 
     /// Adds to the body of call `n` what was sent before its answer.
     pub fn append(&self, n: u64, body: &str) {
-        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         let place = usize::try_from(n).ok().and_then(|n| n.checked_sub(1));
         if let Some(call) = place.and_then(|place| calls.get_mut(place)) {
             call.request.body.push('\n');
@@ -67,7 +80,7 @@ impl CallLog {
 
     /// Records how call `n` was answered.
     pub fn end(&self, n: u64, allowed: bool, status: u16) {
-        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         let place = usize::try_from(n).ok().and_then(|n| n.checked_sub(1));
         if let Some(call) = place.and_then(|place| calls.get_mut(place)) {
             call.allowed = allowed;
@@ -78,7 +91,7 @@ impl CallLog {
     /// The calls after number `n`.
     #[must_use]
     pub fn since(&self, n: u64) -> Vec<Call> {
-        let calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         calls.iter().filter(|call| call.n > n).cloned().collect()
     }
 }

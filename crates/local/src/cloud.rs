@@ -64,6 +64,8 @@ pub struct Options {
     pub echo: bool,
     /// The limits of the Chime engine.
     pub chime: chime::Options,
+    /// Parameters of the templates, laid over those of `infra/params/local.json`.
+    pub parameters: BTreeMap<String, String>,
 }
 
 /// Why the cloud did not start.
@@ -357,7 +359,10 @@ pub const REGION: &str = "us-east-1";
 fn params(options: &Options) -> Result<BTreeMap<String, String>, StartError> {
     let path = options.workspace.join("infra/params/local.json");
     let text = std::fs::read_to_string(path).map_err(StartError::Parameters)?;
-    serde_json::from_str(&text).map_err(|error| StartError::Parameters(error.into()))
+    let mut params: BTreeMap<String, String> =
+        serde_json::from_str(&text).map_err(|error| StartError::Parameters(error.into()))?;
+    params.extend(options.parameters.clone());
+    Ok(params)
 }
 
 fn authorize(iam: Arc<Iam>) -> Authorize {

@@ -71,6 +71,7 @@ async fn run() -> Result<(), Failure> {
         auto_schedules: true,
         echo: true,
         chime: chime::Options::default(),
+        parameters: std::collections::BTreeMap::new(),
     };
     let cloud = tokio::select! {
         cloud = Cloud::start(options) => cloud?,

@@ -217,7 +217,7 @@ impl Stage {
     /// # Errors
     /// When it does not start.
     pub async fn with(chime: chime::Options) -> Outcome<Self> {
-        Self::start(chime, Host::default()).await
+        Self::set(chime, Host::default(), BTreeMap::new()).await
     }
 
     /// A cloud in whose database a host application has been before.
@@ -225,10 +225,20 @@ impl Stage {
     /// # Errors
     /// When it does not start.
     pub async fn on(host: Host) -> Outcome<Self> {
-        Self::start(chime::Options { rate: None, ..chime::Options::default() }, host).await
+        Self::set(chime::Options { rate: None, ..chime::Options::default() }, host, BTreeMap::new()).await
     }
 
-    async fn start(chime: chime::Options, host: Host) -> Outcome<Self> {
+    /// A cloud whose templates get other parameters than those of `infra/params/local.json`.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn with_parameters(parameters: &[(&str, &str)]) -> Outcome<Self> {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let chime = chime::Options { rate: None, ..chime::Options::default() };
+        Self::set(chime, Host::default(), parameters.iter().map(owned).collect()).await
+    }
+
+    async fn set(chime: chime::Options, host: Host, parameters: BTreeMap<String, String>) -> Outcome<Self> {
         let options = Options {
             workspace: workspace(),
             binaries: binaries()?,
@@ -238,6 +248,7 @@ impl Stage {
             auto_schedules: false,
             echo: false,
             chime,
+            parameters,
         };
         let cloud = Cloud::start(options).await?;
         Ok(Self {
@@ -309,6 +320,20 @@ impl Stage {
         body: impl Into<Bytes>,
     ) -> Outcome<Answer> {
         self.handle().request(method, path, token, body).await
+    }
+
+    /// A request without a body, with any headers.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn request_with(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Outcome<Answer> {
+        let mut request = Request::builder()
+            .method(Method::from_bytes(method.as_bytes())?)
+            .uri(format!("{}{path}", self.api));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.handle().send(request.body(Full::default())?).await
     }
 
     /// Invokes a function with an event, as `aws lambda invoke` does; the payload as it came.
@@ -384,8 +409,16 @@ impl Stage {
     /// # Errors
     /// When the table cannot be read or a payload is not JSON.
     pub fn audit_table(&self, appointment: &str) -> Outcome<Vec<Value>> {
+        self.audit_chain(&format!("APPT#{appointment}"))
+    }
+
+    /// The audit table's entries of any chain, as their payloads, in order.
+    ///
+    /// # Errors
+    /// When the table cannot be read or a payload is not JSON.
+    pub fn audit_chain(&self, chain: &str) -> Outcome<Vec<Value>> {
         let table = self.parts.plan.outputs.get("AuditTableName").ok_or("no audit table")?;
-        let items = self.parts.dynamodb.items(table, &format!("APPT#{appointment}"))?;
+        let items = self.parts.dynamodb.items(table, chain)?;
         items
             .iter()
             .map(|item| Ok(serde_json::from_str(item["payload"]["S"].as_str().ok_or("no payload")?)?))

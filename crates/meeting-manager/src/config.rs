@@ -1,6 +1,6 @@
 //! What the template says.
 
-use calls::Settings;
+use calls::{LinkBases, Settings};
 use runtime::{ConfigError, Env};
 
 /// The function's configuration.
@@ -12,6 +12,8 @@ pub struct Config {
     pub environment: String,
     /// What the installation decides about calls.
     pub calls: Settings,
+    /// Where links to a call lead.
+    pub links: LinkBases,
 }
 
 impl Config {
@@ -29,6 +31,7 @@ impl Config {
                 control_region: env.text("AWS_REGION"),
                 media_region: env.text("MEDIA_REGION"),
             },
+            links: LinkBases { deep: env.text("DEEP_LINK_BASE"), web: env.text("WEB_LINK_BASE") },
         };
         env.finish().map(|()| config)
     }

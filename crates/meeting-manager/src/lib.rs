@@ -5,24 +5,26 @@ mod wire;
 
 use std::sync::Arc;
 
-use calls::Calls;
 use calls::request::{EndOptions, JoinOptions, WhichCall};
+use calls::{Asked, Calls, LinkBases};
 use chime::Meetings;
 use domain::Error;
 use domain::call::Target;
 use domain::error::reason;
+use domain::id::AppointmentId;
 use runtime::{Answer, Request, Route, Trigger, secret_reader};
 use serde_json::json;
 use store::Store;
 
 pub use config::Config;
 
-use crate::wire::{Action, ActionBody, CreateBody, StartBody};
+use crate::wire::{Action, ActionBody, BatchJoinBody, CreateBody, LinkBody, StartBody};
 
 /// The function's backends.
 #[derive(Debug)]
 pub struct App {
     calls: Calls,
+    links: LinkBases,
 }
 
 impl App {
@@ -34,7 +36,10 @@ impl App {
         let sdk = runtime::sdk_config()?;
         let store =
             Store::connect(secret_reader(&sdk, &config.database_secret_arn), &config.environment).await;
-        Ok(Self { calls: Calls::new(store, Meetings::new(sdk), config.calls.clone()) })
+        Ok(Self {
+            calls: Calls::new(store, Meetings::new(sdk), config.calls.clone()),
+            links: config.links.clone(),
+        })
     }
 }
 
@@ -43,17 +48,36 @@ impl App {
 /// # Errors
 /// As the use case says; 404 for a route that is not this function's.
 pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
-    let request = match trigger {
-        Trigger::Request(request) => request,
-        Trigger::Schedule(_) => return Err(Error::NotFound(reason::ROUTE_NOT_FOUND)),
-    };
+    match trigger {
+        Trigger::Schedule(origin) => {
+            app.calls.reconcile(&origin).await?;
+            Ok(Answer::done())
+        }
+        Trigger::Request(request) => {
+            let outcome = answer(&app, &request).await;
+            let asked = Asked {
+                actor: request.actor().ok(),
+                target: request
+                    .path("appointmentId")
+                    .map(Target::Appointment)
+                    .or_else(|_| which(&request))
+                    .ok(),
+                route: request.route.name(),
+                origin: &request.origin,
+            };
+            app.calls.witness(asked, outcome).await
+        }
+    }
+}
+
+async fn answer(app: &App, request: &Request) -> Result<Answer, Error> {
     let calls = &app.calls;
     match &request.route {
-        Route::Direct => act(calls, &request).await,
+        Route::Direct => act(app, request).await,
         Route::Http(key) => match key.as_str() {
             "POST /appointments/{appointmentId}/call" => {
                 let body: StartBody = request.json()?;
-                start(calls, &request, &body.for_appointment(request.path("appointmentId")?)?).await
+                start(calls, request, &body.for_appointment(request.path("appointmentId")?)?).await
             }
             "GET /appointments/{appointmentId}/call" => {
                 let target = Target::Appointment(request.path("appointmentId")?);
@@ -61,9 +85,12 @@ pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
             }
             "DELETE /appointments/{appointmentId}/call" => {
                 let target = Target::Appointment(request.path("appointmentId")?);
-                end(calls, &request, target).await
+                end(calls, request, target).await
             }
-            "POST /meetings" => act(calls, &request).await,
+            "GET /appointments/{appointmentId}/call/link" => {
+                link(app, request, request.path("appointmentId")?).await
+            }
+            "POST /meetings" => act(app, request).await,
             "GET /health" => {
                 calls.health().await?;
                 Answer::json(200, &json!({ "status": "ok" }))
@@ -74,7 +101,8 @@ pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
 }
 
 /// The existing app's contract: one route, the action in the body.
-async fn act(calls: &Calls, request: &Request) -> Result<Answer, Error> {
+async fn act(app: &App, request: &Request) -> Result<Answer, Error> {
+    let calls = &app.calls;
     let ActionBody { action } = request.json()?;
     match action {
         Action::Create => {
@@ -92,6 +120,15 @@ async fn act(calls: &Calls, request: &Request) -> Result<Answer, Error> {
         }
         Action::End => end(calls, request, which(request)?).await,
         Action::GetStatus => Answer::json(200, &calls.status(request.actor()?, which(request)?).await?),
+        Action::GetLink => {
+            let LinkBody { appointment_id } = request.json()?;
+            link(app, request, appointment_id).await
+        }
+        Action::BatchJoin => {
+            let BatchJoinBody { appointment_id, user_ids } = request.json()?;
+            let invited = calls.invite(request.actor()?, appointment_id, &user_ids, &request.origin).await?;
+            Answer::json(200, &invited)
+        }
     }
 }
 
@@ -103,6 +140,10 @@ async fn start(calls: &Calls, request: &Request, new: &calls::NewCall) -> Result
 async fn end(calls: &Calls, request: &Request, target: Target) -> Result<Answer, Error> {
     let EndOptions { session_id } = request.json()?;
     Answer::json(200, &calls.end(request.actor()?, target, session_id, &request.origin).await?)
+}
+
+async fn link(app: &App, request: &Request, appointment: AppointmentId) -> Result<Answer, Error> {
+    Answer::json(200, &app.calls.link(request.actor()?, appointment, &app.links).await?)
 }
 
 fn which(request: &Request) -> Result<Target, Error> {

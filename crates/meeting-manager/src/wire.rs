@@ -2,7 +2,7 @@
 
 use calls::NewCall;
 use domain::Error;
-use domain::id::AppointmentId;
+use domain::id::{AppointmentId, UserId};
 use serde::Deserialize;
 
 /// What a body of `POST /meetings` wants.
@@ -14,6 +14,8 @@ pub(crate) enum Action {
     Leave,
     End,
     GetStatus,
+    GetLink,
+    BatchJoin,
 }
 
 #[derive(Debug, Deserialize)]
@@ -41,6 +43,21 @@ pub(crate) struct StartBody {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CreateBody {
     pub(crate) appointment_id: AppointmentId,
+}
+
+/// The body of the action `get-link`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LinkBody {
+    pub(crate) appointment_id: AppointmentId,
+}
+
+/// The body of the action `batch-join`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BatchJoinBody {
+    pub(crate) appointment_id: AppointmentId,
+    pub(crate) user_ids: Vec<UserId>,
 }
 
 impl StartBody {

@@ -20,6 +20,17 @@ pub enum Route {
     Direct,
 }
 
+impl Route {
+    /// As logs and the audit call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Http(key) => key,
+            Self::Direct => "direct",
+        }
+    }
+}
+
 /// A request. Who asks has been checked before: by the API's authorizer, or by IAM for a direct invocation.
 #[derive(Debug)]
 pub struct Request {

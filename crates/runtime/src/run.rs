@@ -13,7 +13,6 @@ use tracing::Instrument as _;
 use tracing_subscriber::EnvFilter;
 
 use crate::answer::{self, Answer};
-use crate::request::Route;
 use crate::trigger::Trigger;
 
 /// What is kept of an invocation's time for the answer to get out.
@@ -105,10 +104,7 @@ where
 
 fn route(trigger: &Result<Trigger, Error>) -> String {
     match trigger {
-        Ok(Trigger::Request(request)) => match &request.route {
-            Route::Http(key) => key.clone(),
-            Route::Direct => "direct".to_owned(),
-        },
+        Ok(Trigger::Request(request)) => request.route.name().to_owned(),
         Ok(Trigger::Schedule(_)) => "schedule".to_owned(),
         Err(_) => "unreadable".to_owned(),
     }

@@ -60,7 +60,7 @@ GRANT USAGE ON SCHEMA medzen, public TO medzen_functions;
 GRANT SELECT ON medzen.call_users, medzen.call_appointments TO medzen_functions;
 
 GRANT SELECT, INSERT ON public.video_call_sessions TO medzen_functions;
-GRANT UPDATE (status, attempt, attempt_by, meeting_id, meeting, updated_at, activated_at, last_left_at, checked_at,
+GRANT UPDATE (status, attempt, attempt_by, meeting_id, meeting, updated_at, activated_at, checked_at,
               ended_at, end_reason, ended_by, duration_seconds)
   ON public.video_call_sessions TO medzen_functions;
 CREATE POLICY functions ON public.video_call_sessions TO medzen_functions USING (true) WITH CHECK (true);

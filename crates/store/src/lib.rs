@@ -3,9 +3,12 @@
 pub mod audit;
 mod connection;
 mod error;
+pub mod invitations;
 #[cfg(feature = "migrations")]
 pub mod migrate;
 pub mod participants;
+pub mod reconcile;
+pub mod refusals;
 pub mod sessions;
 mod target;
 

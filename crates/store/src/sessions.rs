@@ -23,7 +23,7 @@ macro_rules! who_and_what {
   SELECT id FROM medzen.call_users WHERE id = $2::uuid
 ), appointment AS (
   SELECT a.id, a.provider_user_id, a.patient_user_id, coalesce(a.status, '') AS status,
-    coalesce(a.video_enabled, false) AS video_enabled, provider.display_name AS provider_name
+    coalesce(a.video_enabled, false) AS video_enabled, a.scheduled_start, provider.display_name AS provider_name
   FROM medzen.call_appointments a
   LEFT JOIN medzen.call_users provider ON provider.id = a.provider_user_id
   WHERE a.id = coalesce($3::uuid, (SELECT appointment_id FROM public.video_call_sessions WHERE meeting_id = $4))
@@ -39,7 +39,7 @@ macro_rules! view {
   'appointment', (
     SELECT json_build_object(
       'id', id, 'providerUserId', provider_user_id, 'patientUserId', patient_user_id, 'status', status,
-      'videoEnabled', video_enabled, 'providerName', provider_name)
+      'videoEnabled', video_enabled, 'providerName', provider_name, 'scheduledStart', scheduled_start)
     FROM appointment),
   'session', (
     SELECT json_build_object(
@@ -54,7 +54,7 @@ macro_rules! view {
         FROM public.video_call_participants p WHERE p.session_id = session.id AND p.status = 'joined'))
     FROM session),
   'me', (
-    SELECT json_build_object('status', p.status, 'attendee', token.attendee)
+    SELECT json_build_object('role', p.role, 'status', p.status, 'attendee', token.attendee)
     FROM session
     JOIN caller ON true
     JOIN public.video_call_participants p ON p.session_id = session.id AND p.user_id = caller.id

@@ -2,12 +2,17 @@
 
 mod access;
 mod chaos;
+mod gate;
 mod guide;
 mod invariants;
+mod invited;
 mod kill;
 mod logs;
 mod outage;
+mod outbox;
 mod permissions;
+mod reconcile;
+mod refusals;
 mod rejoin;
 mod start;
 mod trips;

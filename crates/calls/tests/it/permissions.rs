@@ -1,116 +1,81 @@
-//! The roles allow what is used and nothing else.
+//! Roles: what the templates allow is what the functions need, all of it and no more.
 
 use local::faults::{Fault, Kind};
-use local::testing::{Caller, Outcome, Stage};
+use local::testing::{Outcome, Stage};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
-/// Walks every path on which a function calls a backend, the rare ones included, and then asks the roles.
-#[tokio::test(flavor = "multi_thread")]
-async fn every_permission_of_the_templates_is_used_and_none_is_missing() -> Outcome {
-    let stage = Stage::new().await?;
-    for function in ["attendee", "meeting-manager"] {
-        several_devices_at_once(&stage, function).await?;
-        come_back_to_a_dead_meeting(&stage, function).await?;
-        end_while_it_is_made(&stage, function).await?;
-    }
-    run_schedules(&stage).await?;
-
-    let usage = stage.parts().iam_usage();
-    for (function, usage) in usage.as_object().ok_or("usage")? {
-        assert_eq!(usage["refused"], json!([]), "refused to {function}");
-        assert_eq!(usage["unused"], json!([]), "unused by {function}");
-    }
-    assert!(stage.parts().calls.since(0).iter().all(|call| call.allowed));
-    Ok(())
-}
-
-async fn run_schedules(stage: &Stage) -> Outcome {
-    for schedule in &stage.parts().plan.schedules {
-        stage.run_schedule(&schedule.function).await?;
-    }
-    Ok(())
-}
-
-/// A join by way of the function that is meant: both serve it.
-async fn join(function: &str, caller: &Caller, checked: bool) -> Outcome<local::testing::Answer> {
-    match function {
-        "attendee" => {
-            caller.ask("POST", "/appointments/{a}/call/attendees", &json!({ "checked": checked })).await
-        }
-        _ => {
-            let body = json!({ "action": "join", "appointmentId": caller.appointment, "checked": checked });
-            caller.ask("POST", "/meetings", &body).await
-        }
-    }
-}
-
-/// Attendees made in vain are taken back.
-async fn several_devices_at_once(stage: &Stage, function: &'static str) -> Outcome {
-    for _ in 0..10 {
-        let play = stage.play().await?;
-        play.provider.start().await?;
-        let watch = stage.watch();
-        let mut joins = JoinSet::new();
-        for _ in 0..8 {
-            let patient = play.patient.clone();
-            joins.spawn(async move { join(function, &patient, false).await });
-        }
-        while let Some(answer) = joins.join_next().await {
-            assert_eq!(answer??.brief(), "200");
-        }
-        assert_eq!(join(function, &play.patient, true).await?.brief(), "200", "asks GetMeeting");
-        if watch.count("DeleteAttendee") > 0 {
-            return Ok(());
-        }
-    }
-    Err("no two devices ever joined at the same moment".into())
-}
-
-/// A provider who comes back to a dead meeting gets a new one, whichever function they ask.
-async fn come_back_to_a_dead_meeting(stage: &Stage, function: &str) -> Outcome {
-    let play = stage.play().await?;
-    play.provider.start().await?;
-    stage.parts().clock.advance(330);
-    assert_eq!(join(function, &play.provider, false).await?.brief(), "200");
-    Ok(())
-}
-
-/// The end comes while the meeting is made: whoever makes it deletes it.
-async fn end_while_it_is_made(stage: &Stage, function: &'static str) -> Outcome {
-    let play = stage.play().await?;
-    play.provider.start().await?;
-    stage.parts().clock.advance(330);
+/// Puts a second on calls to Chime, so that two requests are at the same point.
+fn slow(stage: &Stage, operation: &str) {
     stage.parts().faults.add(Fault {
         service: "chime".to_owned(),
-        operation: Some("CreateMeetingWithAttendees".to_owned()),
-        function: Some(function.to_owned()),
+        operation: Some(operation.to_owned()),
+        function: None,
         kind: Kind::Latency,
-        nth: Some(1),
-        ms: Some(1500),
+        nth: None,
+        ms: Some(1000),
         times: None,
     });
-    let watch = stage.watch();
-    let provider = play.provider.clone();
-    let joining = tokio::spawn(async move { join(function, &provider, false).await });
-    while watch.count("CreateMeetingWithAttendees") == 0 {
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> Outcome {
+    let stage = Stage::new().await?;
+
+    // A call from its start to its end, with someone invited, and one that the reconciler closes.
+    let play = stage.play().await?;
+    play.provider.start().await?;
+    let guests =
+        json!({"action": "batch-join", "appointmentId": play.appointment, "userIds": [play.stranger.id]});
+    assert_eq!(play.provider.ask("POST", "/meetings", &guests).await?.brief(), "200");
+    play.provider.end().await?;
+    let play = stage.play().await?;
+    play.provider.start().await?;
+    stage.parts().clock.advance(301);
+    stage.run_schedule("meeting-manager").await?;
+
+    // Someone joins twice at once: one of the two attendees is taken back.
+    let join = |play: &local::testing::Play| json!({"action": "join", "appointmentId": play.appointment});
+    slow(&stage, "CreateAttendee");
+    let play = stage.play().await?;
+    play.provider.start().await?;
+    let body = join(&play);
+    let (one, two) = tokio::join!(
+        play.patient.ask("POST", "/meetings", &body),
+        play.patient.ask("POST", "/meetings", &body)
+    );
+    assert_eq!(one?.body["attendeeToken"], two?.body["attendeeToken"]);
+    let play = stage.play().await?;
+    play.provider.start().await?;
+    let (one, two) = tokio::join!(play.patient.join(), play.patient.join());
+    assert_eq!(one?.body["attendeeToken"], two?.body["attendeeToken"]);
+    stage.parts().faults.clear();
+
+    // The provider rejoins a call that is over, which starts a new one; it is ended while that is under way.
+    stage.parts().clock.advance(301);
+    slow(&stage, "CreateMeetingWithAttendees");
+    let rejoining = tokio::spawn({
+        let provider = play.provider.clone();
+        async move { provider.join().await }
+    });
+    let creating = format!(
+        "SELECT count(*)::text FROM video_call_sessions WHERE appointment_id = '{}' AND status = 'creating'",
+        play.appointment
+    );
+    while stage.sql(&creating).await? == "0" {
         tokio::task::yield_now().await;
     }
     assert_eq!(play.provider.end().await?.brief(), "200");
-    assert_eq!(joining.await??.brief(), "410 MEETING_EXPIRED");
-    stage.parts().faults.clear();
-    Ok(())
-}
+    assert_eq!(rejoining.await??.brief(), "410 MEETING_EXPIRED");
+    assert!(stage.live_meetings().is_empty());
 
-/// A role that lacks a permission is refused: without this the test above could not fail.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_no_role_allows_is_refused() -> Outcome {
-    let stage = Stage::new().await?;
-    let iam = &stage.parts().iam;
-    let meeting = "arn:aws:chime:us-east-1:000000000000:meeting/x";
-    let refused = !iam.check("audit", "chime:DeleteMeeting", Some(meeting), &[]).is_allowed();
-    assert!(refused, "audit has nothing to do with meetings");
-    let usage: Value = stage.parts().iam_usage();
-    assert_eq!(usage["audit"]["refused"], json!(["chime:DeleteMeeting"]));
+    stage.run_schedule("audit").await?;
+    let usage = stage.parts().iam_usage();
+    for (function, usage) in usage.as_object().ok_or("usage by function")? {
+        assert_eq!(
+            (&usage["unused"], &usage["refused"]),
+            (&json!([]), &Value::Array(Vec::new())),
+            "{function}"
+        );
+    }
     Ok(())
 }

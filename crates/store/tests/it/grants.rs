@@ -28,7 +28,7 @@ const GRANTS: &[&str] = &[
     "medzen_functions UPDATE medzen.video_call_attendee_tokens (attendee_id)",
     "medzen_functions UPDATE video_call_participants (duration_seconds, joined_at, left_at, status)",
     "medzen_functions UPDATE video_call_sessions (activated_at, attempt, attempt_by, checked_at, duration_seconds, end_reason, \
-     ended_at, ended_by, last_left_at, meeting, meeting_id, status, updated_at)",
+     ended_at, ended_by, meeting, meeting_id, status, updated_at)",
     "medzen_functions USAGE schema medzen",
 ];
 

@@ -1,0 +1,199 @@
+//! Reconcile: what requests left behind is finished, and what Chime ended unheard is closed.
+
+use std::time::Duration;
+
+use domain::Error;
+use domain::audit::Origin;
+use domain::id::ChimeMeetingId;
+use domain::reconcile::{self, Left, Mend};
+use domain::state::SessionStatus;
+use store::reconcile::{Fate, Mended, Outcome, PageSize};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout};
+use tracing::Instrument as _;
+
+use crate::Calls;
+
+/// A run begins nothing new after this, so that it is over, answers awaited and written, before the function's 20 s are:
+/// 12 s, 3 s for a call to Chime, 2.5 s for the last statement.
+const BEGINS_UNTIL: Duration = Duration::from_secs(12);
+
+/// Longer than a run may last and, reckoned from any moment of it, over before the run of the minute after.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// What is read at once. All of it fits into the time of a run.
+const PAGE: PageSize = PageSize { unfinished: 20, unasked: 10 };
+
+/// With two turns a page, and one to give the lease back, a run takes eleven turns at most.
+const MOST_PAGES: usize = 5;
+
+/// From Chime's answer to the next `GetMeeting`, so that any second sees two at most. A run asks for some twenty meetings:
+/// a hundred calls are asked for every five minutes, more of them less often.
+const ASK_EVERY: Duration = Duration::from_millis(500);
+
+/// The same for `DeleteMeeting`: of the ten requests a second that Chime allows an account, callers keep half.
+const END_EVERY: Duration = Duration::from_millis(200);
+
+/// A call that takes longer goes on beside the next one: one region that does not answer must not hold up the others.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// Keeps the distance between calls, on the real clock: Chime counts by it, whatever time a test has moved to.
+struct Pace {
+    next: Instant,
+    ends: Instant,
+}
+
+impl Pace {
+    /// The run before may have asked just now, in another environment.
+    fn begin(began: Instant) -> Self {
+        Self { next: began + ASK_EVERY, ends: began + BEGINS_UNTIL }
+    }
+
+    fn is_over(&self) -> bool {
+        Instant::now().max(self.next) >= self.ends
+    }
+
+    async fn turn(&self) {
+        sleep_until(self.next).await;
+    }
+
+    fn rest(&mut self, pause: Duration) {
+        self.next = Instant::now() + pause;
+    }
+}
+
+/// What a run did.
+#[derive(Default)]
+struct Totals {
+    pages: usize,
+    live: usize,
+    unknown: usize,
+    mended: Mended,
+}
+
+impl Totals {
+    fn count(&mut self, outcomes: &[Outcome], mended: Mended) {
+        let of = |fate| outcomes.iter().filter(|outcome| outcome.fate == fate).count();
+        self.pages += 1;
+        self.live += of(Fate::Live);
+        self.unknown += of(Fate::Unknown);
+        self.mended.ended += mended.ended;
+        self.mended.gone += mended.gone;
+        self.mended.abandoned += mended.abandoned;
+    }
+}
+
+impl Calls {
+    /// Mends sessions that nobody moves, as many as fit into a run, the oldest first. One run at a time; what is left over
+    /// is the next one's, and so is what Chime does not let be mended now.
+    ///
+    /// # Errors
+    /// 503 when the database is down. What was mended stays so.
+    pub async fn reconcile(&self, origin: &Origin) -> Result<(), Error> {
+        let began = Instant::now();
+        let mut pace = Pace::begin(began);
+        let mut totals = Totals::default();
+        for _ in 0..MOST_PAGES {
+            let until = origin.now + began.elapsed() + LEASE;
+            let Some(due) = self.store.reconcile_page(PAGE, until, origin).await? else {
+                tracing::info!("another run reconciles");
+                return Ok(());
+            };
+            let last = !is_full(&due);
+            let outcomes = self.mend(&due, &mut pace, origin).await;
+            if !outcomes.is_empty() {
+                totals.count(&outcomes, self.store.reconcile_settle(&outcomes, origin).await?);
+            }
+            if last || pace.is_over() {
+                break;
+            }
+        }
+        let Totals { pages, live, unknown, mended: Mended { ended, gone, abandoned } } = totals;
+        tracing::info!(ended, gone, abandoned, live, unknown, pages, "reconciled");
+        if let Err(error) = self.store.reconcile_release(origin).await {
+            // It lapses by itself before the next minute.
+            tracing::warn!(error = %error, "the reconciler's lease could not be given back");
+        }
+        Ok(())
+    }
+
+    /// Does what each session of a page needs. Sessions that the time does not allow for have no outcome.
+    async fn mend(&self, due: &[Left], pace: &mut Pace, origin: &Origin) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        let mut under_way = JoinSet::new();
+        for session in due {
+            let id = session.id;
+            let (meeting, ends) = match reconcile::decide(session, origin.now) {
+                Mend::Leave => continue,
+                Mend::Fail => {
+                    outcomes.push(Outcome { id, fate: Fate::Abandoned });
+                    continue;
+                }
+                Mend::FinishEnd(None) => {
+                    outcomes.push(Outcome { id, fate: Fate::Ended });
+                    continue;
+                }
+                Mend::FinishEnd(Some(meeting)) => (meeting, true),
+                Mend::Ask(meeting) => (meeting, false),
+            };
+            if pace.is_over() {
+                continue;
+            }
+            pace.turn().await;
+            let (meetings, region) = (self.meetings.clone(), session.control_region.clone());
+            let call = async move {
+                let fate = if ends {
+                    end(&meetings, &region, meeting).await
+                } else {
+                    ask(&meetings, &region, meeting).await
+                };
+                Outcome { id, fate: told(fate, id) }
+            };
+            under_way.spawn(call.in_current_span());
+            if let Ok(Some(done)) = timeout(SLOW, under_way.join_next()).await {
+                outcomes.extend(outcome(done));
+            }
+            pace.rest(if ends { END_EVERY } else { ASK_EVERY });
+        }
+        while let Some(done) = under_way.join_next().await {
+            outcomes.extend(outcome(done));
+        }
+        outcomes
+    }
+}
+
+/// Whether there may be more of either kind.
+fn is_full(due: &[Left]) -> bool {
+    let unasked = due.iter().filter(|session| session.status == SessionStatus::Active).count();
+    let reaches = |count: usize, most| i64::try_from(count).is_ok_and(|count| count >= most);
+    reaches(unasked, PAGE.unasked) || reaches(due.len() - unasked, PAGE.unfinished)
+}
+
+async fn end(
+    meetings: &chime::Meetings,
+    region: &str,
+    meeting: ChimeMeetingId,
+) -> Result<Fate, chime::Error> {
+    meetings.delete_once(region, meeting).await.map(|()| Fate::Ended)
+}
+
+async fn ask(
+    meetings: &chime::Meetings,
+    region: &str,
+    meeting: ChimeMeetingId,
+) -> Result<Fate, chime::Error> {
+    let live = meetings.is_live_once(region, meeting).await?;
+    Ok(if live { Fate::Live } else { Fate::Gone })
+}
+
+/// A failure stops nobody else's mending, so this is where it is logged.
+fn told(fate: Result<Fate, chime::Error>, session: domain::id::SessionId) -> Fate {
+    fate.unwrap_or_else(|error| {
+        tracing::warn!(session = %session, reason = error.reason(), "a session is left for the next run");
+        Fate::Unknown
+    })
+}
+
+fn outcome(done: Result<Outcome, JoinError>) -> Option<Outcome> {
+    done.inspect_err(|error| tracing::error!(error = %error, "the mending of a session broke off")).ok()
+}

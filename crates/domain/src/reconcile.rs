@@ -1,0 +1,115 @@
+//! What is to be done about a session that nobody moves any more.
+
+use serde::Deserialize;
+use time::{Duration, OffsetDateTime};
+
+use crate::id::{ChimeMeetingId, SessionId};
+use crate::state::SessionStatus;
+
+/// A start and an end take seconds; what has not moved for so long was left behind by a request that died.
+pub const STUCK: Duration = Duration::seconds(30);
+
+/// How long an active call goes on unasked. Chime ends a meeting that nobody is connected to after as long.
+pub const UNASKED: Duration = Duration::minutes(5);
+
+/// An open session, as a run of the reconciler sees it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Left {
+    /// Its id.
+    pub id: SessionId,
+    /// Its state.
+    pub status: SessionStatus,
+    /// The only region in which its meeting can be asked for or ended.
+    pub control_region: String,
+    /// Its meeting, once it is known.
+    pub meeting_id: Option<ChimeMeetingId>,
+    /// When its state, or the attempt to make its meeting, last moved.
+    #[serde(with = "time::serde::rfc3339")]
+    pub moved_at: OffsetDateTime,
+    /// When its meeting was last known to live: activated, left by someone, or asked for.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub lived_at: Option<OffsetDateTime>,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mend {
+    /// End its meeting, then the session. A session without a meeting has nothing to end in Chime.
+    FinishEnd(Option<ChimeMeetingId>),
+    /// It becomes failed. Its token is never replayed: nobody would be there to take the meeting, which ends by itself
+    /// after five minutes, its tokens never handed out.
+    Fail,
+    /// Ask Chime whether its meeting lives.
+    Ask(ChimeMeetingId),
+    /// It is in good hands, or over.
+    Leave,
+}
+
+/// Decides what a session needs.
+#[must_use]
+pub fn decide(session: &Left, now: OffsetDateTime) -> Mend {
+    let stuck = now - session.moved_at >= STUCK;
+    match session.status {
+        SessionStatus::Ending if stuck => Mend::FinishEnd(session.meeting_id),
+        SessionStatus::Creating if stuck => Mend::Fail,
+        SessionStatus::Active => {
+            let unasked = session.lived_at.is_none_or(|lived| now - lived >= UNASKED);
+            match session.meeting_id {
+                Some(meeting) if unasked => Mend::Ask(meeting),
+                _ => Mend::Leave,
+            }
+        }
+        SessionStatus::Creating | SessionStatus::Ending | SessionStatus::Ended | SessionStatus::Failed => {
+            Mend::Leave
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: OffsetDateTime = time::macros::datetime!(2026-11-20 12:00:00 UTC);
+
+    fn meeting() -> ChimeMeetingId {
+        "7d9f1c5e-0000-4000-8000-0000000000aa".parse().expect("a UUID")
+    }
+
+    fn session(status: SessionStatus, moved: i64, lived: Option<i64>) -> Left {
+        Left {
+            id: "7d9f1c5e-0000-4000-8000-000000000001".parse().expect("a UUID"),
+            status,
+            control_region: "us-east-1".to_owned(),
+            meeting_id: Some(meeting()),
+            moved_at: NOW - Duration::seconds(moved),
+            lived_at: lived.map(|seconds| NOW - Duration::seconds(seconds)),
+        }
+    }
+
+    #[test]
+    fn an_end_or_a_start_is_left_alone_for_thirty_seconds() {
+        for (status, mended) in
+            [(SessionStatus::Ending, Mend::FinishEnd(Some(meeting()))), (SessionStatus::Creating, Mend::Fail)]
+        {
+            assert_eq!(decide(&session(status, 29, None), NOW), Mend::Leave, "{status:?}");
+            assert_eq!(decide(&session(status, 30, None), NOW), mended, "{status:?}");
+            assert_eq!(decide(&session(status, -5, None), NOW), Mend::Leave, "{status:?} by another's clock");
+        }
+    }
+
+    #[test]
+    fn an_active_call_is_asked_for_every_five_minutes_however_long_ago_it_moved() {
+        let asked = |lived| decide(&session(SessionStatus::Active, 86_400, lived), NOW);
+        assert_eq!(asked(Some(299)), Mend::Leave);
+        assert_eq!(asked(Some(300)), Mend::Ask(meeting()));
+        assert_eq!(asked(None), Mend::Ask(meeting()));
+    }
+
+    #[test]
+    fn what_is_over_stays_over() {
+        for status in [SessionStatus::Ended, SessionStatus::Failed] {
+            assert_eq!(decide(&session(status, 86_400, None), NOW), Mend::Leave);
+        }
+    }
+}
