@@ -33,6 +33,12 @@ async fn f16_logs_are_json_lines_that_bear_no_token_no_name_and_no_sql() -> Outc
         play.provider.end().await?;
         stage.parts().faults.clear();
     }
+    // PostgreSQL would quote the refused row, the join token in it.
+    stage
+        .sql("ALTER TABLE medzen.video_call_attendee_tokens ADD CHECK (attendee_id = 'none') NOT VALID; SELECT 1")
+        .await?;
+    let refused = stage.play().await?;
+    assert_eq!(refused.provider.start().await?.brief(), "500 INTERNAL");
     let mut break_table =
         "ALTER TABLE video_call_participants RENAME COLUMN quality_metrics TO gone".to_owned();
     break_table
@@ -50,6 +56,8 @@ async fn f16_logs_are_json_lines_that_bear_no_token_no_name_and_no_sql() -> Outc
         ("a bearer token", play.patient.token.clone()),
         ("SQL", "SELECT".to_owned()),
         ("SQL", "UPDATE ".to_owned()),
+        ("a row", "JoinToken".to_owned()),
+        ("a row", "Failing row".to_owned()),
         ("SQL", "INSERT".to_owned()),
         ("SQL", "medzen.".to_owned()),
         ("a stack trace", "stack backtrace".to_owned()),

@@ -80,6 +80,41 @@ async fn a_chime_that_is_down_gives_503_and_the_same_start_works_later() -> Outc
     invariants::hold(&stage, &play.appointment).await
 }
 
+/// Chime's API may be down while the calls themselves go on: who was in one gets back in.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chime_api_that_is_down_keeps_nobody_out_of_a_running_call() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    let started = play.provider.start().await?;
+    let joined = play.patient.join().await?;
+    stage.parts().clock.advance(1200);
+    stage.fault("chime", None, Kind::Error, None);
+    assert_eq!(play.patient.join().await?.body, joined.body);
+    assert_eq!(play.provider.start().await?.body, started.body);
+    let checked = serde_json::json!({ "checked": true });
+    let asked = play.patient.ask("POST", "/appointments/{a}/call/attendees", &checked).await?;
+    assert_eq!(asked.brief(), "503 UNAVAILABLE", "who wants it checked hears that it cannot be");
+    Ok(())
+}
+
+/// A row that an operator holds locked: the caller hears 503, and what they heard stays true when the lock is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_was_given_up_does_not_take_effect_later() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    let started = play.provider.start().await?;
+    let lock = format!(
+        "BEGIN; SELECT id FROM video_call_sessions WHERE id = '{}' FOR UPDATE",
+        started.text("sessionId")
+    );
+    stage.sql(&lock).await?;
+    assert_eq!(play.provider.end().await?.brief(), "503 UNAVAILABLE");
+    stage.sql("COMMIT; SELECT 1").await?;
+    assert_eq!(play.provider.status().await?.body["callStatus"], "active");
+    assert_eq!(play.provider.end().await?.body["callStatus"], "ended");
+    invariants::hold(&stage, &play.appointment).await
+}
+
 fn pids(stage: &Stage) -> Vec<u64> {
     let environments = serde_json::json!(stage.parts().lambda.environments());
     environments

@@ -108,6 +108,14 @@ async fn a_checked_rejoin_asks_chime_first() -> Outcome {
     let ended = serde_json::from_value(json!({ "eventType": "chime:MeetingEnded" }))?;
     stage.parts().chime.event(&started.text("meetingId"), ended)?;
     assert_eq!(play.patient.join().await?.brief(), "200", "unchecked, it is still believed");
+    let watch = stage.watch();
+    assert_eq!(play.patient.ask("POST", path, &checked).await?.brief(), "200");
+    assert_eq!(
+        watch.operations(),
+        ["load_call"],
+        "asked a moment ago: one phone must not use up Chime's quota"
+    );
+    stage.parts().clock.advance(11);
     assert_eq!(play.patient.ask("POST", path, &checked).await?.brief(), "410 MEETING_EXPIRED");
     invariants::hold(&stage, &play.appointment).await
 }

@@ -75,6 +75,78 @@ async fn a_second_start_answers_the_same_place() -> Outcome {
     invariants::hold(&stage, &play.appointment).await
 }
 
+/// The existing app comes back by `create`: a return like any other, told in the audit and seen by everyone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_who_left_and_starts_again_is_back() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    let first = play.provider.start().await?;
+    assert_eq!(play.provider.leave().await?.brief(), "200");
+    assert_eq!(play.patient.status().await?.body["present"], serde_json::json!([]));
+
+    let again = play.provider.start().await?;
+    assert_eq!((again.status, &again.body), (200, &first.body), "the same place");
+    assert_eq!(play.patient.status().await?.body["present"], serde_json::json!([play.provider.id]));
+    assert_eq!(play.provider.leave().await?.text("message"), "You have left the call.");
+    stage.run_schedule("audit").await?;
+    let audit = stage.audit_table(&play.appointment)?;
+    let told: Vec<_> = audit.iter().filter_map(|entry| entry["event"].as_str()).collect();
+    assert_eq!(told, ["call.started", "participant.left", "participant.joined", "participant.left"]);
+    invariants::hold(&stage, &play.appointment).await
+}
+
+/// A double tap on "start", and then "end": the second start was waiting and must not bring the call back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_waited_does_not_bring_back_an_ended_call() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    play.provider.status().await?;
+    let watch = stage.watch();
+    stage.parts().faults.add(local::faults::Fault {
+        service: "chime".to_owned(),
+        operation: Some("CreateMeetingWithAttendees".to_owned()),
+        function: None,
+        kind: Kind::Latency,
+        nth: None,
+        ms: Some(1500),
+        times: None,
+    });
+    let mut starts = JoinSet::new();
+    for _ in 0..2 {
+        let provider = play.provider.clone();
+        starts.spawn(async move { provider.start().await });
+    }
+    while watch.count("start_call") < 2 || watch.count("CreateMeetingWithAttendees") == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(play.provider.end().await?.brief(), "200");
+    while let Some(start) = starts.join_next().await {
+        assert_eq!(start??.brief(), "410 MEETING_EXPIRED");
+    }
+    assert!(stage.live_meetings().is_empty());
+    assert_eq!(play.provider.status().await?.body["callStatus"], "ended");
+    invariants::hold(&stage, &play.appointment).await
+}
+
+/// Chime does not say how long it remembers a token, and nobody can be in a meeting that nobody was told of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_whose_token_is_too_old_opens_another_session() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    stage.fault("chime", Some("CreateMeetingWithAttendees"), Kind::Drop, None);
+    assert_eq!(play.provider.start().await?.brief(), "503 UNAVAILABLE");
+    stage.parts().faults.clear();
+    stage.parts().clock.advance(31);
+    let started = play.provider.start().await?;
+    assert_eq!(started.brief(), "201", "{:?}", started.body);
+    let sessions = format!(
+        "SELECT string_agg(status, ',' ORDER BY created_at) FROM video_call_sessions WHERE appointment_id = '{}'",
+        play.appointment
+    );
+    assert_eq!(stage.sql(&sessions).await?, "failed,active");
+    invariants::hold(&stage, &play.appointment).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_that_chime_refuses_leaves_nothing_open() -> Outcome {
     let stage =
