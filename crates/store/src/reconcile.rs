@@ -51,11 +51,13 @@ WITH outcome AS (
 ), changed AS (
   UPDATE public.video_call_sessions s
   SET status = CASE locked.fate WHEN 'abandoned' THEN 'failed' ELSE 'ended' END,
-      attempt_by = NULL, ended_at = $2, updated_at = $2,
+      attempt_by = NULL, updated_at = $2,
+      ended_at = CASE locked.fate WHEN 'ended' THEN s.updated_at ELSE $2 END,
       end_reason = coalesce(s.end_reason, CASE locked.fate
         WHEN 'abandoned' THEN 'start_abandoned' WHEN 'gone' THEN 'meeting_gone' ELSE 'ended_by_provider' END),
       duration_seconds = CASE WHEN locked.fate <> 'abandoned'
-        THEN greatest(0, floor(extract(epoch FROM $2 - coalesce(s.activated_at, $2))))::integer END
+        THEN greatest(0, floor(extract(epoch FROM
+          CASE locked.fate WHEN 'ended' THEN s.updated_at ELSE $2 END - coalesce(s.activated_at, $2))))::integer END
   FROM locked
   WHERE s.id = locked.id AND (
     (locked.fate = 'ended' AND s.status = 'ending')
@@ -64,9 +66,9 @@ WITH outcome AS (
   RETURNING s.*, locked.fate
 ), participant AS (
   UPDATE public.video_call_participants p
-  SET status = 'left', left_at = $2,
+  SET status = 'left', left_at = changed.ended_at,
       duration_seconds = p.duration_seconds
-        + greatest(0, floor(extract(epoch FROM $2 - coalesce(p.joined_at, $2))))::integer
+        + greatest(0, floor(extract(epoch FROM changed.ended_at - coalesce(p.joined_at, changed.ended_at))))::integer
   FROM changed
   WHERE p.session_id = changed.id AND p.status IN ('joined', 'waiting')
 ), noted AS (

@@ -168,21 +168,24 @@ SELECT json_build_object('seq', ",
     ")::text FROM changed"
 );
 
-/// Ends a session that is in the state `$2`, and everyone's part in it.
+/// Ends a session that is in the state `$2`, and everyone's part in it. A call was over when its end was asked for, however
+/// much later that is finished.
 const CLOSE: &str = concat!(
     "-- close
 WITH changed AS (
   UPDATE public.video_call_sessions
-  SET status = 'ended', attempt_by = NULL, ended_at = $3, updated_at = $3,
+  SET status = 'ended', attempt_by = NULL, updated_at = $3,
+      ended_at = CASE status WHEN 'ending' THEN updated_at ELSE $3 END,
       end_reason = coalesce(end_reason, $4), ended_by = coalesce(ended_by, $5::uuid),
-      duration_seconds = greatest(0, floor(extract(epoch FROM $3 - coalesce(activated_at, $3))))::integer
+      duration_seconds = greatest(0, floor(extract(epoch FROM
+        CASE status WHEN 'ending' THEN updated_at ELSE $3 END - coalesce(activated_at, $3))))::integer
   WHERE id = $1::uuid AND status = $2
   RETURNING *
 ), participant AS (
   UPDATE public.video_call_participants p
-  SET status = 'left', left_at = $3,
+  SET status = 'left', left_at = changed.ended_at,
       duration_seconds = p.duration_seconds
-        + greatest(0, floor(extract(epoch FROM $3 - coalesce(p.joined_at, $3))))::integer
+        + greatest(0, floor(extract(epoch FROM changed.ended_at - coalesce(p.joined_at, changed.ended_at))))::integer
   FROM changed
   WHERE p.session_id = changed.id AND p.status IN ('joined', 'waiting')
 )

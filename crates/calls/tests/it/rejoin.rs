@@ -134,9 +134,20 @@ async fn a_start_finishes_the_end_of_the_call_before() -> Outcome {
         "nobody joins a call that is ending"
     );
 
+    stage.parts().clock.advance(100);
+
     let second = play.provider.start().await?;
     assert_eq!(second.brief(), "201", "{:?}", second.body);
     assert_ne!(second.body["meetingId"], first.body["meetingId"]);
     assert_eq!(stage.live_meetings().len(), 1);
+    let duration = format!(
+        "SELECT duration_seconds < 60 FROM video_call_sessions WHERE id = '{}'",
+        first.text("sessionId")
+    );
+    assert_eq!(
+        stage.sql(&duration).await?,
+        "t",
+        "it was over when the provider asked, not when it was finished"
+    );
     invariants::hold(&stage, &play.appointment).await
 }
