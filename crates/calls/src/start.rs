@@ -10,7 +10,7 @@ use domain::error::reason;
 use domain::id::AppointmentId;
 use domain::start::{self, Start};
 use domain::state::SessionStatus;
-use store::sessions::NewSession;
+use store::NewSession;
 use tokio::time::{Instant, sleep};
 
 use crate::join::Attended;

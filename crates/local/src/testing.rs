@@ -372,6 +372,19 @@ impl Stage {
         });
     }
 
+    /// Makes calls to a backend take so much longer.
+    pub fn slow(&self, service: &str, operation: Option<&str>, ms: u64) {
+        self.parts.faults.add(Fault {
+            service: service.to_owned(),
+            operation: operation.map(str::to_owned),
+            function: None,
+            kind: Kind::Latency,
+            nth: None,
+            ms: Some(ms),
+            times: None,
+        });
+    }
+
     /// Calls to backends from now on.
     #[must_use]
     pub fn watch(&self) -> Watch<'_> {

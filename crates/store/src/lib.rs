@@ -11,6 +11,8 @@ pub mod reconcile;
 pub mod refusals;
 pub mod sessions;
 mod target;
+mod view;
 
 pub use connection::{ReadSecret, Store};
 pub use error::{Cause, Error};
+pub use view::NewSession;

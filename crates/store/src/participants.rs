@@ -221,8 +221,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn roster(&self, actor: &Actor, appointment: AppointmentId) -> Result<Option<Roster>, Error> {
-        let (subject, user) = crate::sessions::keys_of(actor);
-        let (appointment, _) = crate::sessions::keys_of_target(Target::Appointment(appointment));
+        let (subject, user) = crate::view::keys_of(actor);
+        let (appointment, _) = crate::view::keys_of_target(Target::Appointment(appointment));
         self.ask(ROSTER, &[(&subject, Type::TEXT), (&user, Type::TEXT), (&appointment, Type::TEXT)]).await
     }
 }

@@ -4,7 +4,8 @@ use domain::audit::{Event, Origin, stranger_chain};
 use domain::call::{Actor, Target};
 use tokio_postgres::types::{Json, Type};
 
-use crate::sessions::{Changed, keys_of, keys_of_target};
+use crate::sessions::Changed;
+use crate::view::{keys_of, keys_of_target};
 use crate::{Error, Store};
 
 /// How many entries an actor's refusals make in an hour. The rest is counted, and told by the next hour's first.

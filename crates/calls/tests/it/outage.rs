@@ -37,15 +37,7 @@ async fn a_database_that_hangs_gives_503_within_three_seconds() -> Outcome {
     let stage = Stage::new().await?;
     let play = stage.play().await?;
     assert_eq!(play.provider.status().await?.brief(), "200");
-    stage.parts().faults.add(local::faults::Fault {
-        service: "postgres".to_owned(),
-        operation: None,
-        function: None,
-        kind: Kind::Latency,
-        nth: None,
-        ms: Some(60_000),
-        times: None,
-    });
+    stage.slow("postgres", None, 60_000);
     // A bound of the answer's time, not of the machine's speed: the function gives up after 2.5 s.
     let began = Instant::now();
     let answer = timeout(Duration::from_secs(10), play.provider.status()).await??;

@@ -1,21 +1,7 @@
 //! Roles: what the templates allow is what the functions need, all of it and no more.
 
-use local::faults::{Fault, Kind};
 use local::testing::{Outcome, Stage};
 use serde_json::{Value, json};
-
-/// Puts a second on calls to Chime, so that two requests are at the same point.
-fn slow(stage: &Stage, operation: &str) {
-    stage.parts().faults.add(Fault {
-        service: "chime".to_owned(),
-        operation: Some(operation.to_owned()),
-        function: None,
-        kind: Kind::Latency,
-        nth: None,
-        ms: Some(1000),
-        times: None,
-    });
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> Outcome {
@@ -35,7 +21,7 @@ async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> Outcome {
 
     // Someone joins twice at once: one of the two attendees is taken back.
     let join = |play: &local::testing::Play| json!({"action": "join", "appointmentId": play.appointment});
-    slow(&stage, "CreateAttendee");
+    stage.slow("chime", Some("CreateAttendee"), 1000);
     let play = stage.play().await?;
     play.provider.start().await?;
     let body = join(&play);
@@ -52,7 +38,7 @@ async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> Outcome {
 
     // The provider rejoins a call that is over, which starts a new one; it is ended while that is under way.
     stage.parts().clock.advance(301);
-    slow(&stage, "CreateMeetingWithAttendees");
+    stage.slow("chime", Some("CreateMeetingWithAttendees"), 1000);
     let rejoining = tokio::spawn({
         let provider = play.provider.clone();
         async move { provider.join().await }

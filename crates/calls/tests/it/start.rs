@@ -102,15 +102,7 @@ async fn a_start_that_waited_does_not_bring_back_an_ended_call() -> Outcome {
     let play = stage.play().await?;
     play.provider.status().await?;
     let watch = stage.watch();
-    stage.parts().faults.add(local::faults::Fault {
-        service: "chime".to_owned(),
-        operation: Some("CreateMeetingWithAttendees".to_owned()),
-        function: None,
-        kind: Kind::Latency,
-        nth: None,
-        ms: Some(1500),
-        times: None,
-    });
+    stage.slow("chime", Some("CreateMeetingWithAttendees"), 1500);
     let mut starts = JoinSet::new();
     for _ in 0..2 {
         let provider = play.provider.clone();
@@ -187,15 +179,7 @@ async fn an_end_during_the_start_leaves_no_meeting() -> Outcome {
     let play = stage.play().await?;
     play.provider.status().await?;
     let watch = stage.watch();
-    stage.parts().faults.add(local::faults::Fault {
-        service: "chime".to_owned(),
-        operation: Some("CreateMeetingWithAttendees".to_owned()),
-        function: None,
-        kind: Kind::Latency,
-        nth: Some(1),
-        ms: Some(1500),
-        times: None,
-    });
+    stage.slow("chime", Some("CreateMeetingWithAttendees"), 1500);
     let provider = play.provider.clone();
     let starting = tokio::spawn(async move { provider.start().await });
     while watch.count("CreateMeetingWithAttendees") == 0 {

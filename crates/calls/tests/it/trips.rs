@@ -1,6 +1,5 @@
 //! How many sequential backend round trips a warm function makes, with 20 ms put on each so that none hides.
 
-use local::faults::{Fault, Kind};
 use local::testing::{Outcome, Stage};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -9,15 +8,7 @@ async fn each_use_case_keeps_its_budget_of_round_trips() -> Outcome {
     let warm = stage.play().await?;
     warm.provider.start().await?;
     warm.patient.join().await?;
-    stage.parts().faults.add(Fault {
-        service: "*".to_owned(),
-        operation: None,
-        function: None,
-        kind: Kind::Latency,
-        nth: None,
-        ms: Some(20),
-        times: None,
-    });
+    stage.slow("*", None, 20);
 
     let play = stage.play().await?;
     let watch = stage.watch();
