@@ -51,8 +51,8 @@ impl<'a> Story<'a> {
         Ok(answer)
     }
 
-    /// Ends the story: every file was told, and together they name every route that leads to the function and every
-    /// one of `actions`.
+    /// Ends the story: every file was told, and together they name every route that leads to the function, its schedule
+    /// if it has one, and every one of `actions`.
     ///
     /// # Panics
     /// When they do not.
@@ -67,7 +67,14 @@ impl<'a> Story<'a> {
         let without: Vec<_> = routes.iter().filter(|route| !keys.contains(route.as_str())).collect();
         assert!(without.is_empty(), "routes without a file in events/{}/: {without:?}", self.function);
 
-        let direct = |event: &Value| event["requestContext"].is_null();
+        let schedules = &self.stage.parts().plan.schedules;
+        if schedules.iter().any(|schedule| schedule.function == self.function) {
+            let mut told = self.told.iter().filter_map(|case| self.events.get(case));
+            let run = told.any(|event| event["detail-type"] == "Scheduled Event" && !event["time"].is_null());
+            assert!(run, "events/{}/ has no run of the function's schedule", self.function);
+        }
+
+        let direct = |event: &Value| event["requestContext"].is_null() && event["detail-type"].is_null();
         for (door, events) in [
             ("over HTTP", self.bodies(|event| event["routeKey"] == "POST /meetings")),
             ("by direct invocation", self.bodies(direct)),

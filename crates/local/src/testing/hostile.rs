@@ -52,12 +52,17 @@ pub enum Field {
     Word,
     /// A boolean.
     Flag,
+    /// A list of one to ten ids of users.
+    Ids,
 }
 
 impl Field {
     /// JSON values that the field must refuse, by name.
     #[must_use]
     pub fn refuses(self) -> Vec<(&'static str, String)> {
+        if self == Self::Ids {
+            return lists();
+        }
         let quoted = texts().into_iter().map(|(name, text)| (name, Value::from(text).to_string()));
         let mut values: Vec<_> = no_texts();
         values.extend(quoted);
@@ -70,6 +75,31 @@ impl Field {
         }
         values
     }
+}
+
+/// What is no list of one to ten ids. Of a list with a bad item the answer names the item.
+fn lists() -> Vec<(&'static str, String)> {
+    let id = |n: usize| json!(format!("00000000-0000-4000-8000-{n:012}"));
+    let ids = |count: usize| Value::from((1..=count).map(id).collect::<Vec<_>>()).to_string();
+    let mut values = no_texts();
+    values.retain(|(_, value)| !value.starts_with('['));
+    values.extend([
+        ("null", "null".into()),
+        ("an id that stands alone", id(1).to_string()),
+        ("ids in a text", json!(ids(2)).to_string()),
+        ("no id", "[]".into()),
+        ("11 ids", ids(11)),
+        ("10,000 ids", ids(10_000)),
+    ]);
+    values
+}
+
+/// JSON values that are no id of a list, the list's other ids being good.
+#[must_use]
+pub fn items() -> Vec<(&'static str, String)> {
+    let mut values = Field::Id.refuses();
+    values.push(("null", "null".into()));
+    values
 }
 
 /// A body that is wrong as a whole.

@@ -1,15 +1,16 @@
 //! Input that must be refused by name, without a trace.
 
 use bytes::Bytes;
-use local::testing::hostile::Field;
+use local::testing::hostile::{self, Field};
 use local::testing::{Outcome, Stage, refusals};
 use serde_json::{Value, json};
 
 /// The function's routes, and whether each reads a body.
-const ROUTES: [refusals::Route; 5] = [
+const ROUTES: [refusals::Route; 6] = [
     ("POST /appointments/{appointmentId}/call", true),
     ("GET /appointments/{appointmentId}/call", false),
     ("DELETE /appointments/{appointmentId}/call", true),
+    ("GET /appointments/{appointmentId}/call/link", false),
     ("POST /meetings", true),
     ("GET /health", false),
 ];
@@ -32,6 +33,8 @@ async fn a_bad_field_is_named_whatever_its_value() -> Outcome {
         (&idle, start, json!({}), ("enableRecording", Field::Flag)),
         (&idle, start, json!({}), ("enableTranscription", Field::Flag)),
         (&idle, start, json!({}), ("transcriptionLanguage", Field::Word)),
+        (&idle, start, json!({}), ("checked", Field::Flag)),
+        (&on, start, json!({}), ("checked", Field::Flag)),
         (&on, end, json!({}), ("sessionId", Field::Id)),
         (&on, act, json!({ "appointmentId": on.appointment }), ("action", Field::Word)),
         (&idle, act, json!({ "action": "create" }), ("appointmentId", Field::Id)),
@@ -55,9 +58,57 @@ async fn a_bad_field_is_named_whatever_its_value() -> Outcome {
         (&on, act, json!({ "action": "end" }), ("appointmentId", Field::Id)),
         (&on, act, json!({ "action": "end", "appointmentId": on.appointment }), ("sessionId", Field::Id)),
         (&on, act, json!({ "action": "get-status" }), ("appointmentId", Field::Id)),
+        (&on, act, json!({ "action": "create", "appointmentId": on.appointment }), ("checked", Field::Flag)),
+        (&on, act, json!({ "action": "get-link" }), ("appointmentId", Field::Id)),
+        (
+            &on,
+            act,
+            json!({ "action": "batch-join", "userIds": [on.patient.id] }),
+            ("appointmentId", Field::Id),
+        ),
+        (
+            &on,
+            act,
+            json!({ "action": "batch-join", "appointmentId": on.appointment }),
+            ("userIds", Field::Ids),
+        ),
     ] {
         refusals::field_refuses(&stage, play, route, &body, field).await?;
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_list_the_bad_id_is_named_and_nobody_is_invited() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    play.provider.start().await?;
+    let before = stage.census().await?;
+    let (appointment, patient, stranger) = (&play.appointment, &play.patient.id, &play.stranger.id);
+    for (what, item) in hostile::items() {
+        let body = format!(
+            r#"{{"action":"batch-join","appointmentId":"{appointment}","userIds":["{patient}",{item},"{stranger}"]}}"#
+        );
+        let answer = play.provider.ask_raw("POST", "/meetings", body).await?;
+        refusals::assert_refused(&answer, "422 userIds[1]", what);
+    }
+    let missing = json!({ "action": "batch-join", "appointmentId": appointment });
+    let answer = play.provider.ask("POST", "/meetings", &missing).await?;
+    refusals::assert_refused(&answer, "422 userIds", "none at all");
+    assert_eq!(stage.census().await?, before);
+
+    // The same id again is no mistake that needs telling: eleven that are two.
+    let mut ids = vec![patient; 6];
+    ids.extend([stranger; 5]);
+    let twice = json!({ "action": "batch-join", "appointmentId": appointment, "userIds": ids });
+    let answer = play.provider.ask("POST", "/meetings", &twice).await?;
+    assert_eq!(answer.brief(), "200", "{:?}", answer.body);
+    let invited = answer.body["attendees"].as_array().ok_or("no attendees")?;
+    let mut users: Vec<_> = invited.iter().filter_map(|attendee| attendee["userId"].as_str()).collect();
+    users.sort_unstable();
+    let mut expected = vec![patient.as_str(), stranger.as_str()];
+    expected.sort_unstable();
+    assert_eq!(users, expected, "each is invited once: {:?}", answer.body);
     Ok(())
 }
 
@@ -104,9 +155,15 @@ async fn ids_of_others_open_nothing() -> Outcome {
 
     // In the path it is they who are meant, whatever the body says.
     let own = json!({ "appointmentId": mine.appointment, "userId": theirs.provider.id });
-    for (method, body) in [("POST", own.clone()), ("GET", Value::Null), ("DELETE", own)] {
-        let answer = me.ask(method, &their_call, &body).await?;
-        assert_eq!(answer.brief(), "403 NOT_A_MEMBER", "{method}");
+    let their_link = format!("{their_call}/link");
+    for (method, path, body) in [
+        ("POST", &their_call, own.clone()),
+        ("GET", &their_call, Value::Null),
+        ("GET", &their_link, Value::Null),
+        ("DELETE", &their_call, own),
+    ] {
+        let answer = me.ask(method, path, &body).await?;
+        assert_eq!(answer.brief(), "403 NOT_A_MEMBER", "{method} {path}");
     }
     // In the body too, by appointment or by meeting, and the meeting counts where both are named.
     let of_meeting = json!({ "meetingId": others.text("meetingId"), "appointmentId": mine.appointment });
@@ -120,6 +177,14 @@ async fn ids_of_others_open_nothing() -> Outcome {
             let answer = me.ask("POST", "/meetings", &body).await?;
             assert_eq!(answer.brief(), "403 NOT_A_MEMBER", "{body}");
         }
+    }
+    // A link and an invitation are asked for by appointment alone.
+    for action in ["get-link", "batch-join"] {
+        let mut body = of_appointment.clone();
+        body["action"] = action.into();
+        body["userIds"] = json!([mine.provider.id]);
+        let answer = me.ask("POST", "/meetings", &body).await?;
+        assert_eq!(answer.brief(), "403 NOT_A_MEMBER", "{body}");
     }
     // A patient who names the provider stays the patient.
     let pretend = json!({ "userId": mine.provider.id, "role": "provider" });

@@ -37,6 +37,8 @@ async fn a_bad_event_is_refused_by_name() -> Outcome {
         (with("action", json!("a".repeat(10_000))), "422 action"),
         (with("appointmentId", json!("x' OR 'x'='x")), "422 appointmentId"),
         (with("enableRecording", json!("yes")), "422 enableRecording"),
+        (with("checked", json!("yes")), "422 checked"),
+        (with("action", json!("batch-join")), "422 userIds"),
     ] {
         let payload = stage.invoke("meeting-manager", &event).await?;
         let body: Value =
