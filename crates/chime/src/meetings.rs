@@ -31,7 +31,7 @@ const ATTEMPT: Duration = Duration::from_millis(2500);
 /// Chime allows an account 10 requests a second. A clinic whose calls all begin on the hour meets that limit: waiting a
 /// few seconds for one's turn is better than an error. The SDK retries three times and gives up within a second, as is
 /// right where Chime is down; a throttled call goes on asking until its deadline, at random moments up to so far apart.
-const TURN_PAUSE: Duration = Duration::from_millis(1000);
+const TURN_PAUSE: Duration = Duration::from_secs(1);
 /// Concurrent calls with one token can be told `ConflictException`; the other call is done soon.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -289,7 +289,7 @@ where
         match outcome {
             // With time left for one more attempt; else the caller hears "throttled" and not "no answer".
             Err(Error::Throttled(_)) if Instant::now() + pause + ATTEMPT < ends => {
-                tokio::time::sleep(pause).await
+                tokio::time::sleep(pause).await;
             }
             outcome => return outcome,
         }

@@ -161,11 +161,11 @@ impl Store {
 
     async fn open_with(&self, target: Arc<Target>) -> Result<Connection, Error> {
         let client = if let Some(tls) = target.tls.clone() {
-            let (client, driver) = target.config.connect(tls).await.map_err(refused)?;
+            let (client, driver) = target.config.connect(tls).await.map_err(|error| refused(&error))?;
             drive(driver);
             client
         } else {
-            let (client, driver) = target.config.connect(NoTls).await.map_err(refused)?;
+            let (client, driver) = target.config.connect(NoTls).await.map_err(|error| refused(&error))?;
             drive(driver);
             client
         };
@@ -173,8 +173,8 @@ impl Store {
     }
 }
 
-fn refused(error: tokio_postgres::Error) -> Error {
-    Error::Connection(Cause::from(&error))
+fn refused(error: &tokio_postgres::Error) -> Error {
+    Error::Connection(Cause::from(error))
 }
 
 /// Runs a connection until it closes. Its end shows in the client, where it is handled.

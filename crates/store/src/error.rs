@@ -67,7 +67,7 @@ fn certificate_refused(error: &(dyn std::error::Error + 'static)) -> bool {
     while let Some(at) = cause {
         // What is inside an io::Error is not among its sources, only what is inside that.
         let inside = at.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if inside.is_some_and(|inside| inside.is::<rustls::Error>()) {
+        if inside.is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>) {
             return true;
         }
         cause = at.source();
