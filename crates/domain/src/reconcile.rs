@@ -27,7 +27,7 @@ pub struct Left {
     /// When its state, or the attempt to make its meeting, last moved.
     #[serde(with = "time::serde::rfc3339")]
     pub moved_at: OffsetDateTime,
-    /// When its meeting was last known to live: activated, left by someone, or asked for.
+    /// When its meeting was last known to live: activated, or asked for.
     #[serde(with = "time::serde::rfc3339::option")]
     pub lived_at: Option<OffsetDateTime>,
 }
