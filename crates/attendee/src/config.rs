@@ -26,7 +26,7 @@ impl Config {
             environment: env.text("AWS_LAMBDA_LOG_STREAM_NAME"),
             calls: Settings {
                 external_id_prefix: env.text("EXTERNAL_ID_PREFIX"),
-                control_region: env.text("AWS_REGION"),
+                control_region: env.text("CONTROL_REGION"),
                 media_region: env.text("MEDIA_REGION"),
             },
         };

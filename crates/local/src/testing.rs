@@ -1,6 +1,7 @@
 //! What tests of the whole system stand on: a local cloud of their own, people who call the API, and a look at the
 //! outcomes. Every test has its own database; the PostgreSQL server is shared.
 
+mod door;
 mod events;
 pub mod hostile;
 mod masked;

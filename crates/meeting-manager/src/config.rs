@@ -28,7 +28,7 @@ impl Config {
             environment: env.text("AWS_LAMBDA_LOG_STREAM_NAME"),
             calls: Settings {
                 external_id_prefix: env.text("EXTERNAL_ID_PREFIX"),
-                control_region: env.text("AWS_REGION"),
+                control_region: env.text("CONTROL_REGION"),
                 media_region: env.text("MEDIA_REGION"),
             },
             links: LinkBases { deep: env.text("DEEP_LINK_BASE"), web: env.text("WEB_LINK_BASE") },

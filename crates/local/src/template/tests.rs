@@ -1,4 +1,6 @@
+mod effects;
 mod intrinsics;
+mod network;
 mod refusals;
 mod whole;
 

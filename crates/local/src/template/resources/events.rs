@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::error::TemplateError;
 use super::super::fields::Fields;
 use super::super::stack::Made;
-use super::{DESCRIPTION, ResourceType, effect, function, identity, of_type};
+use super::{DESCRIPTION, ResourceType, effect, function, identity, of_type, without_effect};
 use crate::plan::Schedule;
 
 const RULE: &str = "AWS::Events::Rule";
@@ -18,7 +18,7 @@ pub(super) const TYPES: &[ResourceType] = &[ResourceType {
         effect("ScheduleExpression"),
         effect("State"),
         effect("Targets.Arn"),
-        effect("Targets.Id"),
+        without_effect("Targets.Id", "a rule has one target here; it must be there"),
     ],
     identify: |naming, properties| {
         let name = properties.text("Name")?.unwrap_or_else(|| naming.short_name());

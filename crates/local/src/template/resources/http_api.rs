@@ -27,7 +27,7 @@ pub(super) const TYPES: &[ResourceType] = &[
             effect("CorsConfiguration.ExposeHeaders"),
             effect("CorsConfiguration.MaxAge"),
             DESCRIPTION,
-            effect("Name"),
+            without_effect("Name", "it is for people"),
             effect("ProtocolType"),
             TAGS,
         ],

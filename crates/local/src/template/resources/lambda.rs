@@ -14,6 +14,7 @@ const PERMISSION: &str = "AWS::Lambda::Permission";
 
 const OUR_BINARIES: &str = "functions run as the binaries that this workspace builds";
 const LOGS: &str = "logs go to the terminal";
+const OUR_MACHINE: &str = "functions run on this machine and reach the database from there";
 
 pub(super) const TYPES: &[ResourceType] = &[
     ResourceType {
@@ -38,6 +39,8 @@ pub(super) const TYPES: &[ResourceType] = &[
             TAGS,
             effect("Timeout"),
             without_effect("TracingConfig.Mode", "there is no X-Ray here"),
+            without_effect("VpcConfig.SecurityGroupIds", OUR_MACHINE),
+            without_effect("VpcConfig.SubnetIds", OUR_MACHINE),
         ],
         identify: |naming, properties| {
             let name = properties.text("FunctionName")?.unwrap_or_else(|| naming.short_name());

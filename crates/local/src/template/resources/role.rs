@@ -17,7 +17,7 @@ pub(super) const TYPES: &[ResourceType] = &[ResourceType {
         without_effect("MaxSessionDuration", "local credentials do not expire"),
         effect("Path"),
         effect("Policies.PolicyDocument"),
-        effect("Policies.PolicyName"),
+        without_effect("Policies.PolicyName", "it is for people; it must be there"),
         effect("RoleName"),
         TAGS,
     ],

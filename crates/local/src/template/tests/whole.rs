@@ -253,10 +253,13 @@ fn what_has_no_effect_is_listed_once_with_the_reason() -> Result<(), TemplateErr
     let plan = system().deploy()?;
     let listed: Vec<_> = plan.without_effect.iter().map(|it| it.property.as_str()).collect();
     let expected = [
+        "AWS::ApiGatewayV2::Api.Name",
         "AWS::ApiGatewayV2::Authorizer.Name",
         "AWS::DynamoDB::Table.SSESpecification.KMSMasterKeyId",
         "AWS::DynamoDB::Table.SSESpecification.SSEEnabled",
         "AWS::DynamoDB::Table.SSESpecification.SSEType",
+        "AWS::Events::Rule.Targets.Id",
+        "AWS::IAM::Role.Policies.PolicyName",
         "AWS::KMS::Key.DeletionPolicy",
         "AWS::KMS::Key.EnableKeyRotation",
         "AWS::Lambda::Function.Code",
