@@ -25,13 +25,17 @@ use crate::raw::RawAnswer;
 /// How long making a meeting may take in all, waiting one's turn included; the function has 20 s for the whole request.
 const CREATE_DEADLINE: Duration = Duration::from_secs(9);
 /// The same for the rest.
-const DEADLINE: Duration = Duration::from_secs(6);
+const DEADLINE: Duration = Duration::from_secs(8);
+/// Asking whether a meeting lives is a courtesy: who cannot be answered soon is believed.
+const ASK_DEADLINE: Duration = Duration::from_millis(2500);
 /// How long one attempt may take: a pooled connection that died is found out within this time.
 const ATTEMPT: Duration = Duration::from_millis(2500);
 /// Chime allows an account 10 requests a second. A clinic whose calls all begin on the hour meets that limit: waiting a
 /// few seconds for one's turn is better than an error. The SDK retries three times and gives up within a second, as is
 /// right where Chime is down; a throttled call goes on asking until its deadline, at random moments up to so far apart.
 const TURN_PAUSE: Duration = Duration::from_secs(1);
+/// What one more answer takes: with less time left, the caller hears "throttled" and not "no answer".
+const ANSWER: Duration = Duration::from_millis(500);
 /// Concurrent calls with one token can be told `ConflictException`; the other call is done soon.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -212,10 +216,12 @@ impl Meetings {
     /// # Errors
     /// Everything but "no".
     pub async fn is_live(&self, control_region: &str, meeting: ChimeMeetingId) -> Result<bool, Error> {
-        in_turn(DEADLINE, || self.client(control_region).get_meeting().meeting_id(meeting.to_string()).send())
-            .await
-            .map(|_| true)
-            .or_else(gone(false))
+        in_turn(ASK_DEADLINE, || {
+            self.client(control_region).get_meeting().meeting_id(meeting.to_string()).send()
+        })
+        .await
+        .map(|_| true)
+        .or_else(gone(false))
     }
 
     /// The same in a single request, for a caller that keeps to a rate of its own: a retry would not be counted.
@@ -287,8 +293,7 @@ where
         };
         let pause = TURN_PAUSE.mul_f64(fastrand::f64());
         match outcome {
-            // With time left for one more attempt; else the caller hears "throttled" and not "no answer".
-            Err(Error::Throttled(_)) if Instant::now() + pause + ATTEMPT < ends => {
+            Err(Error::Throttled(_)) if Instant::now() + pause + ANSWER < ends => {
                 tokio::time::sleep(pause).await;
             }
             outcome => return outcome,
