@@ -106,6 +106,8 @@ async fn fifty_calls_at_once_do_not_touch_each_other() -> Outcome {
         let stage = std::sync::Arc::clone(&stage);
         calls.spawn(async move {
             let play = stage.play().await?;
+            // A hundred environments begin here; that two cores may be late with that is not what this test is about.
+            let (_warm, _too) = tokio::join!(play.provider.status(), play.patient.roster());
             let started = play.provider.start().await?;
             assert_eq!(started.brief(), "201", "{:?}", started.body);
             let joined = play.patient.join().await?;

@@ -120,6 +120,30 @@ async fn a_checked_rejoin_asks_chime_first() -> Outcome {
     invariants::hold(&stage, &play.appointment).await
 }
 
+/// The end comes between a join's attendee and the statement that notes it: the statement must not let the join through.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_that_is_noted_after_the_end_is_refused() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    play.provider.start().await?;
+    play.patient.status().await?;
+    stage.slow("postgres", Some("join"), 1500);
+    let watch = stage.watch();
+    let patient = play.patient.clone();
+    let joining = tokio::spawn(async move { patient.join().await });
+    while watch.count("join") == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(play.provider.end().await?.brief(), "200");
+    assert_eq!(joining.await??.brief(), "404 NO_ACTIVE_CALL");
+    let handed_out = format!(
+        "SELECT count(*) FROM medzen.video_call_attendee_tokens WHERE user_id = '{}'",
+        play.patient.id
+    );
+    assert_eq!(stage.sql(&handed_out).await?, "0", "no token of a call that is over");
+    invariants::hold(&stage, &play.appointment).await
+}
+
 /// A session in `ending` whose end never finished must not stand in the way of the next call.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_finishes_the_end_of_the_call_before() -> Outcome {
