@@ -84,19 +84,13 @@ impl Calls {
                 Start::Create(session) => {
                     match self.make(session, &start::may_start(&view)?, origin).await? {
                         Making::Started(place) => return Ok(Started { new: true, place }),
-                        Making::LookAgain => match self.what_became_of(actor, session, target).await? {
-                            Some(view) => view,
-                            None => self.open(actor, new, origin).await?,
-                        },
+                        Making::LookAgain => self.what_became_of(session, actor, new, origin).await?,
                         Making::OpenAnew => self.open(actor, new, origin).await?,
                     }
                 }
                 Start::Wait(session) => {
                     self.wait(actor, target, session, origin).await?;
-                    match self.what_became_of(actor, session, target).await? {
-                        Some(view) => view,
-                        None => self.open(actor, new, origin).await?,
-                    }
+                    self.what_became_of(session, actor, new, origin).await?
                 }
                 Start::Check(_) => {
                     let live = self.check(&mut view, std::mem::take(&mut checked), origin).await?;
@@ -230,22 +224,22 @@ impl Calls {
         Ok(())
     }
 
-    /// Looks at what became of a session that this request made or waited for. None: it failed, so another is to be
-    /// opened.
+    /// Looks at what became of a session that this request made or waited for. Where it failed, another is opened.
     ///
     /// # Errors
     /// 410 when it was ended meanwhile: a start that was under way must not bring back a call that the provider ended.
     async fn what_became_of(
         &self,
-        actor: &Actor,
         session: &Session,
-        target: Target,
-    ) -> Result<Option<View>, Error> {
-        let view = self.look(actor, target, Some(session.id)).await?;
+        actor: &Actor,
+        new: &NewCall,
+        origin: &Origin,
+    ) -> Result<View, Error> {
+        let view = self.look(actor, Target::Appointment(new.appointment), Some(session.id)).await?;
         match view.session.as_ref().map(|session| session.status) {
-            Some(SessionStatus::Creating | SessionStatus::Active | SessionStatus::Ending) => Ok(Some(view)),
+            Some(SessionStatus::Creating | SessionStatus::Active | SessionStatus::Ending) => Ok(view),
             Some(SessionStatus::Ended) => Err(Error::Gone(reason::MEETING_EXPIRED)),
-            Some(SessionStatus::Failed) | None => Ok(None),
+            Some(SessionStatus::Failed) | None => self.open(actor, new, origin).await,
         }
     }
 
