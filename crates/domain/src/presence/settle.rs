@@ -1,0 +1,78 @@
+//! What a participant's row says after the events were read: the later word counts, Chime's or the person's own.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::Person;
+use crate::state::ParticipantStatus;
+
+/// How someone stands in a call, by their row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Standing {
+    /// Where they stand.
+    pub status: ParticipantStatus,
+    /// When they last came: asked to join, or connected.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub joined_at: Option<OffsetDateTime>,
+    /// When they last left: said so, or lost their last connection.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub left_at: Option<OffsetDateTime>,
+    /// How long they had been in the call when they last left, in seconds.
+    pub duration_seconds: i32,
+}
+
+/// How someone stands by their row and by Chime's events. `over`: when the call ended, if it did.
+///
+/// Chime knows when somebody was connected, so the duration is Chime's as soon as it told of one connection. Where they stand
+/// now is by the later word: who asked to come back a moment ago is not gone because their old connection is given up only
+/// now, and who said that they leave is not here again because the connection outlived the word.
+#[must_use]
+pub fn settle(row: &Standing, person: &Person, over: Option<OffsetDateTime>) -> Standing {
+    let (Some(last), Some(heard)) = (person.intervals.last(), person.heard_ms.and_then(at)) else {
+        return *row;
+    };
+    if !is_about_presence(row.status) {
+        return *row;
+    }
+    let own_word = if row.status == ParticipantStatus::Joined { row.joined_at } else { row.left_at };
+    let own_is_later = over.is_none() && own_word.is_some_and(|own| own > heard);
+    let (from, until) = (at(last.from_ms), last.to_ms.and_then(at));
+    let status = match row.status {
+        // Whatever their connection did since.
+        ParticipantStatus::Removed => ParticipantStatus::Removed,
+        status if own_is_later => status,
+        _ if until.is_none() => ParticipantStatus::Joined,
+        _ => ParticipantStatus::Left,
+    };
+    let here = status == ParticipantStatus::Joined;
+    let (joined_at, left_at) = match until {
+        None => (from, row.left_at),
+        Some(_) if own_is_later => (row.joined_at, row.left_at),
+        Some(_) => (from, until),
+    };
+    // What lasts is not counted yet: a row tells how long somebody had been there when they last came.
+    let counted_to = match (until, left_at) {
+        (Some(_), _) => i64::MAX,
+        (None, Some(left)) if !here => ms(left).max(last.from_ms),
+        (None, _) => last.from_ms,
+    };
+    let seconds = person.connected_ms(counted_to) / 1000;
+    Standing { status, joined_at, left_at, duration_seconds: i32::try_from(seconds).unwrap_or(i32::MAX) }
+}
+
+/// The states in which a connection tells something. A connection of somebody who never was let in cannot be.
+const fn is_about_presence(status: ParticipantStatus) -> bool {
+    match status {
+        ParticipantStatus::Joined | ParticipantStatus::Left | ParticipantStatus::Removed => true,
+        ParticipantStatus::Invited | ParticipantStatus::Waiting | ParticipantStatus::Failed => false,
+    }
+}
+
+fn at(ms: i64) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()
+}
+
+fn ms(at: OffsetDateTime) -> i64 {
+    i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,337 @@
+//! The fold against histories of all kinds, and against a slow reference that plays each second.
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use time::Duration;
+
+use super::*;
+use crate::state::ParticipantStatus;
+
+fn user(n: u8) -> UserId {
+    format!("7d9f1c5e-0000-4000-8000-0000000000{n:02x}").parse().expect("a UUID")
+}
+
+/// An event of person `n` on their device `d`, at a second.
+fn device(kind: Kind, n: u8, d: u8, second: i64) -> Event {
+    Event {
+        id: format!("{kind:?}-{n}-{d}-{second}"),
+        kind,
+        at_ms: second * 1000,
+        attendee_id: Some(format!("attendee-{n}-{d}")),
+        external_user_id: Some(user(n).to_string()),
+    }
+}
+
+fn told(kind: Kind, n: u8, second: i64) -> Event {
+    device(kind, n, 0, second)
+}
+
+fn ended(second: i64) -> Event {
+    Event {
+        id: format!("ended-{second}"),
+        kind: Kind::MeetingEnded,
+        at_ms: second * 1000,
+        attendee_id: None,
+        external_user_id: None,
+    }
+}
+
+fn seconds(presence: &Presence, n: u8, now: i64) -> i64 {
+    presence.people.get(&user(n)).map_or(0, |person| person.connected_ms(now * 1000) / 1000)
+}
+
+use Kind::{AttendeeDeleted, AttendeeDropped, AttendeeJoined, AttendeeLeft};
+
+#[test]
+fn a_reconnect_counts_as_two_connections_and_leaves_out_the_gap() {
+    let presence = fold(
+        &[
+            told(AttendeeJoined, 1, 100),
+            told(AttendeeDropped, 1, 200),
+            told(AttendeeJoined, 1, 230),
+            told(AttendeeLeft, 1, 300),
+        ],
+        None,
+    );
+    let person = &presence.people[&user(1)];
+    assert_eq!((person.connections, person.drops, person.since_ms()), (2, 1, None));
+    assert_eq!(seconds(&presence, 1, 1_000), 170);
+}
+
+#[test]
+fn f23_left_before_joined_and_doubles_make_no_count_go_below_zero() {
+    let history = [
+        told(AttendeeLeft, 1, 160),
+        told(AttendeeJoined, 1, 100),
+        told(AttendeeLeft, 1, 160),
+        told(AttendeeLeft, 2, 90),
+        told(AttendeeJoined, 2, 120),
+    ];
+    let presence = fold(&history, None);
+    assert_eq!(seconds(&presence, 1, 1_000), 60);
+    assert_eq!(presence.people[&user(1)].since_ms(), None);
+    assert_eq!(presence.people[&user(2)].since_ms(), Some(120_000), "who left before came back");
+    assert_eq!(presence.greatest_at_once, 2);
+}
+
+#[test]
+fn a_second_device_throws_the_first_one_out_and_the_person_stays() {
+    let history =
+        [told(AttendeeJoined, 1, 100), told(AttendeeJoined, 1, 200), told(AttendeeLeft, 1, 202)];
+    let presence = fold(&history, None);
+    assert_eq!(presence.people[&user(1)].since_ms(), Some(100_000), "the second device is still there");
+    let then = [&history[..], &[told(AttendeeLeft, 1, 300)]].concat();
+    assert_eq!(seconds(&fold(&then, None), 1, 1_000), 200, "until it leaves too");
+}
+
+#[test]
+fn two_attendees_of_one_person_are_one_person() {
+    let history = [
+        device(AttendeeJoined, 1, 0, 100),
+        device(AttendeeJoined, 1, 1, 150),
+        device(AttendeeLeft, 1, 0, 200),
+        device(AttendeeLeft, 1, 1, 260),
+    ];
+    let presence = fold(&history, None);
+    assert_eq!(seconds(&presence, 1, 1_000), 160, "the union, not the sum of 210");
+    assert_eq!(presence.greatest_at_once, 1);
+}
+
+#[test]
+fn a_departure_that_never_came_does_not_swallow_the_next_one() {
+    // Lost: the departure before the second joining.
+    let history =
+        [told(AttendeeJoined, 1, 100), told(AttendeeJoined, 1, 400), told(AttendeeLeft, 1, 500)];
+    assert_eq!(fold(&history, None).people[&user(1)].since_ms(), None);
+}
+
+#[test]
+fn a_missing_departure_is_closed_by_the_end_of_the_meeting() {
+    let history = [told(AttendeeJoined, 1, 100), ended(700)];
+    assert_eq!(seconds(&fold(&history, None), 1, 10_000), 600);
+    assert_eq!(seconds(&fold(&history, Some(650_000)), 1, 10_000), 550, "or of the call, if that was before");
+    assert_eq!(seconds(&fold(&history[..1], Some(650_000)), 1, 10_000), 550);
+}
+
+#[test]
+fn nobody_comes_after_the_end_nor_with_a_deleted_attendee() {
+    let late = [ended(100), told(AttendeeJoined, 1, 100), told(AttendeeJoined, 2, 150)];
+    assert!(fold(&late, None).people.values().all(|person| person.intervals.is_empty()));
+    let deleted =
+        [told(AttendeeJoined, 1, 100), told(AttendeeDeleted, 1, 150), told(AttendeeJoined, 1, 160)];
+    assert_eq!(seconds(&fold(&deleted, None), 1, 1_000), 50);
+}
+
+#[test]
+fn recorders_and_screen_shares_are_no_persons() {
+    let mut share = told(AttendeeJoined, 1, 100);
+    share.attendee_id = Some("attendee-1-0#content".to_owned());
+    let mut recorder = told(AttendeeJoined, 2, 100);
+    recorder.external_user_id = Some("aws:MediaPipeline-7d9f1c5e".to_owned());
+    assert_eq!(fold(&[share, recorder], None).people.len(), 0);
+}
+
+#[test]
+fn who_leaves_as_another_comes_was_not_there_with_them() {
+    let history = [told(AttendeeJoined, 1, 100), told(AttendeeLeft, 1, 200), told(AttendeeJoined, 2, 200)];
+    assert_eq!(fold(&history, None).greatest_at_once, 1);
+}
+
+mod rows {
+    use time::OffsetDateTime;
+
+    use super::*;
+
+    fn at(second: i64) -> OffsetDateTime {
+        OffsetDateTime::UNIX_EPOCH + Duration::seconds(second)
+    }
+
+    fn row(status: ParticipantStatus, joined: i64, left: Option<i64>, duration_seconds: i32) -> Standing {
+        Standing { status, joined_at: Some(at(joined)), left_at: left.map(at), duration_seconds }
+    }
+
+    fn settled(row: &Standing, history: &[Event]) -> Standing {
+        settle(row, &fold(history, None).people[&user(1)], None)
+    }
+
+    #[test]
+    fn who_asked_and_connected_is_there_since_the_connection() {
+        let asked = row(ParticipantStatus::Joined, 98, None, 0);
+        let there = settled(&asked, &[told(AttendeeJoined, 1, 100)]);
+        assert_eq!(there, row(ParticipantStatus::Joined, 100, None, 0));
+        let gone = settled(&there, &[told(AttendeeJoined, 1, 100), told(AttendeeDropped, 1, 160)]);
+        assert_eq!(gone, row(ParticipantStatus::Left, 100, Some(160), 60));
+    }
+
+    #[test]
+    fn who_comes_back_is_not_gone_because_the_old_connection_ends_late() {
+        let back = row(ParticipantStatus::Joined, 170, Some(150), 50);
+        let history = [told(AttendeeJoined, 1, 100), told(AttendeeDropped, 1, 165)];
+        assert_eq!(settled(&back, &history), row(ParticipantStatus::Joined, 170, Some(150), 65));
+    }
+
+    #[test]
+    fn who_said_that_they_leave_is_gone_even_if_the_connection_lasts() {
+        let left = row(ParticipantStatus::Left, 98, Some(160), 62);
+        let lasting = [told(AttendeeJoined, 1, 100)];
+        assert_eq!(settled(&left, &lasting), row(ParticipantStatus::Left, 100, Some(160), 60));
+        let again = [told(AttendeeJoined, 1, 100), told(AttendeeJoined, 1, 200)];
+        assert_eq!(settled(&left, &again).status, ParticipantStatus::Joined, "they are back, on any device");
+    }
+
+    #[test]
+    fn the_removed_stay_removed() {
+        let removed = row(ParticipantStatus::Removed, 100, Some(150), 50);
+        let settled = settled(&removed, &[told(AttendeeJoined, 1, 100), told(AttendeeDropped, 1, 151)]);
+        assert_eq!(settled.status, ParticipantStatus::Removed);
+        assert_eq!(settled.duration_seconds, 51);
+    }
+
+    #[test]
+    fn a_second_reading_changes_nothing() {
+        let history = [told(AttendeeJoined, 1, 100), told(AttendeeDropped, 1, 160)];
+        for before in [
+            row(ParticipantStatus::Joined, 98, None, 0),
+            row(ParticipantStatus::Joined, 300, None, 0),
+            row(ParticipantStatus::Left, 98, Some(300), 0),
+            row(ParticipantStatus::Removed, 98, Some(120), 0),
+            row(ParticipantStatus::Waiting, 98, None, 0),
+        ] {
+            let once = settled(&before, &history);
+            assert_eq!(settled(&once, &history), once, "{before:?}");
+        }
+    }
+}
+
+/// Plays a history second by second, with the devices that are connected as a list: another way to the same answer.
+mod reference {
+    use super::*;
+
+    struct Device {
+        /// When a newer one took its place.
+        replaced: Option<i64>,
+    }
+
+    pub(super) struct Played {
+        pub(super) seconds: BTreeMap<UserId, i64>,
+        pub(super) greatest: usize,
+    }
+
+    pub(super) fn play(history: &[Event], over: Option<i64>, until: i64) -> Played {
+        let end = history.iter().filter(|e| e.kind == Kind::MeetingEnded).map(|e| e.at_ms / 1000).min();
+        let end = [end, over].into_iter().flatten().min().unwrap_or(i64::MAX);
+        let mut devices: BTreeMap<(UserId, String), (Vec<Device>, bool)> = BTreeMap::new();
+        let mut played = Played { seconds: BTreeMap::new(), greatest: 0 };
+        for second in 0..until.min(end) {
+            for kind in [AttendeeJoined, AttendeeLeft, AttendeeDropped, AttendeeDeleted] {
+                let mut whose: Vec<(UserId, String)> = history
+                    .iter()
+                    .filter(|event| event.kind == kind && event.at_ms == second * 1000)
+                    .filter_map(|event| Some((event.person()?, event.attendee_id.clone()?)))
+                    .collect();
+                whose.sort();
+                whose.dedup();
+                for key in whose {
+                    let (connected, deleted) = devices.entry(key).or_default();
+                    match kind {
+                        AttendeeJoined if !*deleted => {
+                            if let Some(newest) = connected.last_mut() {
+                                newest.replaced = Some(second);
+                            }
+                            connected.push(Device { replaced: None });
+                        }
+                        AttendeeJoined => {}
+                        AttendeeDeleted => {
+                            connected.clear();
+                            *deleted = true;
+                        }
+                        _ => {
+                            let fresh = |device: &Device| {
+                                device.replaced.is_none_or(|at| (second - at) * 1000 <= SUPERSEDED_MS)
+                            };
+                            connected.retain(fresh);
+                            if connected.len() == 1 {
+                                connected.clear();
+                            } else if !connected.is_empty() {
+                                connected.remove(0);
+                            }
+                        }
+                    }
+                }
+            }
+            let here: BTreeSet<UserId> = devices
+                .iter()
+                .filter(|(_, (connected, _))| connected.iter().any(|device| device.replaced.is_none()))
+                .map(|((user, _), _)| *user)
+                .collect();
+            played.greatest = played.greatest.max(here.len());
+            for user in here {
+                *played.seconds.entry(user).or_default() += 1;
+            }
+        }
+        played
+    }
+}
+
+const UNTIL: i64 = 400;
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let kind = prop_oneof![
+        6 => Just(AttendeeJoined),
+        3 => Just(AttendeeLeft),
+        3 => Just(AttendeeDropped),
+        1 => Just(AttendeeDeleted),
+        1 => Just(Kind::AttendeeVideoStarted),
+        1 => Just(Kind::MeetingEnded),
+    ];
+    (kind, 0_u8..4, 0_u8..2, 0_i64..UNTIL).prop_map(|(kind, n, d, second)| match kind {
+        Kind::MeetingEnded => ended(200 + second / 2),
+        kind => device(kind, n, d, second),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+    #[test]
+    fn any_order_and_any_repetition_tell_the_same(
+        history in prop::collection::vec(any_event(), 0..24),
+        shuffled in Just(()).prop_perturb(|(), mut random| {
+            std::array::from_fn::<u64, 40, _>(|_| random.random())
+        }),
+        again in prop::collection::vec(any::<Index>(), 0..12),
+        over in prop::option::of(0_i64..UNTIL),
+    ) {
+        let over_ms = over.map(|second| second * 1000);
+        let expected = fold(&history, over_ms);
+        let mut disturbed = history.clone();
+        if !history.is_empty() {
+            disturbed.extend(again.iter().map(|index| index.get(&history).clone()));
+        }
+        let mut keyed: Vec<(u64, Event)> = disturbed
+            .into_iter()
+            .enumerate()
+            .map(|(i, event)| (shuffled[i % shuffled.len()].rotate_left(u32::try_from(i).unwrap_or(0)), event))
+            .collect();
+        keyed.sort_by_key(|(key, _)| *key);
+        let disturbed: Vec<Event> = keyed.into_iter().map(|(_, event)| event).collect();
+        prop_assert_eq!(fold(&disturbed, over_ms), expected.clone());
+        let mut backwards = disturbed;
+        backwards.reverse();
+        prop_assert_eq!(fold(&backwards, over_ms), expected);
+    }
+
+    #[test]
+    fn the_fold_equals_the_slow_reference(
+        history in prop::collection::vec(any_event(), 0..24),
+        over in prop::option::of(0_i64..UNTIL),
+    ) {
+        let fast = fold(&history, over.map(|second| second * 1000));
+        let slow = reference::play(&history, over, UNTIL);
+        for n in 0..4 {
+            let expected = slow.seconds.get(&user(n)).copied().unwrap_or(0);
+            prop_assert_eq!(seconds(&fast, n, UNTIL), expected, "person {}", n);
+        }
+        prop_assert_eq!(fast.greatest_at_once, slow.greatest);
+    }
+}
