@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use calls::request::{JoinOptions, WhichCall};
 use calls::{Asked, Calls};
-use chime::Meetings;
+use chime::{Meetings, event};
 use domain::Error;
 use domain::call::Target;
 use domain::error::reason;
@@ -46,7 +46,7 @@ pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
     let request = match trigger {
         Trigger::Request(request) => request,
         Trigger::Schedule(_) => return Err(Error::NotFound(reason::ROUTE_NOT_FOUND)),
-        Trigger::Messages(messages) => return Ok(hear(&messages)),
+        Trigger::Messages(messages) => return Ok(hear(&app.calls, &messages).await),
     };
     let outcome = answer(&app.calls, &request).await;
     let asked = Asked {
@@ -58,9 +58,13 @@ pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
     app.calls.witness(asked, outcome).await
 }
 
-/// Chime's events: taken, and nothing done with them yet.
-fn hear(messages: &Messages) -> Answer {
-    messages.answer(messages.list.iter().map(|_| Ok(())))
+/// Chime's events of meetings and those in them.
+async fn hear(calls: &Calls, messages: &Messages) -> Answer {
+    let heard = messages.list.iter().map(|message| {
+        let runtime::Envelope { id, detail_type, region, detail, .. } = &message.event;
+        event::read(event::Envelope { id, detail_type, region, detail: detail.get() })
+    });
+    messages.answer(calls.hear(heard.collect(), &messages.origin).await)
 }
 
 async fn answer(calls: &Calls, request: &Request) -> Result<Answer, Error> {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod end;
+mod events;
 mod invite;
 mod join;
 mod leave;

@@ -1,4 +1,5 @@
-//! Reconcile: what requests left behind is finished, and what Chime ended unheard is closed.
+//! Reconcile: what requests left behind is finished, what Chime ended unheard is closed, meetings that nobody owns are
+//! ended, and events are read again where something came between.
 
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use domain::audit::Origin;
 use domain::id::ChimeMeetingId;
 use domain::reconcile::{self, Left, Mend};
 use domain::state::SessionStatus;
+use store::orphans::Orphaned;
 use store::reconcile::{Fate, Mended, Outcome, PageSize};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -24,8 +26,18 @@ const LEASE: Duration = Duration::from_secs(30);
 /// What is read at once. All of it fits into the time of a run.
 const PAGE: PageSize = PageSize { unfinished: 20, unasked: 10 };
 
-/// With two turns a page, and one to give the lease back, a run takes eleven turns at most.
+/// With two turns a page, two each for orphans and for events that are read again, one to prune and one to give the lease
+/// back, a run takes sixteen turns at most.
 const MOST_PAGES: usize = 5;
+
+/// How many meetings that nobody owns a run ends at most.
+const MOST_ORPHANS: i64 = 10;
+
+/// How many sessions have their events read again in a run.
+const MOST_UNREAD: i64 = 50;
+
+/// How many old events and meetings a run drops.
+const MOST_PRUNED: i64 = 1000;
 
 /// From Chime's answer to the next `GetMeeting`, so that any second sees two at most. A run asks for some twenty meetings:
 /// a hundred calls are asked for every five minutes, more of them less often.
@@ -69,6 +81,7 @@ struct Totals {
     live: usize,
     unknown: usize,
     mended: Mended,
+    orphans: u32,
 }
 
 impl Totals {
@@ -108,13 +121,50 @@ impl Calls {
                 break;
             }
         }
-        let Totals { pages, live, unknown, mended: Mended { ended, gone, abandoned } } = totals;
-        tracing::info!(ended, gone, abandoned, live, unknown, pages, "reconciled");
+        totals.orphans = self.end_orphans(&mut pace, origin).await?;
+        let unread = self.read_again(origin).await?;
+        self.store.prune_events(MOST_PRUNED, origin.now).await?;
+        let Totals { pages, live, unknown, mended: Mended { ended, gone, abandoned }, orphans } = totals;
+        // A metric filter counts `mended` and `gone`: the template says where.
+        let mended = ended + gone + abandoned + orphans;
+        tracing::info!(mended, ended, gone, abandoned, orphans, live, unknown, unread, pages, "reconciled");
         if let Err(error) = self.store.reconcile_release(origin).await {
             // It lapses by itself before the next minute.
             tracing::warn!(error = %error, "the reconciler's lease could not be given back");
         }
         Ok(())
+    }
+
+    /// Ends meetings that no open session owns, as far as the time allows, and answers how many.
+    async fn end_orphans(&self, pace: &mut Pace, origin: &Origin) -> Result<u32, Error> {
+        let prefix = &self.settings.external_id_prefix;
+        let mut outcomes = Vec::new();
+        for orphan in self.store.orphan_meetings(prefix, MOST_ORPHANS, origin.now).await? {
+            if pace.is_over() {
+                break;
+            }
+            pace.turn().await;
+            let meeting_id = orphan.meeting_id;
+            let outcome = timeout(SLOW, self.meetings.delete_once(&orphan.control_region, meeting_id)).await;
+            let ended = matches!(outcome, Ok(Ok(())));
+            if !ended {
+                tracing::warn!(meeting = %meeting_id, "a meeting that nobody owns is left for the next run");
+            }
+            outcomes.push(Orphaned { meeting_id, ended });
+            pace.rest(END_EVERY);
+        }
+        if outcomes.is_empty() {
+            return Ok(0);
+        }
+        Ok(self.store.settle_orphans(&outcomes, prefix, origin).await?)
+    }
+
+    /// Reads events again where a session ended or began since they were read. What others change meanwhile is the next
+    /// run's.
+    async fn read_again(&self, origin: &Origin) -> Result<usize, Error> {
+        let unread = self.store.unread_events(MOST_UNREAD).await?;
+        let changed = self.settle(&unread, origin).await?;
+        Ok(unread.len() - changed.len())
     }
 
     /// Does what each session of a page needs. Sessions that the time does not allow for have no outcome.

@@ -46,6 +46,10 @@ pub struct RosterAttendee {
     pub left_at: Option<OffsetDateTime>,
     /// How long they have been in the call, in seconds.
     pub duration_seconds: i64,
+    /// How often a connection of theirs began, by Chime's word.
+    pub connections: i32,
+    /// How often one was lost.
+    pub drops: i32,
     /// What they may send and receive, as Chime calls it.
     pub capabilities: Value,
 }
@@ -88,6 +92,8 @@ impl Calls {
                 joined_at: person.joined_at,
                 left_at: person.left_at,
                 duration_seconds: i64::from(person.duration_seconds) + since.max(0),
+                connections: person.connections,
+                drops: person.drops,
                 capabilities: json!({"Audio": "SendReceive", "Video": "SendReceive", "Content": "SendReceive"}),
             }
         });

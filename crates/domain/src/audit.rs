@@ -113,6 +113,18 @@ pub enum Event {
     ParticipantLeft,
     /// The provider gave someone a place in the call.
     ParticipantInvited,
+    /// Chime saw someone connect.
+    ParticipantConnected,
+    /// Chime saw someone's connection end.
+    ParticipantDisconnected,
+    /// Chime lost someone's connection.
+    ParticipantDropped,
+    /// Someone began to share their screen.
+    ContentStarted,
+    /// Someone's screen is shared no more.
+    ContentStopped,
+    /// A meeting that no call owned was ended; nobody was given a token of it.
+    MeetingUnowned,
     /// Somebody asked for what is not theirs.
     AccessRefused,
 }
@@ -129,6 +141,12 @@ impl Event {
             Self::ParticipantJoined => "participant.joined",
             Self::ParticipantLeft => "participant.left",
             Self::ParticipantInvited => "participant.invited",
+            Self::ParticipantConnected => "participant.connected",
+            Self::ParticipantDisconnected => "participant.disconnected",
+            Self::ParticipantDropped => "participant.dropped",
+            Self::ContentStarted => "content.started",
+            Self::ContentStopped => "content.stopped",
+            Self::MeetingUnowned => "meeting.unowned_ended",
             Self::AccessRefused => "access.refused",
         }
     }

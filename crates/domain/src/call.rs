@@ -128,6 +128,11 @@ pub struct Session {
     pub ended_at: Option<OffsetDateTime>,
     /// How long it was active, in seconds.
     pub duration_seconds: Option<i32>,
+    /// How many are connected, by Chime's word.
+    pub connected: i32,
+    /// When the last of them went, by Chime's word.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub emptied_at: Option<OffsetDateTime>,
     /// Who is in it.
     pub present: Vec<UserId>,
 }

@@ -5,8 +5,8 @@ use time::{Duration, OffsetDateTime};
 use crate::call::Session;
 
 /// Chime ends a meeting that nobody is in after five minutes, counted from its start if nobody came (Chime SDK developer
-/// guide, "Meeting lifecycle"). One minute is kept for clocks and delays. That someone told us that they leave proves
-/// nothing: they may have been cut off long before.
+/// guide, "Meeting lifecycle"). One minute is kept for clocks and delays. It counts from when Chime saw the last one go; that
+/// someone told us that they leave proves nothing, for they may have been cut off long before.
 pub const BELIEVED: Duration = Duration::minutes(4);
 
 /// How long an answer of Chime's is believed.
@@ -16,7 +16,10 @@ pub const CHECKED: Duration = Duration::seconds(10);
 #[must_use]
 pub fn known(session: &Session, now: OffsetDateTime) -> bool {
     let within = |since: Option<OffsetDateTime>, span| since.is_some_and(|since| now - since < span);
-    within(session.activated_at, BELIEVED) || checked_just_now(session, now)
+    session.connected > 0
+        || within(session.activated_at, BELIEVED)
+        || within(session.emptied_at, BELIEVED)
+        || checked_just_now(session, now)
 }
 
 /// Whether Chime must be asked before the stored meeting is answered.

@@ -8,6 +8,7 @@
 //! and a client that reconnects may be back before its old connection is given up. Either way a departure follows that is not
 //! the person's, and it is left out of account if it comes within [`SUPERSEDED`] of the newer connection.
 
+mod reading;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -17,8 +18,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::UserId;
+use crate::id::{ChimeMeetingId, UserId};
 
+pub use reading::{Entry, History, Participant, Person as PersonReading, Reading, Stored, read};
 pub use settle::{Standing, settle};
 
 /// How long after a newer connection the departure of the older one is waited for. It is a matter of seconds; a departure
@@ -119,6 +121,19 @@ pub struct Event {
     pub attendee_id: Option<String>,
     /// Whom the attendee was made for: a user of ours, or `aws:MediaPipeline...`.
     pub external_user_id: Option<String>,
+}
+
+/// An event, and which meeting it is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The meeting.
+    pub meeting: ChimeMeetingId,
+    /// What it was called when it was made, where the event bears it.
+    pub external_meeting_id: Option<String>,
+    /// The only region in which it can be changed.
+    pub control_region: String,
+    /// What happened.
+    pub event: Event,
 }
 
 impl Event {

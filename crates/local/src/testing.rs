@@ -4,6 +4,7 @@
 mod callers;
 mod door;
 mod events;
+mod heard;
 pub mod hostile;
 mod masked;
 mod reaper;
@@ -12,6 +13,7 @@ pub mod refusals;
 use callers::Handle;
 pub use callers::{Answer, Caller, Play};
 pub use events::Story;
+pub use heard::{Told, batch};
 pub use masked::masked;
 
 use std::collections::BTreeMap;

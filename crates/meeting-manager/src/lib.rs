@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use calls::request::{EndOptions, JoinOptions, WhichCall};
 use calls::{Asked, Calls, LinkBases};
-use chime::Meetings;
+use chime::{Meetings, event};
 use domain::Error;
 use domain::call::Target;
 use domain::error::reason;
@@ -53,7 +53,7 @@ pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
             app.calls.reconcile(&origin).await?;
             Ok(Answer::done())
         }
-        Trigger::Messages(messages) => Ok(hear(&messages)),
+        Trigger::Messages(messages) => Ok(hear(&app.calls, &messages).await),
         Trigger::Request(request) => {
             let outcome = answer(&app, &request).await;
             let asked = Asked {
@@ -71,9 +71,13 @@ pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
     }
 }
 
-/// Chime's events: taken, and nothing done with them yet.
-fn hear(messages: &Messages) -> Answer {
-    messages.answer(messages.list.iter().map(|_| Ok(())))
+/// Chime's events of meetings and those in them.
+async fn hear(calls: &Calls, messages: &Messages) -> Answer {
+    let heard = messages.list.iter().map(|message| {
+        let runtime::Envelope { id, detail_type, region, detail, .. } = &message.event;
+        event::read(event::Envelope { id, detail_type, region, detail: detail.get() })
+    });
+    messages.answer(calls.hear(heard.collect(), &messages.origin).await)
 }
 
 async fn answer(app: &App, request: &Request) -> Result<Answer, Error> {

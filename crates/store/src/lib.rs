@@ -3,9 +3,11 @@
 pub mod audit;
 mod connection;
 mod error;
+pub mod events;
 pub mod invitations;
 #[cfg(feature = "migrations")]
 pub mod migrate;
+pub mod orphans;
 pub mod participants;
 pub mod reconcile;
 pub mod refusals;

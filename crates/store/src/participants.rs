@@ -88,7 +88,7 @@ SELECT json_build_object(
     SELECT coalesce(json_agg(json_build_object(
       'userId', p.user_id, 'displayName', person.display_name, 'role', p.role, 'status', p.status,
       'attendeeId', token.attendee_id, 'joinedAt', p.joined_at, 'leftAt', p.left_at,
-      'durationSeconds', p.duration_seconds) ORDER BY p.joined_at, p.user_id), '[]')
+      'durationSeconds', p.duration_seconds, 'connections', p.connections, 'drops', p.drops) ORDER BY p.joined_at, p.user_id), '[]')
     FROM session
     JOIN public.video_call_participants p ON p.session_id = session.id
     LEFT JOIN medzen.call_users person ON person.id = p.user_id
@@ -158,6 +158,10 @@ pub struct RosterEntry {
     pub left_at: Option<OffsetDateTime>,
     /// How long they have been in the call until they last left, in seconds.
     pub duration_seconds: i32,
+    /// How often a connection of theirs began, by Chime's word.
+    pub connections: i32,
+    /// How often one was lost.
+    pub drops: i32,
 }
 
 impl Store {

@@ -17,23 +17,23 @@ WITH lease AS (
   WHERE held.holder = $1 OR held.until <= $2
   RETURNING name
 ), unfinished AS (
-  SELECT id, status, control_region, meeting_id, updated_at, activated_at, checked_at, tried_at
+  SELECT id, status, control_region, meeting_id, updated_at, activated_at, checked_at, heard_at, tried_at
   FROM public.video_call_sessions
   WHERE status IN ('creating', 'ending') AND updated_at <= $4 AND (tried_at IS NULL OR tried_at < $2)
   ORDER BY tried_at NULLS FIRST, updated_at, id
   LIMIT $6
 ), unasked AS (
-  SELECT id, status, control_region, meeting_id, updated_at, activated_at, checked_at, tried_at
+  SELECT id, status, control_region, meeting_id, updated_at, activated_at, checked_at, heard_at, tried_at
   FROM public.video_call_sessions
-  WHERE status = 'active' AND greatest(activated_at, checked_at) <= $5
+  WHERE status = 'active' AND greatest(activated_at, checked_at, heard_at) <= $5
     AND (tried_at IS NULL OR tried_at < $2)
-  ORDER BY tried_at NULLS FIRST, greatest(activated_at, checked_at), id
+  ORDER BY tried_at NULLS FIRST, greatest(activated_at, checked_at, heard_at), id
   LIMIT $7
 )
 SELECT (
   SELECT coalesce(json_agg(json_build_object(
     'id', id, 'status', status, 'controlRegion', control_region, 'meetingId', meeting_id, 'movedAt', updated_at,
-    'livedAt', greatest(activated_at, checked_at))), '[]')
+    'livedAt', greatest(activated_at, checked_at, heard_at))), '[]')
   FROM (SELECT * FROM unfinished UNION ALL SELECT * FROM unasked) AS due
 )::text
 FROM lease";
@@ -51,7 +51,7 @@ WITH outcome AS (
 ), changed AS (
   UPDATE public.video_call_sessions s
   SET status = CASE locked.fate WHEN 'abandoned' THEN 'failed' ELSE 'ended' END,
-      attempt_by = NULL, updated_at = $2,
+      attempt_by = NULL, updated_at = $2, connected = 0, events_read = locked.fate = 'abandoned',
       ended_at = CASE locked.fate WHEN 'ended' THEN s.updated_at ELSE $2 END,
       end_reason = coalesce(s.end_reason, CASE locked.fate
         WHEN 'abandoned' THEN 'start_abandoned' WHEN 'gone' THEN 'meeting_gone' ELSE 'ended_by_provider' END),
@@ -71,6 +71,9 @@ WITH outcome AS (
         + greatest(0, floor(extract(epoch FROM changed.ended_at - coalesce(p.joined_at, changed.ended_at))))::integer
   FROM changed
   WHERE p.session_id = changed.id AND p.status IN ('joined', 'waiting')
+), meeting AS (
+  UPDATE medzen.chime_meetings m SET over_at = $2
+  FROM changed WHERE m.meeting_id = changed.meeting_id AND m.over_at IS NULL
 ), noted AS (
   UPDATE public.video_call_sessions s
   SET checked_at = CASE WHEN locked.fate = 'live' THEN $2 ELSE s.checked_at END,

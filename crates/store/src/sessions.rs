@@ -43,7 +43,8 @@ const ACTIVATE: &str = concat!(
     "-- activate
 WITH changed AS (
   UPDATE public.video_call_sessions
-  SET status = 'active', attempt_by = NULL, meeting_id = $2, meeting = $3, activated_at = $4, updated_at = $4
+  SET status = 'active', attempt_by = NULL, meeting_id = $2, meeting = $3, activated_at = $4, updated_at = $4,
+      events_read = NOT EXISTS (SELECT FROM medzen.chime_events e WHERE e.meeting_id = $2)
   WHERE id = $1::uuid AND status = 'creating'
   RETURNING *
 ), participant AS (
@@ -92,7 +93,7 @@ const CLOSE: &str = concat!(
     "-- close
 WITH changed AS (
   UPDATE public.video_call_sessions
-  SET status = 'ended', attempt_by = NULL, updated_at = $3,
+  SET status = 'ended', attempt_by = NULL, updated_at = $3, connected = 0, events_read = false,
       ended_at = CASE status WHEN 'ending' THEN updated_at ELSE $3 END,
       end_reason = coalesce(end_reason, $4), ended_by = coalesce(ended_by, $5::uuid),
       duration_seconds = greatest(0, floor(extract(epoch FROM
@@ -106,6 +107,9 @@ WITH changed AS (
         + greatest(0, floor(extract(epoch FROM changed.ended_at - coalesce(p.joined_at, changed.ended_at))))::integer
   FROM changed
   WHERE p.session_id = changed.id AND p.status IN ('joined', 'waiting')
+), meeting AS (
+  UPDATE medzen.chime_meetings m SET over_at = $3
+  FROM changed WHERE m.meeting_id = changed.meeting_id AND m.over_at IS NULL
 )
 SELECT json_build_object('endedAt', changed.ended_at, 'durationSeconds', changed.duration_seconds, 'seq', ",
     audit!(

@@ -41,7 +41,7 @@ macro_rules! view {
       'recordingEnabled', recording_enabled, 'transcriptionEnabled', transcription_enabled,
       'transcriptionLanguage', transcription_language,
       'createdAt', created_at, 'activatedAt', activated_at, 'checkedAt', checked_at, 'endedAt', ended_at,
-      'durationSeconds', duration_seconds,
+      'durationSeconds', duration_seconds, 'connected', connected, 'emptiedAt', emptied_at,
       'present', (
         SELECT coalesce(json_agg(user_id ORDER BY joined_at, user_id), '[]')
         FROM public.video_call_participants p WHERE p.session_id = session.id AND p.status = 'joined'))

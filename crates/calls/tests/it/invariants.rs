@@ -73,8 +73,13 @@ async fn audited_once(stage: &Stage, appointment: &str) -> Outcome {
         let payload = entry["payload"].as_str().ok_or("a payload")?.to_owned();
         let told: Value = serde_json::from_str(&payload)?;
         let text = |name: &str| told[name].as_str().unwrap_or("-").to_owned();
-        // Joining and leaving may truly happen more than once; each request makes at most one such change.
-        let by = if text("event").starts_with("participant.") { text("requestId") } else { "-".to_owned() };
+        // Joining and leaving may truly happen more than once; each request, and each event of Chime's, makes at most one
+        // such change.
+        let by = match (told["eventId"].as_str(), text("event").starts_with("participant.")) {
+            (Some(event), _) => event.to_owned(),
+            (None, true) => text("requestId"),
+            (None, false) => "-".to_owned(),
+        };
         *seen.entry((text("event"), text("sessionId"), by)).or_default() += 1;
         let mut hash: Hash = [0; 32];
         hex::decode_to_slice(entry["hash"].as_str().ok_or("a hash")?, &mut hash)?;

@@ -2,12 +2,14 @@
 
 mod access;
 mod chaos;
+mod events;
 mod gate;
 mod guide;
 mod invariants;
 mod invited;
 mod kill;
 mod logs;
+mod orphans;
 mod outage;
 mod outbox;
 mod permissions;

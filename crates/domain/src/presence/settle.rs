@@ -61,6 +61,25 @@ pub fn settle(row: &Standing, person: &Person, over: Option<OffsetDateTime>) -> 
     Standing { status, joined_at, left_at, duration_seconds: i32::try_from(seconds).unwrap_or(i32::MAX) }
 }
 
+/// How someone stands once the call is over: nobody is in it, and nobody waits.
+pub(super) fn close(row: &Standing, over: OffsetDateTime) -> Standing {
+    let stayed = match row.status {
+        ParticipantStatus::Joined => row.joined_at.map_or(0, |joined| (over - joined).whole_seconds().max(0)),
+        ParticipantStatus::Waiting => 0,
+        ParticipantStatus::Invited
+        | ParticipantStatus::Left
+        | ParticipantStatus::Removed
+        | ParticipantStatus::Failed => return *row,
+    };
+    let duration = i64::from(row.duration_seconds) + stayed;
+    Standing {
+        status: ParticipantStatus::Left,
+        joined_at: row.joined_at,
+        left_at: Some(over),
+        duration_seconds: i32::try_from(duration).unwrap_or(i32::MAX),
+    }
+}
+
 /// The states in which a connection tells something. A connection of somebody who never was let in cannot be.
 const fn is_about_presence(status: ParticipantStatus) -> bool {
     match status {
@@ -69,10 +88,10 @@ const fn is_about_presence(status: ParticipantStatus) -> bool {
     }
 }
 
-fn at(ms: i64) -> Option<OffsetDateTime> {
+pub(super) fn at(ms: i64) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()
 }
 
-fn ms(at: OffsetDateTime) -> i64 {
+pub(super) fn ms(at: OffsetDateTime) -> i64 {
     i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }

@@ -76,8 +76,7 @@ fn f23_left_before_joined_and_doubles_make_no_count_go_below_zero() {
 
 #[test]
 fn a_second_device_throws_the_first_one_out_and_the_person_stays() {
-    let history =
-        [told(AttendeeJoined, 1, 100), told(AttendeeJoined, 1, 200), told(AttendeeLeft, 1, 202)];
+    let history = [told(AttendeeJoined, 1, 100), told(AttendeeJoined, 1, 200), told(AttendeeLeft, 1, 202)];
     let presence = fold(&history, None);
     assert_eq!(presence.people[&user(1)].since_ms(), Some(100_000), "the second device is still there");
     let then = [&history[..], &[told(AttendeeLeft, 1, 300)]].concat();
@@ -100,8 +99,7 @@ fn two_attendees_of_one_person_are_one_person() {
 #[test]
 fn a_departure_that_never_came_does_not_swallow_the_next_one() {
     // Lost: the departure before the second joining.
-    let history =
-        [told(AttendeeJoined, 1, 100), told(AttendeeJoined, 1, 400), told(AttendeeLeft, 1, 500)];
+    let history = [told(AttendeeJoined, 1, 100), told(AttendeeJoined, 1, 400), told(AttendeeLeft, 1, 500)];
     assert_eq!(fold(&history, None).people[&user(1)].since_ms(), None);
 }
 
@@ -117,8 +115,7 @@ fn a_missing_departure_is_closed_by_the_end_of_the_meeting() {
 fn nobody_comes_after_the_end_nor_with_a_deleted_attendee() {
     let late = [ended(100), told(AttendeeJoined, 1, 100), told(AttendeeJoined, 2, 150)];
     assert!(fold(&late, None).people.values().all(|person| person.intervals.is_empty()));
-    let deleted =
-        [told(AttendeeJoined, 1, 100), told(AttendeeDeleted, 1, 150), told(AttendeeJoined, 1, 160)];
+    let deleted = [told(AttendeeJoined, 1, 100), told(AttendeeDeleted, 1, 150), told(AttendeeJoined, 1, 160)];
     assert_eq!(seconds(&fold(&deleted, None), 1, 1_000), 50);
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use local::faults::Kind;
-use local::testing::{Outcome, Stage};
+use local::testing::{Outcome, Stage, Told};
 use serde_json::json;
 
 use crate::database::{column, connect};
@@ -40,6 +40,8 @@ async fn f13_the_functions_login_reads_calls_and_cannot_rewrite_what_was() -> Ou
         "UPDATE medzen.audit_heads SET seq = 0",
         "DELETE FROM medzen.audit_heads",
         "SELECT * FROM medzen.audit_heads",
+        "UPDATE medzen.chime_events SET at_ms = 0",
+        "UPDATE medzen.chime_meetings SET control_region = ''",
         "SELECT * FROM medzen.schema_history",
         "SELECT * FROM users",
         "UPDATE appointments SET status = 'cancelled'",
@@ -104,6 +106,14 @@ async fn no_statement_of_the_functions_lacks_a_right() -> Outcome {
         json!({ "action": "batch-join", "appointmentId": play.appointment, "userIds": [play.stranger.id] });
     assert_eq!(play.provider.ask("POST", "/meetings", &guests).await?.brief(), "200");
     assert_eq!(refused.stranger.join().await?.brief(), "403 NOT_A_MEMBER");
+    let now = stage.parts().clock.now();
+    let told = Told::of(&stage, &play.provider.start().await?);
+    let nobodys = Told { meeting: play.appointment.clone(), external: told.external.clone() };
+    let events = [
+        told.attendee("AttendeeJoined", now, &again.text("attendeeToken"), &play.patient.id)?,
+        nobodys.meeting("MeetingStarted", now)?,
+    ];
+    assert_eq!(stage.hear("attendee", &events).await?, Vec::<usize>::new());
     assert_eq!(play.provider.end().await?.brief(), "200");
     stage.parts().clock.advance(301);
     stage.run_schedule("meeting-manager").await?;

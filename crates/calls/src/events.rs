@@ -1,0 +1,91 @@
+//! Events: what Chime tells of a call is kept, read, and written into its rows and its audit.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chime::event::Heard;
+use domain::Error;
+use domain::audit::Origin;
+use domain::id::SessionId;
+use domain::presence::{self, History, Reading, Told};
+
+use crate::{Calls, ROUNDS, not_now};
+
+/// Why none of a batch was written, for each of its messages.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Shared(Arc<Error>);
+
+impl Calls {
+    /// Takes a batch of Chime's events and says of each whether it is dealt with. What is not ours, or not known, is. An
+    /// event may come again, late or out of order: the result is the same. Two round trips.
+    ///
+    /// An event that the database refuses harms no other: the batch is tried again event by event.
+    pub async fn hear(&self, batch: Vec<Result<Heard, Error>>, origin: &Origin) -> Vec<Result<(), Error>> {
+        let ours: Vec<Option<Told>> = batch
+            .iter()
+            .map(|heard| match heard {
+                Ok(Heard::Told(told)) if self.is_ours(told) => Some(told.clone()),
+                Ok(Heard::Told(_) | Heard::Other) | Err(_) => None,
+            })
+            .collect();
+        let told: Vec<Told> = ours.iter().flatten().cloned().collect();
+        let absorbed = self.absorb(&told, origin).await.map_err(Arc::new);
+        let one_by_one = told.len() > 1 && absorbed.as_ref().is_err_and(|error| !error.retryable());
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for (heard, ours) in batch.into_iter().zip(ours) {
+            outcomes.push(match (heard, ours, &absorbed) {
+                (Err(error), _, _) => Err(error),
+                (Ok(_), None, _) | (Ok(_), Some(_), Ok(())) => Ok(()),
+                (Ok(_), Some(told), Err(_)) if one_by_one => {
+                    self.absorb(std::slice::from_ref(&told), origin).await
+                }
+                (Ok(_), Some(_), Err(error)) => Err(Error::Unavailable {
+                    backend: "database",
+                    source: Box::new(Shared(Arc::clone(error))),
+                }),
+            });
+        }
+        outcomes
+    }
+
+    /// Other applications in the account have meetings too. An event that does not name its meeting is kept as long as it
+    /// is not known whose it is.
+    fn is_ours(&self, told: &Told) -> bool {
+        let prefix = &self.settings.external_id_prefix;
+        told.external_meeting_id.as_ref().is_none_or(|id| id.starts_with(prefix))
+    }
+
+    async fn absorb(&self, told: &[Told], origin: &Origin) -> Result<(), Error> {
+        if told.is_empty() {
+            return Ok(());
+        }
+        for _ in 0..ROUNDS {
+            let histories = self.store.absorb_events(told, origin.now).await?;
+            if self.settle(&histories, origin).await?.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(not_now())
+    }
+
+    /// Reads and writes histories; what others changed meanwhile is answered, to be read again.
+    pub(crate) async fn settle(
+        &self,
+        histories: &[History],
+        origin: &Origin,
+    ) -> Result<BTreeSet<SessionId>, Error> {
+        let readings: Vec<Reading> = histories.iter().map(presence::read).filter(Reading::is_news).collect();
+        if readings.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let settled = self.store.settle_events(&readings, origin).await?;
+        let whole = |reading: &Reading| {
+            settled
+                .written
+                .iter()
+                .any(|done| done.session == reading.session_id && done.people == reading.people.len())
+        };
+        Ok(readings.iter().filter(|reading| !whole(reading)).map(|reading| reading.session_id).collect())
+    }
+}

@@ -1,0 +1,403 @@
+//! Chime's events, as a queue hands them over: late, twice, out of order, in part.
+
+use local::faults::Kind;
+use local::testing::{Answer, Caller, Outcome, Play, Stage, Told};
+use serde_json::{Value, json};
+use time::{Duration, OffsetDateTime};
+use tokio::task::JoinSet;
+
+use crate::{invariants, outbox};
+
+const ATTENDEE: &str = "attendee";
+const MEETING: &str = "meeting-manager";
+
+/// A call with its provider and patient in it, and what they were given.
+struct On {
+    play: Play,
+    told: Told,
+    started: Answer,
+    joined: Answer,
+    began: OffsetDateTime,
+}
+
+impl On {
+    async fn set(stage: &Stage) -> Outcome<Self> {
+        let play = stage.play().await?;
+        let started = play.provider.start().await?;
+        assert_eq!(started.brief(), "201", "{:?}", started.body);
+        let joined = play.patient.join().await?;
+        assert_eq!(joined.brief(), "200", "{:?}", joined.body);
+        let told = Told::of(stage, &started);
+        let began = OffsetDateTime::from_unix_timestamp(stage.parts().clock.now().unix_timestamp() + 1)?;
+        Ok(Self { play, told, started, joined, began })
+    }
+
+    fn provider(&self, kind: &str, second: i64) -> Outcome<Value> {
+        self.about(&self.play.provider, &self.started, kind, second)
+    }
+
+    fn patient(&self, kind: &str, second: i64) -> Outcome<Value> {
+        self.about(&self.play.patient, &self.joined, kind, second)
+    }
+
+    fn about(&self, who: &Caller, place: &Answer, kind: &str, second: i64) -> Outcome<Value> {
+        self.told.attendee(kind, self.at(second), &place.text("attendeeToken"), &who.id)
+    }
+
+    fn ended(&self, second: i64) -> Outcome<Value> {
+        self.told.meeting("MeetingEnded", self.at(second))
+    }
+
+    fn at(&self, second: i64) -> OffsetDateTime {
+        self.began + Duration::seconds(second)
+    }
+
+    /// How someone stands, by the roster that the provider sees: `joined 0 1/0` is status, seconds, connections and drops.
+    async fn stands(&self, who: &Caller) -> Outcome<String> {
+        let roster = self.play.provider.roster().await?;
+        let people = roster.body["attendees"].as_array().cloned().unwrap_or_default();
+        let one = people.iter().find(|one| one["userId"] == who.id.as_str()).ok_or("not in the roster")?;
+        let word = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
+        Ok(format!("{} {} {}/{}", word("status"), one["durationSeconds"], one["connections"], one["drops"]))
+    }
+}
+
+async fn session(stage: &Stage, on: &On, columns: &str) -> Outcome<String> {
+    let id = on.started.text("sessionId");
+    stage.sql(&format!("SELECT {columns} FROM video_call_sessions WHERE id = '{id}'")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f23_events_in_any_order_and_twice_tell_who_was_there_and_how_long() -> Outcome {
+    let stage = Stage::new().await?;
+    let on = On::set(&stage).await?;
+    // The patient's connection is lost and comes back; the provider changes to a second device.
+    let history = [
+        on.provider("AttendeeAuthorized", 9)?,
+        on.provider("AttendeeJoined", 10)?,
+        on.patient("AttendeeJoined", 20)?,
+        on.patient("AttendeeDropped", 80)?,
+        on.patient("AttendeeJoined", 95)?,
+        on.provider("AttendeeJoined", 100)?,
+        on.provider("AttendeeLeft", 101)?,
+        on.patient("AttendeeLeft", 125)?,
+        on.provider("AttendeeLeft", 130)?,
+    ];
+    // The last first, in batches of three, each of them delivered twice.
+    for batch in history.rchunks(3) {
+        assert_eq!(stage.hear(ATTENDEE, batch).await?, Vec::<usize>::new());
+        let doubled: Vec<Value> = batch.iter().chain(batch).cloned().collect();
+        assert_eq!(stage.hear(ATTENDEE, &doubled).await?, Vec::<usize>::new());
+    }
+    stage.parts().clock.advance(131);
+    assert_eq!(on.stands(&on.play.provider).await?, "left 120 2/0");
+    assert_eq!(on.stands(&on.play.patient).await?, "left 90 2/1");
+    assert_eq!(session(&stage, &on, "max_participants_reached || ' ' || connected").await?, "2 0");
+    let kept = "SELECT count(*) || ' ' || count(session_id) FROM medzen.chime_events";
+    assert_eq!(stage.sql(kept).await?, "9 9", "each once, and each counted");
+
+    let told = outbox::chain(&stage, &format!("APPT#{}", on.play.appointment)).await?;
+    let count = |event: &str| told.iter().filter(|entry| entry["event"] == event).count();
+    let audited = ["participant.connected", "participant.disconnected", "participant.dropped"].map(count);
+    assert_eq!(audited, [4, 3, 1], "{told:?}");
+    let dropped = told.iter().find(|entry| entry["event"] == "participant.dropped").ok_or("no drop")?;
+    assert_eq!(dropped["userId"], json!(on.play.patient.id));
+    assert_eq!(dropped["happenedAt"], json!(domain::stamp::text(on.at(80))), "when, by Chime's clock");
+    assert_eq!(dropped["via"], "event");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_connected_is_present_and_who_was_cut_off_is_not() -> Outcome {
+    let stage = Stage::new().await?;
+    let on = On::set(&stage).await?;
+    let present = async || -> Outcome<Vec<Value>> {
+        Ok(on.play.patient.status().await?.body["present"].as_array().cloned().unwrap_or_default())
+    };
+    stage.hear(ATTENDEE, &[on.provider("AttendeeJoined", 10)?, on.patient("AttendeeJoined", 12)?]).await?;
+    assert_eq!(present().await?.len(), 2);
+    stage.hear(ATTENDEE, &[on.patient("AttendeeDropped", 40)?]).await?;
+    assert_eq!(present().await?, [json!(on.play.provider.id)]);
+    stage.hear(ATTENDEE, &[on.patient("AttendeeJoined", 50)?]).await?;
+    assert_eq!(present().await?.len(), 2, "a client that reconnects by itself is back without asking us");
+    stage.parts().clock.advance(70);
+    let brief = on.stands(&on.play.patient).await?;
+    assert!(brief.starts_with("joined ") && brief.ends_with(" 2/1"), "{brief}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recorder_and_a_shared_screen_are_no_persons() -> Outcome {
+    let stage = Stage::new().await?;
+    let on = On::set(&stage).await?;
+    let share = format!("{}#content", on.started.text("attendeeToken"));
+    let recorder = "7d9f1c5e-0000-4000-8000-00000000aaaa";
+    let events = [
+        on.provider("AttendeeJoined", 10)?,
+        on.told.attendee("AttendeeJoined", on.at(11), recorder, "aws:MediaPipeline-7d9f1c5e")?,
+        on.told.attendee("AttendeeJoined", on.at(12), &share, &format!("{}#content", on.play.provider.id))?,
+        on.told.attendee(
+            "AttendeeContentJoined",
+            on.at(12),
+            &share,
+            &format!("{}#content", on.play.provider.id),
+        )?,
+    ];
+    assert_eq!(stage.hear(ATTENDEE, &events).await?, Vec::<usize>::new());
+    assert_eq!(session(&stage, &on, "max_participants_reached || ' ' || connected").await?, "1 1");
+    assert_eq!(
+        outbox::events(&stage, &on.play.appointment).await?,
+        "call.started, participant.joined, participant.connected, content.started",
+        "that a screen was shared is told"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f10_a_meeting_that_chime_ended_closes_its_call_when_chime_says_so() -> Outcome {
+    let stage = Stage::new().await?;
+    let on = On::set(&stage).await?;
+    let both = [on.provider("AttendeeJoined", 10)?, on.patient("AttendeeJoined", 20)?];
+    assert_eq!(stage.hear(ATTENDEE, &both).await?, Vec::<usize>::new());
+    stage.parts().clock.advance(700);
+    // The patient's departure never came.
+    assert_eq!(stage.hear(ATTENDEE, &[on.provider("AttendeeLeft", 60)?]).await?, Vec::<usize>::new());
+    assert_eq!(stage.hear(MEETING, &[on.ended(620)?]).await?, Vec::<usize>::new());
+
+    assert_eq!(session(&stage, &on, "status || ' ' || end_reason").await?, "ended meeting_ended");
+    let length = session(&stage, &on, "extract(epoch FROM ended_at)::bigint").await?;
+    assert_eq!(length, on.at(620).unix_timestamp().to_string(), "when it ended, not when we heard");
+    assert_eq!(on.stands(&on.play.provider).await?, "left 50 1/0");
+    assert_eq!(
+        on.stands(&on.play.patient).await?,
+        "left 600 1/0",
+        "until the end, for nothing else is known"
+    );
+    assert_eq!(on.play.patient.join().await?.brief(), "404 NO_ACTIVE_CALL");
+    assert_eq!(on.play.provider.end().await?.brief(), "200", "and a late end is no fault");
+    // What came first may come last.
+    assert_eq!(stage.hear(ATTENDEE, &[on.patient("AttendeeLeft", 75)?]).await?, Vec::<usize>::new());
+    assert_eq!(on.stands(&on.play.patient).await?, "left 55 1/0");
+    let told = outbox::events(&stage, &on.play.appointment).await?;
+    assert_eq!(told.matches("call.ended").count(), 1, "{told}");
+    invariants::hold(&stage, &on.play.appointment).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_broke_off_is_finished_by_chime_s_word() -> Outcome {
+    let stage = Stage::new().await?;
+    let on = On::set(&stage).await?;
+    stage.fault("postgres", Some("close"), Kind::KillBefore, Some(1));
+    assert!(on.play.provider.end().await?.status >= 500, "the end broke off");
+    stage.parts().faults.clear();
+    assert_eq!(session(&stage, &on, "status").await?, "ending");
+    assert_eq!(stage.hear(MEETING, &[on.ended(1)?]).await?, Vec::<usize>::new());
+    assert_eq!(session(&stage, &on, "status || ' ' || end_reason").await?, "ended ended_by_provider");
+    invariants::hold(&stage, &on.play.appointment).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_durations_of_an_ended_call_are_those_that_chime_saw() -> Outcome {
+    let stage = Stage::new().await?;
+    let on = On::set(&stage).await?;
+    let events = [
+        on.provider("AttendeeJoined", 10)?,
+        on.patient("AttendeeJoined", 20)?,
+        on.patient("AttendeeDropped", 30)?,
+    ];
+    assert_eq!(stage.hear(ATTENDEE, &events).await?, Vec::<usize>::new());
+    stage.parts().clock.advance(110);
+    assert_eq!(on.play.provider.end().await?.brief(), "200");
+    // Nothing tells that the meeting ended; the reconciler reads once more.
+    stage.run_schedule(MEETING).await?;
+    assert_eq!(session(&stage, &on, "events_read::text || ' ' || connected").await?, "true 0");
+    assert_eq!(on.stands(&on.play.patient).await?, "left 10 1/1");
+    let ended = session(&stage, &on, "floor(extract(epoch FROM ended_at))::bigint").await?.parse::<i64>()?;
+    let expected = ended - on.at(10).unix_timestamp();
+    let stands = on.stands(&on.play.provider).await?;
+    assert_eq!(stands, format!("left {expected} 1/0"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_a_meeting_that_no_session_has_yet_are_kept_for_it() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    // The start dies between Chime's answer and its own note; Chime tells of the meeting all the same.
+    stage.fault("postgres", Some("activate"), Kind::KillBefore, Some(1));
+    assert!(play.provider.start().await?.status >= 500);
+    stage.parts().faults.clear();
+    let made = stage.meetings().first().cloned().ok_or("no meeting")?;
+    let told = Told {
+        meeting: made["meetingId"].as_str().unwrap_or_default().to_owned(),
+        external: made["externalMeetingId"].as_str().map(str::to_owned),
+    };
+    assert!(told.external.is_some(), "{made}");
+    let began = stage.parts().clock.now();
+    let attendee = made["attendees"][0]["attendeeId"].as_str().unwrap_or_default().to_owned();
+    let joined = told.attendee("AttendeeJoined", began + Duration::SECOND, &attendee, &play.provider.id)?;
+    assert_eq!(stage.hear(ATTENDEE, &[joined]).await?, Vec::<usize>::new());
+    assert_eq!(stage.sql("SELECT count(*) FROM medzen.chime_events WHERE session_id IS NULL").await?, "1");
+
+    let started = play.provider.start().await?;
+    assert!([200, 201].contains(&started.status), "{:?}", started.body);
+    assert_eq!(started.text("meetingId"), told.meeting, "the same token gives the same meeting");
+    stage.run_schedule(MEETING).await?;
+    assert_eq!(stage.sql("SELECT count(*) FROM medzen.chime_events WHERE session_id IS NULL").await?, "0");
+    assert_eq!(stage.sql("SELECT connected::text FROM video_call_sessions").await?, "1");
+    let events = outbox::events(&stage, &play.appointment).await?;
+    assert_eq!(events, "call.started, participant.connected");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_s_and_newer_events_are_taken_and_a_broken_one_fails_alone() -> Outcome {
+    let stage = Stage::new().await?;
+    let on = On::set(&stage).await?;
+    let others = Told {
+        meeting: "7d9f1c5e-0000-4000-8000-0000000000ff".to_owned(),
+        external: Some("another-app-1".to_owned()),
+    };
+    let mut newer = on.patient("AttendeeJoined", 10)?;
+    newer["detail"]["eventType"] = "chime:AttendeeWaved".into();
+    let mut broken = on.patient("AttendeeJoined", 10)?;
+    broken["detail"]["timestamp"] = "soon".into();
+    let batch = [
+        on.provider("AttendeeJoined", 10)?,
+        others.meeting("MeetingStarted", on.at(1))?,
+        newer,
+        broken,
+        json!("no JSON"),
+        on.patient("AttendeeJoined", 11)?,
+    ];
+    // The message that cannot be read at all is reported first.
+    let mut given_back = stage.hear(ATTENDEE, &batch).await?;
+    given_back.sort_unstable();
+    assert_eq!(given_back, [3, 4]);
+    assert_eq!(session(&stage, &on, "connected").await?, "2");
+    assert_eq!(stage.sql("SELECT count(*) FROM medzen.chime_events").await?, "2");
+    assert_eq!(
+        stage.sql("SELECT count(*) FROM medzen.chime_meetings WHERE meeting_id LIKE '%ff'").await?,
+        "0"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_the_database_refuses_harms_no_other() -> Outcome {
+    let stage = Stage::new().await?;
+    let on = On::set(&stage).await?;
+    stage
+        .sql(
+            "DO $$ BEGIN
+               ALTER TABLE medzen.chime_events ADD CONSTRAINT not_these CHECK (kind <> 'AttendeeVideoStarted');
+             END $$; SELECT ''",
+        )
+        .await?;
+    let batch = [
+        on.provider("AttendeeJoined", 10)?,
+        on.provider("AttendeeVideoStarted", 11)?,
+        on.patient("AttendeeJoined", 12)?,
+    ];
+    assert_eq!(stage.hear(ATTENDEE, &batch).await?, [1]);
+    assert_eq!(session(&stage, &on, "connected").await?, "2");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_database_is_down_all_come_again_and_nothing_is_lost() -> Outcome {
+    let stage = Stage::new().await?;
+    let on = On::set(&stage).await?;
+    let batch = [on.provider("AttendeeJoined", 10)?, on.patient("AttendeeJoined", 11)?];
+    stage.fault("postgres", None, Kind::Error, None);
+    assert_eq!(stage.hear(ATTENDEE, &batch).await?, [0, 1]);
+    stage.parts().faults.clear();
+    assert_eq!(stage.hear(ATTENDEE, &batch).await?, Vec::<usize>::new());
+    assert_eq!(session(&stage, &on, "connected").await?, "2");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_ten_takes_two_round_trips_and_a_repeated_one_less() -> Outcome {
+    let stage = Stage::new().await?;
+    let (one, other) = (On::set(&stage).await?, On::set(&stage).await?);
+    let mut batch = Vec::new();
+    for (on, second) in [(&one, 10), (&other, 20), (&one, 30), (&other, 40), (&one, 50)] {
+        batch.push(on.provider("AttendeeJoined", second)?);
+        batch.push(on.patient("AttendeeLeft", second)?);
+    }
+    assert_eq!(batch.len(), 10);
+    stage.slow("*", None, 20);
+    let watch = stage.watch();
+    assert_eq!(stage.hear(ATTENDEE, &batch).await?, Vec::<usize>::new());
+    assert_eq!(watch.operations(), ["absorb_events", "settle_events"]);
+    let watch = stage.watch();
+    assert_eq!(stage.hear(ATTENDEE, &batch).await?, Vec::<usize>::new());
+    assert_eq!(watch.operations(), ["absorb_events"], "there is nothing to write");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_at_once_about_one_call_lose_no_event() -> Outcome {
+    let stage = Stage::new().await?;
+    let on = On::set(&stage).await?;
+    let mut pending = JoinSet::new();
+    let stage = std::sync::Arc::new(stage);
+    for n in 0..24_i64 {
+        let kind = if n % 2 == 0 { "AttendeeJoined" } else { "AttendeeLeft" };
+        let event = if n < 12 { on.provider(kind, 10 + n * 70)? } else { on.patient(kind, 10 + n * 70)? };
+        let stage = std::sync::Arc::clone(&stage);
+        pending.spawn(async move { stage.hear(ATTENDEE, &[event]).await });
+    }
+    while let Some(given_back) = pending.join_next().await {
+        assert_eq!(given_back??, Vec::<usize>::new());
+    }
+    assert_eq!(on.stands(&on.play.provider).await?, "left 420 6/0");
+    assert_eq!(on.stands(&on.play.patient).await?, "left 420 6/0");
+    let told = outbox::chain(&stage, &format!("APPT#{}", on.play.appointment)).await?;
+    assert_eq!(told.len(), 2 + 24, "call.started, participant.joined, and one for each event");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_dies_at_any_call_of_a_batch_leaves_what_the_next_delivery_finishes() -> Outcome {
+    for kind in [Kind::KillBefore, Kind::KillAfter] {
+        for nth in 1..=2 {
+            let stage = Stage::new().await?;
+            let on = On::set(&stage).await?;
+            let batch = [on.provider("AttendeeJoined", 10)?, on.patient("AttendeeJoined", 12)?];
+            // Warm, so that the nth call is the batch's.
+            assert_eq!(stage.hear(ATTENDEE, &[on.patient("AttendeeAdded", 1)?]).await?, Vec::<usize>::new());
+            stage.fault("*", None, kind, Some(nth));
+            assert!(stage.hear(ATTENDEE, &batch).await.is_err(), "{kind:?} {nth}: it died");
+            stage.parts().faults.clear();
+            assert_eq!(stage.hear(ATTENDEE, &batch).await?, Vec::<usize>::new(), "{kind:?} {nth}");
+            assert_eq!(session(&stage, &on, "connected").await?, "2", "{kind:?} {nth}");
+            let told = outbox::events(&stage, &on.play.appointment).await?;
+            assert_eq!(told.matches("participant.connected").count(), 2, "{kind:?} {nth}: {told}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_someone_is_connected_and_shortly_after_chime_is_not_asked_before_a_rejoin() -> Outcome {
+    let stage = Stage::new().await?;
+    let on = On::set(&stage).await?;
+    assert_eq!(stage.hear(ATTENDEE, &[on.provider("AttendeeJoined", 10)?]).await?, Vec::<usize>::new());
+    stage.parts().clock.advance(600);
+    let asked = async || -> Outcome<usize> {
+        let watch = stage.watch();
+        assert_eq!(on.play.patient.join().await?.brief(), "200");
+        Ok(watch.count("GetMeeting"))
+    };
+    assert_eq!(asked().await?, 0, "the provider is connected");
+    assert_eq!(stage.hear(ATTENDEE, &[on.provider("AttendeeLeft", 590)?]).await?, Vec::<usize>::new());
+    assert_eq!(asked().await?, 0, "the last one went a moment ago");
+    stage.parts().clock.advance(240);
+    // The engine knows of nobody connected, so by now it has ended the meeting.
+    let watch = stage.watch();
+    assert_eq!(on.play.patient.join().await?.brief(), "410 MEETING_EXPIRED");
+    assert_eq!(watch.count("GetMeeting"), 1, "four minutes are over");
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! Meetings that nobody owns, and calls whose end nobody heard of: what the reconciler learns from events.
+
+use local::faults::Kind;
+use local::testing::{Outcome, Stage, Told};
+use serde_json::{Value, json};
+
+use crate::outbox;
+
+const FUNCTION: &str = "meeting-manager";
+
+/// A meeting that Chime made for a start that died and was then failed: nobody owns it.
+async fn orphan(stage: &Stage) -> Outcome<(String, Told)> {
+    let play = stage.play().await?;
+    stage.fault("postgres", Some("activate"), Kind::KillBefore, Some(1));
+    assert!(play.provider.start().await?.status >= 500, "the start broke off");
+    stage.parts().faults.clear();
+    let session = "SELECT id::text FROM video_call_sessions WHERE status = 'creating'";
+    let session = stage.sql(session).await?;
+    let of_session = |meeting: &&Value| {
+        meeting["externalMeetingId"].as_str().is_some_and(|external| external.ends_with(&session))
+    };
+    let meeting = stage.meetings().iter().find(of_session).cloned().ok_or("no meeting")?;
+    let text = |name: &str| meeting[name].as_str().map(str::to_owned);
+    let told = Told { meeting: text("meetingId").ok_or("no id")?, external: text("externalMeetingId") };
+    Ok((play.appointment, told))
+}
+
+fn ids(meetings: &[Value]) -> Vec<&str> {
+    meetings.iter().filter_map(|meeting| meeting["meetingId"].as_str()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_meeting_that_no_open_session_owns_is_ended_after_two_minutes() -> Outcome {
+    let stage = Stage::new().await?;
+    let (appointment, told) = orphan(&stage).await?;
+    let kept = stage.play().await?;
+    let started = kept.provider.start().await?;
+    let clock = &stage.parts().clock;
+    let owned = Told::of(&stage, &started);
+    let events =
+        [told.meeting("MeetingStarted", clock.now())?, owned.meeting("MeetingStarted", clock.now())?];
+    assert_eq!(stage.hear(FUNCTION, &events).await?, Vec::<usize>::new());
+
+    clock.advance(29);
+    stage.run_schedule(FUNCTION).await?;
+    assert_eq!(stage.live_meetings().len(), 2, "its session is still creating");
+    clock.advance(60);
+    stage.run_schedule(FUNCTION).await?;
+    assert_eq!(stage.live_meetings().len(), 2, "failed now, but two minutes are not over");
+    clock.advance(40);
+    stage.run_schedule(FUNCTION).await?;
+    assert_eq!(ids(&stage.live_meetings()), [owned.meeting.as_str()], "and not the one that a call owns");
+    let told = outbox::events(&stage, &appointment).await?;
+    assert_eq!(told, "call.failed, meeting.unowned_ended");
+
+    let watch = stage.watch();
+    clock.advance(60);
+    stage.run_schedule(FUNCTION).await?;
+    assert_eq!(watch.count("DeleteMeeting"), 0, "once");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_meeting_of_another_application_is_left_alone() -> Outcome {
+    let stage = Stage::new().await?;
+    let (_, mut told) = orphan(&stage).await?;
+    told.external = Some(format!("not-{}", told.external.unwrap_or_default()));
+    let started = told.meeting("MeetingStarted", stage.parts().clock.now())?;
+    assert_eq!(stage.hear(FUNCTION, &[started]).await?, Vec::<usize>::new());
+    stage.parts().clock.advance(200);
+    let watch = stage.watch();
+    stage.run_schedule(FUNCTION).await?;
+    assert_eq!((watch.count("DeleteMeeting"), stage.live_meetings().len()), (0, 1));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_meeting_that_chime_does_not_let_be_ended_is_tried_again() -> Outcome {
+    let stage = Stage::new().await?;
+    let (_, told) = orphan(&stage).await?;
+    let started = told.meeting("MeetingStarted", stage.parts().clock.now())?;
+    assert_eq!(stage.hear(FUNCTION, &[started]).await?, Vec::<usize>::new());
+    stage.parts().clock.advance(121);
+    stage.fault("chime", Some("DeleteMeeting"), Kind::Error, None);
+    stage.run_schedule(FUNCTION).await?;
+    assert_eq!(stage.live_meetings().len(), 1);
+    stage.parts().faults.clear();
+    stage.parts().clock.advance(60);
+    stage.run_schedule(FUNCTION).await?;
+    assert_eq!(stage.live_meetings().len(), 0);
+    let over = stage.sql("SELECT count(*) FROM medzen.chime_meetings WHERE over_at IS NOT NULL").await?;
+    assert_eq!(over, "1");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f10_every_end_that_was_not_heard_of_is_found_within_two_runs() -> Outcome {
+    const CALLS: usize = 30;
+    let stage = Stage::new().await?;
+    for _ in 0..CALLS {
+        let play = stage.play().await?;
+        let started = play.provider.start().await?;
+        assert_eq!(started.brief(), "201", "{:?}", started.body);
+        let told = Told::of(&stage, &started);
+        let (attendee, now) = (started.text("attendeeToken"), stage.parts().clock.now());
+        // Heard: that the provider came and went. Lost: that the meeting ended.
+        let events = [
+            told.attendee("AttendeeJoined", now, &attendee, &play.provider.id)?,
+            told.attendee("AttendeeLeft", now + time::Duration::SECOND, &attendee, &play.provider.id)?,
+        ];
+        assert_eq!(stage.hear("attendee", &events).await?, Vec::<usize>::new());
+    }
+    stage.parts().clock.advance(302);
+    assert!(stage.live_meetings().is_empty(), "Chime has ended them all");
+    let open = "SELECT count(*) FROM video_call_sessions WHERE status = 'active'";
+    assert_eq!(stage.sql(open).await?, CALLS.to_string());
+    for _ in 0..2 {
+        stage.run_schedule(FUNCTION).await?;
+        stage.parts().clock.advance(60);
+    }
+    assert_eq!(stage.sql(open).await?, "0");
+
+    let logs = stage.parts().lambda.logs();
+    let lines = logs.iter().filter_map(|line| serde_json::from_str::<Value>(&line.line).ok());
+    let reported: u64 =
+        lines.filter(|line| line["message"] == "reconciled").filter_map(|line| line["mended"].as_u64()).sum();
+    assert_eq!(json!(reported), json!(CALLS), "and the metric counts them");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_nobody_s_is_dropped_after_two_days() -> Outcome {
+    let stage = Stage::new().await?;
+    let unknown = Told { meeting: "7d9f1c5e-0000-4000-8000-0000000000ff".to_owned(), external: None };
+    let now = stage.parts().clock.now();
+    let user = "7d9f1c5e-0000-4000-8000-000000000001";
+    let events = [
+        unknown.attendee("AttendeeJoined", now, "7d9f1c5e-0000-4000-8000-0000000000ee", user)?,
+        unknown.meeting("MeetingEnded", now)?,
+    ];
+    assert_eq!(stage.hear("attendee", &events).await?, Vec::<usize>::new());
+    let kept = "SELECT (SELECT count(*) FROM medzen.chime_events) || ' ' || (SELECT count(*) FROM medzen.chime_meetings)";
+    for (seconds, left) in [(172_000, "2 1"), (1_000, "0 0")] {
+        stage.parts().clock.advance(seconds);
+        stage.run_schedule(FUNCTION).await?;
+        assert_eq!(stage.sql(kept).await?, left);
+    }
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! Chime's state changes as `EventBridge` carries them (Chime SDK developer guide, "Automating with `EventBridge`").
+
+use domain::Error;
+use domain::id::ChimeMeetingId;
+use domain::presence::{Event, Kind, Told};
+use serde::Deserialize;
+use serde::de::IntoDeserializer as _;
+use serde::de::value::Error as NotAKind;
+
+/// The detail type of what happens to meetings and those in them.
+pub const MEETING_STATE_CHANGE: &str = "Chime Meeting State Change";
+
+/// The end of the year 9999, the last that both the database and a timestamp's text can bear.
+const LATEST_MS: i64 = 253_402_300_799_999;
+
+/// What `EventBridge` puts around a `detail`, as far as it matters.
+#[derive(Clone, Copy, Debug)]
+pub struct Envelope<'a> {
+    /// The event's id.
+    pub id: &'a str,
+    /// Its detail type.
+    pub detail_type: &'a str,
+    /// Where it comes from: the meeting's control region.
+    pub region: &'a str,
+    /// The detail, as JSON text.
+    pub detail: &'a str,
+}
+
+/// What an event is to us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// It is one of the documented changes of a meeting.
+    Told(Told),
+    /// It is something else, or newer than this code: no fault, and nothing to be done.
+    Other,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Type {
+    event_type: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Detail {
+    meeting_id: ChimeMeetingId,
+    timestamp: i64,
+    attendee_id: Option<String>,
+    external_user_id: Option<String>,
+    external_meeting_id: Option<String>,
+}
+
+/// Reads an event.
+///
+/// # Errors
+/// 422 for one of a known type that does not bear what such an event always bears.
+pub fn read(envelope: Envelope<'_>) -> Result<Heard, Error> {
+    let Type { event_type } = serde_json::from_str(envelope.detail)
+        .map_err(|_| Error::invalid("detail.eventType", "is required"))?;
+    let kind = event_type.strip_prefix("chime:").and_then(known);
+    let Some(kind) = kind.filter(|_| envelope.detail_type == MEETING_STATE_CHANGE) else {
+        tracing::debug!(event = envelope.id, "an event that is not ours to deal with");
+        return Ok(Heard::Other);
+    };
+    let detail: Detail = serde_json::from_str(envelope.detail)
+        .map_err(|_| Error::invalid("detail", "must have a meetingId and a timestamp"))?;
+    if !(0..=LATEST_MS).contains(&detail.timestamp) {
+        return Err(Error::invalid("detail.timestamp", "must be milliseconds since 1970"));
+    }
+    // `<attendeeId>#content` is the longest; ids of Chime's have 36 characters, ours 64 at most.
+    let attendee_id = text("detail.attendeeId", detail.attendee_id, 128)?;
+    if attendee_id.is_none() && event_type.starts_with("chime:Attendee") {
+        return Err(Error::invalid("detail.attendeeId", "is required"));
+    }
+    Ok(Heard::Told(Told {
+        meeting: detail.meeting_id,
+        external_meeting_id: text("detail.externalMeetingId", detail.external_meeting_id, 64)?,
+        control_region: envelope.region.to_owned(),
+        event: Event {
+            id: envelope.id.to_owned(),
+            kind,
+            at_ms: detail.timestamp,
+            attendee_id,
+            external_user_id: text("detail.externalUserId", detail.external_user_id, 128)?,
+        },
+    }))
+}
+
+fn known(name: &str) -> Option<Kind> {
+    let name: serde::de::value::StrDeserializer<'_, NotAKind> = name.into_deserializer();
+    Kind::deserialize(name).ok()
+}
+
+/// PostgreSQL takes no NUL in a text.
+fn text(field: &'static str, value: Option<String>, most: usize) -> Result<Option<String>, Error> {
+    match value {
+        Some(text) if text.is_empty() || text.len() > most || text.chars().any(char::is_control) => {
+            Err(Error::invalid(field, format!("must have 1 to {most} characters")))
+        }
+        value => Ok(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn heard(detail: &Value) -> Result<Heard, Error> {
+        read(Envelope {
+            id: "e-1",
+            detail_type: MEETING_STATE_CHANGE,
+            region: "us-east-1",
+            detail: &detail.to_string(),
+        })
+    }
+
+    fn joined() -> Value {
+        json!({
+            "version": "0",
+            "eventType": "chime:AttendeeJoined",
+            "timestamp": 12_344_566_754_i64,
+            "meetingId": "87654321-4321-4321-1234-111122223333",
+            "attendeeId": "87654321-4321-4321-1234-111122223333",
+            "externalUserId": "87654321-4321-4321-1234-111122223333",
+            "networkType": "Voip",
+            "mediaRegion": "us-east-1",
+        })
+    }
+
+    #[test]
+    fn a_documented_event_is_told_whether_or_not_it_names_its_meeting() {
+        let told = told(&joined());
+        assert_eq!((told.event.kind, told.event.at_ms), (Kind::AttendeeJoined, 12_344_566_754));
+        assert_eq!((told.external_meeting_id, told.control_region.as_str()), (None, "us-east-1"));
+        let mut named = joined();
+        named["externalMeetingId"] = "medzen-1".into();
+        assert_eq!(self::told(&named).external_meeting_id.as_deref(), Some("medzen-1"));
+    }
+
+    fn told(detail: &Value) -> Told {
+        match heard(detail) {
+            Ok(Heard::Told(told)) => told,
+            other => unreachable!("{detail} is {other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_new_or_another_s_is_no_fault() {
+        for kind in ["chime:AttendeeWaved", "chime:TranscriptionStarted", "AttendeeJoined", "chime:", ""] {
+            let mut event = joined();
+            event["eventType"] = kind.into();
+            assert_eq!(heard(&event).ok(), Some(Heard::Other), "{kind}");
+        }
+        let of_a_pipeline = Envelope {
+            id: "e-1",
+            detail_type: "Chime Media Pipeline State Change",
+            region: "us-east-1",
+            detail: &joined().to_string(),
+        };
+        assert_eq!(read(of_a_pipeline).ok(), Some(Heard::Other));
+    }
+
+    #[test]
+    fn a_known_event_that_lacks_what_it_must_bear_is_refused() {
+        let lacking: [(&str, Value); 9] = [
+            ("meetingId", Value::Null),
+            ("meetingId", "none".into()),
+            ("timestamp", Value::Null),
+            ("timestamp", (-1).into()),
+            ("timestamp", (LATEST_MS + 1).into()),
+            ("timestamp", "now".into()),
+            ("attendeeId", Value::Null),
+            ("attendeeId", "a\0b".into()),
+            ("externalUserId", "u".repeat(129).into()),
+        ];
+        for (member, value) in lacking {
+            let mut event = joined();
+            event[member] = value.clone();
+            assert!(matches!(heard(&event), Err(Error::Invalid { .. })), "{member}: {value}");
+        }
+        assert!(heard(&json!({})).is_err());
+    }
+}

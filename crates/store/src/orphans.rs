@@ -1,0 +1,140 @@
+//! Meetings that Chime's events told of and no open session owns, and the pruning of what events left of nobody's calls.
+
+use domain::audit::{Event, Origin};
+use domain::id::ChimeMeetingId;
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+use tokio_postgres::types::{Json, Type};
+
+use crate::{Error, Store};
+
+/// How old a meeting is before it is nobody's: whoever makes one for a session has noted it long before.
+const NOBODYS: Duration = Duration::minutes(2);
+
+/// How long an event is kept whose meeting no session has, and a meeting that is over.
+const KEPT: Duration = Duration::days(2);
+
+/// Meetings that bear our prefix, have not ended, and belong to no session that is open. A session that is `creating` does
+/// not know its meeting yet; the meeting bears its id.
+const ORPHANS: &str = "-- orphan_meetings
+SELECT coalesce(json_agg(json_build_object('meetingId', meeting_id, 'controlRegion', control_region)), '[]')::text
+FROM (
+  SELECT m.meeting_id, m.control_region
+  FROM medzen.chime_meetings m
+  WHERE m.over_at IS NULL AND m.heard_at <= $2 AND starts_with(m.external_meeting_id, $1)
+    AND (m.tried_at IS NULL OR m.tried_at < $3)
+    AND NOT EXISTS (
+      SELECT FROM public.video_call_sessions s WHERE s.meeting_id = m.meeting_id AND s.status IN ('active', 'ending'))
+    AND NOT EXISTS (
+      SELECT FROM public.video_call_sessions s WHERE s.status = 'creating' AND $1 || s.id = m.external_meeting_id)
+  ORDER BY m.tried_at NULLS FIRST, m.heard_at, m.meeting_id
+  LIMIT $4
+) AS orphan";
+
+/// Notes what became of them. Where the session is known for which such a meeting was made, its appointment's audit tells.
+const SETTLE: &str = "-- settle_orphans
+WITH outcome AS (
+  SELECT * FROM jsonb_to_recordset($1) AS o (meeting_id text, ended boolean)
+), noted AS (
+  UPDATE medzen.chime_meetings m
+  SET over_at = CASE WHEN outcome.ended THEN $2 END, tried_at = $2
+  FROM outcome WHERE m.meeting_id = outcome.meeting_id AND m.over_at IS NULL
+  RETURNING m.meeting_id, m.external_meeting_id, m.over_at
+), ended AS (
+  SELECT noted.meeting_id, s.id, s.appointment_id
+  FROM noted LEFT JOIN public.video_call_sessions s ON $4 || s.id = noted.external_meeting_id
+  WHERE noted.over_at IS NOT NULL
+), audited AS (
+  SELECT count(medzen.audit_append('APPT#' || appointment_id, $3::jsonb || jsonb_build_object(
+    'event', $5::text, 'appointmentId', appointment_id, 'sessionId', id, 'meetingId', meeting_id), $2))
+  FROM (SELECT * FROM ended WHERE id IS NOT NULL ORDER BY appointment_id, meeting_id) AS ordered
+)
+SELECT (SELECT count(*) FROM ended)::text FROM audited";
+
+const PRUNE: &str = "-- prune_events
+WITH event AS (
+  DELETE FROM medzen.chime_events e USING (
+    SELECT event_id FROM medzen.chime_events
+    WHERE session_id IS NULL AND received_at < $1 ORDER BY received_at LIMIT $2) AS old
+  WHERE e.event_id = old.event_id AND e.session_id IS NULL
+  RETURNING 1
+), meeting AS (
+  DELETE FROM medzen.chime_meetings m USING (
+    SELECT meeting_id FROM medzen.chime_meetings WHERE over_at < $1 LIMIT $2) AS old
+  WHERE m.meeting_id = old.meeting_id
+  RETURNING 1
+)
+SELECT ((SELECT count(*) FROM event) + (SELECT count(*) FROM meeting))::text";
+
+/// A meeting that nobody owns.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Orphan {
+    /// Which.
+    pub meeting_id: ChimeMeetingId,
+    /// The only region in which it can be ended.
+    pub control_region: String,
+}
+
+/// What became of one.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Orphaned {
+    /// Which.
+    pub meeting_id: ChimeMeetingId,
+    /// Whether it is over; else a later run tries again.
+    pub ended: bool,
+}
+
+impl Store {
+    /// Meetings of ours that no open session owns, known for two minutes and not tried at this very `now`; the longest
+    /// untried first. One round trip.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn orphan_meetings(
+        &self,
+        prefix: &str,
+        most: i64,
+        now: OffsetDateTime,
+    ) -> Result<Vec<Orphan>, Error> {
+        let before = now - NOBODYS;
+        let params = [
+            (&prefix as _, Type::TEXT),
+            (&before as _, Type::TIMESTAMPTZ),
+            (&now as _, Type::TIMESTAMPTZ),
+            (&most as _, Type::INT8),
+        ];
+        Ok(self.ask(ORPHANS, &params).await?.unwrap_or_default())
+    }
+
+    /// Notes what became of them and answers how many are over. May be repeated. One round trip.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn settle_orphans(
+        &self,
+        outcomes: &[Orphaned],
+        prefix: &str,
+        origin: &Origin,
+    ) -> Result<u32, Error> {
+        let params = [
+            (&Json(outcomes) as _, Type::JSONB),
+            (&origin.now as _, Type::TIMESTAMPTZ),
+            (&Json(origin) as _, Type::JSONB),
+            (&prefix as _, Type::TEXT),
+            (&Event::MeetingUnowned.as_str() as _, Type::TEXT),
+        ];
+        Ok(self.ask(SETTLE, &params).await?.unwrap_or_default())
+    }
+
+    /// Drops events of meetings that no session has, and meetings that are over, both after two days; so many of each at
+    /// most. One round trip.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn prune_events(&self, most: i64, now: OffsetDateTime) -> Result<u64, Error> {
+        let before = now - KEPT;
+        let params = [(&before as _, Type::TIMESTAMPTZ), (&most as _, Type::INT8)];
+        Ok(self.ask(PRUNE, &params).await?.unwrap_or_default())
+    }
+}
