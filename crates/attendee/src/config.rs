@@ -10,6 +10,8 @@ pub struct Config {
     pub database_secret_arn: String,
     /// The log stream's name; tells the operator which environment holds a database connection.
     pub environment: String,
+    /// The bus that the host application is told things on.
+    pub bus: String,
     /// What the installation decides about calls.
     pub calls: Settings,
 }
@@ -24,6 +26,7 @@ impl Config {
         let config = Self {
             database_secret_arn: env.text("DATABASE_SECRET_ARN"),
             environment: env.text("AWS_LAMBDA_LOG_STREAM_NAME"),
+            bus: env.text("BUS_NAME"),
             calls: Settings {
                 external_id_prefix: env.text("EXTERNAL_ID_PREFIX"),
                 control_region: env.text("CONTROL_REGION"),

@@ -5,6 +5,7 @@ mod wire;
 
 use std::sync::Arc;
 
+use bus::Bus;
 use calls::request::{JoinOptions, WhichCall};
 use calls::{Asked, Calls};
 use chime::{Meetings, event};
@@ -34,7 +35,14 @@ impl App {
         let sdk = runtime::sdk_config()?;
         let store =
             Store::connect(secret_reader(&sdk, &config.database_secret_arn), &config.environment).await;
-        Ok(Self { calls: Calls::new(store, Meetings::new(sdk), config.calls.clone()) })
+        Ok(Self {
+            calls: Calls::new(
+                store,
+                Meetings::new(sdk.clone()),
+                Bus::new(&sdk, &config.bus),
+                config.calls.clone(),
+            ),
+        })
     }
 }
 

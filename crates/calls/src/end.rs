@@ -78,6 +78,7 @@ impl Calls {
                     only = Some(session.id);
                     let reason = CloseReason::EndedByProvider;
                     let from = SessionStatus::Creating;
+                    // It never was a call: there is nothing to tell.
                     ours = self
                         .store
                         .close(session.id, from, reason, Some(member.user), origin)
@@ -100,7 +101,9 @@ impl Calls {
         }
         let reason = CloseReason::EndedByProvider;
         let closed = self.store.close(session.id, SessionStatus::Ending, reason, None, origin).await?;
-        Ok(closed.map(|closed| Ended {
+        let Some(closed) = closed else { return Ok(None) };
+        self.tell(closed.notice, origin.now).await;
+        Ok(Some(Ended {
             session_id: session.id,
             call_status: SessionStatus::Ended,
             ended_at: Some(closed.ended_at),

@@ -11,6 +11,15 @@ use domain::presence::{self, History, Reading, Told};
 
 use crate::{Calls, ROUNDS, not_now};
 
+/// What became of readings.
+#[derive(Debug, Default)]
+pub(crate) struct Settlement {
+    /// Sessions that others changed meanwhile: to be read again.
+    pub(crate) changed_meanwhile: BTreeSet<SessionId>,
+    /// How many notices wait because of the others.
+    notices: u32,
+}
+
 /// Why none of a batch was written, for each of its messages.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
@@ -61,23 +70,30 @@ impl Calls {
             return Ok(());
         }
         for _ in 0..ROUNDS {
-            let histories = self.store.absorb_events(told, origin.now).await?;
-            if self.settle(&histories, origin).await?.is_empty() {
+            let absorbed = self.store.absorb_events(told, origin.now).await?;
+            let settlement = self.settle(&absorbed.sessions, origin).await?;
+            if absorbed.untold || settlement.notices > 0 {
+                self.tell_what_waits(origin).await;
+            }
+            if settlement.changed_meanwhile.is_empty() {
                 return Ok(());
             }
         }
         Err(not_now())
     }
 
-    /// Reads and writes histories; what others changed meanwhile is answered, to be read again.
-    pub(crate) async fn settle(
-        &self,
-        histories: &[History],
-        origin: &Origin,
-    ) -> Result<BTreeSet<SessionId>, Error> {
+    /// The events are dealt with whatever becomes of the notices: those wait for the schedule too.
+    async fn tell_what_waits(&self, origin: &Origin) {
+        if let Err(error) = self.tell_waiting(origin.now).await {
+            tracing::warn!(error = %error, "notices are left for the schedule");
+        }
+    }
+
+    /// Reads and writes histories.
+    pub(crate) async fn settle(&self, histories: &[History], origin: &Origin) -> Result<Settlement, Error> {
         let readings: Vec<Reading> = histories.iter().map(presence::read).filter(Reading::is_news).collect();
         if readings.is_empty() {
-            return Ok(BTreeSet::new());
+            return Ok(Settlement::default());
         }
         let settled = self.store.settle_events(&readings, origin).await?;
         let whole = |reading: &Reading| {
@@ -86,6 +102,8 @@ impl Calls {
                 .iter()
                 .any(|done| done.session == reading.session_id && done.people == reading.people.len())
         };
-        Ok(readings.iter().filter(|reading| !whole(reading)).map(|reading| reading.session_id).collect())
+        let changed_meanwhile =
+            readings.iter().filter(|reading| !whole(reading)).map(|reading| reading.session_id).collect();
+        Ok(Settlement { changed_meanwhile, notices: settled.notices })
     }
 }

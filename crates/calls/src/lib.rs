@@ -6,6 +6,7 @@ mod invite;
 mod join;
 mod leave;
 mod link;
+mod notices;
 mod place;
 mod reconcile;
 mod refuse;
@@ -24,6 +25,7 @@ pub use roster::{Roster, RosterAttendee};
 pub use start::{NewCall, Started};
 pub use status::{FeatureStatus, Status};
 
+use bus::Bus;
 use chime::Meetings;
 use domain::Error;
 use domain::audit::Origin;
@@ -53,14 +55,15 @@ pub struct Settings {
 pub struct Calls {
     store: Store,
     meetings: Meetings,
+    bus: Bus,
     settings: Settings,
 }
 
 impl Calls {
     /// Puts the use cases on their backends.
     #[must_use]
-    pub const fn new(store: Store, meetings: Meetings, settings: Settings) -> Self {
-        Self { store, meetings, settings }
+    pub const fn new(store: Store, meetings: Meetings, bus: Bus, settings: Settings) -> Self {
+        Self { store, meetings, bus, settings }
     }
 
     /// Whether calls can be served: the database answers.
@@ -109,7 +112,9 @@ impl Calls {
 
     /// Closes a session whose meeting Chime does not know any more. Somebody else may have done so: no matter.
     async fn close_gone(&self, session: SessionId, origin: &Origin) -> Result<(), Error> {
-        self.store.close(session, SessionStatus::Active, CloseReason::MeetingGone, None, origin).await?;
+        let reason = CloseReason::MeetingGone;
+        let closed = self.store.close(session, SessionStatus::Active, reason, None, origin).await?;
+        self.tell(closed.and_then(|closed| closed.notice), origin.now).await;
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ pub mod join;
 pub mod leave;
 pub mod link;
 pub mod liveness;
+pub mod notice;
 pub mod presence;
 pub mod reconcile;
 pub mod secret;

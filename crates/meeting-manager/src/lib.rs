@@ -5,6 +5,7 @@ mod wire;
 
 use std::sync::Arc;
 
+use bus::Bus;
 use calls::request::{EndOptions, JoinOptions, WhichCall};
 use calls::{Asked, Calls, LinkBases};
 use chime::{Meetings, event};
@@ -37,7 +38,12 @@ impl App {
         let store =
             Store::connect(secret_reader(&sdk, &config.database_secret_arn), &config.environment).await;
         Ok(Self {
-            calls: Calls::new(store, Meetings::new(sdk), config.calls.clone()),
+            calls: Calls::new(
+                store,
+                Meetings::new(sdk.clone()),
+                Bus::new(&sdk, &config.bus),
+                config.calls.clone(),
+            ),
             links: config.links.clone(),
         })
     }

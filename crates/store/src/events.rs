@@ -16,7 +16,7 @@ use crate::{Error, Store};
 /// All that is known of a session, as `domain::presence::History` reads it, over `session` and `event`.
 macro_rules! history {
     () => {
-        "SELECT coalesce(json_agg(json_build_object(
+        "(SELECT coalesce(json_agg(json_build_object(
   'id', session.id, 'status', session.status, 'version', session.events_version, 'unread', NOT session.events_read,
   'endAskedAt', CASE session.status WHEN 'ending' THEN session.updated_at END, 'endedAt', session.ended_at,
   'events', (
@@ -28,8 +28,8 @@ macro_rules! history {
     SELECT coalesce(json_agg(json_build_object(
       'userId', p.user_id, 'status', p.status, 'joinedAt', p.joined_at, 'leftAt', p.left_at,
       'durationSeconds', p.duration_seconds, 'connections', p.connections, 'drops', p.drops)), '[]')
-    FROM public.video_call_participants p WHERE p.session_id = session.id))), '[]')::text
-FROM session"
+    FROM public.video_call_participants p WHERE p.session_id = session.id))), '[]')
+FROM session)"
     };
 }
 
@@ -64,8 +64,10 @@ WITH told AS MATERIALIZED (
   UNION ALL
   SELECT * FROM kept
 )
-",
-    history!()
+SELECT json_build_object('untold', EXISTS (
+  SELECT FROM medzen.notices WHERE told_at IS NULL AND (leased_until IS NULL OR leased_until <= $2)), 'sessions', ",
+    history!(),
+    ")::text"
 );
 
 /// Sessions whose events must be read again because they ended, or because they became active after events came.
@@ -77,8 +79,9 @@ WITH session AS (
   SELECT e.event_id, e.meeting_id, e.kind, e.at_ms, e.attendee_id, e.external_user_id, e.session_id
   FROM medzen.chime_events e WHERE e.meeting_id IN (SELECT meeting_id FROM session)
 )
-",
-    history!()
+SELECT ",
+    history!(),
+    "::text"
 );
 
 /// Writes readings. Sessions are locked in the order of their ids, the audit's heads after them in the order of
@@ -140,9 +143,15 @@ WITH reading AS MATERIALIZED (
 ), audited AS (
   SELECT count(medzen.audit_append('APPT#' || appointment_id, $3::jsonb || payload, $2)) AS entries
   FROM (SELECT * FROM entry ORDER BY appointment_id, at_ms NULLS LAST, event_id) AS ordered
+), told AS (
+  SELECT count(medzen.tell($5, jsonb_build_object(
+    'appointmentId', appointment_id, 'sessionId', id, 'reason', end_reason, 'endedBy', ended_by,
+    'durationSeconds', duration_seconds, 'userIds', medzen.people_of(id, appointment_id)), over_at, NULL)) AS notices
+  FROM changed WHERE over_at IS NOT NULL
 )
 SELECT json_build_object(
   'entries', (SELECT entries FROM audited),
+  'notices', (SELECT notices FROM told),
   'written', (SELECT coalesce(json_agg(json_build_object(
     'session', changed.id,
     'people', (SELECT count(*) FROM participant WHERE participant.session_id = changed.id),
@@ -161,11 +170,22 @@ struct Row<'a> {
     external_user_id: Option<&'a str>,
 }
 
+/// What is known after a batch was kept.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Absorbed {
+    /// The sessions that it concerns.
+    pub sessions: Vec<History>,
+    /// Whether notices wait to be told, of whichever call.
+    pub untold: bool,
+}
+
 /// What was written.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Settled {
     /// How many audit entries that made.
     pub entries: u32,
+    /// How many notices wait to be told because of it.
+    pub notices: u32,
     /// The sessions that nobody had read meanwhile.
     pub written: Vec<Written>,
 }
@@ -187,7 +207,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn absorb_events(&self, told: &[Told], now: OffsetDateTime) -> Result<Vec<History>, Error> {
+    pub async fn absorb_events(&self, told: &[Told], now: OffsetDateTime) -> Result<Absorbed, Error> {
         let rows: Vec<Row<'_>> = told
             .iter()
             .map(|told| Row {
@@ -227,6 +247,7 @@ impl Store {
                     (&origin.now, Type::TIMESTAMPTZ),
                     (&Json(origin), Type::JSONB),
                     (&domain::audit::Event::CallEnded.as_str(), Type::TEXT),
+                    (&domain::notice::Kind::CallEnded.as_str(), Type::TEXT),
                 ],
             )
             .await?;

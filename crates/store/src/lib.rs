@@ -7,6 +7,7 @@ pub mod events;
 pub mod invitations;
 #[cfg(feature = "migrations")]
 pub mod migrate;
+pub mod notices;
 pub mod orphans;
 pub mod participants;
 pub mod reconcile;

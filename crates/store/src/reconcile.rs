@@ -2,6 +2,7 @@
 
 use domain::audit::{Event, Origin};
 use domain::id::SessionId;
+use domain::notice::Kind;
 use domain::reconcile::{Left, STUCK, UNASKED};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -89,13 +90,18 @@ WITH outcome AS (
       'event', CASE changed.fate WHEN 'abandoned' THEN $5::text ELSE $6::text END,
       'appointmentId', changed.appointment_id, 'sessionId', changed.id, 'meetingId', changed.meeting_id,
       'endedBy', changed.ended_by, 'reason', changed.end_reason, 'durationSeconds', changed.duration_seconds)),
-    $2) AS seq
+    $2) AS seq,
+    CASE WHEN changed.fate <> 'abandoned' AND changed.activated_at IS NOT NULL THEN medzen.tell($7, jsonb_build_object(
+      'appointmentId', changed.appointment_id, 'sessionId', changed.id, 'reason', changed.end_reason,
+      'endedBy', changed.ended_by, 'durationSeconds', changed.duration_seconds,
+      'userIds', medzen.people_of(changed.id, changed.appointment_id)), changed.ended_at, NULL) END AS notice
   FROM changed
 )
 SELECT json_build_object(
   'ended', count(*) FILTER (WHERE fate = 'ended' AND seq > 0),
   'gone', count(*) FILTER (WHERE fate = 'gone' AND seq > 0),
-  'abandoned', count(*) FILTER (WHERE fate = 'abandoned' AND seq > 0))::text
+  'abandoned', count(*) FILTER (WHERE fate = 'abandoned' AND seq > 0),
+  'notices', count(notice))::text
 FROM audited";
 
 /// Only who has the lease gives it back, and only as of its own time: an event that comes late finds it taken.
@@ -137,6 +143,8 @@ pub struct Mended {
     pub gone: u32,
     /// Starts that came to nothing.
     pub abandoned: u32,
+    /// Notices that wait to be told because of it.
+    pub notices: u32,
 }
 
 /// How much a page may hold of each.
@@ -193,6 +201,7 @@ impl Store {
                     (&Json(origin), Type::JSONB),
                     (&Event::CallFailed.as_str(), Type::TEXT),
                     (&Event::CallEnded.as_str(), Type::TEXT),
+                    (&Kind::CallEnded.as_str(), Type::TEXT),
                 ],
             )
             .await?;

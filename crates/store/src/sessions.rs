@@ -6,12 +6,14 @@
 use domain::audit::{Event, Origin};
 use domain::call::Attendee;
 use domain::id::{ChimeMeetingId, SessionId, UserId};
+use domain::notice::{Kind, Notice};
 use domain::state::SessionStatus;
 use serde::Deserialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio_postgres::types::{Json, Type};
 
+use crate::notices::TO_SEND;
 use crate::{Error, Store};
 
 const TAKE_OVER: &str = "-- take_over
@@ -55,7 +57,9 @@ WITH changed AS (
   INSERT INTO medzen.video_call_attendee_tokens (session_id, user_id, attendee_id, attendee)
   SELECT session_id, user_id, $6, $7 FROM participant
 )
-SELECT json_build_object('seq', ",
+SELECT json_build_object('notice', medzen.tell($10, jsonb_build_object(
+    'appointmentId', changed.appointment_id, 'sessionId', changed.id, 'startedBy', $5::text,
+    'userIds', medzen.people_of(changed.id, changed.appointment_id) - $5::text), $4, NULL), 'seq', ",
     audit!("$8", "$9::text", ", 'actor', $5::text, 'role', 'provider', 'mediaRegion', changed.media_region"),
     ")::text FROM changed"
 );
@@ -111,7 +115,11 @@ WITH changed AS (
   UPDATE medzen.chime_meetings m SET over_at = $3
   FROM changed WHERE m.meeting_id = changed.meeting_id AND m.over_at IS NULL
 )
-SELECT json_build_object('endedAt', changed.ended_at, 'durationSeconds', changed.duration_seconds, 'seq', ",
+SELECT json_build_object('endedAt', changed.ended_at, 'durationSeconds', changed.duration_seconds,
+  'notice', CASE WHEN changed.activated_at IS NOT NULL THEN medzen.tell($8, jsonb_build_object(
+    'appointmentId', changed.appointment_id, 'sessionId', changed.id, 'reason', changed.end_reason,
+    'endedBy', changed.ended_by, 'durationSeconds', changed.duration_seconds,
+    'userIds', medzen.people_of(changed.id, changed.appointment_id)), changed.ended_at, $9) END, 'seq', ",
     audit!(
         "$6",
         "$7::text",
@@ -133,7 +141,7 @@ pub struct Changed {
 }
 
 /// A session that was closed.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Closed {
     /// When.
@@ -141,6 +149,8 @@ pub struct Closed {
     pub ended_at: OffsetDateTime,
     /// How long it was active, in seconds.
     pub duration_seconds: i32,
+    /// What is to be told of it now: there is half a minute for it.
+    pub notice: Option<Notice>,
     /// The entry's number in its chain.
     pub seq: i64,
 }
@@ -224,6 +234,7 @@ impl Store {
                 (attendee.expose(), Type::JSONB),
                 (&Json(origin), Type::JSONB),
                 (&Event::CallStarted.as_str(), Type::TEXT),
+                (&Kind::CallStarted.as_str(), Type::TEXT),
             ],
         )
         .await
@@ -295,6 +306,7 @@ impl Store {
         origin: &Origin,
     ) -> Result<Option<Closed>, Error> {
         let (session, by) = (session.to_string(), by.map(String::from));
+        let until = origin.now + TO_SEND;
         self.ask(
             CLOSE,
             &[
@@ -305,6 +317,8 @@ impl Store {
                 (&by, Type::TEXT),
                 (&Json(origin), Type::JSONB),
                 (&Event::CallEnded.as_str(), Type::TEXT),
+                (&Kind::CallEnded.as_str(), Type::TEXT),
+                (&until, Type::TIMESTAMPTZ),
             ],
         )
         .await
