@@ -12,7 +12,7 @@ use domain::Error;
 use domain::call::Target;
 use domain::error::reason;
 use domain::id::AppointmentId;
-use runtime::{Answer, Request, Route, Trigger, secret_reader};
+use runtime::{Answer, Messages, Request, Route, Trigger, secret_reader};
 use store::Store;
 
 pub use config::Config;
@@ -46,6 +46,7 @@ pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
     let request = match trigger {
         Trigger::Request(request) => request,
         Trigger::Schedule(_) => return Err(Error::NotFound(reason::ROUTE_NOT_FOUND)),
+        Trigger::Messages(messages) => return Ok(hear(&messages)),
     };
     let outcome = answer(&app.calls, &request).await;
     let asked = Asked {
@@ -55,6 +56,11 @@ pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
         origin: &request.origin,
     };
     app.calls.witness(asked, outcome).await
+}
+
+/// Chime's events: taken, and nothing done with them yet.
+fn hear(messages: &Messages) -> Answer {
+    messages.answer(messages.list.iter().map(|_| Ok(())))
 }
 
 async fn answer(calls: &Calls, request: &Request) -> Result<Answer, Error> {

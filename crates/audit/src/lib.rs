@@ -45,6 +45,6 @@ pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
             ship::ship(&app.store, &app.table, origin.now).await?;
             Ok(Answer::done())
         }
-        Trigger::Request(_) => Err(Error::NotFound(reason::ROUTE_NOT_FOUND)),
+        Trigger::Request(_) | Trigger::Messages(_) => Err(Error::NotFound(reason::ROUTE_NOT_FOUND)),
     }
 }

@@ -73,6 +73,8 @@ pub enum Via {
     Direct,
     /// By a schedule of ours.
     Schedule,
+    /// By an event of `EventBridge` that a queue brought.
+    Event,
 }
 
 /// Where a change comes from: written into its audit entry.

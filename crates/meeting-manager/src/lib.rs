@@ -12,7 +12,7 @@ use domain::Error;
 use domain::call::Target;
 use domain::error::reason;
 use domain::id::AppointmentId;
-use runtime::{Answer, Request, Route, Trigger, secret_reader};
+use runtime::{Answer, Messages, Request, Route, Trigger, secret_reader};
 use serde_json::json;
 use store::Store;
 
@@ -53,6 +53,7 @@ pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
             app.calls.reconcile(&origin).await?;
             Ok(Answer::done())
         }
+        Trigger::Messages(messages) => Ok(hear(&messages)),
         Trigger::Request(request) => {
             let outcome = answer(&app, &request).await;
             let asked = Asked {
@@ -68,6 +69,11 @@ pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
             app.calls.witness(asked, outcome).await
         }
     }
+}
+
+/// Chime's events: taken, and nothing done with them yet.
+fn hear(messages: &Messages) -> Answer {
+    messages.answer(messages.list.iter().map(|_| Ok(())))
 }
 
 async fn answer(app: &App, request: &Request) -> Result<Answer, Error> {

@@ -1,14 +1,18 @@
-//! What goes out: JSON with a status, and every error mapped once.
+//! What goes out: JSON with a status or the failed messages of a batch, and every error mapped once.
 
 use domain::Error;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+
+use crate::messages::Failed;
 
 /// A use case's answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Value,
+    /// For an answer to messages: those that shall come again.
+    pub(crate) failed: Option<Vec<Failed>>,
 }
 
 impl Answer {
@@ -17,13 +21,18 @@ impl Answer {
     /// # Errors
     /// When the value has no JSON form: a defect.
     pub fn json(status: u16, body: &impl Serialize) -> Result<Self, Error> {
-        Ok(Self { status, body: serde_json::to_value(body).map_err(Error::internal)? })
+        Ok(Self { status, body: serde_json::to_value(body).map_err(Error::internal)?, failed: None })
     }
 
     /// The answer of a run that nobody reads but the log.
     #[must_use]
     pub const fn done() -> Self {
-        Self { status: 200, body: Value::Null }
+        Self { status: 200, body: Value::Null, failed: None }
+    }
+
+    /// The answer to messages of which these failed.
+    pub(crate) const fn batch(failed: Vec<Failed>) -> Self {
+        Self { status: 200, body: Value::Null, failed: Some(failed) }
     }
 }
 
@@ -88,6 +97,12 @@ pub(crate) fn to_http(outcome: &Result<Answer, Error>, request_id: &str) -> Valu
         }
     };
     json!({ "statusCode": status, "headers": headers, "body": body, "isBase64Encoded": false })
+}
+
+/// The answer to a queue (`SqsBatchResponse`): its messages but these are done and get deleted.
+pub(crate) fn to_queue(failed: &[Failed]) -> Value {
+    let failures = failed.iter().map(|failed| json!({ "itemIdentifier": failed.message }));
+    json!({ "batchItemFailures": failures.collect::<Vec<_>>() })
 }
 
 #[cfg(test)]

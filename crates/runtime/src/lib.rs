@@ -2,8 +2,10 @@
 
 mod answer;
 mod aws;
+mod cause;
 mod config;
 mod json;
+mod messages;
 mod request;
 mod run;
 mod secrets;
@@ -13,6 +15,7 @@ pub use answer::Answer;
 pub use aws::sdk_config;
 pub use config::{ConfigError, Env};
 pub use json::word;
+pub use messages::{Envelope, Message, Messages};
 pub use request::{Request, Route};
 pub use run::{run, start_logging};
 pub use secrets::{ReadSecret, secret_reader};

@@ -13,6 +13,8 @@ use tracing::Instrument as _;
 use tracing_subscriber::EnvFilter;
 
 use crate::answer::{self, Answer};
+use crate::cause::causes;
+use crate::messages::Failed;
 use crate::trigger::Trigger;
 
 /// What is kept of an invocation's time for the answer to get out.
@@ -58,7 +60,8 @@ fn ours(level: &str) -> String {
         .join(",")
 }
 
-async fn serve<A, H, F>(
+/// One invocation.
+pub(crate) async fn serve<A, H, F>(
     app: Arc<A>,
     handle: &H,
     event: LambdaEvent<Box<RawValue>>,
@@ -76,10 +79,16 @@ where
     );
     async {
         let began = Instant::now();
-        let trigger = Trigger::read(&event.payload, &request_id, OffsetDateTime::now_utc());
+        let mut trigger = Trigger::read(&event.payload, &request_id, OffsetDateTime::now_utc());
         let asked = Trigger::is_request(&event.payload);
         let route = route(&trigger);
-        let outcome = match trigger {
+        let unreadable = match &mut trigger {
+            Ok(Trigger::Messages(messages)) => Some(messages.take_unreadable()),
+            Ok(Trigger::Request(_) | Trigger::Schedule(_)) | Err(_) => None,
+        };
+        let mut outcome = match trigger {
+            // Nothing that can be read came: there is nothing to hand over.
+            Ok(Trigger::Messages(messages)) if messages.list.is_empty() => Ok(messages.answer([])),
             Ok(trigger) => {
                 let deadline = remaining(event.context.deadline);
                 tokio::time::timeout(deadline, Box::pin(handle(app, trigger))).await.unwrap_or_else(
@@ -88,6 +97,9 @@ where
             }
             Err(error) => Err(error),
         };
+        if let Some(unreadable) = unreadable {
+            outcome = outcome.and_then(|answer| with(unreadable, answer));
+        }
         log(&route, &outcome, began.elapsed());
         match outcome {
             // Nobody reads what an event is answered; a failed invocation is what alarms count.
@@ -95,6 +107,7 @@ where
                 error_type: error.code().to_owned(),
                 error_message: "the event was not dealt with; the log says why".to_owned(),
             }),
+            Ok(Answer { failed: Some(failed), .. }) => Ok(answer::to_queue(&failed)),
             outcome => Ok(answer::to_http(&outcome, &request_id)),
         }
     }
@@ -106,8 +119,18 @@ fn route(trigger: &Result<Trigger, Error>) -> String {
     match trigger {
         Ok(Trigger::Request(request)) => request.route.name().to_owned(),
         Ok(Trigger::Schedule(_)) => "schedule".to_owned(),
+        Ok(Trigger::Messages(_)) => "messages".to_owned(),
         Err(_) => "unreadable".to_owned(),
     }
+}
+
+/// What the function answered, and the messages that it never saw. A function that answers messages with something else
+/// has done nothing that can be told: all come again.
+fn with(mut unreadable: Vec<Failed>, mut answer: Answer) -> Result<Answer, Error> {
+    let failed =
+        answer.failed.take().ok_or_else(|| Error::internal("messages have no answer of their own"))?;
+    unreadable.extend(failed);
+    Ok(Answer::batch(unreadable))
 }
 
 /// How long the handler may take: until shortly before Lambda ends the invocation.
@@ -119,6 +142,10 @@ fn remaining(deadline_ms: u64) -> Duration {
 fn log(route: &str, outcome: &Result<Answer, Error>, took: Duration) {
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     match outcome {
+        Ok(Answer { failed: Some(failed), .. }) => {
+            failed.iter().for_each(Failed::log);
+            tracing::info!(route, failed = failed.len(), duration_ms, "answered");
+        }
         Ok(answer) => tracing::info!(route, status = answer.status, duration_ms, "answered"),
         Err(error) => {
             let (status, code) = (answer::status(error), error.code());
@@ -130,16 +157,4 @@ fn log(route: &str, outcome: &Result<Answer, Error>, took: Duration) {
             }
         }
     }
-}
-
-/// The chain of sources, by their own words. Adapters keep values out of them.
-fn causes(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

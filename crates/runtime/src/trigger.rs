@@ -1,7 +1,8 @@
-//! What invoked the function: API Gateway, a direct invocation, or a schedule.
+//! What invoked the function: API Gateway, a direct invocation, a schedule, or a queue.
 
 use aws_lambda_events::event::apigw::ApiGatewayV2httpRequest;
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
+use aws_lambda_events::event::sqs::SqsEvent;
 use domain::Error;
 use domain::audit::{Origin, Via};
 use domain::call::Actor;
@@ -11,6 +12,7 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
 use crate::json;
+use crate::messages::Messages;
 use crate::request::{Request, Route};
 
 /// What a function is invoked with.
@@ -20,6 +22,8 @@ pub enum Trigger {
     Request(Request),
     /// The schedule runs.
     Schedule(Origin),
+    /// A queue brings events.
+    Messages(Messages),
 }
 
 /// Members whose presence tells the triggers apart.
@@ -29,6 +33,8 @@ struct Peek<'a> {
     request_context: Option<&'a RawValue>,
     #[serde(borrow, rename = "detail-type")]
     detail_type: Option<&'a RawValue>,
+    #[serde(borrow, rename = "Records")]
+    records: Option<&'a RawValue>,
 }
 
 /// `{"body": "{\"action\": ..., \"userId\": ...}"}`; the body may also be given as an object.
@@ -45,7 +51,7 @@ struct OnBehalfOf {
 }
 
 impl Trigger {
-    /// Reads an event. `now` is used only by a direct invocation, whose event bears no time.
+    /// Reads an event. `now` is used only where the event bears no time: by a direct invocation.
     pub(crate) fn read(event: &RawValue, request_id: &str, now: OffsetDateTime) -> Result<Self, Error> {
         let unmapped = |_| Error::Malformed { part: "event", reason: "is of no known trigger".to_owned() };
         let peek: Peek<'_> = serde_json::from_str(event.get()).map_err(unmapped)?;
@@ -57,13 +63,19 @@ impl Trigger {
             let event: EventBridgeEvent = serde_json::from_str(event.get()).map_err(unmapped)?;
             return from_schedule(&event, request_id).map(Self::Schedule);
         }
+        if peek.records.is_some() {
+            let event: SqsEvent = serde_json::from_str(event.get()).map_err(unmapped)?;
+            return Messages::read(event, request_id, now).map(Self::Messages);
+        }
         from_direct(event, request_id, now).map(Self::Request)
     }
 
     /// Whether somebody waits for the answer; nobody does for that of an event, not even of one that cannot be read.
     pub(crate) fn is_request(event: &RawValue) -> bool {
         let peek = serde_json::from_str(event.get());
-        peek.map_or(true, |peek: Peek<'_>| peek.request_context.is_some() || peek.detail_type.is_none())
+        peek.map_or(true, |peek: Peek<'_>| {
+            peek.request_context.is_some() || peek.detail_type.is_none() && peek.records.is_none()
+        })
     }
 }
 

@@ -1,0 +1,154 @@
+//! What a queue brings: events of `EventBridge`, each answered for itself.
+
+use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
+use domain::Error;
+use domain::audit::{Origin, Via};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+
+use crate::answer::{self, Answer};
+use crate::cause::causes;
+use crate::json;
+
+/// The greatest length of an event's id. `EventBridge`'s own are UUIDs.
+const LONGEST_ID: usize = 128;
+
+/// A batch from a queue. Whoever handles it answers each message: [`Messages::answer`].
+#[derive(Debug)]
+pub struct Messages {
+    /// Those that can be read, in the order in which they came. A message that cannot be read is not among them: it counts
+    /// as failed, is logged, and ends in the dead-letter queue, without harm to the others.
+    pub list: Vec<Message>,
+    /// Where they come from, and when: the time at which the queue first gave the youngest of them out.
+    pub origin: Origin,
+    unreadable: Vec<Failed>,
+}
+
+/// One message.
+#[derive(Debug)]
+pub struct Message {
+    /// The queue's id of it.
+    pub id: String,
+    /// How often the queue has given it out, with this time.
+    pub receives: u32,
+    /// What it brings.
+    pub event: Envelope,
+}
+
+/// An event as `EventBridge` wraps it.
+#[derive(Debug, Deserialize)]
+pub struct Envelope {
+    /// The same each time the event is delivered; 1 to 128 characters.
+    pub id: String,
+    /// `Chime Meeting State Change`.
+    #[serde(rename = "detail-type")]
+    pub detail_type: String,
+    /// `aws.chime`.
+    pub source: String,
+    /// When it happened, to the second.
+    #[serde(with = "time::serde::rfc3339")]
+    pub time: OffsetDateTime,
+    /// Where it happened.
+    pub region: String,
+    /// What happened: a JSON object.
+    pub detail: Box<RawValue>,
+}
+
+/// A message that shall come again, or end in the dead-letter queue when it has come too often.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Failed {
+    pub(crate) message: String,
+    receives: u32,
+    event: Option<String>,
+    status: u16,
+    code: &'static str,
+    cause: String,
+}
+
+impl Messages {
+    /// Reads a batch. What makes the whole unreadable is a message without an id, for it could not be reported.
+    pub(crate) fn read(event: SqsEvent, request_id: &str, now: OffsetDateTime) -> Result<Self, Error> {
+        let first_given =
+            |message: &SqsMessage| instant(message.attributes.get("ApproximateFirstReceiveTimestamp")?);
+        let now = event.records.iter().filter_map(first_given).max().unwrap_or(now);
+        let (mut list, mut unreadable) = (Vec::new(), Vec::new());
+        for record in event.records {
+            let missing =
+                || Error::Malformed { part: "event", reason: "has a message without an id".to_owned() };
+            let id = record.message_id.filter(|id| !id.is_empty()).ok_or_else(missing)?;
+            let receives = record.attributes.get("ApproximateReceiveCount");
+            let receives = receives.and_then(|count| count.parse().ok()).unwrap_or(1);
+            match Envelope::read(record.body.as_deref().unwrap_or_default()) {
+                Ok(event) => list.push(Message { id, receives, event }),
+                Err(error) => unreadable.push(Failed::new(id, receives, None, &error)),
+            }
+        }
+        let origin =
+            Origin { request_id: request_id.to_owned(), via: Via::Event, ip: None, user_agent: None, now };
+        Ok(Self { list, origin, unreadable })
+    }
+
+    /// The answer: what became of each message, in the order of the list. One that failed is logged, comes again after the
+    /// queue's visibility timeout, and ends in the dead-letter queue when it has come too often, whether trying again helps
+    /// or not: what shall not come again has to be `Ok`. One that nothing is said of counts as failed.
+    #[must_use]
+    pub fn answer(&self, outcomes: impl IntoIterator<Item = Result<(), Error>>) -> Answer {
+        let mut outcomes = outcomes.into_iter();
+        let mut failed = Vec::new();
+        for message in &self.list {
+            let outcome = outcomes.next();
+            if let Err(error) =
+                outcome.unwrap_or_else(|| Err(Error::internal("nothing was said of this message")))
+            {
+                let event = Some(message.event.id.clone());
+                failed.push(Failed::new(message.id.clone(), message.receives, event, &error));
+            }
+        }
+        Answer::batch(failed)
+    }
+
+    pub(crate) fn take_unreadable(&mut self) -> Vec<Failed> {
+        std::mem::take(&mut self.unreadable)
+    }
+}
+
+impl Envelope {
+    fn read(body: &str) -> Result<Self, Error> {
+        let envelope: Self = json::read(body.as_bytes())?;
+        let id = &envelope.id;
+        if id.is_empty() || id.len() > LONGEST_ID || id.chars().any(char::is_control) {
+            return Err(Error::invalid("id", "must have 1 to 128 characters"));
+        }
+        if !envelope.detail.get().starts_with('{') {
+            return Err(Error::invalid("detail", "must be an object"));
+        }
+        Ok(envelope)
+    }
+}
+
+impl Failed {
+    fn new(message: String, receives: u32, event: Option<String>, error: &Error) -> Self {
+        let (status, code) = (answer::status(error), error.code());
+        Self { message, receives, event, status, code, cause: causes(error) }
+    }
+
+    /// The one line about it.
+    pub(crate) fn log(&self) {
+        let Self { message, receives, event, status, code, cause } = self;
+        if *status >= 500 {
+            tracing::error!(message_id = message, receives, event, code, cause, "message failed");
+        } else {
+            tracing::warn!(message_id = message, receives, event, code, cause, "message failed");
+        }
+    }
+}
+
+/// Milliseconds since 1970, as SQS writes them.
+fn instant(text: &str) -> Option<OffsetDateTime> {
+    let ms: i64 = text.parse().ok()?;
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()
+}
+
+#[cfg(test)]
+mod tests;

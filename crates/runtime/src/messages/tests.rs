@@ -1,0 +1,134 @@
+//! Batches, through the function's whole loop but for Lambda itself.
+
+use std::sync::{Arc, Mutex};
+
+use aws_lambda_events::event::sqs::SqsBatchResponse;
+use domain::error::reason;
+use lambda_runtime::{Context, Diagnostic, LambdaEvent};
+use serde_json::{Value, json};
+use time::macros::datetime;
+
+use super::*;
+use crate::run::serve;
+use crate::trigger::Trigger;
+
+fn record(id: &str, body: &str) -> Value {
+    json!({
+        "messageId": id,
+        "receiptHandle": "handle",
+        "body": body,
+        "attributes": {
+            "ApproximateReceiveCount": "2",
+            "SentTimestamp": "1767225600000",
+            "SenderId": "sender",
+            "ApproximateFirstReceiveTimestamp": "1767225601500",
+        },
+        "messageAttributes": {},
+        "md5OfBody": "md5",
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:queue",
+        "awsRegion": "us-east-1",
+    })
+}
+
+fn event(id: &str, detail: &Value) -> String {
+    let event = json!({
+        "version": "0", "id": id, "detail-type": "Chime Meeting State Change", "source": "aws.chime",
+        "account": "000000000000", "time": "2026-01-01T00:00:00Z", "region": "us-east-1", "resources": [],
+        "detail": detail,
+    });
+    event.to_string()
+}
+
+/// What Lambda is answered, and the messages that the function saw.
+async fn told(
+    records: Vec<Value>,
+    handle: impl Fn(&Messages) -> Result<Answer, Error> + Send + Sync,
+) -> (Result<Value, Diagnostic>, Vec<String>) {
+    let payload = serde_json::value::to_raw_value(&json!({ "Records": records })).expect("it is JSON");
+    let mut context = Context::default();
+    context.deadline = u64::MAX / 2;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let handler = |seen: Arc<Mutex<Vec<String>>>, trigger| {
+        let answer = match trigger {
+            Trigger::Messages(messages) => {
+                let ids = messages.list.iter().map(|message| message.id.clone());
+                seen.lock().expect("nobody panicked").extend(ids);
+                handle(&messages)
+            }
+            other => Err(Error::internal(format!("{other:?} is no batch"))),
+        };
+        std::future::ready(answer)
+    };
+    let answer = serve(Arc::clone(&seen), &handler, LambdaEvent::new(payload, context)).await;
+    let seen = seen.lock().expect("nobody panicked").clone();
+    (answer, seen)
+}
+
+fn failures(answer: Result<Value, Diagnostic>) -> Vec<String> {
+    let answer = answer.expect("the invocation did not fail");
+    let answer: SqsBatchResponse = serde_json::from_value(answer).expect("the answer is a batch's");
+    answer.batch_item_failures.into_iter().map(|item| item.item_identifier).collect()
+}
+
+#[tokio::test]
+async fn each_message_is_answered_for_itself() {
+    let batch = ["m-1", "m-2", "m-3"].map(|id| record(id, &event(id, &json!({ "eventType": "x" }))));
+    let (answer, seen) = told(batch.into(), |messages| {
+        let message = &messages.list[0];
+        assert_eq!((message.event.source.as_str(), message.receives), ("aws.chime", 2));
+        assert_eq!(message.event.detail.get(), r#"{"eventType":"x"}"#);
+        assert_eq!(message.event.time, datetime!(2026-01-01 00:00 UTC));
+        assert_eq!(messages.origin.now, datetime!(2026-01-01 00:00:01.5 UTC));
+        Ok(messages.answer([Ok(()), Err(Error::NotFound(reason::NO_ACTIVE_CALL)), Ok(())]))
+    })
+    .await;
+    assert_eq!(seen, ["m-1", "m-2", "m-3"]);
+    assert_eq!(failures(answer), ["m-2"]);
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_harms_no_other() {
+    let good = event("e", &json!({}));
+    let bodies = [
+        "",
+        "no JSON",
+        "[]",
+        "{}",
+        &good.replace(r#""detail":{}"#, r#""detail":[]"#),
+        &good.replace(r#""id":"e""#, r#""id":"""#),
+        &good.replace(r#""id":"e""#, r#""id":"\u0000""#),
+        &good.replace("2026-01-01T00:00:00Z", "today"),
+    ];
+    let mut batch: Vec<_> =
+        bodies.iter().enumerate().map(|(n, body)| record(&format!("bad-{n}"), body)).collect();
+    let bad: Vec<_> = (0..bodies.len()).map(|n| format!("bad-{n}")).collect();
+    let (answer, seen) = told(batch.clone(), |_| Err(Error::internal("it has nothing to see"))).await;
+    assert_eq!((failures(answer), seen), (bad.clone(), Vec::new()), "a batch of nothing else");
+
+    batch.insert(3, record("good", &good));
+    let (answer, seen) = told(batch, |messages| Ok(messages.answer([Ok(())]))).await;
+    assert_eq!((failures(answer), seen), (bad, vec!["good".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_message_that_nothing_is_said_of_comes_again() {
+    let batch = || vec![record("m-1", &event("1", &json!({}))), record("m-2", &event("2", &json!({})))];
+    let (answer, _) = told(batch(), |messages| Ok(messages.answer([Ok(())]))).await;
+    assert_eq!(failures(answer), ["m-2"]);
+    let (answer, _) = told(batch(), |_| Ok(Answer::done())).await;
+    assert!(answer.is_err(), "an answer that is no batch's must not delete the messages");
+}
+
+#[tokio::test]
+async fn a_failed_function_or_a_nameless_message_gives_all_back() {
+    let batch = vec![record("m-1", &event("1", &json!({})))];
+    let (answer, _) = told(batch, |_| Err(Error::internal("password=hunter2"))).await;
+    let failed = answer.expect_err("the invocation failed");
+    assert_eq!(failed.error_type, "INTERNAL");
+    assert!(!failed.error_message.contains("hunter2"), "{}", failed.error_message);
+    let (answer, seen) =
+        told(vec![record("", &event("1", &json!({})))], |messages| Ok(messages.answer([Ok(())]))).await;
+    assert_eq!(answer.expect_err("it cannot be reported").error_type, "MALFORMED_REQUEST");
+    assert!(seen.is_empty());
+}
