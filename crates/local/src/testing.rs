@@ -6,6 +6,7 @@ mod door;
 mod events;
 pub mod hostile;
 mod masked;
+mod messages;
 mod reaper;
 pub mod refusals;
 
@@ -89,6 +90,7 @@ impl Stage {
             database: reaper::name(),
             host,
             auto_schedules: false,
+            hold_queues: false,
             echo: false,
             chime,
             parameters,
