@@ -125,6 +125,27 @@ mod tests {
 
     #[test]
     fn the_event_is_that_of_lambda() {
-        insta::assert_json_snapshot!(event(&[message("a")], "arn:queue", "us-east-2"), @"");
+        insta::assert_json_snapshot!(event(&[message("a")], "arn:queue", "us-east-2"), @r#"
+        {
+          "Records": [
+            {
+              "attributes": {
+                "ApproximateFirstReceiveTimestamp": "1545082649185",
+                "ApproximateReceiveCount": "1",
+                "SenderId": "sender",
+                "SentTimestamp": "1545082649183"
+              },
+              "awsRegion": "us-east-2",
+              "body": "hello",
+              "eventSource": "aws:sqs",
+              "eventSourceARN": "arn:queue",
+              "md5OfBody": "5d41402abc4b2a76b9719d911017c592",
+              "messageAttributes": {},
+              "messageId": "a",
+              "receiptHandle": "receipt-a"
+            }
+          ]
+        }
+        "#);
     }
 }

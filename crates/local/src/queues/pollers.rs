@@ -82,7 +82,15 @@ impl Pollers {
         });
         let mut tasks = JoinSet::new();
         for mapping in shared.mappings.iter().filter(|mapping| mapping.enabled) {
-            tasks.spawn(Arc::clone(&shared).poll(mapping.clone()));
+            // As when the mapping is made: Lambda does not begin without these.
+            match shared.missing(mapping) {
+                None => drop(tasks.spawn(Arc::clone(&shared).poll(mapping.clone()))),
+                Some(action) => {
+                    let (function, queue) = (&mapping.function, &mapping.queue);
+                    let problem = format!("the role of {function} does not allow {action} on {queue}");
+                    shared.complain(mapping, problem);
+                }
+            }
         }
         Self(Arc::new(Running { shared, tasks: Mutex::new(tasks) }))
     }
@@ -197,12 +205,6 @@ impl Shared {
         let (mut held, mut draining) = (self.held.subscribe(), self.draining.subscribe());
         let (mut changes, mut moves) = (self.queues.changes(), self.queues.0.clock.moves());
         let mut batches = JoinSet::new();
-        // As when the mapping is made: Lambda does not begin without these.
-        if let Some(action) = self.missing(&mapping) {
-            let (function, queue) = (&mapping.function, &mapping.queue);
-            self.complain(&mapping, format!("the role of {function} does not allow {action} on {queue}"));
-            return;
-        }
         loop {
             while batches.try_join_next().is_some() {}
             let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { return };
@@ -241,15 +243,15 @@ impl Shared {
             changes.borrow_and_update();
             moves.borrow_and_update();
             let drained_for = *draining.borrow_and_update() > 0;
-            let more = self.read(mapping, mapping.batch - batch.len());
-            let none = more.is_empty();
-            batch.extend(more);
-            let Ok(left) = Duration::try_from(closes - clock.now()) else { return };
-            if !none {
-                continue;
-            }
+            let left = Duration::try_from(closes - clock.now()).unwrap_or_default();
+            // Nothing is read after that: when the clock jumped, the batch's own messages might be visible again.
             if left.is_zero() || drained_for {
                 return;
+            }
+            let more = self.read(mapping, mapping.batch - batch.len());
+            if !more.is_empty() {
+                batch.extend(more);
+                continue;
             }
             tokio::select! {
                 () = tokio::time::sleep(left) => {}
