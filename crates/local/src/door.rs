@@ -41,7 +41,7 @@ pub(crate) fn router(parts: Arc<Parts>) -> Router {
         .route("/environments", get(environments))
         .route("/logs", get(logs))
         .route("/bus", get(bus))
-        .route("/events", post(put_event))
+        .route("/events", get(deliveries).post(put_event))
         .route("/queues", get(queues))
         .route("/queues/hold", post(hold_queues).delete(release_queues))
         .route("/audit", get(audit))
@@ -219,7 +219,11 @@ async fn logs(State(parts): Shared) -> Json<Value> {
 
 async fn bus(State(parts): Shared) -> Json<Value> {
     let events = parts.bus.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-    Json(json!({ "events": events, "deliveries": parts.events.deliveries() }))
+    Json(json!({ "events": events }))
+}
+
+async fn deliveries(State(parts): Shared) -> Json<Value> {
+    Json(json!({ "deliveries": parts.events.deliveries() }))
 }
 
 async fn put_event(State(parts): Shared, Json(event): Json<events::NewEvent>) -> Json<Value> {

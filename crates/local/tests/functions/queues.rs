@@ -303,7 +303,9 @@ async fn an_encrypted_queue_needs_its_key_on_both_sides() {
     for policy in [Vec::new(), for_rule] {
         let ground = Ground::of(encrypted(policy, true)).await;
         ground.send(&joined(&json!({})));
-        assert!(matches!(ground.outcome(), Outcome::Refused(reason) if reason.contains("kms:GenerateDataKey")));
+        assert!(
+            matches!(ground.outcome(), Outcome::Refused(reason) if reason.contains("kms:GenerateDataKey"))
+        );
     }
 
     let ground = Ground::of(encrypted(good(), false)).await;
