@@ -26,7 +26,7 @@ impl Config {
         let config = Self {
             database_secret_arn: env.text("DATABASE_SECRET_ARN"),
             environment: env.text("AWS_LAMBDA_LOG_STREAM_NAME"),
-            bus: env.text("BUS_NAME"),
+            bus: env.text("BUS_ARN"),
             calls: Settings {
                 external_id_prefix: env.text("EXTERNAL_ID_PREFIX"),
                 control_region: env.text("CONTROL_REGION"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::database::{self, Database, DatabaseSecret};
 use crate::door;
 use crate::dynamodb::{self, DynamoDb};
+use crate::events::{DEFAULT_BUS, EventBridge};
 use crate::faults::Faults;
 use crate::front::{self, Authorize, Front};
 use crate::gateway::{Gateway, InvalidRouteKey};
@@ -25,6 +26,7 @@ use crate::listen::{self, Listening};
 use crate::pgproxy::{Certificate, CertificateError, Proxy};
 use crate::plan::Plan;
 use crate::postgres::{self, Server};
+use crate::queues::{Pollers, Queues};
 use crate::schedules::Schedules;
 use crate::secrets::Secrets;
 use crate::template::{self, TemplateError};
@@ -60,6 +62,8 @@ pub struct Options {
     pub host: Host,
     /// Whether schedules run by themselves; else only on demand.
     pub auto_schedules: bool,
+    /// Whether queues are read only when that is asked for ([`Pollers::release`]).
+    pub hold_queues: bool,
     /// Whether the functions' log lines are shown.
     pub echo: bool,
     /// The limits of the Chime engine.
@@ -152,8 +156,14 @@ pub struct Parts {
     pub proxy: Proxy,
     /// Who and what was seeded.
     pub world: World,
-    /// What Chime put on the event bus.
+    /// All events that came to a bus, in order.
     pub bus: Arc<Mutex<Vec<Value>>>,
+    /// The buses and their rules.
+    pub events: EventBridge,
+    /// The queues.
+    pub queues: Queues,
+    /// What reads them.
+    pub pollers: Pollers,
 }
 
 impl Parts {
@@ -180,6 +190,7 @@ impl Drop for Cloud {
     fn drop(&mut self) {
         self.front.abort();
         self.parts.schedules.stop();
+        self.parts.pollers.stop();
     }
 }
 
@@ -216,14 +227,6 @@ impl Cloud {
         let arn = params.get("DatabaseSecretArn").cloned().unwrap_or_default();
         let database_secret = DatabaseSecret::new(arn, secrets.clone());
         database_secret.set(&database.secret(&proxy, &certificate));
-        let bus = Arc::new(Mutex::new(Vec::new()));
-        let sink = Arc::clone(&bus);
-        let chime = Chime::new(
-            &plan.account,
-            clock.clone(),
-            options.chime,
-            Arc::new(move |event| sink.lock().unwrap_or_else(PoisonError::into_inner).push(event)),
-        );
         let dynamodb = DynamoDb::start(&clock, &plan.tables).await?;
 
         let port = options.ports.aws;
@@ -242,6 +245,23 @@ impl Cloud {
         settings.echo = options.echo;
         let lambda = Lambda::start(&plan.functions, settings).await?;
 
+        let bus = Arc::new(Mutex::new(Vec::new()));
+        let queues = Queues::new(&plan.queues, clock.clone());
+        let events = EventBridge::new(
+            &plan,
+            clock.clone(),
+            faults.clone(),
+            queues.clone(),
+            lambda.clone(),
+            Arc::clone(&bus),
+        );
+        let sink = events.clone();
+        let chime = Chime::new(
+            &plan.account,
+            clock.clone(),
+            options.chime,
+            Arc::new(move |event| sink.publish(DEFAULT_BUS, event)),
+        );
         let [http_api] = plan.http_apis.as_slice() else {
             return Err(StartError::Apis(plan.http_apis.len()));
         };
@@ -257,6 +277,8 @@ impl Cloud {
             .await
             .map_err(|source| StartError::Listen { what: "Invoke API", port, source })?;
         let schedules = Schedules::start(&plan, lambda.clone(), clock.clone(), options.auto_schedules);
+        let pollers =
+            Pollers::start(&plan, queues.clone(), lambda.clone(), Arc::clone(&iam), options.hold_queues);
         let audience = params.get("JwtAudience").cloned().unwrap_or_default();
         let world =
             World::seed(&database.url(), options.host, format!("http://{}", api.address()), audience).await?;
@@ -269,6 +291,7 @@ impl Cloud {
             authorize: authorize(Arc::clone(&iam)),
             chime: chime.clone(),
             dynamodb: dynamodb.clone(),
+            events: events.clone(),
             secrets: secrets.clone(),
         };
         let parts = Arc::new(Parts {
@@ -288,6 +311,9 @@ impl Cloud {
             proxy,
             world,
             bus,
+            events,
+            queues,
+            pollers,
         });
         let front = tokio::spawn(front::serve(listener, Arc::new(front), door::router(Arc::clone(&parts))));
         Ok(Self { parts, aws, api, invoke, front })
@@ -347,6 +373,7 @@ impl Cloud {
     /// When the database cannot be dropped.
     pub async fn stop(self) -> Result<(), postgres::Error> {
         self.parts.schedules.stop();
+        self.parts.pollers.stop();
         self.parts.lambda.stop().await;
         self.front.abort();
         self.parts.database.drop().await

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::chime::{EventError, NewEvent};
 use crate::cloud::Parts;
+use crate::events;
 use crate::faults::Fault;
 use crate::schedules::RunError;
 use crate::tokens::Key;
@@ -40,6 +41,9 @@ pub(crate) fn router(parts: Arc<Parts>) -> Router {
         .route("/environments", get(environments))
         .route("/logs", get(logs))
         .route("/bus", get(bus))
+        .route("/events", get(deliveries).post(put_event))
+        .route("/queues", get(queues))
+        .route("/queues/hold", post(hold_queues).delete(release_queues))
         .route("/audit", get(audit))
         .with_state(parts);
     Router::new().nest("/_local", routes)
@@ -216,6 +220,31 @@ async fn logs(State(parts): Shared) -> Json<Value> {
 async fn bus(State(parts): Shared) -> Json<Value> {
     let events = parts.bus.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     Json(json!({ "events": events }))
+}
+
+async fn deliveries(State(parts): Shared) -> Json<Value> {
+    Json(json!({ "deliveries": parts.events.deliveries() }))
+}
+
+async fn put_event(State(parts): Shared, Json(event): Json<events::NewEvent>) -> Json<Value> {
+    let event = parts.events.put(event);
+    let rules = parts.events.picked(event["id"].as_str().unwrap_or_default());
+    Json(json!({ "event": event, "rules": rules }))
+}
+
+async fn queues(State(parts): Shared) -> Json<Value> {
+    let queues = parts.queues.listed(|queue| parts.pollers.reads(queue));
+    Json(json!({ "queues": queues, "mappings": parts.pollers.listed() }))
+}
+
+async fn hold_queues(State(parts): Shared) -> Json<Value> {
+    parts.pollers.hold();
+    Json(json!({}))
+}
+
+async fn release_queues(State(parts): Shared) -> Json<Value> {
+    parts.pollers.release();
+    Json(json!({}))
 }
 
 /// The audit table's items, newest state; for a look, not for programs.

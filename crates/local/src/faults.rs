@@ -21,6 +21,21 @@ pub enum Kind {
     KillBefore,
     /// The calling environment is killed after the call took effect and before it is answered.
     KillAfter,
+    /// `EventBridge` delivers the event to nobody. This and the next two are for service `events`; the operation is the
+    /// event's `detail.eventType` or, without one, its detail type.
+    Lose,
+    /// `EventBridge` delivers the event twice.
+    Double,
+    /// `EventBridge` delivers the event `ms` later, on the cloud's clock.
+    Delay,
+}
+
+impl Kind {
+    /// Whether it is about an event on its way and not about a call.
+    #[must_use]
+    pub const fn is_of_delivery(self) -> bool {
+        matches!(self, Self::Lose | Self::Double | Self::Delay)
+    }
 }
 
 /// One fault, as `POST /_local/faults` takes it.
@@ -51,7 +66,7 @@ pub struct Fault {
 /// What happens to one call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fate {
-    /// How much later it is carried out.
+    /// How much later it is carried out, or delivered.
     pub latency: Duration,
     /// What else goes wrong; the first fault that matches decides.
     pub fault: Option<Kind>,
@@ -84,7 +99,13 @@ impl Faults {
     /// Decides a call's fate and counts it. To be asked once for each call.
     #[must_use]
     pub fn fate(&self, service: &str, operation: &str, function: &str) -> Fate {
-        self.decide(service, operation, function, |_| true)
+        self.decide(service, operation, function, |fault| !fault.kind.is_of_delivery())
+    }
+
+    /// Decides the fate of an event that `EventBridge` is about to deliver.
+    #[must_use]
+    pub fn fate_of_event(&self, event_type: &str) -> Fate {
+        self.decide("events", event_type, "", |fault| fault.kind.is_of_delivery())
     }
 
     /// Decides the fate of a connection being opened. Connections are not in the log of calls, so a fault that counts
@@ -93,7 +114,8 @@ impl Faults {
     pub fn fate_of_connect(&self, service: &str, function: &str) -> Fate {
         self.decide(service, CONNECT, function, |fault| {
             let kills = matches!(fault.kind, Kind::KillBefore | Kind::KillAfter);
-            fault.operation.as_deref() == Some(CONNECT) || (fault.nth.is_none() && !kills)
+            !fault.kind.is_of_delivery()
+                && (fault.operation.as_deref() == Some(CONNECT) || (fault.nth.is_none() && !kills))
         })
     }
 
@@ -120,7 +142,9 @@ impl Faults {
             let hit = armed.seen >= first && times.is_none_or(|times| armed.seen - first < times);
             match (hit, fault.kind) {
                 (false, _) => {}
-                (true, Kind::Latency) => fate.latency += Duration::from_millis(fault.ms.unwrap_or(0)),
+                (true, Kind::Latency | Kind::Delay) => {
+                    fate.latency += Duration::from_millis(fault.ms.unwrap_or(0))
+                }
                 (true, kind) => fate.fault = fate.fault.or(Some(kind)),
             }
         }

@@ -27,11 +27,12 @@ use tokio::task::JoinSet;
 
 use self::answer::plain_error;
 pub(crate) use self::answer::{Answer, Service};
-use self::route::{Place, Routed, route};
+use self::route::{Need, Place, Routed, route};
 use self::sigv4::{Claim, Refusal};
 use crate::calls::{CallLog, CallRequest};
 use crate::chime::Chime;
 use crate::dynamodb::DynamoDb;
+use crate::events::EventBridge;
 use crate::faults::{Faults, Kind};
 use crate::identity::{Caller, Identities};
 use crate::secrets::Secrets;
@@ -62,6 +63,8 @@ pub struct Front {
     pub chime: Chime,
     /// Credential scope `dynamodb`.
     pub dynamodb: DynamoDb,
+    /// Credential scope `events`.
+    pub events: EventBridge,
     /// Credential scope `secretsmanager`.
     pub secrets: Secrets,
 }
@@ -207,13 +210,13 @@ impl Front {
 
     /// The message of AWS's refusal, if the role does not allow all that the call needs.
     fn refused(&self, caller: &Caller, region: &str, routed: &Routed) -> Option<String> {
-        let context = Context::from([("aws:RequestedRegion".to_owned(), region.to_owned())]);
+        let allows = |need: &&Need| {
+            let mut context = need.context.clone();
+            context.insert("aws:RequestedRegion".to_owned(), region.to_owned());
+            (self.authorize)(caller, &need.action, need.resource.as_deref(), &context)
+        };
         // All are asked, so that each is known as used or refused.
-        let denied: Vec<_> = routed
-            .needs
-            .iter()
-            .filter(|need| !(self.authorize)(caller, &need.action, need.resource.as_deref(), &context))
-            .collect();
+        let denied: Vec<_> = routed.needs.iter().filter(|need| !allows(need)).collect();
         let need = denied.first()?;
         Some(format!(
             "User: arn:aws:sts::{}:assumed-role/{function}/{function} is not authorized to perform: {action} on \
@@ -228,6 +231,7 @@ impl Front {
     async fn perform(&self, service: Service, region: &str, request: &Parts, body: Bytes) -> Answer {
         match service {
             Service::Chime => self.chime.answer(region, request, &body),
+            Service::Events => self.events.answer(request, &body),
             Service::SecretsManager => self.secrets.answer(request, &body),
             Service::DynamoDb => self.dynamodb.forward(request, body).await.unwrap_or_else(|error| {
                 tracing::error!(

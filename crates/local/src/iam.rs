@@ -7,6 +7,7 @@
 mod condition;
 mod pattern;
 mod reference;
+mod resource;
 mod usage;
 
 #[cfg(test)]
@@ -19,6 +20,8 @@ use crate::plan::{Plan, Statement};
 use condition::Condition;
 use pattern::{matches, matches_ignoring_case};
 use reference::Reference;
+pub(crate) use resource::is_condition;
+pub use resource::policy_allows;
 pub use usage::Usage;
 
 /// What is decided about a call.
@@ -148,6 +151,12 @@ impl Iam {
         let decision = self.decide(function, action, resource_arn, context);
         self.record().called(function, action, decision.is_allowed());
         decision
+    }
+
+    /// Decides without recording: what would be asked when something is set up.
+    #[must_use]
+    pub fn would_allow(&self, function: &str, action: &str, resource_arn: &str) -> bool {
+        self.decide(function, action, Some(resource_arn), &[]).is_allowed()
     }
 
     /// Records that a service was used by what no call of the function shows: `logs`, since the platform writes a

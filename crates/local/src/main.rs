@@ -69,6 +69,7 @@ async fn run() -> Result<(), Failure> {
         database: "medzen".to_owned(),
         host: Host::default(),
         auto_schedules: true,
+        hold_queues: false,
         echo: true,
         chime: chime::Options::default(),
         parameters: std::collections::BTreeMap::new(),

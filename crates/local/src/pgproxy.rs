@@ -217,7 +217,8 @@ where
             session::kill(caller.as_ref()).await;
             return Ok(());
         }
-        Some(Kind::Drop | Kind::KillAfter | Kind::Latency) | None => {}
+        Some(Kind::Drop | Kind::KillAfter | Kind::Latency | Kind::Lose | Kind::Double | Kind::Delay)
+        | None => {}
     }
     let server = TcpStream::connect(world.server).await?;
     server.set_nodelay(true)?;

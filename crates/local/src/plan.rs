@@ -1,9 +1,13 @@
 //! What the templates ask for, resolved: the one description from which the local cloud is set up.
 
+mod messaging;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
+
+pub use messaging::{EventBus, EventRule, Key, Mapping, Queue, Redrive, ResourceStatement, Target};
 
 /// All stacks, resolved.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +22,16 @@ pub struct Plan {
     pub http_apis: Vec<HttpApi>,
     /// Scheduled rules.
     pub schedules: Vec<Schedule>,
+    /// Event buses beside `default`.
+    pub buses: Vec<EventBus>,
+    /// Rules that pick events.
+    pub rules: Vec<EventRule>,
+    /// Queues.
+    pub queues: Vec<Queue>,
+    /// What Lambda reads queues for.
+    pub mappings: Vec<Mapping>,
+    /// Keys.
+    pub keys: Vec<Key>,
     /// `DynamoDB` tables.
     pub tables: Vec<Table>,
     /// Outputs of the top stacks, by name.

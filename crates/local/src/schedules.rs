@@ -131,18 +131,23 @@ impl Bus {
 }
 
 fn scheduled_event(account: &str, region: &str, rule: &str, now: OffsetDateTime) -> Value {
-    let time = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
     json!({
         "version": "0",
         "id": uuid::Uuid::new_v4().to_string(),
         "detail-type": "Scheduled Event",
         "source": "aws.events",
         "account": account,
-        "time": now.format(time).unwrap_or_default(),
+        "time": seconds(now),
         "region": region,
         "resources": [rule],
         "detail": {},
     })
+}
+
+/// An instant as `EventBridge` writes it: it counts seconds only.
+pub(crate) fn seconds(instant: OffsetDateTime) -> String {
+    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+    instant.format(format).unwrap_or_default()
 }
 
 /// The first tick after `now`, in step with `due`.

@@ -7,6 +7,7 @@ mod events;
 mod heard;
 pub mod hostile;
 mod masked;
+mod messages;
 mod reaper;
 pub mod refusals;
 
@@ -91,6 +92,7 @@ impl Stage {
             database: reaper::name(),
             host,
             auto_schedules: false,
+            hold_queues: false,
             echo: false,
             chime,
             parameters,

@@ -145,7 +145,7 @@ impl Failed {
 }
 
 /// Milliseconds since 1970, as SQS writes them.
-fn instant(text: &String) -> Option<OffsetDateTime> {
+fn instant(text: &str) -> Option<OffsetDateTime> {
     let ms: i64 = text.parse().ok()?;
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()
 }

@@ -54,6 +54,14 @@ async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> Outcome {
     assert_eq!(rejoining.await??.brief(), "410 MEETING_EXPIRED");
     assert!(stage.live_meetings().is_empty());
 
+    // Chime tells of a meeting, so that both queues are read.
+    let play = stage.play().await?;
+    let started = play.provider.start().await?;
+    let attendee = started.text("attendeeToken");
+    stage.chime_event(&started.text("meetingId"), "AttendeeJoined", Some(&attendee))?;
+    stage.chime_event(&started.text("meetingId"), "MeetingEnded", None)?;
+    assert_eq!(stage.drain_queues().await?, 0);
+
     stage.run_schedule("audit").await?;
     let usage = stage.parts().iam_usage();
     for (function, usage) in usage.as_object().ok_or("usage by function")? {

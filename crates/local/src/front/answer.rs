@@ -13,6 +13,7 @@ pub(crate) type Answer = Response<Bytes>;
 pub(crate) enum Service {
     Chime,
     DynamoDb,
+    Events,
     SecretsManager,
 }
 
@@ -22,6 +23,7 @@ impl Service {
         match name {
             "chime" => Some(Self::Chime),
             "dynamodb" => Some(Self::DynamoDb),
+            "events" => Some(Self::Events),
             "secretsmanager" => Some(Self::SecretsManager),
             _ => None,
         }
@@ -32,7 +34,7 @@ impl Service {
     pub(crate) fn refusal_status(self) -> StatusCode {
         match self {
             Self::Chime => StatusCode::FORBIDDEN,
-            Self::DynamoDb | Self::SecretsManager => StatusCode::BAD_REQUEST,
+            Self::DynamoDb | Self::Events | Self::SecretsManager => StatusCode::BAD_REQUEST,
         }
     }
 
@@ -40,7 +42,7 @@ impl Service {
     pub(crate) fn throttled(self) -> Answer {
         let status = match self {
             Self::Chime => StatusCode::TOO_MANY_REQUESTS,
-            Self::DynamoDb | Self::SecretsManager => StatusCode::BAD_REQUEST,
+            Self::DynamoDb | Self::Events | Self::SecretsManager => StatusCode::BAD_REQUEST,
         };
         self.error(status, "ThrottlingException", "Rate exceeded")
     }
@@ -50,6 +52,7 @@ impl Service {
         let code = match self {
             Self::Chime => "ServiceFailureException",
             Self::DynamoDb => "InternalServerError",
+            Self::Events => "InternalException",
             Self::SecretsManager => "InternalServiceError",
         };
         self.error(StatusCode::INTERNAL_SERVER_ERROR, code, "Internal server error")
@@ -66,6 +69,7 @@ impl Service {
             Self::DynamoDb => {
                 json!({ "__type": format!("{}#{code}", dynamodb_namespace(code)), "message": message })
             }
+            Self::Events => json!({ "__type": code, "message": message }),
             Self::SecretsManager => json!({ "__type": code, "Message": message }),
         };
         let mut answer = self.json(status, &body);
@@ -88,7 +92,7 @@ impl Service {
         let content_type = match self {
             Self::Chime => "application/json",
             Self::DynamoDb => "application/x-amz-json-1.0",
-            Self::SecretsManager => "application/x-amz-json-1.1",
+            Self::Events | Self::SecretsManager => "application/x-amz-json-1.1",
         };
         answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {

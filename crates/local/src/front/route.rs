@@ -3,8 +3,10 @@
 use http::request::Parts;
 use serde_json::Value;
 
+use super::Context;
 use super::answer::Service;
 use crate::chime;
+use crate::events;
 use crate::secrets::Secrets;
 
 /// A permission that a call needs.
@@ -14,6 +16,14 @@ pub(super) struct Need {
     pub(super) action: String,
     /// None for an action without a resource type.
     pub(super) resource: Option<String>,
+    /// Condition keys of this action alone, and their values.
+    pub(super) context: Context,
+}
+
+impl Need {
+    fn new(action: impl Into<String>, resource: Option<String>) -> Self {
+        Self { action: action.into(), resource, context: Context::new() }
+    }
 }
 
 /// A request whose operation is known.
@@ -46,6 +56,12 @@ pub(super) fn route(
             let needs = dynamodb_needs(&operation, place, &json(body));
             Some(Routed { operation, needs })
         }
+        Service::Events => {
+            let operation = target(request, "AWSEvents.").filter(|operation| operation == "PutEvents")?;
+            let need = |(arn, context)| Need { context, ..Need::new("events:PutEvents", Some(arn)) };
+            let needs = events::needs(&json(body), place.region, place.account).into_iter().map(need);
+            Some(Routed { operation, needs: needs.collect() })
+        }
         Service::SecretsManager => {
             let operation = target(request, "secretsmanager.")?;
             let id = json(body)["SecretId"].as_str().map(ToOwned::to_owned);
@@ -58,7 +74,7 @@ pub(super) fn route(
                     }
                 })
             });
-            let need = Need { action: format!("secretsmanager:{operation}"), resource };
+            let need = Need::new(format!("secretsmanager:{operation}"), resource);
             Some(Routed { operation, needs: vec![need] })
         }
     }
@@ -69,20 +85,18 @@ fn chime_call(place: &Place<'_>, request: &Parts, body: &[u8]) -> Option<Routed>
         chime::Call::parse(&request.method, request.uri.path(), request.uri.query().unwrap_or_default())?;
     let operation = call.name();
     let resource = call.meeting_id().map(|id| chime::meeting_arn(place.region, place.account, id));
-    let mut needs = vec![Need { action: format!("chime:{operation}"), resource }];
+    let mut needs = vec![Need::new(format!("chime:{operation}"), resource)];
     // To create with tags is to tag, for IAM too.
     if call.meeting_id().is_none() && json(body)["Tags"].as_array().is_some_and(|tags| !tags.is_empty()) {
         let resource = Some(chime::meeting_arn(place.region, place.account, "*"));
-        needs.push(Need { action: "chime:TagResource".to_owned(), resource });
+        needs.push(Need::new("chime:TagResource", resource));
     }
     Some(Routed { operation: operation.to_owned(), needs })
 }
 
 fn dynamodb_needs(operation: &str, place: &Place<'_>, body: &Value) -> Vec<Need> {
-    let need = |operation: &str, resource: Option<String>| Need {
-        action: format!("dynamodb:{operation}"),
-        resource,
-    };
+    let need =
+        |operation: &str, resource: Option<String>| Need::new(format!("dynamodb:{operation}"), resource);
     let table = |name: &str| {
         if name.starts_with("arn:") {
             name.to_owned()

@@ -12,13 +12,16 @@ import json
 import re
 from importlib import metadata, resources
 
-SERVICES = ["chime", "dynamodb", "ec2", "kms", "logs", "secretsmanager", "sns"]
+SERVICES = ["chime", "dynamodb", "ec2", "events", "kms", "logs", "secretsmanager", "sns", "sqs"]
 # chime has 300 actions, most of them of other products under the same prefix (telephony, messaging, the old client).
 CHIME = re.compile(r"Meeting(s|WithAttendees|Transcription|Tags)?$|Attendee|Media\w*Pipeline|^(Un)?TagResource$|^ListTagsForResource$")
 
 # ec2 has 700; ours are those by which Lambda puts a function into a private network.
 EC2 = re.compile(r"(Assign|Unassign)PrivateIpAddresses$|(Create|Delete)NetworkInterface$|Describe(NetworkInterfaces|Subnets)$")
-OF_INTEREST = {"chime": CHIME, "ec2": EC2}
+# Of events and sqs only what a function can need: the rest is for whoever deploys.
+EVENTS = re.compile(r"PutEvents$")
+SQS = re.compile(r"(ChangeMessageVisibility|DeleteMessage|GetQueueAttributes|GetQueueUrl|ReceiveMessage|SendMessage)$")
+OF_INTEREST = {"chime": CHIME, "ec2": EC2, "events": EVENTS, "sqs": SQS}
 
 # What every service has, and the 40 keys by which Nitro enclaves attest themselves.
 LEFT_OUT = ("aws:", "kms:RecipientAttestation:")

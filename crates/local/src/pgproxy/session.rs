@@ -203,7 +203,8 @@ impl Session {
                 kill(self.caller.as_ref()).await;
                 return Next::HangUp;
             }
-            Some(Kind::Drop | Kind::KillAfter | Kind::Latency) | None => {}
+            Some(Kind::Drop | Kind::KillAfter | Kind::Latency | Kind::Lose | Kind::Double | Kind::Delay)
+            | None => {}
         }
         self.turn = Some(Turn { n: Some(n), failed: false, instead: instead(fate) });
         self.forward(requests);
@@ -321,7 +322,13 @@ fn instead(fate: Fate) -> Option<Instead> {
     match fate.fault? {
         Kind::Drop => Some(Instead::HangUp),
         Kind::KillAfter => Some(Instead::Kill),
-        Kind::Throttle | Kind::Error | Kind::Latency | Kind::KillBefore => None,
+        Kind::Throttle
+        | Kind::Error
+        | Kind::Latency
+        | Kind::KillBefore
+        | Kind::Lose
+        | Kind::Double
+        | Kind::Delay => None,
     }
 }
 

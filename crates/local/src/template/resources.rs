@@ -6,8 +6,11 @@ mod events;
 mod http_api;
 mod kms;
 mod lambda;
+mod mapping;
 mod monitoring;
+mod policy;
 mod role;
+mod sqs;
 
 use std::collections::BTreeSet;
 
@@ -53,14 +56,16 @@ const fn without_effect(path: &'static str, reason: &'static str) -> Property {
 const TAGS: Property = without_effect("Tags", "tags are for bills and searches");
 const DESCRIPTION: Property = without_effect("Description", "it is for people");
 
-const TYPES: [&[ResourceType]; 8] = [
+const TYPES: [&[ResourceType]; 10] = [
     dynamodb::TYPES,
     events::TYPES,
     http_api::TYPES,
     kms::TYPES,
     lambda::TYPES,
+    mapping::TYPES,
     monitoring::TYPES,
     role::TYPES,
+    sqs::TYPES,
     &[ResourceType {
         name: STACK,
         properties: &[
@@ -91,7 +96,12 @@ pub(super) fn with_effect() -> impl Iterator<Item = String> {
 pub(super) fn read(made: &[Made], plan: &mut Plan) -> Result<(), TemplateError> {
     plan.functions = lambda::read(made)?;
     plan.http_apis = http_api::read(made)?;
-    plan.schedules = events::read(made)?;
+    plan.keys = kms::read(made)?;
+    plan.queues = sqs::read(made)?;
+    plan.buses = events::buses(made);
+    plan.schedules = events::schedules(made)?;
+    plan.rules = events::rules(made)?;
+    plan.mappings = mapping::read(made, &plan.functions, &plan.queues)?;
     plan.tables = dynamodb::read(made)?;
     Ok(())
 }

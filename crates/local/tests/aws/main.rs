@@ -2,6 +2,7 @@
 
 mod chime;
 mod data;
+mod events;
 mod faults;
 mod signature;
 mod world;

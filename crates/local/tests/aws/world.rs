@@ -1,6 +1,7 @@
 //! A front door with everything behind it, and clients that call through it.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -14,10 +15,13 @@ use local::calls::CallLog;
 use local::chime::{Chime, EventSink, Options};
 use local::clock::Clock;
 use local::dynamodb::DynamoDb;
+use local::events::EventBridge;
 use local::faults::Faults;
-use local::front::{Authorize, Front, serve};
+use local::front::{Authorize, Context, Front, serve};
 use local::identity::{Credentials, Identities};
-use local::plan::Table;
+use local::lambda::{self, Lambda};
+use local::plan::{EventBus, Plan, Table};
+use local::queues::Queues;
 use local::secrets::Secrets;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -25,6 +29,7 @@ use tokio::task::JoinHandle;
 
 pub(crate) const ACCOUNT: &str = "111122223333";
 pub(crate) const REGION: &str = "eu-central-1";
+pub(crate) const BUS: &str = "medzen-test-calls";
 pub(crate) const TABLE: &str = "medzen-test-meeting-audit";
 
 /// What the role was asked: action and resource.
@@ -40,8 +45,13 @@ pub(crate) struct World {
     pub(crate) secrets: Secrets,
     pub(crate) credentials: Credentials,
     pub(crate) events: Arc<Mutex<Vec<Value>>>,
+    pub(crate) bridge: EventBridge,
+    /// What came to the buses.
+    pub(crate) heard: Arc<Mutex<Vec<Value>>>,
     pub(crate) kills: Arc<AtomicUsize>,
     pub(crate) asked: Arc<Mutex<Vec<Asked>>>,
+    /// The condition keys of the last question.
+    pub(crate) keys: Arc<Mutex<Context>>,
     /// Actions that the role lacks.
     pub(crate) denied: Arc<Mutex<Vec<&'static str>>>,
     server: JoinHandle<()>,
@@ -69,12 +79,26 @@ impl World {
         let chime = Chime::new(ACCOUNT, clock.clone(), options, sink);
         let dynamodb = DynamoDb::start(&clock, &[audit_table()]).await.expect("the audit table is made");
         let secrets = Secrets::new(clock.clone());
+        let bus = EventBus {
+            name: BUS.to_owned(),
+            arn: format!("arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{BUS}"),
+        };
+        let (account, region) = (ACCOUNT.to_owned(), REGION.to_owned());
+        let plan = Plan { account, region, buses: vec![bus], ..Plan::default() };
+        let nowhere = lambda::Settings::new(PathBuf::new(), identities.clone(), "");
+        let lambda = Lambda::start(&[], nowhere).await.expect("there is nothing to start");
+        let queues = Queues::new(&[], clock.clone());
+        let heard = Arc::default();
+        let bridge =
+            EventBridge::new(&plan, clock.clone(), faults.clone(), queues, lambda, Arc::clone(&heard));
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let denied: Arc<Mutex<Vec<&'static str>>> = Arc::default();
+        let keys: Arc<Mutex<Context>> = Arc::default();
         let authorize: Authorize = {
-            let (asked, denied) = (asked.clone(), denied.clone());
-            Arc::new(move |_, action, resource, _| {
+            let (asked, denied, keys) = (asked.clone(), denied.clone(), keys.clone());
+            Arc::new(move |_, action, resource, context| {
                 let asking = (action.to_owned(), resource.map(ToOwned::to_owned));
+                *keys.lock().expect("no test panics here") = context.clone();
                 asked.lock().expect("no test panics here").push(asking);
                 !denied.lock().expect("no test panics here").contains(&action)
             })
@@ -96,6 +120,7 @@ impl World {
             authorize,
             chime: chime.clone(),
             dynamodb: dynamodb.clone(),
+            events: bridge.clone(),
             secrets: secrets.clone(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
@@ -112,9 +137,12 @@ impl World {
             secrets,
             credentials,
             events,
+            bridge,
+            heard,
             kills,
             asked,
             denied,
+            keys,
             server,
         }
     }
@@ -159,6 +187,18 @@ impl World {
             .credentials_provider(sdk(&self.credentials))
             .retry_config(RetryConfig::disabled());
         aws_sdk_dynamodb::Client::from_conf(config.build())
+    }
+
+    pub(crate) fn eventbridge(&self) -> aws_sdk_eventbridge::Client {
+        use aws_sdk_eventbridge::config::{BehaviorVersion, Region, retry::RetryConfig};
+        let config = aws_sdk_eventbridge::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(Builder::new().build_http())
+            .endpoint_url(self.endpoint())
+            .region(Region::new(REGION))
+            .credentials_provider(sdk(&self.credentials))
+            .retry_config(RetryConfig::disabled());
+        aws_sdk_eventbridge::Client::from_conf(config.build())
     }
 
     pub(crate) fn secrets(&self) -> aws_sdk_secretsmanager::Client {

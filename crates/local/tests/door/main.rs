@@ -3,6 +3,7 @@
 mod calls;
 mod faults;
 mod meetings;
+mod queues;
 mod time;
 mod world;
 

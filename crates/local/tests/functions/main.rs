@@ -5,4 +5,5 @@ mod gateway;
 mod http;
 mod invoke;
 mod probe;
+mod queues;
 mod schedules;

@@ -112,6 +112,9 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         let mut to = TcpStream::connect(("127.0.0.1", port.parse::<u16>()?)).await?;
         to.write_all(event.to_string().as_bytes()).await?;
     }
+    if let Some(records) = event["Records"].as_array() {
+        return hear(records).await;
+    }
     // What to do stands in the event or, for one of API Gateway, in its body.
     let body = event["body"].as_str().and_then(|body| serde_json::from_str::<Value>(body).ok());
     let order = body.unwrap_or_else(|| event.clone());
@@ -143,4 +146,39 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
             "client": context.client_context,
         },
     }))
+}
+
+/// A batch from a queue: says what it hears, and does what each event's detail tells it.
+async fn hear(records: &[Value]) -> Result<Value, Error> {
+    let (mut ids, mut failures) = (Vec::new(), Vec::new());
+    let mut breaks = None;
+    for record in records {
+        let event: Value = serde_json::from_str(record["body"].as_str().unwrap_or_default())?;
+        ids.push(event["id"].as_str().unwrap_or_default().to_owned());
+        let (order, first) = (&event["detail"], record["attributes"]["ApproximateReceiveCount"] == "1");
+        match order["do"].as_str().unwrap_or_default() {
+            "fail" => failures.push(json!({ "itemIdentifier": record["messageId"] })),
+            "fail-first" if first => failures.push(json!({ "itemIdentifier": record["messageId"] })),
+            "meet" => {
+                let port = u16::try_from(order["port"].as_u64().unwrap_or_default())?;
+                breaks = Some(("meet", port));
+            }
+            "break" => breaks = Some(("break", 0)),
+            "exit" => breaks = Some(("exit", 0)),
+            "garble" => breaks = Some(("garble", 0)),
+            _ => {}
+        }
+    }
+    println!("heard {}", ids.join(" "));
+    match breaks {
+        Some(("meet", port)) => {
+            let mut meeting = TcpStream::connect(("127.0.0.1", port)).await?;
+            meeting.read_to_end(&mut Vec::new()).await?;
+        }
+        Some(("break", _)) => return Err("told to fail".into()),
+        Some(("exit", _)) => std::process::exit(3),
+        Some(_) => return Ok(json!({ "batchItemFailures": [{ "itemIdentifier": "" }] })),
+        None => {}
+    }
+    Ok(json!({ "batchItemFailures": failures }))
 }

@@ -1,35 +1,73 @@
-//! Rules that invoke a function on a schedule.
+//! Buses, and rules that invoke a function on a schedule or send events on.
+
+mod pattern;
 
 use std::time::Duration;
 
 use super::super::error::TemplateError;
 use super::super::fields::Fields;
 use super::super::stack::Made;
-use super::{DESCRIPTION, ResourceType, effect, function, identity, of_type, without_effect};
-use crate::plan::Schedule;
+use super::{DESCRIPTION, ResourceType, TAGS, effect, function, identity, of_type, sqs, without_effect};
+use crate::plan::{EventBus, EventRule, Schedule, Target};
 
+const BUS: &str = "AWS::Events::EventBus";
 const RULE: &str = "AWS::Events::Rule";
 
-pub(super) const TYPES: &[ResourceType] = &[ResourceType {
-    name: RULE,
-    properties: &[
-        DESCRIPTION,
-        effect("Name"),
-        effect("ScheduleExpression"),
-        effect("State"),
-        effect("Targets.Arn"),
-        without_effect("Targets.Id", "a rule has one target here; it must be there"),
-    ],
-    identify: |naming, properties| {
-        let name = properties.text("Name")?.unwrap_or_else(|| naming.short_name());
-        let arn = naming.arn("events", &format!("rule/{name}"));
-        Ok(identity(RULE, name, [("Arn", arn)]))
-    },
-}];
+/// The bus of AWS services' events, which every account has.
+const DEFAULT: &str = "default";
 
-/// All schedules.
-pub(super) fn read(made: &[Made]) -> Result<Vec<Schedule>, TemplateError> {
-    of_type(made, RULE).map(|it| schedule(made, it)).collect()
+pub(super) const TYPES: &[ResourceType] = &[
+    ResourceType {
+        name: BUS,
+        properties: &[DESCRIPTION, effect("Name"), TAGS],
+        identify: |naming, properties| {
+            let name = properties.required("Name")?;
+            if name == DEFAULT {
+                return Err(properties.unsupported("Name", &name, "every account has that one already"));
+            }
+            let arn = naming.arn("events", &format!("event-bus/{name}"));
+            Ok(identity(BUS, name.clone(), [("Arn", arn), ("Name", name)]))
+        },
+    },
+    ResourceType {
+        name: RULE,
+        properties: &[
+            DESCRIPTION,
+            effect("EventBusName"),
+            effect("EventPattern"),
+            effect("Name"),
+            effect("ScheduleExpression"),
+            effect("State"),
+            effect("Targets.Arn"),
+            without_effect("Targets.Id", "it is for people; it must be there"),
+        ],
+        identify: |naming, properties| {
+            let name = properties.text("Name")?.unwrap_or_else(|| naming.short_name());
+            let arn = match bus(properties)?.as_str() {
+                DEFAULT => naming.arn("events", &format!("rule/{name}")),
+                bus => naming.arn("events", &format!("rule/{bus}/{name}")),
+            };
+            Ok(identity(RULE, name, [("Arn", arn)]))
+        },
+    },
+];
+
+/// All buses that templates make.
+pub(super) fn buses(made: &[Made]) -> Vec<EventBus> {
+    let bus = |it: &Made| EventBus { name: it.identity.reference.clone(), arn: it.arn().to_owned() };
+    of_type(made, BUS).map(bus).collect()
+}
+
+/// All rules on a schedule.
+pub(super) fn schedules(made: &[Made]) -> Result<Vec<Schedule>, TemplateError> {
+    let scheduled = |it: &&Made| !it.properties.map.contains_key("EventPattern");
+    of_type(made, RULE).filter(scheduled).map(|it| schedule(made, it)).collect()
+}
+
+/// All rules that pick events.
+pub(super) fn rules(made: &[Made]) -> Result<Vec<EventRule>, TemplateError> {
+    let picking = |it: &&Made| it.properties.map.contains_key("EventPattern");
+    of_type(made, RULE).filter(picking).map(|it| rule(made, it)).collect()
 }
 
 fn schedule(made: &[Made], rule: &Made) -> Result<Schedule, TemplateError> {
@@ -39,13 +77,13 @@ fn schedule(made: &[Made], rule: &Made) -> Result<Schedule, TemplateError> {
         let wanted = "only rate(1 minute), rate(5 minutes), hours and days are known";
         properties.unsupported("ScheduleExpression", &expression, wanted)
     })?;
-    let enabled = match properties.text("State")?.as_deref() {
-        None | Some("ENABLED") => true,
-        Some("DISABLED") => false,
-        Some(other) => {
-            return Err(properties.unsupported("State", other, "only ENABLED and DISABLED are known"));
-        }
-    };
+    if bus(properties)? != DEFAULT {
+        return Err(properties.unsupported(
+            "EventBusName",
+            &bus(properties)?,
+            "schedules are on the default bus",
+        ));
+    }
     let function = match &properties.items("Targets")?[..] {
         [target] => target_function(made, target)?,
         others => {
@@ -54,7 +92,54 @@ fn schedule(made: &[Made], rule: &Made) -> Result<Schedule, TemplateError> {
         }
     };
     let (name, arn) = (rule.identity.reference.clone(), rule.arn().to_owned());
-    Ok(Schedule { name, arn, function, every, enabled })
+    Ok(Schedule { name, arn, function, every, enabled: enabled(properties)? })
+}
+
+fn rule(made: &[Made], rule: &Made) -> Result<EventRule, TemplateError> {
+    let properties = &rule.properties;
+    if properties.map.contains_key("ScheduleExpression") {
+        let wanted = "a rule has an EventPattern or a schedule here, not both";
+        return Err(properties.unsupported("ScheduleExpression", "with an EventPattern", wanted));
+    }
+    let bus = bus(properties)?;
+    if bus != DEFAULT && !of_type(made, BUS).any(|it| it.identity.reference == bus) {
+        return Err(properties.dangling("EventBusName", &bus));
+    }
+    let targets = properties.items("Targets")?;
+    if targets.is_empty() {
+        return Err(properties.missing("Targets"));
+    }
+    Ok(EventRule {
+        name: rule.identity.reference.clone(),
+        arn: rule.arn().to_owned(),
+        bus,
+        pattern: pattern::read(properties)?,
+        enabled: enabled(properties)?,
+        targets: targets.iter().map(|it| target(made, it)).collect::<Result<_, _>>()?,
+    })
+}
+
+/// The bus's name, of a name or an ARN.
+fn bus(properties: &Fields) -> Result<String, TemplateError> {
+    let given = properties.text("EventBusName")?.unwrap_or_else(|| DEFAULT.to_owned());
+    Ok(given.rsplit_once("event-bus/").map_or(given.as_str(), |(_, name)| name).to_owned())
+}
+
+fn enabled(properties: &Fields) -> Result<bool, TemplateError> {
+    match properties.text("State")?.as_deref() {
+        None | Some("ENABLED") => Ok(true),
+        Some("DISABLED") => Ok(false),
+        Some(other) => Err(properties.unsupported("State", other, "only ENABLED and DISABLED are known")),
+    }
+}
+
+fn target(made: &[Made], target: &Fields) -> Result<Target, TemplateError> {
+    let arn = target.required("Arn")?;
+    if sqs::is_queue(made, &arn) {
+        target.required("Id")?;
+        return Ok(Target::Queue(arn));
+    }
+    target_function(made, target).map(Target::Function)
 }
 
 fn target_function(made: &[Made], target: &Fields) -> Result<String, TemplateError> {

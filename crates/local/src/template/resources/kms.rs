@@ -1,6 +1,11 @@
-//! Keys and their aliases. Nothing is encrypted here; they are there to be referred to.
+//! Keys and their aliases. Nothing is encrypted here; they are there to be referred to, and their policies say which
+//! service may use them.
 
-use super::{DESCRIPTION, ResourceType, TAGS, effect, identity, without_effect};
+use super::super::error::TemplateError;
+use super::super::stack::Made;
+use super::policy::resource_statements;
+use super::{DESCRIPTION, ResourceType, TAGS, effect, identity, of_type, without_effect};
+use crate::plan::Key;
 
 const KEY: &str = "AWS::KMS::Key";
 const ALIAS: &str = "AWS::KMS::Alias";
@@ -13,7 +18,7 @@ pub(super) const TYPES: &[ResourceType] = &[
             DESCRIPTION,
             without_effect("EnableKeyRotation", NOTHING_ENCRYPTED),
             without_effect("Enabled", NOTHING_ENCRYPTED),
-            without_effect("KeyPolicy", NOTHING_ENCRYPTED),
+            effect("KeyPolicy"),
             without_effect("KeySpec", NOTHING_ENCRYPTED),
             without_effect("KeyUsage", NOTHING_ENCRYPTED),
             without_effect("MultiRegion", NOTHING_ENCRYPTED),
@@ -43,3 +48,20 @@ pub(super) const TYPES: &[ResourceType] = &[
         },
     },
 ];
+
+/// All keys with their policies. Without one a key has that of AWS, which leaves all to the account's own policies.
+pub(super) fn read(made: &[Made]) -> Result<Vec<Key>, TemplateError> {
+    of_type(made, KEY)
+        .map(|it| {
+            let policy = it.properties.fields("KeyPolicy")?;
+            let policy = policy.map(|policy| resource_statements(&policy)).transpose()?.unwrap_or_default();
+            Ok(Key { arn: it.arn().to_owned(), policy })
+        })
+        .collect()
+}
+
+/// The ARN of a key that is named by its id or ARN; other names stay as they are.
+pub(super) fn arn_of(made: &[Made], key: &str) -> String {
+    let named = of_type(made, KEY).find(|it| it.identity.reference == key);
+    named.map_or(key, |it| it.arn()).to_owned()
+}

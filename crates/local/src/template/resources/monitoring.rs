@@ -9,6 +9,7 @@ const TOPIC_POLICY: &str = "AWS::SNS::TopicPolicy";
 
 const LOGS: &str = "logs go to the terminal";
 const NO_METRICS: &str = "there are no metrics here to raise an alarm";
+const METRIC_FILTER: &str = "AWS::Logs::MetricFilter";
 const NO_ALARMS: &str = "no alarm is raised here that could be published";
 
 pub(super) const TYPES: &[ResourceType] = &[
@@ -27,6 +28,21 @@ pub(super) const TYPES: &[ResourceType] = &[
             let arn = naming.arn("logs", &format!("log-group:{name}:*"));
             Ok(identity(LOG_GROUP, name, [("Arn", arn)]))
         },
+    },
+    ResourceType {
+        name: METRIC_FILTER,
+        properties: &[
+            without_effect("FilterName", NO_METRICS),
+            without_effect("FilterPattern", NO_METRICS),
+            without_effect("LogGroupName", NO_METRICS),
+            without_effect("MetricTransformations.DefaultValue", NO_METRICS),
+            without_effect("MetricTransformations.Dimensions", NO_METRICS),
+            without_effect("MetricTransformations.MetricName", NO_METRICS),
+            without_effect("MetricTransformations.MetricNamespace", NO_METRICS),
+            without_effect("MetricTransformations.MetricValue", NO_METRICS),
+            without_effect("MetricTransformations.Unit", NO_METRICS),
+        ],
+        identify: |naming, _| Ok(identity(METRIC_FILTER, naming.name(), [])),
     },
     ResourceType {
         name: ALARM,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::resources;
+use super::super::resources as types;
 use super::*;
 
 /// A system with one resource of each type and each of their properties that have an effect.
@@ -40,7 +40,13 @@ Resources:
           Projection: {ProjectionType: INCLUDE, NonKeyAttributes: [actor]}
       StreamSpecification: {StreamViewType: NEW_IMAGE}
       TimeToLiveSpecification: {AttributeName: expires, Enabled: true}
+  Key:
+    Type: AWS::KMS::Key
+    Properties:
+      KeyPolicy: {Statement: {Principal: {Service: events.amazonaws.com}, Effect: Allow, Action: 'kms:Decrypt',
+        Resource: '*'}, Version: '2012-10-17'}
 Outputs:
+  Key: {Value: !Ref Key}
   Alias: {Value: !Ref Alias}
   Topic: {Value: !Ref Topic}
   LogGroup: {Value: !Ref LogGroup}
@@ -96,6 +102,44 @@ Resources:
     Properties:
       TemplateURL: functions/audit.yaml
       Parameters: {Greeting: good morning}
+  Bus:
+    Type: AWS::Events::EventBus
+    Properties:
+      Name: calls
+  Picked:
+    Type: AWS::Events::Rule
+    Properties:
+      EventBusName: !Ref Bus
+      EventPattern: {detail: {eventType: [{prefix: 'chime:Attendee'}]}}
+      Targets: [{Id: queue, Arn: !GetAtt Queue.Arn}]
+  Queue:
+    Type: AWS::SQS::Queue
+    Properties:
+      DelaySeconds: 1
+      KmsMasterKeyId: one
+      MaximumMessageSize: 2048
+      MessageRetentionPeriod: 86400
+      QueueName: heard
+      RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5}
+      VisibilityTimeout: 120
+  Dead:
+    Type: AWS::SQS::Queue
+  QueuePolicy:
+    Type: AWS::SQS::QueuePolicy
+    Properties:
+      PolicyDocument: {Statement: {Principal: {Service: events.amazonaws.com}, Effect: Allow,
+        Action: 'sqs:SendMessage', Resource: !GetAtt Queue.Arn}, Version: '2012-10-17'}
+      Queues: [!Ref Queue]
+  Mapping:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      BatchSize: 9
+      Enabled: true
+      EventSourceArn: !GetAtt Queue.Arn
+      FunctionName: !GetAtt Audit.Outputs.Arn
+      FunctionResponseTypes: [ReportBatchItemFailures]
+      MaximumBatchingWindowInSeconds: 7
+      ScalingConfig: {MaximumConcurrency: 3}
 ";
 
 const AUDIT: &str = "
@@ -247,11 +291,70 @@ const CHANGES: &[(&str, &[Change])] = &[
     (
         "AWS::Events::Rule",
         &[
+            ("EventBusName", "!Ref Bus", "default", Comes(r#"bus: "default""#)),
+            (
+                "EventPattern",
+                "{detail: {eventType: [{prefix:",
+                "{detail: {eventType: [{suffix:",
+                Comes("Suffix("),
+            ),
             ("Name", "minutely", "other", Comes(":rule/other")),
             ("ScheduleExpression", "rate(5 minutes)", "rate(1 hour)", Comes("every: 3600s")),
             ("State", "ENABLED", "DISABLED", Comes("enabled: false")),
             ("Targets.Arn", "!GetAtt Function.Arn", "'arn:aws:sns:a:b:c'", Refused("Targets.Arn")),
         ],
+    ),
+    ("AWS::Events::EventBus", &[("Name", "calls", "other", Comes(r#"name: "other""#))]),
+    (
+        "AWS::SQS::Queue",
+        &[
+            ("DelaySeconds", "1", "2", Comes("delay: 2s")),
+            ("KmsMasterKeyId", "one", "two", Comes(r#"key: Some("two")"#)),
+            ("MaximumMessageSize", "2048", "4096", Comes("greatest: 4096")),
+            ("MessageRetentionPeriod", "86400", "60", Comes("retention: 60s")),
+            ("QueueName", "heard", "other", Comes(":000000000000:other")),
+            (
+                "RedrivePolicy.deadLetterTargetArn",
+                "!GetAtt Dead.Arn",
+                "other",
+                Refused("RedrivePolicy.deadLetterTargetArn"),
+            ),
+            ("RedrivePolicy.maxReceiveCount", "5", "6", Comes("most_receives: 6")),
+            ("VisibilityTimeout", "120", "121", Comes("visibility: 121s")),
+        ],
+    ),
+    (
+        "AWS::SQS::QueuePolicy",
+        &[
+            (
+                "PolicyDocument",
+                "{Statement: {Principal: {Service: events.",
+                "{Statement: {Principal: {Service: sns.",
+                Comes("Service:sns.amazonaws.com"),
+            ),
+            ("Queues", "[!Ref Queue]", "[other]", Refused("QueuePolicy.Queues")),
+        ],
+    ),
+    (
+        "AWS::Lambda::EventSourceMapping",
+        &[
+            ("BatchSize", "9", "8", Comes("batch: 8")),
+            ("Enabled", "true", "false", Comes("enabled: false")),
+            ("EventSourceArn", "!GetAtt Queue.Arn", "other", Refused("Mapping.EventSourceArn")),
+            ("FunctionName", "!GetAtt Audit.Outputs.Arn", "other", Refused("Mapping.FunctionName")),
+            ("FunctionResponseTypes", "[ReportBatchItemFailures]", "[]", Comes("partial: false")),
+            ("MaximumBatchingWindowInSeconds", "7", "8", Comes("window: 8s")),
+            ("ScalingConfig.MaximumConcurrency", "3", "4", Comes("concurrency: Some(4)")),
+        ],
+    ),
+    (
+        "AWS::KMS::Key",
+        &[(
+            "KeyPolicy",
+            "{Statement: {Principal: {Service: events.",
+            "{Statement: {Principal: {Service: logs.",
+            Comes("Service:logs.amazonaws.com"),
+        )],
     ),
     (
         "AWS::ApiGatewayV2::Api",
@@ -389,20 +492,34 @@ fn deployed(change: impl Fn(&str) -> String) -> Result<String, TemplateError> {
     templates.deploy().map(|plan| format!("{plan:?}"))
 }
 
-/// The template with one value of the resource of this type changed; as it is where it has none of this type.
+/// The template with one value changed in the resource of this type that has it.
 fn changed(text: &str, kind: &str, (path, from, to, _): Change) -> String {
-    let Some((before, rest)) = text.split_once(&format!("Type: {kind}\n")) else { return text.to_owned() };
-    let end = rest.find("\n    Type: ").unwrap_or(rest.len());
-    let (resource, after) = rest.split_at(end);
     let leaf = path.rsplit('.').next().unwrap_or(path);
     let (old, new) = (format!("{leaf}: {from}"), format!("{leaf}: {to}"));
-    assert_eq!(resource.matches(&old).count(), 1, "{kind} must have {old:?} once");
-    format!("{before}Type: {kind}\n{}{after}", resource.replace(&old, &new))
+    resources(text, kind)
+        .fold(text.to_owned(), |text, resource| text.replacen(resource, &resource.replace(&old, &new), 1))
+}
+
+/// How often the system has what is to be changed.
+fn times(kind: &str, (path, from, ..): Change) -> usize {
+    let old = format!("{}: {from}", path.rsplit('.').next().unwrap_or(path));
+    let all = [STORAGE, APP, AUDIT].into_iter().flat_map(|text| resources(text, kind));
+    all.map(|resource| resource.matches(&old).count()).sum()
+}
+
+/// The resources of a type, each from its type on.
+fn resources<'t>(text: &'t str, kind: &str) -> impl Iterator<Item = &'t str> {
+    let kind = format!("Type: {kind}\n");
+    let starts: Vec<_> = text.match_indices(&kind).map(|(at, _)| at).collect();
+    starts.into_iter().map(move |start| {
+        let rest = &text[start..];
+        &rest[..rest.find("\n    Type: ").unwrap_or(rest.len())]
+    })
 }
 
 #[test]
 fn every_property_with_an_effect_is_changed_by_a_test() {
-    let accepted: BTreeSet<String> = resources::with_effect().collect();
+    let accepted: BTreeSet<String> = types::with_effect().collect();
     let tried: BTreeSet<String> = CHANGES
         .iter()
         .flat_map(|(kind, changes)| changes.iter().map(move |change| format!("{kind}.{}", change.0)))
@@ -418,7 +535,8 @@ fn each_change_of_such_a_property_shows() {
     let before = deployed(str::to_owned).expect("the system is right");
     for (kind, changes) in CHANGES {
         for change in *changes {
-            let (path, _, to, seen) = *change;
+            let (path, from, to, seen) = *change;
+            assert_eq!(times(kind, *change), 1, "{kind}.{path} must be {from:?} once");
             let after = deployed(|text| changed(text, kind, *change));
             match (seen, after) {
                 (Comes(text), Ok(after)) => {

@@ -8,10 +8,10 @@ fn message(text: &str) -> String {
 
 #[test]
 fn an_unknown_resource_type_is_refused() {
-    let text = "Resources:\n  A:\n    Type: AWS::SQS::Queue\n";
+    let text = "Resources:\n  A:\n    Type: AWS::Kinesis::Stream\n";
     assert_eq!(
         message(text),
-        "app.yaml:2: the resource type AWS::SQS::Queue is not known to the local cloud"
+        "app.yaml:2: the resource type AWS::Kinesis::Stream is not known to the local cloud"
     );
 }
 
@@ -141,4 +141,33 @@ fn sections_and_attributes_that_are_not_known_are_refused() {
     let twice = "Resources:\n  A: {Type: AWS::SNS::Topic}\n  A: {Type: AWS::SNS::Topic}\n";
     assert!(matches!(app(twice).deploy(), Err(TemplateError::Yaml { .. })), "the same name twice");
     assert_eq!(app("Resources:\n  A:\n").problem(), (2, Problem::Null));
+}
+
+#[test]
+fn queues_and_rules_that_lambda_or_event_bridge_would_refuse_are_refused() {
+    let queue = "  Queue:\n    Type: AWS::SQS::Queue\n    Properties: {VisibilityTimeout: 60}\n";
+    let rule = |properties: &str| {
+        format!("Resources:\n{queue}  Rule:\n    Type: AWS::Events::Rule\n    Properties: {{{properties}}}\n")
+    };
+    let targets = "Targets: [{Id: queue, Arn: !GetAtt Queue.Arn}]";
+    for (properties, told) in [
+        (format!("EventPattern: {{source: [5]}}, {targets}"), "\"5\" may be a text or not"),
+        (
+            format!("EventPattern: {{source: [{{like: a}}]}}, {targets}"),
+            "source: has an operator that is not known",
+        ),
+        (format!("EventPattern: {{source: []}}, {targets}"), "source: must not be empty"),
+        (format!("EventPattern: {{source: [a]}}, EventBusName: other, {targets}"), "Rule.EventBusName"),
+        (format!("EventPattern: {{source: [a]}}, ScheduleExpression: rate(1 hour), {targets}"), "not both"),
+        ("EventPattern: {source: [a]}".to_owned(), "Rule.Targets is missing"),
+        ("EventPattern: {source: [a]}, Targets: [{Id: x, Arn: y}]".to_owned(), "Targets.Arn"),
+    ] {
+        let told_is = app(&rule(&properties)).problem().1.to_string();
+        assert!(told_is.contains(told), "{properties}: {told_is}");
+    }
+    let good = format!(
+        "EventPattern: {{detail: {{n: [{{numeric: ['>', 0]}}], e: [{{exists: false}}]}}, source: [a]}}, {targets}"
+    );
+    let plan = app(&rule(&good)).deploy().expect("operators take numbers and truth values");
+    assert!(plan.rules[0].pattern.matches(&serde_json::json!({"source": "a", "detail": {"n": 1}})));
 }
