@@ -7,6 +7,9 @@ use time::OffsetDateTime;
 
 use crate::Calls;
 
+/// How many notices are taken at once.
+const AT_ONCE: usize = 100;
+
 /// How many times a run looks for notices that wait.
 const MOST_ROUNDS: usize = 10;
 
@@ -27,26 +30,41 @@ impl Calls {
     pub(crate) async fn tell_waiting(&self, now: OffsetDateTime) -> Result<usize, Error> {
         let mut told = 0;
         for _ in 0..MOST_ROUNDS {
-            let notices = self.store.lease_notices(MOST, now).await?;
-            if notices.is_empty() {
+            let notices = self.store.lease_notices(AT_ONCE, now).await?;
+            if !notices.is_empty() {
+                told += self.send(&notices, now).await?;
+            }
+            if notices.len() < AT_ONCE {
                 break;
             }
-            told += self.send(&notices, now).await?;
         }
         Ok(told)
     }
 
     async fn send(&self, notices: &[Notice], now: OffsetDateTime) -> Result<usize, Error> {
-        let taken = self.bus.put(notices).await?;
-        let told: Vec<&Notice> =
-            notices.iter().zip(&taken).filter(|(_, taken)| **taken).map(|(notice, _)| notice).collect();
+        let (mut told, mut failure) = (Vec::new(), None);
+        for some in notices.chunks(MOST) {
+            match self.bus.put(some).await {
+                Ok(taken) => {
+                    told.extend(some.iter().zip(taken).filter_map(|(notice, taken)| taken.then_some(notice)))
+                }
+                // The bus is down: the rest would wait for it in vain.
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
+        }
         if !told.is_empty() {
             self.store.mark_notices(&told, now).await?;
         }
-        if told.len() < notices.len() {
-            let source = "EventBridge took only some of the notices".into();
-            return Err(Error::Unavailable { backend: "events", source });
+        match failure {
+            Some(error) => Err(error.into()),
+            None if told.len() < notices.len() => {
+                let source = "EventBridge took only some of the notices".into();
+                Err(Error::Unavailable { backend: "events", source })
+            }
+            None => Ok(told.len()),
         }
-        Ok(told.len())
     }
 }

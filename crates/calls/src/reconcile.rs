@@ -26,8 +26,8 @@ const LEASE: Duration = Duration::from_secs(30);
 /// What is read at once. All of it fits into the time of a run.
 const PAGE: PageSize = PageSize { unfinished: 20, unasked: 10 };
 
-/// With two turns a page, two each for orphans and for events that are read again, one to prune and one to give the lease
-/// back, a run takes sixteen turns at most.
+/// With two turns a page, two each for orphans, for events that are read again and for every hundred notices, two to prune
+/// and one to give the lease back, a run takes nineteen turns as a rule.
 const MOST_PAGES: usize = 5;
 
 /// How many meetings that nobody owns a run ends at most.

@@ -327,6 +327,8 @@ async fn a_batch_of_ten_takes_two_round_trips_and_a_repeated_one_less() -> Outco
         batch.push(on.patient("AttendeeLeft", second)?);
     }
     assert_eq!(batch.len(), 10);
+    // The first batch tells the host application that the calls have begun.
+    assert_eq!(stage.hear(ATTENDEE, &[one.patient("AttendeeAdded", 1)?]).await?, Vec::<usize>::new());
     stage.slow("*", None, 20);
     let watch = stage.watch();
     assert_eq!(stage.hear(ATTENDEE, &batch).await?, Vec::<usize>::new());

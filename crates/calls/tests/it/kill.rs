@@ -135,7 +135,7 @@ async fn answers_that_never_come_change_nothing_twice() -> Outcome {
         (UseCase::Join, 3),
         (UseCase::Rejoin, 2),
         (UseCase::Leave, 2),
-        (UseCase::End, 4),
+        (UseCase::End, 6),
     ] {
         unanswered_at_every_call(use_case, calls).await?;
     }
@@ -165,5 +165,5 @@ async fn a_leave_that_dies_anywhere_is_repaired_by_the_next() -> Outcome {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_end_that_dies_anywhere_is_repaired_by_the_next() -> Outcome {
-    at_every_call(UseCase::End, 4).await
+    at_every_call(UseCase::End, 6).await
 }

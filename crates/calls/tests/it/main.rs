@@ -9,6 +9,7 @@ mod invariants;
 mod invited;
 mod kill;
 mod logs;
+mod notices;
 mod orphans;
 mod outage;
 mod outbox;

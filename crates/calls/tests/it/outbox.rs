@@ -25,6 +25,12 @@ pub(crate) async fn events(stage: &Stage, appointment: &str) -> Outcome<String> 
     Ok(entries.iter().filter_map(|entry| entry["event"].as_str()).collect::<Vec<_>>().join(", "))
 }
 
+/// The same of the call alone, without who came and went.
+pub(crate) async fn calls(stage: &Stage, appointment: &str) -> Outcome<String> {
+    let all = events(stage, appointment).await?;
+    Ok(all.split(", ").filter(|event| event.starts_with("call.")).collect::<Vec<_>>().join(", "))
+}
+
 fn entry(row: &Value) -> Option<Entry> {
     let hex = row["hash"].as_str()?;
     let mut hash = Hash::default();
