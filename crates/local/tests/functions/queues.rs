@@ -1,6 +1,6 @@
 //! From an event to a function, by rule and queue.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use local::clock::Clock;
@@ -103,9 +103,8 @@ impl Ground {
         let lambda = Lambda::start(&plan.functions, settings()).await.expect("Lambda starts");
         let iam = Arc::new(Iam::new(&plan).expect("the roles are read"));
         let queues = Queues::new(&plan.queues, clock.clone());
-        let heard = Arc::new(Mutex::new(Vec::new()));
         let (bus, ear) = (queues.clone(), lambda.clone());
-        let events = EventBridge::new(&plan, clock.clone(), faults.clone(), bus, ear, heard);
+        let events = EventBridge::new(&plan, clock.clone(), faults.clone(), bus, ear);
         let pollers = Pollers::start(&plan, queues.clone(), lambda.clone(), Arc::clone(&iam), false);
         Self { plan, clock, faults, iam, events, queues, pollers, lambda }
     }
