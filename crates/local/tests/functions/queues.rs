@@ -208,7 +208,7 @@ async fn a_poisonous_message_is_buried_after_five_times() {
     assert_eq!(ground.drained().await, 1, "the fifth time");
     assert!(ground.dead().is_empty());
     assert_eq!(ground.once_more().await, 0);
-    assert_eq!(ground.dead(), [poison.clone()]);
+    assert_eq!(ground.dead(), std::slice::from_ref(&poison));
     let heard: Vec<_> = ground.heard().concat();
     let times = |id: &String| heard.iter().filter(|it| *it == id).count();
     assert_eq!((times(&poison), times(&good)), (5, 1));
