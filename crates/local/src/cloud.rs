@@ -220,7 +220,7 @@ impl Cloud {
         let (ids, log, bad) = (identities.clone(), calls.clone(), faults.clone());
         let proxy = Proxy::start_with_tls(address, ids, log, bad, port, &certificate)
             .await
-            .map_err(|source| StartError::Listen { what: "PostgreSQL proxy", port, source })?;
+            .map_err(no_port("PostgreSQL proxy", port))?;
         let issuer = issuer.await.map_err(|error| TokenError::Key(error.to_string()))??;
 
         let secrets = Secrets::new(clock.clone());
@@ -230,52 +230,32 @@ impl Cloud {
         let dynamodb = DynamoDb::start(&clock, &plan.tables).await?;
 
         let port = options.ports.aws;
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|source| StartError::Listen {
-            what: "AWS endpoint",
-            port,
-            source,
-        })?;
-        let aws = listener.local_addr().map_err(|source| StartError::Listen {
-            what: "AWS endpoint",
-            port,
-            source,
-        })?;
+        let taken = no_port("AWS endpoint", port);
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(&taken)?;
+        let aws = listener.local_addr().map_err(&taken)?;
         let mut settings =
             lambda::Settings::new(options.binaries.clone(), identities.clone(), format!("http://{aws}"));
         settings.echo = options.echo;
         let lambda = Lambda::start(&plan.functions, settings).await?;
 
-        let bus = Arc::new(Mutex::new(Vec::new()));
         let queues = Queues::new(&plan.queues, clock.clone());
-        let events = EventBridge::new(
-            &plan,
-            clock.clone(),
-            faults.clone(),
-            queues.clone(),
-            lambda.clone(),
-            Arc::clone(&bus),
-        );
+        let events = EventBridge::new(&plan, clock.clone(), faults.clone(), queues.clone(), lambda.clone());
         let sink = events.clone();
         let chime = Chime::new(
             &plan.account,
             clock.clone(),
             options.chime,
-            Arc::new(move |event| sink.publish(DEFAULT_BUS, event)),
+            Arc::new(move |event| sink.publish(DEFAULT_BUS, &event)),
         );
         let [http_api] = plan.http_apis.as_slice() else {
             return Err(StartError::Apis(plan.http_apis.len()));
         };
         let gateway = Gateway::new(&plan, http_api, lambda.clone(), issuer.verifier()?, clock.clone())?;
         let port = options.ports.api;
-        let api = listen::serve(port, gateway.router()).await.map_err(|source| StartError::Listen {
-            what: "HTTP API",
-            port,
-            source,
-        })?;
+        let api = listen::serve(port, gateway.router()).await.map_err(no_port("HTTP API", port))?;
         let port = options.ports.invoke;
-        let invoke = listen::serve(port, invoke::router(lambda.clone()))
-            .await
-            .map_err(|source| StartError::Listen { what: "Invoke API", port, source })?;
+        let invoke = listen::serve(port, invoke::router(lambda.clone())).await;
+        let invoke = invoke.map_err(no_port("Invoke API", port))?;
         let schedules = Schedules::start(&plan, lambda.clone(), clock.clone(), options.auto_schedules);
         let pollers =
             Pollers::start(&plan, queues.clone(), lambda.clone(), Arc::clone(&iam), options.hold_queues);
@@ -310,7 +290,7 @@ impl Cloud {
             database_secret,
             proxy,
             world,
-            bus,
+            bus: events.heard(),
             events,
             queues,
             pollers,
@@ -390,6 +370,10 @@ fn params(options: &Options) -> Result<BTreeMap<String, String>, StartError> {
         serde_json::from_str(&text).map_err(|error| StartError::Parameters(error.into()))?;
     params.extend(options.parameters.clone());
     Ok(params)
+}
+
+fn no_port(what: &'static str, port: u16) -> impl Fn(io::Error) -> StartError {
+    move |source| StartError::Listen { what, port, source }
 }
 
 fn authorize(iam: Arc<Iam>) -> Authorize {

@@ -106,16 +106,9 @@ struct Inner {
 }
 
 impl EventBridge {
-    /// The buses and rules of a plan. `heard` gets every event that comes to any bus.
+    /// The buses and rules of a plan.
     #[must_use]
-    pub fn new(
-        plan: &Plan,
-        clock: Clock,
-        faults: Faults,
-        queues: Queues,
-        lambda: Lambda,
-        heard: Arc<Mutex<Vec<Value>>>,
-    ) -> Self {
+    pub fn new(plan: &Plan, clock: Clock, faults: Faults, queues: Queues, lambda: Lambda) -> Self {
         Self(Arc::new(Inner {
             account: plan.account.clone(),
             region: plan.region.clone(),
@@ -127,7 +120,7 @@ impl EventBridge {
             targets: plan.queues.clone(),
             queues,
             lambda,
-            heard,
+            heard: Arc::default(),
             deliveries: Mutex::default(),
         }))
     }
@@ -147,12 +140,12 @@ impl EventBridge {
             "resources": event.resources,
             "detail": event.detail,
         });
-        self.publish(event.bus.as_deref().unwrap_or(DEFAULT_BUS), whole.clone());
+        self.publish(event.bus.as_deref().unwrap_or(DEFAULT_BUS), &whole);
         whole
     }
 
     /// Takes a whole event and delivers it. `bus` is a name or an ARN.
-    pub fn publish(&self, bus: &str, event: Value) {
+    pub fn publish(&self, bus: &str, event: &Value) {
         let inner = &self.0;
         let bus = bus.rsplit_once("event-bus/").map_or(bus, |(_, name)| name);
         lock(&inner.heard).push(event.clone());
@@ -178,16 +171,22 @@ impl EventBridge {
         let times = if fate.fault == Some(Kind::Double) { 2 } else { 1 };
         let delay_ms = i64::try_from(fate.latency.as_millis()).unwrap_or(i64::MAX);
         for rule in inner.rules.iter().filter(|rule| rule.bus == bus && rule.enabled) {
-            if !rule.pattern.matches(&event) {
+            if !rule.pattern.matches(event) {
                 continue;
             }
             for target in &rule.targets {
                 for _ in 0..times {
                     let (Target::Queue(name) | Target::Function(name)) = target;
-                    note(Some(rule), Some(name), inner.deliver(rule, target, &event, delay_ms));
+                    note(Some(rule), Some(name), inner.deliver(rule, target, event, delay_ms));
                 }
             }
         }
+    }
+
+    /// Every event that comes to any bus, in order.
+    #[must_use]
+    pub fn heard(&self) -> Arc<Mutex<Vec<Value>>> {
+        Arc::clone(&self.0.heard)
     }
 
     /// What became of the events, in order.

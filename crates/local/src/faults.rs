@@ -143,7 +143,7 @@ impl Faults {
             match (hit, fault.kind) {
                 (false, _) => {}
                 (true, Kind::Latency | Kind::Delay) => {
-                    fate.latency += Duration::from_millis(fault.ms.unwrap_or(0))
+                    fate.latency += Duration::from_millis(fault.ms.unwrap_or(0));
                 }
                 (true, kind) => fate.fault = fate.fault.or(Some(kind)),
             }

@@ -42,6 +42,10 @@ async fn every_payload_is_answered() -> Outcome {
     story.tell("direct-roster", "200").await?;
     story.tell("direct-leave", "200").await?;
 
+    // Of a meeting that nobody here knows, and one message that is no event.
+    story.tell("chime-events", "0 failed").await?;
+    story.tell("chime-events-with-unreadable", "1 failed").await?;
+
     story.end(&ACTIONS);
     Ok(())
 }

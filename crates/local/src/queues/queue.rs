@@ -216,7 +216,7 @@ mod tests {
             arn: "arn:queue".to_owned(),
             visibility: Duration::from_secs(30),
             delay: Duration::ZERO,
-            retention: Duration::from_secs(600),
+            retention: Duration::from_mins(10),
             greatest: 10,
             redrive,
             key: None,

@@ -32,7 +32,7 @@ impl<'a> Story<'a> {
     }
 
     /// Invokes the function with a case's event and checks the answer's status and code: `201`, `403 NOT_A_MEMBER`,
-    /// or `error UNAVAILABLE` where the invocation itself failed.
+    /// `1 failed` of a batch of messages, or `error UNAVAILABLE` where the invocation itself failed.
     ///
     /// # Errors
     /// When there is no such case or no answer comes.
@@ -52,7 +52,7 @@ impl<'a> Story<'a> {
     }
 
     /// Ends the story: every file was told, and together they name every route that leads to the function, its schedule
-    /// if it has one, and every one of `actions`.
+    /// and its queue if it has one, and every one of `actions`.
     ///
     /// # Panics
     /// When they do not.
@@ -72,6 +72,11 @@ impl<'a> Story<'a> {
             let mut told = self.told.iter().filter_map(|case| self.events.get(case));
             let run = told.any(|event| event["detail-type"] == "Scheduled Event" && !event["time"].is_null());
             assert!(run, "events/{}/ has no run of the function's schedule", self.function);
+        }
+
+        if self.stage.parts().plan.mappings.iter().any(|mapping| mapping.function == self.function) {
+            let mut told = self.told.iter().filter_map(|case| self.events.get(case));
+            assert!(told.any(|event| event["Records"].is_array()), "no file of messages is told");
         }
 
         let direct = |event: &Value| event["requestContext"].is_null() && event["detail-type"].is_null();
@@ -94,11 +99,15 @@ impl<'a> Story<'a> {
     }
 }
 
-/// Status and code, and the answer inside the payload.
+/// Status and code, and the answer inside the payload; of a batch how many messages failed: `1 failed`.
 fn read(payload: &Value) -> Outcome<(String, Answer)> {
     if let Some(kind) = payload["errorType"].as_str() {
         let answer = Answer { status: 0, headers: BTreeMap::new(), body: payload.clone() };
         return Ok((format!("error {kind}"), answer));
+    }
+    if let Some(failed) = payload["batchItemFailures"].as_array() {
+        let answer = Answer { status: 0, headers: BTreeMap::new(), body: payload.clone() };
+        return Ok((format!("{} failed", failed.len()), answer));
     }
     let answer = Answer {
         status: payload["statusCode"].as_u64().ok_or("no status")?.try_into()?,

@@ -88,9 +88,8 @@ impl World {
         let nowhere = lambda::Settings::new(PathBuf::new(), identities.clone(), "");
         let lambda = Lambda::start(&[], nowhere).await.expect("there is nothing to start");
         let queues = Queues::new(&[], clock.clone());
-        let heard = Arc::default();
-        let bridge =
-            EventBridge::new(&plan, clock.clone(), faults.clone(), queues, lambda, Arc::clone(&heard));
+        let bridge = EventBridge::new(&plan, clock.clone(), faults.clone(), queues, lambda);
+        let heard = bridge.heard();
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let denied: Arc<Mutex<Vec<&'static str>>> = Arc::default();
         let keys: Arc<Mutex<Context>> = Arc::default();
@@ -141,8 +140,8 @@ impl World {
             heard,
             kills,
             asked,
-            denied,
             keys,
+            denied,
             server,
         }
     }

@@ -1,6 +1,6 @@
 //! From an event to a function, by rule and queue.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use local::clock::Clock;
@@ -103,9 +103,8 @@ impl Ground {
         let lambda = Lambda::start(&plan.functions, settings()).await.expect("Lambda starts");
         let iam = Arc::new(Iam::new(&plan).expect("the roles are read"));
         let queues = Queues::new(&plan.queues, clock.clone());
-        let heard = Arc::new(Mutex::new(Vec::new()));
         let (bus, ear) = (queues.clone(), lambda.clone());
-        let events = EventBridge::new(&plan, clock.clone(), faults.clone(), bus, ear, heard);
+        let events = EventBridge::new(&plan, clock.clone(), faults.clone(), bus, ear);
         let pollers = Pollers::start(&plan, queues.clone(), lambda.clone(), Arc::clone(&iam), false);
         Self { plan, clock, faults, iam, events, queues, pollers, lambda }
     }
@@ -209,7 +208,7 @@ async fn a_poisonous_message_is_buried_after_five_times() {
     assert_eq!(ground.drained().await, 1, "the fifth time");
     assert!(ground.dead().is_empty());
     assert_eq!(ground.once_more().await, 0);
-    assert_eq!(ground.dead(), [poison.clone()]);
+    assert_eq!(ground.dead(), std::slice::from_ref(&poison));
     let heard: Vec<_> = ground.heard().concat();
     let times = |id: &String| heard.iter().filter(|it| *it == id).count();
     assert_eq!((times(&poison), times(&good)), (5, 1));
