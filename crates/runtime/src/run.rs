@@ -55,7 +55,7 @@ pub fn start_logging() {
 }
 
 fn ours(level: &str) -> String {
-    ["attendee", "audit", "calls", "chime", "meeting_manager", "runtime", "store"]
+    ["attendee", "audit", "bus", "calls", "chime", "meeting_manager", "runtime", "store"]
         .map(|name| format!("{name}={level}"))
         .join(",")
 }
