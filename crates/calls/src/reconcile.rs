@@ -110,6 +110,10 @@ impl Calls {
         }
         let Totals { pages, live, unknown, mended: Mended { ended, gone, abandoned } } = totals;
         tracing::info!(ended, gone, abandoned, live, unknown, pages, "reconciled");
+        let paid = self.pay_due(began + BEGINS_UNTIL, origin).await?;
+        if paid > 0 {
+            tracing::info!(paid, "told Chime what was owed");
+        }
         if let Err(error) = self.store.reconcile_release(origin).await {
             // It lapses by itself before the next minute.
             tracing::warn!(error = %error, "the reconciler's lease could not be given back");

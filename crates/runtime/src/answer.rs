@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 pub struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Value,
+    pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 impl Answer {
@@ -17,13 +18,20 @@ impl Answer {
     /// # Errors
     /// When the value has no JSON form: a defect.
     pub fn json(status: u16, body: &impl Serialize) -> Result<Self, Error> {
-        Ok(Self { status, body: serde_json::to_value(body).map_err(Error::internal)? })
+        Ok(Self { status, body: serde_json::to_value(body).map_err(Error::internal)?, headers: Vec::new() })
+    }
+
+    /// With a header more; names in lower case.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
     }
 
     /// The answer of a run that nobody reads but the log.
     #[must_use]
     pub const fn done() -> Self {
-        Self { status: 200, body: Value::Null }
+        Self { status: 200, body: Value::Null, headers: Vec::new() }
     }
 }
 
@@ -79,7 +87,11 @@ pub(crate) fn to_http(outcome: &Result<Answer, Error>, request_id: &str) -> Valu
     // Answers bear join tokens and health data: nothing on the way may keep them.
     headers.insert("cache-control".to_owned(), json!("no-store"));
     let (status, body) = match outcome {
-        Ok(answer) => (answer.status, answer.body.to_string()),
+        Ok(answer) => {
+            let more = answer.headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value)));
+            headers.extend(more);
+            (answer.status, answer.body.to_string())
+        }
         Err(error) => {
             if let Some(after) = error.retry_after() {
                 headers.insert("retry-after".to_owned(), json!(after.as_secs().max(1).to_string()));

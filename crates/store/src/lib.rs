@@ -1,12 +1,16 @@
 #![doc = include_str!("../README.md")]
 
+pub mod admissions;
 pub mod audit;
 mod connection;
+pub mod consents;
+pub mod debts;
 mod error;
 pub mod invitations;
 #[cfg(feature = "migrations")]
 pub mod migrate;
 pub mod participants;
+pub mod quality;
 pub mod reconcile;
 pub mod refusals;
 pub mod sessions;
