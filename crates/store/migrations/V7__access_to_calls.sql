@@ -42,16 +42,17 @@ CREATE INDEX attendee_debts_by_person ON medzen.attendee_debts (session_id, user
 CREATE INDEX attendee_debts_due ON medzen.attendee_debts (since);
 
 -- Consent, as it was given and taken back: a row is never changed, the newest of a person and a kind counts. The number is
--- taken under the session's lock, so that it tells the order.
+-- taken under the session's lock, so that it tells the order. No sequence: it would have grants of its own, and tell none.
 CREATE TABLE public.video_call_consents (
-  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   session_id uuid NOT NULL REFERENCES public.video_call_sessions (id),
+  number integer NOT NULL,
   user_id uuid NOT NULL,
   kind text NOT NULL CHECK (kind IN ('recording', 'transcription')),
   granted boolean NOT NULL,
-  given_at timestamptz NOT NULL
+  given_at timestamptz NOT NULL,
+  PRIMARY KEY (session_id, number)
 );
-CREATE INDEX video_call_consents_newest ON public.video_call_consents (session_id, user_id, kind, id DESC);
+CREATE INDEX video_call_consents_newest ON public.video_call_consents (session_id, user_id, kind, number DESC);
 
 CALL medzen.make_private('medzen.attendee_debts');
 CALL medzen.make_private('public.video_call_consents');

@@ -23,14 +23,16 @@ WITH seen AS MATERIALIZED (
 ), word AS (
   SELECT * FROM json_to_recordset($3::json) AS w (kind text, granted boolean)
 ), given AS (
-  INSERT INTO public.video_call_consents (session_id, user_id, kind, granted, given_at)
-  SELECT live.id, $2::uuid, word.kind, word.granted, $4
+  INSERT INTO public.video_call_consents (session_id, number, user_id, kind, granted, given_at)
+  SELECT live.id,
+    (SELECT coalesce(max(c.number), 0) FROM public.video_call_consents c WHERE c.session_id = live.id)
+      + row_number() OVER (ORDER BY word.kind),
+    $2::uuid, word.kind, word.granted, $4
   FROM live, word
   WHERE word.granted IS DISTINCT FROM (
     SELECT c.granted FROM public.video_call_consents c
     WHERE c.session_id = live.id AND c.user_id = $2::uuid AND c.kind = word.kind
-    ORDER BY c.id DESC LIMIT 1)
-  ORDER BY word.kind
+    ORDER BY c.number DESC LIMIT 1)
   RETURNING kind, granted
 ), audited AS (
   SELECT medzen.audit_append(

@@ -71,7 +71,7 @@ macro_rules! view {
     FROM (
       SELECT DISTINCT ON (c.user_id, c.kind) c.user_id, c.kind, c.granted
       FROM session JOIN public.video_call_consents c ON c.session_id = session.id
-      ORDER BY c.user_id, c.kind, c.id DESC) AS newest)
+      ORDER BY c.user_id, c.kind, c.number DESC) AS newest)
 )::text"
     };
 }
