@@ -31,44 +31,51 @@ impl Calls {
         origin: &Origin,
     ) -> Result<RosterAttendee, Error> {
         let change = change.checked()?;
-        // What this request has told Chime itself.
-        let (mut allowed_now, mut turned_away_now) = (false, false);
+        // What this request has done is done, whatever another makes of it meanwhile: each part once.
+        let mut rest = change;
         for _ in 0..ROUNDS {
             let view = self.look(actor, Target::Appointment(appointment), None).await?;
             let subject = admission::subject(&view, user)?;
             let session = subject.session;
             let decision = Decision { session: session.id, user, role: subject.role, by: subject.by.user };
-            match change.next(&subject)? {
+            match rest.next(&subject)? {
                 Next::Allow(wish) => {
                     if let Some(allowed) = self.store.set_capabilities(decision, wish, origin).await? {
-                        allowed_now = true;
+                        rest.capabilities = None;
                         if let Some(debt) = allowed.debt {
                             let owed = owed(session, debt, Kind::Capabilities, allowed.capabilities)?;
                             self.pay_capabilities(&owed).await?;
                         }
                     }
                 }
-                // What came of it is what the next look shows.
-                Next::Admit => drop(self.store.admit(decision, origin).await?),
+                Next::Admit => {
+                    if self.store.admit(decision, origin).await?.is_some() {
+                        rest.admitted = None;
+                    }
+                }
                 Next::TurnAway => {
                     if let Some(taken) = self.store.turn_away(decision, origin).await? {
-                        turned_away_now = true;
+                        rest.admitted = None;
                         if let Some(debt) = taken.debt {
                             self.pay_deletion(&owed(session, debt, Kind::Delete, Capabilities::ALL)?).await?;
                         }
                     }
                 }
+                // What is so already may have been left unfinished by a request that died.
                 Next::Nothing => {
-                    if change.capabilities.is_some() && !allowed_now {
+                    if rest.capabilities.is_some() {
                         self.pay_for(session.id, user, Kind::Capabilities).await?;
                     }
-                    if change.admitted == Some(false) && !turned_away_now {
+                    if rest.admitted == Some(false) {
                         self.pay_for(session.id, user, Kind::Delete).await?;
                     }
-                    let roster = self.roster(actor, appointment, origin).await?;
-                    let own = roster.attendees.into_iter().find(|person| person.user_id == user);
-                    return own.ok_or(Error::NotFound(reason::PARTICIPANT_NOT_FOUND));
+                    rest = Change::default();
                 }
+            }
+            if rest == Change::default() {
+                let roster = self.roster(actor, appointment, origin).await?;
+                let own = roster.attendees.into_iter().find(|person| person.user_id == user);
+                return own.ok_or(Error::NotFound(reason::PARTICIPANT_NOT_FOUND));
             }
         }
         Err(not_now())

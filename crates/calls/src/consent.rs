@@ -71,19 +71,20 @@ impl Calls {
     ) -> Result<Consented, Error> {
         let words = words.each()?;
         let target = Target::Appointment(appointment);
+        let mut said = false;
         for _ in 0..ROUNDS {
             let view = self.look(actor, target, None).await?;
             let member = view.member()?;
             let (session, new) = consent::decide(&view, &words)?;
-            if new.is_empty() {
+            if said || new.is_empty() {
                 return Ok(Consented {
                     appointment_id: appointment,
                     session_id: session,
                     consent: Consents::new(&view, member.user),
                 });
             }
-            // What came of it is what the next look shows.
-            self.store.consent(session, (member.user, member.role), &new, origin).await?;
+            // How things stand then is what the next look shows.
+            said = self.store.consent(session, (member.user, member.role), &new, origin).await?.is_some();
         }
         Err(not_now())
     }

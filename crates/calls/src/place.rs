@@ -55,7 +55,7 @@ impl Waiting {
             status: ParticipantStatus::Waiting,
             waiting_since: since,
             poll: format!("/appointments/{appointment_id}/call"),
-            message: "The provider has been told that you are here and will let you in.",
+            message: "The provider sees that you are here and will let you in.",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What more than one function reads from a request.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use domain::Error;
 use domain::admission::Change;
@@ -9,7 +10,8 @@ use domain::capabilities::{Direction, Wish};
 use domain::consent::Words;
 use domain::id::{AppointmentId, ChimeMeetingId, SessionId};
 use domain::quality::Sample;
-use serde::de::{Deserializer, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, de};
 
 /// Which call is meant: the existing app names it by its appointment or by its meeting.
@@ -77,12 +79,12 @@ fn direction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Direct
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct ChangeOptions {
     admitted: Option<bool>,
-    capabilities: Option<CapabilitiesWish>,
+    capabilities: Option<Object<CapabilitiesWish>>,
 }
 
 impl From<ChangeOptions> for Change {
     fn from(options: ChangeOptions) -> Self {
-        Self { admitted: options.admitted, capabilities: options.capabilities.map(Wish::from) }
+        Self { admitted: options.admitted, capabilities: options.capabilities.map(|wish| wish.0.into()) }
     }
 }
 
@@ -102,7 +104,7 @@ impl From<ConsentOptions> for Words {
 /// What a client saw of its connection.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Samples {
-    samples: Vec<SampleBody>,
+    samples: Vec<Object<SampleBody>>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -125,7 +127,31 @@ impl From<Samples> for Vec<Sample> {
             jitter_ms: value(body.jitter_ms),
             bitrate_kbps: value(body.bitrate_kbps),
         };
-        body.samples.into_iter().map(sample).collect()
+        body.samples.into_iter().map(|body| sample(body.0)).collect()
+    }
+}
+
+/// An object of JSON. serde by itself takes an array too, as the fields of a struct in their order.
+#[derive(Clone, Copy, Debug)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(AnObject(PhantomData)).map(Self)
+    }
+}
+
+struct AnObject<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for AnObject<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<T, M::Error> {
+        T::deserialize(MapAccessDeserializer::new(map))
     }
 }
 

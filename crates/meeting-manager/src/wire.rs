@@ -1,7 +1,7 @@
 //! JSON in.
 
 use calls::NewCall;
-use calls::request::CapabilitiesWish;
+use calls::request::{CapabilitiesWish, Object};
 use domain::Error;
 use domain::capabilities::Wish;
 use domain::id::{AppointmentId, UserId};
@@ -65,7 +65,7 @@ pub(crate) struct BatchJoinBody {
     pub(crate) user_ids: Vec<UserId>,
     #[serde(default, deserialize_with = "some_word")]
     observer_kind: Option<ObserverKind>,
-    capabilities: Option<CapabilitiesWish>,
+    capabilities: Option<Object<CapabilitiesWish>>,
 }
 
 /// A word of a closed set, or null.
@@ -76,7 +76,7 @@ fn some_word<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) ->
 
 impl BatchJoinBody {
     pub(crate) fn terms(&self) -> Result<Terms, Error> {
-        let wish = self.capabilities.map(|wish| Wish::from(wish).checked()).transpose()?;
+        let wish = self.capabilities.map(|wish| Wish::from(wish.0).checked()).transpose()?;
         Ok(Terms { observer_kind: self.observer_kind, capabilities: wish.unwrap_or_default() })
     }
 }

@@ -74,7 +74,12 @@ async fn audited_once(stage: &Stage, appointment: &str) -> Outcome {
         let told: Value = serde_json::from_str(&payload)?;
         let text = |name: &str| told[name].as_str().unwrap_or("-").to_owned();
         // Joining and leaving may truly happen more than once; each request makes at most one such change.
-        let by = if text("event").starts_with("participant.") { text("requestId") } else { "-".to_owned() };
+        // A request may be about several people, and say a word on several kinds.
+        let of_people = ["participant.", "consent."].iter().any(|kind| text("event").starts_with(kind));
+        let by = match of_people {
+            true => format!("{} {} {}", text("requestId"), text("userId"), text("kind")),
+            false => "-".to_owned(),
+        };
         *seen.entry((text("event"), text("sessionId"), by)).or_default() += 1;
         let mut hash: Hash = [0; 32];
         hex::decode_to_slice(entry["hash"].as_str().ok_or("a hash")?, &mut hash)?;

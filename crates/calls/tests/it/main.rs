@@ -1,7 +1,10 @@
 //! The life of a call, over HTTP, through the real binaries.
 
 mod access;
+mod asks;
+mod capabilities;
 mod chaos;
+mod consent;
 mod gate;
 mod guide;
 mod invariants;
@@ -11,8 +14,11 @@ mod logs;
 mod outage;
 mod outbox;
 mod permissions;
+mod quality;
 mod reconcile;
 mod refusals;
 mod rejoin;
+mod removal;
 mod start;
 mod trips;
+mod waiting;
