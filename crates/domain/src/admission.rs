@@ -227,8 +227,8 @@ mod tests {
         }
     }
 
-    fn met(role: Role, part: Option<Party>, room: WaitingRoom) -> Result<Door, &'static str> {
-        door(role, part.as_ref(), room).map_err(|error| error.code())
+    fn met(role: Role, part: Option<&Party>, room: WaitingRoom) -> Result<Door, &'static str> {
+        door(role, part, room).map_err(|error| error.code())
     }
 
     use ParticipantStatus::{Failed, Invited, Joined, Left, Removed, TurnedAway, Waiting};
@@ -239,20 +239,20 @@ mod tests {
         for role in [Role::Patient, Role::Observer] {
             assert_eq!(met(role, None, On), Ok(Door::Closed));
             for status in [Invited, Left, Failed, Joined] {
-                assert_eq!(met(role, Some(party(status, false)), On), Ok(Door::Closed), "{status:?}");
-                assert_eq!(met(role, Some(party(status, true)), On), Ok(Door::Open), "{status:?}");
-                assert_eq!(met(role, Some(party(status, false)), Off), Ok(Door::Open), "{status:?}");
+                assert_eq!(met(role, Some(&party(status, false)), On), Ok(Door::Closed), "{status:?}");
+                assert_eq!(met(role, Some(&party(status, true)), On), Ok(Door::Open), "{status:?}");
+                assert_eq!(met(role, Some(&party(status, false)), Off), Ok(Door::Open), "{status:?}");
             }
-            assert_eq!(met(role, Some(party(Waiting, false)), On), Ok(Door::Waiting(SINCE)));
+            assert_eq!(met(role, Some(&party(Waiting, false)), On), Ok(Door::Waiting(SINCE)));
             assert_eq!(
-                met(role, Some(party(Waiting, false)), Off),
+                met(role, Some(&party(Waiting, false)), Off),
                 Ok(Door::Open),
                 "the room was closed meanwhile"
             );
             assert_eq!(met(role, None, Off), Ok(Door::Open));
         }
         for part in [None, Some(party(Left, false)), Some(party(Waiting, false))] {
-            assert_eq!(met(Role::Provider, part, On), Ok(Door::Open));
+            assert_eq!(met(Role::Provider, part.as_ref(), On), Ok(Door::Open));
         }
     }
 
@@ -260,7 +260,7 @@ mod tests {
     fn the_removed_and_the_turned_away_stay_outside_with_and_without_a_waiting_room() {
         for room in [On, Off] {
             for admitted in [true, false] {
-                let told = |status| met(Role::Patient, Some(party(status, admitted)), room);
+                let told = |status| met(Role::Patient, Some(&party(status, admitted)), room);
                 assert_eq!(told(Removed), Err("REMOVED_FROM_CALL"));
                 assert_eq!(told(TurnedAway), Err("TURNED_AWAY"));
             }

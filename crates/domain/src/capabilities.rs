@@ -149,8 +149,8 @@ mod tests {
         }
         refused.sort_by_key(|(video, content)| (video.as_str(), content.as_str()));
         refused.dedup();
-        use Direction::{None, Receive, Send, SendReceive};
-        assert_eq!(refused, [(None, Receive), (None, SendReceive), (Send, Receive), (Send, SendReceive)]);
+        let [both, send, receive, none] = DIRECTIONS;
+        assert_eq!(refused, [(none, receive), (none, both), (send, receive), (send, both)]);
     }
 
     #[test]

@@ -175,7 +175,7 @@ pub struct Distribution {
     pub p95: f64,
     /// The greatest, exactly.
     pub max: f64,
-    /// From which the others are told, and into which more values go: a DDSketch in its documented binary form, in
+    /// From which the others are told, and into which more values go: a `DDSketch` in its documented binary form, in
     /// base64.
     sketch: String,
 }

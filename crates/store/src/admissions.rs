@@ -4,7 +4,7 @@
 //! the decision stands when they come.
 
 use domain::audit::{Event, Origin};
-use domain::capabilities::{Capabilities, Wish};
+use domain::capabilities::{Capabilities, Direction, Wish};
 use domain::id::{ChimeAttendeeId, DebtId, SessionId, UserId};
 use domain::state::Role;
 use serde::Deserialize;
@@ -293,7 +293,7 @@ impl Store {
         let (session, user, by) =
             (decision.session.to_string(), decision.user.to_string(), decision.by.to_string());
         let [audio, video, content] =
-            [wish.audio, wish.video, wish.content].map(|direction| direction.map(|it| it.as_str()));
+            [wish.audio, wish.video, wish.content].map(|direction| direction.map(Direction::as_str));
         self.ask(
             SET_CAPABILITIES,
             &[

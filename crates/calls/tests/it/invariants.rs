@@ -76,9 +76,10 @@ async fn audited_once(stage: &Stage, appointment: &str) -> Outcome {
         // Joining and leaving may truly happen more than once; each request makes at most one such change.
         // A request may be about several people, and say a word on several kinds.
         let of_people = ["participant.", "consent."].iter().any(|kind| text("event").starts_with(kind));
-        let by = match of_people {
-            true => format!("{} {} {}", text("requestId"), text("userId"), text("kind")),
-            false => "-".to_owned(),
+        let by = if of_people {
+            format!("{} {} {}", text("requestId"), text("userId"), text("kind"))
+        } else {
+            "-".to_owned()
         };
         *seen.entry((text("event"), text("sessionId"), by)).or_default() += 1;
         let mut hash: Hash = [0; 32];
