@@ -31,6 +31,7 @@ impl Config {
                 external_id_prefix: env.text("EXTERNAL_ID_PREFIX"),
                 control_region: env.text("CONTROL_REGION"),
                 media_region: env.text("MEDIA_REGION"),
+                waiting_room: env.parse("WAITING_ROOM"),
             },
         };
         env.finish().map(|()| config)

@@ -6,19 +6,19 @@ mod wire;
 use std::sync::Arc;
 
 use bus::Bus;
-use calls::request::{JoinOptions, WhichCall};
-use calls::{Asked, Calls};
+use calls::request::{ChangeOptions, ConsentOptions, JoinOptions, Samples, WhichCall};
+use calls::{Asked, Calls, Entry, POLL_SECONDS};
 use chime::{Meetings, event};
 use domain::Error;
 use domain::call::Target;
 use domain::error::reason;
-use domain::id::AppointmentId;
+use domain::id::{AppointmentId, UserId};
 use runtime::{Answer, Messages, Request, Route, Trigger, secret_reader};
 use store::Store;
 
 pub use config::Config;
 
-use crate::wire::{Action, ActionBody, RosterBody};
+use crate::wire::{Action, ActionBody, AppointmentBody, ParticipantBody};
 
 /// The function's backends.
 #[derive(Debug)]
@@ -90,6 +90,20 @@ async fn answer(calls: &Calls, request: &Request) -> Result<Answer, Error> {
                 let target = Target::Appointment(request.path("appointmentId")?);
                 leave(calls, request, target).await
             }
+            "PATCH /appointments/{appointmentId}/call/attendees/{userId}" => {
+                let (appointment, user) = (request.path("appointmentId")?, request.path("userId")?);
+                change(calls, request, appointment, user).await
+            }
+            "DELETE /appointments/{appointmentId}/call/attendees/{userId}" => {
+                let (appointment, user) = (request.path("appointmentId")?, request.path("userId")?);
+                remove(calls, request, appointment, user).await
+            }
+            "PUT /appointments/{appointmentId}/call/consent" => {
+                consent(calls, request, request.path("appointmentId")?).await
+            }
+            "POST /appointments/{appointmentId}/call/quality" => {
+                quality(calls, request, request.path("appointmentId")?).await
+            }
             _ => Err(Error::NotFound(reason::ROUTE_NOT_FOUND)),
         },
     }
@@ -102,15 +116,37 @@ async fn act(calls: &Calls, request: &Request) -> Result<Answer, Error> {
         Action::Join => join(calls, request, which(request)?).await,
         Action::Leave => leave(calls, request, which(request)?).await,
         Action::Roster => {
-            let RosterBody { appointment_id } = request.json()?;
+            let AppointmentBody { appointment_id } = request.json()?;
             roster(calls, request, appointment_id).await
+        }
+        Action::Change => {
+            let ParticipantBody { appointment_id, participant_id } = request.json()?;
+            change(calls, request, appointment_id, participant_id).await
+        }
+        Action::Remove => {
+            let ParticipantBody { appointment_id, participant_id } = request.json()?;
+            remove(calls, request, appointment_id, participant_id).await
+        }
+        Action::Consent => {
+            let AppointmentBody { appointment_id } = request.json()?;
+            consent(calls, request, appointment_id).await
+        }
+        Action::Quality => {
+            let AppointmentBody { appointment_id } = request.json()?;
+            quality(calls, request, appointment_id).await
         }
     }
 }
 
 async fn join(calls: &Calls, request: &Request, target: Target) -> Result<Answer, Error> {
     let JoinOptions { checked } = request.json()?;
-    Answer::json(200, &calls.join(request.actor()?, target, checked, &request.origin).await?)
+    let entry = calls.join(request.actor()?, target, checked, &request.origin).await?;
+    match &entry {
+        Entry::Place(_) => Answer::json(200, &entry),
+        Entry::Waiting(waiting) => Ok(Answer::json(202, &entry)?
+            .with_header("location", &waiting.poll)
+            .with_header("retry-after", POLL_SECONDS.to_string())),
+    }
 }
 
 async fn leave(calls: &Calls, request: &Request, target: Target) -> Result<Answer, Error> {
@@ -119,6 +155,35 @@ async fn leave(calls: &Calls, request: &Request, target: Target) -> Result<Answe
 
 async fn roster(calls: &Calls, request: &Request, appointment: AppointmentId) -> Result<Answer, Error> {
     Answer::json(200, &calls.roster(request.actor()?, appointment, &request.origin).await?)
+}
+
+async fn change(
+    calls: &Calls,
+    request: &Request,
+    appointment: AppointmentId,
+    user: UserId,
+) -> Result<Answer, Error> {
+    let change = request.json::<ChangeOptions>()?.into();
+    Answer::json(200, &calls.change(request.actor()?, appointment, user, change, &request.origin).await?)
+}
+
+async fn remove(
+    calls: &Calls,
+    request: &Request,
+    appointment: AppointmentId,
+    user: UserId,
+) -> Result<Answer, Error> {
+    Answer::json(200, &calls.remove(request.actor()?, appointment, user, &request.origin).await?)
+}
+
+async fn consent(calls: &Calls, request: &Request, appointment: AppointmentId) -> Result<Answer, Error> {
+    let words = request.json::<ConsentOptions>()?.into();
+    Answer::json(200, &calls.consent(request.actor()?, appointment, words, &request.origin).await?)
+}
+
+async fn quality(calls: &Calls, request: &Request, appointment: AppointmentId) -> Result<Answer, Error> {
+    let samples: Vec<_> = request.json::<Samples>()?.into();
+    Answer::json(202, &calls.quality(request.actor()?, appointment, &samples, &request.origin).await?)
 }
 
 fn which(request: &Request) -> Result<Target, Error> {

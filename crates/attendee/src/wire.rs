@@ -1,6 +1,6 @@
 //! JSON in.
 
-use domain::id::AppointmentId;
+use domain::id::{AppointmentId, UserId};
 use serde::Deserialize;
 
 /// What a direct invocation wants.
@@ -10,6 +10,10 @@ pub(crate) enum Action {
     Join,
     Leave,
     Roster,
+    Change,
+    Remove,
+    Consent,
+    Quality,
 }
 
 #[derive(Debug, Deserialize)]
@@ -20,6 +24,14 @@ pub(crate) struct ActionBody {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct RosterBody {
+pub(crate) struct AppointmentBody {
     pub(crate) appointment_id: AppointmentId,
+}
+
+/// About whom something is decided. Not `userId`: that names the actor of a direct invocation.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ParticipantBody {
+    pub(crate) appointment_id: AppointmentId,
+    pub(crate) participant_id: UserId,
 }

@@ -5,7 +5,7 @@ use domain::audit::Origin;
 use domain::call::{Actor, Session, Target};
 use domain::error::{Reason, reason};
 use domain::id::{AppointmentId, ChimeAttendeeId, SessionId, UserId};
-use domain::invite::{self, Invite};
+use domain::invite::{self, Invite, Offer, Terms};
 use domain::state::{ParticipantStatus, Role};
 use serde::Serialize;
 use store::invitations::NewGuest;
@@ -32,8 +32,8 @@ pub struct Invitations {
 pub struct InvitedAttendee {
     /// Who.
     pub user_id: UserId,
-    /// Their attendee's id.
-    pub attendee_id: ChimeAttendeeId,
+    /// Their attendee's id; none of someone who was admitted and gets one by joining.
+    pub attendee_id: Option<ChimeAttendeeId>,
     /// As what.
     pub role: Role,
     /// Where they stand; `invited` until they join.
@@ -60,16 +60,18 @@ impl NotInvited {
 
 impl Calls {
     /// Invites and admits people into the call that is on: the appointment's patient as such, other users as observers of
-    /// this one call. Their joins then answer the attendees made here. Who has a place keeps it; may be repeated.
+    /// this one call, on the given terms. Their joins then answer the attendees made here. Who has a place keeps it as it
+    /// is; may be repeated.
     ///
     /// # Errors
-    /// 403 for everyone but the provider, 404 where no call is on, 410 for one that is over, 422 for no or too many users,
-    /// 429 and 503 when Chime or the database refuse or are down.
+    /// 403 for everyone but the provider, 404 where no call is on, 410 for one that is over, 422 for no or too many users
+    /// and for capabilities that Chime does not take, 429 and 503 when Chime or the database refuse or are down.
     pub async fn invite(
         &self,
         actor: &Actor,
         appointment: AppointmentId,
         asked: &[UserId],
+        terms: Terms,
         origin: &Origin,
     ) -> Result<Invitations, Error> {
         let users = invite::users(asked)?;
@@ -86,11 +88,11 @@ impl Calls {
             let mut without = Vec::new();
             for guest in self.store.load_guests(session.id, &users).await? {
                 let user_id = guest.user_id;
-                match invite::decide(&guest, appointment) {
+                match invite::decide(&guest, appointment, terms)? {
                     Invite::Has(role, status, attendee_id) => {
                         told.attendees.push(InvitedAttendee { user_id, attendee_id, role, status });
                     }
-                    Invite::Attend(role) => without.push((user_id, role)),
+                    Invite::Attend(offer) => without.push((user_id, offer)),
                     Invite::Refuse(reason) => told.errors.push(NotInvited::new(user_id, reason)),
                 }
             }
@@ -105,13 +107,13 @@ impl Calls {
     async fn give_places(
         &self,
         session: &Session,
-        without: &[(UserId, Role)],
+        without: &[(UserId, Offer)],
         by: UserId,
         told: &mut Invitations,
         origin: &Origin,
     ) -> Result<bool, Error> {
         let meeting = crate::meeting_id(session)?;
-        let users: Vec<_> = without.iter().map(|(user, _)| *user).collect();
+        let users: Vec<_> = without.iter().map(|(user, offer)| (*user, offer.capabilities)).collect();
         let mut made = match self.meetings.create_attendees(&session.control_region, meeting, &users).await {
             Ok(made) => made,
             Err(chime::Error::NotFound) => {
@@ -121,10 +123,10 @@ impl Calls {
             Err(error) => return Err(error.into()),
         };
         let mut guests = Vec::new();
-        for (user, role) in without {
+        for (user, offer) in without {
             match made.iter().position(|(of, _)| of == user) {
                 Some(at) => {
-                    guests.push(NewGuest { user: *user, role: *role, attendee: made.swap_remove(at).1 });
+                    guests.push(NewGuest { user: *user, offer: *offer, attendee: made.swap_remove(at).1 });
                 }
                 None => told.errors.push(NotInvited::new(*user, reason::ATTENDEE_NOT_CREATED)),
             }
@@ -135,7 +137,7 @@ impl Calls {
         };
         told.attendees.extend(invited.iter().map(|guest| InvitedAttendee {
             user_id: guest.user_id,
-            attendee_id: guest.attendee_id,
+            attendee_id: Some(guest.attendee_id),
             role: guest.role,
             status: guest.status,
         }));

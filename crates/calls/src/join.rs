@@ -3,11 +3,13 @@
 use domain::Error;
 use domain::audit::Origin;
 use domain::call::{Actor, Attendee, Member, Session, Target, View};
+use domain::capabilities::Capabilities;
 use domain::error::reason;
 use domain::join::{self, Join};
 use domain::state::Role;
+use store::participants::Joining;
 
-use crate::{Calls, NewCall, Place, ROUNDS, not_now};
+use crate::{Calls, Entry, NewCall, Place, ROUNDS, Waiting, not_now};
 
 /// What became of asking for an attendee.
 pub(crate) enum Attended {
@@ -19,11 +21,11 @@ pub(crate) enum Attended {
 }
 
 impl Calls {
-    /// Joins a call. Someone who was in it before gets the same attendee. `checked`: the client could not connect with
-    /// what it was given, so Chime is asked first.
+    /// Joins a call. Someone who was in it before gets the same attendee; someone who must be admitted first waits, and gets
+    /// none. `checked`: the client could not connect with what it was given, so Chime is asked first.
     ///
     /// # Errors
-    /// 403 for strangers and the removed, 404 where no call is on, 409 while it is being started, 410 for one that is
+    /// 403 for strangers, the removed and who was turned away, 404 where no call is on, 409 while it is being started, 410 for one that is
     /// over, 429 and 503 when Chime or the database refuse or are down.
     pub async fn join(
         &self,
@@ -31,27 +33,43 @@ impl Calls {
         target: Target,
         mut checked: bool,
         origin: &Origin,
-    ) -> Result<Place, Error> {
+    ) -> Result<Entry, Error> {
+        let room = self.settings.waiting_room;
         let mut view = self.look(actor, target, None).await?;
         for _ in 0..ROUNDS {
             let member = view.member()?;
-            match join::decide(&view, target, checked, origin.now)? {
-                Join::Resume(session, attendee) => return Place::new(session, &member, attendee),
+            match join::decide(&view, target, checked, room, origin.now)? {
+                Join::Resume(session, attendee) => {
+                    return Place::new(session, &member, attendee).map(Entry::Place);
+                }
+                Join::Waiting(session, since) => {
+                    return Ok(Entry::Waiting(Waiting::new(session, &member, since)));
+                }
+                Join::Wait(session) => {
+                    let waits = self.store.wait(session.id, member.user, member.role, origin).await?;
+                    if let Some(waits) = waits {
+                        self.tell(Some(waits.notice), origin.now).await;
+                        return Ok(Entry::Waiting(Waiting::new(session, &member, origin.now)));
+                    }
+                    view = self.look(actor, target, None).await?;
+                }
                 Join::Return(session, attendee) => {
                     if let Some(place) = self.come_back(session, &member, attendee, origin).await? {
-                        return Ok(place);
+                        return Ok(Entry::Place(place));
                     }
                     view = self.look(actor, target, None).await?;
                 }
                 Join::Check(..) => {
                     if !self.check(&mut view, std::mem::take(&mut checked), origin).await? {
-                        return self.over(actor, &view, origin).await;
+                        return self.over(actor, &view, origin).await.map(Entry::Place);
                     }
                 }
-                Join::Attend(session) => match self.attend(session, &member, origin).await? {
-                    Attended::Joined(place) => return Ok(place),
+                Join::Attend(session) => match self.attend(&view, session, &member, origin).await? {
+                    Attended::Joined(place) => return Ok(Entry::Place(place)),
                     Attended::LookAgain => view = self.look(actor, target, None).await?,
-                    Attended::MeetingGone => return self.over(actor, &view, origin).await,
+                    Attended::MeetingGone => {
+                        return self.over(actor, &view, origin).await.map(Entry::Place);
+                    }
                 },
             }
         }
@@ -66,21 +84,35 @@ impl Calls {
         attendee: &Attendee,
         origin: &Origin,
     ) -> Result<Option<Place>, Error> {
-        let joined = self.store.join(session.id, member.user, member.role, attendee, origin).await?;
+        let joining = self.joining(member, attendee, None);
+        let joined = self.store.join(session.id, joining, origin).await?;
         joined.map(|joined| Place::new(session, member, &joined.attendee)).transpose()
+    }
+
+    fn joining<'a>(
+        &self,
+        member: &Member<'_>,
+        attendee: &'a Attendee,
+        made_with: Option<Capabilities>,
+    ) -> Joining<'a> {
+        let (user, role, room) = (member.user, member.role, self.settings.waiting_room);
+        Joining { user, role, attendee, made_with, room }
     }
 
     /// Gets an attendee and notes the join. Where the same person joined from elsewhere meanwhile, theirs counts and the
     /// one just made is taken back.
     pub(crate) async fn attend(
         &self,
+        view: &View,
         session: &Session,
         member: &Member<'_>,
         origin: &Origin,
     ) -> Result<Attended, Error> {
         let meeting = crate::meeting_id(session)?;
         let region = &session.control_region;
-        let attendee = match self.meetings.create_attendee(region, meeting, member.user).await {
+        let part = view.party(member.user);
+        let may = part.map_or(Capabilities::of(member.role, None), |party| party.capabilities);
+        let attendee = match self.meetings.create_attendee(region, meeting, member.user, may).await {
             Ok(attendee) => attendee,
             Err(chime::Error::NotFound) => {
                 self.close_gone(session.id, origin).await?;
@@ -89,7 +121,8 @@ impl Calls {
             Err(error) => return Err(error.into()),
         };
         let made = attendee.id()?;
-        let joined = self.store.join(session.id, member.user, member.role, &attendee, origin).await?;
+        let joining = self.joining(member, &attendee, Some(may));
+        let joined = self.store.join(session.id, joining, origin).await?;
         let kept = match &joined {
             Some(joined) => joined.attendee.id()? == made,
             None => self.owns(member, session, made).await?,

@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod change;
+mod consent;
+mod debts;
 mod end;
 mod events;
 mod invite;
@@ -8,26 +11,32 @@ mod leave;
 mod link;
 mod notices;
 mod place;
+mod quality;
 mod reconcile;
 mod refuse;
+mod remove;
 pub mod request;
 mod roster;
 mod start;
 mod status;
 
+pub use consent::{ConsentState, Consented, Consents};
 pub use end::Ended;
 pub use invite::{Invitations, InvitedAttendee, NotInvited};
 pub use leave::Left;
 pub use link::{Link, LinkBases};
-pub use place::Place;
+pub use place::{Entry, POLL_SECONDS, Place, Waiting};
+pub use quality::Accepted;
 pub use refuse::Asked;
+pub use remove::Removed;
 pub use roster::{Roster, RosterAttendee};
 pub use start::{NewCall, Started};
-pub use status::{FeatureStatus, Status};
+pub use status::{FeatureStatus, Me, Status, Waits};
 
 use bus::Bus;
 use chime::Meetings;
 use domain::Error;
+use domain::admission::WaitingRoom;
 use domain::audit::Origin;
 use domain::call::{Actor, Session, Target, View};
 use domain::error::reason;
@@ -48,6 +57,8 @@ pub struct Settings {
     pub control_region: String,
     /// Where media flows.
     pub media_region: String,
+    /// Whether those who come wait until the provider lets them in.
+    pub waiting_room: WaitingRoom,
 }
 
 /// The use cases, over their backends.

@@ -3,11 +3,64 @@
 use domain::Error;
 use domain::call::{Attendee, Member, Session};
 use domain::id::{AppointmentId, ChimeAttendeeId, ChimeMeetingId, SessionId};
-use domain::state::Role;
+use domain::state::{ParticipantStatus, Role, SessionStatus};
 use serde::Serialize;
 use serde_json::Value;
+use time::OffsetDateTime;
 
-/// The answer to start and join. Bears the join token: for its owner only, and not `Debug`.
+/// The answer to join.
+#[derive(Clone, Serialize)]
+#[serde(untagged)]
+pub enum Entry {
+    /// The caller may connect.
+    Place(Place),
+    /// The caller is to wait until the provider lets them in.
+    Waiting(Waiting),
+}
+
+/// How often who waits may ask whether they may come in.
+pub const POLL_SECONDS: u32 = 3;
+
+/// Someone waits. No meeting, attendee or token is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Waiting {
+    /// The appointment.
+    pub appointment_id: AppointmentId,
+    /// This call of it.
+    pub session_id: SessionId,
+    /// Always `active`: before, nobody waits, and afterwards nobody does any more.
+    pub call_status: SessionStatus,
+    /// As what the caller comes.
+    pub role: Role,
+    /// Always `waiting`.
+    pub status: ParticipantStatus,
+    /// Since when.
+    #[serde(serialize_with = "domain::stamp::serialize")]
+    pub waiting_since: OffsetDateTime,
+    /// Where to ask whether they were admitted; then they join again.
+    pub poll: String,
+    /// For people.
+    pub message: &'static str,
+}
+
+impl Waiting {
+    pub(crate) fn new(session: &Session, member: &Member<'_>, since: OffsetDateTime) -> Self {
+        let appointment_id = member.appointment.id;
+        Self {
+            appointment_id,
+            session_id: session.id,
+            call_status: session.status,
+            role: member.role,
+            status: ParticipantStatus::Waiting,
+            waiting_since: since,
+            poll: format!("/appointments/{appointment_id}/call"),
+            message: "The provider sees that you are here and will let you in.",
+        }
+    }
+}
+
+/// The answer to start, and to join where the caller may connect. Bears the join token: for its owner only, and not `Debug`.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Place {

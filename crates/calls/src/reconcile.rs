@@ -122,6 +122,7 @@ impl Calls {
             }
         }
         totals.orphans = self.end_orphans(&mut pace, origin).await?;
+        let paid = self.pay_due(began + BEGINS_UNTIL, origin).await?;
         let unread = self.read_again(origin).await?;
         let told = self.tell_waiting(origin.now).await;
         self.store.prune_events(MOST_PRUNED, origin.now).await?;
@@ -129,7 +130,19 @@ impl Calls {
         let Totals { pages, live, unknown, mended: Mended { ended, gone, abandoned, .. }, orphans } = totals;
         // A metric filter counts `mended` and `gone`: the template says where.
         let mended = ended + gone + abandoned + orphans;
-        tracing::info!(mended, ended, gone, abandoned, orphans, live, unknown, unread, pages, "reconciled");
+        tracing::info!(
+            mended,
+            ended,
+            gone,
+            abandoned,
+            orphans,
+            paid,
+            live,
+            unknown,
+            unread,
+            pages,
+            "reconciled"
+        );
         // What waited and was not taken fails the run when all else is done, so that its alarm tells.
         let outcome = told.map(drop);
         if let Err(error) = self.store.reconcile_release(origin).await {

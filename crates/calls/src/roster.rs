@@ -1,29 +1,30 @@
 //! Roster: who is and was in the call.
 
 use domain::Error;
+use domain::admission;
 use domain::audit::Origin;
 use domain::call::{self, Actor};
+use domain::capabilities::Capabilities;
 use domain::error::reason;
 use domain::id::{AppointmentId, ChimeAttendeeId, SessionId, UserId};
-use domain::state::{ParticipantStatus, Role, SessionStatus};
+use domain::state::{ObserverKind, ParticipantStatus, Role, SessionStatus};
 use serde::Serialize;
-use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::Calls;
 
 /// The answer to roster.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Roster {
     /// The session it is of: the open one, else the latest.
     pub session_id: SessionId,
-    /// Everyone who has a part in it.
+    /// Everyone who has a part in it that the caller may see.
     pub attendees: Vec<RosterAttendee>,
 }
 
 /// One person.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RosterAttendee {
     /// Who.
@@ -51,7 +52,14 @@ pub struct RosterAttendee {
     /// How often one was lost.
     pub drops: i32,
     /// What they may send and receive, as Chime calls it.
-    pub capabilities: Value,
+    pub capabilities: Capabilities,
+    /// Whether they were admitted to this session.
+    pub admitted: bool,
+    /// Since when they wait, if they do.
+    #[serde(serialize_with = "domain::stamp::option::serialize")]
+    pub waiting_since: Option<OffsetDateTime>,
+    /// As what kind of observer, where the invitation said so.
+    pub observer_kind: Option<ObserverKind>,
 }
 
 impl Calls {
@@ -76,12 +84,19 @@ impl Calls {
                 let own = roster.attendees.iter().find(|person| person.user_id == caller.id)?;
                 Some((own.role, own.status))
             });
-        call::member(caller, roster.view.appointment.as_ref(), part)?;
+        let member = call::member(caller, roster.view.appointment.as_ref(), part)?;
         let session = session.ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
         let active = session.status == SessionStatus::Active;
-        let attendees = roster.attendees.into_iter().map(|person| {
+        let viewer = (member.user, member.role);
+        let inside = roster.attendees.iter().any(|person| person.user_id == member.user && person.admitted);
+        let seen = roster
+            .attendees
+            .into_iter()
+            .filter(|person| admission::sees(viewer, inside, (person.user_id, person.role, person.status)));
+        let attendees = seen.map(|person| {
             let present = active && person.status == ParticipantStatus::Joined;
-            let since = person.joined_at.filter(|_| present).map_or(0, |at| (origin.now - at).whole_seconds());
+            let since =
+                person.joined_at.filter(|_| present).map_or(0, |at| (origin.now - at).whole_seconds());
             RosterAttendee {
                 user_id: person.user_id,
                 display_name: person.display_name,
@@ -94,7 +109,10 @@ impl Calls {
                 duration_seconds: i64::from(person.duration_seconds) + since.max(0),
                 connections: person.connections,
                 drops: person.drops,
-                capabilities: json!({"Audio": "SendReceive", "Video": "SendReceive", "Content": "SendReceive"}),
+                capabilities: person.capabilities,
+                admitted: person.admitted,
+                waiting_since: person.waiting_since.filter(|_| person.status == ParticipantStatus::Waiting),
+                observer_kind: person.observer_kind,
             }
         });
         Ok(Roster { session_id: session.id, attendees: attendees.collect() })

@@ -6,6 +6,7 @@ use chime::{Made, NewMeeting};
 use domain::Error;
 use domain::audit::Origin;
 use domain::call::{Actor, Member, Session, Target, View};
+use domain::capabilities::Capabilities;
 use domain::error::reason;
 use domain::id::AppointmentId;
 use domain::start::{self, Start};
@@ -102,7 +103,7 @@ impl Calls {
                     self.look(actor, target, None).await?
                 }
                 Start::Join(session) => {
-                    match self.attend(session, &start::may_start(&view)?, origin).await? {
+                    match self.attend(&view, session, &start::may_start(&view)?, origin).await? {
                         Attended::Joined(place) => return Ok(Started { new: false, place }),
                         Attended::LookAgain => self.look(actor, target, None).await?,
                         Attended::MeetingGone => self.open(actor, new, origin).await?,
@@ -150,18 +151,21 @@ impl Calls {
         let region = &session.control_region;
         let attendee = match attendee {
             Some(attendee) => attendee,
-            None => match self.meetings.create_attendee(region, meeting.id, member.user).await {
-                Ok(attendee) => attendee,
-                Err(gone @ chime::Error::NotFound) => {
-                    let (attempt, why) = (session.attempt, gone.reason());
-                    self.store.fail(session.id, attempt, why, Some(member.user), origin).await?;
-                    return Ok(Making::OpenAnew);
+            None => {
+                match self.meetings.create_attendee(region, meeting.id, member.user, Capabilities::ALL).await
+                {
+                    Ok(attendee) => attendee,
+                    Err(gone @ chime::Error::NotFound) => {
+                        let (attempt, why) = (session.attempt, gone.reason());
+                        self.store.fail(session.id, attempt, why, Some(member.user), origin).await?;
+                        return Ok(Making::OpenAnew);
+                    }
+                    Err(error) => {
+                        self.store.release(session.id, &origin.request_id, origin.now).await?;
+                        return Err(error.into());
+                    }
                 }
-                Err(error) => {
-                    self.store.release(session.id, &origin.request_id, origin.now).await?;
-                    return Err(error.into());
-                }
-            },
+            }
         };
         // Before the statement, whose refusal would be a defect: an attendee without an id is Chime's.
         attendee.id()?;

@@ -1,12 +1,15 @@
 //! Status: what is going on, for a client that is not in the call yet.
 
 use domain::Error;
-use domain::call::{Actor, Target};
+use domain::admission::WaitingRoom;
+use domain::call::{Actor, Member, Target, View};
+use domain::capabilities::Capabilities;
 use domain::id::{AppointmentId, ChimeMeetingId, SessionId, UserId};
 use domain::state::{ParticipantStatus, Role, SessionStatus};
 use serde::Serialize;
+use time::OffsetDateTime;
 
-use crate::Calls;
+use crate::{Calls, Consents};
 
 /// The answer to status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,7 +26,7 @@ pub struct Status {
     pub call_status: &'static str,
     /// Whether it is on.
     pub has_active_call: bool,
-    /// Whether the caller would be let in now.
+    /// Whether the caller may join now: they get a place, or wait for one.
     pub can_join: bool,
     /// Whether the caller holds the appointment.
     pub is_provider: bool,
@@ -37,6 +40,80 @@ pub struct Status {
     pub recording: FeatureStatus,
     /// Transcription.
     pub transcription: FeatureStatus,
+    /// The caller's own part in it.
+    pub me: Me,
+    /// Who waits to be admitted; told to the provider alone.
+    pub waiting: Vec<Waits>,
+    /// Whether it may be recorded and transcribed.
+    pub consent: Consents,
+}
+
+/// The caller's own part in the call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Me {
+    /// Where they stand; none for someone who has no part in it yet.
+    pub status: Option<ParticipantStatus>,
+    /// Whether joining gives them a place: they were admitted, or need not be.
+    pub admitted: bool,
+    /// Since when they wait, if they do.
+    #[serde(serialize_with = "domain::stamp::option::serialize")]
+    pub waiting_since: Option<OffsetDateTime>,
+    /// What they may send and receive, or would be allowed to.
+    pub capabilities: Capabilities,
+}
+
+/// Someone who waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Waits {
+    /// Who.
+    pub user_id: UserId,
+    /// Their name.
+    pub display_name: Option<String>,
+    /// As what they come.
+    pub role: Role,
+    /// Since when.
+    #[serde(serialize_with = "domain::stamp::option::serialize")]
+    pub since: Option<OffsetDateTime>,
+}
+
+impl Me {
+    fn new(view: &View, member: &Member<'_>, room: WaitingRoom) -> Self {
+        let part = view.party(member.user);
+        let status = part.map(|party| party.status);
+        let shut_out = matches!(status, Some(ParticipantStatus::Removed | ParticipantStatus::TurnedAway));
+        let open = member.role == Role::Provider || room == WaitingRoom::Off;
+        Self {
+            status,
+            admitted: !shut_out && (open || part.is_some_and(|party| party.admitted)),
+            waiting_since: part
+                .filter(|party| party.status == ParticipantStatus::Waiting)
+                .and_then(|party| party.waiting_since),
+            capabilities: part.map_or(Capabilities::of(member.role, None), |party| party.capabilities),
+        }
+    }
+}
+
+/// Who waits, the longest first; for the provider.
+fn waiting(view: &View, member: &Member<'_>) -> Vec<Waits> {
+    let open = view.session.as_ref().is_some_and(|session| session.status.is_open());
+    if member.role != Role::Provider || !open {
+        return Vec::new();
+    }
+    let mut waiting: Vec<_> = view
+        .people
+        .iter()
+        .filter(|party| party.status == ParticipantStatus::Waiting)
+        .map(|party| Waits {
+            user_id: party.user_id,
+            display_name: party.display_name.clone(),
+            role: party.role,
+            since: party.waiting_since,
+        })
+        .collect();
+    waiting.sort_by_key(|waits| (waits.since, waits.user_id));
+    waiting
 }
 
 /// Where recording or transcription stands.
@@ -65,7 +142,8 @@ impl Calls {
         let member = view.member()?;
         let session = view.session.as_ref();
         let active = session.is_some_and(|session| session.status == SessionStatus::Active);
-        let removed = view.me.as_ref().is_some_and(|me| me.status == ParticipantStatus::Removed);
+        let me = Me::new(&view, &member, self.settings.waiting_room);
+        let shut_out = matches!(me.status, Some(ParticipantStatus::Removed | ParticipantStatus::TurnedAway));
         let open = session.filter(|session| session.status.is_open());
         Ok(Status {
             appointment_id: member.appointment.id,
@@ -73,13 +151,16 @@ impl Calls {
             meeting_id: session.and_then(|session| session.meeting_id),
             call_status: session.map_or("not_started", |session| session.status.as_str()),
             has_active_call: active,
-            can_join: active && !removed,
+            can_join: active && !shut_out,
             is_provider: member.role == Role::Provider,
             is_patient: member.role == Role::Patient,
             provider_name: member.appointment.provider_name.clone(),
             present: open.map(|session| session.present.clone()).unwrap_or_default(),
             recording: FeatureStatus::of(open.is_some_and(|session| session.recording_enabled)),
             transcription: FeatureStatus::of(open.is_some_and(|session| session.transcription_enabled)),
+            waiting: waiting(&view, &member),
+            consent: Consents::new(&view, member.user),
+            me,
         })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_sdk_chimesdkmeetings::Client;
 use aws_sdk_chimesdkmeetings::config::Region;
-use aws_sdk_chimesdkmeetings::types::CreateAttendeeRequestItem;
+use aws_sdk_chimesdkmeetings::types::{AttendeeCapabilities, CreateAttendeeRequestItem, MediaCapabilities};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -15,6 +15,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use domain::call::Attendee;
+use domain::capabilities::{Capabilities, Direction};
 use domain::id::{ChimeAttendeeId, ChimeMeetingId, SessionId, UserId};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
@@ -114,7 +115,7 @@ impl Meetings {
         let attendee = CreateAttendeeRequestItem::builder()
             .external_user_id(new.user.to_string())
             .build()
-            .map_err(|error| Error::Refused { code: "incomplete".to_owned(), source: Box::new(error) })?;
+            .map_err(incomplete)?;
         let raw = RawAnswer::default();
         let mut attempts = 0;
         loop {
@@ -152,13 +153,16 @@ impl Meetings {
         control_region: &str,
         meeting: ChimeMeetingId,
         user: UserId,
+        capabilities: Capabilities,
     ) -> Result<Attendee, Error> {
         let raw = RawAnswer::default();
+        let capabilities = chime_s(capabilities)?;
         in_turn(DEADLINE, || {
             self.client(control_region)
                 .create_attendee()
                 .meeting_id(meeting.to_string())
                 .external_user_id(user.to_string())
+                .capabilities(capabilities.clone())
                 .customize()
                 .interceptor(raw.clone())
                 .send()
@@ -176,15 +180,16 @@ impl Meetings {
         &self,
         control_region: &str,
         meeting: ChimeMeetingId,
-        users: &[UserId],
+        users: &[(UserId, Capabilities)],
     ) -> Result<Vec<(UserId, Attendee)>, Error> {
-        let item =
-            |user: &UserId| CreateAttendeeRequestItem::builder().external_user_id(user.to_string()).build();
-        let items = users
-            .iter()
-            .map(item)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| Error::Refused { code: "incomplete".to_owned(), source: Box::new(error) })?;
+        let item = |(user, capabilities): &(UserId, Capabilities)| {
+            CreateAttendeeRequestItem::builder()
+                .external_user_id(user.to_string())
+                .capabilities(chime_s(*capabilities)?)
+                .build()
+                .map_err(incomplete)
+        };
+        let items = users.iter().map(item).collect::<Result<Vec<_>, _>>()?;
         let raw = RawAnswer::default();
         let answer = in_turn(DEADLINE, || {
             self.client(control_region)
@@ -257,6 +262,71 @@ impl Meetings {
         answer.map(drop).or_else(gone(()))
     }
 
+    /// Changes what an attendee may send and receive. One that is gone, or whose meeting is, is no error: nobody sends
+    /// there.
+    ///
+    /// # Errors
+    /// When they may have the capabilities that they had.
+    pub async fn set_capabilities(
+        &self,
+        control_region: &str,
+        meeting: ChimeMeetingId,
+        attendee: ChimeAttendeeId,
+        capabilities: Capabilities,
+    ) -> Result<(), Error> {
+        let capabilities = chime_s(capabilities)?;
+        let answer = in_turn(DEADLINE, || {
+            self.client(control_region)
+                .update_attendee_capabilities()
+                .meeting_id(meeting.to_string())
+                .attendee_id(attendee.to_string())
+                .capabilities(capabilities.clone())
+                .send()
+        })
+        .await;
+        answer.map(drop).or_else(gone(()))
+    }
+
+    /// The same in a single request, for a caller that keeps to a rate of its own.
+    ///
+    /// # Errors
+    /// When they may have the capabilities that they had.
+    pub async fn set_capabilities_once(
+        &self,
+        control_region: &str,
+        meeting: ChimeMeetingId,
+        attendee: ChimeAttendeeId,
+        capabilities: Capabilities,
+    ) -> Result<(), Error> {
+        let call = self
+            .client(control_region)
+            .update_attendee_capabilities()
+            .meeting_id(meeting.to_string())
+            .attendee_id(attendee.to_string())
+            .capabilities(chime_s(capabilities)?)
+            .customize();
+        call.config_override(once()).send().await.map(drop).map_err(Error::of).or_else(gone(()))
+    }
+
+    /// Takes an attendee's token away, in a single request.
+    ///
+    /// # Errors
+    /// When the token may still be good.
+    pub async fn delete_attendee_once(
+        &self,
+        control_region: &str,
+        meeting: ChimeMeetingId,
+        attendee: ChimeAttendeeId,
+    ) -> Result<(), Error> {
+        let call = self
+            .client(control_region)
+            .delete_attendee()
+            .meeting_id(meeting.to_string())
+            .attendee_id(attendee.to_string())
+            .customize();
+        call.config_override(once()).send().await.map(drop).map_err(Error::of).or_else(gone(()))
+    }
+
     /// Takes an attendee's token away. One that is gone already is no error.
     ///
     /// # Errors
@@ -277,6 +347,27 @@ impl Meetings {
         .await;
         answer.map(drop).or_else(gone(()))
     }
+}
+
+/// Capabilities as the SDK has them.
+fn chime_s(capabilities: Capabilities) -> Result<AttendeeCapabilities, Error> {
+    let direction = |direction| match direction {
+        Direction::SendReceive => MediaCapabilities::SendReceive,
+        Direction::Send => MediaCapabilities::Send,
+        Direction::Receive => MediaCapabilities::Receive,
+        Direction::None => MediaCapabilities::None,
+    };
+    AttendeeCapabilities::builder()
+        .audio(direction(capabilities.audio))
+        .video(direction(capabilities.video))
+        .content(direction(capabilities.content))
+        .build()
+        .map_err(incomplete)
+}
+
+/// A request that lacks what Chime requires, which the types of ours rule out.
+fn incomplete(error: aws_smithy_types::error::operation::BuildError) -> Error {
+    Error::Refused { code: "incomplete".to_owned(), source: Box::new(error) }
 }
 
 /// Calls until it is not throttled any more, or the time is over.

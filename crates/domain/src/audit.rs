@@ -125,6 +125,20 @@ pub enum Event {
     ContentStopped,
     /// A meeting that no call owned was ended; nobody was given a token of it.
     MeetingUnowned,
+    /// Someone came and waits to be admitted.
+    ParticipantWaiting,
+    /// The provider lets someone in.
+    ParticipantAdmitted,
+    /// The provider does not let someone in.
+    ParticipantTurnedAway,
+    /// The provider removed someone for the rest of the call.
+    ParticipantRemoved,
+    /// The provider changed what someone may send and receive.
+    CapabilitiesChanged,
+    /// Someone consented to being recorded or transcribed.
+    ConsentGiven,
+    /// Someone does not consent, or not any more.
+    ConsentRevoked,
     /// Somebody asked for what is not theirs.
     AccessRefused,
 }
@@ -147,6 +161,13 @@ impl Event {
             Self::ContentStarted => "content.started",
             Self::ContentStopped => "content.stopped",
             Self::MeetingUnowned => "meeting.unowned_ended",
+            Self::ParticipantWaiting => "participant.waiting",
+            Self::ParticipantAdmitted => "participant.admitted",
+            Self::ParticipantTurnedAway => "participant.turned_away",
+            Self::ParticipantRemoved => "participant.removed",
+            Self::CapabilitiesChanged => "participant.capabilities_changed",
+            Self::ConsentGiven => "consent.given",
+            Self::ConsentRevoked => "consent.revoked",
             Self::AccessRefused => "access.refused",
         }
     }

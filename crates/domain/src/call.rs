@@ -4,10 +4,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use crate::capabilities::Capabilities;
+use crate::consent::Consent;
 use crate::error::{Error, reason};
 use crate::id::{AppointmentId, ChimeAttendeeId, ChimeMeetingId, SessionId, UserId};
 use crate::secret::Secret;
-use crate::state::{ParticipantStatus, Role, SessionStatus};
+use crate::state::{ObserverKind, ParticipantStatus, Role, SessionStatus};
 
 /// Who asks, before they are looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,6 +151,31 @@ pub struct Participation {
     pub attendee: Option<Attendee>,
 }
 
+/// Someone with a part in the session, as everyone's rules look at them.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Party {
+    /// Who.
+    pub user_id: UserId,
+    /// Their name, for members of the call only.
+    pub display_name: Option<String>,
+    /// As what.
+    pub role: Role,
+    /// As what kind of observer, where the invitation said so.
+    pub observer_kind: Option<ObserverKind>,
+    /// Where they stand.
+    pub status: ParticipantStatus,
+    /// Whether they were admitted to this session.
+    pub admitted: bool,
+    /// Whether they were ever given a place in it.
+    pub came: bool,
+    /// Since when they wait; of any other status it says nothing.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub waiting_since: Option<OffsetDateTime>,
+    /// What they may send and receive.
+    pub capabilities: Capabilities,
+}
+
 /// An attendee as Chime gave it. Bears the join token, so it prints nothing.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
@@ -180,7 +207,7 @@ impl Attendee {
 }
 
 /// Everything one look at the database tells about a request.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct View {
     /// Who asks, if they are known.
@@ -191,6 +218,10 @@ pub struct View {
     pub session: Option<Session>,
     /// The caller's part in it.
     pub me: Option<Participation>,
+    /// Everyone with a part in it.
+    pub people: Vec<Party>,
+    /// What they consented to: the newest word of each person on each kind.
+    pub consents: Vec<Consent>,
 }
 
 /// A caller with their place in an appointment.
@@ -214,6 +245,12 @@ impl View {
         let open = self.session.as_ref().is_some_and(|session| session.status.is_open());
         let part = self.me.as_ref().filter(|_| open).map(|me| (me.role, me.status));
         member(self.caller.as_ref(), self.appointment.as_ref(), part)
+    }
+
+    /// Someone's part in the session.
+    #[must_use]
+    pub fn party(&self, user: UserId) -> Option<&Party> {
+        self.people.iter().find(|party| party.user_id == user)
     }
 
     /// The caller's stored attendee, if they may use it.

@@ -83,6 +83,12 @@ impl Error {
         Self::Invalid { field: field.into(), reason: reason.into() }
     }
 
+    /// Not now, and waiting does not help.
+    #[must_use]
+    pub const fn conflict(reason: Reason) -> Self {
+        Self::Conflict { reason, retry_after: None }
+    }
+
     /// A defect, told in the log by its source.
     pub fn internal(source: impl Into<Source>) -> Self {
         Self::Internal(source.into())
@@ -160,6 +166,11 @@ pub mod reason {
         PATIENT_CANNOT_END "Only the provider can end the call.";
         PROVIDER_ONLY "Only the provider can do this.";
         REMOVED_FROM_CALL "The provider has removed you from this call.";
+        TURNED_AWAY "The provider does not let you in now.";
+        ALREADY_REMOVED "They were removed from this call.";
+        ALREADY_JOINED "They have joined already: remove them instead.";
+        NOT_FOR_PROVIDER "The provider holds the call and is not admitted, changed or removed.";
+        PARTICIPANT_NOT_FOUND "They have no part in this call.";
         APPOINTMENT_NOT_FOUND "There is no such appointment.";
         USER_NOT_FOUND "There is no such user.";
         ATTENDEE_NOT_CREATED "The call has no room for them now.";

@@ -81,6 +81,10 @@ uuid_id!(
     /// An attendee, as Chime numbers it; the existing app calls it the attendee token.
     ChimeAttendeeId
 );
+uuid_id!(
+    /// Something that Chime is still to be told of an attendee (`attendee_debts.id`).
+    DebtId
+);
 
 #[cfg(test)]
 mod tests {

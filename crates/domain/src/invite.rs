@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use crate::call::{Appointment, Session, View};
+use crate::capabilities::{Capabilities, Wish};
 use crate::error::{Error, Reason, reason};
 use crate::id::{ChimeAttendeeId, UserId};
-use crate::state::{ParticipantStatus, Role, SessionStatus};
+use crate::state::{ObserverKind, ParticipantStatus, Role, SessionStatus};
 
 /// As many as Chime takes at once by its quota page.
 pub const MOST: usize = 10;
@@ -26,15 +27,44 @@ pub struct Guest {
     pub status: Option<ParticipantStatus>,
     /// Their attendee's id, if they have one.
     pub attendee_id: Option<ChimeAttendeeId>,
+    /// Whether they were admitted already; then they have a place, or get one by joining.
+    #[serde(default)]
+    pub admitted: bool,
+    /// As what kind of observer they have a part in the session.
+    #[serde(default)]
+    pub observer_kind: Option<ObserverKind>,
+    /// What they may send and receive in it.
+    #[serde(default)]
+    pub capabilities: Option<Capabilities>,
+}
+
+/// What the invited come as, and with what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// What observers among them come as.
+    pub observer_kind: Option<ObserverKind>,
+    /// What all of them may send and receive, where it is to differ from what they would have.
+    pub capabilities: Wish,
+}
+
+/// A place that is to be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// As what.
+    pub role: Role,
+    /// As what kind of observer.
+    pub observer_kind: Option<ObserverKind>,
+    /// What they may send and receive.
+    pub capabilities: Capabilities,
 }
 
 /// What is to be done about one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invite {
     /// Has a place: answer it.
-    Has(Role, ParticipantStatus, ChimeAttendeeId),
-    /// Needs an attendee, and then a place in this role.
-    Attend(Role),
+    Has(Role, ParticipantStatus, Option<ChimeAttendeeId>),
+    /// Needs an attendee, and then this place.
+    Attend(Offer),
     /// Cannot be invited.
     Refuse(Reason),
 }
@@ -66,16 +96,30 @@ pub fn may_invite(view: &View) -> Result<(&Appointment, &Session), Error> {
 }
 
 /// Decides about one guest. The appointment's own people keep their role; everyone else comes as an observer. Who was
-/// removed stays removed.
-#[must_use]
-pub fn decide(guest: &Guest, appointment: &Appointment) -> Invite {
+/// removed stays removed, and who has a place keeps it as it is, whatever the terms.
+///
+/// # Errors
+/// 422 for capabilities that Chime does not take.
+pub fn decide(guest: &Guest, appointment: &Appointment, terms: Terms) -> Result<Invite, Error> {
     let role = appointment.role_of(guest.user_id).unwrap_or(Role::Observer);
-    match (guest.known, guest.status, guest.attendee_id) {
-        (false, _, _) => Invite::Refuse(reason::USER_NOT_FOUND),
-        (true, Some(ParticipantStatus::Removed), _) => Invite::Refuse(reason::REMOVED_FROM_CALL),
-        (true, Some(status), Some(attendee)) => Invite::Has(guest.role.unwrap_or(role), status, attendee),
-        (true, _, _) => Invite::Attend(role),
-    }
+    Ok(match (guest.known, guest.status) {
+        (false, _) => Invite::Refuse(reason::USER_NOT_FOUND),
+        (true, Some(ParticipantStatus::Removed)) => Invite::Refuse(reason::REMOVED_FROM_CALL),
+        (true, Some(status)) if guest.admitted || guest.attendee_id.is_some() => {
+            Invite::Has(guest.role.unwrap_or(role), status, guest.attendee_id)
+        }
+        (true, _) => {
+            let kind = terms.observer_kind.or(guest.observer_kind).filter(|_| role == Role::Observer);
+            // What was set for someone who waits stays, unless the invitation makes something else of them.
+            let changed = kind != guest.observer_kind;
+            let so_far = guest.capabilities.filter(|_| !changed).unwrap_or(Capabilities::of(role, kind));
+            Invite::Attend(Offer {
+                role,
+                observer_kind: kind,
+                capabilities: so_far.with(terms.capabilities)?,
+            })
+        }
+    })
 }
 
 #[cfg(test)]
@@ -100,30 +144,89 @@ mod tests {
 
     fn guest(n: u8, status: Option<ParticipantStatus>, attendee: bool) -> Guest {
         let attendee_id = attendee.then(|| "7d9f1c5e-0000-4000-8000-0000000000ee".parse().expect("a UUID"));
-        Guest { user_id: user(n), known: true, role: None, status, attendee_id }
+        Guest {
+            user_id: user(n),
+            known: true,
+            role: None,
+            status,
+            attendee_id,
+            admitted: false,
+            observer_kind: None,
+            capabilities: None,
+        }
+    }
+
+    fn told(guest: &Guest, terms: Terms) -> Result<Invite, &'static str> {
+        decide(guest, &appointment(), terms).map_err(|error| error.code())
+    }
+
+    fn offer(role: Role, observer_kind: Option<ObserverKind>) -> Invite {
+        Invite::Attend(Offer { role, observer_kind, capabilities: Capabilities::of(role, observer_kind) })
     }
 
     #[test]
     fn who_is_no_one_s_provider_or_patient_comes_as_an_observer() {
-        let appointment = appointment();
-        assert_eq!(decide(&guest(2, None, false), &appointment), Invite::Attend(Role::Patient));
-        assert_eq!(decide(&guest(3, None, false), &appointment), Invite::Attend(Role::Observer));
+        let none = Terms::default();
+        assert_eq!(told(&guest(2, None, false), none), Ok(offer(Role::Patient, None)));
+        assert_eq!(told(&guest(3, None, false), none), Ok(offer(Role::Observer, None)));
+        let student = Terms { observer_kind: Some(ObserverKind::Student), ..none };
+        assert_eq!(told(&guest(3, None, false), student), Ok(offer(Role::Observer, student.observer_kind)));
+        assert_eq!(
+            told(&guest(2, None, false), student),
+            Ok(offer(Role::Patient, None)),
+            "a patient is no student"
+        );
         let unknown = Guest { known: false, ..guest(4, None, false) };
-        assert_eq!(decide(&unknown, &appointment), Invite::Refuse(reason::USER_NOT_FOUND));
+        assert_eq!(told(&unknown, none), Ok(Invite::Refuse(reason::USER_NOT_FOUND)));
     }
 
     #[test]
     fn the_removed_stay_removed_and_who_has_a_place_keeps_it() {
-        let appointment = appointment();
+        let none = Terms::default();
         let removed = guest(3, Some(ParticipantStatus::Removed), true);
-        assert_eq!(decide(&removed, &appointment), Invite::Refuse(reason::REMOVED_FROM_CALL));
+        assert_eq!(told(&removed, none), Ok(Invite::Refuse(reason::REMOVED_FROM_CALL)));
         let left = guest(2, Some(ParticipantStatus::Left), true);
         assert!(matches!(
-            decide(&left, &appointment),
-            Invite::Has(Role::Patient, ParticipantStatus::Left, _)
+            told(&left, none),
+            Ok(Invite::Has(Role::Patient, ParticipantStatus::Left, Some(_)))
         ));
-        let waiting = guest(2, Some(ParticipantStatus::Waiting), false);
-        assert_eq!(decide(&waiting, &appointment), Invite::Attend(Role::Patient));
+        let admitted = Guest { admitted: true, ..guest(2, Some(ParticipantStatus::Invited), false) };
+        let place = Ok(Invite::Has(Role::Patient, ParticipantStatus::Invited, None));
+        assert_eq!(told(&admitted, none), place, "who was admitted gets an attendee by joining");
+        for status in [ParticipantStatus::Waiting, ParticipantStatus::TurnedAway, ParticipantStatus::Left] {
+            assert_eq!(
+                told(&guest(2, Some(status), false), none),
+                Ok(offer(Role::Patient, None)),
+                "{status:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn capabilities_of_an_invitation_are_laid_over_what_the_invited_would_have() {
+        use crate::capabilities::Direction;
+        let muted = Wish { audio: Some(Direction::Receive), ..Wish::default() };
+        let terms = Terms { observer_kind: Some(ObserverKind::Interpreter), capabilities: muted };
+        let expected = Capabilities { audio: Direction::Receive, ..Capabilities::TALK };
+        let offered = told(&guest(3, None, false), terms);
+        assert!(
+            matches!(offered, Ok(Invite::Attend(offer)) if offer.capabilities == expected),
+            "{offered:?}"
+        );
+
+        let waiting = Guest {
+            capabilities: Some(Capabilities::WATCH),
+            ..guest(2, Some(ParticipantStatus::Waiting), false)
+        };
+        let kept = told(&waiting, Terms::default());
+        assert!(
+            matches!(kept, Ok(Invite::Attend(offer)) if offer.capabilities == Capabilities::WATCH),
+            "{kept:?}"
+        );
+
+        let blind = Wish { video: Some(Direction::None), ..Wish::default() };
+        let refused = Terms { capabilities: blind, ..Terms::default() };
+        assert_eq!(told(&guest(3, None, false), refused), Err("INVALID_FIELD"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use crate::admission::{self, Door, WaitingRoom};
 use crate::call::{Attendee, Session, Target, View};
 use crate::error::{Error, reason};
 use crate::liveness;
@@ -20,14 +21,24 @@ pub enum Join<'a> {
     Check(&'a Session, &'a Attendee),
     /// Needs an attendee. Making it tells whether the meeting lives.
     Attend(&'a Session),
+    /// Is to wait until the provider lets them in: note it.
+    Wait(&'a Session),
+    /// Waits already, since then: answer that.
+    Waiting(&'a Session, OffsetDateTime),
 }
 
 /// Decides a join. `checked`: the client found the stored meeting dead and wants it asked for.
 ///
 /// # Errors
-/// 403 for strangers and the removed; 404 where no call is on; 409 while it is being started; 410 for a call that is over.
-pub fn decide(view: &View, target: Target, checked: bool, now: OffsetDateTime) -> Result<Join<'_>, Error> {
-    view.member()?;
+/// 403 for strangers, the removed and who was turned away; 404 where no call is on; 409 while it is being started; 410 for a call that is over.
+pub fn decide(
+    view: &View,
+    target: Target,
+    checked: bool,
+    room: WaitingRoom,
+    now: OffsetDateTime,
+) -> Result<Join<'_>, Error> {
+    let member = view.member()?;
     let session = view.session.as_ref().ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
     match session.status {
         SessionStatus::Active => {}
@@ -44,10 +55,12 @@ pub fn decide(view: &View, target: Target, checked: bool, now: OffsetDateTime) -
             });
         }
     }
-    let status = view.me.as_ref().map(|me| me.status);
-    if status == Some(ParticipantStatus::Removed) {
-        return Err(Error::Forbidden(reason::REMOVED_FROM_CALL));
+    match admission::door(member.role, view.party(member.user), room)? {
+        Door::Open => {}
+        Door::Closed => return Ok(Join::Wait(session)),
+        Door::Waiting(since) => return Ok(Join::Waiting(session, since)),
     }
+    let status = view.me.as_ref().map(|me| me.status);
     Ok(match (view.attendee(), status) {
         (None, _) => Join::Attend(session),
         (Some(attendee), _) if liveness::must_ask(session, checked, now) => Join::Check(session, attendee),

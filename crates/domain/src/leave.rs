@@ -30,7 +30,7 @@ pub fn decide(view: &View) -> Result<Leave<'_>, Error> {
     let on = session.status == crate::state::SessionStatus::Active;
     Ok(match me.status {
         ParticipantStatus::Joined | ParticipantStatus::Waiting if on => Leave::Note(session),
-        ParticipantStatus::Removed => Leave::Nothing { can_rejoin: false },
+        ParticipantStatus::Removed | ParticipantStatus::TurnedAway => Leave::Nothing { can_rejoin: false },
         ParticipantStatus::Invited
         | ParticipantStatus::Joined
         | ParticipantStatus::Waiting

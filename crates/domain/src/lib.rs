@@ -1,7 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+pub mod admission;
 pub mod audit;
 pub mod call;
+pub mod capabilities;
+pub mod consent;
 pub mod end;
 pub mod error;
 pub mod id;
@@ -12,6 +15,7 @@ pub mod link;
 pub mod liveness;
 pub mod notice;
 pub mod presence;
+pub mod quality;
 pub mod reconcile;
 pub mod secret;
 pub mod stamp;

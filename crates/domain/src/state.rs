@@ -65,6 +65,30 @@ impl Role {
     }
 }
 
+/// What an observer comes as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObserverKind {
+    /// Says what the others say in another language.
+    Interpreter,
+    /// Someone of the patient's own, who takes part.
+    Family,
+    /// Learns by watching.
+    Student,
+}
+
+impl ObserverKind {
+    /// As the database and the wire spell it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Interpreter => "interpreter",
+            Self::Family => "family",
+            Self::Student => "student",
+        }
+    }
+}
+
 /// Where someone stands in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -79,6 +103,8 @@ pub enum ParticipantStatus {
     Left,
     /// Was removed and may not come again to this call.
     Removed,
+    /// Came or was invited, and the provider said no. May come once the provider says otherwise.
+    TurnedAway,
     /// Could not be given an attendee.
     Failed,
 }
@@ -100,6 +126,9 @@ mod tests {
         }
         for role in [Role::Provider, Role::Patient, Role::Observer] {
             assert_eq!(serde_json::to_value(role).ok(), Some(role.as_str().into()));
+        }
+        for kind in [ObserverKind::Interpreter, ObserverKind::Family, ObserverKind::Student] {
+            assert_eq!(serde_json::to_value(kind).ok(), Some(kind.as_str().into()));
         }
     }
 }

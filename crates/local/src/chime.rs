@@ -106,7 +106,7 @@ impl Chime {
     }
 
     /// All meetings in the order of their making, ended ones too: `{"meetings": [{"meetingId", "externalMeetingId",
-    /// "live", "createdAt", "endedAt", "attendees": [{"attendeeId", "externalUserId"}]}]}`.
+    /// "live", "createdAt", "endedAt", "attendees": [{"attendeeId", "externalUserId", "capabilities"}]}]}`.
     #[must_use]
     pub fn meetings(&self) -> Value {
         let state = self.settled();

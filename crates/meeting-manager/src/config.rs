@@ -33,6 +33,7 @@ impl Config {
                 external_id_prefix: env.text("EXTERNAL_ID_PREFIX"),
                 control_region: env.text("CONTROL_REGION"),
                 media_region: env.text("MEDIA_REGION"),
+                waiting_room: env.parse("WAITING_ROOM"),
             },
             links: LinkBases { deep: env.text("DEEP_LINK_BASE"), web: env.text("WEB_LINK_BASE") },
         };

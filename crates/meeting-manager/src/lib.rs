@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bus::Bus;
 use calls::request::{EndOptions, JoinOptions, WhichCall};
-use calls::{Asked, Calls, LinkBases};
+use calls::{Asked, Calls, Entry, LinkBases, POLL_SECONDS};
 use chime::{Meetings, event};
 use domain::Error;
 use domain::call::Target;
@@ -127,8 +127,13 @@ async fn act(app: &App, request: &Request) -> Result<Answer, Error> {
         }
         Action::Join => {
             let (target, options) = (which(request)?, request.json::<JoinOptions>()?);
-            let place = calls.join(request.actor()?, target, options.checked, &request.origin).await?;
-            Answer::json(200, &place)
+            let entry = calls.join(request.actor()?, target, options.checked, &request.origin).await?;
+            match &entry {
+                Entry::Place(_) => Answer::json(200, &entry),
+                Entry::Waiting(waiting) => Ok(Answer::json(202, &entry)?
+                    .with_header("location", &waiting.poll)
+                    .with_header("retry-after", POLL_SECONDS.to_string())),
+            }
         }
         Action::Leave => {
             let target = which(request)?;
@@ -141,8 +146,9 @@ async fn act(app: &App, request: &Request) -> Result<Answer, Error> {
             link(app, request, appointment_id).await
         }
         Action::BatchJoin => {
-            let BatchJoinBody { appointment_id, user_ids } = request.json()?;
-            let invited = calls.invite(request.actor()?, appointment_id, &user_ids, &request.origin).await?;
+            let body: BatchJoinBody = request.json()?;
+            let (actor, terms, origin) = (request.actor()?, body.terms()?, &request.origin);
+            let invited = calls.invite(actor, body.appointment_id, &body.user_ids, terms, origin).await?;
             Answer::json(200, &invited)
         }
     }

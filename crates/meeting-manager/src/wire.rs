@@ -1,9 +1,14 @@
 //! JSON in.
 
 use calls::NewCall;
+use calls::request::{CapabilitiesWish, Object};
 use domain::Error;
+use domain::capabilities::Wish;
 use domain::id::{AppointmentId, UserId};
-use serde::Deserialize;
+use domain::invite::Terms;
+use domain::state::ObserverKind;
+use serde::de::value::StringDeserializer;
+use serde::{Deserialize, Deserializer};
 
 /// What a body of `POST /meetings` wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -58,6 +63,22 @@ pub(crate) struct LinkBody {
 pub(crate) struct BatchJoinBody {
     pub(crate) appointment_id: AppointmentId,
     pub(crate) user_ids: Vec<UserId>,
+    #[serde(default, deserialize_with = "some_word")]
+    observer_kind: Option<ObserverKind>,
+    capabilities: Option<Object<CapabilitiesWish>>,
+}
+
+/// A word of a closed set, or null.
+fn some_word<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let Some(word) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    T::deserialize(StringDeserializer::new(word)).map(Some)
+}
+
+impl BatchJoinBody {
+    pub(crate) fn terms(&self) -> Result<Terms, Error> {
+        let wish = self.capabilities.map(|wish| Wish::from(wish.0).checked()).transpose()?;
+        Ok(Terms { observer_kind: self.observer_kind, capabilities: wish.unwrap_or_default() })
+    }
 }
 
 impl StartBody {

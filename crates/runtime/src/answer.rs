@@ -13,6 +13,7 @@ pub struct Answer {
     pub(crate) body: Value,
     /// For an answer to messages: those that shall come again.
     pub(crate) failed: Option<Vec<Failed>>,
+    pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 impl Answer {
@@ -21,18 +22,26 @@ impl Answer {
     /// # Errors
     /// When the value has no JSON form: a defect.
     pub fn json(status: u16, body: &impl Serialize) -> Result<Self, Error> {
-        Ok(Self { status, body: serde_json::to_value(body).map_err(Error::internal)?, failed: None })
+        let body = serde_json::to_value(body).map_err(Error::internal)?;
+        Ok(Self { status, body, headers: Vec::new(), failed: None })
+    }
+
+    /// With a header more; names in lower case.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
     }
 
     /// The answer of a run that nobody reads but the log.
     #[must_use]
     pub const fn done() -> Self {
-        Self { status: 200, body: Value::Null, failed: None }
+        Self { status: 200, body: Value::Null, headers: Vec::new(), failed: None }
     }
 
     /// The answer to messages of which these failed.
     pub(crate) const fn batch(failed: Vec<Failed>) -> Self {
-        Self { status: 200, body: Value::Null, failed: Some(failed) }
+        Self { status: 200, body: Value::Null, headers: Vec::new(), failed: Some(failed) }
     }
 }
 
@@ -88,7 +97,11 @@ pub(crate) fn to_http(outcome: &Result<Answer, Error>, request_id: &str) -> Valu
     // Answers bear join tokens and health data: nothing on the way may keep them.
     headers.insert("cache-control".to_owned(), json!("no-store"));
     let (status, body) = match outcome {
-        Ok(answer) => (answer.status, answer.body.to_string()),
+        Ok(answer) => {
+            let more = answer.headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value)));
+            headers.extend(more);
+            (answer.status, answer.body.to_string())
+        }
         Err(error) => {
             if let Some(after) = error.retry_after() {
                 headers.insert("retry-after".to_owned(), json!(after.as_secs().max(1).to_string()));

@@ -40,6 +40,7 @@ fn field(path: &str, message: &str) -> Error {
         return Error::invalid(name, "is required");
     }
     if let Some(name) = message.strip_prefix("duplicate field `").and_then(|rest| rest.strip_suffix('`')) {
+        let name = if path == "." { name.to_owned() } else { format!("{path}.{name}") };
         return Error::invalid(name, "is given twice");
     }
     let name = if path == "." { "body" } else { path };

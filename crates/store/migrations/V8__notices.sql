@@ -14,7 +14,7 @@ CREATE INDEX notices_untold ON medzen.notices (at, id) WHERE told_at IS NULL;
 CREATE INDEX notices_told ON medzen.notices (told_at) WHERE told_at IS NOT NULL;
 CALL medzen.make_private('medzen.notices');
 
--- Who had a part in a call, those included whose appointment it is; never who was removed.
+-- Who had a part in a call, those included whose appointment it is; never who was removed or turned away.
 CREATE FUNCTION medzen.people_of(session uuid, appointment uuid) RETURNS jsonb
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -29,7 +29,7 @@ AS $people$
   ) AS members
   WHERE person IS NOT NULL AND NOT EXISTS (
     SELECT FROM public.video_call_participants p
-    WHERE p.session_id = $1 AND p.user_id = person AND p.status = 'removed')
+    WHERE p.session_id = $1 AND p.user_id = person AND p.status IN ('removed', 'turned_away'))
 $people$;
 
 -- Writes a notice and answers it. Whoever gives a lease sends it by then; else the next one who looks does.

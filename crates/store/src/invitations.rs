@@ -2,9 +2,10 @@
 
 use domain::audit::{Event, Origin};
 use domain::call::Attendee;
+use domain::capabilities::Direction;
 use domain::id::{ChimeAttendeeId, SessionId, UserId};
-use domain::invite::Guest;
-use domain::state::{ParticipantStatus, Role};
+use domain::invite::{Guest, Offer};
+use domain::state::{ObserverKind, ParticipantStatus, Role};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_postgres::types::{Json, Type};
@@ -14,26 +15,35 @@ use crate::{Error, Store};
 const GUESTS: &str = "-- load_guests
 SELECT coalesce(json_agg(json_build_object(
   'userId', guest.id, 'known', EXISTS (SELECT FROM medzen.call_users person WHERE person.id = guest.id),
-  'role', p.role, 'status', p.status, 'attendeeId', token.attendee_id) ORDER BY guest.id), '[]')::text
+  'role', p.role, 'status', p.status, 'attendeeId', token.attendee_id,
+  'admitted', p.admitted_at IS NOT NULL, 'observerKind', p.observer_kind,
+  'capabilities', CASE WHEN p.user_id IS NOT NULL
+    THEN json_build_object('Audio', p.audio, 'Video', p.video, 'Content', p.content) END) ORDER BY guest.id), '[]')::text
 FROM unnest($2::text[]::uuid[]) AS guest (id)
 LEFT JOIN public.video_call_participants p ON p.session_id = $1::uuid AND p.user_id = guest.id
 LEFT JOIN medzen.video_call_attendee_tokens token ON token.session_id = p.session_id AND token.user_id = p.user_id";
 
-/// The session is locked first, as by a join. A participant who was removed does not come back, nor one who has come
-/// meanwhile; of two attendees made at once the first counts.
+/// The session is locked first, as by a join. A participant who was removed does not come back, nor one who was admitted
+/// meanwhile; of two attendees made at once the first counts. What an attendee was made with is what is stored.
 const INVITE: &str = "-- invite
 WITH live AS (
   UPDATE public.video_call_sessions SET updated_at = $2
   WHERE id = $1::uuid AND status = 'active'
   RETURNING *
 ), guest AS (
-  SELECT * FROM json_to_recordset($3::json) AS g (\"userId\" uuid, role text, \"attendeeId\" text, attendee jsonb)
+  SELECT * FROM json_to_recordset($3::json)
+    AS g (\"userId\" uuid, role text, kind text, audio text, video text, content text, \"attendeeId\" text, attendee jsonb)
 ), participant AS (
-  INSERT INTO public.video_call_participants AS p (session_id, user_id, role, status)
-  SELECT live.id, guest.\"userId\", guest.role, 'invited' FROM live, guest
+  INSERT INTO public.video_call_participants AS p (
+    session_id, user_id, role, status, admitted_at, observer_kind, audio, video, content)
+  SELECT live.id, guest.\"userId\", guest.role, 'invited', $2, guest.kind, guest.audio, guest.video, guest.content
+  FROM live, guest
   ORDER BY guest.\"userId\"
-  ON CONFLICT (session_id, user_id) DO UPDATE SET status = 'invited'
-  WHERE p.status IN ('waiting', 'failed')
+  ON CONFLICT (session_id, user_id) DO UPDATE
+  SET status = 'invited', admitted_at = $2, waiting_since = NULL, left_at = NULL,
+      observer_kind = excluded.observer_kind,
+      audio = excluded.audio, video = excluded.video, content = excluded.content
+  WHERE p.status IN ('waiting', 'failed', 'turned_away') OR (p.status IN ('invited', 'left') AND p.admitted_at IS NULL)
   RETURNING session_id, user_id, role, status
 ), token AS (
   INSERT INTO medzen.video_call_attendee_tokens AS t (session_id, user_id, attendee_id, attendee)
@@ -63,8 +73,8 @@ FROM live";
 pub struct NewGuest {
     /// Who.
     pub user: UserId,
-    /// As what.
-    pub role: Role,
+    /// The place.
+    pub offer: Offer,
     /// Their attendee.
     pub attendee: Attendee,
 }
@@ -74,6 +84,10 @@ pub struct NewGuest {
 struct Row<'a> {
     user_id: UserId,
     role: Role,
+    kind: Option<ObserverKind>,
+    audio: Direction,
+    video: Direction,
+    content: Direction,
     attendee_id: Option<&'a str>,
     attendee: &'a Value,
 }
@@ -123,7 +137,11 @@ impl Store {
             let attendee = guest.attendee.expose();
             serde_json::to_value(Row {
                 user_id: guest.user,
-                role: guest.role,
+                role: guest.offer.role,
+                kind: guest.offer.observer_kind,
+                audio: guest.offer.capabilities.audio,
+                video: guest.offer.capabilities.video,
+                content: guest.offer.capabilities.content,
                 attendee_id: attendee["AttendeeId"].as_str(),
                 attendee,
             })

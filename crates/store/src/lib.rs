@@ -1,7 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+pub mod admissions;
 pub mod audit;
 mod connection;
+pub mod consents;
+pub mod debts;
 mod error;
 pub mod events;
 pub mod invitations;
@@ -10,6 +13,7 @@ pub mod migrate;
 pub mod notices;
 pub mod orphans;
 pub mod participants;
+pub mod quality;
 pub mod reconcile;
 pub mod refusals;
 pub mod sessions;

@@ -1,9 +1,11 @@
 //! Who is in a call.
 
+use domain::admission::WaitingRoom;
 use domain::audit::{Event, Origin};
 use domain::call::{Actor, Attendee, Target};
+use domain::capabilities::Capabilities;
 use domain::id::{AppointmentId, ChimeAttendeeId, SessionId, UserId};
-use domain::state::{ParticipantStatus, Role, SessionStatus};
+use domain::state::{ObserverKind, ParticipantStatus, Role, SessionStatus};
 use serde::Deserialize;
 use time::OffsetDateTime;
 use tokio_postgres::types::{Json, Type};
@@ -11,26 +13,37 @@ use tokio_postgres::types::{Json, Type};
 use crate::sessions::Changed;
 use crate::{Error, Store};
 
-/// The session is locked first, so that no join commits while an end does; a row of a participant who is in the call
-/// already, or was removed, does not come back.
+/// The session is locked first, so that no join commits while an end does. A row does not come back of a participant who
+/// is in the call already, was removed or turned away, has not been admitted where that is needed ($9), or may do by now
+/// what an attendee that was just made may not ($10).
 const JOIN: &str = "-- join
 WITH live AS (
   UPDATE public.video_call_sessions SET updated_at = $3
   WHERE id = $1::uuid AND status = 'active'
   RETURNING *
 ), participant AS (
-  INSERT INTO public.video_call_participants AS p (session_id, user_id, role, status, joined_at)
-  SELECT id, $2::uuid, $4, 'joined', $3 FROM live
-  ON CONFLICT (session_id, user_id) DO UPDATE SET status = 'joined', joined_at = $3, left_at = NULL
-  WHERE p.status NOT IN ('joined', 'removed')
-  RETURNING session_id, user_id, role
+  INSERT INTO public.video_call_participants AS p (session_id, user_id, role, status, joined_at, admitted_at)
+  SELECT id, $2::uuid, $4, 'joined', $3, $3 FROM live
+  WHERE NOT $9 OR EXISTS (
+    SELECT FROM public.video_call_participants own
+    WHERE own.session_id = live.id AND own.user_id = $2::uuid AND own.admitted_at IS NOT NULL)
+  ON CONFLICT (session_id, user_id) DO UPDATE
+  SET status = 'joined', joined_at = $3, left_at = NULL, waiting_since = NULL, admitted_at = coalesce(p.admitted_at, $3)
+  WHERE p.status NOT IN ('joined', 'removed', 'turned_away')
+    AND (NOT $9 OR p.admitted_at IS NOT NULL)
+    AND ($10::jsonb IS NULL
+      OR $10 = jsonb_build_object('Audio', p.audio, 'Video', p.video, 'Content', p.content))
+  RETURNING session_id, user_id, role,
+    jsonb_build_object('Audio', audio, 'Video', video, 'Content', content) AS capabilities
 ), token AS (
   INSERT INTO medzen.video_call_attendee_tokens AS t (session_id, user_id, attendee_id, attendee)
   SELECT session_id, user_id, $5, $6 FROM participant
   ON CONFLICT (session_id, user_id) DO UPDATE SET attendee_id = t.attendee_id
   RETURNING attendee_id, attendee
 )
-SELECT json_build_object('attendee', token.attendee, 'seq', medzen.audit_append(
+SELECT json_build_object(
+  'attendee', token.attendee || jsonb_build_object('Capabilities', participant.capabilities),
+  'seq', medzen.audit_append(
   'APPT#' || live.appointment_id,
   $7::jsonb || jsonb_build_object(
     'event', $8::text, 'appointmentId', live.appointment_id, 'sessionId', live.id, 'meetingId', live.meeting_id,
@@ -88,7 +101,11 @@ SELECT json_build_object(
     SELECT coalesce(json_agg(json_build_object(
       'userId', p.user_id, 'displayName', person.display_name, 'role', p.role, 'status', p.status,
       'attendeeId', token.attendee_id, 'joinedAt', p.joined_at, 'leftAt', p.left_at,
-      'durationSeconds', p.duration_seconds, 'connections', p.connections, 'drops', p.drops) ORDER BY p.joined_at, p.user_id), '[]')
+      'durationSeconds', p.duration_seconds, 'connections', p.connections, 'drops', p.drops,
+      'observerKind', p.observer_kind, 'admitted', p.admitted_at IS NOT NULL,
+      'waitingSince', p.waiting_since,
+      'capabilities', json_build_object('Audio', p.audio, 'Video', p.video, 'Content', p.content))
+      ORDER BY p.joined_at, p.waiting_since, p.user_id), '[]')
     FROM session
     JOIN public.video_call_participants p ON p.session_id = session.id
     LEFT JOIN medzen.call_users person ON person.id = p.user_id
@@ -162,24 +179,49 @@ pub struct RosterEntry {
     pub connections: i32,
     /// How often one was lost.
     pub drops: i32,
+    /// As what kind of observer, where the invitation said so.
+    pub observer_kind: Option<ObserverKind>,
+    /// Whether they were admitted to the session.
+    pub admitted: bool,
+    /// Since when they wait; of any other status it says nothing.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub waiting_since: Option<OffsetDateTime>,
+    /// What they may send and receive.
+    pub capabilities: Capabilities,
+}
+
+/// Someone who comes into a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Joining<'a> {
+    /// Who.
+    pub user: UserId,
+    /// As what.
+    pub role: Role,
+    /// Their attendee: what Chime has just made, or what is stored.
+    pub attendee: &'a Attendee,
+    /// With what the attendee was just made; none for one that is stored.
+    pub made_with: Option<Capabilities>,
+    /// Whether they must have been admitted. The provider need not be.
+    pub room: WaitingRoom,
 }
 
 impl Store {
     /// Notes that someone is in the call, with their attendee. `None`: the call is not active any more, or they are in
-    /// it already, or they were removed: read again.
+    /// it already, or were removed, turned away or not admitted, or may do by now what the attendee may not: read again.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn join(
         &self,
         session: SessionId,
-        user: UserId,
-        role: Role,
-        attendee: &Attendee,
+        joining: Joining<'_>,
         origin: &Origin,
     ) -> Result<Option<Joined>, Error> {
+        let Joining { user, role, attendee, made_with, room } = joining;
         let (session, user) = (session.to_string(), user.to_string());
         let attendee_id = attendee.expose()["AttendeeId"].as_str();
+        let must_be_admitted = room == WaitingRoom::On && role != Role::Provider;
+        let made_with = made_with.map(Json);
         self.ask(
             JOIN,
             &[
@@ -191,6 +233,8 @@ impl Store {
                 (attendee.expose(), Type::JSONB),
                 (&Json(origin), Type::JSONB),
                 (&Event::ParticipantJoined.as_str(), Type::TEXT),
+                (&must_be_admitted, Type::BOOL),
+                (&made_with, Type::JSONB),
             ],
         )
         .await

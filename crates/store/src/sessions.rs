@@ -50,8 +50,8 @@ WITH changed AS (
   WHERE id = $1::uuid AND status = 'creating'
   RETURNING *
 ), participant AS (
-  INSERT INTO public.video_call_participants (session_id, user_id, role, status, joined_at)
-  SELECT id, $5::uuid, 'provider', 'joined', $4 FROM changed
+  INSERT INTO public.video_call_participants (session_id, user_id, role, status, joined_at, admitted_at)
+  SELECT id, $5::uuid, 'provider', 'joined', $4, $4 FROM changed
   RETURNING session_id, user_id
 ), token AS (
   INSERT INTO medzen.video_call_attendee_tokens (session_id, user_id, attendee_id, attendee)

@@ -47,11 +47,31 @@ macro_rules! view {
         FROM public.video_call_participants p WHERE p.session_id = session.id AND p.status = 'joined'))
     FROM session),
   'me', (
-    SELECT json_build_object('role', p.role, 'status', p.status, 'attendee', token.attendee)
+    SELECT json_build_object(
+      'role', p.role, 'status', p.status,
+      -- As Chime gave it, with what it may do by now.
+      'attendee', token.attendee
+        || jsonb_build_object('Capabilities', json_build_object('Audio', p.audio, 'Video', p.video, 'Content', p.content)))
     FROM session
     JOIN caller ON true
     JOIN public.video_call_participants p ON p.session_id = session.id AND p.user_id = caller.id
-    LEFT JOIN medzen.video_call_attendee_tokens token ON token.session_id = p.session_id AND token.user_id = p.user_id)
+    LEFT JOIN medzen.video_call_attendee_tokens token ON token.session_id = p.session_id AND token.user_id = p.user_id),
+  'people', (
+    SELECT coalesce(json_agg(json_build_object(
+      'userId', p.user_id, 'displayName', person.display_name, 'role', p.role, 'observerKind', p.observer_kind,
+      'status', p.status, 'admitted', p.admitted_at IS NOT NULL, 'came', p.joined_at IS NOT NULL,
+      'waitingSince', p.waiting_since,
+      'capabilities', json_build_object('Audio', p.audio, 'Video', p.video, 'Content', p.content))
+      ORDER BY p.joined_at, p.waiting_since, p.user_id), '[]')
+    FROM session
+    JOIN public.video_call_participants p ON p.session_id = session.id
+    LEFT JOIN medzen.call_users person ON person.id = p.user_id),
+  'consents', (
+    SELECT coalesce(json_agg(json_build_object('userId', user_id, 'kind', kind, 'granted', granted)), '[]')
+    FROM (
+      SELECT DISTINCT ON (c.user_id, c.kind) c.user_id, c.kind, c.granted
+      FROM session JOIN public.video_call_consents c ON c.session_id = session.id
+      ORDER BY c.user_id, c.kind, c.number DESC) AS newest)
 )::text"
     };
 }
@@ -133,7 +153,7 @@ impl Store {
                 ],
             )
             .await?;
-        Ok(view.unwrap_or(View { caller: None, appointment: None, session: None, me: None }))
+        Ok(view.unwrap_or_default())
     }
 
     /// Looks at a call and opens a session in `creating` where none is open and the caller may. One round trip.
@@ -167,7 +187,7 @@ impl Store {
                 ],
             )
             .await?;
-        Ok(view.unwrap_or(View { caller: None, appointment: None, session: None, me: None }))
+        Ok(view.unwrap_or_default())
     }
 }
 

@@ -10,6 +10,10 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/appointments/{a}/call/attendees"),
     ("DELETE", "/appointments/{a}/call/attendees/me"),
     ("POST", "/appointments/{a}/call"),
+    ("PUT", "/appointments/{a}/call/consent"),
+    ("POST", "/appointments/{a}/call/quality"),
+    ("PATCH", "/appointments/{a}/call/attendees/{u}"),
+    ("DELETE", "/appointments/{a}/call/attendees/{u}"),
     ("DELETE", "/appointments/{a}/call"),
     ("POST", "/meetings"),
     ("GET", "/health"),
@@ -18,9 +22,12 @@ const ROUTES: &[(&str, &str)] = &[
 async fn ask(stage: &Stage, play: &Play, token: Option<&str>, method: &str, path: &str) -> Outcome<String> {
     let body = match path {
         "/meetings" => json!({ "action": "get-status", "appointmentId": play.appointment }).to_string(),
+        "/appointments/{a}/call/consent" => json!({ "recording": true }).to_string(),
+        "/appointments/{a}/call/quality" => json!({ "samples": [{ "jitterMs": 1 }] }).to_string(),
+        _ if method == "PATCH" => json!({ "capabilities": { "audio": "SendReceive" } }).to_string(),
         _ => String::new(),
     };
-    let path = path.replace("{a}", &play.appointment);
+    let path = path.replace("{a}", &play.appointment).replace("{u}", &play.patient.id);
     Ok(stage.request(method, &path, token, body).await?.brief())
 }
 
@@ -50,16 +57,30 @@ async fn f03_f14_every_route_by_everyone() -> Outcome {
 
     let unknown = token(json!({ "sub": "an-account-nobody-knows" }), 60, Key::Good)?;
     let without_subject = token(json!({ "sub": "" }), 60, Key::Good)?;
-    let table: [(&str, &str, [&str; 8]); 5] = [
-        ("unknown account", &unknown, ["403 UNKNOWN_USER"; 8]),
-        ("without subject", &without_subject, ["401 NO_IDENTITY"; 8]),
-        ("stranger", &play.stranger.token, ["403 NOT_A_MEMBER"; 8]),
+    let (yes, only) = ("200", "403 PROVIDER_ONLY");
+    let table: [(&str, &str, [&str; 12]); 5] = [
+        ("unknown account", &unknown, ["403 UNKNOWN_USER"; 12]),
+        ("without subject", &without_subject, ["401 NO_IDENTITY"; 12]),
+        ("stranger", &play.stranger.token, ["403 NOT_A_MEMBER"; 12]),
         (
             "patient",
             &play.patient.token,
-            ["200", "200", "200", "200", "403 PATIENT_CANNOT_CREATE", "403 PATIENT_CANNOT_END", "200", "200"],
+            [
+                yes,
+                yes,
+                yes,
+                yes,
+                "403 PATIENT_CANNOT_CREATE",
+                yes,
+                "202",
+                only,
+                only,
+                "403 PATIENT_CANNOT_END",
+                yes,
+                yes,
+            ],
         ),
-        ("provider", &play.provider.token, ["200"; 8]),
+        ("provider", &play.provider.token, [yes, yes, yes, yes, yes, yes, "202", yes, yes, yes, yes, yes]),
     ];
     for (who, token, expected) in table {
         for ((method, path), expected) in ROUTES.iter().zip(expected) {

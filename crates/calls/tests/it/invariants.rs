@@ -74,11 +74,12 @@ async fn audited_once(stage: &Stage, appointment: &str) -> Outcome {
         let told: Value = serde_json::from_str(&payload)?;
         let text = |name: &str| told[name].as_str().unwrap_or("-").to_owned();
         // Joining and leaving may truly happen more than once; each request, and each event of Chime's, makes at most one
-        // such change.
-        let by = match (told["eventId"].as_str(), text("event").starts_with("participant.")) {
-            (Some(event), _) => event.to_owned(),
-            (None, true) => text("requestId"),
-            (None, false) => "-".to_owned(),
+        // such change. A request may be about several people, and say a word on several kinds.
+        let of_people = ["participant.", "consent."].iter().any(|kind| text("event").starts_with(kind));
+        let by = match told["eventId"].as_str() {
+            Some(event) => event.to_owned(),
+            None if of_people => format!("{} {} {}", text("requestId"), text("userId"), text("kind")),
+            None => "-".to_owned(),
         };
         *seen.entry((text("event"), text("sessionId"), by)).or_default() += 1;
         let mut hash: Hash = [0; 32];

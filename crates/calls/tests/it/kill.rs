@@ -2,10 +2,13 @@
 
 use local::faults::Kind;
 use local::testing::{Outcome, Play, Stage};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::invariants;
+use crate::asks::{
+    admit, at_chime, capabilities, change, consent, invite, remove, turn_away, with_waiting_room,
+};
+use crate::{invariants, outbox};
 
 /// What is killed and repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +18,12 @@ enum UseCase {
     Rejoin,
     Leave,
     End,
+    Wait,
+    Admit,
+    TurnAway,
+    Mute,
+    Remove,
+    Consent,
 }
 
 impl UseCase {
@@ -26,11 +35,17 @@ impl UseCase {
         if self != Self::Start {
             assert_eq!(play.provider.start().await?.brief(), "201");
         }
-        if matches!(self, Self::Rejoin | Self::Leave) {
+        if matches!(self, Self::Rejoin | Self::Leave | Self::Mute | Self::Remove) {
             assert_eq!(play.patient.join().await?.brief(), "200");
         }
         if self == Self::Rejoin {
             assert_eq!(play.patient.leave().await?.brief(), "200");
+        }
+        if self == Self::Admit {
+            assert_eq!(play.patient.join().await?.brief(), "202");
+        }
+        if self == Self::TurnAway {
+            assert_eq!(invite(&play.provider, &[&play.patient], json!({})).await?.brief(), "200");
         }
         Ok(())
     }
@@ -38,17 +53,59 @@ impl UseCase {
     async fn request(self, play: &Play) -> Outcome<local::testing::Answer> {
         match self {
             Self::Start => play.provider.start().await,
-            Self::Join | Self::Rejoin => play.patient.join().await,
+            Self::Join | Self::Rejoin | Self::Wait => play.patient.join().await,
+            Self::Admit => admit(&play.provider, &play.patient).await,
+            Self::TurnAway => turn_away(&play.provider, &play.patient).await,
+            Self::Mute => change(&play.provider, &play.patient, mute()).await,
+            Self::Remove => remove(&play.provider, &play.patient).await,
+            Self::Consent => {
+                consent(&play.patient, json!({ "recording": true, "transcription": false })).await
+            }
             Self::Leave => play.patient.leave().await,
             Self::End => play.provider.end().await,
         }
     }
 }
 
+fn mute() -> Value {
+    json!({ "capabilities": { "audio": "Receive" } })
+}
+
+impl UseCase {
+    fn waits(self) -> bool {
+        matches!(self, Self::Wait | Self::Admit)
+    }
+
+    /// What must be true of the patient after the repetition, beyond what must be of every call: at Chime, and told in the
+    /// audit once.
+    async fn check(self, stage: &Stage, play: &Play) -> Outcome {
+        let (event, attendees) = match self {
+            Self::Start | Self::Join | Self::Rejoin | Self::Leave | Self::End => return Ok(()),
+            Self::Wait => ("participant.waiting", vec![]),
+            Self::Admit => ("participant.admitted", vec![]),
+            Self::TurnAway => ("participant.turned_away", vec![]),
+            Self::Remove => ("participant.removed", vec![]),
+            Self::Mute => (
+                "participant.capabilities_changed",
+                vec![capabilities(["Receive", "SendReceive", "SendReceive"])],
+            ),
+            Self::Consent => ("consent.given", vec![]),
+        };
+        let events = outbox::events(stage, &play.appointment).await?;
+        assert_eq!(events.matches(event).count(), 1, "{events}");
+        assert_eq!(at_chime(stage, &play.patient), attendees, "at Chime");
+        // What a death left owing is paid by then.
+        stage.parts().clock.advance(31);
+        stage.run_schedule("meeting-manager").await?;
+        assert_eq!(stage.sql("SELECT count(*) FROM medzen.attendee_debts").await?, "0");
+        Ok(())
+    }
+}
+
 /// One death and one repetition. Answers whether anything died: else the use case makes fewer calls than that.
 async fn die_and_repeat(use_case: UseCase, kind: Kind, nth: u32) -> Outcome<bool> {
     let case = format!("{use_case:?} {kind:?} {nth}");
-    let stage = Stage::new().await?;
+    let stage = if use_case.waits() { with_waiting_room().await? } else { Stage::new().await? };
     let play = stage.play().await?;
     use_case.prepare(&play).await?;
     stage.fault("*", None, kind, Some(nth));
@@ -65,6 +122,7 @@ async fn die_and_repeat(use_case: UseCase, kind: Kind, nth: u32) -> Outcome<bool
         return Err(format!("the repetition got {repeated:?}; {environments}; {calls:?}").into());
     }
     invariants::hold(&stage, &play.appointment).await.map_err(|error| format!("{case}: {error}"))?;
+    use_case.check(&stage, &play).await.map_err(|error| format!("{case}: {error}"))?;
 
     // Whoever has a place connects, which keeps their meeting alive; an orphan dies of nobody being there.
     for meeting in stage.live_meetings() {
@@ -136,6 +194,12 @@ async fn answers_that_never_come_change_nothing_twice() -> Outcome {
         (UseCase::Rejoin, 2),
         (UseCase::Leave, 2),
         (UseCase::End, 6),
+        (UseCase::Wait, 4),
+        (UseCase::Admit, 3),
+        (UseCase::TurnAway, 5),
+        (UseCase::Mute, 5),
+        (UseCase::Remove, 4),
+        (UseCase::Consent, 3),
     ] {
         unanswered_at_every_call(use_case, calls).await?;
     }
@@ -166,4 +230,34 @@ async fn a_leave_that_dies_anywhere_is_repaired_by_the_next() -> Outcome {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_end_that_dies_anywhere_is_repaired_by_the_next() -> Outcome {
     at_every_call(UseCase::End, 6).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_that_dies_anywhere_is_repaired_by_the_next() -> Outcome {
+    at_every_call(UseCase::Wait, 4).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admission_that_dies_anywhere_is_repaired_by_the_next() -> Outcome {
+    at_every_call(UseCase::Admit, 3).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turning_away_that_dies_anywhere_is_repaired_by_the_next() -> Outcome {
+    at_every_call(UseCase::TurnAway, 5).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_capabilities_that_dies_anywhere_is_repaired_by_the_next() -> Outcome {
+    at_every_call(UseCase::Mute, 5).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_that_dies_anywhere_is_repaired_by_the_next() -> Outcome {
+    at_every_call(UseCase::Remove, 4).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_of_consent_that_dies_anywhere_is_repaired_by_the_next() -> Outcome {
+    at_every_call(UseCase::Consent, 3).await
 }

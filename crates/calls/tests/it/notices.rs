@@ -132,3 +132,23 @@ async fn notices_that_wait_go_ten_at_a_time_and_are_dropped_after_a_week() -> Ou
     assert_eq!(left, "0", "and dropped after a week");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_provider_learns_at_once_who_waits_and_only_once() -> Outcome {
+    let stage = Stage::with_parameters(&[("WaitingRoom", "on")]).await?;
+    let play = stage.play().await?;
+    let started = play.provider.start().await?;
+    for _ in 0..3 {
+        assert_eq!(play.patient.join().await?.brief(), "202");
+    }
+    let waiting: Vec<Value> = told(&stage, &play)
+        .into_iter()
+        .filter(|event| event["detail-type"] == "Participant Waiting")
+        .collect();
+    let [waits] = waiting.as_slice() else { return Err(format!("{waiting:?}").into()) };
+    let detail = &waits["detail"];
+    assert_eq!(detail["userIds"], json!([play.provider.id]));
+    assert_eq!((&detail["userId"], &detail["role"]), (&json!(play.patient.id), &json!("patient")));
+    assert_eq!(detail["sessionId"], started.body["sessionId"]);
+    Ok(())
+}

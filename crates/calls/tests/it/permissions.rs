@@ -3,6 +3,8 @@
 use local::testing::{Outcome, Stage};
 use serde_json::{Value, json};
 
+use crate::asks::change;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> Outcome {
     let stage = Stage::new().await?;
@@ -13,6 +15,16 @@ async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> Outcome {
     let guests =
         json!({"action": "batch-join", "appointmentId": play.appointment, "userIds": [play.stranger.id]});
     assert_eq!(play.provider.ask("POST", "/meetings", &guests).await?.brief(), "200");
+    // Someone is muted, and the reconciler tells Chime again what it was not told.
+    play.patient.join().await?;
+    let mute = json!({"capabilities": {"audio": "Receive"}});
+    assert_eq!(change(&play.provider, &play.patient, mute).await?.brief(), "200");
+    stage.fault("chime", Some("UpdateAttendeeCapabilities"), local::faults::Kind::Error, None);
+    let blind = json!({"capabilities": {"video": "Receive"}});
+    assert_eq!(change(&play.provider, &play.patient, blind).await?.brief(), "503 UNAVAILABLE");
+    stage.parts().faults.clear();
+    stage.parts().clock.advance(31);
+    stage.run_schedule("meeting-manager").await?;
     play.provider.end().await?;
     let play = stage.play().await?;
     play.provider.start().await?;

@@ -69,6 +69,7 @@ pub(super) fn close(row: &Standing, over: OffsetDateTime) -> Standing {
         ParticipantStatus::Invited
         | ParticipantStatus::Left
         | ParticipantStatus::Removed
+        | ParticipantStatus::TurnedAway
         | ParticipantStatus::Failed => return *row,
     };
     let duration = i64::from(row.duration_seconds) + stayed;
@@ -84,7 +85,10 @@ pub(super) fn close(row: &Standing, over: OffsetDateTime) -> Standing {
 const fn is_about_presence(status: ParticipantStatus) -> bool {
     match status {
         ParticipantStatus::Joined | ParticipantStatus::Left | ParticipantStatus::Removed => true,
-        ParticipantStatus::Invited | ParticipantStatus::Waiting | ParticipantStatus::Failed => false,
+        ParticipantStatus::Invited
+        | ParticipantStatus::Waiting
+        | ParticipantStatus::TurnedAway
+        | ParticipantStatus::Failed => false,
     }
 }
 

@@ -157,9 +157,13 @@ impl Meeting {
 
     /// As `GET /_local/chime/meetings` lists it.
     pub(super) fn listed(&self) -> Value {
-        let attendees = self
-            .present_attendees()
-            .map(|attendee| json!({ "attendeeId": attendee.id, "externalUserId": attendee.external_id }));
+        let attendees = self.present_attendees().map(|attendee| {
+            json!({
+                "attendeeId": attendee.id,
+                "externalUserId": attendee.external_id,
+                "capabilities": attendee.capabilities,
+            })
+        });
         json!({
             "meetingId": self.id,
             "externalMeetingId": self.external_id,

@@ -51,6 +51,11 @@ impl<'a> Story<'a> {
         Ok(answer)
     }
 
+    /// Counts what another story of the same function has told: on another stage, because of other parameters.
+    pub fn also(&mut self, other: &Story<'_>) {
+        self.told.extend(other.told.iter().cloned());
+    }
+
     /// Ends the story: every file was told, and together they name every route that leads to the function, its schedule
     /// and its queue if it has one, and every one of `actions`.
     ///

@@ -52,6 +52,8 @@ pub enum Field {
     Word,
     /// A boolean.
     Flag,
+    /// A boolean that may be null, which is as if it were not there.
+    Choice,
     /// A list of one to ten ids of users.
     Ids,
 }
@@ -68,9 +70,11 @@ impl Field {
         values.extend(quoted);
         values.push(("10,000 characters", json!("a".repeat(10_000)).to_string()));
         values.push(("a million characters", json!("é".repeat(500_000)).to_string()));
-        if self == Self::Flag {
+        if matches!(self, Self::Flag | Self::Choice) {
             values.retain(|(_, value)| value != "true");
-            values.push(("null", "null".into()));
+            if self == Self::Flag {
+                values.push(("null", "null".into()));
+            }
             values.push(("the word true", r#""true""#.into()));
         }
         values

@@ -147,23 +147,40 @@ pub async fn routes_refuse(stage: &Stage, function: &str, routes: &[Route]) -> O
         let (method, path) = key.split_once(' ').ok_or("no route key")?;
         ids_in_path(&idle, method, path).await?;
         for play in [&idle, &on] {
-            let path = path.replace("{appointmentId}", &play.appointment);
+            let path = filled(play, path);
             if *reads {
                 bodies_read(play, method, &path).await?;
             }
         }
         if !reads {
-            bodies_unread(&idle, method, &path.replace("{appointmentId}", &idle.appointment)).await?;
+            bodies_unread(&idle, method, &filled(&idle, path)).await?;
         }
         assert_eq!(stage.census().await?, before, "{key} wrote something");
     }
     Ok(())
 }
 
+/// A path about a play's appointment, and about its patient.
+fn filled(play: &Play, path: &str) -> String {
+    path.replace("{appointmentId}", &play.appointment).replace("{userId}", &play.patient.id)
+}
+
 /// Bad ids in the path's places.
 async fn ids_in_path(play: &Play, method: &str, path: &str) -> Outcome {
-    let Some((_, name)) = path.split_once('{') else { return Ok(()) };
-    let name = name.split('}').next().unwrap_or_default();
+    let names = path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+    for name in names {
+        // The others are good.
+        let others = ["appointmentId", "userId"].into_iter().filter(|other| *other != name);
+        let path = others.fold(path.to_owned(), |path, other| {
+            let id = if other == "userId" { &play.patient.id } else { &play.appointment };
+            path.replace(&format!("{{{other}}}"), id)
+        });
+        bad_ids(play, method, &path, name).await?;
+    }
+    Ok(())
+}
+
+async fn bad_ids(play: &Play, method: &str, path: &str, name: &str) -> Outcome {
     let place = format!("{{{name}}}");
     for (what, text) in hostile::texts() {
         let encoded = utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string();
@@ -219,7 +236,7 @@ pub async fn field_refuses(
     (name, field): (&str, Field),
 ) -> Outcome {
     let (method, path) = route.split_once(' ').ok_or("no route key")?;
-    let path = path.replace("{appointmentId}", &play.appointment);
+    let path = filled(play, path);
     let before = stage.census().await?;
     let mut rest = String::new();
     for (key, value) in body.as_object().ok_or("a body must be an object")? {
@@ -250,7 +267,7 @@ pub async fn odd_headers_change_nothing(stage: &Stage, function: &str) -> Outcom
     let before = stage.census().await?.without_audit();
     for key in stage.routes(function) {
         let (method, path) = key.split_once(' ').ok_or("no route key")?;
-        let path = path.replace("{appointmentId}", &play.appointment);
+        let path = filled(&play, path);
         let ask = async |headers: &[hostile::Header]| {
             let body = json!({ "action": "get-status", "appointmentId": play.appointment }).to_string();
             play.stranger.ask_with(method, &path, headers, Bytes::from(body)).await

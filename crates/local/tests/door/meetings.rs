@@ -28,8 +28,11 @@ async fn meetings_are_listed_with_their_attendees() -> Outcome {
     assert_eq!(one["meetingId"], started.body["meetingId"]);
     assert_eq!(one["externalMeetingId"], started.body["meeting"]["ExternalMeetingId"]);
     assert!(one["createdAt"].is_string(), "{one}");
-    let attendees =
-        json!([{"attendeeId": started.body["attendeeToken"], "externalUserId": play.provider.id}]);
+    let attendees = json!([{
+        "attendeeId": started.body["attendeeToken"],
+        "externalUserId": play.provider.id,
+        "capabilities": {"Audio": "SendReceive", "Video": "SendReceive", "Content": "SendReceive"},
+    }]);
     assert_eq!(one["attendees"], attendees);
 
     play.provider.end().await?;

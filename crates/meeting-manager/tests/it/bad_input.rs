@@ -72,6 +72,12 @@ async fn a_bad_field_is_named_whatever_its_value() -> Outcome {
             json!({ "action": "batch-join", "appointmentId": on.appointment }),
             ("userIds", Field::Ids),
         ),
+        (
+            &on,
+            act,
+            json!({ "action": "batch-join", "appointmentId": on.appointment, "userIds": [on.patient.id] }),
+            ("observerKind", Field::Word),
+        ),
     ] {
         refusals::field_refuses(&stage, play, route, &body, field).await?;
     }

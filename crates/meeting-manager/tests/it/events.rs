@@ -55,6 +55,9 @@ async fn every_payload_is_answered() -> Outcome {
     story.tell("action-create-in-base64", "200").await?;
     let same = story.tell("action-get-link", "200").await?;
     assert_eq!(same.body, link.body, "the link of an appointment is always the same");
+    story.tell("action-batch-join-with-bad-terms", "422 INVALID_FIELD").await?;
+    let student = story.tell("action-batch-join-of-student", "200").await?;
+    assert_eq!(student.body["attendees"][0]["role"], "observer", "{:?}", student.body);
     let invited = story.tell("action-batch-join", "200").await?;
     insta::assert_json_snapshot!("invited", masked(&invited.body));
     story.tell("action-batch-join-by-patient", "403 PROVIDER_ONLY").await?;

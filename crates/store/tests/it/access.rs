@@ -138,6 +138,63 @@ async fn f13_an_observer_sees_the_call_until_they_are_removed() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn f13_who_waits_is_seen_by_the_provider_and_by_themselves() -> Outcome {
+    in_supabase(async |world: std::sync::Arc<World>| {
+        let calls = calls(&world.stage).await?;
+        let (session, waiting) = (&calls.session, &calls.one.stranger);
+        let database = world.stage.parts().world.database();
+        let provider = world.signed_in(&calls.one.provider).await?;
+        let patient = world.signed_in(&calls.one.patient).await?;
+        let own = world.signed_in(waiting).await?;
+        let other = world.signed_in(&calls.other.provider).await?;
+        let roles = "SELECT role FROM video_call_participants ORDER BY role";
+        for status in ["waiting", "turned_away"] {
+            let come = format!(
+                "INSERT INTO video_call_participants (session_id, user_id, role, status, waiting_since)
+                 VALUES ('{session}', '{}', 'observer', '{status}', now())
+                 ON CONFLICT (session_id, user_id) DO UPDATE SET status = '{status}'",
+                waiting.id
+            );
+            database.batch_execute(&come).await?;
+            for (who, person) in [("provider", &provider), ("the one who waits", &own)] {
+                assert_eq!(
+                    sees(person, roles).await?,
+                    ["observer", "patient", "provider"],
+                    "{who}: {status}"
+                );
+            }
+            for (who, person) in [("patient", &patient), ("another provider", &other)] {
+                assert_eq!(sees(person, roles).await?, ["patient", "provider"], "{who}: {status}");
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f13_consent_is_read_by_whoever_gave_it() -> Outcome {
+    in_supabase(async |world: std::sync::Arc<World>| {
+        let calls = calls(&world.stage).await?;
+        let play = world.stage.play_of(&calls.one)?;
+        let yes = serde_json::json!({ "recording": true });
+        for caller in [&play.patient, &play.provider] {
+            assert_eq!(caller.ask("PUT", "/appointments/{a}/call/consent", &yes).await?.brief(), "200");
+        }
+        let words = "SELECT concat_ws(' ', user_id, kind, granted) FROM video_call_consents";
+        for user in [&calls.one.patient, &calls.one.provider] {
+            let person = world.signed_in(user).await?;
+            assert_eq!(sees(&person, words).await?, [format!("{} recording t", user.id)]);
+        }
+        for user in [&calls.one.stranger, &calls.other.patient] {
+            assert_eq!(sees(&world.signed_in(user).await?, words).await?, Vec::<String>::new());
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn f13_join_tokens_names_and_audit_are_out_of_reach_of_clients() -> Outcome {
     in_supabase(async |world: std::sync::Arc<World>| {
         let calls = calls(&world.stage).await?;

@@ -7,26 +7,34 @@ use crate::database::{SUPERUSER, column, in_a_database, supabase};
 
 /// Grantee, privilege, object and columns; owners left out.
 const GRANTS: &[&str] = &[
+    "authenticated EXECUTE medzen.own_consultations()",
     "authenticated EXECUTE medzen.own_participant_names()",
     "authenticated EXECUTE medzen.own_sessions()",
+    "authenticated EXECUTE medzen.own_user_id()",
+    "authenticated SELECT video_call_consents (given_at, granted, kind, session_id, user_id)",
     "authenticated SELECT video_call_participants (duration_seconds, joined_at, left_at, role, session_id, status, user_id)",
     "authenticated SELECT video_call_participants_view",
     "authenticated SELECT video_call_sessions (activated_at, appointment_id, connected, created_at, duration_seconds, ended_at, id, \
      max_participants_reached, recording_enabled, status, transcription_enabled, transcription_language, updated_at)",
+    "medzen_functions DELETE medzen.attendee_debts",
     "medzen_functions DELETE medzen.audit_outbox",
     "medzen_functions DELETE medzen.chime_events",
     "medzen_functions DELETE medzen.chime_meetings",
     "medzen_functions DELETE medzen.notices",
+    "medzen_functions DELETE medzen.video_call_attendee_tokens",
     "medzen_functions EXECUTE medzen.audit_append(text,jsonb,timestamp with time zone)",
     "medzen_functions EXECUTE medzen.people_of(uuid,uuid)",
     "medzen_functions EXECUTE medzen.tell(text,jsonb,timestamp with time zone,timestamp with time zone)",
+    "medzen_functions INSERT medzen.attendee_debts",
     "medzen_functions INSERT medzen.chime_events",
     "medzen_functions INSERT medzen.chime_meetings",
     "medzen_functions INSERT medzen.leases",
     "medzen_functions INSERT medzen.refusals",
     "medzen_functions INSERT medzen.video_call_attendee_tokens",
+    "medzen_functions INSERT video_call_consents",
     "medzen_functions INSERT video_call_participants",
     "medzen_functions INSERT video_call_sessions",
+    "medzen_functions SELECT medzen.attendee_debts",
     "medzen_functions SELECT medzen.audit_outbox",
     "medzen_functions SELECT medzen.call_appointments",
     "medzen_functions SELECT medzen.call_users",
@@ -36,8 +44,10 @@ const GRANTS: &[&str] = &[
     "medzen_functions SELECT medzen.notices",
     "medzen_functions SELECT medzen.refusals",
     "medzen_functions SELECT medzen.video_call_attendee_tokens",
+    "medzen_functions SELECT video_call_consents",
     "medzen_functions SELECT video_call_participants",
     "medzen_functions SELECT video_call_sessions",
+    "medzen_functions UPDATE medzen.attendee_debts (tried_at)",
     "medzen_functions UPDATE medzen.audit_outbox (conflict, leased_until, shipped_at)",
     "medzen_functions UPDATE medzen.chime_events (session_id)",
     "medzen_functions UPDATE medzen.chime_meetings (over_at, tried_at)",
@@ -45,7 +55,8 @@ const GRANTS: &[&str] = &[
     "medzen_functions UPDATE medzen.notices (leased_until, told_at)",
     "medzen_functions UPDATE medzen.refusals (request_id, seen, since, untold)",
     "medzen_functions UPDATE medzen.video_call_attendee_tokens (attendee_id)",
-    "medzen_functions UPDATE video_call_participants (connections, drops, duration_seconds, joined_at, left_at, status)",
+    "medzen_functions UPDATE video_call_participants (admitted_at, audio, connections, content, drops, duration_seconds, joined_at, \
+     left_at, observer_kind, quality_metrics, status, video, waiting_since)",
     "medzen_functions UPDATE video_call_sessions (activated_at, attempt, attempt_by, checked_at, connected, duration_seconds, \
      emptied_at, end_reason, ended_at, ended_by, events_read, events_version, heard_at, max_participants_reached, meeting, \
      meeting_id, status, tried_at, updated_at)",
@@ -54,6 +65,7 @@ const GRANTS: &[&str] = &[
 
 /// Who a policy is for, and for which command.
 const POLICIES: &[&str] = &[
+    "medzen.attendee_debts: functions ALL {medzen_functions}",
     "medzen.audit_outbox: functions_prune DELETE {medzen_functions}",
     "medzen.audit_outbox: functions_read SELECT {medzen_functions}",
     "medzen.audit_outbox: functions_ship UPDATE {medzen_functions}",
@@ -68,6 +80,8 @@ const POLICIES: &[&str] = &[
     "medzen.notices: functions_tell UPDATE {medzen_functions}",
     "medzen.refusals: functions ALL {medzen_functions}",
     "medzen.video_call_attendee_tokens: functions ALL {medzen_functions}",
+    "public.video_call_consents: functions ALL {medzen_functions}",
+    "public.video_call_consents: own_consents SELECT {authenticated}",
     "public.video_call_participants: functions ALL {medzen_functions}",
     "public.video_call_participants: own_calls SELECT {authenticated}",
     "public.video_call_sessions: functions ALL {medzen_functions}",

@@ -8,3 +8,4 @@ mod grants;
 mod host;
 mod migrate;
 mod people;
+mod races;

@@ -1,0 +1,83 @@
+//! Change: the provider lets someone in or turns them away, and says what they may send and receive.
+
+use domain::Error;
+use domain::admission::{self, Change, Next};
+use domain::audit::Origin;
+use domain::call::{Actor, Target};
+use domain::capabilities::Capabilities;
+use domain::error::reason;
+use domain::id::{AppointmentId, UserId};
+use store::admissions::Decision;
+use store::debts::Kind;
+
+use crate::remove::owed;
+use crate::{Calls, ROUNDS, RosterAttendee, not_now};
+
+impl Calls {
+    /// Changes someone's place in the call that is on, and answers their entry of the roster. What is so already changes
+    /// nothing; may be repeated, and a repetition finishes what was broken off.
+    ///
+    /// # Errors
+    /// 403 for everyone but the provider, 404 where no call is on and for people without a part in it, 409 for the
+    /// provider, the removed, and turning away who has been in the call, 422 for no change and for capabilities that Chime
+    /// does not take, 429 and 503 when Chime or the database refuse or are down: what is stored by then counts, and a
+    /// repetition or the reconciler tells Chime.
+    pub async fn change(
+        &self,
+        actor: &Actor,
+        appointment: AppointmentId,
+        user: UserId,
+        change: Change,
+        origin: &Origin,
+    ) -> Result<RosterAttendee, Error> {
+        let change = change.checked()?;
+        // What this request has done is done, whatever another makes of it meanwhile: each part once.
+        let mut rest = change;
+        for _ in 0..ROUNDS {
+            let view = self.look(actor, Target::Appointment(appointment), None).await?;
+            let subject = admission::subject(&view, user)?;
+            let session = subject.session;
+            let decision = Decision { session: session.id, user, role: subject.role, by: subject.by.user };
+            match rest.next(&subject)? {
+                Next::Allow(wish) => {
+                    if let Some(allowed) = self.store.set_capabilities(decision, wish, origin).await? {
+                        rest.capabilities = None;
+                        if let Some(debt) = allowed.debt {
+                            let owed = owed(session, debt, Kind::Capabilities, allowed.capabilities)?;
+                            self.pay_capabilities(&owed).await?;
+                        }
+                    }
+                }
+                Next::Admit => {
+                    if self.store.admit(decision, origin).await?.is_some() {
+                        rest.admitted = None;
+                    }
+                }
+                Next::TurnAway => {
+                    if let Some(taken) = self.store.turn_away(decision, origin).await? {
+                        rest.admitted = None;
+                        if let Some(debt) = taken.debt {
+                            self.pay_deletion(&owed(session, debt, Kind::Delete, Capabilities::ALL)?).await?;
+                        }
+                    }
+                }
+                // What is so already may have been left unfinished by a request that died.
+                Next::Nothing => {
+                    if rest.capabilities.is_some() {
+                        self.pay_for(session.id, user, Kind::Capabilities).await?;
+                    }
+                    if rest.admitted == Some(false) {
+                        self.pay_for(session.id, user, Kind::Delete).await?;
+                    }
+                    rest = Change::default();
+                }
+            }
+            if rest == Change::default() {
+                let roster = self.roster(actor, appointment, origin).await?;
+                let own = roster.attendees.into_iter().find(|person| person.user_id == user);
+                return own.ok_or(Error::NotFound(reason::PARTICIPANT_NOT_FOUND));
+            }
+        }
+        Err(not_now())
+    }
+}

@@ -1,0 +1,91 @@
+//! Consent: each person's own word on being recorded and transcribed.
+
+use domain::Error;
+use domain::audit::Origin;
+use domain::call::{Actor, Target, View};
+use domain::consent::{self, Kind, May, Words};
+use domain::id::{AppointmentId, SessionId, UserId};
+use domain::state::SessionStatus;
+use serde::Serialize;
+
+use crate::{Calls, ROUNDS, not_now};
+
+/// The answer to a word on consent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Consented {
+    /// The appointment.
+    pub appointment_id: AppointmentId,
+    /// The call that the word is on; it holds for no other.
+    pub session_id: SessionId,
+    /// How things stand now.
+    pub consent: Consents,
+}
+
+/// Where consent stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Consents {
+    /// To being recorded.
+    pub recording: ConsentState,
+    /// To being transcribed.
+    pub transcription: ConsentState,
+}
+
+/// Where consent to one of them stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConsentState {
+    /// The caller's own last word; none so far.
+    pub granted: Option<bool>,
+    /// Whether it may be done now.
+    pub allowed: bool,
+    /// Whose consent is missing.
+    pub missing: Vec<UserId>,
+}
+
+impl Consents {
+    pub(crate) fn new(view: &View, user: UserId) -> Self {
+        let active = view.session.as_ref().is_some_and(|session| session.status == SessionStatus::Active);
+        let state = |kind| {
+            let (allowed, missing) = match consent::may(kind, &view.people, &view.consents) {
+                May::Allowed => (active, Vec::new()),
+                May::Missing(users) => (false, users),
+            };
+            ConsentState { granted: consent::word(kind, user, &view.consents), allowed, missing }
+        };
+        Self { recording: state(Kind::Recording), transcription: state(Kind::Transcription) }
+    }
+}
+
+impl Calls {
+    /// Takes the caller's words on consent, each new one a row and an audit entry. What they have said before changes
+    /// nothing; may be repeated.
+    ///
+    /// # Errors
+    /// 403 for strangers, 404 where no call is on, 422 for no word at all, 503 when the database is down.
+    pub async fn consent(
+        &self,
+        actor: &Actor,
+        appointment: AppointmentId,
+        words: Words,
+        origin: &Origin,
+    ) -> Result<Consented, Error> {
+        let words = words.each()?;
+        let target = Target::Appointment(appointment);
+        let mut said = false;
+        for _ in 0..ROUNDS {
+            let view = self.look(actor, target, None).await?;
+            let member = view.member()?;
+            let (session, new) = consent::decide(&view, &words)?;
+            if said || new.is_empty() {
+                return Ok(Consented {
+                    appointment_id: appointment,
+                    session_id: session,
+                    consent: Consents::new(&view, member.user),
+                });
+            }
+            // How things stand then is what the next look shows.
+            said = self.store.consent(session, (member.user, member.role), &new, origin).await?.is_some();
+        }
+        Err(not_now())
+    }
+}

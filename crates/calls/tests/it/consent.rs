@@ -1,0 +1,125 @@
+//! Consent: each person's own word, and whether it may be done.
+
+use local::testing::{Outcome, Stage};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::asks::{consent, invite, remove};
+use crate::{invariants, outbox};
+
+async fn rows(stage: &Stage) -> Outcome<String> {
+    stage
+        .sql("SELECT string_agg(kind || ' ' || granted, ', ' ORDER BY number) FROM video_call_consents")
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_allowed_when_everyone_in_the_call_has_consented_and_only_then() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    assert_eq!(consent(&play.patient, json!({ "recording": true })).await?.brief(), "404 NO_ACTIVE_CALL");
+    play.provider.start().await?;
+    let recording =
+        async || -> Outcome<Value> { Ok(play.patient.status().await?.body["consent"]["recording"].clone()) };
+    assert_eq!(
+        recording().await?,
+        json!({ "granted": null, "allowed": false, "missing": [play.provider.id] })
+    );
+    assert_eq!(consent(&play.provider, json!({ "recording": true })).await?.brief(), "200");
+    assert_eq!(
+        recording().await?,
+        json!({ "granted": null, "allowed": true, "missing": [] }),
+        "the provider alone"
+    );
+
+    play.patient.join().await?;
+    assert_eq!(
+        recording().await?,
+        json!({ "granted": null, "allowed": false, "missing": [play.patient.id] })
+    );
+    let given = consent(&play.patient, json!({ "recording": true, "transcription": false })).await?;
+    assert_eq!(given.brief(), "200", "{:?}", given.body);
+    assert_eq!(
+        given.body["consent"]["recording"],
+        json!({ "granted": true, "allowed": true, "missing": [] })
+    );
+    assert_eq!(
+        given.body["consent"]["transcription"],
+        json!({ "granted": false, "allowed": false, "missing": [play.provider.id, play.patient.id] })
+    );
+    assert_eq!(given.body["consent"], play.patient.status().await?.body["consent"], "as in status");
+    assert_eq!(given.text("appointmentId"), play.appointment);
+
+    invite(&play.provider, &[&play.stranger], json!({})).await?;
+    assert_eq!(recording().await?["allowed"], true, "who has not come cannot be heard");
+    play.stranger.join().await?;
+    assert_eq!(recording().await?["missing"], json!([play.stranger.id]));
+    remove(&play.provider, &play.stranger).await?;
+    assert_eq!(recording().await?["allowed"], true);
+
+    assert_eq!(consent(&play.patient, json!({ "recording": false })).await?.brief(), "200");
+    assert_eq!(
+        recording().await?,
+        json!({ "granted": false, "allowed": false, "missing": [play.patient.id] })
+    );
+    assert_eq!(consent(&play.patient, json!({ "recording": true })).await?.brief(), "200");
+    assert_eq!(recording().await?["allowed"], true);
+    assert_eq!(
+        rows(&stage).await?,
+        "recording true, recording true, transcription false, recording false, recording true"
+    );
+
+    play.provider.end().await?;
+    assert_eq!(recording().await?["allowed"], false, "there is nobody to be recorded");
+    play.provider.start().await?;
+    assert_eq!(recording().await?["granted"], Value::Null, "a word is on one call");
+    invariants::hold(&stage, &play.appointment).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_new_word_is_one_row_and_one_audit_entry_and_the_same_word_is_none() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    play.provider.start().await?;
+    let both = json!({ "recording": true, "transcription": true });
+    let mut words = JoinSet::new();
+    for _ in 0..8 {
+        let (patient, both) = (play.patient.clone(), both.clone());
+        words.spawn(async move { consent(&patient, both).await });
+    }
+    while let Some(answer) = words.join_next().await {
+        assert_eq!(answer??.brief(), "200");
+    }
+    assert_eq!(rows(&stage).await?, "recording true, transcription true");
+    consent(&play.patient, json!({ "transcription": false })).await?;
+    consent(&play.patient, json!({ "transcription": false })).await?;
+    let entries = outbox::chain(&stage, &format!("APPT#{}", play.appointment)).await?;
+    let told: Vec<_> = entries[1..]
+        .iter()
+        .map(|it| [&it["event"], &it["kind"], &it["actor"], &it["role"]].map(Value::to_string).join(" "))
+        .collect();
+    let of = |event: &str, kind: &str| format!("\"{event}\" \"{kind}\" \"{}\" \"patient\"", play.patient.id);
+    assert_eq!(
+        told,
+        [
+            of("consent.given", "recording"),
+            of("consent.given", "transcription"),
+            of("consent.revoked", "transcription")
+        ]
+    );
+    invariants::hold(&stage, &play.appointment).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_consents_for_another() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    play.provider.start().await?;
+    assert_eq!(consent(&play.stranger, json!({ "recording": true })).await?.brief(), "403 NOT_A_MEMBER");
+    let pretend = json!({ "recording": true, "userId": play.patient.id });
+    assert_eq!(consent(&play.provider, pretend).await?.brief(), "200");
+    assert_eq!(play.patient.status().await?.body["consent"]["recording"]["granted"], Value::Null);
+    let nothing = consent(&play.patient, json!({})).await?;
+    assert_eq!((nothing.status, nothing.text("field").as_str()), (422, "recording"));
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! Statements that meet at a lock: one waits, with a snapshot from before what the other does.
+
+use local::testing::{Outcome, Stage};
+use serde_json::{Value, json};
+
+use crate::database::{column, connect};
+
+/// Lets a request begin while another holds the session with a change that is not committed yet; then that commits. The
+/// request's answer comes back.
+async fn meanwhile(
+    stage: &Stage,
+    change: &str,
+    request: impl Future<Output = Outcome<local::testing::Answer>> + Send + 'static,
+) -> Outcome<local::testing::Answer> {
+    let database = &stage.parts().database;
+    let url = database.server().url(database.name());
+    let (holder, watcher) = (connect(&url).await?, connect(&url).await?);
+    holder.batch_execute(&format!("BEGIN; {change}")).await?;
+    let waiting = tokio::spawn(request);
+    let locked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while column(&watcher, locked).await? != ["1"] {
+        assert!(!waiting.is_finished(), "it did not wait");
+    }
+    holder.batch_execute("COMMIT").await?;
+    waiting.await?
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_that_waits_for_a_join_takes_the_token_that_the_join_stored() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    let session = play.provider.start().await?.text("sessionId");
+    let id = &play.patient.id;
+    let join = format!(
+        "UPDATE video_call_sessions SET updated_at = updated_at WHERE id = '{session}';
+         INSERT INTO video_call_participants (session_id, user_id, role, status, joined_at, admitted_at)
+         VALUES ('{session}', '{id}', 'patient', 'joined', now(), now());
+         INSERT INTO medzen.video_call_attendee_tokens (session_id, user_id, attendee_id, attendee)
+         VALUES ('{session}', '{id}', '7d9f1c5e-0000-4000-8000-00000000a77e', '{{}}')"
+    );
+    let (provider, path) = (play.provider.clone(), format!("/appointments/{{a}}/call/attendees/{id}"));
+    let removal = async move { provider.ask("DELETE", &path, &Value::Null).await };
+    assert_eq!(meanwhile(&stage, &join, removal).await?.brief(), "200");
+    let left = stage.sql("SELECT count(*) FROM medzen.video_call_attendee_tokens").await?;
+    assert_eq!(left, "1", "the provider's alone");
+    assert_eq!(play.patient.status().await?.body["me"]["status"], "removed");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn capabilities_that_wait_for_a_join_are_told_of_the_attendee_that_the_join_stored() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    let started = play.provider.start().await?;
+    let session = started.text("sessionId");
+    let id = &play.patient.id;
+    let join = format!(
+        "UPDATE video_call_sessions SET updated_at = updated_at WHERE id = '{session}';
+         INSERT INTO video_call_participants (session_id, user_id, role, status, joined_at, admitted_at)
+         VALUES ('{session}', '{id}', 'patient', 'joined', now(), now());
+         INSERT INTO medzen.video_call_attendee_tokens (session_id, user_id, attendee_id, attendee)
+         VALUES ('{session}', '{id}', '7d9f1c5e-0000-4000-8000-00000000a77e', '{{}}')"
+    );
+    let (provider, path) = (play.provider.clone(), format!("/appointments/{{a}}/call/attendees/{id}"));
+    let watch = stage.watch();
+    let mute = json!({ "capabilities": { "audio": "Receive" } });
+    let change = async move { provider.ask("PATCH", &path, &mute).await };
+    let changed = meanwhile(&stage, &join, change).await?;
+    assert_eq!(changed.brief(), "200", "{:?}", changed.body);
+    assert_eq!(watch.count("UpdateAttendeeCapabilities"), 1, "{:?}", watch.operations());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_of_consent_that_waits_for_the_same_word_is_none() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    let session = play.provider.start().await?.text("sessionId");
+    let id = &play.patient.id;
+    let word = format!(
+        "UPDATE video_call_sessions SET updated_at = updated_at WHERE id = '{session}';
+         INSERT INTO video_call_consents (session_id, number, user_id, kind, granted, given_at)
+         VALUES ('{session}', 1, '{id}', 'recording', true, now())"
+    );
+    let patient = play.patient.clone();
+    let same = async move {
+        patient.ask("PUT", "/appointments/{a}/call/consent", &json!({ "recording": true })).await
+    };
+    let answer = meanwhile(&stage, &word, same).await?;
+    assert_eq!(answer.brief(), "200", "{:?}", answer.body);
+    assert_eq!(stage.sql("SELECT count(*) FROM video_call_consents").await?, "1");
+    Ok(())
+}
