@@ -1,6 +1,6 @@
 //! Capabilities: what someone may send and receive, at Chime as it is stored.
 
-use local::faults::Kind;
+use local::faults::{Fault, Kind};
 use local::testing::{Caller, Outcome, Play, Stage};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -207,6 +207,38 @@ async fn of_changes_at_once_chime_has_what_is_stored() -> Outcome {
     assert_eq!(at_chime(&stage, &play.patient), [stored(&stage, &play.patient).await?]);
     assert_eq!(owed_and_tokens(&stage, &play.patient).await?, "0 1");
     invariants::hold(&stage, &play.appointment).await
+}
+
+/// The first change reaches Chime after the second has, with what was stored before that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_chime_hears_of_late_does_not_undo_a_later_one() -> Outcome {
+    let (stage, play) = both_in().await?;
+    stage.parts().faults.add(Fault {
+        service: "chime".to_owned(),
+        operation: Some("UpdateAttendeeCapabilities".to_owned()),
+        function: None,
+        kind: Kind::Latency,
+        nth: None,
+        ms: Some(1500),
+        times: Some(1),
+    });
+    let watch = stage.watch();
+    let late = tokio::spawn({
+        let play = play.clone();
+        async move {
+            change(&play.provider, &play.patient, json!({ "capabilities": { "audio": "Receive" } })).await
+        }
+    });
+    let muted = capabilities(MUTED);
+    while stored(&stage, &play.patient).await? != muted {
+        assert!(!late.is_finished(), "{:?}", watch.operations());
+    }
+    let quick = json!({ "capabilities": { "video": "Receive" } });
+    assert_eq!(change(&play.provider, &play.patient, quick).await?.brief(), "200");
+    assert_eq!(late.await??.brief(), "200");
+    assert_eq!(at_chime(&stage, &play.patient), [capabilities(["Receive", "Receive", "SendReceive"])]);
+    assert_eq!(owed_and_tokens(&stage, &play.patient).await?, "0 1");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
