@@ -7,6 +7,7 @@
 mod condition;
 mod pattern;
 mod reference;
+mod resource;
 mod usage;
 
 #[cfg(test)]
@@ -19,6 +20,7 @@ use crate::plan::{Plan, Statement};
 use condition::Condition;
 use pattern::{matches, matches_ignoring_case};
 use reference::Reference;
+pub(crate) use resource::{ResourcePolicy, Who};
 pub use usage::Usage;
 
 /// What is decided about a call.

@@ -19,6 +19,7 @@ pub mod listen;
 pub mod pgproxy;
 pub mod plan;
 pub mod postgres;
+pub mod s3;
 pub mod schedules;
 pub mod secrets;
 pub mod template;

@@ -1,9 +1,15 @@
 //! What the templates ask for, resolved: the one description from which the local cloud is set up.
 
+mod cdn;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
+
+pub use cdn::{
+    Behavior, Bucket, CorsHeaders, Distribution, Origin, OriginKind, Principals, ResourceStatement, ResponseHeaders, SetHeader,
+};
 
 /// All stacks, resolved.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +26,12 @@ pub struct Plan {
     pub schedules: Vec<Schedule>,
     /// `DynamoDB` tables.
     pub tables: Vec<Table>,
+    /// S3 buckets.
+    pub buckets: Vec<Bucket>,
+    /// `CloudFront` distributions.
+    pub distributions: Vec<Distribution>,
+    /// Parameters of the top stacks by name, defaults filled in; lists with commas.
+    pub parameters: BTreeMap<String, String>,
     /// Outputs of the top stacks, by name.
     pub outputs: BTreeMap<String, String>,
     /// Properties that are accepted and change nothing here.

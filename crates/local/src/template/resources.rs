@@ -1,13 +1,18 @@
 //! The resource types that are known: for each a table of its properties, the ids that AWS would give it, and what
 //! the plan has of it.
 
+mod cloudfront;
+mod delivery;
 mod dynamodb;
 mod events;
 mod http_api;
 mod kms;
 mod lambda;
 mod monitoring;
+mod policy;
+mod response_headers;
 mod role;
+mod s3;
 
 use std::collections::BTreeSet;
 
@@ -53,14 +58,18 @@ const fn without_effect(path: &'static str, reason: &'static str) -> Property {
 const TAGS: Property = without_effect("Tags", "tags are for bills and searches");
 const DESCRIPTION: Property = without_effect("Description", "it is for people");
 
-const TYPES: [&[ResourceType]; 8] = [
+const TYPES: [&[ResourceType]; 12] = [
+    cloudfront::TYPES,
+    delivery::TYPES,
     dynamodb::TYPES,
     events::TYPES,
     http_api::TYPES,
     kms::TYPES,
     lambda::TYPES,
     monitoring::TYPES,
+    response_headers::TYPES,
     role::TYPES,
+    s3::TYPES,
     &[ResourceType {
         name: STACK,
         properties: &[
@@ -93,6 +102,8 @@ pub(super) fn read(made: &[Made], plan: &mut Plan) -> Result<(), TemplateError> 
     plan.http_apis = http_api::read(made)?;
     plan.schedules = events::read(made)?;
     plan.tables = dynamodb::read(made)?;
+    plan.buckets = s3::read(made)?;
+    plan.distributions = cloudfront::read(made)?;
     Ok(())
 }
 

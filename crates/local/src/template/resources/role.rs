@@ -61,7 +61,8 @@ pub(super) fn statements(made: &[Made], function: &Fields) -> Result<Vec<Stateme
     Ok(read)
 }
 
-fn policy_statements(document: &Fields) -> Result<Vec<Fields>, TemplateError> {
+/// The statements of a policy document.
+pub(super) fn policy_statements(document: &Fields) -> Result<Vec<Fields>, TemplateError> {
     document.only_keys(&["Version", "Statement"])?;
     document.only("Version", "2012-10-17")?;
     match document.map.get("Statement") {
@@ -71,7 +72,8 @@ fn policy_statements(document: &Fields) -> Result<Vec<Fields>, TemplateError> {
     }
 }
 
-fn statement(fields: &Fields) -> Result<Statement, TemplateError> {
+/// One statement of a role's policy: without a principal, for that is the role.
+pub(super) fn statement(fields: &Fields) -> Result<Statement, TemplateError> {
     fields.only_keys(&["Sid", "Effect", "Action", "Resource", "Condition"])?;
     let effect = fields.required("Effect")?;
     if effect != "Allow" && effect != "Deny" {

@@ -1,0 +1,33 @@
+//! Policies that a resource has itself, which say whom they are about.
+
+use super::super::error::TemplateError;
+use super::super::fields::Fields;
+use super::role;
+use crate::plan::{Principals, ResourceStatement};
+
+/// The statements of a resource's policy document.
+pub(super) fn statements(document: &Fields) -> Result<Vec<ResourceStatement>, TemplateError> {
+    role::policy_statements(document)?.into_iter().map(statement).collect()
+}
+
+fn statement(mut fields: Fields) -> Result<ResourceStatement, TemplateError> {
+    let principals = principals(&fields)?;
+    fields.map.remove("Principal");
+    Ok(ResourceStatement { principals, statement: role::statement(&fields)? })
+}
+
+fn principals(fields: &Fields) -> Result<Principals, TemplateError> {
+    if fields.map.get("Principal").is_some_and(|it| it == "*") {
+        return Ok(Principals::Anyone);
+    }
+    let named = fields.required_fields("Principal")?;
+    named.only_keys(&["AWS", "Service"])?;
+    match (named.map.contains_key("AWS"), named.map.contains_key("Service")) {
+        (false, true) => Ok(Principals::Services(named.one_or_more("Service")?)),
+        (true, false) => match &named.one_or_more("AWS")?[..] {
+            [one] if one == "*" => Ok(Principals::Anyone),
+            accounts => Ok(Principals::Accounts(accounts.to_vec())),
+        },
+        _ => Err(fields.shape("Principal", "either Service or AWS")),
+    }
+}
