@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use crate::calls::CallLog;
 use crate::chime::{self, Chime};
 use crate::clock::Clock;
+use crate::cloudfront::CloudFront;
 use crate::database::{self, Database, DatabaseSecret};
 use crate::door;
 use crate::dynamodb::{self, DynamoDb};
@@ -19,12 +20,14 @@ use crate::faults::Faults;
 use crate::front::{self, Authorize, Front};
 use crate::gateway::{Gateway, InvalidRouteKey};
 use crate::iam::{Iam, IamError};
-use crate::identity::Identities;
+use crate::identity::{Identities, OPERATOR};
 use crate::lambda::{self, Lambda};
 use crate::listen::{self, Listening};
+use crate::page::{self, PageError};
 use crate::pgproxy::{Certificate, CertificateError, Proxy};
 use crate::plan::Plan;
 use crate::postgres::{self, Server};
+use crate::s3::{S3, Surroundings};
 use crate::schedules::Schedules;
 use crate::secrets::Secrets;
 use crate::template::{self, TemplateError};
@@ -43,6 +46,8 @@ pub struct Ports {
     pub invoke: u16,
     /// The proxy through which functions reach PostgreSQL.
     pub postgres: u16,
+    /// The call page's distribution.
+    pub page: u16,
 }
 
 /// How to run.
@@ -64,6 +69,8 @@ pub struct Options {
     pub echo: bool,
     /// The limits of the Chime engine.
     pub chime: chime::Options,
+    /// Where the call page was built; without one its bucket is empty.
+    pub page: Option<PathBuf>,
     /// Parameters of the templates, laid over those of `infra/params/local.json`.
     pub parameters: BTreeMap<String, String>,
 }
@@ -112,6 +119,12 @@ pub enum StartError {
     /// The issuer has no key.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The call page is not as its manifest says.
+    #[error(transparent)]
+    Page(#[from] PageError),
+    /// The templates describe no distribution for the page, or more than one.
+    #[error("the templates must describe one distribution; they describe {0}")]
+    Distributions(usize),
     /// A route's key cannot be read.
     #[error(transparent)]
     Route(#[from] InvalidRouteKey),
@@ -136,6 +149,12 @@ pub struct Parts {
     pub chime: Chime,
     /// The tables.
     pub dynamodb: DynamoDb,
+    /// The buckets.
+    pub s3: S3,
+    /// Who may sign.
+    pub identities: Identities,
+    /// `http://127.0.0.1:8081`, the call page's distribution.
+    pub page_url: String,
     /// The secrets.
     pub secrets: Secrets,
     /// The functions.
@@ -173,6 +192,7 @@ pub struct Cloud {
     aws: std::net::SocketAddr,
     api: Listening,
     invoke: Listening,
+    page: Listening,
     front: JoinHandle<()>,
 }
 
@@ -189,7 +209,9 @@ impl Cloud {
     /// # Errors
     /// When the templates ask for what the local cloud does not know, a port is taken, or PostgreSQL does not start.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let params = params(&options)?;
+        let port = options.ports.aws;
+        let (listener, aws) = bind("AWS endpoint", port).await?;
+        let params = params(&options, aws)?;
         let plan = template::deploy(&options.workspace.join("infra"), &params, REGION)?;
         let iam = Arc::new(Iam::new(&plan)?);
         let clock = Clock::default();
@@ -226,17 +248,6 @@ impl Cloud {
         );
         let dynamodb = DynamoDb::start(&clock, &plan.tables).await?;
 
-        let port = options.ports.aws;
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|source| StartError::Listen {
-            what: "AWS endpoint",
-            port,
-            source,
-        })?;
-        let aws = listener.local_addr().map_err(|source| StartError::Listen {
-            what: "AWS endpoint",
-            port,
-            source,
-        })?;
         let mut settings =
             lambda::Settings::new(options.binaries.clone(), identities.clone(), format!("http://{aws}"));
         settings.echo = options.echo;
@@ -256,6 +267,29 @@ impl Cloud {
         let invoke = listen::serve(port, invoke::router(lambda.clone()))
             .await
             .map_err(|source| StartError::Listen { what: "Invoke API", port, source })?;
+        let authorize = authorize(Arc::clone(&iam));
+        let around = Surroundings {
+            identities: identities.clone(),
+            calls: calls.clone(),
+            faults: faults.clone(),
+            authorize: Arc::clone(&authorize),
+            clock: clock.clone(),
+        };
+        let s3 = S3::new(&plan.buckets, around)?;
+        if let Some(directory) = &options.page {
+            page::put(directory, &plan, &s3)?;
+        }
+        let [distribution] = plan.distributions.as_slice() else {
+            return Err(StartError::Distributions(plan.distributions.len()));
+        };
+        let api_url = format!("http://{}", api.address());
+        let edge = CloudFront::new(distribution.clone(), s3.clone(), api_url, clock.clone());
+        let port = options.ports.page;
+        let page = listen::serve(port, edge.router()).await.map_err(|source| StartError::Listen {
+            what: "call page",
+            port,
+            source,
+        })?;
         let schedules = Schedules::start(&plan, lambda.clone(), clock.clone(), options.auto_schedules);
         let audience = params.get("JwtAudience").cloned().unwrap_or_default();
         let world =
@@ -263,12 +297,13 @@ impl Cloud {
 
         let front = Front {
             account: plan.account.clone(),
-            identities,
+            identities: identities.clone(),
             calls: calls.clone(),
             faults: faults.clone(),
-            authorize: authorize(Arc::clone(&iam)),
+            authorize,
             chime: chime.clone(),
             dynamodb: dynamodb.clone(),
+            s3: s3.clone(),
             secrets: secrets.clone(),
         };
         let parts = Arc::new(Parts {
@@ -279,6 +314,9 @@ impl Cloud {
             iam,
             chime,
             dynamodb,
+            s3,
+            identities,
+            page_url: format!("http://{}", page.address()),
             secrets,
             lambda,
             schedules,
@@ -290,7 +328,7 @@ impl Cloud {
             bus,
         });
         let front = tokio::spawn(front::serve(listener, Arc::new(front), door::router(Arc::clone(&parts))));
-        Ok(Self { parts, aws, api, invoke, front })
+        Ok(Self { parts, aws, api, invoke, page, front })
     }
 
     /// What it is made of.
@@ -309,6 +347,12 @@ impl Cloud {
     #[must_use]
     pub fn api_url(&self) -> String {
         format!("http://{}", self.api.address())
+    }
+
+    /// `http://127.0.0.1:8081`, the call page's distribution.
+    #[must_use]
+    pub fn page_url(&self) -> String {
+        format!("http://{}", self.page.address())
     }
 
     /// `http://127.0.0.1:9000`, the Invoke API.
@@ -356,17 +400,29 @@ impl Cloud {
 /// The region everything is deployed in.
 pub const REGION: &str = "us-east-1";
 
-fn params(options: &Options) -> Result<BTreeMap<String, String>, StartError> {
+async fn bind(what: &'static str, port: u16) -> Result<(TcpListener, std::net::SocketAddr), StartError> {
+    let refused = |source| StartError::Listen { what, port, source };
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok((listener, address))
+}
+
+fn params(options: &Options, aws: std::net::SocketAddr) -> Result<BTreeMap<String, String>, StartError> {
     let path = options.workspace.join("infra/params/local.json");
     let text = std::fs::read_to_string(path).map_err(StartError::Parameters)?;
     let mut params: BTreeMap<String, String> =
         serde_json::from_str(&text).map_err(|error| StartError::Parameters(error.into()))?;
+    // The door plays the app that embeds the page, on whatever port it listens.
+    params.insert("EmbeddingOrigins".to_owned(), format!("http://{aws}"));
     params.extend(options.parameters.clone());
     Ok(params)
 }
 
 fn authorize(iam: Arc<Iam>) -> Authorize {
     Arc::new(move |caller, action, resource, context| {
+        if caller.function == OPERATOR {
+            return action.starts_with("s3:");
+        }
         let context: Vec<(&str, &str)> =
             context.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         iam.check(&caller.function, action, resource, &context).is_allowed()

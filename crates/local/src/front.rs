@@ -34,6 +34,7 @@ use crate::chime::Chime;
 use crate::dynamodb::DynamoDb;
 use crate::faults::{Faults, Kind};
 use crate::identity::{Caller, Identities};
+use crate::s3::S3;
 use crate::secrets::Secrets;
 
 /// `DynamoDB`'s limit is the greatest of the services here.
@@ -62,6 +63,8 @@ pub struct Front {
     pub chime: Chime,
     /// Credential scope `dynamodb`.
     pub dynamodb: DynamoDb,
+    /// Credential scope `s3`.
+    pub s3: S3,
     /// Credential scope `secretsmanager`.
     pub secrets: Secrets,
 }
@@ -103,6 +106,12 @@ async fn connection(stream: TcpStream, front: Arc<Front>, local: Router) {
                     .call(request)
                     .await
                     .map_err(|never: Infallible| match never {});
+            }
+            // S3 has a protocol of its own, presigned links among it, and bodies of any size.
+            if S3::is_meant(&request) {
+                let carried_out = tokio::spawn(async move { front.s3.answer(request).await }).await;
+                let answer = carried_out.map_err(|_| Unanswered)?.map_err(|_| Unanswered)?;
+                return Ok(answer.map(Body::new));
             }
             // In a task of its own, because a call that arrived takes effect also when its client gives up.
             match tokio::spawn(front.take(request)).await {

@@ -223,6 +223,11 @@ fn behavior(
             return Err(fields.unsupported("FunctionAssociations", &count, "one is known here"));
         }
     };
+    if function.is_some() && forwards_viewer {
+        // The function might change what is forwarded; only its path is looked at here.
+        let wanted = "a function before an origin request policy is not known";
+        return Err(fields.unsupported("FunctionAssociations", "viewer-request", wanted));
+    }
     Ok(Behavior { pattern, origin, methods, forwards_viewer, function, headers })
 }
 
