@@ -96,7 +96,8 @@ impl Edge {
         let found = behaviors.iter().find(|it| pattern::matches(&it.pattern, parts.uri.path()));
         let Some(behavior) = found else { return own(StatusCode::NOT_FOUND, "Error", "No behavior.") };
         if !behavior.methods.iter().any(|it| it == parts.method.as_str()) {
-            let message = "This distribution is not configured to allow the HTTP request method that was used.";
+            let message =
+                "This distribution is not configured to allow the HTTP request method that was used.";
             return own(StatusCode::FORBIDDEN, "Error", message);
         }
         let Ok(body) = Limited::new(body, GREATEST_BODY).collect().await else {
@@ -112,12 +113,18 @@ impl Edge {
             match function::run(code.clone(), event).await {
                 Ok(Verdict::Go(uri)) => match uri.parse() {
                     Ok(uri) => parts.uri = uri,
-                    Err(_) => return own(StatusCode::SERVICE_UNAVAILABLE, "FunctionGeneratedResponse", "No URI."),
+                    Err(_) => {
+                        return own(StatusCode::SERVICE_UNAVAILABLE, "FunctionGeneratedResponse", "No URI.");
+                    }
                 },
                 Ok(Verdict::Answer(answer)) => return cached(answer, "FunctionGeneratedResponse"),
                 Err(error) => {
                     tracing::warn!(%error, "a function of the distribution failed");
-                    return own(StatusCode::SERVICE_UNAVAILABLE, "FunctionExecutionError", "The function failed.");
+                    return own(
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        "FunctionExecutionError",
+                        "The function failed.",
+                    );
                 }
             }
         }
@@ -136,7 +143,13 @@ impl Edge {
         cached(response, if failed { "Error" } else { "Miss" })
     }
 
-    async fn ask(&self, behavior: &Behavior, parts: &Parts, body: Bytes, peer: SocketAddr) -> Response<Bytes> {
+    async fn ask(
+        &self,
+        behavior: &Behavior,
+        parts: &Parts,
+        body: Bytes,
+        peer: SocketAddr,
+    ) -> Response<Bytes> {
         let origin = self.distribution.origins.iter().find(|it| it.id == behavior.origin);
         match origin.map(|it| &it.kind) {
             Some(OriginKind::Bucket { name, signed }) => {
@@ -173,15 +186,24 @@ impl Edge {
         let mut request = http::Request::builder().method(&parts.method).uri(format!("{}{path}", self.api));
         if let Some(headers) = request.headers_mut() {
             for (name, value) in &parts.headers {
-                let of_the_hop = OF_THE_CONNECTION.contains(name) || name == header::HOST || name == header::CONTENT_LENGTH;
+                let of_the_hop = OF_THE_CONNECTION.contains(name)
+                    || name == header::HOST
+                    || name == header::CONTENT_LENGTH;
                 if !of_the_hop && (behavior.forwards_viewer || ALWAYS.contains(name)) {
                     headers.append(name, value.clone());
                 }
             }
             let before = parts.headers.get("x-forwarded-for").and_then(|it| it.to_str().ok());
-            let before = before.filter(|_| behavior.forwards_viewer).map(|it| format!("{it}, ")).unwrap_or_default();
-            headers.insert("x-forwarded-for", HeaderValue::try_from(format!("{before}{}", peer.ip().to_canonical()))?);
-            headers.insert(header::VIA, HeaderValue::try_from(format!("1.1 {} (CloudFront)", self.distribution.domain))?);
+            let before =
+                before.filter(|_| behavior.forwards_viewer).map(|it| format!("{it}, ")).unwrap_or_default();
+            headers.insert(
+                "x-forwarded-for",
+                HeaderValue::try_from(format!("{before}{}", peer.ip().to_canonical()))?,
+            );
+            headers.insert(
+                header::VIA,
+                HeaderValue::try_from(format!("1.1 {} (CloudFront)", self.distribution.domain))?,
+            );
         }
         let (mut head, body) = self.http.request(request.body(Full::new(body))?).await?.into_parts();
         for name in OF_THE_CONNECTION {

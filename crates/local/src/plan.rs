@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use cdn::{
-    Behavior, Bucket, CorsHeaders, Distribution, Origin, OriginKind, Principals, ResourceStatement, ResponseHeaders, SetHeader,
+    Behavior, Bucket, CorsHeaders, Distribution, Origin, OriginKind, Principals, ResourceStatement,
+    ResponseHeaders, SetHeader,
 };
 
 /// All stacks, resolved.

@@ -68,7 +68,8 @@ impl Stage {
     /// # Errors
     /// When it does not start.
     pub async fn on(host: Host) -> Outcome<Self> {
-        Self::set(chime::Options { rate: None, ..chime::Options::default() }, host, BTreeMap::new(), None).await
+        Self::set(chime::Options { rate: None, ..chime::Options::default() }, host, BTreeMap::new(), None)
+            .await
     }
 
     /// A cloud whose templates get other parameters than those of `infra/params/local.json`.

@@ -107,7 +107,8 @@ fn execute(code: &str, event: &str) -> Result<String, Error> {
     context.with(|ctx| {
         let thrown = |error: rquickjs::CaughtError<'_>| Error::Code(error.to_string());
         ctx.eval::<(), _>(code).catch(&ctx).map_err(thrown)?;
-        let call = "async function run(event) { return JSON.stringify(await handler(JSON.parse(event))); } run";
+        let call =
+            "async function run(event) { return JSON.stringify(await handler(JSON.parse(event))); } run";
         let call: Function<'_> = ctx.eval(call).catch(&ctx).map_err(thrown)?;
         let promise: Promise<'_> = call.call((event,)).catch(&ctx).map_err(thrown)?;
         promise.finish::<String>().catch(&ctx).map_err(thrown)
@@ -151,7 +152,8 @@ fn read(answer: &str) -> Result<Verdict, Error> {
     for (name, value) in answered.headers {
         // CloudFront takes lower case only.
         let name = HeaderName::from_lowercase(name.as_bytes()).map_err(|_| Error::Response)?;
-        let value = value["value"].as_str().and_then(|it| HeaderValue::try_from(it).ok()).ok_or(Error::Response)?;
+        let value =
+            value["value"].as_str().and_then(|it| HeaderValue::try_from(it).ok()).ok_or(Error::Response)?;
         response.headers_mut().insert(name, value);
     }
     Ok(Verdict::Answer(response))
@@ -181,7 +183,10 @@ mod tests {
         let code = "function handler() { return { statusCode: 404, statusDescription: 'no', \
                     headers: { 'x-a': { value: 'b' } }, body: { encoding: 'base64', data: 'aGk=' } }; }";
         let Ok(Verdict::Answer(answer)) = ran(code).await else { unreachable!("an answer") };
-        assert_eq!((answer.status().as_u16(), &answer.headers()["x-a"]), (404, &HeaderValue::from_static("b")));
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["x-a"]),
+            (404, &HeaderValue::from_static("b"))
+        );
         assert_eq!(answer.body(), "hi");
     }
 

@@ -24,7 +24,8 @@ pub(super) fn apply(policy: &ResponseHeaders, origin: Option<&HeaderValue>, head
 }
 
 fn apply_cors(cors: &CorsHeaders, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
-    let listed = |origin: &&HeaderValue| cors.origins.iter().any(|it| it == "*" || it.as_bytes() == origin.as_bytes());
+    let listed =
+        |origin: &&HeaderValue| cors.origins.iter().any(|it| it == "*" || it.as_bytes() == origin.as_bytes());
     let Some(origin) = origin.filter(listed) else { return };
     if headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) && !cors.overrides {
         return;

@@ -16,7 +16,8 @@ pub(super) async fn page(State(parts): State<Arc<Parts>>, Path(role): Path<Strin
     if !ROLES.contains(&role.as_str()) {
         return (StatusCode::NOT_FOUND, "provider, patient, stranger or auditor\n").into_response();
     }
-    Html(include_str!("app.html").replace("{{page}}", &parts.page_url).replace("{{role}}", &role)).into_response()
+    Html(include_str!("app.html").replace("{{page}}", &parts.page_url).replace("{{role}}", &role))
+        .into_response()
 }
 
 /// `GET /_local/app.js`.

@@ -68,7 +68,9 @@ impl Rule {
     fn applies(&self, who: &Who<'_>, action: &str, resource: &str, context: &[(&str, &str)]) -> bool {
         let meant = match (&self.principals, who) {
             (Principals::Anyone, _) => true,
-            (Principals::Services(services), Who::Service(service)) => services.iter().any(|it| it == service),
+            (Principals::Services(services), Who::Service(service)) => {
+                services.iter().any(|it| it == service)
+            }
             (Principals::Accounts(accounts), Who::Account(account)) => {
                 accounts.iter().any(|it| it == account || it.ends_with(&format!("::{account}:root")))
             }

@@ -117,7 +117,8 @@ impl Gate {
         let key = key.ok_or_else(|| s3_error!(AccessDenied, "Access Denied"))?;
         let known = self.0.around.identities.by_access_key(&key);
         let (credentials, caller) = known.ok_or_else(|| s3_error!(InvalidAccessKeyId))?;
-        let token = cx.headers().get("x-amz-security-token").and_then(|it| it.to_str().ok().map(str::to_owned));
+        let token =
+            cx.headers().get("x-amz-security-token").and_then(|it| it.to_str().ok().map(str::to_owned));
         let token = token.or_else(|| query(cx.uri(), "X-Amz-Security-Token"));
         if token.as_deref() != Some(&credentials.session_token) {
             return Err(s3_error!(InvalidToken, "The provided token is malformed or otherwise invalid."));
@@ -141,7 +142,9 @@ impl S3Access for Gate {
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
         let operation = cx.s3_op().name().to_owned();
         let needs = needs(&operation, cx.s3_path(), cx.headers(), cx.uri());
-        if let Some(distribution @ Principal::Distribution(_)) = cx.extensions_mut().get::<Principal>().cloned() {
+        if let Some(distribution @ Principal::Distribution(_)) =
+            cx.extensions_mut().get::<Principal>().cloned()
+        {
             return match self.refused(&distribution, &needs) {
                 None => Ok(()),
                 Some(_) => Err(s3_error!(AccessDenied, "Access Denied")),

@@ -8,7 +8,8 @@ use s3s::dto::{
     CommonPrefix, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteObjectInput,
     DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag, ETagCondition,
     GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput,
-    ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput, Range, StreamingBlob, Timestamp,
+    ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput, Range, StreamingBlob,
+    Timestamp,
 };
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
@@ -69,14 +70,18 @@ impl Operations {
         Self { store, gate }
     }
 
-    fn find<T>(&self, request: &S3Request<T>, bucket: &str, key: &str, version: Option<&str>) -> S3Result<Arc<Object>> {
+    fn find<T>(
+        &self,
+        request: &S3Request<T>,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+    ) -> S3Result<Arc<Object>> {
         if !self.store.has(bucket) {
             return Err(s3_error!(NoSuchBucket));
         }
         let found = self.store.get(bucket, key, version);
-        found.ok_or_else(|| {
-            gate::missing(self.gate.may_list(request.extensions.get::<Principal>(), bucket))
-        })
+        found.ok_or_else(|| gate::missing(self.gate.may_list(request.extensions.get::<Principal>(), bucket)))
     }
 
     /// `If-Match` and `If-None-Match` of what is put.
@@ -127,7 +132,9 @@ fn content_type(object: &Object) -> Option<String> {
 impl S3 for Operations {
     async fn put_object(&self, mut req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let body = match req.input.body.take() {
-            Some(body) => s3s::Body::from(body).collect().await.map_err(|_| s3_error!(IncompleteBody))?.to_bytes(),
+            Some(body) => {
+                s3s::Body::from(body).collect().await.map_err(|_| s3_error!(IncompleteBody))?.to_bytes()
+            }
             None => Bytes::new(),
         };
         self.check_put(&req.input)?;
@@ -175,8 +182,14 @@ impl S3 for Operations {
                 .response_content_disposition
                 .clone()
                 .or_else(|| headers.content_disposition.clone()),
-            content_encoding: input.response_content_encoding.clone().or_else(|| headers.content_encoding.clone()),
-            content_language: input.response_content_language.clone().or_else(|| headers.content_language.clone()),
+            content_encoding: input
+                .response_content_encoding
+                .clone()
+                .or_else(|| headers.content_encoding.clone()),
+            content_language: input
+                .response_content_language
+                .clone()
+                .or_else(|| headers.content_language.clone()),
             content_type: input.response_content_type.clone().or_else(|| content_type(&object)),
             e_tag: etag(&object),
             last_modified: Some(object.modified.into()),
@@ -250,7 +263,10 @@ impl S3 for Operations {
         }))
     }
 
-    async fn delete_object(&self, req: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+    async fn delete_object(
+        &self,
+        req: S3Request<DeleteObjectInput>,
+    ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let input = req.input;
         if !self.store.has(&input.bucket) {
             return Err(s3_error!(NoSuchBucket));
@@ -263,7 +279,10 @@ impl S3 for Operations {
         }))
     }
 
-    async fn delete_objects(&self, req: S3Request<DeleteObjectsInput>) -> S3Result<S3Response<DeleteObjectsOutput>> {
+    async fn delete_objects(
+        &self,
+        req: S3Request<DeleteObjectsInput>,
+    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
         let input = &req.input;
         if !self.store.has(&input.bucket) {
             return Err(s3_error!(NoSuchBucket));
@@ -314,7 +333,8 @@ impl S3 for Operations {
         let all = self.store.list(&input.bucket, &prefix).ok_or_else(|| s3_error!(NoSuchBucket))?;
         let most = input.max_keys.unwrap_or(GREATEST_PAGE).clamp(0, GREATEST_PAGE);
         // A page goes on after the last key of the one before; the token is that key.
-        let after = input.continuation_token.clone().or_else(|| input.start_after.clone()).unwrap_or_default();
+        let after =
+            input.continuation_token.clone().or_else(|| input.start_after.clone()).unwrap_or_default();
         let (mut contents, mut prefixes): (Vec<s3s::dto::Object>, Vec<String>) = (Vec::new(), Vec::new());
         let (mut last, mut truncated) = (String::new(), false);
         for (key, object) in all.into_iter().filter(|(key, _)| *key > after) {
@@ -322,7 +342,10 @@ impl S3 for Operations {
                 let end = key[prefix.len()..].find(delimiter)? + prefix.len() + delimiter.len();
                 Some(key[..end].to_owned())
             });
-            if below.is_some() && (below.as_ref() == prefixes.last() || below.as_ref().is_some_and(|it| after.starts_with(it))) {
+            if below.is_some()
+                && (below.as_ref() == prefixes.last()
+                    || below.as_ref().is_some_and(|it| after.starts_with(it)))
+            {
                 last = key;
                 continue;
             }

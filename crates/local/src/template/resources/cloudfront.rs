@@ -32,7 +32,10 @@ pub(super) const TYPES: &[ResourceType] = &[
             without_effect("DistributionConfig.Aliases", LOOPBACK),
             effect("DistributionConfig.CacheBehaviors.AllowedMethods"),
             effect("DistributionConfig.CacheBehaviors.CachePolicyId"),
-            without_effect("DistributionConfig.CacheBehaviors.Compress", "what is compressed is so in the bucket"),
+            without_effect(
+                "DistributionConfig.CacheBehaviors.Compress",
+                "what is compressed is so in the bucket",
+            ),
             effect("DistributionConfig.CacheBehaviors.FunctionAssociations.EventType"),
             effect("DistributionConfig.CacheBehaviors.FunctionAssociations.FunctionARN"),
             effect("DistributionConfig.CacheBehaviors.OriginRequestPolicyId"),

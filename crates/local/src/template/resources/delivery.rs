@@ -79,10 +79,7 @@ pub(super) const TYPES: &[ResourceType] = &[
     },
     ResourceType {
         name: RECORDS,
-        properties: &[
-            without_effect("HostedZoneId", NO_DOMAIN),
-            without_effect("RecordSets", NO_DOMAIN),
-        ],
+        properties: &[without_effect("HostedZoneId", NO_DOMAIN), without_effect("RecordSets", NO_DOMAIN)],
         identify: |naming, _| Ok(identity(RECORDS, naming.name(), [])),
     },
 ];

@@ -23,12 +23,16 @@ pub(super) const TYPES: &[ResourceType] = &[ResourceType {
         effect("ResponseHeadersPolicyConfig.CustomHeadersConfig.Items.Value"),
         without_effect("ResponseHeadersPolicyConfig.Name", "it is for people"),
         effect("ResponseHeadersPolicyConfig.RemoveHeadersConfig.Items.Header"),
-        effect("ResponseHeadersPolicyConfig.SecurityHeadersConfig.ContentSecurityPolicy.ContentSecurityPolicy"),
+        effect(
+            "ResponseHeadersPolicyConfig.SecurityHeadersConfig.ContentSecurityPolicy.ContentSecurityPolicy",
+        ),
         effect("ResponseHeadersPolicyConfig.SecurityHeadersConfig.ContentSecurityPolicy.Override"),
         effect("ResponseHeadersPolicyConfig.SecurityHeadersConfig.ContentTypeOptions.Override"),
         effect("ResponseHeadersPolicyConfig.SecurityHeadersConfig.ReferrerPolicy.Override"),
         effect("ResponseHeadersPolicyConfig.SecurityHeadersConfig.ReferrerPolicy.ReferrerPolicy"),
-        effect("ResponseHeadersPolicyConfig.SecurityHeadersConfig.StrictTransportSecurity.AccessControlMaxAgeSec"),
+        effect(
+            "ResponseHeadersPolicyConfig.SecurityHeadersConfig.StrictTransportSecurity.AccessControlMaxAgeSec",
+        ),
         effect("ResponseHeadersPolicyConfig.SecurityHeadersConfig.StrictTransportSecurity.IncludeSubdomains"),
         effect("ResponseHeadersPolicyConfig.SecurityHeadersConfig.StrictTransportSecurity.Override"),
     ],
@@ -60,7 +64,8 @@ fn read(config: &Fields) -> Result<ResponseHeaders, TemplateError> {
         add("x-content-type-options", "ContentTypeOptions", &|_| Ok("nosniff".to_owned()))?;
         add("referrer-policy", "ReferrerPolicy", &|it| it.required("ReferrerPolicy"))?;
         add("strict-transport-security", "StrictTransportSecurity", &|it| {
-            let age: u32 = it.number("AccessControlMaxAgeSec")?.ok_or_else(|| it.missing("AccessControlMaxAgeSec"))?;
+            let age: u32 =
+                it.number("AccessControlMaxAgeSec")?.ok_or_else(|| it.missing("AccessControlMaxAgeSec"))?;
             let below = if it.flag("IncludeSubdomains")? == Some(true) { "; includeSubDomains" } else { "" };
             Ok(format!("max-age={age}{below}"))
         })?;

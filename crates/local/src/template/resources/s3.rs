@@ -16,7 +16,9 @@ pub(super) const TYPES: &[ResourceType] = &[
     ResourceType {
         name: BUCKET,
         properties: &[
-            effect("BucketEncryption.ServerSideEncryptionConfiguration.ServerSideEncryptionByDefault.SSEAlgorithm"),
+            effect(
+                "BucketEncryption.ServerSideEncryptionConfiguration.ServerSideEncryptionByDefault.SSEAlgorithm",
+            ),
             without_effect(
                 "BucketEncryption.ServerSideEncryptionConfiguration.ServerSideEncryptionByDefault.KMSMasterKeyID",
                 "nothing is encrypted at rest on one machine",
