@@ -1,5 +1,7 @@
 //! The whole local cloud: every part started from the templates, and stopped together.
 
+mod edge;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
@@ -12,7 +14,6 @@ use tokio::task::JoinHandle;
 use crate::calls::CallLog;
 use crate::chime::{self, Chime};
 use crate::clock::Clock;
-use crate::cloudfront::CloudFront;
 use crate::database::{self, Database, DatabaseSecret};
 use crate::door;
 use crate::dynamodb::{self, DynamoDb};
@@ -23,7 +24,7 @@ use crate::iam::{Iam, IamError};
 use crate::identity::{Identities, OPERATOR};
 use crate::lambda::{self, Lambda};
 use crate::listen::{self, Listening};
-use crate::page::{self, PageError};
+use crate::page::PageError;
 use crate::pgproxy::{Certificate, CertificateError, Proxy};
 use crate::plan::Plan;
 use crate::postgres::{self, Server};
@@ -257,16 +258,8 @@ impl Cloud {
             return Err(StartError::Apis(plan.http_apis.len()));
         };
         let gateway = Gateway::new(&plan, http_api, lambda.clone(), issuer.verifier()?, clock.clone())?;
-        let port = options.ports.api;
-        let api = listen::serve(port, gateway.router()).await.map_err(|source| StartError::Listen {
-            what: "HTTP API",
-            port,
-            source,
-        })?;
-        let port = options.ports.invoke;
-        let invoke = listen::serve(port, invoke::router(lambda.clone()))
-            .await
-            .map_err(|source| StartError::Listen { what: "Invoke API", port, source })?;
+        let api = serve("HTTP API", options.ports.api, gateway.router()).await?;
+        let invoke = serve("Invoke API", options.ports.invoke, invoke::router(lambda.clone())).await?;
         let authorize = authorize(Arc::clone(&iam));
         let around = Surroundings {
             identities: identities.clone(),
@@ -275,21 +268,8 @@ impl Cloud {
             authorize: Arc::clone(&authorize),
             clock: clock.clone(),
         };
-        let s3 = S3::new(&plan.buckets, around)?;
-        if let Some(directory) = &options.page {
-            page::put(directory, &plan, &s3)?;
-        }
-        let [distribution] = plan.distributions.as_slice() else {
-            return Err(StartError::Distributions(plan.distributions.len()));
-        };
         let api_url = format!("http://{}", api.address());
-        let edge = CloudFront::new(distribution.clone(), s3.clone(), api_url, clock.clone());
-        let port = options.ports.page;
-        let page = listen::serve(port, edge.router()).await.map_err(|source| StartError::Listen {
-            what: "call page",
-            port,
-            source,
-        })?;
+        let (s3, page) = edge::serve(&options, &plan, around, api_url).await?;
         let schedules = Schedules::start(&plan, lambda.clone(), clock.clone(), options.auto_schedules);
         let audience = params.get("JwtAudience").cloned().unwrap_or_default();
         let world =
@@ -399,6 +379,10 @@ impl Cloud {
 
 /// The region everything is deployed in.
 pub const REGION: &str = "us-east-1";
+
+async fn serve(what: &'static str, port: u16, router: axum::Router) -> Result<Listening, StartError> {
+    listen::serve(port, router).await.map_err(|source| StartError::Listen { what, port, source })
+}
 
 async fn bind(what: &'static str, port: u16) -> Result<(TcpListener, std::net::SocketAddr), StartError> {
     let refused = |source| StartError::Listen { what, port, source };

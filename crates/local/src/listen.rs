@@ -26,11 +26,7 @@ impl Listening {
 ///
 /// Handlers find the peer in `axum::extract::ConnectInfo<SocketAddr>`.
 pub async fn serve(port: u16, router: Router) -> io::Result<Listening> {
-    serve_on(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?, router).await
-}
-
-/// The same on a port of `127.0.0.1` that is bound already, for whoever has to know it before there is what it serves.
-pub async fn serve_on(v4: TcpListener, router: Router) -> io::Result<Listening> {
+    let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     let address = v4.local_addr()?;
     let mut servers = JoinSet::new();
     // A machine without IPv6 refuses this, and so does a port that someone else holds there: IPv4 is enough for

@@ -115,8 +115,8 @@ fn length(bytes: &Bytes) -> Option<i64> {
     i64::try_from(bytes.len()).ok()
 }
 
-fn etag(object: &Object) -> Option<ETag> {
-    Some(ETag::Strong(object.etag.clone()))
+fn etag(object: &Object) -> ETag {
+    ETag::Strong(object.etag.clone())
 }
 
 fn metadata(object: &Object) -> Option<s3s::dto::Metadata> {
@@ -124,8 +124,8 @@ fn metadata(object: &Object) -> Option<s3s::dto::Metadata> {
     (!all.is_empty()).then(|| all.iter().map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
-fn content_type(object: &Object) -> Option<String> {
-    Some(object.headers.content_type.clone().unwrap_or_else(|| "binary/octet-stream".to_owned()))
+fn content_type(object: &Object) -> String {
+    object.headers.content_type.clone().unwrap_or_else(|| "binary/octet-stream".to_owned())
 }
 
 #[async_trait::async_trait]
@@ -152,7 +152,7 @@ impl S3 for Operations {
         let object = self.store.put(&input.bucket, &input.key, body, headers);
         let object = object.ok_or_else(|| s3_error!(NoSuchBucket))?;
         Ok(S3Response::new(PutObjectOutput {
-            e_tag: etag(&object),
+            e_tag: Some(etag(&object)),
             server_side_encryption: object.headers.encryption.clone().map(Into::into),
             ssekms_key_id: object.headers.encryption_key.clone(),
             version_id: Some(object.version.clone()),
@@ -190,8 +190,8 @@ impl S3 for Operations {
                 .response_content_language
                 .clone()
                 .or_else(|| headers.content_language.clone()),
-            content_type: input.response_content_type.clone().or_else(|| content_type(&object)),
-            e_tag: etag(&object),
+            content_type: input.response_content_type.clone().or_else(|| Some(content_type(&object))),
+            e_tag: Some(etag(&object)),
             last_modified: Some(object.modified.into()),
             metadata: metadata(&object),
             server_side_encryption: headers.encryption.clone().map(Into::into),
@@ -218,8 +218,8 @@ impl S3 for Operations {
             content_disposition: headers.content_disposition.clone(),
             content_encoding: headers.content_encoding.clone(),
             content_language: headers.content_language.clone(),
-            content_type: content_type(&object),
-            e_tag: etag(&object),
+            content_type: Some(content_type(&object)),
+            e_tag: Some(etag(&object)),
             last_modified: Some(object.modified.into()),
             metadata: metadata(&object),
             server_side_encryption: headers.encryption.clone().map(Into::into),
@@ -252,7 +252,7 @@ impl S3 for Operations {
         let object = self.store.put(&input.bucket, &input.key, source.bytes.clone(), headers);
         let object = object.ok_or_else(|| s3_error!(NoSuchBucket))?;
         let result = CopyObjectResult {
-            e_tag: etag(&object),
+            e_tag: Some(etag(&object)),
             last_modified: Some(object.modified.into()),
             ..CopyObjectResult::default()
         };
@@ -356,7 +356,7 @@ impl S3 for Operations {
             match below {
                 Some(below) => prefixes.push(below),
                 None => contents.push(s3s::dto::Object {
-                    e_tag: etag(&object),
+                    e_tag: Some(etag(&object)),
                     key: Some(key.clone()),
                     last_modified: Some(object.modified.into()),
                     size: length(&object.bytes),

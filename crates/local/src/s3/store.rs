@@ -45,12 +45,15 @@ pub struct Object {
     pub version: String,
 }
 
+/// A version's id, and the object; none is a deletion.
+type Version = (String, Option<Arc<Object>>);
+
 #[derive(Debug)]
 struct Bucket {
     versioned: bool,
     encryption: String,
-    /// Oldest first; none is a deletion.
-    keys: BTreeMap<String, Vec<(String, Option<Arc<Object>>)>>,
+    /// Oldest first.
+    keys: BTreeMap<String, Vec<Version>>,
 }
 
 #[derive(Debug)]
@@ -109,9 +112,8 @@ impl Store {
         let all = self.all();
         let from = all.get(bucket)?.keys.range(prefix.to_owned()..);
         let of_prefix = from.take_while(|(key, _)| key.starts_with(prefix));
-        let newest = |(key, versions): (&String, &Vec<(String, Option<Arc<Object>>)>)| {
-            Some((key.clone(), versions.last()?.1.clone()?))
-        };
+        let newest =
+            |(key, versions): (&String, &Vec<Version>)| Some((key.clone(), versions.last()?.1.clone()?));
         Some(of_prefix.filter_map(newest).collect())
     }
 

@@ -1,5 +1,7 @@
 //! Each accepted property that is not listed as without effect has one: its value is changed, and the plan with it.
 
+mod cdn;
+
 use std::collections::BTreeSet;
 
 use super::super::resources;
@@ -96,6 +98,8 @@ Resources:
     Properties:
       TemplateURL: functions/audit.yaml
       Parameters: {Greeting: good morning}
+Outputs:
+  ApiDomain: {Value: !Sub '${Api}.execute-api.eu-central-1.amazonaws.com'}
 ";
 
 const AUDIT: &str = "
@@ -381,10 +385,15 @@ const CHANGES: &[(&str, &[Change])] = &[
     ),
 ];
 
+fn changes() -> impl Iterator<Item = &'static (&'static str, &'static [Change])> {
+    CHANGES.iter().chain(cdn::CHANGES)
+}
+
 fn deployed(change: impl Fn(&str) -> String) -> Result<String, TemplateError> {
     let templates = templates()
         .file("storage.yaml", &change(STORAGE))
         .file("app.yaml", &change(APP))
+        .file("cdn.yaml", &change(cdn::CDN))
         .file("functions/audit.yaml", &change(AUDIT));
     templates.deploy().map(|plan| format!("{plan:?}"))
 }
@@ -403,8 +412,7 @@ fn changed(text: &str, kind: &str, (path, from, to, _): Change) -> String {
 #[test]
 fn every_property_with_an_effect_is_changed_by_a_test() {
     let accepted: BTreeSet<String> = resources::with_effect().collect();
-    let tried: BTreeSet<String> = CHANGES
-        .iter()
+    let tried: BTreeSet<String> = changes()
         .flat_map(|(kind, changes)| changes.iter().map(move |change| format!("{kind}.{}", change.0)))
         .collect();
     let missing: Vec<_> = accepted.difference(&tried).collect();
@@ -416,7 +424,7 @@ fn every_property_with_an_effect_is_changed_by_a_test() {
 #[test]
 fn each_change_of_such_a_property_shows() {
     let before = deployed(str::to_owned).expect("the system is right");
-    for (kind, changes) in CHANGES {
+    for (kind, changes) in changes() {
         for change in *changes {
             let (path, _, to, seen) = *change;
             let after = deployed(|text| changed(text, kind, *change));
