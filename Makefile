@@ -14,6 +14,7 @@ MAKEFLAGS += --no-builtin-rules --no-builtin-variables --warn-undefined-variable
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
+BOTO3_VERSION := 1.44.5
 CARGO_DENY_VERSION := 0.20.2
 CARGO_LAMBDA_VERSION := 1.9.2
 CFN_LINT_VERSION := 1.58.0
@@ -26,11 +27,16 @@ LOCAL := target/debug/local
 
 .PHONY: help
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: run
 run: ## Deploy the templates on this machine and print what to type next; Ctrl-C stops it all
 	@cargo build --workspace --bins --locked
+	if ! command -v npm >/dev/null; then
+	    echo "npm is not there: the call page is left as it is" >&2
+	elif [ -f infra/page/package.json ]; then
+	    $(MAKE) --no-print-directory page
+	fi
 	exec $(LOCAL) run
 
 # Which payload `invoke` sends: function/case, as in events/.
@@ -41,8 +47,20 @@ invoke: $(VENV)/cargo-lambda-$(CARGO_LAMBDA_VERSION) ## Send a payload of events
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo lambda invoke $(patsubst %/,%,$(dir $(CASE))) \
 	    --invoke-port "$${LOCAL_INVOKE_PORT:-9000}" --data-file events/$(CASE).json
 
+# The parameters' file in infra/params that `cdn` deploys.
+ENV ?=
+
+.PHONY: cdn
+cdn: $(VENV)/boto3-$(BOTO3_VERSION) ## Deploy the call page, built anew, to AWS: make cdn ENV=prod
+	@$(MAKE) --no-print-directory page
+	$(VENV)/bin/python infra/cdn.py deploy --env "$(ENV)"
+
+.PHONY: cdn-rollback
+cdn-rollback: $(VENV)/boto3-$(BOTO3_VERSION) ## Make the call page before the live one live again: make cdn-rollback ENV=prod
+	@$(VENV)/bin/python infra/cdn.py rollback --env "$(ENV)"
+
 .PHONY: test
-test: ## Run all tests against the local cloud and a real PostgreSQL
+test: $(VENV)/boto3-$(BOTO3_VERSION) ## Run all tests against the local cloud and a real PostgreSQL
 	@# The binaries too, for the tests run them. Together with the tests, so that all has one set of features: one build.
 	cargo build --workspace --bins --tests --locked
 	trap '$(LOCAL) postgres stop || echo "PostgreSQL may still be running: see above" >&2' EXIT
@@ -96,9 +114,9 @@ check-code:
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --all-features --no-deps --document-private-items --locked
 
-# The tools of `check`.
+# The tools of `check` and `test`.
 .PHONY: tools
-tools: cargo-deny $(VENV)/cfn-lint-$(CFN_LINT_VERSION)
+tools: cargo-deny $(VENV)/boto3-$(BOTO3_VERSION) $(VENV)/cfn-lint-$(CFN_LINT_VERSION)
 
 # Without optimisation: it compiles in a quarter of the time and still checks in two seconds.
 .PHONY: cargo-deny

@@ -1,5 +1,7 @@
 //! The whole local cloud: every part started from the templates, and stopped together.
 
+mod edge;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
@@ -20,13 +22,15 @@ use crate::faults::Faults;
 use crate::front::{self, Authorize, Front};
 use crate::gateway::{Gateway, InvalidRouteKey};
 use crate::iam::{Iam, IamError};
-use crate::identity::Identities;
+use crate::identity::{Identities, OPERATOR};
 use crate::lambda::{self, Lambda};
 use crate::listen::{self, Listening};
+use crate::page::PageError;
 use crate::pgproxy::{Certificate, CertificateError, Proxy};
 use crate::plan::Plan;
 use crate::postgres::{self, Server};
 use crate::queues::{Pollers, Queues};
+use crate::s3::{S3, Surroundings};
 use crate::schedules::Schedules;
 use crate::secrets::Secrets;
 use crate::template::{self, TemplateError};
@@ -45,6 +49,8 @@ pub struct Ports {
     pub invoke: u16,
     /// The proxy through which functions reach PostgreSQL.
     pub postgres: u16,
+    /// The call page's distribution.
+    pub page: u16,
 }
 
 /// How to run.
@@ -68,6 +74,8 @@ pub struct Options {
     pub echo: bool,
     /// The limits of the Chime engine.
     pub chime: chime::Options,
+    /// Where the call page was built; without one its bucket is empty.
+    pub page: Option<PathBuf>,
     /// Parameters of the templates, laid over those of `infra/params/local.json`.
     pub parameters: BTreeMap<String, String>,
 }
@@ -116,6 +124,12 @@ pub enum StartError {
     /// The issuer has no key.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The call page is not as its manifest says.
+    #[error(transparent)]
+    Page(#[from] PageError),
+    /// The templates describe no distribution for the page, or more than one.
+    #[error("the templates must describe one distribution; they describe {0}")]
+    Distributions(usize),
     /// A route's key cannot be read.
     #[error(transparent)]
     Route(#[from] InvalidRouteKey),
@@ -140,6 +154,12 @@ pub struct Parts {
     pub chime: Chime,
     /// The tables.
     pub dynamodb: DynamoDb,
+    /// The buckets.
+    pub s3: S3,
+    /// Who may sign.
+    pub identities: Identities,
+    /// `http://127.0.0.1:8081`, the call page's distribution.
+    pub page_url: String,
     /// The secrets.
     pub secrets: Secrets,
     /// The functions.
@@ -183,6 +203,7 @@ pub struct Cloud {
     aws: std::net::SocketAddr,
     api: Listening,
     invoke: Listening,
+    page: Listening,
     front: JoinHandle<()>,
 }
 
@@ -200,7 +221,9 @@ impl Cloud {
     /// # Errors
     /// When the templates ask for what the local cloud does not know, a port is taken, or PostgreSQL does not start.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let params = params(&options)?;
+        let port = options.ports.aws;
+        let (listener, aws) = bind("AWS endpoint", port).await?;
+        let params = params(&options, aws)?;
         let plan = template::deploy(&options.workspace.join("infra"), &params, REGION)?;
         let iam = Arc::new(Iam::new(&plan)?);
         let clock = Clock::default();
@@ -229,10 +252,6 @@ impl Cloud {
         database_secret.set(&database.secret(&proxy, &certificate));
         let dynamodb = DynamoDb::start(&clock, &plan.tables).await?;
 
-        let port = options.ports.aws;
-        let taken = no_port("AWS endpoint", port);
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(&taken)?;
-        let aws = listener.local_addr().map_err(&taken)?;
         let mut settings =
             lambda::Settings::new(options.binaries.clone(), identities.clone(), format!("http://{aws}"));
         settings.echo = options.echo;
@@ -251,11 +270,18 @@ impl Cloud {
             return Err(StartError::Apis(plan.http_apis.len()));
         };
         let gateway = Gateway::new(&plan, http_api, lambda.clone(), issuer.verifier()?, clock.clone())?;
-        let port = options.ports.api;
-        let api = listen::serve(port, gateway.router()).await.map_err(no_port("HTTP API", port))?;
-        let port = options.ports.invoke;
-        let invoke = listen::serve(port, invoke::router(lambda.clone())).await;
-        let invoke = invoke.map_err(no_port("Invoke API", port))?;
+        let api = serve("HTTP API", options.ports.api, gateway.router()).await?;
+        let invoke = serve("Invoke API", options.ports.invoke, invoke::router(lambda.clone())).await?;
+        let authorize = authorize(Arc::clone(&iam));
+        let around = Surroundings {
+            identities: identities.clone(),
+            calls: calls.clone(),
+            faults: faults.clone(),
+            authorize: Arc::clone(&authorize),
+            clock: clock.clone(),
+        };
+        let api_url = format!("http://{}", api.address());
+        let (s3, page) = edge::serve(&options, &plan, around, api_url).await?;
         let schedules = Schedules::start(&plan, lambda.clone(), clock.clone(), options.auto_schedules);
         let pollers =
             Pollers::start(&plan, queues.clone(), lambda.clone(), Arc::clone(&iam), options.hold_queues);
@@ -265,13 +291,14 @@ impl Cloud {
 
         let front = Front {
             account: plan.account.clone(),
-            identities,
+            identities: identities.clone(),
             calls: calls.clone(),
             faults: faults.clone(),
-            authorize: authorize(Arc::clone(&iam)),
+            authorize,
             chime: chime.clone(),
             dynamodb: dynamodb.clone(),
             events: events.clone(),
+            s3: s3.clone(),
             secrets: secrets.clone(),
         };
         let parts = Arc::new(Parts {
@@ -282,6 +309,9 @@ impl Cloud {
             iam,
             chime,
             dynamodb,
+            s3,
+            identities,
+            page_url: format!("http://{}", page.address()),
             secrets,
             lambda,
             schedules,
@@ -296,7 +326,7 @@ impl Cloud {
             pollers,
         });
         let front = tokio::spawn(front::serve(listener, Arc::new(front), door::router(Arc::clone(&parts))));
-        Ok(Self { parts, aws, api, invoke, front })
+        Ok(Self { parts, aws, api, invoke, page, front })
     }
 
     /// What it is made of.
@@ -315,6 +345,12 @@ impl Cloud {
     #[must_use]
     pub fn api_url(&self) -> String {
         format!("http://{}", self.api.address())
+    }
+
+    /// `http://127.0.0.1:8081`, the call page's distribution.
+    #[must_use]
+    pub fn page_url(&self) -> String {
+        format!("http://{}", self.page.address())
     }
 
     /// `http://127.0.0.1:9000`, the Invoke API.
@@ -363,11 +399,24 @@ impl Cloud {
 /// The region everything is deployed in.
 pub const REGION: &str = "us-east-1";
 
-fn params(options: &Options) -> Result<BTreeMap<String, String>, StartError> {
+async fn serve(what: &'static str, port: u16, router: axum::Router) -> Result<Listening, StartError> {
+    listen::serve(port, router).await.map_err(|source| StartError::Listen { what, port, source })
+}
+
+async fn bind(what: &'static str, port: u16) -> Result<(TcpListener, std::net::SocketAddr), StartError> {
+    let refused = |source| StartError::Listen { what, port, source };
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok((listener, address))
+}
+
+fn params(options: &Options, aws: std::net::SocketAddr) -> Result<BTreeMap<String, String>, StartError> {
     let path = options.workspace.join("infra/params/local.json");
     let text = std::fs::read_to_string(path).map_err(StartError::Parameters)?;
     let mut params: BTreeMap<String, String> =
         serde_json::from_str(&text).map_err(|error| StartError::Parameters(error.into()))?;
+    // The door plays the app that embeds the page, on whatever port it listens.
+    params.insert("EmbeddingOrigins".to_owned(), format!("http://{aws}"));
     params.extend(options.parameters.clone());
     Ok(params)
 }
@@ -378,6 +427,9 @@ fn no_port(what: &'static str, port: u16) -> impl Fn(io::Error) -> StartError {
 
 fn authorize(iam: Arc<Iam>) -> Authorize {
     Arc::new(move |caller, action, resource, context| {
+        if caller.function == OPERATOR {
+            return action.starts_with("s3:");
+        }
         let context: Vec<(&str, &str)> =
             context.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         iam.check(&caller.function, action, resource, &context).is_allowed()

@@ -1,6 +1,8 @@
 //! The local cloud's own door: `/_local/` beside the AWS endpoint. Its names and shapes are fixed, for other tools rely on
 //! them.
 
+mod app;
+
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
@@ -27,6 +29,8 @@ pub(crate) fn router(parts: Arc<Parts>) -> Router {
     let routes = Router::new()
         .route("/health", get(|| async { Json(json!({ "status": "ready" })) }))
         .route("/world", get(world))
+        .route("/app/{role}", get(app::page))
+        .route("/app.js", get(app::script))
         .route("/appointments", post(appointments))
         .route("/tokens", post(tokens))
         .route("/issuer/.well-known/openid-configuration", get(openid))
@@ -82,6 +86,7 @@ pub(crate) fn cast_json(parts: &Parts, cast: &Cast) -> Result<Value, crate::toke
     Ok(json!({
         "api": parts.world.api(),
         "databaseUrl": parts.world.database_url(),
+        "page": parts.page_url,
         "appointmentId": cast.appointment,
         "users": {
             "provider": user(&cast.provider, json!({}))?,

@@ -230,16 +230,15 @@ impl Inner {
 
     fn send(&self, rule: &EventRule, arn: &str, event: &Value, delay_ms: i64) -> Result<(), String> {
         let context = [("aws:SourceArn", rule.arn.as_str()), ("aws:SourceAccount", self.account.as_str())];
-        let principal = format!("Service:{SERVICE}");
         let queue = self.targets.iter().find(|queue| queue.arn == arn).ok_or("there is no such queue")?;
-        if !policy_allows(&queue.policy, &principal, "sqs:SendMessage", arn, &context) {
+        if !policy_allows(&queue.policy, SERVICE, "sqs:SendMessage", arn, &context) {
             return Err(format!("the queue's policy does not let {SERVICE} send for the rule"));
         }
         let key = queue.key.as_ref().and_then(|key| self.keys.iter().find(|known| known.arn == *key));
         if let Some(key) = key {
             for action in ["kms:GenerateDataKey", "kms:Decrypt"] {
                 // Without the source: AWS documents for encrypted topics that a key's policy cannot ask for it here.
-                if !policy_allows(&key.policy, &principal, action, &key.arn, &[]) {
+                if !policy_allows(&key.policy, SERVICE, action, &key.arn, &[]) {
                     return Err(format!("the key's policy does not let {SERVICE} use it: {action}"));
                 }
             }

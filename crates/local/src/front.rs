@@ -35,6 +35,7 @@ use crate::dynamodb::DynamoDb;
 use crate::events::EventBridge;
 use crate::faults::{Faults, Kind};
 use crate::identity::{Caller, Identities};
+use crate::s3::S3;
 use crate::secrets::Secrets;
 
 /// `DynamoDB`'s limit is the greatest of the services here.
@@ -65,6 +66,8 @@ pub struct Front {
     pub dynamodb: DynamoDb,
     /// Credential scope `events`.
     pub events: EventBridge,
+    /// Credential scope `s3`.
+    pub s3: S3,
     /// Credential scope `secretsmanager`.
     pub secrets: Secrets,
 }
@@ -106,6 +109,12 @@ async fn connection(stream: TcpStream, front: Arc<Front>, local: Router) {
                     .call(request)
                     .await
                     .map_err(|never: Infallible| match never {});
+            }
+            // S3 has a protocol of its own, presigned links among it, and bodies of any size.
+            if S3::is_meant(&request) {
+                let carried_out = tokio::spawn(async move { front.s3.answer(request).await }).await;
+                let answer = carried_out.map_err(|_| Unanswered)?.map_err(|_| Unanswered)?;
+                return Ok(answer.map(Body::new));
             }
             // In a task of its own, because a call that arrived takes effect also when its client gives up.
             match tokio::spawn(front.take(request)).await {

@@ -41,9 +41,18 @@ pub fn text(cloud: &Cloud, took: Duration) -> Result<String, TokenError> {
     line("");
     line(&format!("Ready after {:.1} s. Ctrl-C stops everything.", took.as_secs_f64()));
     line(&format!("  API        {api}"));
+    line(&format!("  Call page  {}/call/{}", cloud.page_url(), parts.world.first().appointment));
     line(&format!("  Invoke API {}", cloud.invoke_url()));
     line(&format!("  AWS        {aws}  (this cloud's own door: {aws}/_local/world)"));
     line(&format!("  Database   {}", cloud.database_url()));
+    line("");
+    if parts.s3.keys(parts.plan.outputs.get("PageBucketName").map_or("", String::as_str)).is_empty() {
+        line("The call page is not built: make page, then start again.");
+    } else {
+        line("Open the call page in the app around it, in two windows:");
+        line(&format!("  {aws}/_local/app/provider"));
+        line(&format!("  {aws}/_local/app/patient"));
+    }
     line("");
     line("Try a call. The tokens are good for an hour; new ones are in the world.");
     line(&format!("  PROVIDER={}", token("provider")));

@@ -20,8 +20,8 @@ use crate::plan::{Plan, Statement};
 use condition::Condition;
 use pattern::{matches, matches_ignoring_case};
 use reference::Reference;
-pub(crate) use resource::is_condition;
 pub use resource::policy_allows;
+pub(crate) use resource::{ResourcePolicy, Who, is_condition};
 pub use usage::Usage;
 
 /// What is decided about a call.

@@ -6,6 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 
+/// Who deploys: may do with S3 whatever it likes. No function is called so.
+pub const OPERATOR: &str = "operator";
+
 /// Temporary credentials as a Lambda environment finds them in its variables.
 #[derive(Clone)]
 pub struct Credentials {

@@ -59,7 +59,10 @@ async fn run() -> Result<(), Failure> {
         api: port("LOCAL_API_PORT", 8080)?,
         invoke: port("LOCAL_INVOKE_PORT", 9000)?,
         postgres: port("LOCAL_PG_PORT", 54329)?,
+        page: port("LOCAL_PAGE_PORT", 8081)?,
     };
+    let built = workspace().join("target/page");
+    let web_links = format!("http://127.0.0.1:{}/call", ports.page);
     // Before the start, so that Ctrl-C during it is not lost.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let options = Options {
@@ -72,7 +75,8 @@ async fn run() -> Result<(), Failure> {
         hold_queues: false,
         echo: true,
         chime: chime::Options::default(),
-        parameters: std::collections::BTreeMap::new(),
+        page: built.join("manifest.json").exists().then_some(built),
+        parameters: [("WebLinkBase".to_owned(), web_links)].into(),
     };
     let cloud = tokio::select! {
         cloud = Cloud::start(options) => cloud?,

@@ -1,13 +1,17 @@
 //! What the templates ask for, resolved: the one description from which the local cloud is set up.
 
+mod cdn;
 mod messaging;
+mod policy;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
-pub use messaging::{EventBus, EventRule, Key, Mapping, Queue, Redrive, ResourceStatement, Target};
+pub use cdn::{Behavior, Bucket, CorsHeaders, Distribution, Origin, OriginKind, ResponseHeaders, SetHeader};
+pub use messaging::{EventBus, EventRule, Key, Mapping, Queue, Redrive, Target};
+pub use policy::{Principals, ResourceStatement};
 
 /// All stacks, resolved.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +38,12 @@ pub struct Plan {
     pub keys: Vec<Key>,
     /// `DynamoDB` tables.
     pub tables: Vec<Table>,
+    /// S3 buckets.
+    pub buckets: Vec<Bucket>,
+    /// `CloudFront` distributions.
+    pub distributions: Vec<Distribution>,
+    /// Parameters of the top stacks by name, defaults filled in; lists with commas.
+    pub parameters: BTreeMap<String, String>,
     /// Outputs of the top stacks, by name.
     pub outputs: BTreeMap<String, String>,
     /// Properties that are accepted and change nothing here.

@@ -11,6 +11,7 @@ mod node;
 mod parameters;
 mod references;
 mod resources;
+mod rules;
 mod scope;
 mod stack;
 mod sub;
@@ -30,12 +31,12 @@ use stack::{Deployment, Stack};
 pub const ACCOUNT: &str = "000000000000";
 
 /// The stacks, in the order in which they are deployed.
-const STACKS: [&str; 2] = ["storage.yaml", "app.yaml"];
+const STACKS: [&str; 3] = ["storage.yaml", "app.yaml", "cdn.yaml"];
 
-/// Deploys `storage.yaml` and then `app.yaml`, with the stacks nested in them, as `aws cloudformation deploy` would.
+/// Deploys `storage.yaml`, `app.yaml` and `cdn.yaml`, with the stacks nested in them, as `aws cloudformation deploy` would.
 ///
 /// `params` are given to every stack that declares them. What is not given and bears the name of an output of
-/// storage is filled from it. The same templates and parameters always give the same ids and ARNs.
+/// a stack before is filled from it. The same templates and parameters always give the same ids and ARNs.
 ///
 /// # Errors
 /// Whatever `CloudFormation` would refuse, as far as it is known here, and whatever is not known here.
@@ -56,6 +57,7 @@ pub fn deploy(infra: &Path, params: &BTreeMap<String, String>, region: &str) -> 
         account: ACCOUNT.to_owned(),
         region: region.to_owned(),
         outputs,
+        parameters: deployment.parameters.clone(),
         without_effect: deployment.without_effect(),
         ..Plan::default()
     };

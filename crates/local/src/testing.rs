@@ -63,7 +63,7 @@ impl Stage {
     /// # Errors
     /// When it does not start.
     pub async fn with(chime: chime::Options) -> Outcome<Self> {
-        Self::set(chime, Host::default(), BTreeMap::new()).await
+        Self::set(chime, Host::default(), BTreeMap::new(), None).await
     }
 
     /// A cloud in whose database a host application has been before.
@@ -71,7 +71,8 @@ impl Stage {
     /// # Errors
     /// When it does not start.
     pub async fn on(host: Host) -> Outcome<Self> {
-        Self::set(chime::Options { rate: None, ..chime::Options::default() }, host, BTreeMap::new()).await
+        Self::set(chime::Options { rate: None, ..chime::Options::default() }, host, BTreeMap::new(), None)
+            .await
     }
 
     /// A cloud whose templates get other parameters than those of `infra/params/local.json`.
@@ -81,10 +82,24 @@ impl Stage {
     pub async fn with_parameters(parameters: &[(&str, &str)]) -> Outcome<Self> {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let chime = chime::Options { rate: None, ..chime::Options::default() };
-        Self::set(chime, Host::default(), parameters.iter().map(owned).collect()).await
+        Self::set(chime, Host::default(), parameters.iter().map(owned).collect(), None).await
     }
 
-    async fn set(chime: chime::Options, host: Host, parameters: BTreeMap<String, String>) -> Outcome<Self> {
+    /// A cloud that serves a call page that was built into this directory.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn with_page(directory: &Path) -> Outcome<Self> {
+        let chime = chime::Options { rate: None, ..chime::Options::default() };
+        Self::set(chime, Host::default(), BTreeMap::new(), Some(directory.to_owned())).await
+    }
+
+    async fn set(
+        chime: chime::Options,
+        host: Host,
+        parameters: BTreeMap<String, String>,
+        page: Option<PathBuf>,
+    ) -> Outcome<Self> {
         let options = Options {
             workspace: workspace(),
             binaries: binaries()?,
@@ -95,6 +110,7 @@ impl Stage {
             hold_queues: false,
             echo: false,
             chime,
+            page,
             parameters,
         };
         let cloud = Cloud::start(options).await?;

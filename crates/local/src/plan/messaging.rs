@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Statement;
+use super::ResourceStatement;
 use crate::events::Pattern;
 
 /// An event bus that a template makes. The account's own, `default`, is always there.
@@ -70,15 +70,6 @@ pub struct Redrive {
     pub queue: String,
     /// How often a message is received at most.
     pub most_receives: u32,
-}
-
-/// A statement of a policy that hangs on a resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResourceStatement {
-    /// Whom it is about: `*`, `Service:events.amazonaws.com`, `AWS:arn:...`.
-    pub principals: Vec<String>,
-    /// What it says.
-    pub statement: Statement,
 }
 
 /// A key, for who may use it.

@@ -13,6 +13,7 @@ pub(super) struct Document {
     pub(super) parameters: Entries,
     pub(super) mappings: Entries,
     pub(super) conditions: Entries,
+    pub(super) rules: Entries,
     pub(super) resources: Vec<Declared>,
     pub(super) outputs: Vec<Output>,
 }
@@ -50,6 +51,7 @@ impl Document {
             parameters: Vec::new(),
             mappings: Vec::new(),
             conditions: Vec::new(),
+            rules: Vec::new(),
             resources: Vec::new(),
             outputs: Vec::new(),
         };
@@ -70,6 +72,7 @@ impl Document {
                 "Parameters" => document.parameters = reader.entries(&name, node)?,
                 "Mappings" => document.mappings = reader.entries(&name, node)?,
                 "Conditions" => document.conditions = reader.entries(&name, node)?,
+                "Rules" => document.rules = reader.entries(&name, node)?,
                 "Resources" => {
                     let entries = reader.entries(&name, node)?;
                     document.resources = entries

@@ -104,6 +104,8 @@ pub enum Problem {
     NoValue { name: String },
     #[error("the parameter {name} cannot be {value:?}: {why}")]
     BadParameter { name: String, value: String, why: String },
+    #[error("the rule {name} is broken: {description}")]
+    Rule { name: String, description: String },
     #[error("the nested stack has no parameter {0}")]
     NoSuchParameter(String),
     #[error("{what} is {value:?}; {wanted}")]

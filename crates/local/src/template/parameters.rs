@@ -15,6 +15,16 @@ pub(super) enum Value {
     List(Vec<String>),
 }
 
+/// As it would be given: a list with commas.
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::List(items) => f.write_str(&items.join(",")),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Declaration {
     kind: String,

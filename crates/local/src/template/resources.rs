@@ -1,6 +1,8 @@
 //! The resource types that are known: for each a table of its properties, the ids that AWS would give it, and what
 //! the plan has of it.
 
+mod cloudfront;
+mod delivery;
 mod dynamodb;
 mod events;
 mod http_api;
@@ -9,7 +11,9 @@ mod lambda;
 mod mapping;
 mod monitoring;
 mod policy;
+mod response_headers;
 mod role;
+mod s3;
 mod sqs;
 
 use std::collections::BTreeSet;
@@ -56,7 +60,9 @@ const fn without_effect(path: &'static str, reason: &'static str) -> Property {
 const TAGS: Property = without_effect("Tags", "tags are for bills and searches");
 const DESCRIPTION: Property = without_effect("Description", "it is for people");
 
-const TYPES: [&[ResourceType]; 10] = [
+const TYPES: [&[ResourceType]; 14] = [
+    cloudfront::TYPES,
+    delivery::TYPES,
     dynamodb::TYPES,
     events::TYPES,
     http_api::TYPES,
@@ -64,7 +70,9 @@ const TYPES: [&[ResourceType]; 10] = [
     lambda::TYPES,
     mapping::TYPES,
     monitoring::TYPES,
+    response_headers::TYPES,
     role::TYPES,
+    s3::TYPES,
     sqs::TYPES,
     &[ResourceType {
         name: STACK,
@@ -103,6 +111,8 @@ pub(super) fn read(made: &[Made], plan: &mut Plan) -> Result<(), TemplateError> 
     plan.rules = events::rules(made)?;
     plan.mappings = mapping::read(made, &plan.functions, &plan.queues)?;
     plan.tables = dynamodb::read(made)?;
+    plan.buckets = s3::read(made)?;
+    plan.distributions = cloudfront::read(made)?;
     Ok(())
 }
 

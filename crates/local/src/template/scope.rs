@@ -97,7 +97,8 @@ impl Scope<'_> {
         Ok(holds)
     }
 
-    fn holds(&self, node: &Node) -> Resolved<bool> {
+    /// Whether a condition function holds.
+    pub(super) fn holds(&self, node: &Node) -> Resolved<bool> {
         let some = |argument: &Node| match &argument.kind {
             Kind::List(items) if !items.is_empty() && items.len() <= 10 => {
                 items.iter().map(|item| self.holds(item)).collect::<Resolved<Vec<bool>>>()

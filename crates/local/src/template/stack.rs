@@ -14,7 +14,7 @@ use super::naming::{Naming, partition, url_suffix};
 use super::node::parse;
 use super::resources::{self, ResourceType};
 use super::scope::{Conditions, Identity, Scope};
-use super::{parameters, references};
+use super::{parameters, references, rules};
 use crate::plan::WithoutEffect;
 
 /// A stack to deploy.
@@ -46,6 +46,8 @@ pub(super) struct Deployment<'a> {
     without_effect: BTreeSet<WithoutEffect>,
     /// Parameters of the top stacks.
     declared: BTreeSet<String>,
+    /// Their values.
+    pub(super) parameters: BTreeMap<String, String>,
     /// The templates being deployed, outermost first.
     open: Vec<String>,
 }
@@ -55,7 +57,8 @@ type Texts = BTreeMap<String, String>;
 impl<'a> Deployment<'a> {
     pub(super) fn new(infra: &'a Path, region: &'a str) -> Self {
         let (made, without_effect) = (Vec::new(), BTreeSet::new());
-        Self { infra, region, made, without_effect, declared: BTreeSet::new(), open: Vec::new() }
+        let (declared, parameters) = (BTreeSet::new(), BTreeMap::new());
+        Self { infra, region, made, without_effect, declared, parameters, open: Vec::new() }
     }
 
     pub(super) fn has_parameter(&self, name: &str) -> bool {
@@ -97,6 +100,11 @@ impl<'a> Deployment<'a> {
             made: BTreeMap::new(),
             conditions: RefCell::new(Conditions::default()),
         };
+        rules::check(document, &scope)?;
+        if self.open.len() == 1 {
+            let given = scope.parameters.iter().map(|(name, value)| (name.clone(), value.to_string()));
+            self.parameters.extend(given);
+        }
         for declared in &document.resources {
             self.check_properties(document, declared)?;
         }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::{Problem, TemplateError, deploy};
 use crate::plan::Plan;
 
-/// A directory of templates; `storage.yaml` and `app.yaml` are there and make a topic where nothing else is asked for.
+/// A directory of templates; `storage.yaml`, `app.yaml` and `cdn.yaml` are there and make a topic where nothing else is asked for.
 struct Templates {
     dir: tempfile::TempDir,
     params: BTreeMap<String, String>,
@@ -20,7 +20,7 @@ const NOTHING: &str = "Resources:\n  Topic:\n    Type: AWS::SNS::Topic\n";
 fn templates() -> Templates {
     let dir = tempfile::tempdir().expect("a directory for templates");
     let templates = Templates { dir, params: BTreeMap::new() };
-    templates.file("storage.yaml", NOTHING).file("app.yaml", NOTHING)
+    templates.file("storage.yaml", NOTHING).file("app.yaml", NOTHING).file("cdn.yaml", NOTHING)
 }
 
 /// Only `app.yaml`, with this text.

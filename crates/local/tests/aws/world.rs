@@ -20,8 +20,9 @@ use local::faults::Faults;
 use local::front::{Authorize, Context, Front, serve};
 use local::identity::{Credentials, Identities};
 use local::lambda::{self, Lambda};
-use local::plan::{EventBus, Plan, Table};
+use local::plan::{Bucket, EventBus, Plan, Table};
 use local::queues::Queues;
+use local::s3::{S3, Surroundings};
 use local::secrets::Secrets;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -30,6 +31,7 @@ use tokio::task::JoinHandle;
 pub(crate) const ACCOUNT: &str = "111122223333";
 pub(crate) const REGION: &str = "eu-central-1";
 pub(crate) const BUS: &str = "medzen-test-calls";
+pub(crate) const BUCKET: &str = "medzen-test-recordings";
 pub(crate) const TABLE: &str = "medzen-test-meeting-audit";
 
 /// What the role was asked: action and resource.
@@ -111,6 +113,14 @@ impl World {
                 let _waiting = done.send(());
             }
         });
+        let around = Surroundings {
+            identities: identities.clone(),
+            calls: calls.clone(),
+            faults: faults.clone(),
+            authorize: Arc::clone(&authorize),
+            clock: clock.clone(),
+        };
+        let s3 = S3::new(&[bucket()], around).expect("the bucket has no policy");
         let front = Front {
             account: ACCOUNT.to_owned(),
             identities,
@@ -120,6 +130,7 @@ impl World {
             chime: chime.clone(),
             dynamodb: dynamodb.clone(),
             events: bridge.clone(),
+            s3,
             secrets: secrets.clone(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
@@ -281,5 +292,17 @@ fn audit_table() -> Table {
         arn: format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{TABLE}"),
         create,
         ttl_attribute: Some("expiresAt".to_owned()),
+    }
+}
+
+/// A bucket that keeps what is replaced, as the templates' do.
+fn bucket() -> Bucket {
+    Bucket {
+        name: BUCKET.to_owned(),
+        arn: format!("arn:aws:s3:::{BUCKET}"),
+        domain: format!("{BUCKET}.s3.{REGION}.amazonaws.com"),
+        versioned: true,
+        encryption: "AES256".to_owned(),
+        policy: Vec::new(),
     }
 }

@@ -1,5 +1,6 @@
 //! The door under `/_local/`: its names and shapes are fixed, for other tools rely on them.
 
+mod app;
 mod calls;
 mod faults;
 mod meetings;

@@ -8,7 +8,7 @@ use crate::{get, has_only, is_refused, told};
 const ROLES: [&str; 4] = ["provider", "patient", "stranger", "auditor"];
 
 fn is_a_cast(cast: &Value) {
-    has_only(cast, &["api", "databaseUrl", "appointmentId", "users"]);
+    has_only(cast, &["api", "page", "databaseUrl", "appointmentId", "users"]);
     has_only(&cast["users"], &ROLES);
     for role in ROLES {
         has_only(&cast["users"][role], &["id", "firebaseUid", "token"]);

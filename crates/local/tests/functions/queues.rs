@@ -9,7 +9,7 @@ use local::faults::{Fault, Faults, Kind};
 use local::iam::Iam;
 use local::lambda::Lambda;
 use local::plan::{
-    EventRule, Function, Key, Mapping, Plan, Queue, Redrive, ResourceStatement, Statement, Target,
+    EventRule, Function, Key, Mapping, Plan, Principals, Queue, Redrive, ResourceStatement, Statement, Target,
 };
 use local::queues::{NotDrained, Pollers, Queues};
 use serde_json::{Value, json};
@@ -47,7 +47,8 @@ fn for_events(actions: &[&str], resource: &str, rule: &str) -> ResourceStatement
     let mut statement = statement(actions, resource);
     let condition = ("ArnEquals".to_owned(), "aws:SourceArn".to_owned(), vec![rule.to_owned()]);
     statement.conditions.push(condition);
-    ResourceStatement { principals: vec!["Service:events.amazonaws.com".to_owned()], statement }
+    let principals = Principals::Services(vec!["events.amazonaws.com".to_owned()]);
+    ResourceStatement { principals, statement }
 }
 
 fn queue(arn: &str) -> Queue {

@@ -3,7 +3,7 @@
 
 use super::super::error::TemplateError;
 use super::super::stack::Made;
-use super::policy::resource_statements;
+use super::policy;
 use super::{DESCRIPTION, ResourceType, TAGS, effect, identity, of_type, without_effect};
 use crate::plan::Key;
 
@@ -54,7 +54,7 @@ pub(super) fn read(made: &[Made]) -> Result<Vec<Key>, TemplateError> {
     of_type(made, KEY)
         .map(|it| {
             let policy = it.properties.fields("KeyPolicy")?;
-            let policy = policy.map(|policy| resource_statements(&policy)).transpose()?.unwrap_or_default();
+            let policy = policy.map(|policy| policy::statements(&policy)).transpose()?.unwrap_or_default();
             Ok(Key { arn: it.arn().to_owned(), policy })
         })
         .collect()

@@ -1,40 +1,40 @@
-//! Policies that hang on a resource: who may use a queue or a key, and for what.
+//! Policies that hang on a resource: who may use a bucket, a queue or a key, and for what.
 
 use super::super::error::TemplateError;
 use super::super::fields::Fields;
-use super::role::{policy_statements, statement};
+use super::role;
 use crate::iam;
-use crate::plan::ResourceStatement;
+use crate::plan::{Principals, ResourceStatement};
 
-/// The statements of a resource's policy.
-pub(super) fn resource_statements(document: &Fields) -> Result<Vec<ResourceStatement>, TemplateError> {
-    policy_statements(document)?.iter().map(resource_statement).collect()
+/// The statements of a resource's policy document.
+pub(super) fn statements(document: &Fields) -> Result<Vec<ResourceStatement>, TemplateError> {
+    role::policy_statements(document)?.into_iter().map(statement).collect()
 }
 
-fn resource_statement(fields: &Fields) -> Result<ResourceStatement, TemplateError> {
-    let principals = match fields.map.get("Principal") {
-        None => return Err(fields.missing("Principal")),
-        Some(serde_json::Value::String(_)) => {
-            fields.only("Principal", "*")?;
-            vec!["*".to_owned()]
-        }
-        Some(_) => {
-            let principal = fields.required_fields("Principal")?;
-            principal.only_keys(&["AWS", "Service"])?;
-            let mut all = Vec::new();
-            for kind in principal.map.keys() {
-                all.extend(principal.one_or_more(kind)?.iter().map(|name| format!("{kind}:{name}")));
-            }
-            all
-        }
-    };
-    let mut rest = fields.clone();
-    rest.map.remove("Principal");
-    let statement = statement(&rest)?;
+fn statement(mut fields: Fields) -> Result<ResourceStatement, TemplateError> {
+    let principals = principals(&fields)?;
+    fields.map.remove("Principal");
+    let statement = role::statement(&fields)?;
     for (operator, key, values) in &statement.conditions {
         if !iam::is_condition(operator, key, values) {
             return Err(fields.unsupported("Condition", operator, "this operator is not known"));
         }
     }
     Ok(ResourceStatement { principals, statement })
+}
+
+fn principals(fields: &Fields) -> Result<Principals, TemplateError> {
+    if fields.map.get("Principal").is_some_and(|it| it == "*") {
+        return Ok(Principals::Anyone);
+    }
+    let named = fields.required_fields("Principal")?;
+    named.only_keys(&["AWS", "Service"])?;
+    match (named.map.contains_key("AWS"), named.map.contains_key("Service")) {
+        (false, true) => Ok(Principals::Services(named.one_or_more("Service")?)),
+        (true, false) => match &named.one_or_more("AWS")?[..] {
+            [one] if one == "*" => Ok(Principals::Anyone),
+            accounts => Ok(Principals::Accounts(accounts.to_vec())),
+        },
+        _ => Err(fields.shape("Principal", "either Service or AWS")),
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::error::TemplateError;
 use super::super::stack::Made;
-use super::policy::resource_statements;
+use super::policy;
 use super::{ResourceType, TAGS, effect, identity, kms, of_type, without_effect};
 use crate::plan::{Queue, Redrive};
 
@@ -51,7 +51,7 @@ pub(super) const TYPES: &[ResourceType] = &[
 pub(super) fn read(made: &[Made]) -> Result<Vec<Queue>, TemplateError> {
     let mut queues = of_type(made, QUEUE).map(|it| queue(made, it)).collect::<Result<Vec<_>, _>>()?;
     for it in of_type(made, QUEUE_POLICY) {
-        let policy = resource_statements(&it.properties.required_fields("PolicyDocument")?)?;
+        let policy = policy::statements(&it.properties.required_fields("PolicyDocument")?)?;
         let urls = it.properties.texts("Queues")?;
         if urls.is_empty() {
             return Err(it.properties.missing("Queues"));

@@ -1,5 +1,6 @@
 //! Each accepted property that is not listed as without effect has one: its value is changed, and the plan with it.
 
+mod cdn;
 mod system;
 
 use std::collections::BTreeSet;
@@ -307,10 +308,15 @@ const CHANGES: &[(&str, &[Change])] = &[
     ),
 ];
 
+fn changes() -> impl Iterator<Item = &'static (&'static str, &'static [Change])> {
+    CHANGES.iter().chain(cdn::CHANGES)
+}
+
 fn deployed(change: impl Fn(&str) -> String) -> Result<String, TemplateError> {
     let templates = templates()
         .file("storage.yaml", &change(STORAGE))
         .file("app.yaml", &change(APP))
+        .file("cdn.yaml", &change(cdn::CDN))
         .file("functions/audit.yaml", &change(AUDIT));
     templates.deploy().map(|plan| format!("{plan:?}"))
 }
@@ -326,7 +332,7 @@ fn changed(text: &str, kind: &str, (path, from, to, _): Change) -> String {
 /// How often the system has what is to be changed.
 fn times(kind: &str, (path, from, ..): Change) -> usize {
     let old = format!("{}: {from}", path.rsplit('.').next().unwrap_or(path));
-    let all = [STORAGE, APP, AUDIT].into_iter().flat_map(|text| resources(text, kind));
+    let all = [STORAGE, APP, AUDIT, cdn::CDN].into_iter().flat_map(|text| resources(text, kind));
     all.map(|resource| resource.matches(&old).count()).sum()
 }
 
@@ -343,8 +349,7 @@ fn resources<'t>(text: &'t str, kind: &str) -> impl Iterator<Item = &'t str> {
 #[test]
 fn every_property_with_an_effect_is_changed_by_a_test() {
     let accepted: BTreeSet<String> = types::with_effect().collect();
-    let tried: BTreeSet<String> = CHANGES
-        .iter()
+    let tried: BTreeSet<String> = changes()
         .flat_map(|(kind, changes)| changes.iter().map(move |change| format!("{kind}.{}", change.0)))
         .collect();
     let missing: Vec<_> = accepted.difference(&tried).collect();
@@ -356,7 +361,7 @@ fn every_property_with_an_effect_is_changed_by_a_test() {
 #[test]
 fn each_change_of_such_a_property_shows() {
     let before = deployed(str::to_owned).expect("the system is right");
-    for (kind, changes) in CHANGES {
+    for (kind, changes) in changes() {
         for change in *changes {
             let (path, from, to, seen) = *change;
             assert_eq!(times(kind, *change), 1, "{kind}.{path} must be {from:?} once");

@@ -171,3 +171,33 @@ fn queues_and_rules_that_lambda_or_event_bridge_would_refuse_are_refused() {
     let plan = app(&rule(&good)).deploy().expect("operators take numbers and truth values");
     assert!(plan.rules[0].pattern.matches(&serde_json::json!({"source": "a", "detail": {"n": 1}})));
 }
+
+#[test]
+fn a_rule_of_the_template_refuses_parameters_and_regions() {
+    let text = "
+Parameters:
+  Name: {Type: String, Default: ''}
+  Proof: {Type: String, Default: ''}
+Rules:
+  NameNeedsProof:
+    RuleCondition: !Not [!Equals [!Ref Name, '']]
+    Assertions:
+      - Assert: !Not [!Equals [!Ref Proof, '']]
+        AssertDescription: Name needs Proof.
+Resources:
+  Topic: {Type: AWS::SNS::Topic}
+";
+    app(text).deploy().expect("the rule does not apply");
+    app(text).with("Name", "a").with("Proof", "b").deploy().expect("the rule is kept");
+    let error = app(text).with("Name", "a").deploy().expect_err("the rule is broken").to_string();
+    assert_eq!(error, "app.yaml:9: the rule NameNeedsProof is broken: Name needs Proof.");
+    let region = "
+Rules:
+  OneRegion:
+    Assertions: [{Assert: !Equals [!Ref AWS::Region, us-east-1], AssertDescription: Not here.}]
+Resources:
+  Topic: {Type: AWS::SNS::Topic}
+";
+    assert!(message(region).contains("the rule OneRegion is broken: Not here."), "{}", message(region));
+    assert!(message("Rules: {A: {Assert: b}}\n").contains("RuleCondition and a list of Assertions"));
+}

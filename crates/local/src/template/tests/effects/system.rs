@@ -135,6 +135,8 @@ Resources:
       FunctionResponseTypes: [ReportBatchItemFailures]
       MaximumBatchingWindowInSeconds: 7
       ScalingConfig: {MaximumConcurrency: 3}
+Outputs:
+  ApiDomain: {Value: !Sub '${Api}.execute-api.eu-central-1.amazonaws.com'}
 ";
 
 pub(super) const AUDIT: &str = "

@@ -1,0 +1,144 @@
+//! S3: `s3s` speaks the protocol and checks signatures, presigned links too; the objects are ours, in memory.
+//!
+//! Buckets are those of the templates. Each call is checked against the caller's role and the bucket's policy, counted,
+//! and may meet faults, as calls to the other services are. Who may not list a bucket is told 403 for what is not there.
+
+mod gate;
+mod operations;
+mod store;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use s3s::service::{S3Service, S3ServiceBuilder};
+
+use crate::calls::CallLog;
+use crate::clock::Clock;
+use crate::faults::Faults;
+use crate::front::Authorize;
+use crate::iam::IamError;
+use crate::identity::Identities;
+use crate::plan::Bucket;
+use gate::{Gate, Principal, Trace};
+use operations::Operations;
+use store::Store;
+pub use store::{Object, ObjectHeaders};
+
+/// What stands around the objects.
+pub struct Surroundings {
+    /// Who may sign.
+    pub identities: Identities,
+    /// Where calls are recorded.
+    pub calls: CallLog,
+    /// The faults in force.
+    pub faults: Faults,
+    /// The roles.
+    pub authorize: Authorize,
+    /// What objects are dated by.
+    pub clock: Clock,
+}
+
+/// All buckets. Cheap to clone.
+#[derive(Clone)]
+pub struct S3 {
+    service: S3Service,
+    store: Arc<Store>,
+}
+
+/// An object is not answered: the caller was killed, or the answer is lost.
+#[derive(Debug, thiserror::Error)]
+#[error("the call is not answered")]
+pub(crate) struct Lost;
+
+impl S3 {
+    /// The buckets of a plan, empty.
+    ///
+    /// # Errors
+    /// When a bucket's policy says what is not evaluated here.
+    pub fn new(buckets: &[Bucket], around: Surroundings) -> Result<Self, IamError> {
+        let store = Arc::new(Store::new(buckets, around.clock.clone()));
+        let gate = Gate::new(buckets, around)?;
+        let mut builder = S3ServiceBuilder::new(Operations::new(Arc::clone(&store), gate.clone()));
+        builder.set_auth(gate.clone());
+        builder.set_access(gate);
+        Ok(Self { service: builder.build(), store })
+    }
+
+    /// Whether a request is for S3: by its signature, or by that of a presigned link.
+    pub(crate) fn is_meant(request: &Request<Incoming>) -> bool {
+        let header = request.headers().get(http::header::AUTHORIZATION).and_then(|it| it.to_str().ok());
+        let query = request.uri().query().unwrap_or_default();
+        header.is_some_and(|it| it.contains("/s3/aws4_request"))
+            || (query.contains("X-Amz-Credential=") && query.contains("%2Fs3%2Faws4_request"))
+    }
+
+    /// Carries a call out.
+    pub(crate) async fn answer(&self, mut request: Request<Incoming>) -> Result<Response<s3s::Body>, Lost> {
+        let trace = Trace::default();
+        request.extensions_mut().insert(trace.clone());
+        let answer = self.service.call(request.map(s3s::Body::from)).await.map_err(|_| Lost)?;
+        if trace.end(answer.status().as_u16()).await { Ok(answer) } else { Err(Lost) }
+    }
+
+    /// What a distribution gets when it asks for an object, signed or not.
+    pub(crate) async fn for_distribution(
+        &self,
+        distribution: Option<&str>,
+        (bucket, key): (&str, &str),
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Response<Bytes> {
+        let mut request = Request::builder().method(method).uri(format!("/{bucket}{key}"));
+        if let Some(all) = request.headers_mut() {
+            all.clone_from(headers);
+            all.insert(http::header::HOST, http::HeaderValue::from_static("s3.local"));
+        }
+        if let Some(arn) = distribution {
+            request = request.extension(Principal::Distribution(arn.to_owned()));
+        }
+        let answer = match request.body(s3s::Body::empty()) {
+            Ok(request) => self.service.call(request).await.ok(),
+            Err(_) => None,
+        };
+        let Some(answer) = answer else { return failed(StatusCode::BAD_REQUEST) };
+        let (parts, body) = answer.into_parts();
+        match body.collect().await {
+            Ok(body) => Response::from_parts(parts, body.to_bytes()),
+            Err(_) => failed(StatusCode::BAD_GATEWAY),
+        }
+    }
+
+    /// Puts an object, whoever may.
+    ///
+    /// # Errors
+    /// When there is no such bucket.
+    pub fn put(&self, bucket: &str, key: &str, bytes: Bytes, headers: ObjectHeaders) -> Result<(), NoBucket> {
+        self.store.put(bucket, key, bytes, headers).map(drop).ok_or_else(|| NoBucket(bucket.to_owned()))
+    }
+
+    /// The object that a key names now.
+    #[must_use]
+    pub fn object(&self, bucket: &str, key: &str) -> Option<Arc<Object>> {
+        self.store.get(bucket, key, None)
+    }
+
+    /// The keys that name an object now, in order.
+    #[must_use]
+    pub fn keys(&self, bucket: &str) -> Vec<String> {
+        self.store.list(bucket, "").unwrap_or_default().into_iter().map(|(key, _)| key).collect()
+    }
+}
+
+/// There is no such bucket.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no bucket {0}")]
+pub struct NoBucket(String);
+
+fn failed(status: StatusCode) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = status;
+    response
+}

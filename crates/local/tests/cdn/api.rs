@@ -1,0 +1,151 @@
+//! The API on the page's domain.
+
+use local::plan::{OriginKind, Plan};
+use local::testing::{Outcome, Stage};
+
+use crate::edge::{Edge, ask, plan};
+
+const CALL: &str = "/appointments/00000000-0000-4000-8000-0000000000a1/call";
+
+/// Whether a path leads to the API, by the order of the behaviors.
+async fn leads_to_api(edge: &Edge, path: &str) -> Outcome<bool> {
+    let before = edge.asked().len();
+    edge.get(path, &[]).await?;
+    Ok(edge.asked().len() > before)
+}
+
+#[tokio::test]
+async fn every_route_of_the_api_is_reached_and_no_file_is() -> Outcome {
+    let edge = Edge::start().await?;
+    let Plan { http_apis, distributions, .. } = plan()?;
+    let api = http_apis.first().ok_or("an API")?;
+    let mut seen = 0;
+    for route in &api.routes {
+        let (_, path) = route.key.split_once(' ').ok_or("a method and a path")?;
+        let path = path.replace(['{', '}'], "");
+        assert!(leads_to_api(&edge, &path).await?, "{}", route.key);
+        seen += 1;
+    }
+    assert!(seen >= 9, "{seen} routes");
+    // Those that are to come.
+    for path in [
+        "/recordings/1/playback",
+        "/transcripts/search",
+        "/transcription/languages",
+        "/audit/verify",
+        "/stats",
+    ] {
+        assert!(leads_to_api(&edge, path).await?, "{path}");
+    }
+    for path in ["/call/abc", "/assets/a-1.js", "/config.json", "/", "/index.html"] {
+        assert!(!leads_to_api(&edge, path).await?, "{path}");
+    }
+    let wanted = OriginKind::Api(api.id.clone());
+    assert!(distributions[0].origins.iter().any(|it| it.kind == wanted), "the API of the templates");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_api_gets_what_the_caller_sent_but_for_the_host() -> Outcome {
+    let edge = Edge::start().await?;
+    let headers = [
+        ("authorization", "200 token"),
+        ("x-firebase-token", "another"),
+        ("content-type", "application/json"),
+        ("user-agent", "an app"),
+        ("origin", "https://calls.example.com"),
+        ("cookie", "a=b"),
+    ];
+    for method in ["POST", "PUT", "PATCH", "DELETE"] {
+        let answer = edge.ask(method, &format!("{CALL}?x=1&y=%20"), &headers, "{\"a\": 1}").await?;
+        assert_eq!((answer.status, &answer.body[..]), (200, &b"{\"for\":\"200 token\"}"[..]), "{method}");
+        let asked = edge.asked().pop().ok_or("it was asked")?;
+        assert_eq!(
+            (asked.method.as_str(), asked.path.as_str()),
+            (method, format!("{CALL}?x=1&y=%20").as_str())
+        );
+        assert_eq!(asked.body, "{\"a\": 1}", "{method}");
+        for (name, value) in headers {
+            assert_eq!(asked.headers[name], value, "{method}");
+        }
+        let host = asked.headers["host"].to_str()?.to_owned();
+        assert!(!edge.url.ends_with(&host), "{host} is the API's own");
+        assert_eq!(asked.headers["x-forwarded-for"], "127.0.0.1");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn answers_of_the_api_are_not_kept_and_not_touched() -> Outcome {
+    let edge = Edge::start().await?;
+    for status in ["200", "400", "401", "403", "404", "409", "410", "422", "429", "500", "503"] {
+        for who in ["one", "two"] {
+            let token = format!("{status} {who}");
+            let answer = edge.get(CALL, &[("authorization", &token)]).await?;
+            assert_eq!(answer.status.to_string(), status);
+            assert_eq!(answer.body, format!("{{\"for\":\"{token}\"}}"), "{status}: another's answer");
+            assert_eq!(
+                (answer.headers["content-type"].as_str(), answer.headers["retry-after"].as_str()),
+                ("application/json", "3")
+            );
+            assert!(!answer.headers.contains_key("content-security-policy"), "{status}");
+        }
+    }
+    Ok(())
+}
+
+/// This is why the template says for each error that it is not kept.
+#[tokio::test]
+async fn by_default_one_callers_error_would_be_anothers_for_ten_seconds() -> Outcome {
+    let edge = Edge::with(|plan| plan.distributions[0].error_ttl.clear()).await?;
+    let refused = edge.get(CALL, &[("authorization", "403 stranger")]).await?;
+    assert_eq!(refused.status, 403);
+    let provider = edge.get(CALL, &[("authorization", "200 provider")]).await?;
+    assert_eq!((provider.status, &provider.body[..]), (403, &b"{\"for\":\"403 stranger\"}"[..]));
+    edge.clock.advance(11);
+    assert_eq!(edge.get(CALL, &[("authorization", "200 provider")]).await?.status, 200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_api_that_is_not_there_is_502() -> Outcome {
+    let edge = Edge::with(|plan| {
+        for origin in &mut plan.distributions[0].origins {
+            if matches!(origin.kind, OriginKind::Api(_)) {
+                origin.id = "elsewhere".to_owned();
+            }
+        }
+    })
+    .await?;
+    assert_eq!(edge.get("/health", &[]).await?.status, 502);
+    assert_eq!(edge.get("/call/abc", &[]).await?.status, 200, "the page is there");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_started_joined_and_ended_through_the_distribution() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    let page = stage.parts().page_url.clone();
+    let call = format!("/appointments/{}/call", play.appointment);
+    let provider = format!("Bearer {}", play.provider.token);
+    let patient = format!("Bearer {}", play.patient.token);
+    let origin = page.clone();
+    let sent = |token: &str| [("authorization", token.to_owned()), ("origin", origin.clone())];
+    for (method, path, token, expected) in [
+        ("POST", call.clone(), &provider, 201),
+        ("POST", format!("{call}/attendees"), &patient, 200),
+        ("GET", call.clone(), &patient, 200),
+        ("DELETE", call.clone(), &provider, 200),
+        ("GET", call.clone(), &format!("Bearer {}", play.stranger.token), 403),
+        ("GET", call.clone(), &"Bearer nonsense".to_owned(), 401),
+    ] {
+        let headers = sent(token);
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let answer = ask(&page, method, &path, &headers, "").await?;
+        assert_eq!(answer.status, expected, "{method} {path}: {:?}", answer.body);
+    }
+    assert!(stage.live_meetings().is_empty());
+    Ok(())
+}

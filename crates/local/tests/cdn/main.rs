@@ -1,0 +1,8 @@
+//! The call page's bucket and distribution: what is served and how, and how `make cdn` fills it.
+
+mod api;
+mod edge;
+mod origin;
+mod script;
+mod serving;
+mod upload;

@@ -1,0 +1,146 @@
+//! `infra/cdn.py`, run against the local cloud's S3.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use local::identity::OPERATOR;
+use local::testing::{Outcome, Stage, workspace};
+use serde_json::json;
+use tokio::process::Command;
+
+use crate::edge::{here, python};
+
+/// A stage with pages that were built, and the bucket that they go to.
+pub(crate) struct Desk {
+    pub(crate) stage: Stage,
+    pub(crate) bucket: String,
+    pub(crate) directory: tempfile::TempDir,
+    python: PathBuf,
+}
+
+pub(crate) struct Ran {
+    /// None: it was killed.
+    pub(crate) status: Option<i32>,
+    pub(crate) said: String,
+}
+
+impl Desk {
+    pub(crate) async fn new() -> Outcome<Self> {
+        let stage = Stage::new().await?;
+        let plan = &stage.parts().plan;
+        let bucket = plan.outputs.get("PageBucketName").ok_or("a bucket")?.clone();
+        let directory = tempfile::tempdir()?;
+        let facts = json!({ "outputs": plan.outputs, "parameters": plan.parameters });
+        std::fs::write(directory.path().join("facts.json"), facts.to_string())?;
+        Ok(Self { stage, bucket, directory, python: python()? })
+    }
+
+    /// Builds a page that says something.
+    pub(crate) async fn build(&self, says: &str) -> Outcome<PathBuf> {
+        let page = self.directory.path().join(says);
+        let built = Command::new(&self.python).arg(here("page.py")).arg(&page).arg(says).status().await?;
+        assert!(built.success());
+        Ok(page)
+    }
+
+    pub(crate) async fn upload(&self, page: &Path) -> Outcome<Ran> {
+        self.cdn(&["upload", "--page", &page.to_string_lossy()]).await
+    }
+
+    pub(crate) async fn rollback(&self) -> Outcome<Ran> {
+        self.cdn(&["rollback"]).await
+    }
+
+    /// Runs the script at the cloud's time; a fault that kills its caller kills it.
+    async fn cdn(&self, arguments: &[&str]) -> Outcome<Ran> {
+        let format = time::macros::format_description!(
+            "[year][month][day]T[hour][minute][second][subsecond digits:6]Z"
+        );
+        let now = self.stage.parts().clock.now().format(format)?;
+        let facts = self.directory.path().join("facts.json");
+        let mut command = self.command(workspace().join("infra/cdn.py"));
+        command.args(arguments).arg("--facts").arg(facts).args(["--now", &now]);
+        command.args(["--endpoint-url", &self.stage.aws_url()]);
+        self.run(command).await
+    }
+
+    pub(crate) async fn python(&self, script: &str, arguments: &[&str]) -> Outcome<Ran> {
+        let mut command = self.command(here(script));
+        command.args(arguments);
+        self.run(command).await
+    }
+
+    fn command(&self, script: PathBuf) -> Command {
+        let mut command = Command::new(&self.python);
+        command.arg("-B").arg(script).env_clear().stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    async fn run(&self, mut command: Command) -> Outcome<Ran> {
+        let identities = &self.stage.parts().identities;
+        let environment = uuid::Uuid::new_v4().to_string();
+        let (credentials, mut orders) = identities.issue(OPERATOR, &environment);
+        command.env("AWS_ACCESS_KEY_ID", &credentials.access_key_id);
+        command.env("AWS_SECRET_ACCESS_KEY", &credentials.secret_access_key);
+        command.env("AWS_SESSION_TOKEN", &credentials.session_token);
+        let mut child = command.kill_on_drop(true).spawn()?;
+        let ordered = tokio::select! {
+            _ended = child.wait() => None,
+            order = orders.recv() => order,
+        };
+        if let Some(done) = ordered {
+            child.kill().await?;
+            let _nobody_waits = done.send(());
+        }
+        let output = child.wait_with_output().await?;
+        identities.revoke(&environment);
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        Ok(Ran { status: output.status.code(), said })
+    }
+
+    /// What the live page says, plain and compressed; each names a file that is there.
+    pub(crate) fn live(&self) -> Outcome<Vec<String>> {
+        let s3 = &self.stage.parts().s3;
+        ["index.html", "index.html.br", "index.html.gz"]
+            .iter()
+            .filter(|it| !it.ends_with("gz"))
+            .map(|key| {
+                let page = s3.object(&self.bucket, key).ok_or("a live page")?;
+                let text = String::from_utf8_lossy(&page.bytes).into_owned();
+                let named =
+                    text.split("src=\"/").nth(1).and_then(|it| it.split('"').next()).ok_or("a script")?;
+                for file in [named.to_owned(), format!("{named}.br"), format!("{named}.gz")] {
+                    assert!(
+                        s3.object(&self.bucket, &file).is_some(),
+                        "{key} names {file}, which is not there"
+                    );
+                }
+                Ok(text
+                    .split("<title>")
+                    .nth(1)
+                    .and_then(|it| it.split('<').next())
+                    .ok_or("a title")?
+                    .to_owned())
+            })
+            .collect()
+    }
+
+    /// The objects that viewers get, by key.
+    pub(crate) fn served(&self) -> BTreeMap<String, (local::s3::ObjectHeaders, bytes::Bytes)> {
+        served(&self.stage)
+    }
+}
+
+pub(crate) fn served(stage: &Stage) -> BTreeMap<String, (local::s3::ObjectHeaders, bytes::Bytes)> {
+    let parts = stage.parts();
+    let bucket = parts.plan.outputs.get("PageBucketName").cloned().unwrap_or_default();
+    let of_viewers = |key: &String| !key.starts_with("pages/") && !key.contains("manifest");
+    let keys = parts.s3.keys(&bucket).into_iter().filter(of_viewers);
+    keys.filter_map(|key| {
+        let object = parts.s3.object(&bucket, &key)?;
+        Some((key, (object.headers.clone(), object.bytes.clone())))
+    })
+    .collect()
+}

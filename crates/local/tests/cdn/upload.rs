@@ -1,0 +1,191 @@
+//! `make cdn` and `make cdn-rollback`.
+
+use local::faults::Kind;
+use local::testing::{Outcome, Stage};
+
+use crate::script::{Desk, served};
+
+const DAY: u32 = 24 * 3600;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s3_here_does_what_boto3_expects_of_it() -> Outcome {
+    let desk = Desk::new().await?;
+    let ran = desk.python("s3.py", &[&desk.stage.aws_url(), &desk.bucket]).await?;
+    assert_eq!(ran.status, Some(0), "{}", ran.said);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_puts_what_the_local_cloud_puts_itself_and_a_second_one_nothing() -> Outcome {
+    let desk = Desk::new().await?;
+    let page = desk.build("one").await?;
+    let ran = desk.upload(&page).await?;
+    assert_eq!(ran.status, Some(0), "{}", ran.said);
+
+    let other = Stage::with_page(&page).await?;
+    let (mut by_script, mut by_cloud) = (desk.served(), served(&other));
+    let config = |it: Option<(_, bytes::Bytes)>| {
+        it.map(|(_, bytes)| serde_json::from_slice::<serde_json::Value>(&bytes))
+    };
+    let told = config(by_script.remove("config.json")).ok_or("a configuration")??;
+    let cloud_told = config(by_cloud.remove("config.json")).ok_or("a configuration")??;
+    assert_eq!(by_script, by_cloud);
+    assert_eq!(told["embeddingOrigins"], serde_json::json!([desk.stage.aws_url()]));
+    for name in ["deepLinkBase", "tokenHeader"] {
+        assert!(told[name].is_string() && told[name] == cloud_told[name], "{told} {cloud_told}");
+    }
+
+    let watch = desk.stage.watch();
+    let ran = desk.upload(&page).await?;
+    assert_eq!(ran.status, Some(0), "{}", ran.said);
+    assert!(ran.said.contains("live already"), "{}", ran.said);
+    assert_eq!((watch.count("PutObject"), watch.count("DeleteObjects")), (0, 0), "{:?}", watch.operations());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whenever_an_upload_is_broken_off_the_live_page_is_whole() -> Outcome {
+    let desk = Desk::new().await?;
+    let first = desk.upload(&desk.build("page 0").await?).await?;
+    assert_eq!(first.status, Some(0), "{}", first.said);
+    let mut kills: u32 = 0;
+    loop {
+        let n = kills + 1;
+        let page = desk.build(&format!("page {n}")).await?;
+        // What reads changes nothing: to be killed after it is to be killed after the change before.
+        desk.stage.fault("s3", Some("PutObject"), Kind::KillAfter, Some(n));
+        let ran = desk.upload(&page).await?;
+        desk.stage.parts().faults.clear();
+        let live = desk.live()?;
+        assert!(live.iter().all(|it| it.starts_with("page ")), "{live:?}");
+        if ran.status.is_some() {
+            assert_eq!(ran.status, Some(0), "{}", ran.said);
+            assert!(live.iter().all(|it| *it == format!("page {n}")), "{live:?}");
+            break;
+        }
+        kills = n;
+    }
+    // Three of the script, three of the page's own place, three of the live page, two manifests.
+    assert_eq!(kills, 11, "it was killed after each object that it puts");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_broken_off_is_finished_by_the_next_run() -> Outcome {
+    let desk = Desk::new().await?;
+    assert_eq!(desk.upload(&desk.build("one").await?).await?.status, Some(0));
+    let two = desk.build("two").await?;
+    desk.stage.fault("s3", Some("PutObject"), Kind::KillAfter, Some(7));
+    assert_eq!(desk.upload(&two).await?.status, None, "it is killed");
+    desk.stage.parts().faults.clear();
+    let ran = desk.upload(&two).await?;
+    assert_eq!(ran.status, Some(0), "{}", ran.said);
+    assert!(desk.live()?.iter().all(|it| it == "two"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rollback_leads_to_the_page_before_and_then_to_the_one_before_that() -> Outcome {
+    let desk = Desk::new().await?;
+    for says in ["one", "two", "three"] {
+        assert_eq!(desk.upload(&desk.build(says).await?).await?.status, Some(0));
+        desk.stage.parts().clock.advance(60);
+    }
+    for expected in ["two", "one"] {
+        let ran = desk.rollback().await?;
+        assert_eq!(ran.status, Some(0), "{}", ran.said);
+        assert!(desk.live()?.iter().all(|it| it == expected), "{:?}", desk.live()?);
+        let gzip = desk.served().remove("index.html.gz").ok_or("the gzip page")?;
+        assert_eq!(gzip.0.content_encoding.as_deref(), Some("gzip"), "headers come back too");
+        assert_eq!(gzip.0.cache_control.as_deref(), Some("no-cache"));
+    }
+    let ran = desk.rollback().await?;
+    assert_eq!(ran.status, Some(1), "there is none before the first");
+    assert!(ran.said.contains("no page before"), "{}", ran.said);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_that_is_broken_off_leaves_a_whole_page_and_is_finished_by_the_next() -> Outcome {
+    let desk = Desk::new().await?;
+    let (one, two) = (desk.build("one").await?, desk.build("two").await?);
+    assert_eq!(desk.upload(&one).await?.status, Some(0));
+    for (operation, nth) in [("CopyObject", 1), ("CopyObject", 2), ("CopyObject", 3), ("PutObject", 1)] {
+        desk.stage.parts().clock.advance(60);
+        assert_eq!(desk.upload(&two).await?.status, Some(0));
+        desk.stage.fault("s3", Some(operation), Kind::KillAfter, Some(nth));
+        assert_eq!(desk.rollback().await?.status, None, "{operation} {nth}");
+        desk.stage.parts().faults.clear();
+        desk.live()?;
+        if operation == "CopyObject" {
+            let ran = desk.rollback().await?;
+            assert_eq!(ran.status, Some(0), "{operation} {nth}: {}", ran.said);
+        }
+        assert!(desk.live()?.iter().all(|it| it == "one"), "{operation} {nth}: {:?}", desk.live()?);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rollback_of_an_upload_that_was_broken_off_leads_to_the_last_whole_one() -> Outcome {
+    let desk = Desk::new().await?;
+    for says in ["one", "two"] {
+        assert_eq!(desk.upload(&desk.build(says).await?).await?.status, Some(0));
+        desk.stage.parts().clock.advance(60);
+    }
+    // After the last of the live page's three files, before the manifests.
+    desk.stage.fault("s3", Some("PutObject"), Kind::KillAfter, Some(9));
+    assert_eq!(desk.upload(&desk.build("three").await?).await?.status, None);
+    desk.stage.parts().faults.clear();
+    assert!(desk.live()?.iter().all(|it| it == "three"), "{:?}", desk.live()?);
+    let ran = desk.rollback().await?;
+    assert_eq!(ran.status, Some(0), "{}", ran.said);
+    assert!(desk.live()?.iter().all(|it| it == "two"), "{:?}", desk.live()?);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_go_ninety_days_after_the_last_page_that_named_them_and_never_by_their_age() -> Outcome {
+    let desk = Desk::new().await?;
+    let pages = || {
+        let keys = desk.stage.parts().s3.keys(&desk.bucket);
+        keys.into_iter().filter(|it| it.starts_with("pages/") && it.ends_with("index.html")).count()
+    };
+    let upload = async |says: &str| -> Outcome {
+        let ran = desk.upload(&desk.build(says).await?).await?;
+        assert_eq!(ran.status, Some(0), "{}", ran.said);
+        Ok(())
+    };
+    upload("one").await?;
+    desk.stage.parts().clock.advance(DAY);
+    upload("two").await?;
+    // Two is live for a year; that makes it old, not unused.
+    desk.stage.parts().clock.advance(365 * DAY);
+    upload("two").await?;
+    assert!(desk.live()?.iter().all(|it| it == "two"));
+    assert_eq!(pages(), 2, "one is the page before: the way back to it stays");
+    upload("three").await?;
+    assert_eq!(pages(), 2, "one is gone; two was live a moment ago");
+    desk.stage.parts().clock.advance(89 * DAY);
+    upload("four").await?;
+    assert_eq!(pages(), 3, "two was live 89 days ago");
+    desk.stage.parts().clock.advance(2 * DAY);
+    upload("four").await?;
+    assert_eq!(pages(), 2, "two is gone; three and four are there");
+    assert!(desk.live()?.iter().all(|it| it == "four"));
+    assert_eq!(desk.rollback().await?.status, Some(0));
+    assert!(desk.live()?.iter().all(|it| it == "three"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_not_as_built_is_not_uploaded() -> Outcome {
+    let desk = Desk::new().await?;
+    let page = desk.build("one").await?;
+    std::fs::write(page.join("index.html"), "tampered with")?;
+    let ran = desk.upload(&page).await?;
+    assert_eq!(ran.status, Some(1), "{}", ran.said);
+    assert!(ran.said.contains("index.html is not what the manifest says"), "{}", ran.said);
+    assert!(desk.served().is_empty());
+    Ok(())
+}

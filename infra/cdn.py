@@ -1,0 +1,356 @@
+"""Deploys the call page: the stack of cdn.yaml, and what `make page` built into its bucket.
+
+    cdn.py deploy --env prod      the stack, then the page (make cdn ENV=prod)
+    cdn.py upload --env prod      the page alone
+    cdn.py rollback --env prod    back to the page before (make cdn-rollback ENV=prod)
+
+It may be broken off at any point and run again: whatever index.html is live, all that it names is there. Files come first,
+then the page, its configuration, and the manifests last. What is there already is not sent again.
+
+In the bucket:
+
+    assets/...                        hashed files; kept until no page of the last 90 days names them
+    index.html, .br, .gz              the live page
+    config.json                       what the live page knows of its installation
+    pages/<hash>/index.html, ...      each page under its hash, for the way back
+    manifests/<UTC time>-<hash>.json  a page that was live from that time on
+    manifest.json                     a copy of the live page's
+"""
+
+import argparse
+import base64
+import datetime
+import gzip
+import hashlib
+import json
+import pathlib
+import re
+import sys
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TEMPLATE = ROOT / "infra" / "cdn.yaml"
+# The certificate, the firewall, the access log's delivery and CloudFront's metrics are there and nowhere else.
+REGION = "us-east-1"
+KEPT = datetime.timedelta(days=90)
+ENDINGS = {"br": ".br", "gzip": ".gz"}
+PAGE = "index.html"
+CURRENT = "manifest.json"
+# What the function of cdn.yaml looks for under .br and .gz.
+COMPRESSED = re.compile(r"^(index\.html|assets/.*\.(css|html|js|json|map|svg|txt))$")
+JSON_HEADERS = {"ContentType": "application/json", "CacheControl": "no-cache"}
+TIME = "%Y%m%dT%H%M%S%fZ"
+
+
+class Refused(Exception):
+    """Something is not as it must be; the message says what to do."""
+
+
+class Bucket:
+    """The page's bucket, with the calls to it."""
+
+    def __init__(self, client, name):
+        self.client, self.name = client, name
+
+    def put(self, key, body, headers, **conditions):
+        self.client.put_object(Bucket=self.name, Key=key, Body=body, **headers, **conditions)
+
+    def read(self, key):
+        """Body and ETag; None if there is none."""
+        try:
+            answer = self.client.get_object(Bucket=self.name, Key=key)
+        except self.client.exceptions.NoSuchKey:
+            return None
+        return answer["Body"].read(), answer["ETag"]
+
+    def has(self, key, body, headers):
+        """Whether the key has these bytes and headers now."""
+        try:
+            answer = self.client.head_object(Bucket=self.name, Key=key)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                return False
+            raise
+        same_bytes = answer["ETag"].strip('"') == hashlib.md5(body, usedforsecurity=False).hexdigest()
+        return same_bytes and all(answer.get(name) == value for name, value in headers.items())
+
+    def list(self):
+        """All keys and when they were put."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
+        return {it["Key"]: it["LastModified"] for page in pages for it in page.get("Contents", [])}
+
+    def delete(self, keys):
+        for start in range(0, len(keys), 1000):
+            objects = [{"Key": key} for key in keys[start : start + 1000]]
+            answer = self.client.delete_objects(Bucket=self.name, Delete={"Objects": objects, "Quiet": True})
+            if answer.get("Errors"):
+                raise Refused(f"not deleted: {answer['Errors']}")
+
+
+def built(directory):
+    """The page that was built: its manifest, and the objects it consists of as key -> (bytes, headers)."""
+    path = directory / "manifest.json"
+    if not path.exists():
+        raise Refused(f"{path} is not there: run make page")
+    manifest = json.loads(path.read_text())
+    objects = {}
+    for file in manifest["files"]:
+        name = file["path"]
+        body = (directory / name).read_bytes()
+        integrity = "sha384-" + base64.b64encode(hashlib.sha384(body).digest()).decode()
+        if integrity != file["integrity"] or len(body) != file["bytes"]:
+            raise Refused(f"{name} is not what the manifest says: run make page")
+        headers = {"ContentType": file["contentType"], "CacheControl": file["cacheControl"]}
+        objects[name] = (body, headers)
+        encodings = file.get("encodings", {})
+        if COMPRESSED.match(name) and set(encodings) != set(ENDINGS):
+            raise Refused(f"{name} needs br and gzip beside it: the function of cdn.yaml leads there")
+        for encoding, sibling in encodings.items():
+            compressed = (directory / sibling).read_bytes()
+            if encoding == "gzip" and gzip.decompress(compressed) != body:
+                raise Refused(f"{sibling} is not {name}: run make page")
+            objects[name + ENDINGS[encoding]] = (compressed, {**headers, "ContentEncoding": encoding})
+    if PAGE not in objects:
+        raise Refused("the manifest names no index.html")
+    return manifest, objects
+
+
+def is_page(key):
+    return key in [PAGE, *(PAGE + ending for ending in ENDINGS.values())]
+
+
+def release(objects):
+    """A hash over all that the page consists of."""
+    digest = hashlib.sha256()
+    for key in sorted(objects):
+        body, headers = objects[key]
+        digest.update(json.dumps([key, hashlib.sha256(body).hexdigest(), headers], sort_keys=True).encode())
+    return digest.hexdigest()[:16]
+
+
+def upload(bucket, directory, config, now):
+    """Makes what was built the live page."""
+    manifest, objects = built(directory)
+    name = release(objects)
+    current = bucket.read(CURRENT)
+    before = json.loads(current[0]) if current else None
+
+    there = bucket.list()
+
+    def send(key, body, headers):
+        if key not in there or not bucket.has(key, body, headers):
+            bucket.put(key, body, headers)
+            print(f"  {key}")
+
+    for key, (body, headers) in objects.items():
+        if not is_page(key):
+            send(key, body, headers)
+    for key, (body, headers) in objects.items():
+        if is_page(key):
+            send(f"pages/{name}/{key}", body, headers)
+    # The plain one last: it is what a look at the bucket takes for the live page.
+    for key in sorted(filter(is_page, objects), reverse=True):
+        send(key, *objects[key])
+    send("config.json", config, JSON_HEADERS)
+
+    if before is None or before["release"] != name:
+        record = {
+            "release": name,
+            "version": manifest["version"],
+            "history": f"manifests/{now.strftime(TIME)}-{name}.json",
+            "before": before["history"] if before else None,
+            "page": f"pages/{name}/",
+            "objects": sorted(
+                [key for key in objects if not is_page(key)]
+                + [f"pages/{name}/{key}" for key in objects if is_page(key)]
+            ),
+        }
+        text = json.dumps(record, indent=1).encode()
+        bucket.put(record["history"], text, JSON_HEADERS)
+        make_current(bucket, text, current)
+        print(f"live: {name}, SDK {manifest['version']}")
+    else:
+        print(f"live already: {name}")
+    prune(bucket, now)
+
+
+def make_current(bucket, text, current):
+    """Writes manifest.json, unless somebody else has done so meanwhile."""
+    condition = {"IfMatch": current[1]} if current else {"IfNoneMatch": "*"}
+    try:
+        bucket.put(CURRENT, text, JSON_HEADERS, **condition)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict"):
+            raise Refused("somebody else deployed at the same time: run this again") from error
+        raise
+
+
+def prune(bucket, now):
+    """Deletes files that no page of the last 90 days names.
+
+    A page counts until 90 days after another took its place, not after it was uploaded: the live one never ages. A file
+    that was put in the last 90 days is kept even if no manifest names it, for an upload may have been broken off with its
+    page live.
+    """
+    there = bucket.list()
+    order = sorted(key for key in there if key.startswith("manifests/"))
+    current = json.loads(bucket.read(CURRENT)[0])
+    kept = {current["history"], current["before"]}
+    for manifest, successor in zip(order, order[1:] + [None]):
+        if successor is None or when(successor) > now - KEPT:
+            kept.add(manifest)
+    old = [key for key, put in there.items() if key.startswith(("assets/", "pages/")) and put < now - KEPT]
+    named = set()
+    for manifest in kept.intersection(order) if old else ():
+        named.update(json.loads(bucket.read(manifest)[0])["objects"])
+    gone = [key for key in old if key not in named]
+    # Files before the manifests that name them, so that a break leaves nothing behind that nobody knows of.
+    gone += [key for key in order if key not in kept]
+    if gone:
+        bucket.delete(gone)
+        print(f"deleted {len(gone)} that no page of the last {KEPT.days} days names")
+
+
+def when(manifest):
+    text = manifest.removeprefix("manifests/").split("-")[0]
+    return datetime.datetime.strptime(text, TIME).replace(tzinfo=datetime.timezone.utc)
+
+
+def rollback(bucket):
+    """Makes the page before the live one again."""
+    current = bucket.read(CURRENT)
+    if current is None:
+        raise Refused("nothing is live here")
+    record = json.loads(current[0])
+    before = record["before"] and bucket.read(record["before"])
+    known = [record] + ([json.loads(before[0])] if before else [])
+    # An upload that was broken off leaves a page live that neither manifest names: then the manifest's is the one before.
+    # A rollback that was broken off leaves the page before live, and is finished.
+    if bucket.read(PAGE)[0] in [bucket.read(it["page"] + PAGE)[0] for it in known]:
+        text = before
+    else:
+        text = current
+    if not text:
+        raise Refused("there is no page before this one")
+    record = json.loads(text[0])
+    there = bucket.list()
+    missing = [key for key in record["objects"] if key not in there]
+    if missing:
+        raise Refused(f"the page before lacks {missing[0]}")
+    pages = [key for key in record["objects"] if key.startswith(record["page"])]
+    for key in sorted(pages, reverse=True):
+        bucket.client.copy_object(
+            Bucket=bucket.name,
+            Key=key.removeprefix(record["page"]),
+            CopySource={"Bucket": bucket.name, "Key": key},
+        )
+    make_current(bucket, text[0], current)
+    print(f"live: {record['release']}, SDK {record['version']}")
+
+
+def stack_facts(client, name):
+    """Outputs and parameters of a stack; None if there is none."""
+    try:
+        stack = client.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise
+    return {
+        "status": stack["StackStatus"],
+        "outputs": {it["OutputKey"]: it["OutputValue"] for it in stack.get("Outputs", [])},
+        "parameters": {it["ParameterKey"]: it["ParameterValue"] for it in stack.get("Parameters", [])},
+    }
+
+
+def deploy_stack(name, given):
+    """Creates or updates the stack of cdn.yaml by a change set, and waits."""
+    client = boto3.client("cloudformation", region_name=REGION)
+    body = TEMPLATE.read_text()
+    declared = {it["ParameterKey"] for it in client.validate_template(TemplateBody=body)["Parameters"]}
+    parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items() if key in declared]
+    there = stack_facts(client, name)
+    kind = "CREATE" if there is None or there["status"] == "REVIEW_IN_PROGRESS" else "UPDATE"
+    change = "cdn-" + datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%d%H%M%S")
+    asked = {"StackName": name, "ChangeSetName": change}
+    client.create_change_set(**asked, ChangeSetType=kind, TemplateBody=body, Parameters=parameters)
+    try:
+        client.get_waiter("change_set_create_complete").wait(**asked)
+    except Exception:
+        reason = client.describe_change_set(**asked).get("StatusReason", "")
+        client.delete_change_set(**asked)
+        if "didn't contain changes" in reason or "No updates" in reason:
+            print(f"{name}: no changes")
+            return
+        raise Refused(f"{name}: {reason}") from None
+    client.execute_change_set(**asked)
+    print(f"{name}: deploying, which takes some minutes")
+    client.get_waiter("stack_create_complete" if kind == "CREATE" else "stack_update_complete").wait(StackName=name)
+
+
+def facts(arguments):
+    """What the stacks say: outputs and parameters of the application's and the page's."""
+    if arguments.facts:
+        return json.loads(pathlib.Path(arguments.facts).read_text())
+    parameters = json.loads((ROOT / "infra" / "params" / f"{arguments.env}.json").read_text())
+    project = parameters.get("Project", "medzen")
+    # The application is wherever the AWS configuration of who deploys says.
+    app = stack_facts(boto3.client("cloudformation"), project)
+    if app is None:
+        raise Refused(f"there is no stack {project}: deploy app.yaml first")
+    if arguments.command == "deploy":
+        deploy_stack(f"{project}-cdn", {"ApiDomain": app["outputs"]["ApiDomain"], **parameters})
+    page = stack_facts(boto3.client("cloudformation", region_name=REGION), f"{project}-cdn")
+    if page is None:
+        raise Refused(f"there is no stack {project}-cdn in {REGION}: run make cdn ENV={arguments.env}")
+    return {
+        "outputs": {**app["outputs"], **page["outputs"]},
+        "parameters": {**app["parameters"], **page["parameters"]},
+    }
+
+
+def page_config(parameters):
+    """config.json: what the page has to know of its installation."""
+    origins = [it for it in parameters.get("EmbeddingOrigins", "").split(",") if it]
+    config = {
+        "deepLinkBase": parameters["DeepLinkBase"],
+        "embeddingOrigins": origins,
+        "tokenHeader": parameters["TokenHeader"],
+    }
+    return json.dumps(config, separators=(",", ":")).encode()
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Deploys the call page.")
+    parser.add_argument("command", choices=["deploy", "upload", "rollback"])
+    parser.add_argument("--env", help="the parameters' file in infra/params, without .json")
+    parser.add_argument("--page", default=ROOT / "target" / "page", type=pathlib.Path, help="what make page built")
+    # For the local cloud and tests.
+    parser.add_argument("--endpoint-url", help="where S3 is, if it is not AWS's")
+    parser.add_argument("--facts", help="outputs and parameters of the stacks as a JSON file, not from CloudFormation")
+    parser.add_argument("--now", help=f"the time, as {TIME.replace('%', '%%')}")
+    arguments = parser.parse_args()
+    if not arguments.env and not arguments.facts:
+        parser.error("which environment? --env")
+    try:
+        known = facts(arguments)
+        now = datetime.datetime.now(datetime.timezone.utc)
+        if arguments.now:
+            now = datetime.datetime.strptime(arguments.now, TIME).replace(tzinfo=datetime.timezone.utc)
+        options = Config(retries={"mode": "standard", "max_attempts": 5})
+        client = boto3.client("s3", region_name=REGION, endpoint_url=arguments.endpoint_url, config=options)
+        bucket = Bucket(client, known["outputs"]["PageBucketName"])
+        if arguments.command == "rollback":
+            rollback(bucket)
+        else:
+            upload(bucket, arguments.page, page_config(known["parameters"]), now)
+            print(known["outputs"].get("PageUrl", ""))
+    except Refused as refused:
+        sys.exit(str(refused))
+
+
+if __name__ == "__main__":
+    main()
