@@ -8,6 +8,7 @@ export interface Told {
   MEETING_WAITING: { sessionId: string };
   MEETING_JOINED: { sessionId: string; role: string };
   MEETING_RECONNECTING: { sessionId: string };
+  MEETING_RECONNECTED: { sessionId: string };
   MEETING_LEFT: { sessionId: string };
   MEETING_ENDED_BY_PROVIDER: { sessionId: string };
   MEETING_ERROR: { code: string };
