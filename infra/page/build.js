@@ -19,7 +19,7 @@ export async function buildPage(out) {
   const sdkVersion = JSON.parse(await readFile(join(sdkRoot, "package.json"), "utf8")).version;
   const texts = JSON.parse(await readFile(join(root, "src/texts.json"), "utf8"));
 
-  const sdk = hashed(`chime-sdk-${sdkVersion}`, "js", await bundle("sdk/entry.js", { globalName: "ChimeSDK", define: { global: "globalThis" }, plugins: [slim({ root })] }));
+  const sdk = hashed(`chime-sdk-${sdkVersion}`, "js", await bundle("sdk/entry.cjs", { globalName: "ChimeSDK", define: { global: "globalThis" }, plugins: [slim({ root })] }));
   const worker = hashed(`chime-worker-${sdkVersion}`, "js", await minified(workerSource()));
   const page = hashed("page", "js", await bundle("src/main.ts", { format: "esm" }));
   const style = hashed("page", "css", await bundle("src/page.css"));

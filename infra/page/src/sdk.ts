@@ -3,7 +3,7 @@
 import type * as Chime from "amazon-chime-sdk-js";
 import { within } from "./wait.ts";
 
-/** The global that the SDK's bundle makes, see `sdk/entry.js`. */
+/** The global that the SDK's bundle makes, see `sdk/entry.cjs`. */
 export type Sdk = Pick<typeof Chime, "DefaultDeviceController" | "DefaultMeetingSession" | "MeetingSessionConfiguration" | "MeetingSessionStatusCode" | "NoOpLogger" | "VideoPriorityBasedPolicy" | "Versioning" | "LogLevel"> & {
   transformWorker: { address: unknown };
 };
