@@ -65,6 +65,7 @@ export class Bridge {
   #origins: string[] | undefined;
   #peer: string | undefined;
   #early: MessageEvent[] = [];
+  #untold: object[] = [];
   readonly #hear: (message: Heard) => void;
 
   /** Listens from now on. Until `trust` has been called, what comes is kept. */
@@ -81,6 +82,7 @@ export class Bridge {
     this.#origins = origins;
     const around = surroundingOrigin();
     if (around && origins.includes(around)) this.#peer = around;
+    for (const message of this.#untold.splice(0)) this.#post(message);
     for (const event of this.#early.splice(0)) this.#take(event);
   }
 
@@ -95,10 +97,17 @@ export class Bridge {
     const old = legacy(event, data);
     if (old !== undefined) attempt(() => window.FlutterChannel?.postMessage(old));
     attempt(() => window.ChimeHandler?.postMessage(JSON.stringify(message)));
+    const posted = { type: "medzen.event", ...message };
+    // Before it is known who may be there, nobody may hear it.
+    if (this.#origins) this.#post(posted);
+    else if (this.#untold.length < KEPT) this.#untold.push(posted);
+  }
+
+  /** To the one origin that is known to be there, else to each that may be: the browser delivers to none but the right one. */
+  #post(message: object): void {
     const target = host();
-    // To the one origin that is known to be there, else to each that may be: the browser delivers to none but the right one.
     const origins = this.#peer ? [this.#peer] : (this.#origins ?? []);
-    if (target) for (const origin of origins) attempt(() => target.postMessage({ type: "medzen.event", ...message }, origin));
+    if (target) for (const origin of origins) attempt(() => target.postMessage(message, origin));
   }
 
   #take(event: MessageEvent): void {

@@ -96,7 +96,7 @@ export class Media {
     av.stop();
     await Promise.all([av.stopVideoInput(), av.stopAudioInput()]).catch(() => undefined);
     av.unbindAudioElement();
-    await this.#session.destroy().catch(() => undefined);
+    // Not destroyed: what the SDK still has going on after `stop` would trip over what `destroy` takes away.
   }
 
   mute(muted: boolean): void {

@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { createServer, request } from "node:http";
+import { createServer } from "node:http";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -16,8 +16,10 @@ export function policyFor(origins) {
 }
 
 /**
- * `api` is where calls go, as an address, or nothing. `answer(request)` may answer one instead: `{status, body, headers}`.
- * `alter(path, contents)` may change a file on its way. `origins` may embed the page.
+ * `api` is where calls go, as an address, or nothing. `answer(request, real)` may answer one instead: `{status, body, headers}`,
+ * or "drop" for a line that breaks; `real()` is what the API answers.
+ * `alter(path, contents)` may change a file on its way; with
+ * `undefined` it never comes. `origins` may embed the page.
  */
 export async function front({ api, answer = () => undefined, alter = (_, contents) => contents, origins = [], config = {} } = {}) {
   const manifest = JSON.parse(await readFile(join(built, "manifest.json"), "utf8"));
@@ -68,7 +70,8 @@ export async function front({ api, answer = () => undefined, alter = (_, content
     outgoing.writeHead(200, {
       ...headers,
       "content-type": found.contentType,
-      "cache-control": found.cacheControl,
+      // What was changed on its way only is not kept.
+      "cache-control": altered === plain ? found.cacheControl : "no-store",
       ...(altered === plain && encoding ? { "content-encoding": encoding, vary: "accept-encoding" } : {}),
     });
     outgoing.end(contents);
@@ -80,25 +83,16 @@ export async function front({ api, answer = () => undefined, alter = (_, content
     const text = Buffer.concat(chunks).toString();
     const told = { method: incoming.method, path: url.pathname, headers: incoming.headers, body: text ? JSON.parse(text) : undefined };
     asked.push(told);
-    const own = await settings.answer(told);
-    if (own === "drop") {
-      outgoing.destroy();
-      return;
-    }
-    if (own) {
-      outgoing.writeHead(own.status ?? 200, { "content-type": "application/json", ...own.headers }).end(JSON.stringify(own.body ?? {}));
-      return;
-    }
-    if (!settings.api) {
-      outgoing.writeHead(503, { "content-type": "application/json" }).end('{"message":"Service Unavailable"}');
-      return;
-    }
-    const onward = request(settings.api + url.pathname, { method: incoming.method, headers: { ...incoming.headers, host: new URL(settings.api).host } }, (back) => {
-      outgoing.writeHead(back.statusCode, back.headers);
-      back.pipe(outgoing);
-    });
-    onward.on("error", (error) => outgoing.destroy(error));
-    onward.end(text);
+    const real = async () => {
+      if (!settings.api) return { status: 503, body: { message: "Service Unavailable" }, headers: {} };
+      const { host, connection, "content-length": length, ...headers } = incoming.headers;
+      const back = await fetch(settings.api + url.pathname, { method: incoming.method, headers, ...(text ? { body: text } : {}) });
+      const retryAfter = back.headers.get("retry-after");
+      return { status: back.status, body: await back.json(), headers: retryAfter ? { "retry-after": retryAfter } : {} };
+    };
+    const own = (await settings.answer(told, real)) ?? (await real());
+    if (own === "drop") outgoing.destroy();
+    else outgoing.writeHead(own.status ?? 200, { "content-type": "application/json", ...own.headers }).end(JSON.stringify(own.body ?? {}));
   }
 
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));

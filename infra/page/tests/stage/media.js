@@ -16,6 +16,18 @@ export class MediaService {
   #next = 1;
   /** Whether it takes connections. */
   up = true;
+  /** Addresses that were connected to. */
+  addresses = [];
+
+  /** How many are connected and have sound. */
+  get connected() {
+    return [...this.#connections].filter(({ subscribed, content }) => subscribed && !content).length;
+  }
+
+  /** Whether somebody shares a screen from here. */
+  get sharing() {
+    return [...this.#connections].some(({ subscribed, content }) => subscribed && content);
+  }
 
   /** For all pages of this context. */
   static async over(context) {
@@ -33,6 +45,7 @@ export class MediaService {
       if (response.request().method() === "POST" && /\/call(\/attendees)?$/.test(new URL(response.url()).pathname) && response.ok()) attendee = response.json().then(({ attendee }) => attendee).catch(() => undefined);
     });
     await page.routeWebSocket(/\.chime\.aws\//, async (socket) => {
+      this.addresses.push(socket.url());
       if (!this.up) {
         socket.close({ code: 1006 });
         return;
@@ -63,13 +76,15 @@ export class MediaService {
         break;
       }
       case Type.SUBSCRIBE: {
-        const { sdpOffer, receiveStreamIds, compressedSdpOffer } = frame.sub;
+        const { sdpOffer, receiveStreamIds, compressedSdpOffer, sendStreams } = frame.sub;
+        // A shared screen joins as an attendee of its own.
+        connection.content ||= sendStreams.some(({ attendeeId }) => attendeeId.endsWith("#content"));
         if (compressedSdpOffer?.length) throw new Error("a compressed offer was not asked for");
         const { answer, tracks } = await this.#peer.evaluate(({ id, offer, wanted }) => window.answerTo(id, offer, wanted), { id: connection.id, offer: sdpOffer, wanted: receiveStreamIds });
         connection.send({ type: Type.SUBSCRIBE_ACK, suback: { sdpAnswer: answer, allocations: [{ trackLabel: "AmazonChimeExpressVideo", streamId: 1, groupId: 1 }], tracks } });
         if (!connection.subscribed) {
           connection.subscribed = true;
-          connection.send(this.#presence(connection.attendee));
+          connection.send(this.#presence(connection));
         }
         break;
       }
@@ -89,7 +104,8 @@ export class MediaService {
     return { type: Type.INDEX, index: { sources, numParticipants: this.#people.size + 1 } };
   }
 
-  #presence(self) {
+  #presence({ attendee, content }) {
+    const self = { AttendeeId: content ? `${attendee.AttendeeId}#content` : attendee.AttendeeId, ExternalUserId: attendee.ExternalUserId };
     const streams = [...this.#people.values()].map(({ number, attendeeId, externalUserId, muted }) => ({ audioStreamId: number, attendeeId, externalUserId, muted }));
     return { type: Type.AUDIO_STREAM_ID_INFO, audioStreamIdInfo: { streams: [{ audioStreamId: 1000, attendeeId: self.AttendeeId, externalUserId: self.ExternalUserId, muted: false }, ...streams] } };
   }
@@ -143,7 +159,7 @@ export class MediaService {
 
   /** The service says that the meeting has ended, which a client may hear wrongly. */
   saysEnded() {
-    for (const { send } of this.#connections) send({ type: Type.AUDIO_STATUS, audioStatus: { audioStatus: 410 } });
+    for (const { send, content } of this.#connections) if (!content) send({ type: Type.AUDIO_STATUS, audioStatus: { audioStatus: 410 } });
   }
 
   /** The line is cut for those who are connected. */
@@ -156,10 +172,10 @@ export class MediaService {
   }
 
   #tellAll() {
-    for (const { send, subscribed, attendee } of this.#connections) {
-      if (!subscribed) continue;
-      send(this.#presence(attendee));
-      send(this.#index());
+    for (const connection of this.#connections) {
+      if (!connection.subscribed) continue;
+      connection.send(this.#presence(connection));
+      connection.send(this.#index());
     }
   }
 }
@@ -206,8 +222,11 @@ function answering() {
     }
     await peer.setRemoteDescription({ type: "offer", sdp: offer });
     const tracks = [];
-    let place = 0;
+    // What is wanted stands in the order of the offer's parts for pictures.
+    const parts = offer.split("\r\nm=").slice(1).map((part) => ({ kind: part.split(" ")[0], mid: /a=mid:(\S+)/.exec(part)?.[1] }));
+    const pictures = parts.filter(({ kind }) => kind === "video").map(({ mid }) => mid);
     for (const transceiver of peer.getTransceivers()) {
+      if (transceiver.mid === null || transceiver.direction === "stopped") continue;
       if (transceiver.receiver.track.kind === "audio") {
         if (!transceiver.sender.track) {
           const stream = tone();
@@ -217,7 +236,7 @@ function answering() {
         transceiver.direction = "sendrecv";
         continue;
       }
-      const streamId = wanted[place++] ?? 0;
+      const streamId = wanted[pictures.indexOf(transceiver.mid)] ?? 0;
       if (streamId === 0) {
         transceiver.direction = "recvonly";
         continue;
