@@ -72,7 +72,8 @@ export class Bridge {
   constructor(hear: (message: Heard) => void) {
     this.#hear = hear;
     window.addEventListener("message", (event) => {
-      if (this.#origins) this.#take(event);
+      // The app of a WebView speaks in the page's own name and needs no list.
+      if (this.#origins || isOwn(event)) this.#take(event);
       else if (this.#early.length < KEPT) this.#early.push(event);
     });
   }
@@ -111,7 +112,7 @@ export class Bridge {
   }
 
   #take(event: MessageEvent): void {
-    const own = event.source === window && event.origin === location.origin;
+    const own = isOwn(event);
     const embedding = event.source !== null && event.source === host() && (this.#origins ?? []).includes(event.origin);
     if (!own && !embedding) return;
     const message = heard(event.data);
@@ -119,6 +120,10 @@ export class Bridge {
     if (embedding) this.#peer = event.origin;
     this.#hear(message);
   }
+}
+
+function isOwn(event: MessageEvent): boolean {
+  return event.source === window && event.origin === location.origin;
 }
 
 /** Who embeds or opened this page. */

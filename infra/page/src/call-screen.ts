@@ -43,7 +43,6 @@ export class CallScreen {
   readonly #panel = h("aside", { class: "panel", attributes: { hidden: true } });
   readonly #fields = h("div", { class: "fields" });
   readonly #buttons: Record<"microphone" | "camera" | "screen" | "captions" | "people" | "settings", Toggle>;
-  readonly #count = h("span", { class: "count", attributes: { "aria-hidden": "true", "data-name": true } });
 
   #media: Media | undefined;
   #roster: Person[] = [];
@@ -57,6 +56,7 @@ export class CallScreen {
   #clock: ReturnType<typeof setInterval> | undefined;
   #silenced = false;
   #unseen = false;
+  #transcribed: boolean | undefined;
 
   constructor(role: Role, choices: Choices, actions: CallActions) {
     this.#role = role;
@@ -73,7 +73,6 @@ export class CallScreen {
       people: control("people", "people.open", () => this.#toggle("people")),
       settings: control("gear", "settings.open", () => this.#toggle("settings")),
     };
-    this.#buttons.people.root.append(this.#count);
     for (const name of ["people", "settings"] as const) this.#buttons[name].root.setAttribute("aria-expanded", "false");
     this.#buttons.screen.root.hidden = !canShareScreen;
     const leave = control("leave", "leave", () => actions.leave());
@@ -97,6 +96,7 @@ export class CallScreen {
   attach(media: Media): void {
     this.#media = media;
     this.#voices.clear();
+    this.#transcribed = undefined;
     this.#sharing = false;
     this.#paintShare();
     this.#tiles.begin(media, media.attendeeId, (attendeeId) => this.#nameOf(attendeeId));
@@ -125,9 +125,13 @@ export class CallScreen {
     tileGone: (id) => this.#tiles.gone(id),
     caption: (caption: Caption) => {
       this.#captions.add(caption, this.#nameOf(caption.attendeeId));
+      this.#transcribed = true;
       this.#runs("transcription", true);
     },
-    transcription: (running) => this.#runs("transcription", running),
+    transcription: (running) => {
+      this.#transcribed = running;
+      this.#runs("transcription", running);
+    },
     muted: (muted) => {
       this.#paintMuted(muted);
       announce(muted ? "microphone.isOff" : "microphone.isOn");
@@ -150,7 +154,8 @@ export class CallScreen {
       this.#heading.textContent = other;
     }
     this.#runs("recording", runs(status.recording.state));
-    if (status.transcription.state !== "requested") this.#runs("transcription", runs(status.transcription.state));
+    // The connection hears of it first, where there is one that has heard of it.
+    this.#runs("transcription", this.#transcribed ?? runs(status.transcription.state));
     this.#consent.show(status.consent);
     const waiting = this.#role === "provider" ? (status.waiting ?? []) : [];
     if (this.#waiting.show(waiting, this.#actions)) announce("people.somebodyWaits", true);
@@ -276,7 +281,9 @@ export class CallScreen {
     const self = this.#roster.find(({ attendeeId }) => attendeeId === this.#media?.attendeeId)?.userId ?? null;
     this.#people.show(this.#roster, waiting, self, this.#role === "provider", (attendeeId) => attendeeId !== null && this.#voices.get(attendeeId) === true);
     const present = this.#roster.filter((person) => person.present).length;
-    this.#count.textContent = present > 0 ? String(present) : "";
+    // Drawn by the style: the button's name says it in words.
+    if (present > 0) this.#buttons.people.root.dataset["count"] = String(present);
+    else delete this.#buttons.people.root.dataset["count"];
     label(this.#buttons.people.root, ["people.openCount", { count: present }]);
   }
 

@@ -11,8 +11,8 @@ export interface Config {
 }
 
 /** Reads `/config.json`. What is missing or malformed takes the safe default: no origin but our own, no link. */
-export async function readConfig(signal: AbortSignal): Promise<Config> {
-  const answer = await fetch("/config.json", { cache: "no-cache", credentials: "omit", signal });
+export async function readConfig(): Promise<Config> {
+  const answer = await fetch("/config.json", { cache: "no-cache", credentials: "omit" });
   if (!answer.ok) throw new Error("no configuration");
   return configOf(await answer.json());
 }

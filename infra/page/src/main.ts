@@ -24,6 +24,7 @@ class Page {
   #token: string | undefined;
   #renewed: ((token: string) => void)[] = [];
   #defaults: DeviceDefaults = {};
+  #sdkFailed = false;
   #consultation: Consultation | undefined;
 
   constructor() {
@@ -46,15 +47,16 @@ class Page {
       show(message({ name: "bad-link", icon: "link", title: "badLink.title", body: ["badLink.body"], actions: [], wrong: true }));
       return;
     }
-    const signal = this.#loading();
+    if (!this.#sdkFailed) this.#loading();
     try {
-      this.#config = await within(15_000, readConfig(signal), () => new Error("late"));
+      this.#config = await within(15_000, readConfig(), () => new Error("late"));
     } catch {
-      if (!signal.aborted) this.#around().trouble(new ApiError("offline", "OFFLINE"), () => void this.open());
+      this.#around().trouble(new ApiError("offline", "OFFLINE"), () => void this.open());
       return;
     }
     this.#bridge.trust(this.#config.embeddingOrigins);
     this.#bridge.tell("PAGE_READY", {});
+    if (this.#sdkFailed) return;
     if (this.#token) this.#begin();
     else if (this.#bridge.hosted) await this.#awaitToken();
     else this.#alone(this.#config);
@@ -75,14 +77,16 @@ class Page {
   }
 
   #noSdk(): void {
+    this.#sdkFailed = true;
     this.#bridge.tell("MEETING_ERROR", { code: "SDK_LOAD_FAILED" });
     const again = () => {
+      this.#sdkFailed = false;
+      this.#loading();
       this.#sdk = this.#load();
       this.#sdk.then(
-        () => (this.#token ? this.#begin() : void this.open()),
+        () => (this.#config && this.#token ? this.#begin() : void this.open()),
         () => undefined,
       );
-      this.#loading();
     };
     show(message({ name: "sdk", icon: "alert", title: "sdk.title", body: ["sdk.body"], hints: ["sdk.hint.1", "sdk.hint.2"], actions: [{ text: "again", press: again }], wrong: true }));
   }
@@ -143,7 +147,8 @@ class Page {
   }
 
   #begin(): void {
-    void this.#start();
+    // Without the SDK there is no call; the screen that says so has the way on.
+    if (!this.#sdkFailed) void this.#start();
   }
 
   /** Asks the server how things stand, and goes there. */
@@ -222,7 +227,7 @@ class Page {
 
   /** Every way in which it can go wrong has a screen, and every screen says what to do. */
   #trouble(error: unknown, again: () => void): void {
-    if (shown() === "sdk") return;
+    if (this.#sdkFailed) return;
     const failure = error instanceof ApiError ? error : new ApiError("broken", "UNEXPECTED");
     const { trouble, code } = failure;
     this.#bridge.tell("MEETING_ERROR", { code });

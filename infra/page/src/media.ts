@@ -13,6 +13,8 @@ export interface Tile {
   userId: string;
   local: boolean;
   content: boolean;
+  /** Whether there is a picture in it just now. */
+  seen: boolean;
   paused: boolean;
 }
 
@@ -151,7 +153,7 @@ export class Media {
       videoTileDidUpdate: live((state) => {
         if (state.tileId === null || !state.boundAttendeeId) return;
         const attendeeId = state.boundAttendeeId.replace(/#content$/, "");
-        to.tile({ id: state.tileId, attendeeId, userId: state.boundExternalUserId?.replace(/#content$/, "") ?? "", local: state.localTile, content: state.isContent, paused: state.paused });
+        to.tile({ id: state.tileId, attendeeId, userId: state.boundExternalUserId?.replace(/#content$/, "") ?? "", local: state.localTile, content: state.isContent, seen: state.boundVideoStream !== null && (!state.localTile || state.localTileStarted), paused: state.paused });
       }),
       videoTileWasRemoved: live((id) => to.tileGone(id)),
       metricsDidReceive: live((report) => to.stats(report.getRTCStatsReport())),

@@ -52,7 +52,7 @@ export class Tiles {
       this.#media?.bind(tile.id, shown.video);
     }
     shown.root.classList.toggle("mirrored", tile.local && !tile.content);
-    shown.root.classList.add("seen");
+    shown.root.classList.toggle("seen", tile.seen);
     shown.root.classList.toggle("paused", tile.paused);
     this.#arrange();
   }

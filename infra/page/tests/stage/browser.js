@@ -14,9 +14,8 @@ const FLAGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
-  "--use-fake-device-for-media-stream=device-count=2",
+  "--use-fake-device-for-media-stream=device-count=2,display-media-type=browser",
   "--use-fake-ui-for-media-stream",
-  "--auto-select-desktop-capture-source=Entire screen",
   "--autoplay-policy=no-user-gesture-required",
   // Media between two pages of this machine, for there may be no network but loopback.
   "--allow-loopback-in-peer-connection",

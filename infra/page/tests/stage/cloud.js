@@ -7,7 +7,14 @@ import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../../../..");
 
+/** The one that `run.js` has started, if it has: two of one workspace would take each other's database. */
 export async function cloud() {
+  const { PAGE_CLOUD } = process.env;
+  return PAGE_CLOUD ? { ...reached(JSON.parse(PAGE_CLOUD)), close: async () => undefined } : begin();
+}
+
+/** Starts one. */
+export async function begin() {
   const [api, aws, invoke, postgres] = await Promise.all([port(), port(), port(), port()]);
   const child = spawn(join(root, "target/debug/local"), ["run"], {
     cwd: root,
@@ -27,25 +34,25 @@ export async function cloud() {
     child.on("exit", (code) => reject(new Error(`the local cloud ended with ${code}:\n${told.slice(-2000)}`)));
   });
   await ready;
-  const door = `http://127.0.0.1:${aws}/_local`;
+  child.removeAllListeners("exit");
+  const addresses = { api: `http://127.0.0.1:${api}`, door: `http://127.0.0.1:${aws}/_local` };
   return {
-    api: `http://127.0.0.1:${api}`,
-    /** A new appointment with new people, each with a token. */
-    async appointment() {
-      return ask(`${door}/appointments`, "POST", {});
-    },
-    async token(claims, expiresIn) {
-      return (await ask(`${door}/tokens`, "POST", { claims, expiresIn })).token;
-    },
-    async fault(fault) {
-      return ask(`${door}/faults`, "POST", fault);
-    },
+    ...reached(addresses),
+    addresses,
     async close() {
-      child.removeAllListeners("exit");
       const ended = new Promise((resolve) => child.once("close", resolve));
       child.kill("SIGINT");
       await ended;
     },
+  };
+}
+
+function reached({ api, door }) {
+  return {
+    api,
+    /** A new appointment with new people, each with a token. */
+    appointment: () => ask(`${door}/appointments`, "POST", {}),
+    token: async (claims, expiresIn) => (await ask(`${door}/tokens`, "POST", { claims, expiresIn })).token,
   };
 }
 

@@ -55,7 +55,9 @@ export class MediaService {
   }
 
   #accept(socket, attendeeOf) {
-    const connection = { socket, id: `peer-${this.#next++}`, streams: [], attendee: undefined, send: (frame) => socket.send(framed(frame)) };
+    // A shared screen joins as an attendee of its own, by a token that says so.
+    const content = socket.protocols().some((word) => word.endsWith("#content"));
+    const connection = { socket, content, id: `peer-${this.#next++}`, streams: [], attendee: undefined, send: (frame) => socket.send(framed(frame)) };
     this.#connections.add(connection);
     // One after the other: a second offer must not overtake the answer to the first.
     let turn = Promise.resolve();
@@ -64,7 +66,10 @@ export class MediaService {
         if (!/closed|destroyed/.test(String(error))) this.failure ??= error;
       });
     });
-    socket.onClose(() => this.#connections.delete(connection));
+    socket.onClose(() => {
+      this.#connections.delete(connection);
+      if (content && connection.subscribed) this.#shared(connection, false);
+    });
   }
 
   async #take(connection, frame, attendeeOf) {
@@ -76,15 +81,14 @@ export class MediaService {
         break;
       }
       case Type.SUBSCRIBE: {
-        const { sdpOffer, receiveStreamIds, compressedSdpOffer, sendStreams } = frame.sub;
-        // A shared screen joins as an attendee of its own.
-        connection.content ||= sendStreams.some(({ attendeeId }) => attendeeId.endsWith("#content"));
+        const { sdpOffer, receiveStreamIds, compressedSdpOffer } = frame.sub;
         if (compressedSdpOffer?.length) throw new Error("a compressed offer was not asked for");
         const { answer, tracks } = await this.#peer.evaluate(({ id, offer, wanted }) => window.answerTo(id, offer, wanted), { id: connection.id, offer: sdpOffer, wanted: receiveStreamIds });
         connection.send({ type: Type.SUBSCRIBE_ACK, suback: { sdpAnswer: answer, allocations: [{ trackLabel: "AmazonChimeExpressVideo", streamId: 1, groupId: 1 }], tracks } });
         if (!connection.subscribed) {
           connection.subscribed = true;
           connection.send(this.#presence(connection));
+          if (connection.content) this.#shared(connection, true);
         }
         break;
       }
@@ -108,6 +112,12 @@ export class MediaService {
     const self = { AttendeeId: content ? `${attendee.AttendeeId}#content` : attendee.AttendeeId, ExternalUserId: attendee.ExternalUserId };
     const streams = [...this.#people.values()].map(({ number, attendeeId, externalUserId, muted }) => ({ audioStreamId: number, attendeeId, externalUserId, muted }));
     return { type: Type.AUDIO_STREAM_ID_INFO, audioStreamIdInfo: { streams: [{ audioStreamId: 1000, attendeeId: self.AttendeeId, externalUserId: self.ExternalUserId, muted: false }, ...streams] } };
+  }
+
+  /** Everyone hears of a shared screen as of somebody who comes. */
+  #shared({ attendee }, on) {
+    const stream = on ? { audioStreamId: 2000, attendeeId: `${attendee.AttendeeId}#content`, externalUserId: attendee.ExternalUserId } : { audioStreamId: 2000 };
+    for (const { send, content } of this.#connections) if (!content) send({ type: Type.AUDIO_STREAM_ID_INFO, audioStreamIdInfo: { streams: [stream] } });
   }
 
   /** Somebody else is in the call. */
