@@ -303,7 +303,7 @@ export class CallScreen {
     const heading = h("h2", { t: `${name}.title`, attributes: { tabindex: "-1" } });
     const close = h("button", { class: "button quiet icon-only", label: "close", tip: true, attributes: { type: "button" }, on: { click: () => this.#toggle(name) } }, drawn("close"));
     label(this.#panel, `${name}.title`);
-    this.#panel.replaceChildren(h("div", { class: "panel-head" }, heading, close), name === "people" ? this.#people.root : h("div", { class: "settings" }, this.#fields, this.#consent.root));
+    this.#panel.replaceChildren(h("div", { class: "panel-head" }, heading, close), name === "people" ? this.#people.root : h("div", { class: "settings" }, this.#fields, this.#consent.root, languageButton()));
     if (name === "settings") void this.#listDevices();
     heading.focus();
   }

@@ -10,9 +10,9 @@ export interface Config {
   mediaTimeoutSeconds: number;
 }
 
-/** Reads `/config.json`. What is missing or malformed takes the safe default: no origin but our own, no link. */
+/** Reads `/config.json`, which `index.html` preloads: so the request has no wish of its own. What is missing or malformed takes the safe default: no origin but our own, no link. */
 export async function readConfig(): Promise<Config> {
-  const answer = await fetch("/config.json", { cache: "no-cache", credentials: "omit" });
+  const answer = await fetch("/config.json");
   if (!answer.ok) throw new Error("no configuration");
   return configOf(await answer.json());
 }

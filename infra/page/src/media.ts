@@ -11,7 +11,6 @@ export interface Tile {
   id: number;
   attendeeId: string;
   userId: string;
-  local: boolean;
   content: boolean;
   /** Whether there is a picture in it just now. */
   seen: boolean;
@@ -153,7 +152,7 @@ export class Media {
       videoTileDidUpdate: live((state) => {
         if (state.tileId === null || !state.boundAttendeeId) return;
         const attendeeId = state.boundAttendeeId.replace(/#content$/, "");
-        to.tile({ id: state.tileId, attendeeId, userId: state.boundExternalUserId?.replace(/#content$/, "") ?? "", local: state.localTile, content: state.isContent, seen: state.boundVideoStream !== null && (!state.localTile || state.localTileStarted), paused: state.paused });
+        to.tile({ id: state.tileId, attendeeId, userId: state.boundExternalUserId?.replace(/#content$/, "") ?? "", content: state.isContent, seen: state.boundVideoStream !== null, paused: state.paused });
       }),
       videoTileWasRemoved: live((id) => to.tileGone(id)),
       metricsDidReceive: live((report) => to.stats(report.getRTCStatsReport())),

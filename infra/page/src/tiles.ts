@@ -51,7 +51,6 @@ export class Tiles {
       shown.tile = tile.id;
       this.#media?.bind(tile.id, shown.video);
     }
-    shown.root.classList.toggle("mirrored", tile.local && !tile.content);
     shown.root.classList.toggle("seen", tile.seen);
     shown.root.classList.toggle("paused", tile.paused);
     this.#arrange();
