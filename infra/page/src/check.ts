@@ -111,8 +111,9 @@ class Check {
         : undefined;
 
     const lead = options.name && !options.provider ? h("p", { class: "lead" }, h("span", { t: "check.with" }), document.createTextNode(" "), named("span", options.name)) : h("p", { class: "lead", t: options.provider ? "check.lead.provider" : "check.lead" });
+    // Before the choice of devices, which most people leave as it is: on a phone the way in is in sight.
     const join = button("button wide", options.provider ? (options.begins ? "check.start" : "check.rejoin") : "check.join", () => options.join(choices, wishes), "camera");
-    const side = h("div", { class: "side" }, h("h1", { t: "check.title" }), lead, fields, wanted, join, h("p", { class: "small", t: "check.private" }));
+    const side = h("div", { class: "side" }, h("h1", { t: "check.title" }), lead, wanted, join, h("p", { class: "small", t: "check.private" }), fields);
     this.screen = { name: "check", title: "check.title", root: h("div", { class: "plain" }, head(), h("section", { class: "card check" }, preview, side)), close: () => this.#close() };
     this.#hear();
     void this.#look();

@@ -64,8 +64,10 @@ test("f01_what_the_app_posts_before_the_page_knows_whom_to_trust_is_kept", async
     });
     await page.goto(call(stage), { waitUntil: "commit" });
     await eventually(() => held.length > 0, "the page asks for its configuration");
+    await screen(page, "loading");
     await post(page, { type: "medzen.join", token: TOKEN });
-    held[0]();
+    for (const resume of held.splice(0)) resume();
+    await page.unroute("**/config.json");
     await screen(page, "check");
   });
 });

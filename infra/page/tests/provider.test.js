@@ -211,6 +211,8 @@ test("microphone and camera go off and on, and devices are changed in the call",
   await stage.appointment(async ({ inCall, context }) => {
     await context.addInitScript(() => {
       window.opened = [];
+      // An empty page has no devices.
+      if (!navigator.mediaDevices) return;
       const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
       navigator.mediaDevices.getUserMedia = async (constraints) => {
         const stream = await open(constraints);
