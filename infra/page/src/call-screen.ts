@@ -1,0 +1,360 @@
+// The call as one sees it: pictures, captions, controls, and the panels beside them. It shows and asks; what is done about
+// it is `consultation.ts`.
+
+import type { Consent, Feature, Person, Role, Status } from "./answers.ts";
+import { Captions } from "./captions.ts";
+import { field } from "./check.ts";
+import { ConsentSettings, type Choice } from "./consent.ts";
+import { canChooseSpeaker, canShareScreen, listDevices, type Choices } from "./devices.ts";
+import { announce, drawn, h, redraw, type Icon } from "./dom.ts";
+import type { Caption, Media, MediaListener, Tile, Voice } from "./media.ts";
+import { People, WaitingNotice, type PeopleActions } from "./people.ts";
+import { languageButton, type Screen } from "./screen.ts";
+import { label, put, type Key, type Text } from "./text.ts";
+import { LineSign, Tiles } from "./tiles.ts";
+import type { Line } from "./quality.ts";
+
+export interface CallActions extends PeopleActions {
+  leave(): void;
+  consent(choice: Choice): void;
+}
+
+type Toggle = { root: HTMLButtonElement; set(on: boolean, text: Key, icon: Icon): void };
+type PanelName = "people" | "settings";
+
+export class CallScreen {
+  readonly screen: Screen;
+  readonly audio = h("audio", { attributes: { hidden: true } });
+  readonly line = new LineSign();
+  readonly #tiles = new Tiles();
+  readonly #captions = new Captions();
+  readonly #people: People;
+  readonly #waiting = new WaitingNotice();
+  readonly #consent: ConsentSettings;
+  readonly #actions: CallActions;
+  readonly #choices: Choices;
+  readonly #role: Role;
+  readonly #heading = h("h1", { class: "call-name", t: "call.title" });
+  readonly #timer = h("span", { class: "timer", attributes: { "data-name": true, "aria-hidden": "true" } });
+  readonly #recording = sign("recording-sign", "sign.recording");
+  readonly #transcription = sign("transcription-sign", "sign.transcription");
+  readonly #notice = h("div", { class: "notice quiet-notice", attributes: { hidden: true, role: "status", "data-notice": "line" } });
+  readonly #noticeWords = h("p");
+  readonly #panel = h("aside", { class: "panel", attributes: { hidden: true } });
+  readonly #fields = h("div", { class: "fields" });
+  readonly #buttons: Record<"microphone" | "camera" | "screen" | "captions" | "people" | "settings", Toggle>;
+
+  #media: Media | undefined;
+  #roster: Person[] = [];
+  #status: Status | undefined;
+  #voices = new Map<string, boolean>();
+  #users = new Map<string, string>();
+  #cameraOn: boolean;
+  #sharing = false;
+  #captionsOn = false;
+  #open: PanelName | undefined;
+  #clock: ReturnType<typeof setInterval> | undefined;
+  #silenced = false;
+  #unseen = false;
+  #transcribed: boolean | undefined;
+
+  constructor(role: Role, choices: Choices, actions: CallActions) {
+    this.#role = role;
+    this.#choices = choices;
+    this.#actions = actions;
+    this.#cameraOn = choices.camera;
+    this.#people = new People(actions);
+    this.#consent = new ConsentSettings((choice) => actions.consent(choice));
+    this.#buttons = {
+      microphone: control("microphone", "microphone.turnOff", () => this.#media?.mute(!this.#media.muted)),
+      camera: control("camera", "camera.turnOff", () => void this.#turnCamera(!this.#cameraOn)),
+      screen: control("screen", "screen.share", () => void this.#share()),
+      captions: control("captions", "captions.show", () => this.#showCaptions(!this.#captionsOn)),
+      people: control("people", "people.open", () => this.#toggle("people")),
+      settings: control("gear", "settings.open", () => this.#toggle("settings")),
+    };
+    for (const name of ["people", "settings"] as const) this.#buttons[name].root.setAttribute("aria-expanded", "false");
+    this.#buttons.screen.root.hidden = !canShareScreen;
+    const leave = control("leave", "leave", () => actions.leave());
+    leave.root.classList.add("leave");
+    this.#notice.append(drawn("offline"), this.#noticeWords);
+    this.#heading.tabIndex = -1;
+
+    const bar = h("header", { class: "call-bar" }, this.#heading, this.#timer, h("div", { class: "signs" }, this.#recording, this.#transcription, this.line.root), languageButton());
+    const stage = h("section", { class: "stage", label: "call.stage" }, this.#tiles.root, this.#captions.root);
+    const controls = h("div", { class: "controls", label: "call.controls", attributes: { role: "group" } }, ...Object.values(this.#buttons).map(({ root }) => root), leave.root);
+    const root = h("div", { class: "call" }, bar, this.#waiting.root, this.#notice, h("div", { class: "middle" }, stage, this.#panel), controls, this.audio);
+    root.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && this.#open) this.#toggle(this.#open);
+    });
+    this.screen = { name: "call", title: "call.title", root, focus: this.#heading, close: () => this.#close() };
+    this.#paintCamera();
+    this.#paintMuted(!choices.microphone);
+  }
+
+  /** A connection begins, the first or another one. */
+  attach(media: Media): void {
+    this.#media = media;
+    this.#voices.clear();
+    this.#transcribed = undefined;
+    this.#sharing = false;
+    this.#paintShare();
+    this.#tiles.begin(media, media.attendeeId, (attendeeId) => this.#nameOf(attendeeId));
+  }
+
+  /** What the connection tells, as far as it is to be seen. */
+  readonly listener: Omit<MediaListener, "connecting" | "started" | "stopped" | "stats" | "line"> = {
+    presence: (attendeeId, userId, present) => {
+      this.#users.set(attendeeId, userId);
+      if (!present) this.#voices.delete(attendeeId);
+      const name = this.#nameOf(attendeeId);
+      if (attendeeId !== this.#media?.attendeeId && name) announce([present ? "call.came" : "call.went", { name }]);
+      this.#tiles.present(attendeeId, present);
+    },
+    voice: (attendeeId: string, voice: Voice) => {
+      if (voice.muted !== null && this.#voices.get(attendeeId) !== voice.muted) {
+        this.#voices.set(attendeeId, voice.muted);
+        this.#paintPeople();
+      }
+      this.#tiles.voice(attendeeId, voice);
+    },
+    tile: (tile: Tile) => {
+      this.#users.set(tile.attendeeId, tile.userId);
+      this.#tiles.tile(tile);
+    },
+    tileGone: (id) => this.#tiles.gone(id),
+    caption: (caption: Caption) => {
+      this.#captions.add(caption, this.#nameOf(caption.attendeeId));
+      this.#transcribed = true;
+      this.#runs("transcription", true);
+    },
+    transcription: (running) => {
+      this.#transcribed = running;
+      this.#runs("transcription", running);
+    },
+    muted: (muted) => {
+      this.#paintMuted(muted);
+      announce(muted ? "microphone.isOff" : "microphone.isOn");
+    },
+    sharing: (on) => {
+      this.#sharing = on;
+      this.#paintShare();
+      announce(on ? "screen.isOn" : "screen.isOff");
+    },
+    devicesChanged: () => void this.#listDevices(),
+  };
+
+  /** What the server says of the call. */
+  showStatus(status: Status): void {
+    this.#status = status;
+    const other = this.#role === "provider" ? null : status.providerName;
+    if (other && !this.#heading.dataset["name"]) {
+      delete this.#heading.dataset["t"];
+      this.#heading.dataset["name"] = "";
+      this.#heading.textContent = other;
+    }
+    this.#runs("recording", runs(status.recording.state));
+    // The connection hears of it first, where there is one that has heard of it.
+    this.#runs("transcription", this.#transcribed ?? runs(status.transcription.state));
+    this.#consent.show(status.consent);
+    const waiting = this.#role === "provider" ? (status.waiting ?? []) : [];
+    if (this.#waiting.show(waiting, this.#actions)) announce("people.somebodyWaits", true);
+    const mine = status.me?.capabilities;
+    this.#restrict(mine ? !mine.audio.startsWith("Send") : false, mine ? !mine.video.startsWith("Send") : false);
+    this.#paintPeople();
+  }
+
+  showConsent(consent: Consent): void {
+    if (this.#status) this.#status = { ...this.#status, consent };
+    this.#consent.show(consent);
+  }
+
+  showRoster(people: Person[]): void {
+    this.#roster = people;
+    this.#tiles.rename();
+    this.#paintPeople();
+  }
+
+  showLine(line: Line | "unknown"): void {
+    this.line.set(line);
+  }
+
+  /** A word on the connection, until it is taken back. */
+  notice(text: Text | undefined): void {
+    this.#notice.hidden = text === undefined;
+    if (text !== undefined) put(this.#noticeWords, text);
+  }
+
+  /** The time that the call has taken for this person. */
+  begin(now: () => number): void {
+    if (this.#clock !== undefined) return;
+    const began = now();
+    const tick = () => {
+      const seconds = Math.floor((now() - began) / 1000);
+      const minutes = Math.floor(seconds / 60);
+      this.#timer.textContent = `${minutes}:${String(seconds % 60).padStart(2, "0")}`;
+    };
+    this.#clock = setInterval(tick, 1000);
+    tick();
+  }
+
+  #nameOf(attendeeId: string): string | null {
+    const user = this.#users.get(attendeeId);
+    return this.#roster.find((person) => person.attendeeId === attendeeId || person.userId === user)?.displayName ?? null;
+  }
+
+  #runs(feature: Feature, running: boolean): void {
+    const shown = feature === "recording" ? this.#recording : this.#transcription;
+    if (feature === "transcription") this.#captions.waiting(running);
+    if (shown.hidden === !running) return;
+    shown.hidden = !running;
+    announce(running ? `sign.${feature}.began` : `sign.${feature}.stopped`);
+  }
+
+  #restrict(silenced: boolean, unseen: boolean): void {
+    if (silenced !== this.#silenced) {
+      this.#silenced = silenced;
+      if (silenced) this.#media?.mute(true);
+      this.#paintMuted(silenced || (this.#media?.muted ?? false));
+      announce(silenced ? "microphone.takenAway" : "microphone.givenBack", true);
+    }
+    if (unseen !== this.#unseen) {
+      this.#unseen = unseen;
+      if (unseen && this.#cameraOn) void this.#turnCamera(false);
+      this.#paintCamera();
+      announce(unseen ? "camera.takenAway" : "camera.givenBack", true);
+    }
+  }
+
+  async #turnCamera(on: boolean): Promise<void> {
+    try {
+      if (on) await this.#media?.camera(this.#choices.videoInput ?? "");
+      else await this.#media?.cameraOff();
+      this.#cameraOn = on;
+      this.#choices.camera = on;
+      if (on) this.#choices.videoInput ??= "";
+      announce(on ? "camera.isOn" : "camera.isOff");
+    } catch {
+      this.#cameraOn = false;
+      announce("devices.taken.title", true);
+    }
+    this.#paintCamera();
+  }
+
+  async #share(): Promise<void> {
+    if (this.#sharing) {
+      this.#media?.unshare();
+      return;
+    }
+    // Whoever closes the browser's own question has changed their mind.
+    await this.#media?.share().catch(() => undefined);
+  }
+
+  #showCaptions(on: boolean): void {
+    this.#captionsOn = on;
+    this.#captions.on = on;
+    this.#captions.waiting(!this.#transcription.hidden);
+    this.#buttons.captions.set(on, on ? "captions.hide" : "captions.show", "captions");
+    announce(on ? (this.#transcription.hidden ? "captions.notRunning" : "captions.isOn") : "captions.isOff");
+  }
+
+  #paintMuted(muted: boolean): void {
+    this.#choices.microphone = !muted;
+    const text = this.#silenced ? "microphone.takenAway" : muted ? "microphone.turnOn" : "microphone.turnOff";
+    this.#buttons.microphone.set(!muted, text, muted ? "microphoneOff" : "microphone");
+    this.#buttons.microphone.root.disabled = this.#silenced;
+  }
+
+  #paintCamera(): void {
+    const text = this.#unseen ? "camera.takenAway" : this.#cameraOn ? "camera.turnOff" : "camera.turnOn";
+    this.#buttons.camera.set(this.#cameraOn, text, this.#cameraOn ? "camera" : "cameraOff");
+    this.#buttons.camera.root.disabled = this.#unseen;
+  }
+
+  #paintShare(): void {
+    this.#buttons.screen.set(this.#sharing, this.#sharing ? "screen.stop" : "screen.share", "screen");
+    this.#buttons.screen.root.classList.toggle("on", this.#sharing);
+  }
+
+  #paintPeople(): void {
+    const waiting = this.#role === "provider" ? (this.#status?.waiting ?? []) : [];
+    const self = this.#roster.find(({ attendeeId }) => attendeeId === this.#media?.attendeeId)?.userId ?? null;
+    this.#people.show(this.#roster, waiting, self, this.#role === "provider", (attendeeId) => attendeeId !== null && this.#voices.get(attendeeId) === true);
+    const present = this.#roster.filter((person) => person.present).length;
+    // Drawn by the style: the button's name says it in words.
+    if (present > 0) this.#buttons.people.root.dataset["count"] = String(present);
+    else delete this.#buttons.people.root.dataset["count"];
+    label(this.#buttons.people.root, ["people.openCount", { count: present }]);
+  }
+
+  #toggle(name: PanelName): void {
+    const opening = this.#open !== name;
+    const before = this.#open;
+    this.#open = opening ? name : undefined;
+    for (const one of ["people", "settings"] as const) {
+      this.#buttons[one].root.setAttribute("aria-expanded", String(this.#open === one));
+      this.#buttons[one].root.classList.toggle("on", this.#open === one);
+    }
+    this.#panel.hidden = !opening;
+    if (!opening) {
+      if (before) this.#buttons[before].root.focus();
+      return;
+    }
+    const heading = h("h2", { t: `${name}.title`, attributes: { tabindex: "-1" } });
+    const close = h("button", { class: "button quiet icon-only", label: "close", tip: true, attributes: { type: "button" }, on: { click: () => this.#toggle(name) } }, drawn("close"));
+    label(this.#panel, `${name}.title`);
+    this.#panel.replaceChildren(h("div", { class: "panel-head" }, heading, close), name === "people" ? this.#people.root : h("div", { class: "settings" }, this.#fields, this.#consent.root, languageButton()));
+    if (name === "settings") void this.#listDevices();
+    heading.focus();
+  }
+
+  async #listDevices(): Promise<void> {
+    const devices = await listDevices();
+    const change = (action: (id: string) => Promise<void> | undefined) => (id: string) => {
+      Promise.resolve(action(id)).catch(() => announce("devices.taken.title", true));
+    };
+    // The one who is choosing is not to lose the list under the finger.
+    if (this.#fields.contains(document.activeElement)) return;
+    this.#fields.replaceChildren(
+      ...[
+        devices.audioInput.length > 0 && field("check.microphone", devices.audioInput, this.#choices.audioInput ?? "", change((id) => this.#media?.microphone((this.#choices.audioInput = id)))),
+        devices.videoInput.length > 0 && field("check.camera", devices.videoInput, this.#choices.videoInput ?? "", change((id) => ((this.#choices.videoInput = id), this.#cameraOn ? this.#media?.camera(id) : undefined))),
+        canChooseSpeaker && devices.audioOutput.length > 0 && field("check.speaker", devices.audioOutput, this.#choices.audioOutput, change((id) => this.#media?.speaker((this.#choices.audioOutput = id)))),
+      ].filter((part) => part !== false),
+    );
+  }
+
+  #close(): void {
+    clearInterval(this.#clock);
+    this.#captions.close();
+  }
+}
+
+/** Whether a feature runs, in the words of the status: `requested` is not yet, `failed` no longer. */
+function runs(state: string): boolean {
+  return state === "started" || state === "active" || state === "running" || state === "recording" || state === "in_progress";
+}
+
+function sign(css: string, text: Key): HTMLElement {
+  return h("span", { class: `sign-on ${css}`, attributes: { hidden: true } }, h("i"), h("span", { t: text }));
+}
+
+function control(icon: Icon, text: Key, press: () => void): Toggle {
+  const words = h("span", { class: "control-text", t: `${short(text)}` });
+  const root = h("button", { class: "control", label: text, tip: true, attributes: { type: "button", "data-control": icon }, on: { click: press } }, drawn(icon), words);
+  return {
+    root,
+    set(on, text, icon) {
+      root.classList.toggle("off", !on && (icon.startsWith("microphone") || icon.startsWith("camera")));
+      if (icon === "captions") root.classList.toggle("on", on);
+      label(root, text, true);
+      redraw(root, icon);
+    },
+  };
+}
+
+/** The word under a control; its accessible name begins with it (WCAG 2.5.3). */
+function short(text: Key): Key {
+  return `control.${text.split(".")[0]}` as Key;
+}
+

@@ -1,0 +1,171 @@
+// Camera, microphone and speaker before and beside the call. No SDK in here, so that it works before that is loaded.
+
+import type { DeviceDefaults } from "./bridge.ts";
+
+/** What the person goes in with. An id of "" is the system's own choice; nothing means that there is none. */
+export interface Choices {
+  audioInput: string | undefined;
+  videoInput: string | undefined;
+  audioOutput: string;
+  microphone: boolean;
+  camera: boolean;
+}
+
+/** Why there is nothing to see or hear. */
+export type DeviceTrouble = "denied" | "none" | "taken";
+
+export class DeviceError extends Error {
+  readonly trouble: DeviceTrouble;
+  constructor(trouble: DeviceTrouble) {
+    super(trouble);
+    this.trouble = trouble;
+  }
+}
+
+export interface Devices {
+  audioInput: MediaDeviceInfo[];
+  videoInput: MediaDeviceInfo[];
+  audioOutput: MediaDeviceInfo[];
+}
+
+export const canChooseSpeaker = "setSinkId" in HTMLMediaElement.prototype;
+export const canShareScreen = typeof navigator.mediaDevices?.getDisplayMedia === "function";
+
+export async function listDevices(): Promise<Devices> {
+  const all = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
+  const of = (kind: MediaDeviceKind) => all.filter((device) => device.kind === kind && device.deviceId !== "");
+  return { audioInput: of("audioinput"), videoInput: of("videoinput"), audioOutput: canChooseSpeaker ? of("audiooutput") : [] };
+}
+
+/** Opens microphone and camera; if only one of them is there or free, that one. Asks the person where the browser must. */
+export async function openDevices(wanted: { audioInput?: string | undefined; videoInput?: string | undefined }): Promise<MediaStream> {
+  // Without HTTPS, or in a WebView whose app has not been given them, there is no way to ask.
+  if (!navigator.mediaDevices) throw new DeviceError("denied");
+  const audio = prefer(wanted.audioInput);
+  const video = { ...prefer(wanted.videoInput), width: { ideal: 1280 }, height: { ideal: 720 }, ...(wanted.videoInput ? {} : { facingMode: "user" }) };
+  const attempts: MediaStreamConstraints[] = [{ audio, video }, { audio }, { video }];
+  let first: DeviceError | undefined;
+  for (const constraints of attempts) {
+    try {
+      return await navigator.mediaDevices.getUserMedia(constraints);
+    } catch (error) {
+      first ??= troubleOf(error);
+      // Asking again for less would only be refused again.
+      if (first.trouble === "denied" && !(await oneIsAllowed())) break;
+    }
+  }
+  throw first ?? new DeviceError("none");
+}
+
+/** One of them again, because another one was chosen. */
+export async function openOne(kind: "audio" | "video", id: string): Promise<MediaStream> {
+  try {
+    const constraints = kind === "audio" ? { audio: prefer(id) } : { video: { ...prefer(id), width: { ideal: 1280 }, height: { ideal: 720 } } };
+    return await navigator.mediaDevices.getUserMedia(constraints);
+  } catch (error) {
+    throw troubleOf(error);
+  }
+}
+
+function prefer(id: string | undefined): MediaTrackConstraints {
+  // `ideal`, for a device that was unplugged must not keep anyone out.
+  return id ? { deviceId: { ideal: id } } : {};
+}
+
+async function oneIsAllowed(): Promise<boolean> {
+  const states = await Promise.all(
+    ["camera", "microphone"].map((name) =>
+      navigator.permissions?.query({ name: name as PermissionName }).then(
+        ({ state }) => state,
+        () => "denied",
+      ),
+    ),
+  );
+  return states.some((state) => state === "granted" || state === "prompt") && states.some((state) => state === "denied");
+}
+
+function troubleOf(error: unknown): DeviceError {
+  switch (error instanceof DOMException ? error.name : "") {
+    case "NotAllowedError":
+    case "SecurityError":
+      return new DeviceError("denied");
+    case "NotReadableError":
+    case "AbortError":
+      return new DeviceError("taken");
+    default:
+      return new DeviceError("none");
+  }
+}
+
+export function stop(stream: MediaStream | undefined): void {
+  for (const track of stream?.getTracks() ?? []) track.stop();
+}
+
+export function chosenAtFirst(defaults: DeviceDefaults): Choices {
+  return {
+    audioInput: defaults.audioInput ?? "",
+    videoInput: defaults.videoInput ?? "",
+    audioOutput: defaults.audioOutput ?? "",
+    microphone: defaults.microphone ?? true,
+    camera: defaults.camera ?? true,
+  };
+}
+
+/** How loud the microphone is, 0 to 1, until it is stopped. */
+export function meter(stream: MediaStream, show: (level: number) => void): () => void {
+  if (stream.getAudioTracks().length === 0) return () => undefined;
+  const context = new AudioContext();
+  const analyser = context.createAnalyser();
+  analyser.fftSize = 512;
+  context.createMediaStreamSource(stream).connect(analyser);
+  const samples = new Float32Array(analyser.fftSize);
+  const timer = setInterval(() => {
+    analyser.getFloatTimeDomainData(samples);
+    const power = samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length;
+    // From -60 dB, a quiet room, to -10 dB, speech near the microphone.
+    show(Math.min(1, Math.max(0, (10 * Math.log10(power + 1e-10) + 60) / 50)));
+  }, 80);
+  return () => {
+    clearInterval(timer);
+    void context.close();
+  };
+}
+
+/** Plays two soft notes from a speaker. */
+export async function playNotes(speaker: string): Promise<void> {
+  const context = new AudioContext();
+  const destination = context.createMediaStreamDestination();
+  const audio = new Audio();
+  audio.srcObject = destination.stream;
+  if (canChooseSpeaker && speaker) await audio.setSinkId(speaker).catch(() => undefined);
+  await context.resume();
+  for (const [at, pitch] of [[0.05, 523.25], [0.45, 659.25]] as const) {
+    const note = new OscillatorNode(context, { frequency: pitch });
+    const volume = new GainNode(context, { gain: 0 });
+    const begin = context.currentTime + at;
+    volume.gain.setValueAtTime(0, begin);
+    volume.gain.linearRampToValueAtTime(0.25, begin + 0.04);
+    volume.gain.exponentialRampToValueAtTime(0.001, begin + 0.7);
+    note.connect(volume).connect(destination);
+    note.start(begin);
+    note.stop(begin + 0.75);
+  }
+  try {
+    await audio.play();
+    await new Promise((resolve) => setTimeout(resolve, 1300));
+  } finally {
+    audio.pause();
+    void context.close();
+  }
+}
+
+/** Which words tell how to allow the devices here. */
+export function browserKind(): "webview" | "ios" | "android" | "safari" | "firefox" | "desktop" {
+  const agent = navigator.userAgent;
+  if (window.FlutterChannel || window.ChimeHandler) return "webview";
+  if (/iPhone|iPad|iPod/.test(agent) || (/Macintosh/.test(agent) && navigator.maxTouchPoints > 1)) return "ios";
+  if (/Android/.test(agent)) return "android";
+  if (/Firefox\//.test(agent)) return "firefox";
+  if (/Safari\//.test(agent) && !/Chrome|Chromium|Edg/.test(agent)) return "safari";
+  return "desktop";
+}

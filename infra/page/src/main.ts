@@ -1,0 +1,264 @@
+// Where the page begins. What others call is there before anything is loaded: then a slow or broken line shows a screen that
+// says so, and never nothing.
+
+import { Api, ApiError, type TokenSource } from "./api.ts";
+import { Bridge, type DeviceDefaults, type Heard } from "./bridge.ts";
+import { checkDevices } from "./check.ts";
+import { readConfig, type Config } from "./config.ts";
+import { Consultation, endedScreen, replaced, type Around } from "./consultation.ts";
+import { h } from "./dom.ts";
+import { languageChosen, message, relabel, show, shown } from "./screen.ts";
+import { loadSdk, type Sdk } from "./sdk.ts";
+import { choose, languageNow, speak } from "./text.ts";
+import { wait, within } from "./wait.ts";
+
+/** How long the app may take to hand over its token, and a fresh one. */
+const TOKEN_MS = 20_000;
+const RENEWAL_MS = 10_000;
+
+class Page {
+  readonly #bridge = new Bridge((message) => this.#hear(message));
+  readonly #appointment = /^\/call\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/?$/i.exec(location.pathname)?.[1]?.toLowerCase();
+  #sdk: Promise<Sdk>;
+  #config: Config | undefined;
+  #token: string | undefined;
+  #renewed: ((token: string) => void)[] = [];
+  #defaults: DeviceDefaults = {};
+  #sdkFailed = false;
+  #consultation: Consultation | undefined;
+
+  constructor() {
+    speak(choose(navigator.languages));
+    languageChosen.tell = () => {
+      relabel();
+      this.#bridge.tell("LANGUAGE_CHANGED", { language: languageNow() });
+    };
+    replaced.by = (next) => {
+      this.#consultation = next;
+    };
+    window.addEventListener("pagehide", () => this.#consultation?.vanish());
+    window.addEventListener("online", () => this.#consultation?.online());
+    this.#loading();
+    this.#sdk = this.#load();
+  }
+
+  async open(): Promise<void> {
+    if (!this.#appointment) {
+      show(message({ name: "bad-link", icon: "link", title: "badLink.title", body: ["badLink.body"], actions: [], wrong: true }));
+      return;
+    }
+    if (!this.#sdkFailed) this.#loading();
+    try {
+      this.#config = await within(15_000, readConfig(), () => new Error("late"));
+    } catch {
+      this.#around().trouble(new ApiError("offline", "OFFLINE"), () => void this.open());
+      return;
+    }
+    this.#bridge.trust(this.#config.embeddingOrigins);
+    this.#bridge.tell("PAGE_READY", {});
+    if (this.#sdkFailed) return;
+    if (this.#token) this.#begin();
+    else if (this.#bridge.hosted) await this.#awaitToken();
+    else this.#alone(this.#config);
+  }
+
+  #loading(): AbortSignal {
+    return show(message({ name: "loading", icon: "shield", title: "loading.title", body: ["loading.body"], actions: [], busy: true }));
+  }
+
+  async #load(): Promise<Sdk> {
+    const sdk = loadSdk();
+    // Whoever needs it first hears of a failure; it is shown here in any case, at once and not when one has waited for it.
+    sdk.then(
+      ({ Versioning }) => this.#bridge.tell("SDK_READY", { version: Versioning.sdkVersion }),
+      () => this.#noSdk(),
+    );
+    return sdk;
+  }
+
+  #noSdk(): void {
+    this.#sdkFailed = true;
+    this.#bridge.tell("MEETING_ERROR", { code: "SDK_LOAD_FAILED" });
+    const again = () => {
+      this.#sdkFailed = false;
+      this.#loading();
+      this.#sdk = this.#load();
+      this.#sdk.then(
+        () => (this.#config && this.#token ? this.#begin() : void this.open()),
+        () => undefined,
+      );
+    };
+    show(message({ name: "sdk", icon: "alert", title: "sdk.title", body: ["sdk.body"], hints: ["sdk.hint.1", "sdk.hint.2"], actions: [{ text: "again", press: again }], wrong: true }));
+  }
+
+  async #awaitToken(): Promise<void> {
+    const signal = this.#loading();
+    await wait(TOKEN_MS, signal).then(
+      () => {
+        this.#bridge.tell("MEETING_ERROR", { code: "NO_TOKEN" });
+        show(message({ name: "no-token", icon: "link", title: "noToken.title", body: ["noToken.body"], hints: ["noToken.hint"], actions: [{ text: "again", press: () => void this.open() }], wrong: true }));
+      },
+      () => undefined,
+    );
+  }
+
+  /** Nobody is there who could say who this is. */
+  #alone({ deepLinkBase }: Config): void {
+    const screen = message({ name: "alone", icon: "link", title: "alone.title", body: ["alone.body"], hints: ["alone.hint"], actions: [] });
+    if (deepLinkBase) {
+      const link = h("a", { class: "button", t: "alone.open", attributes: { href: `${deepLinkBase}/${this.#appointment ?? ""}`, rel: "noreferrer" } });
+      screen.root.querySelector(".card")?.append(h("div", { class: "actions" }, link));
+    }
+    show(screen);
+  }
+
+  #hear(message: Heard): void {
+    switch (message.type) {
+      case "medzen.join": {
+        if (message.language) this.#speak(message.language);
+        const first = this.#token === undefined;
+        this.#defaults = message.deviceDefaults ?? {};
+        this.#take(message.token);
+        // A second one is a fresh token and no second call.
+        if (this.#config && (first || shown() === "session")) this.#begin();
+        break;
+      }
+      case "medzen.token":
+        this.#take(message.token);
+        if (shown() === "session") this.#begin();
+        break;
+      case "medzen.leave":
+        void this.#consultation?.leave();
+        break;
+      case "medzen.setLanguage":
+        this.#speak(message.language);
+        break;
+    }
+  }
+
+  #speak(language: string): void {
+    speak(choose([language]));
+    relabel();
+  }
+
+  #take(token: string): void {
+    this.#token = token;
+    for (const renewed of this.#renewed.splice(0)) renewed(token);
+  }
+
+  #begin(): void {
+    // Without the SDK there is no call; the screen that says so has the way on.
+    if (!this.#sdkFailed) void this.#start();
+  }
+
+  /** Asks the server how things stand, and goes there. */
+  async #start(): Promise<void> {
+    const around = this.#around();
+    this.#consultation = undefined;
+    const signal = this.#loading();
+    try {
+      const status = await around.api.status();
+      if (signal.aborted) return;
+      const mine = status.me?.status;
+      if (mine === "removed") throw new ApiError("forbidden", "REMOVED_FROM_CALL");
+      if (mine === "turned_away") throw new ApiError("forbidden", "TURNED_AWAY");
+      if (!status.isProvider && (status.callStatus === "ended" || status.callStatus === "failed")) {
+        this.#afterwards(around);
+        return;
+      }
+      await checkDevices({
+        name: status.providerName,
+        provider: status.isProvider,
+        begins: !status.hasActiveCall,
+        defaults: this.#defaults,
+        join: (choices, wishes) => {
+          this.#consultation = new Consultation(around, status.isProvider, choices, wishes);
+          void this.#consultation.enter();
+        },
+      });
+    } catch (error) {
+      if (!signal.aborted) around.trouble(error, () => this.#begin());
+    }
+  }
+
+  /** The call has ended before this person came. Should it begin again, they are led there. */
+  #afterwards(around: Around): void {
+    const signal = show(endedScreen(around, false));
+    const look = async () => {
+      for (;;) {
+        await wait(10_000, signal);
+        const status = await around.api.status().catch(() => undefined);
+        if (signal.aborted) return;
+        if (status?.hasActiveCall) {
+          this.#begin();
+          return;
+        }
+      }
+    };
+    look().catch(() => undefined);
+  }
+
+  #around(): Around {
+    const config = this.#config ?? { embeddingOrigins: [], deepLinkBase: null, tokenHeader: "Authorization", mediaTimeoutSeconds: 20 };
+    const page = this;
+    const tokens: TokenSource = {
+      get current() {
+        return page.#token ?? "";
+      },
+      renew: (old) => page.#renew(old),
+    };
+    return {
+      api: new Api(this.#appointment ?? "", config, tokens),
+      bridge: this.#bridge,
+      config,
+      sdk: this.#sdk,
+      trouble: (error, again) => this.#trouble(error, again),
+      begin: () => this.#begin(),
+    };
+  }
+
+  async #renew(old: string): Promise<string | undefined> {
+    if (this.#token !== undefined && this.#token !== old) return this.#token;
+    const renewed = new Promise<string>((resolve) => this.#renewed.push(resolve));
+    this.#bridge.tell("TOKEN_REQUIRED", { reason: "expired" });
+    const token = await within(RENEWAL_MS, renewed, () => new Error("late")).catch(() => undefined);
+    return token === old ? undefined : token;
+  }
+
+  /** Every way in which it can go wrong has a screen, and every screen says what to do. */
+  #trouble(error: unknown, again: () => void): void {
+    if (this.#sdkFailed) return;
+    const failure = error instanceof ApiError ? error : new ApiError("broken", "UNEXPECTED");
+    const { trouble, code } = failure;
+    this.#bridge.tell("MEETING_ERROR", { code });
+    const retry = { text: "again", press: again } as const;
+    if (code === "REMOVED_FROM_CALL") {
+      show(message({ name: "removed", icon: "hand", title: "removed.title", body: ["removed.body"], actions: [], wrong: true }));
+    } else if (code === "TURNED_AWAY") {
+      show(message({ name: "turned-away", icon: "hand", title: "turnedAway.title", body: ["turnedAway.body"], actions: [], wrong: true }));
+    } else if (trouble === "gone") {
+      show(message({ name: "expired", icon: "clock", title: "expired.title", body: ["expired.body"], actions: [retry], wrong: true }));
+    } else if (trouble === "unauthorized") {
+      show(message({ name: "session", icon: "shield", title: "session.title", body: ["session.body"], actions: [retry], wrong: true }));
+    } else if (trouble === "forbidden") {
+      show(message({ name: "forbidden", icon: "hand", title: "forbidden.title", body: ["forbidden.body"], actions: [retry], wrong: true }));
+    } else if (trouble === "missing") {
+      show(message({ name: "missing", icon: "link", title: "missing.title", body: ["missing.body"], actions: [retry], wrong: true }));
+    } else if (trouble === "busy" || trouble === "down") {
+      this.#later(trouble, failure.retryAfterSeconds, again);
+    } else if (trouble === "offline") {
+      const signal = show(message({ name: "offline", icon: "offline", title: "offline.title", body: ["offline.body"], hints: ["offline.hint.1", "offline.hint.2"], actions: [retry], wrong: true }));
+      window.addEventListener("online", again, { once: true, signal });
+    } else {
+      show(message({ name: "failed", icon: "alert", title: "failed.title", body: ["failed.body"], actions: [retry], wrong: true }));
+    }
+  }
+
+  /** It passes by itself: tries again when the server has said, and lets the person try before. */
+  #later(trouble: "busy" | "down", seconds: number, again: () => void): void {
+    const signal = show(message({ name: trouble, icon: "clock", title: `${trouble}.title`, body: [`${trouble}.body`], actions: [{ text: "again", press: again }], busy: true }));
+    wait(1_000 * Math.min(60, Math.max(3, seconds)), signal).then(again, () => undefined);
+  }
+}
+
+void new Page().open();

@@ -1,0 +1,199 @@
+// The SDK's meeting session: sound, pictures and captions of one connection. What the call is and whether it has ended is
+// not known here: the session only tells that it stopped, and the server is asked.
+
+import type * as Chime from "amazon-chime-sdk-js";
+import type { Joined } from "./answers.ts";
+import type { Choices } from "./devices.ts";
+import type { Sdk } from "./sdk.ts";
+
+/** A picture to show: somebody's camera, or the screen that is shared. */
+export interface Tile {
+  id: number;
+  attendeeId: string;
+  userId: string;
+  content: boolean;
+  /** Whether there is a picture in it just now. */
+  seen: boolean;
+  paused: boolean;
+}
+
+export interface Caption {
+  id: string;
+  attendeeId: string;
+  userId: string;
+  text: string;
+  partial: boolean;
+}
+
+export interface Voice {
+  volume: number | null;
+  muted: boolean | null;
+  signal: number | null;
+}
+
+/** What the call screen and the flow want to know. */
+export interface MediaListener {
+  connecting(again: boolean): void;
+  started(): void;
+  /** For whatever reason. Not that the call has ended. */
+  stopped(code: number): void;
+  presence(attendeeId: string, userId: string, present: boolean): void;
+  voice(attendeeId: string, voice: Voice): void;
+  tile(tile: Tile): void;
+  tileGone(id: number): void;
+  caption(caption: Caption): void;
+  transcription(running: boolean): void;
+  muted(muted: boolean): void;
+  sharing(on: boolean): void;
+  stats(report: RTCStatsReport): void;
+  line(poor: boolean): void;
+  devicesChanged(): void;
+}
+
+/** How long the SDK tries by itself when the line is lost, before the page asks the server and comes back anew. */
+const RECONNECT_MS = 30_000;
+
+export class Media {
+  readonly attendeeId: string;
+  readonly #session: Chime.DefaultMeetingSession;
+  readonly #listener: MediaListener;
+  readonly #audio: HTMLAudioElement;
+  #stopped = false;
+
+  constructor(sdk: Sdk, joined: Joined, audio: HTMLAudioElement, listener: MediaListener) {
+    // It would write ids and addresses of the call to the console.
+    const logger = new sdk.NoOpLogger(sdk.LogLevel.OFF);
+    const configuration = new sdk.MeetingSessionConfiguration(joined.meeting, joined.attendee);
+    configuration.reconnectTimeoutMs = RECONNECT_MS;
+    configuration.videoDownlinkBandwidthPolicy = new sdk.VideoPriorityBasedPolicy(logger);
+    this.#session = new sdk.DefaultMeetingSession(configuration, logger, new sdk.DefaultDeviceController(logger, { enableWebAudio: false }));
+    this.#listener = listener;
+    this.#audio = audio;
+    this.attendeeId = configuration.credentials?.attendeeId ?? "";
+    this.#observe();
+  }
+
+  /** Begins to connect; what comes of it is told to the listener. */
+  async start(choices: Choices): Promise<void> {
+    const av = this.#session.audioVideo;
+    // A device that fails keeps nobody out: one listens, and chooses another one.
+    if (choices.audioInput !== undefined) await av.startAudioInput(choices.audioInput || "default").catch(() => undefined);
+    if (this.#stopped) return;
+    await av.chooseAudioOutput(choices.audioOutput || null).catch(() => undefined);
+    await av.bindAudioElement(this.#audio).catch(() => undefined);
+    if (!choices.microphone || choices.audioInput === undefined) av.realtimeMuteLocalAudio();
+    if (this.#stopped) return;
+    av.start();
+    if (choices.camera && choices.videoInput !== undefined) await this.camera(choices.videoInput).catch(() => undefined);
+  }
+
+  /** Ends the connection on this side. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    const av = this.#session.audioVideo;
+    av.stopContentShare();
+    av.stopLocalVideoTile();
+    av.stop();
+    await Promise.all([av.stopVideoInput(), av.stopAudioInput()]).catch(() => undefined);
+    av.unbindAudioElement();
+    // Not destroyed: what the SDK still has going on after `stop` would trip over what `destroy` takes away.
+  }
+
+  mute(muted: boolean): void {
+    if (muted) this.#session.audioVideo.realtimeMuteLocalAudio();
+    else this.#session.audioVideo.realtimeUnmuteLocalAudio();
+  }
+
+  get muted(): boolean {
+    return this.#session.audioVideo.realtimeIsLocalAudioMuted();
+  }
+
+  async microphone(id: string): Promise<void> {
+    await this.#session.audioVideo.startAudioInput(id || "default");
+  }
+
+  async camera(id: string): Promise<void> {
+    await this.#session.audioVideo.startVideoInput(id || { facingMode: "user" });
+    if (!this.#stopped) this.#session.audioVideo.startLocalVideoTile();
+  }
+
+  async cameraOff(): Promise<void> {
+    this.#session.audioVideo.stopLocalVideoTile();
+    await this.#session.audioVideo.stopVideoInput();
+  }
+
+  async speaker(id: string): Promise<void> {
+    await this.#session.audioVideo.chooseAudioOutput(id || null);
+  }
+
+  async share(): Promise<void> {
+    await this.#session.audioVideo.startContentShareFromScreenCapture();
+  }
+
+  unshare(): void {
+    this.#session.audioVideo.stopContentShare();
+  }
+
+  bind(tile: number, element: HTMLVideoElement): void {
+    if (!this.#stopped) this.#session.audioVideo.bindVideoElement(tile, element);
+  }
+
+  #observe(): void {
+    const av = this.#session.audioVideo;
+    const to = this.#listener;
+    const live = <A extends unknown[]>(tell: (...told: A) => void) => (...told: A) => {
+      if (!this.#stopped) tell(...told);
+    };
+    av.addObserver({
+      audioVideoDidStartConnecting: live((again) => to.connecting(again)),
+      audioVideoDidStart: live(() => to.started()),
+      audioVideoDidStop: live((status) => to.stopped(status.statusCode())),
+      videoTileDidUpdate: live((state) => {
+        if (state.tileId === null || !state.boundAttendeeId) return;
+        const attendeeId = state.boundAttendeeId.replace(/#content$/, "");
+        to.tile({ id: state.tileId, attendeeId, userId: state.boundExternalUserId?.replace(/#content$/, "") ?? "", content: state.isContent, seen: state.boundVideoStream !== null, paused: state.paused });
+      }),
+      videoTileWasRemoved: live((id) => to.tileGone(id)),
+      metricsDidReceive: live((report) => to.stats(report.getRTCStatsReport())),
+      connectionDidBecomePoor: live(() => to.line(true)),
+      connectionDidBecomeGood: live(() => to.line(false)),
+    });
+    av.addContentShareObserver({
+      contentShareDidStart: live(() => to.sharing(true)),
+      contentShareDidStop: live(() => to.sharing(false)),
+    });
+    av.addDeviceChangeObserver({
+      audioInputsChanged: live(() => to.devicesChanged()),
+      audioOutputsChanged: live(() => to.devicesChanged()),
+      videoInputsChanged: live(() => to.devicesChanged()),
+    });
+    const heard = new Set<string>();
+    av.realtimeSubscribeToAttendeeIdPresence(
+      live((attendeeId, present, externalUserId) => {
+        // A shared screen is an attendee to Chime and nobody to us.
+        if (attendeeId.endsWith("#content")) return;
+        to.presence(attendeeId, externalUserId ?? "", present);
+        if (!present || heard.has(attendeeId)) return;
+        heard.add(attendeeId);
+        av.realtimeSubscribeToVolumeIndicator(attendeeId, live((id, volume, muted, signal) => to.voice(id, { volume, muted, signal })));
+      }),
+    );
+    av.realtimeSubscribeToMuteAndUnmuteLocalAudio(live((muted) => to.muted(muted)));
+    av.transcriptionController?.subscribeToTranscriptEvent(live((event) => this.#transcript(event)));
+  }
+
+  #transcript(event: Chime.TranscriptEvent): void {
+    if ("type" in event) {
+      const state: string = event.type;
+      this.#listener.transcription(state === "started" || state === "resumed");
+      return;
+    }
+    for (const result of event.results) {
+      const best = result.alternatives[0];
+      const who = best?.items[0]?.attendee;
+      if (!best) continue;
+      this.#listener.caption({ id: result.resultId, attendeeId: who?.attendeeId ?? "", userId: who?.externalUserId ?? "", text: best.transcript, partial: result.isPartial });
+    }
+  }
+}

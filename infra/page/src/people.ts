@@ -1,0 +1,137 @@
+// Who is in the call, who waits, and what the provider can do about each.
+
+import type { Person, WaitingPerson } from "./answers.ts";
+import { button, drawn, h, named } from "./dom.ts";
+import { put, type Key } from "./text.ts";
+
+export interface PeopleActions {
+  admit(userId: string): void;
+  turnAway(userId: string): void;
+  allow(userId: string, kind: "audio" | "video", allowed: boolean): void;
+  remove(userId: string, name: string | null): void;
+}
+
+/** What the connection knows better than the server: who is muted just now. */
+export type MutedNow = (attendeeId: string | null) => boolean;
+
+export class People {
+  readonly root = h("div", { class: "people" });
+  readonly #waiting = h("ul", { class: "list waiting-list" });
+  readonly #waitingBox = h("section", { attributes: { hidden: true } }, h("h3", { t: "people.waiting" }), this.#waiting);
+  readonly #present = h("ul", { class: "list" });
+  readonly #absent = h("ul", { class: "list" });
+  readonly #absentBox = h("section", { attributes: { hidden: true } }, h("h3", { t: "people.absent" }), this.#absent);
+  readonly #actions: PeopleActions;
+  #before = "";
+
+  constructor(actions: PeopleActions) {
+    this.#actions = actions;
+    this.root.append(this.#waitingBox, h("section", {}, h("h3", { t: "people.present" }), this.#present), this.#absentBox);
+  }
+
+  show(people: Person[], waiting: WaitingPerson[], self: string | null, provider: boolean, muted: MutedNow): void {
+    const withVoice = people.map((person) => ({ ...person, muted: muted(person.attendeeId) }));
+    // Nothing is drawn anew that has not changed: the focus stays where it is.
+    const now = JSON.stringify([withVoice.map(({ userId, displayName, role, status, present, capabilities, muted }) => [userId, displayName, role, status, present, capabilities, muted]), waiting, self, provider]);
+    if (now === this.#before) return;
+    this.#before = now;
+    const focused = document.activeElement instanceof HTMLElement && this.root.contains(document.activeElement) ? document.activeElement.dataset["act"] : undefined;
+
+    this.#waitingBox.hidden = waiting.length === 0;
+    this.#waiting.replaceChildren(...waiting.map((person) => this.#waits(person)));
+    const waits = new Set(waiting.map(({ userId }) => userId));
+    const here = withVoice.filter(({ present }) => present);
+    const away = withVoice.filter(({ present, userId, status }) => !present && !waits.has(userId) && status !== "waiting");
+    this.#present.replaceChildren(...here.map((person) => this.#is(person, self, provider)));
+    this.#absent.replaceChildren(...away.map((person) => this.#was(person)));
+    this.#absentBox.hidden = away.length === 0;
+    if (focused) this.root.querySelector<HTMLElement>(`[data-act="${CSS.escape(focused)}"]`)?.focus();
+  }
+
+  #waits({ userId, displayName }: WaitingPerson): HTMLElement {
+    return h(
+      "li",
+      { class: "person" },
+      who(displayName, "role.waiting"),
+      h(
+        "div",
+        { class: "person-actions" },
+        act(userId, "people.admit", displayName, () => this.#actions.admit(userId), ""),
+        act(userId, "people.turnAway", displayName, () => this.#actions.turnAway(userId)),
+      ),
+    );
+  }
+
+  #is({ userId, displayName, role, capabilities, muted }: Person & { muted: boolean }, self: string | null, provider: boolean): HTMLElement {
+    const mine = userId === self;
+    const speaks = sends(capabilities?.audio);
+    const shows = sends(capabilities?.video);
+    const states = [muted || !speaks ? state("microphoneOff", speaks ? "person.muted" : "person.silenced") : undefined, shows ? undefined : state("cameraOff", "person.unseen")];
+    const actions =
+      provider && !mine
+        ? h(
+            "div",
+            { class: "person-actions" },
+            act(userId, speaks ? "people.mute" : "people.unmute", displayName, () => this.#actions.allow(userId, "audio", !speaks)),
+            act(userId, shows ? "people.stopVideo" : "people.allowVideo", displayName, () => this.#actions.allow(userId, "video", !shows)),
+            act(userId, "people.remove", displayName, () => this.#actions.remove(userId, displayName), "quiet danger"),
+          )
+        : undefined;
+    return h("li", { class: "person" }, who(displayName, mine ? "role.you" : `role.${role}`), h("div", { class: "person-states" }, ...states), actions);
+  }
+
+  #was({ displayName, status }: Person): HTMLElement {
+    const known = ["invited", "left", "removed", "turned_away", "failed"] as const;
+    const word = known.find((one) => one === status) ?? "left";
+    return h("li", { class: "person away" }, who(displayName, `status.${word}`));
+  }
+}
+
+function who(name: string | null, role: Key): HTMLElement {
+  const called = name ? named("span", name, "person-name") : h("span", { class: "person-name", t: "person.unknown" });
+  return h("div", { class: "who" }, called, h("span", { class: "person-role", t: role }));
+}
+
+function state(icon: "microphoneOff" | "cameraOff", text: Key): HTMLElement {
+  return h("span", { class: "state", label: text, tip: true, attributes: { role: "img" } }, drawn(icon));
+}
+
+function act(userId: string, text: Key, name: string | null, press: () => void, css = "quiet"): HTMLButtonElement {
+  const element = button(`button small ${css}`, text, press);
+  element.dataset["act"] = `${text}:${userId}`;
+  // "Mute" alone would be said of five people alike.
+  if (name) element.append(named("span", ` ${name}`, "unseen"));
+  return element;
+}
+
+function sends(capability: string | undefined): boolean {
+  return capability === undefined || capability === "SendReceive" || capability === "Send";
+}
+
+/** Above the stage, for the provider: somebody waits. */
+export class WaitingNotice {
+  readonly root = h("div", { class: "notice", attributes: { hidden: true, "data-notice": "waiting" } });
+  readonly #words = h("p");
+  readonly #buttons = h("div", { class: "person-actions" });
+  #before = "";
+
+  constructor() {
+    this.root.append(drawn("hand"), this.#words, this.#buttons);
+  }
+
+  show(waiting: WaitingPerson[], actions: PeopleActions): boolean {
+    const ids = waiting.map(({ userId }) => userId).join();
+    const more = ids !== this.#before && waiting.length > 0;
+    if (ids === this.#before) return false;
+    this.#before = ids;
+    this.root.hidden = waiting.length === 0;
+    const first = waiting[0];
+    if (!first) return false;
+    put(this.#words, waiting.length > 1 ? ["people.someWait", { count: waiting.length }] : first.displayName ? ["people.oneWaits", { name: first.displayName }] : "people.somebodyWaits");
+    this.#buttons.replaceChildren(
+      button("button small", "people.admit", () => actions.admit(first.userId)),
+      button("button small quiet", "people.turnAway", () => actions.turnAway(first.userId)),
+    );
+    return more;
+  }
+}

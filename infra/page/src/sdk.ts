@@ -1,0 +1,64 @@
+// Loading the SDK. Nothing of a call is in this page's own script, so that the page is there before the SDK is.
+
+import type * as Chime from "amazon-chime-sdk-js";
+import { within } from "./wait.ts";
+
+/** The global that the SDK's bundle makes, see `sdk/entry.cjs`. */
+export type Sdk = Pick<typeof Chime, "DefaultDeviceController" | "DefaultMeetingSession" | "MeetingSessionConfiguration" | "MeetingSessionStatusCode" | "NoOpLogger" | "VideoPriorityBasedPolicy" | "Versioning" | "LogLevel"> & {
+  transformWorker: { address: unknown };
+};
+
+declare global {
+  interface Window {
+    ChimeSDK?: Sdk;
+    trustedTypes?: { createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): unknown } };
+  }
+}
+
+/** How long it may take on a bad line; the browser gives up later or never. */
+const PATIENCE_MS = 45_000;
+
+// Only our own assets may become script, whatever a mistake elsewhere passes in.
+const policy = window.trustedTypes?.createPolicy("medzen", {
+  createScriptURL(url) {
+    if (!/^\/assets\/chime-(sdk|worker)-[\w.-]+\.js(\?try=\d+)?$/.test(url)) throw new TypeError("not an asset of this page");
+    return url;
+  },
+});
+const trusted = (url: string) => (policy ? policy.createScriptURL(url) : url);
+
+let tries = 0;
+
+/** Loads the bundle that `index.html` names, if it has the very bytes that the build made. */
+export function loadSdk(): Promise<Sdk> {
+  const named = document.querySelector<HTMLLinkElement>("#sdk");
+  const script = document.createElement("script");
+  const loaded = new Promise<Sdk>((resolve, reject) => {
+    const address = named?.getAttribute("href");
+    const worker = named?.dataset["worker"];
+    if (!named || !address || !worker || !named.integrity) {
+      reject(new Error("the page does not name its SDK"));
+      return;
+    }
+    script.onerror = () => reject(new Error("the SDK could not be loaded, or is not the one that was built"));
+    script.onload = () => {
+      const sdk = window.ChimeSDK;
+      if (!sdk) {
+        reject(new Error("the SDK did not start"));
+        return;
+      }
+      sdk.transformWorker.address = trusted(worker);
+      resolve(sdk);
+    };
+    script.crossOrigin = "anonymous";
+    script.integrity = named.integrity;
+    // Once more means from anew: under the same address the browser would wait for what hangs, or take what it has kept.
+    (script as { src: unknown }).src = trusted(tries === 0 ? address : `${address}?try=${tries}`);
+    tries += 1;
+    document.head.append(script);
+  });
+  return within(PATIENCE_MS, loaded, () => new Error("the SDK did not come in time")).catch((error: unknown) => {
+    script.remove();
+    throw error;
+  });
+}

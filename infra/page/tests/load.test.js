@@ -1,0 +1,194 @@
+// Loading: the page is never stuck, and nothing runs in it that was not built.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { readFile } from "node:fs/promises";
+import { browser, context, eventually, post, screen, told, webView } from "./stage/browser.js";
+import { front } from "./stage/front.js";
+
+const APPOINTMENT = "00000000-0000-4000-8000-0000000000a1";
+const TOKEN = "aaaa.bbbb.cccc";
+const budget = JSON.parse(await readFile(new URL("../budget.json", import.meta.url), "utf8"));
+const notStarted = { sessionId: null, callStatus: "not_started", hasActiveCall: false, canJoin: false, isProvider: true, isPatient: false, providerName: "Dr A", present: [], recording: { state: "off", reason: null }, transcription: { state: "off", reason: null } };
+const answer = ({ method }) => (method === "GET" ? { body: notStarted } : undefined);
+
+let chromium;
+before(async () => {
+  chromium = await browser();
+});
+after(() => chromium.close());
+
+/** A page of a front of its own; at the end there must have been no violation of the policy. */
+async function onStage(settings, run, options = {}) {
+  const stage = await front({ answer, ...settings });
+  const made = await context(chromium, options);
+  try {
+    if (!settings.browser) await webView(made.context);
+    const page = await made.context.newPage();
+    await run({ stage, page, context: made.context });
+    assert.deepEqual(made.violations, settings.violations ?? []);
+  } finally {
+    await made.context.close();
+    await stage.close();
+  }
+}
+
+const call = (stage) => `${stage.origin}/call/${APPOINTMENT}`;
+
+test("f01_the_page_listens_before_the_sdk_has_come_and_says_so_when_it_never_does", async () => {
+  await onStage({ alter: (path, contents) => (path.includes("chime-sdk") ? undefined : contents) }, async ({ stage, page }) => {
+    await page.clock.install();
+    await page.goto(call(stage), { waitUntil: "commit" });
+    await told(page, "PAGE_READY");
+    await post(page, { type: "medzen.join", token: TOKEN });
+    // The device check needs no SDK: the person is busy with it while the SDK is still on its way.
+    await screen(page, "check");
+    assert.equal(await page.evaluate(() => typeof window.ChimeSDK), "undefined");
+    await page.clock.fastForward(46_000);
+    await screen(page, "sdk");
+    assert.deepEqual((await told(page, "MEETING_ERROR")).data, { code: "SDK_LOAD_FAILED" });
+    // The line is good again: the button leads on.
+    stage.settings.alter = (_, contents) => contents;
+    await page.getByRole("button", { name: "Try again" }).click();
+    await screen(page, "check");
+    await told(page, "SDK_READY");
+  });
+});
+
+test("f01_what_the_app_posts_before_the_page_knows_whom_to_trust_is_kept", async () => {
+  await onStage({}, async ({ stage, page }) => {
+    const held = [];
+    let release;
+    const released = new Promise((resolve) => {
+      release = resolve;
+    });
+    await page.route("**/config.json", async (route) => {
+      held.push(route);
+      await released;
+      await route.continue();
+    });
+    await page.goto(call(stage), { waitUntil: "commit" });
+    await eventually(() => held.length > 0, "the page asks for its configuration");
+    await screen(page, "loading");
+    await post(page, { type: "medzen.join", token: TOKEN });
+    release();
+    await screen(page, "check");
+  });
+});
+
+test("f01_a_tampered_sdk_is_refused_and_said_to_be", async () => {
+  const tampered = (path, contents) => (path.includes("chime-sdk") ? Buffer.concat([contents, Buffer.from("\nwindow.stolen = true;")]) : contents);
+  await onStage({ alter: tampered }, async ({ stage, page }) => {
+    await page.goto(call(stage));
+    await screen(page, "sdk");
+    await page.getByRole("heading", { name: "The video part could not be loaded" }).waitFor();
+    assert.equal(await page.evaluate(() => typeof window.ChimeSDK + typeof window.stolen), "undefinedundefined");
+    assert.deepEqual(await page.evaluate(() => window.told.flutter), ["MEETING_ERROR:SDK_LOAD_FAILED"]);
+  });
+});
+
+test("f01_when_the_page_itself_is_tampered_with_words_and_a_way_out_remain", async () => {
+  await onStage({ alter: (path, contents) => (/assets\/page-.*js/.test(path) ? Buffer.concat([contents, Buffer.from(" ")]) : contents) }, async ({ stage, page }) => {
+    await page.goto(call(stage));
+    await page.evaluate(() => document.getAnimations().forEach((animation) => animation.finish()));
+    assert.ok(await page.getByText("This is taking longer than it should.").isVisible());
+    assert.ok(await page.getByText("Cela prend plus de temps que prévu.").isVisible());
+    stage.settings.alter = (_, contents) => contents;
+    await page.getByRole("link", { name: "Load the page again" }).click();
+    await told(page, "PAGE_READY");
+  });
+});
+
+test("f01_without_its_configuration_the_page_says_that_there_is_no_line_and_goes_on_when_there_is_one", async () => {
+  await onStage({}, async ({ stage, page }) => {
+    await page.route("**/config.json", (route) => route.abort());
+    await page.goto(call(stage));
+    await screen(page, "offline");
+    await page.unroute("**/config.json");
+    await page.getByRole("button", { name: "Try again" }).click();
+    await told(page, "PAGE_READY");
+  });
+});
+
+test("an app that hands over no token is waited for, then told of", async () => {
+  await onStage({}, async ({ stage, page }) => {
+    await page.clock.install();
+    await page.goto(call(stage));
+    await told(page, "PAGE_READY");
+    await page.clock.fastForward(21_000);
+    await screen(page, "no-token");
+    assert.deepEqual((await told(page, "MEETING_ERROR")).data, { code: "NO_TOKEN" });
+    // Late is not never.
+    await post(page, { type: "medzen.join", token: TOKEN });
+    await screen(page, "check");
+  });
+});
+
+test("opened alone in a browser the page leads into the app, with the appointment and nothing else in the link", async () => {
+  await onStage({ browser: true }, async ({ stage, page }) => {
+    await page.goto(call(stage));
+    await screen(page, "alone");
+    assert.equal(await page.getByRole("link", { name: "Open the app" }).getAttribute("href"), `medzen://call/${APPOINTMENT}`);
+    assert.deepEqual(stage.asked, [], "nobody is to be asked for anything yet");
+  });
+});
+
+test("a link that names no appointment is said to be incomplete", async () => {
+  for (const path of ["/call", "/call/", "/call/1", `/call/${APPOINTMENT}/x`]) {
+    await onStage({}, async ({ stage, page }) => {
+      await page.goto(stage.origin + path);
+      await screen(page, "bad-link");
+      assert.deepEqual(stage.asked, []);
+    });
+  }
+});
+
+test("the first visit makes few requests, the second loads no byte of the SDK nor of the page", async () => {
+  await onStage({}, async ({ stage, page }) => {
+    const visit = async () => {
+      stage.served.length = 0;
+      await page.goto(call(stage), { waitUntil: "load" });
+      await told(page, "SDK_READY");
+      await told(page, "PAGE_READY");
+      return stage.served.map(({ path, bytes }) => ({ path, bytes }));
+    };
+    const first = await visit();
+    assert.ok(first.length <= budget.requests.firstVisit, JSON.stringify(first));
+    assert.equal(first.filter(({ path }) => path.includes("chime-sdk")).length, 1, "the preloaded bundle is the one that runs");
+    const sdk = stage.manifest.files.find(({ path }) => path.includes("chime-sdk"));
+    assert.equal(first.find(({ path }) => path.includes("chime-sdk")).bytes, sdk.brotli);
+    const second = await visit();
+    // The browser fetches the icon when it likes.
+    assert.deepEqual(second.filter(({ path }) => /^\/assets\/(chime-|page-)/.test(path)), []);
+    assert.ok(second.length <= budget.requests.secondVisit, JSON.stringify(second));
+  });
+});
+
+test("nothing inline runs, were it to get into the page", async () => {
+  await onStage({ violations: ["script-src-elem inline"] }, async ({ stage, page }) => {
+    await page.goto(call(stage));
+    await told(page, "PAGE_READY");
+    const [markup, script] = await page.evaluate(() => {
+      let refused = false;
+      try {
+        document.body.innerHTML = "<b>x</b>";
+      } catch {
+        refused = true;
+      }
+      const inline = document.createElement("script");
+      try {
+        inline.text = "window.ran = true";
+      } catch {
+        return [refused, true];
+      }
+      document.head.append(inline);
+      return [refused, window.ran !== true];
+    });
+    assert.ok(markup, "markup from a string is refused");
+    assert.ok(script, "a script from a string is refused");
+  }).catch((error) => {
+    // How the browser words its report is its own affair; that it reports is what counts.
+    if (error.code !== "ERR_ASSERTION" || !String(error.message).includes("script")) throw error;
+    assert.match(JSON.stringify(error.actual), /require-trusted-types-for|script-src/);
+  });
+});

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { source } from "./stage/source.js";
+
+const { Quality, lineOf } = await source("quality.ts");
+const { heard } = await source("bridge.ts");
+const { configOf } = await source("config.ts");
+
+const inbound = (packetsReceived, packetsLost, jitter) => ({ type: "inbound-rtp", id: "i", packetsReceived, packetsLost, jitter });
+const pair = (bytes, currentRoundTripTime) => ({ type: "candidate-pair", id: "p", state: "succeeded", nominated: true, bytesReceived: bytes, bytesSent: 0, currentRoundTripTime });
+
+test("a sample tells what happened since the one before", () => {
+  const quality = new Quality();
+  quality.read([inbound(100, 0, 0.01), pair(1_000, 0.1)], 0);
+  assert.equal(quality.sample(), undefined, "one reading is no span of time");
+  quality.read([inbound(190, 10, 0.03), pair(126_000, 0.3)], 10_000);
+  assert.deepEqual(quality.sample(), { at: 10_000, packetLossPercent: 10, roundTripMs: 200, jitterMs: 20, bitrateKbps: 100 });
+  quality.read([inbound(290, 10, 0.01), pair(126_000, 0.05)], 20_000);
+  assert.deepEqual(quality.sample(), { at: 20_000, packetLossPercent: 0, roundTripMs: 50, jitterMs: 10, bitrateKbps: 0 });
+});
+
+test("a connection made anew, which counts from zero, gives no negative sample", () => {
+  const quality = new Quality();
+  quality.read([inbound(1_000, 50, 0), pair(1_000_000, 0.1)], 0);
+  quality.read([inbound(90, 10, 0), pair(12_500, 0.1)], 10_000);
+  const { packetLossPercent, bitrateKbps } = quality.sample();
+  assert.equal(packetLossPercent, 10);
+  assert.equal(bitrateKbps, 10);
+});
+
+test("a sample without packets says nothing of their loss", () => {
+  const quality = new Quality();
+  quality.read([pair(0, 0.1)], 0);
+  quality.read([pair(0, 0.1)], 10_000);
+  assert.equal("packetLossPercent" in quality.sample(), false);
+});
+
+test("the line is poor where speech suffers", () => {
+  assert.equal(lineOf({ at: 0, packetLossPercent: 1, roundTripMs: 80, jitterMs: 5 }), "good");
+  assert.equal(lineOf({ at: 0, packetLossPercent: 5 }), "fair");
+  assert.equal(lineOf({ at: 0, roundTripMs: 700 }), "poor");
+  assert.equal(lineOf({ at: 0, packetLossPercent: 12 }), "poor");
+});
+
+const token = "aaaa.bbbb.cccc";
+
+test("messages in are taken only when every field is as it should be", () => {
+  assert.deepEqual(heard({ type: "medzen.join", token, language: "fr", deviceDefaults: { camera: false, audioInput: "x" } }), { type: "medzen.join", token, language: "fr", deviceDefaults: { camera: false, audioInput: "x" } });
+  assert.deepEqual(heard({ type: "medzen.token", token }), { type: "medzen.token", token });
+  assert.deepEqual(heard({ type: "medzen.leave" }), { type: "medzen.leave" });
+  assert.deepEqual(heard({ type: "medzen.setLanguage", language: "fr-CM" }), { type: "medzen.setLanguage", language: "fr-CM" });
+  const refused = [
+    undefined,
+    null,
+    "medzen.leave",
+    7,
+    {},
+    { type: "medzen.unknown" },
+    { type: "medzen.join" },
+    { type: "medzen.join", token: 7 },
+    { type: "medzen.join", token: "" },
+    { type: "medzen.join", token: "two.parts" },
+    { type: "medzen.join", token: `${token}\r\nX-Other: 1` },
+    { type: "medzen.join", token: `a.b.${"c".repeat(8192)}` },
+    { type: "medzen.join", token, language: 7 },
+    { type: "medzen.join", token, language: "<b>" },
+    { type: "medzen.join", token, deviceDefaults: "all" },
+    { type: "medzen.join", token, deviceDefaults: { camera: "yes" } },
+    { type: "medzen.join", token, deviceDefaults: { audioInput: "x".repeat(513) } },
+    { type: "medzen.token", token: null },
+    { type: "medzen.setLanguage" },
+  ];
+  for (const message of refused) assert.equal(heard(message), undefined, JSON.stringify(message));
+});
+
+test("what the deployment says is taken only where it is safe", () => {
+  assert.deepEqual(configOf(undefined), { embeddingOrigins: [], deepLinkBase: null, tokenHeader: "Authorization", mediaTimeoutSeconds: 20 });
+  const { embeddingOrigins, deepLinkBase, tokenHeader } = configOf({ embeddingOrigins: ["https://app.example.com", "*", "https://app.example.com/path", 7], deepLinkBase: "javascript://x", tokenHeader: "Cookie" });
+  assert.deepEqual(embeddingOrigins, ["https://app.example.com"]);
+  assert.equal(deepLinkBase, null);
+  assert.equal(tokenHeader, "Authorization");
+  assert.equal(configOf({ deepLinkBase: "medzen://call" }).deepLinkBase, "medzen://call");
+});

@@ -1,0 +1,197 @@
+// Every screen, in both languages, light and dark, on a phone and on a desk: without barriers, all its words from the texts,
+// nothing cut off. With SHOTS=<folder> it keeps pictures.
+
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { barriers, browser, context, eventually, post, screen, told, webView } from "./stage/browser.js";
+import { Stage } from "./stage/consultation.js";
+import { front } from "./stage/front.js";
+
+const APPOINTMENT = "00000000-0000-4000-8000-0000000000a1";
+const TOKEN = "aaaa.bbbb.cccc";
+const texts = JSON.parse(readFileSync(new URL("../src/texts.json", import.meta.url), "utf8"));
+const off = { state: "off", reason: null };
+const status = { sessionId: null, callStatus: "not_started", hasActiveCall: false, canJoin: false, isProvider: false, isPatient: true, providerName: "Amina Okafor", present: [], recording: off, transcription: off };
+const failing = (code, word, retryAfter) => () => ({ status: code, body: word ? { error: "x", code: word, requestId: "r" } : { message: "x" }, headers: retryAfter ? { "retry-after": retryAfter } : {} });
+const denied = (name) => `navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("x", "${name}"); };`;
+
+/** How each screen comes about that needs no call. */
+const SCREENS = {
+  alone: { alone: true },
+  "bad-link": { path: "/call/1" },
+  loading: { silent: true },
+  "no-token": { silent: true, forward: 21_000 },
+  check: { answer: () => ({ body: status }) },
+  "devices-denied": { answer: () => ({ body: status }), script: denied("NotAllowedError") },
+  "devices-none": { answer: () => ({ body: status }), script: denied("NotFoundError") },
+  "devices-taken": { answer: () => ({ body: status }), script: denied("NotReadableError") },
+  sdk: { alter: (path, contents) => (path.includes("chime-sdk") ? Buffer.from("0") : contents) },
+  session: { answer: failing(401), forward: 11_000, after: (page) => told(page, "TOKEN_REQUIRED") },
+  forbidden: { answer: failing(403, "NOT_A_MEMBER") },
+  removed: { answer: failing(403, "REMOVED_FROM_CALL") },
+  "turned-away": { answer: failing(403, "TURNED_AWAY") },
+  missing: { answer: failing(404, "NO_APPOINTMENT") },
+  expired: { answer: failing(410, "MEETING_EXPIRED") },
+  busy: { answer: failing(429, undefined, "30") },
+  down: { answer: failing(503, undefined, "30") },
+  offline: { answer: () => "drop" },
+  failed: { answer: failing(400, "BAD_REQUEST") },
+  ended: { answer: () => ({ body: { ...status, callStatus: "ended" } }) },
+  "not-started": { answer: ({ method }) => (method === "GET" ? { body: status } : { status: 404, body: { error: "x", code: "NO_ACTIVE_CALL" } }), press: true },
+  waiting: { answer: ({ method }) => (method === "GET" ? { body: { ...status, callStatus: "active" } } : { status: 202, body: { status: "waiting", sessionId: "s" } }), press: true },
+};
+
+let chromium;
+let stage;
+before(async () => {
+  stage = await Stage.open();
+  chromium = stage.chromium;
+});
+after(() => stage.close());
+
+const VIEWS = [
+  { language: "en", colorScheme: "light", viewport: { width: 360, height: 740 } },
+  { language: "fr", colorScheme: "dark", viewport: { width: 360, height: 740 } },
+  { language: "en", colorScheme: "dark", viewport: { width: 1280, height: 800 } },
+  { language: "fr", colorScheme: "light", viewport: { width: 768, height: 1024 } },
+];
+
+for (const [name, how] of Object.entries(SCREENS)) {
+  test(`the screen ${name} is without barriers, in both languages and themes, from phone to desk`, async () => {
+    const served = await front({ answer: how.answer ?? (() => ({ body: status })), ...(how.alter ? { alter: how.alter } : {}) });
+    const made = await context(chromium, { locale: "en-GB" });
+    try {
+      if (!how.alone) await webView(made.context);
+      if (how.script) await made.context.addInitScript({ content: how.script });
+      const page = await made.context.newPage();
+      if (how.forward) await page.clock.install();
+      await page.goto(served.origin + (how.path ?? `/call/${APPOINTMENT}`));
+      if (!how.alone && !how.path && !how.alter) await told(page, "PAGE_READY");
+      if (!how.alone && !how.path && !how.silent && !how.alter) await post(page, { type: "medzen.join", token: TOKEN });
+      await how.after?.(page);
+      if (how.forward) await page.clock.fastForward(how.forward);
+      if (how.press) {
+        await screen(page, "check");
+        await page.locator(".check .button.wide").click();
+      }
+      await screen(page, name);
+      assert.equal(await page.evaluate(() => document.activeElement?.tagName), "H1", "the heading takes the focus");
+      for (const view of VIEWS) await looks(page, name, view);
+      assert.deepEqual(made.violations, []);
+    } finally {
+      await made.context.close();
+      await served.close();
+    }
+  });
+}
+
+test("the screens of a call are without barriers, in both languages and themes, from phone to desk", async () => {
+  await stage.appointment(async ({ inCall, ask, users, media, contract }) => {
+    contract.consent = { recording: { granted: null, allowed: false, missing: [] }, transcription: { granted: null, allowed: false, missing: [] } };
+    const provider = await inCall("provider");
+    await inCall("patient");
+    const { body } = await ask("provider", "GET", "/attendees");
+    const other = { attendeeId: body.attendees.find(({ userId }) => userId === users.patient.id).attendeeId, externalUserId: users.patient.id };
+    media.comes(other);
+    await provider.bringToFront();
+    await provider.locator(`.tile[data-attendee="${other.attendeeId}"].seen`).waitFor();
+    contract.waiting = [{ userId: users.stranger.id, displayName: "Jean-Baptiste Nkomo", role: "observer", since: "2026-11-20T10:00:00Z" }];
+    contract.recording = { state: "started", reason: null };
+    media.transcription("STARTED");
+    await provider.locator('[data-notice="waiting"]').waitFor();
+    await provider.locator(".recording-sign").waitFor();
+    await eventually(async () => {
+      const open = await provider.locator("dialog").count();
+      return open > 0;
+    }, "the consent is asked for");
+    for (const view of VIEWS) await looks(provider, "consent", view);
+    await provider.locator("dialog .button").first().click();
+    await provider.locator('[data-control="captions"]').click();
+    media.mutes(other.attendeeId, true);
+    const caption = () => media.says({ ...other, id: "r1", text: "The pain has been getting better since Monday, but I still feel it when I climb stairs.", partial: true });
+    caption();
+    await provider.locator(".captions p").waitFor();
+    for (const view of VIEWS) await looks(provider, "call", view);
+    await provider.locator('[data-control="people"]').click();
+    for (const view of VIEWS) await looks(provider, "people", view);
+    await provider.locator('[data-control="gear"]').click();
+    await provider.locator(".settings select").first().waitFor();
+    for (const view of VIEWS) await looks(provider, "settings", view);
+    await provider.keyboard.press("Escape");
+    await provider.locator('[data-control="leave"]').click();
+    for (const view of VIEWS) await looks(provider, "leave", view);
+    await provider.keyboard.press("Escape");
+    media.comes({ attendeeId: "guest-1", externalUserId: "guest-1", video: false });
+    media.comes({ attendeeId: "guest-2", externalUserId: "guest-2" });
+    await provider.locator('[data-layout="grid"]').waitFor();
+    for (const view of VIEWS) await looks(provider, "grid", view);
+    media.shares(other);
+    await provider.locator('[data-layout="shared"] .tile.content.seen').waitFor();
+    for (const view of VIEWS) await looks(provider, "shared", view);
+    await provider.locator('[data-control="leave"]').click();
+    await provider.locator("dialog .button.quiet").first().click();
+    await screen(provider, "left");
+    for (const view of VIEWS) await looks(provider, "left", view);
+  });
+});
+
+test("a call whose media cannot be reached: without barriers, in both languages and themes, from phone to desk", async () => {
+  await stage.appointment(
+    async ({ person, enter, media }) => {
+      media.up = false;
+      const page = await person("provider");
+      await enter(page);
+      await screen(page, "media");
+      for (const view of VIEWS) await looks(page, "media", view);
+    },
+    { config: { mediaTimeoutSeconds: 2 } },
+  );
+});
+
+/** Sets how it is looked at, and looks. */
+async function looks(page, name, { language, colorScheme, viewport }) {
+  await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+  await page.setViewportSize(viewport);
+  await post(page, { type: "medzen.setLanguage", language });
+  await page.waitForFunction((language) => document.documentElement.lang === language, language);
+  const view = `${name}-${viewport.width}-${colorScheme}-${language}`;
+  if (process.env.SHOTS) {
+    mkdirSync(process.env.SHOTS, { recursive: true });
+    await page.screenshot({ path: join(process.env.SHOTS, `${view}.png`) });
+  }
+  assert.deepEqual(await barriers(page), [], view);
+  const { wide, small } = await page.evaluate(() => ({
+    wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    // WCAG 2.5.8: 24 by 24, for all that is pressed.
+    small: [...document.querySelectorAll("button, select, input, a")].filter((element) => element.checkVisibility()).map((element) => [element.outerHTML.slice(0, 80), element.getBoundingClientRect()]).filter(([, { width, height }]) => width < 24 || height < 24).map(([html]) => html),
+  }));
+  assert.ok(wide <= 0, `${view} is ${wide} pixels wider than the screen`);
+  assert.deepEqual(small, [], view);
+  assert.deepEqual(await foreign(page, language), [], `${view}: words that are not in the texts`);
+}
+
+/** Words that are seen or said and are neither a text of the language nor data. */
+async function foreign(page, language) {
+  const known = Object.values(texts[language]).map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/\\\{\w+\\\}/g, ".+"));
+  known.push(...["language.english", "language.french"].map((key) => texts.en[key]));
+  return page.evaluate((known) => {
+    const texts = new RegExp(`^(?:${known.join("|")})$`, "s");
+    const found = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      const words = node.data.trim();
+      const parent = node.parentElement;
+      if (!words || parent.closest("[data-name], script, style, noscript, #polite, #urgent")) continue;
+      if (!texts.test(words)) found.push(words);
+    }
+    for (const element of document.querySelectorAll("[aria-label], [title], [alt], [placeholder]")) {
+      for (const name of ["aria-label", "title", "alt", "placeholder"]) {
+        const words = element.getAttribute(name);
+        if (words && !texts.test(words)) found.push(`${name}: ${words}`);
+      }
+    }
+    return found;
+  }, known);
+}

@@ -1,0 +1,85 @@
+// Chromium with a camera and a microphone that are not there, and what a test wants to know of a page in it.
+
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--use-fake-device-for-media-stream=device-count=2,display-media-type=browser",
+  "--use-fake-ui-for-media-stream",
+  "--autoplay-policy=no-user-gesture-required",
+  // Media between two pages of this machine, for there may be no network but loopback.
+  "--allow-loopback-in-peer-connection",
+  "--disable-features=WebRtcHideLocalIpsWithMdns",
+  // Nothing outside this machine is ever reached.
+  "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+];
+
+export async function browser() {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
+}
+
+/** Violations of the content security policy in all pages of a test, and errors that no code caught. */
+export async function context(from, options = {}) {
+  const made = await from.newContext({ viewport: { width: 1280, height: 800 }, locale: "en-GB", ...options });
+  made.setDefaultTimeout(20_000);
+  const violations = [];
+  const errors = [];
+  await made.exposeBinding("noteViolation", (_, violation) => violations.push(violation));
+  await made.addInitScript(() => {
+    document.addEventListener("securitypolicyviolation", (event) => window.noteViolation(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
+  });
+  made.on("weberror", (error) => errors.push(error.error()));
+  return { context: made, violations, errors };
+}
+
+/** A WebView of the app: its two channels, and what came through them. */
+export async function webView(context) {
+  await context.addInitScript(() => {
+    const told = { flutter: [], chime: [] };
+    window.told = told;
+    window.FlutterChannel = { postMessage: (text) => told.flutter.push(text) };
+    window.ChimeHandler = { postMessage: (text) => told.chime.push(JSON.parse(text)) };
+  });
+}
+
+/** As the app does it by `runJavaScript`. */
+export async function post(page, message) {
+  await page.evaluate((message) => window.postMessage(message, location.origin), message);
+}
+
+export async function screen(page, name) {
+  await page.locator(`body[data-screen="${name}"]`).waitFor();
+}
+
+/** Waits until the condition on what the app was told holds, and returns it. */
+export async function told(page, event) {
+  const handle = await page.waitForFunction((event) => window.told.chime.find((message) => message.event === event), event);
+  return handle.jsonValue();
+}
+
+export async function eventually(check, what) {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const value = await check();
+    if (value) return value;
+    if (Date.now() > deadline) throw new Error(`never came: ${what}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** What axe finds that is serious or critical: nothing, it is to be hoped. */
+export async function barriers(page) {
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axeSource);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
+  return violations.filter(({ impact }) => impact === "serious" || impact === "critical").map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(" | ")}`);
+}

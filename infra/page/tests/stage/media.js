@@ -1,0 +1,267 @@
+// Stands where Chime's media service stands: speaks its signalling with the real SDK, and lets a second page of the same
+// browser be the other end of sound and picture. What it says follows the SDK's own protocol; it knows no more than a test
+// of the page needs.
+
+import { createRequire } from "node:module";
+
+const require = createRequire(import.meta.url);
+const protocol = require("amazon-chime-sdk-js/build/signalingprotocol/SignalingProtocol.js");
+const { SdkSignalFrame: Frame, SdkTranscriptFrame, SdkTranscriptionStatus, SdkStreamMediaType } = protocol;
+const Type = Frame.Type;
+
+export class MediaService {
+  #peer;
+  #connections = new Set();
+  #people = new Map();
+  #next = 1;
+  /** Whether it takes connections. */
+  up = true;
+  /** Addresses that were connected to. */
+  addresses = [];
+
+  /** How many are connected and have sound. */
+  get connected() {
+    return [...this.#connections].filter(({ subscribed, content }) => subscribed && !content).length;
+  }
+
+  /** Whether somebody shares a screen from here. */
+  get sharing() {
+    return [...this.#connections].some(({ subscribed, content }) => subscribed && content);
+  }
+
+  /** For all pages of this context. */
+  static async over(context) {
+    const service = new MediaService();
+    service.#peer = await context.newPage();
+    await service.#peer.goto("about:blank");
+    await service.#peer.evaluate(answering);
+    return service;
+  }
+
+  /** For the connections of this page. */
+  async serve(page) {
+    let attendee;
+    page.on("response", (response) => {
+      if (response.request().method() === "POST" && /\/call(\/attendees)?$/.test(new URL(response.url()).pathname) && response.ok()) attendee = response.json().then(({ attendee }) => attendee).catch(() => undefined);
+    });
+    await page.routeWebSocket(/\.chime\.aws\//, async (socket) => {
+      this.addresses.push(socket.url());
+      if (!this.up) {
+        socket.close({ code: 1006 });
+        return;
+      }
+      this.#accept(socket, () => attendee);
+    });
+  }
+
+  #accept(socket, attendeeOf) {
+    // A shared screen joins as an attendee of its own, by a token that says so.
+    const content = socket.protocols().some((word) => word.endsWith("#content"));
+    const connection = { socket, content, id: `peer-${this.#next++}`, streams: [], attendee: undefined, send: (frame) => socket.send(framed(frame)) };
+    this.#connections.add(connection);
+    // One after the other: a second offer must not overtake the answer to the first.
+    let turn = Promise.resolve();
+    socket.onMessage((data) => {
+      turn = turn.then(() => this.#take(connection, Frame.decode(Buffer.from(data).subarray(1)), attendeeOf)).catch((error) => {
+        if (!/closed|destroyed/.test(String(error))) this.failure ??= error;
+      });
+    });
+    socket.onClose(() => {
+      this.#connections.delete(connection);
+      if (content && connection.subscribed) this.#shared(connection, false);
+    });
+  }
+
+  async #take(connection, frame, attendeeOf) {
+    switch (frame.type) {
+      case Type.JOIN: {
+        connection.attendee = await attendeeOf();
+        connection.send({ type: Type.JOIN_ACK, joinack: {} });
+        connection.send(this.#index());
+        break;
+      }
+      case Type.SUBSCRIBE: {
+        const { sdpOffer, receiveStreamIds, compressedSdpOffer } = frame.sub;
+        if (compressedSdpOffer?.length) throw new Error("a compressed offer was not asked for");
+        const { answer, tracks } = await this.#peer.evaluate(({ id, offer, wanted }) => window.answerTo(id, offer, wanted), { id: connection.id, offer: sdpOffer, wanted: receiveStreamIds });
+        connection.send({ type: Type.SUBSCRIBE_ACK, suback: { sdpAnswer: answer, allocations: [{ trackLabel: "AmazonChimeExpressVideo", streamId: 1, groupId: 1 }], tracks } });
+        if (!connection.subscribed) {
+          connection.subscribed = true;
+          connection.send(this.#presence(connection));
+          if (connection.content) this.#shared(connection, true);
+        }
+        break;
+      }
+      case Type.PING_PONG:
+        if (frame.pingPong.type === 1) connection.send({ type: Type.PING_PONG, pingPong: { type: 2, pingId: frame.pingPong.pingId } });
+        break;
+      case Type.LEAVE:
+        connection.send({ type: Type.LEAVE_ACK, leaveAck: {} });
+        break;
+      default:
+        break;
+    }
+  }
+
+  #index() {
+    const sources = [...this.#people.values()].flatMap(({ streams }) => streams);
+    return { type: Type.INDEX, index: { sources, numParticipants: this.#people.size + 1 } };
+  }
+
+  #presence({ attendee, content }) {
+    const self = { AttendeeId: content ? `${attendee.AttendeeId}#content` : attendee.AttendeeId, ExternalUserId: attendee.ExternalUserId };
+    const streams = [...this.#people.values()].map(({ number, attendeeId, externalUserId, muted }) => ({ audioStreamId: number, attendeeId, externalUserId, muted }));
+    return { type: Type.AUDIO_STREAM_ID_INFO, audioStreamIdInfo: { streams: [{ audioStreamId: 1000, attendeeId: self.AttendeeId, externalUserId: self.ExternalUserId, muted: false }, ...streams] } };
+  }
+
+  /** Everyone hears of a shared screen as of somebody who comes. */
+  #shared({ attendee }, on) {
+    const stream = on ? { audioStreamId: 2000, attendeeId: `${attendee.AttendeeId}#content`, externalUserId: attendee.ExternalUserId } : { audioStreamId: 2000 };
+    for (const { send, content } of this.#connections) if (!content) send({ type: Type.AUDIO_STREAM_ID_INFO, audioStreamIdInfo: { streams: [stream] } });
+  }
+
+  /** Somebody else is in the call. */
+  comes({ attendeeId, externalUserId, video = true, muted = false }) {
+    const number = 100 + this.#people.size * 10;
+    const streams = video ? [{ streamId: number, groupId: number, maxBitrateKbps: 600, avgBitrateBps: 300_000, framerate: 15, attendeeId, externalUserId, mediaType: SdkStreamMediaType.VIDEO, width: 640, height: 480 }] : [];
+    this.#people.set(attendeeId, { number, attendeeId, externalUserId, muted, streams });
+    this.#tellAll();
+  }
+
+  /** And shares a screen. */
+  shares({ attendeeId, externalUserId }) {
+    this.comes({ attendeeId: `${attendeeId}#content`, externalUserId: `${externalUserId}#content` });
+  }
+
+  goes(attendeeId) {
+    const gone = this.#people.get(attendeeId);
+    this.#people.delete(attendeeId);
+    for (const { send } of this.#connections) {
+      send({ type: Type.AUDIO_STREAM_ID_INFO, audioStreamIdInfo: { streams: [{ audioStreamId: gone.number }] } });
+      send(this.#index());
+    }
+  }
+
+  speaks(attendeeId) {
+    const { number } = this.#people.get(attendeeId);
+    for (const { send } of this.#connections) send({ type: Type.AUDIO_METADATA, audioMetadata: { attendeeStates: [{ audioStreamId: number, volume: 20, signalStrength: 2 }] } });
+  }
+
+  mutes(attendeeId, muted) {
+    const person = this.#people.get(attendeeId);
+    person.muted = muted;
+    for (const { send } of this.#connections) send({ type: Type.AUDIO_STREAM_ID_INFO, audioStreamIdInfo: { streams: [{ audioStreamId: person.number, attendeeId, externalUserId: person.externalUserId, muted }] } });
+  }
+
+  transcription(state) {
+    this.#transcript({ status: { type: SdkTranscriptionStatus.Type[state], eventTime: 1, transcriptionRegion: "us-east-1", transcriptionConfiguration: "{}" } });
+  }
+
+  says({ attendeeId, externalUserId, text, id, partial = false }) {
+    const item = { content: text, startTime: 1, endTime: 2, speakerAttendeeId: attendeeId, speakerExternalUserId: externalUserId, type: 1 };
+    this.#transcript({ transcript: { results: [{ resultId: id, isPartial: partial, startTime: 1, endTime: 2, channelId: "", alternatives: [{ transcript: text, items: [item] }] }] } });
+  }
+
+  #transcript(event) {
+    const data = SdkTranscriptFrame.encode(SdkTranscriptFrame.create({ events: [event] })).finish();
+    for (const { send } of this.#connections) send({ type: Type.DATA_MESSAGE, dataMessage: { messages: [{ topic: "aws:chime:transcription", data, lifetimeMs: 0, senderAttendeeId: "transcription-service", senderExternalUserId: "transcription", ingestTimeNs: 1 }] } });
+  }
+
+  /** The service says that the meeting has ended, which a client may hear wrongly. */
+  saysEnded() {
+    for (const { send, content } of this.#connections) if (!content) send({ type: Type.AUDIO_STATUS, audioStatus: { audioStatus: 410 } });
+  }
+
+  /** The line is cut for those who are connected. */
+  async cuts() {
+    for (const { socket, id } of [...this.#connections]) {
+      await this.#peer.evaluate((id) => window.hangUp(id), id);
+      await socket.close({ code: 4501, reason: "cut" });
+      this.#connections.delete([...this.#connections].find((one) => one.id === id));
+    }
+  }
+
+  #tellAll() {
+    for (const connection of this.#connections) {
+      if (!connection.subscribed) continue;
+      connection.send(this.#presence(connection));
+      connection.send(this.#index());
+    }
+  }
+}
+
+function framed(frame) {
+  const body = Frame.encode(Frame.create({ timestampMs: Date.now(), ...frame })).finish();
+  return Buffer.concat([Buffer.from([5]), body]);
+}
+
+/** Runs in the other page: answers offers with a picture of moving colours and a quiet tone. */
+function answering() {
+  const peers = new Map();
+  window.hangUp = (id) => {
+    peers.get(id)?.close();
+    peers.delete(id);
+  };
+  const picture = (number) => {
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [320, 240];
+    const pen = canvas.getContext("2d");
+    let hue = number * 40;
+    setInterval(() => {
+      pen.fillStyle = `hsl(${hue++ % 360} 35% 45%)`;
+      pen.fillRect(0, 0, 320, 240);
+    }, 100);
+    return canvas.captureStream(10);
+  };
+  const tone = () => {
+    const audio = new AudioContext();
+    const destination = audio.createMediaStreamDestination();
+    const oscillator = audio.createOscillator();
+    const volume = audio.createGain();
+    volume.gain.value = 0.001;
+    oscillator.connect(volume).connect(destination);
+    oscillator.start();
+    return destination.stream;
+  };
+  const streams = new Map();
+  window.answerTo = async (id, offer, wanted) => {
+    let peer = peers.get(id);
+    if (!peer) {
+      peer = new RTCPeerConnection({});
+      peers.set(id, peer);
+    }
+    await peer.setRemoteDescription({ type: "offer", sdp: offer });
+    const tracks = [];
+    // What is wanted stands in the order of the offer's parts for pictures.
+    const parts = offer.split("\r\nm=").slice(1).map((part) => ({ kind: part.split(" ")[0], mid: /a=mid:(\S+)/.exec(part)?.[1] }));
+    const pictures = parts.filter(({ kind }) => kind === "video").map(({ mid }) => mid);
+    for (const transceiver of peer.getTransceivers()) {
+      if (transceiver.mid === null || transceiver.direction === "stopped") continue;
+      if (transceiver.receiver.track.kind === "audio") {
+        if (!transceiver.sender.track) {
+          const stream = tone();
+          transceiver.sender.setStreams(stream);
+          await transceiver.sender.replaceTrack(stream.getAudioTracks()[0]);
+        }
+        transceiver.direction = "sendrecv";
+        continue;
+      }
+      const streamId = wanted[pictures.indexOf(transceiver.mid)] ?? 0;
+      if (streamId === 0) {
+        transceiver.direction = "recvonly";
+        continue;
+      }
+      if (!streams.has(streamId)) streams.set(streamId, picture(streamId));
+      const stream = streams.get(streamId);
+      transceiver.sender.setStreams(stream);
+      await transceiver.sender.replaceTrack(stream.getVideoTracks()[0]);
+      transceiver.direction = "sendonly";
+      tracks.push({ streamId, ssrc: streamId, trackLabel: stream.id });
+    }
+    await peer.setLocalDescription(await peer.createAnswer());
+    if (peer.iceGatheringState !== "complete") {
+      await new Promise((resolve) => peer.addEventListener("icegatheringstatechange", () => peer.iceGatheringState === "complete" && resolve()));
+    }
+    return { answer: peer.localDescription.sdp, tracks };
+  };
+}
