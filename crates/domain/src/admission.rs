@@ -385,7 +385,7 @@ mod tests {
             "controlRegion": "us-east-1", "mediaRegion": "us-east-1", "meetingId": null, "meeting": null,
             "recordingEnabled": false, "transcriptionEnabled": false, "transcriptionLanguage": null,
             "createdAt": "2026-11-20T12:00:00Z", "activatedAt": null, "checkedAt": null, "endedAt": null,
-            "durationSeconds": null, "present": [],
+            "durationSeconds": null, "connected": 0, "emptiedAt": null, "present": [],
         }))
         .expect("a session")
     }

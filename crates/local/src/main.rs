@@ -1,5 +1,6 @@
 //! `local run` deploys the templates on this machine; `local postgres stop` ends the PostgreSQL server.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -50,6 +51,17 @@ fn port(name: &str, default: u16) -> Result<u16, Failure> {
     }
 }
 
+/// Parameters of the templates beside those of `infra/params/local.json`: `LOCAL_PARAMETERS='{"WaitingRoom": "on"}'`.
+fn parameters(web_links: String) -> Result<BTreeMap<String, String>, Failure> {
+    let mut parameters = BTreeMap::from([("WebLinkBase".to_owned(), web_links)]);
+    if let Ok(text) = std::env::var("LOCAL_PARAMETERS") {
+        let given: BTreeMap<String, String> = serde_json::from_str(&text)
+            .map_err(|error| format!("LOCAL_PARAMETERS must be a JSON object of texts: {error}"))?;
+        parameters.extend(given);
+    }
+    Ok(parameters)
+}
+
 async fn run() -> Result<(), Failure> {
     let began = Instant::now();
     let executable = std::env::current_exe()?;
@@ -69,14 +81,14 @@ async fn run() -> Result<(), Failure> {
         workspace: workspace(),
         binaries,
         ports,
-        database: "medzen".to_owned(),
+        database: std::env::var("LOCAL_DATABASE").unwrap_or_else(|_| "medzen".to_owned()),
         host: Host::default(),
         auto_schedules: true,
         hold_queues: false,
         echo: true,
         chime: chime::Options::default(),
         page: built.join("manifest.json").exists().then_some(built),
-        parameters: [("WebLinkBase".to_owned(), web_links)].into(),
+        parameters: parameters(web_links)?,
     };
     let cloud = tokio::select! {
         cloud = Cloud::start(options) => cloud?,

@@ -17,7 +17,8 @@ async fn who_comes_waits_without_an_attendee_until_the_provider_lets_them_in() -
 
     let watch = stage.watch();
     let waiting = play.patient.join().await?;
-    assert_eq!(watch.operations(), ["load_call", "wait"]);
+    let told = ["load_call", "wait", "PutEvents", "mark_notices"];
+    assert_eq!(watch.operations(), told, "and the provider is told at once");
     assert_eq!(waiting.brief(), "202", "{:?}", waiting.body);
     let poll = format!("/appointments/{}/call", play.appointment);
     assert_eq!((waiting.text("status").as_str(), waiting.text("poll")), ("waiting", poll.clone()));

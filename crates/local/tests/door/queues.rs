@@ -8,7 +8,10 @@ use crate::{get, has_only, is_refused, list, told};
 fn event(event_type: &str) -> Value {
     json!({
         "source": "aws.chime", "detail-type": "Chime Meeting State Change", "id": "event-1",
-        "detail": {"version": "0", "eventType": event_type, "meetingId": "m"},
+        "detail": {
+            "version": "0", "eventType": event_type, "timestamp": 1_767_225_600_000_i64,
+            "meetingId": "7d9f1c5e-0000-4000-8000-0000000000aa", "attendeeId": "7d9f1c5e-0000-4000-8000-0000000000bb",
+        },
     })
 }
 

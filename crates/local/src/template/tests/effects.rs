@@ -154,7 +154,7 @@ const CHANGES: &[(&str, &[Change])] = &[
                 "PolicyDocument",
                 "{Statement: {Principal: {Service: events.",
                 "{Statement: {Principal: {Service: sns.",
-                Comes("Service:sns.amazonaws.com"),
+                Comes("Services([\"sns.amazonaws.com\"])"),
             ),
             ("Queues", "[!Ref Queue]", "[other]", Refused("QueuePolicy.Queues")),
         ],
