@@ -184,11 +184,13 @@ pub struct Cloud {
     api: Listening,
     invoke: Listening,
     front: JoinHandle<()>,
+    chime: JoinHandle<()>,
 }
 
 impl Drop for Cloud {
     fn drop(&mut self) {
         self.front.abort();
+        self.chime.abort();
         self.parts.schedules.stop();
         self.parts.pollers.stop();
     }
@@ -296,7 +298,8 @@ impl Cloud {
             pollers,
         });
         let front = tokio::spawn(front::serve(listener, Arc::new(front), door::router(Arc::clone(&parts))));
-        Ok(Self { parts, aws, api, invoke, front })
+        let chime = parts.chime.keep_telling();
+        Ok(Self { parts, aws, api, invoke, front, chime })
     }
 
     /// What it is made of.

@@ -62,6 +62,7 @@ async fn run() -> Result<(), Failure> {
     };
     // Before the start, so that Ctrl-C during it is not lost.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let tells = chime::Telling::AsChimeDoes { seed: fastrand::u64(..) };
     let options = Options {
         workspace: workspace(),
         binaries,
@@ -71,7 +72,7 @@ async fn run() -> Result<(), Failure> {
         auto_schedules: true,
         hold_queues: false,
         echo: true,
-        chime: chime::Options::default(),
+        chime: chime::Options { tells, ..chime::Options::default() },
         parameters: std::collections::BTreeMap::new(),
     };
     let cloud = tokio::select! {
