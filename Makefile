@@ -48,6 +48,13 @@ test: ## Run all tests against the local cloud and a real PostgreSQL
 	trap '$(LOCAL) postgres stop || echo "PostgreSQL may still be running: see above" >&2' EXIT
 	cargo test --workspace --locked
 
+.PHONY: bench
+bench: ## Measure what an environment absorbs and how long requests take; builds with optimisation first
+	@# The functions and what runs them in one profile, so that the bench finds them beside itself.
+	cargo build --workspace --bins --profile quick --locked
+	trap 'target/quick/local postgres stop || echo "PostgreSQL may still be running: see above" >&2' EXIT
+	cargo bench --package calls --bench calls --profile quick --locked
+
 .PHONY: check
 check: check-format check-dependencies check-templates check-code ## Check format, lints, dependency rule, licenses, templates and docs
 

@@ -1,6 +1,7 @@
 //! The life of a call, over HTTP, through the real binaries.
 
 mod access;
+mod bus;
 mod chaos;
 mod events;
 mod gate;
@@ -18,4 +19,5 @@ mod reconcile;
 mod refusals;
 mod rejoin;
 mod start;
+mod told;
 mod trips;
