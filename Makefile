@@ -112,6 +112,13 @@ test: $(VENV)/boto3-$(BOTO3_VERSION) ## Run all tests against the local cloud an
 	cargo test --workspace --locked
 	$(MAKE) --no-print-directory test-page
 
+.PHONY: bench
+bench: ## Measure what an environment absorbs and how long requests take; builds with optimisation first
+	@# The functions and what runs them in one profile, so that the bench finds them beside itself.
+	cargo build --workspace --bins --profile quick --locked
+	trap 'target/quick/local postgres stop || echo "PostgreSQL may still be running: see above" >&2' EXIT
+	cargo bench --package calls --bench calls --profile quick --locked
+
 .PHONY: check
 check: check-format check-dependencies check-templates check-code check-page ## Check format, lints, dependency rule, licenses, templates and docs
 

@@ -58,11 +58,14 @@ impl Calls {
         outcomes
     }
 
-    /// Other applications in the account have meetings too. An event that does not name its meeting is kept as long as it
-    /// is not known whose it is.
+    /// Other applications in the account have meetings too, and other deployments of this one: `medzen-prod-` begins with
+    /// `medzen-`, so what follows must be a session's id and nothing else. An event that does not name its meeting is kept as
+    /// long as it is not known whose it is.
     fn is_ours(&self, told: &Told) -> bool {
         let prefix = &self.settings.external_id_prefix;
-        told.external_meeting_id.as_ref().is_none_or(|id| id.starts_with(prefix))
+        let is_session =
+            |id: &str| id.strip_prefix(prefix).is_some_and(|rest| rest.parse::<SessionId>().is_ok());
+        told.external_meeting_id.as_deref().is_none_or(is_session)
     }
 
     async fn absorb(&self, told: &[Told], origin: &Origin) -> Result<(), Error> {

@@ -8,6 +8,7 @@ mod input;
 mod meeting;
 mod rate;
 mod region;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -20,6 +21,8 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 use http::request::Parts;
 use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 pub(crate) use self::call::Call;
 use self::error::Refusal;
@@ -30,6 +33,8 @@ use self::input::{
 use self::meeting::{Attendee, Meeting};
 use self::rate::Bucket;
 pub use self::rate::Rate;
+pub use self::tell::Telling;
+use self::tell::Waiting;
 use crate::clock::Clock;
 use crate::front::{Answer, Service};
 
@@ -38,7 +43,7 @@ const ENDED: Refusal = Refusal::NotFound("The meeting has ended.");
 const NO_ATTENDEE: Refusal = Refusal::NotFound("The attendee was not found.");
 const GREATEST_PAGE: usize = 100;
 
-/// Quotas, by default those of a new account.
+/// Quotas, by default those of a new account, and what is told.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
     /// Requests in one region, on the real clock; none: as many as come.
@@ -50,6 +55,8 @@ pub struct Options {
     /// For so long after a token's first use, on the real clock, its repetition counts as concurrent and gets a
     /// `ConflictException`.
     pub conflict_within: Duration,
+    /// What it tells by itself; by default nothing.
+    pub tells: Telling,
 }
 
 impl Default for Options {
@@ -59,6 +66,7 @@ impl Default for Options {
             active_meetings: 250,
             attendees: 250,
             conflict_within: Duration::ZERO,
+            tells: Telling::Nothing,
         }
     }
 }
@@ -74,6 +82,8 @@ pub struct Chime {
     options: Options,
     sink: EventSink,
     state: Arc<Mutex<State>>,
+    /// Tells that something may happen sooner than it was known.
+    changed: Arc<watch::Sender<()>>,
 }
 
 impl fmt::Debug for Chime {
@@ -85,12 +95,12 @@ impl fmt::Debug for Chime {
     }
 }
 
-#[derive(Default)]
 struct State {
     meetings: Vec<Meeting>,
     /// When a token was first used in a region.
     tokens: HashMap<(String, String), Instant>,
     buckets: HashMap<String, Bucket>,
+    waiting: Waiting,
 }
 
 /// The ARN of a meeting in its control region.
@@ -102,7 +112,59 @@ impl Chime {
     /// An engine without meetings, whose events go to `sink`.
     #[must_use]
     pub fn new(account: &str, clock: Clock, options: Options, sink: EventSink) -> Self {
-        Self { account: account.into(), clock, options, sink, state: Arc::default() }
+        let state = State {
+            meetings: Vec::new(),
+            tokens: HashMap::new(),
+            buckets: HashMap::new(),
+            waiting: Waiting::new(options.tells),
+        };
+        let changed = Arc::new(watch::Sender::new(()));
+        Self { account: account.into(), clock, options, sink, state: Arc::new(Mutex::new(state)), changed }
+    }
+
+    /// Tells what is due when it is due, and that meetings end, whether anybody asks or not. To be aborted.
+    #[must_use]
+    pub fn keep_telling(&self) -> JoinHandle<()> {
+        let chime = self.clone();
+        tokio::spawn(async move {
+            let (mut moves, mut changes) = (chime.clock.moves(), chime.changed.subscribe());
+            loop {
+                // Seen before looking, so that what comes in between is not lost.
+                moves.borrow_and_update();
+                changes.borrow_and_update();
+                let next_ms = chime.tell();
+                let wait = async {
+                    let Some(next_ms) = next_ms else { return std::future::pending().await };
+                    let left = next_ms.saturating_sub(chime.clock.now_ms());
+                    tokio::time::sleep(Duration::from_millis(u64::try_from(left).unwrap_or(0))).await;
+                };
+                tokio::select! {
+                    () = wait => {}
+                    _ = moves.changed() => {}
+                    _ = changes.changed() => {}
+                }
+            }
+        })
+    }
+
+    /// Tells what is due by now, and answers when the next thing happens or is due, in ms of the cloud's clock.
+    pub fn tell(&self) -> Option<i64> {
+        let (due, next_ms) = {
+            let mut state = self.settled();
+            state.note(&self.account, self.options.tells);
+            (state.waiting.due(self.clock.now_ms()), state.next_ms())
+        };
+        // Outside the lock: the sink may ask the engine.
+        for event in due {
+            (self.sink)(event);
+        }
+        next_ms
+    }
+
+    /// The same, when something has just happened.
+    fn tell_on(&self) {
+        self.tell();
+        self.changed.send_replace(());
     }
 
     /// All meetings in the order of their making, ended ones too: `{"meetings": [{"meetingId", "externalMeetingId",
@@ -113,18 +175,21 @@ impl Chime {
         json!({ "meetings": state.meetings.iter().map(Meeting::listed).collect::<Vec<_>>() })
     }
 
-    /// Lets an event happen: changes who is connected, hands the event to the sink, and answers it.
+    /// Lets an event happen: changes who is connected, tells it, and answers it.
     pub fn event(&self, meeting_id: &str, event: NewEvent) -> Result<Value, EventError> {
         let now_ms = self.clock.now_ms();
-        let event = {
+        let told = {
             let mut state = self.settled();
             let meeting = state.meetings.iter_mut().find(|meeting| meeting.id == meeting_id);
             let meeting = meeting.ok_or_else(|| EventError::UnknownMeeting(meeting_id.to_owned()))?;
-            event::happen(meeting, &self.account, event, now_ms)?
+            let told = event::happen(meeting, &self.account, event, now_ms)?;
+            // What follows from it comes before it: who is in a meeting leaves it before it ends.
+            state.note(&self.account, self.options.tells);
+            state.waiting.take(&told, now_ms);
+            told
         };
-        // Outside the lock: the sink may ask the engine.
-        (self.sink)(event.clone());
-        Ok(event)
+        self.tell_on();
+        Ok(told)
     }
 
     /// Answers a call that the front door has let in.
@@ -137,7 +202,9 @@ impl Chime {
                 "Unknown operation",
             );
         };
-        match self.perform(region, &call, body) {
+        let outcome = self.perform(region, &call, body);
+        self.tell_on();
+        match outcome {
             Ok(body) => {
                 let status = match call {
                     Call::DeleteMeeting { .. } | Call::DeleteAttendee { .. } => StatusCode::NO_CONTENT,
@@ -173,7 +240,7 @@ impl Chime {
                         "The meeting has as many attendees as it may have.".to_owned(),
                     ));
                 }
-                Ok(json!({ "Attendee": meeting.add(&new) }))
+                Ok(json!({ "Attendee": meeting.add(&new, self.clock.now_ms()) }))
             }
             Call::BatchCreateAttendee { meeting } => {
                 let batch: BatchCreateAttendee = input::read(body)?;
@@ -190,8 +257,8 @@ impl Chime {
             }
             Call::DeleteAttendee { meeting, attendee } => {
                 let meeting = state.live(region, meeting)?;
-                find(meeting, attendee)?.deleted = true;
-                meeting.disconnect(attendee, self.clock.now_ms());
+                find(meeting, attendee)?;
+                meeting.delete(attendee, self.clock.now_ms());
                 Ok(Value::Null)
             }
             Call::UpdateAttendeeCapabilities { meeting, attendee } => {
@@ -273,7 +340,7 @@ impl Chime {
                     "ErrorMessage": "The meeting has as many attendees as it may have.",
                 }));
             } else {
-                attendees.push(meeting.add(new));
+                attendees.push(meeting.add(new, self.clock.now_ms()));
             }
         }
         (attendees, errors)
@@ -297,6 +364,23 @@ impl Chime {
 }
 
 impl State {
+    /// Takes down what happened by itself since the last look.
+    fn note(&mut self, account: &str, tells: Telling) {
+        for meeting in &mut self.meetings {
+            for happening in std::mem::take(&mut meeting.happened) {
+                // Each is about an attendee that the meeting has, so it has its event.
+                if let (true, Ok(event)) = (tells != Telling::Nothing, happening.event(meeting, account)) {
+                    self.waiting.take(&event, happening.at_ms);
+                }
+            }
+        }
+    }
+
+    /// When the next meeting ends or the next event is due.
+    fn next_ms(&self) -> Option<i64> {
+        self.meetings.iter().filter_map(Meeting::ends_ms).chain(self.waiting.next_ms()).min()
+    }
+
     /// A meeting that lives, asked in its own control region.
     fn live(&mut self, region: &str, id: &str) -> Result<&mut Meeting, Refusal> {
         validate::guid("MeetingId", id)?;

@@ -205,11 +205,13 @@ pub struct Cloud {
     invoke: Listening,
     page: Listening,
     front: JoinHandle<()>,
+    chime: JoinHandle<()>,
 }
 
 impl Drop for Cloud {
     fn drop(&mut self) {
         self.front.abort();
+        self.chime.abort();
         self.parts.schedules.stop();
         self.parts.pollers.stop();
     }
@@ -326,7 +328,8 @@ impl Cloud {
             pollers,
         });
         let front = tokio::spawn(front::serve(listener, Arc::new(front), door::router(Arc::clone(&parts))));
-        Ok(Self { parts, aws, api, invoke, page, front })
+        let chime = parts.chime.keep_telling();
+        Ok(Self { parts, aws, api, invoke, page, front, chime })
     }
 
     /// What it is made of.

@@ -165,6 +165,7 @@ struct Advance {
 
 async fn clock(State(parts): Shared, Json(advance): Json<Advance>) -> Response {
     parts.clock.advance(advance.advance_seconds);
+    parts.chime.tell();
     match parts.dynamodb.expire() {
         Ok(expired) => {
             let now = domain::stamp::text(parts.clock.now());

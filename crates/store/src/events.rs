@@ -34,7 +34,8 @@ FROM session)"
 }
 
 /// What was just kept is not in the tables yet for the statement that keeps it, so it is added. What another batch keeps at
-/// this moment is missing; then that batch writes later, or this one finds that it did.
+/// this moment is missing; then that batch writes later, or this one finds that it did. A meeting that is known is left
+/// alone, so that batches about it do not wait for each other.
 const ABSORB: &str = concat!(
     "-- absorb_events
 WITH told AS MATERIALIZED (
@@ -52,7 +53,9 @@ WITH told AS MATERIALIZED (
     meeting_id, external_meeting_id, control_region, heard_at, over_at)
   SELECT meeting_id, max(external_meeting_id), max(control_region), $2,
     CASE WHEN bool_or(kind = 'MeetingEnded') THEN $2 END
-  FROM told WHERE external_meeting_id IS NOT NULL OR kind = 'MeetingEnded'
+  FROM told
+  WHERE kind = 'MeetingEnded' OR (external_meeting_id IS NOT NULL AND NOT EXISTS (
+    SELECT FROM medzen.chime_meetings m WHERE m.meeting_id = told.meeting_id))
   GROUP BY meeting_id ORDER BY meeting_id
   ON CONFLICT (meeting_id) DO UPDATE SET over_at = excluded.over_at
   WHERE known.over_at IS NULL AND excluded.over_at IS NOT NULL

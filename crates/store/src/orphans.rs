@@ -14,7 +14,7 @@ const NOBODYS: Duration = Duration::minutes(2);
 /// How long an event is kept whose meeting no session has, and a meeting that is over.
 const KEPT: Duration = Duration::days(2);
 
-/// Meetings that bear our prefix, have not ended, and belong to no session that is open. A session that is `creating` does
+/// Meetings that bear our prefix and a session's id (another deployment's prefix may begin with ours), have not ended, and belong to no session that is open. A session that is `creating` does
 /// not know its meeting yet; the meeting bears its id.
 const ORPHANS: &str = "-- orphan_meetings
 SELECT coalesce(json_agg(json_build_object('meetingId', meeting_id, 'controlRegion', control_region)), '[]')::text
@@ -22,6 +22,7 @@ FROM (
   SELECT m.meeting_id, m.control_region
   FROM medzen.chime_meetings m
   WHERE m.over_at IS NULL AND m.heard_at <= $2 AND starts_with(m.external_meeting_id, $1)
+    AND length(m.external_meeting_id) = length($1) + 36
     AND (m.tried_at IS NULL OR m.tried_at < $3)
     AND NOT EXISTS (
       SELECT FROM public.video_call_sessions s WHERE s.meeting_id = m.meeting_id AND s.status IN ('active', 'ending'))
@@ -31,18 +32,26 @@ FROM (
   LIMIT $4
 ) AS orphan";
 
-/// Notes what became of them. Where the session is known for which such a meeting was made, its appointment's audit tells.
+/// Notes what became of them. Where the session is known for which such a meeting was made, its appointment's audit tells;
+/// but not of the meeting that the session had: it ended with its call, and was only heard of later. Meetings are locked in
+/// the order of their ids, as by the events.
 const SETTLE: &str = "-- settle_orphans
 WITH outcome AS (
   SELECT * FROM jsonb_to_recordset($1) AS o (meeting_id text, ended boolean)
+), locked AS MATERIALIZED (
+  SELECT m.meeting_id, outcome.ended
+  FROM medzen.chime_meetings m JOIN outcome ON outcome.meeting_id = m.meeting_id
+  ORDER BY m.meeting_id
+  FOR UPDATE OF m
 ), noted AS (
   UPDATE medzen.chime_meetings m
-  SET over_at = CASE WHEN outcome.ended THEN $2 END, tried_at = $2
-  FROM outcome WHERE m.meeting_id = outcome.meeting_id AND m.over_at IS NULL
+  SET over_at = CASE WHEN locked.ended THEN $2 END, tried_at = $2
+  FROM locked WHERE m.meeting_id = locked.meeting_id AND m.over_at IS NULL
   RETURNING m.meeting_id, m.external_meeting_id, m.over_at
 ), ended AS (
   SELECT noted.meeting_id, s.id, s.appointment_id
-  FROM noted LEFT JOIN public.video_call_sessions s ON $4 || s.id = noted.external_meeting_id
+  FROM noted LEFT JOIN public.video_call_sessions s
+    ON $4 || s.id = noted.external_meeting_id AND s.meeting_id IS DISTINCT FROM noted.meeting_id
   WHERE noted.over_at IS NOT NULL
 ), audited AS (
   SELECT count(medzen.audit_append('APPT#' || appointment_id, $3::jsonb || jsonb_build_object(

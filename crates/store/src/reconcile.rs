@@ -40,7 +40,8 @@ SELECT (
 FROM lease";
 
 /// Writes what became of a page. Each change is a compare-and-set of its own; the sessions are locked in the order of
-/// their ids, as every statement that takes several does, and the audit heads after them.
+/// their ids, as every statement that takes several does; then meetings in the order of theirs, and the audit's heads in the
+/// order of appointments.
 const SETTLE: &str = "-- reconcile_settle
 WITH outcome AS (
   SELECT * FROM json_to_recordset($1::json) AS o (id uuid, fate text)
@@ -72,9 +73,13 @@ WITH outcome AS (
         + greatest(0, floor(extract(epoch FROM changed.ended_at - coalesce(p.joined_at, changed.ended_at))))::integer
   FROM changed
   WHERE p.session_id = changed.id AND p.status IN ('joined', 'waiting')
+), over AS MATERIALIZED (
+  SELECT m.meeting_id FROM medzen.chime_meetings m JOIN changed ON changed.meeting_id = m.meeting_id
+  WHERE m.over_at IS NULL
+  ORDER BY m.meeting_id
+  FOR UPDATE OF m
 ), meeting AS (
-  UPDATE medzen.chime_meetings m SET over_at = $2
-  FROM changed WHERE m.meeting_id = changed.meeting_id AND m.over_at IS NULL
+  UPDATE medzen.chime_meetings m SET over_at = $2 FROM over WHERE m.meeting_id = over.meeting_id
 ), noted AS (
   UPDATE public.video_call_sessions s
   SET checked_at = CASE WHEN locked.fate = 'live' THEN $2 ELSE s.checked_at END,
@@ -95,7 +100,7 @@ WITH outcome AS (
       'appointmentId', changed.appointment_id, 'sessionId', changed.id, 'reason', changed.end_reason,
       'endedBy', changed.ended_by, 'durationSeconds', changed.duration_seconds,
       'userIds', medzen.people_of(changed.id, changed.appointment_id)), changed.ended_at, NULL) END AS notice
-  FROM changed
+  FROM (SELECT * FROM changed ORDER BY appointment_id) AS changed
 )
 SELECT json_build_object(
   'ended', count(*) FILTER (WHERE fate = 'ended' AND seq > 0),

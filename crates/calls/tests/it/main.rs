@@ -2,6 +2,7 @@
 
 mod access;
 mod asks;
+mod bus;
 mod capabilities;
 mod chaos;
 mod consent;
@@ -23,5 +24,6 @@ mod refusals;
 mod rejoin;
 mod removal;
 mod start;
+mod told;
 mod trips;
 mod waiting;

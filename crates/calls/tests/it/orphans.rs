@@ -74,6 +74,43 @@ async fn a_meeting_of_another_application_is_left_alone() -> Outcome {
     Ok(())
 }
 
+/// The prefix `medzen-` begins `medzen-prod-` too: one deployment must not end the calls of another in its account.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_meeting_of_a_deployment_whose_name_begins_with_ours_is_left_alone() -> Outcome {
+    let stage = Stage::new().await?;
+    let (_, mut told) = orphan(&stage).await?;
+    let external = told.external.take().ok_or("an external id")?;
+    let (prefix, session) = external.split_at(external.len() - 36);
+    told.external = Some(format!("{prefix}prod-{session}"));
+    let started = told.meeting("MeetingStarted", stage.parts().clock.now())?;
+    assert_eq!(stage.hear(FUNCTION, &[started]).await?, Vec::<usize>::new());
+    stage.parts().clock.advance(200);
+    let watch = stage.watch();
+    stage.run_schedule(FUNCTION).await?;
+    assert_eq!((watch.count("DeleteMeeting"), stage.live_meetings().len()), (0, 1));
+    assert_eq!(stage.sql("SELECT count(*) FROM medzen.chime_meetings").await?, "0");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_meeting_that_is_heard_of_only_after_its_call_was_not_nobody_s() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    let started = play.provider.start().await?;
+    let told = Told::of(&stage, &started);
+    let late = told.meeting("MeetingStarted", stage.parts().clock.now())?;
+    assert_eq!(play.provider.end().await?.brief(), "200");
+    // That it started comes late, that it ended never.
+    assert_eq!(stage.hear(FUNCTION, &[late]).await?, Vec::<usize>::new());
+    stage.parts().clock.advance(200);
+    stage.run_schedule(FUNCTION).await?;
+    let audited = outbox::events(&stage, &play.appointment).await?;
+    assert_eq!(audited, "call.started, call.end_requested, call.ended", "and of no other meeting");
+    let open = "SELECT count(*) FROM medzen.chime_meetings WHERE over_at IS NULL";
+    assert_eq!(stage.sql(open).await?, "0");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_meeting_that_chime_does_not_let_be_ended_is_tried_again() -> Outcome {
     let stage = Stage::new().await?;

@@ -75,6 +75,37 @@ const KINDS: [Kind; 15] = [
     kind("AttendeeContentVideoStopped", true, false, Effect::Nothing),
 ];
 
+/// Something that happened in a meeting by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Happening {
+    name: &'static str,
+    attendee: Option<String>,
+    pub(super) at_ms: i64,
+}
+
+impl Happening {
+    /// To the meeting.
+    pub(super) const fn of_meeting(name: &'static str, at_ms: i64) -> Self {
+        Self { name, attendee: None, at_ms }
+    }
+
+    /// To one of its attendees.
+    pub(super) fn of(name: &'static str, attendee: &str, at_ms: i64) -> Self {
+        Self { name, attendee: Some(attendee.to_owned()), at_ms }
+    }
+
+    /// As it goes onto the bus.
+    pub(super) fn event(&self, meeting: &Meeting, account: &str) -> Result<Value, EventError> {
+        let event = NewEvent {
+            event_type: self.name.to_owned(),
+            attendee_id: self.attendee.clone(),
+            timestamp: Some(self.at_ms),
+            id: None,
+        };
+        whole(meeting, account, kind_of(&event)?, event, self.at_ms)
+    }
+}
+
 /// Lets an event happen to a meeting and answers it as it goes onto the bus. An ended meeting may still have events:
 /// they come late.
 pub(super) fn happen(
@@ -83,11 +114,35 @@ pub(super) fn happen(
     event: NewEvent,
     now_ms: i64,
 ) -> Result<Value, EventError> {
+    let kind = kind_of(&event)?;
+    // A screen share is no person: it keeps nobody's meeting alive.
+    let person = event.attendee_id.clone().filter(|id| !id.contains('#'));
+    let at_ms = event.timestamp.unwrap_or(now_ms);
+    let told = whole(meeting, account, kind, event, at_ms)?;
+    match (kind.effect, person.as_deref()) {
+        (Effect::Ends, _) => meeting.close(now_ms),
+        (Effect::Connects, Some(id)) => meeting.connect(id),
+        (Effect::Disconnects, Some(id)) => drop(meeting.disconnect(id, now_ms)),
+        (Effect::Connects | Effect::Disconnects, None) | (Effect::Nothing, _) => {}
+    }
+    Ok(told)
+}
+
+fn kind_of(event: &NewEvent) -> Result<&'static Kind, EventError> {
     let name = event.event_type.strip_prefix("chime:").unwrap_or(&event.event_type);
-    let Some(kind) = KINDS.iter().find(|kind| kind.name == name) else {
-        return Err(EventError::UnknownType(event.event_type));
-    };
-    let timestamp = event.timestamp.unwrap_or(now_ms);
+    KINDS
+        .iter()
+        .find(|kind| kind.name == name)
+        .ok_or_else(|| EventError::UnknownType(event.event_type.clone()))
+}
+
+fn whole(
+    meeting: &Meeting,
+    account: &str,
+    kind: &Kind,
+    event: NewEvent,
+    timestamp: i64,
+) -> Result<Value, EventError> {
     let mut detail = json!({
         "version": "0",
         "eventType": format!("chime:{}", kind.name),
@@ -97,31 +152,16 @@ pub(super) fn happen(
         "mediaRegion": meeting.media_region,
     });
     if kind.about_attendee {
-        let id = event.attendee_id.ok_or_else(|| EventError::MissingAttendee(event.event_type.clone()))?;
-        let (own, share) = match id.strip_suffix("#content") {
-            Some(own) => (own, "#content"),
-            None => (id.as_str(), ""),
-        };
+        let id = event.attendee_id.ok_or(EventError::MissingAttendee(event.event_type))?;
+        let (own, share) = id.strip_suffix("#content").map_or((id.as_str(), ""), |own| (own, "#content"));
         let Some(attendee) = meeting.attendees.iter().find(|attendee| attendee.id == own) else {
             return Err(EventError::UnknownAttendee(id));
         };
         detail["externalUserId"] = format!("{}{share}", attendee.external_id).into();
-        // A screen share is no person: it keeps nobody's meeting alive.
-        if share.is_empty() {
-            let deleted = attendee.deleted;
-            match kind.effect {
-                Effect::Connects if !deleted => meeting.connect(&id),
-                Effect::Disconnects => meeting.disconnect(&id, now_ms),
-                Effect::Connects | Effect::Ends | Effect::Nothing => {}
-            }
-        }
         detail["attendeeId"] = id.into();
     }
     if kind.network_type {
         detail["networkType"] = "Voip".into();
-    }
-    if kind.effect == Effect::Ends {
-        meeting.end(now_ms);
     }
     Ok(json!({
         "version": "0",

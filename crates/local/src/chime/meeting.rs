@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
+use super::event::Happening;
 use super::input::{Capabilities, CreateMeeting, Features, NewAttendee};
 use super::region;
 
@@ -36,6 +37,8 @@ pub(super) struct Meeting {
     pub(super) attendees: Vec<Attendee>,
     /// Those that came with the meeting: a repeated request answers them.
     pub(super) first: Vec<String>,
+    /// What happened by itself and is not told yet.
+    pub(super) happened: Vec<Happening>,
 }
 
 #[derive(Debug)]
@@ -91,20 +94,22 @@ impl Meeting {
             connected: BTreeSet::new(),
             attendees: Vec::new(),
             first: Vec::new(),
+            happened: vec![Happening::of_meeting("MeetingStarted", now_ms)],
         }
     }
 
-    /// Ends the meeting if its time was over before `now_ms`; nothing runs in between, so this comes before each look.
+    /// Ends the meeting if its time was over before `now_ms`.
     pub(super) fn settle(&mut self, now_ms: i64) {
-        if self.ended_ms.is_some() {
-            return;
+        if let Some(end_ms) = self.ends_ms().filter(|end_ms| *end_ms <= now_ms) {
+            self.end(end_ms);
         }
+    }
+
+    /// When it ends if nobody comes or goes any more. `None`: it has ended.
+    pub(super) fn ends_ms(&self) -> Option<i64> {
         let longest = self.created_ms + LONGEST_MS;
         let alone = if self.connected.is_empty() { self.alone_since_ms + LONGEST_ALONE_MS } else { longest };
-        let end = longest.min(alone);
-        if now_ms >= end {
-            self.end(end);
-        }
+        self.live().then_some(longest.min(alone))
     }
 
     pub(super) fn live(&self) -> bool {
@@ -112,20 +117,45 @@ impl Meeting {
     }
 
     pub(super) fn end(&mut self, at_ms: i64) {
-        self.ended_ms.get_or_insert(at_ms);
-        self.connected.clear();
+        if self.live() {
+            self.close(at_ms);
+            self.happened.push(Happening::of_meeting("MeetingEnded", at_ms));
+        }
     }
 
+    /// Ends it without a word of its own; of those who were in it, one each.
+    pub(super) fn close(&mut self, at_ms: i64) {
+        self.ended_ms.get_or_insert(at_ms);
+        for attendee in std::mem::take(&mut self.connected) {
+            self.happened.push(Happening::of("AttendeeLeft", &attendee, at_ms));
+        }
+    }
+
+    /// A deleted attendee cannot come again.
     pub(super) fn connect(&mut self, attendee: &str) {
-        if self.live() {
+        if self.live() && self.present_attendees().any(|known| known.id == attendee) {
             self.connected.insert(attendee.to_owned());
         }
     }
 
-    pub(super) fn disconnect(&mut self, attendee: &str, now_ms: i64) {
-        if self.connected.remove(attendee) && self.connected.is_empty() {
+    /// Whether they were connected.
+    pub(super) fn disconnect(&mut self, attendee: &str, now_ms: i64) -> bool {
+        let was = self.connected.remove(attendee);
+        if was && self.connected.is_empty() {
             self.alone_since_ms = now_ms;
         }
+        was
+    }
+
+    /// Deletes an attendee, which throws them out.
+    pub(super) fn delete(&mut self, attendee: &str, now_ms: i64) {
+        for known in self.attendees.iter_mut().filter(|known| known.id == attendee) {
+            known.deleted = true;
+        }
+        if self.disconnect(attendee, now_ms) {
+            self.happened.push(Happening::of("AttendeeDropped", attendee, now_ms));
+        }
+        self.happened.push(Happening::of("AttendeeDeleted", attendee, now_ms));
     }
 
     /// Attendees that are not deleted: they count, connected or not.
@@ -140,7 +170,7 @@ impl Meeting {
 
     /// Each call makes a new attendee, also for an `ExternalUserId` that is there: the stricter reading of the model,
     /// whose "idempotency token" nobody confirmed.
-    pub(super) fn add(&mut self, new: &NewAttendee) -> Value {
+    pub(super) fn add(&mut self, new: &NewAttendee, now_ms: i64) -> Value {
         let id = Uuid::new_v4().to_string();
         let join_token = STANDARD.encode(format!("{}:{}", &id[..8], Uuid::new_v4()));
         let attendee = Attendee {
@@ -151,6 +181,7 @@ impl Meeting {
             deleted: false,
         };
         let json = attendee.json();
+        self.happened.push(Happening::of("AttendeeAdded", &attendee.id, now_ms));
         self.attendees.push(attendee);
         json
     }

@@ -1,5 +1,7 @@
 //! What the SDK cannot send wrongly, sent wrongly.
 
+mod telling;
+
 use super::*;
 
 fn engine() -> Chime {

@@ -50,12 +50,13 @@ impl Stage {
         self.parts.pollers.release();
     }
 
-    /// Waits until every message that can be seen was given to its function and answered. What failed comes back after its
+    /// Lets Chime tell what is due, and waits until every message that can be seen was given to its function and answered. What failed comes back after its
     /// visibility timeout; how many messages that are is the answer.
     ///
     /// # Errors
     /// When the queues are held, a mapping does not work, or it takes longer than a minute.
     pub async fn drain_queues(&self) -> Outcome<usize> {
+        self.parts.chime.tell();
         Ok(self.parts.pollers.drained(PATIENCE).await?)
     }
 

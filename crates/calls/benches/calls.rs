@@ -1,0 +1,186 @@
+//! How fast it is, in figures (`make bench`): events absorbed by one environment, and requests in relation to a bare turn of
+//! the database. Through the real binaries; cold starts are left out.
+
+use std::time::{Duration, Instant};
+
+use local::chime::Options;
+use local::testing::{Outcome, Play, Stage, Told};
+use serde_json::Value;
+
+const MEETINGS: usize = 500;
+const EVENTS: usize = 10_000;
+const BATCH: usize = 10;
+const OLD_CALLS: usize = 5_000;
+const OLD_EVENTS: usize = 100_000;
+
+/// What the work asks for.
+const LEAST_PER_SECOND: f64 = 500.0;
+
+/// How often each request is measured.
+const REQUESTS: usize = 200;
+
+/// The tables that must be read by index, however full they are.
+const TABLES: &str = "('chime_events', 'chime_meetings', 'video_call_sessions', 'video_call_participants')";
+
+#[tokio::main]
+async fn main() -> Outcome {
+    let stage = Stage::with(Options { rate: None, active_meetings: 10_000, ..Options::default() }).await?;
+    history(&stage).await?;
+    requests(&stage).await?;
+    let per_second = events(&stage).await?;
+    if per_second < LEAST_PER_SECOND {
+        return Err(format!("{per_second:.0} events a second are fewer than {LEAST_PER_SECOND}").into());
+    }
+    Ok(())
+}
+
+/// Calls that are over, with their events: what a system has after weeks.
+async fn history(stage: &Stage) -> Outcome {
+    let per_call = OLD_EVENTS / OLD_CALLS;
+    stage
+        .sql(&format!(
+            "INSERT INTO video_call_sessions (
+               id, appointment_id, status, control_region, media_region, meeting_id, created_by, created_at, updated_at,
+               activated_at, ended_at, end_reason, duration_seconds)
+             SELECT gen_random_uuid(), gen_random_uuid(), 'ended', 'us-east-1', 'us-east-1', 'old-' || n, gen_random_uuid(),
+               at, at, at, at, 'meeting_ended', 60
+             FROM generate_series(1, {OLD_CALLS}) AS n, LATERAL (SELECT now() - n * interval '1 minute' AS at) AS day;
+             INSERT INTO video_call_participants (session_id, user_id, role, status, joined_at, left_at)
+             SELECT id, gen_random_uuid(), role, 'left', ended_at, ended_at
+             FROM video_call_sessions, (VALUES ('provider'), ('patient')) AS part (role);
+             INSERT INTO medzen.chime_events (event_id, meeting_id, kind, at_ms, received_at, session_id)
+             SELECT gen_random_uuid()::text, meeting_id, 'AttendeeJoined', n, ended_at, id
+             FROM video_call_sessions, generate_series(1, {per_call}) AS n;
+             INSERT INTO medzen.chime_meetings (meeting_id, external_meeting_id, control_region, heard_at, over_at)
+             SELECT meeting_id, meeting_id, 'us-east-1', ended_at, ended_at FROM video_call_sessions;
+             ANALYZE; SELECT ''"
+        ))
+        .await?;
+    Ok(())
+}
+
+/// Start, join and status of warm functions, in relation to a bare turn.
+async fn requests(stage: &Stage) -> Outcome {
+    let mut plays = Vec::new();
+    for _ in 0..REQUESTS {
+        plays.push(stage.play().await?);
+    }
+    let warm = stage.play().await?;
+    tokio::try_join!(warm.provider.status(), warm.provider.roster())?;
+    let mut bare = Vec::new();
+    for _ in 0..REQUESTS {
+        let began = Instant::now();
+        stage.sql("SELECT 1").await?;
+        bare.push(began.elapsed());
+    }
+    let turn = median(&mut bare);
+    println!("a turn of the database (SELECT 1): {:.2} ms", ms(turn));
+    println!("{:<8} {:>10} {:>10} {:>16}", "request", "median ms", "p95 ms", "turns' worth");
+    for request in ["health", "start", "join", "status", "end"] {
+        let mut took = Vec::new();
+        for play in &plays {
+            let began = Instant::now();
+            let answer = match request {
+                "health" => stage.request("GET", "/health", None, "").await?,
+                "start" => play.provider.start().await?,
+                "join" => play.patient.join().await?,
+                "status" => play.patient.status().await?,
+                _ => play.provider.end().await?,
+            };
+            took.push(began.elapsed());
+            if answer.status >= 300 {
+                return Err(format!("{request}: {:?}", answer.body).into());
+            }
+        }
+        let middle = median(&mut took);
+        let late = took[took.len() * 95 / 100];
+        let worth = middle.as_secs_f64() / turn.as_secs_f64();
+        println!("{request:<8} {:>10.2} {:>10.2} {worth:>16.1}", ms(middle), ms(late));
+    }
+    Ok(())
+}
+
+/// Events in batches, one after the other: one environment takes them all.
+async fn events(stage: &Stage) -> Outcome<f64> {
+    let mut told = Vec::new();
+    for _ in 0..MEETINGS {
+        let play = stage.play().await?;
+        let (started, joined) = (play.provider.start().await?, play.patient.join().await?);
+        let attendees = [started.text("attendeeToken"), joined.text("attendeeToken")];
+        told.extend(of_a_meeting(stage, &play, &Told::of(stage, &started), &attendees)?);
+    }
+    told.truncate(EVENTS);
+    fastrand::Rng::with_seed(1).shuffle(&mut told);
+    stage.hear("attendee", &[]).await?;
+
+    let scans =
+        format!("SELECT coalesce(sum(seq_scan), 0) FROM pg_stat_user_tables WHERE relname IN {TABLES}");
+    let busy = "SELECT active_time FROM pg_stat_database WHERE datname = current_database()";
+    let (scans_before, busy_before) = (number(stage, &scans).await?, number(stage, busy).await?);
+    let watch = stage.watch();
+    let (began, mut took) = (Instant::now(), Vec::new());
+    for batch in told.chunks(BATCH) {
+        let batch_began = Instant::now();
+        let given_back = stage.hear("attendee", batch).await?;
+        took.push(batch_began.elapsed());
+        if !given_back.is_empty() {
+            return Err(format!("given back: {given_back:?}").into());
+        }
+    }
+    let whole = began.elapsed();
+    let turns = watch.calls().iter().filter(|call| call.service == "postgres").count();
+    // A backend tells its statistics once it has been idle for a moment.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let scans = number(stage, &scans).await? - scans_before;
+    let busy_ms = number(stage, busy).await? - busy_before;
+    let kept = "SELECT count(*) FROM medzen.chime_events WHERE session_id IS NOT NULL";
+    let kept = number(stage, kept).await?;
+    let environments = stage.parts().lambda.environments();
+    let environments = environments.iter().filter(|it| it.function == "attendee").count();
+
+    let per_second = told.len() as f64 / whole.as_secs_f64();
+    let batches = took.len();
+    let middle = median(&mut took);
+    println!(
+        "{} events of {MEETINGS} meetings beside {OLD_EVENTS} old ones, by {environments} environment(s): {per_second:.0} a second",
+        told.len()
+    );
+    println!(
+        "a batch of {BATCH}: median {:.2} ms, p95 {:.2} ms, {:.2} round trips; PostgreSQL busy {:.0} % of the time; {scans} sequential scans",
+        ms(middle),
+        ms(took[batches * 95 / 100]),
+        turns as f64 / batches as f64,
+        busy_ms / (whole.as_secs_f64() * 10.0),
+    );
+    if kept as usize != told.len() + OLD_EVENTS || environments != 1 || scans > 0.0 {
+        return Err(format!("kept {kept}, environments {environments}, sequential scans {scans}").into());
+    }
+    Ok(per_second)
+}
+
+/// Twenty events: both people come and go four times.
+fn of_a_meeting(stage: &Stage, play: &Play, told: &Told, attendees: &[String; 2]) -> Outcome<Vec<Value>> {
+    let began = stage.parts().clock.now();
+    let kinds = ["AttendeeAdded", "AttendeeAuthorized"].into_iter();
+    let kinds: Vec<&str> = kinds.chain(["AttendeeJoined", "AttendeeLeft"].repeat(4)).collect();
+    let mut events = Vec::new();
+    for (person, attendee) in [&play.provider, &play.patient].into_iter().zip(attendees) {
+        for (second, kind) in (1..).zip(&kinds) {
+            events.push(told.attendee(kind, began + Duration::from_secs(second), attendee, &person.id)?);
+        }
+    }
+    Ok(events)
+}
+
+async fn number(stage: &Stage, query: &str) -> Outcome<f64> {
+    Ok(stage.sql(query).await?.parse()?)
+}
+
+fn median(all: &mut [Duration]) -> Duration {
+    all.sort_unstable();
+    all[all.len() / 2]
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}

@@ -1,0 +1,103 @@
+//! What goes out on our bus is what `events/bus/` says, and no more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::notice::Kind;
+use jsonschema::Validator;
+use local::testing::{Outcome, Stage, workspace};
+use serde_json::{Value, json};
+
+const KINDS: [(Kind, &str); 3] = [
+    (Kind::CallStarted, "call-started"),
+    (Kind::ParticipantWaiting, "participant-waiting"),
+    (Kind::CallEnded, "call-ended"),
+];
+
+fn read(file: &str) -> Outcome<Value> {
+    let path = workspace().join("events/bus").join(file);
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// The schemas by detail type, each with its text.
+fn schemas() -> Outcome<BTreeMap<&'static str, (Validator, Value)>> {
+    let mut all = BTreeMap::new();
+    for (kind, file) in KINDS {
+        let schema = read(&format!("{file}.schema.json"))?;
+        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+        let validator = jsonschema::options().should_validate_formats(true).build(&schema);
+        all.insert(kind.as_str(), (validator.map_err(|error| error.to_string())?, schema));
+    }
+    Ok(all)
+}
+
+fn faults(schema: &Validator, event: &Value) -> Vec<String> {
+    schema.iter_errors(event).map(|fault| format!("{}: {fault}", fault.instance_path())).collect()
+}
+
+#[test]
+fn each_detail_type_has_an_example_that_its_schema_takes_and_each_field_a_meaning() -> Outcome {
+    let schemas = schemas()?;
+    let mut files = BTreeSet::new();
+    for (kind, file) in KINDS {
+        let (schema, text) = &schemas[kind.as_str()];
+        let example = read(&format!("{file}.json"))?;
+        assert_eq!(faults(schema, &example), Vec::<String>::new(), "{file}");
+        let described = text["properties"]["detail"]["properties"].as_object().ok_or("no fields")?;
+        for (name, field) in described {
+            assert!(field["description"].is_string(), "{file}: what is {name}?");
+            assert!(!example["detail"][name].is_null(), "{file}: the example has no {name}");
+        }
+        // What is required is asked for, and what may be added is taken.
+        for name in text["properties"]["detail"]["required"].as_array().ok_or("nothing required")? {
+            let mut without = example.clone();
+            without["detail"].as_object_mut().ok_or("no detail")?.remove(name.as_str().unwrap_or_default());
+            assert_ne!(faults(schema, &without), Vec::<String>::new(), "{file} without {name}");
+        }
+        let mut wrong = example.clone();
+        wrong["detail"]["userIds"] = json!(["somebody"]);
+        assert_ne!(faults(schema, &wrong), Vec::<String>::new(), "{file}: a user's id is a UUID");
+        let mut later = example.clone();
+        later["detail"]["more"] = json!(1);
+        assert_eq!(faults(schema, &later), Vec::<String>::new(), "{file}");
+        files.extend([format!("{file}.json"), format!("{file}.schema.json")]);
+    }
+    for file in std::fs::read_dir(workspace().join("events/bus"))? {
+        let name = file?.file_name().to_string_lossy().into_owned();
+        assert!(files.contains(&name), "events/bus/{name} is of no detail type");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_out_is_as_described_and_nothing_else_is_in_it() -> Outcome {
+    let stage = Stage::new().await?;
+    let (ended, over, gone) = (stage.play().await?, stage.play().await?, stage.play().await?);
+    for play in [&ended, &over, &gone] {
+        assert_eq!(play.provider.start().await?.brief(), "201");
+    }
+    assert_eq!(ended.provider.end().await?.brief(), "200");
+    let meeting = over.provider.status().await?.text("meetingId");
+    stage.chime_event(&meeting, "MeetingEnded", None)?;
+    stage.drain_queues().await?;
+    stage.parts().clock.advance(301);
+    stage.run_schedule("meeting-manager").await?;
+
+    let schemas = schemas()?;
+    let heard = stage.parts().bus.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let ours: Vec<&Value> = heard.iter().filter(|event| event["source"] == bus::SOURCE).collect();
+    let mut reasons = BTreeSet::new();
+    for event in &ours {
+        let kind = event["detail-type"].as_str().ok_or("no detail type")?;
+        let (schema, text) = schemas.get(kind).ok_or_else(|| format!("{kind} is not described"))?;
+        assert_eq!(faults(schema, event), Vec::<String>::new(), "{event}");
+        let described = &text["properties"]["detail"]["properties"];
+        for name in event["detail"].as_object().ok_or("no detail")?.keys() {
+            assert!(!described[name].is_null(), "{kind} bears {name}, which is not described");
+        }
+        reasons.extend(event["detail"]["reason"].as_str());
+    }
+    assert_eq!(ours.len(), 6, "{ours:?}");
+    assert_eq!(reasons, BTreeSet::from(["ended_by_provider", "meeting_ended", "meeting_gone"]));
+    Ok(())
+}
