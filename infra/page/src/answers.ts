@@ -4,10 +4,13 @@ export type Role = "provider" | "patient" | "observer";
 export type Capability = "SendReceive" | "Send" | "Receive" | "None";
 export type Feature = "recording" | "transcription";
 
+export type Medium = "audio" | "video" | "content";
+
+/** As Chime spells them; what is to be changed is named in the API's own words, `Medium`. */
 export interface Capabilities {
-  audio: Capability;
-  video: Capability;
-  content: Capability;
+  Audio: Capability;
+  Video: Capability;
+  Content: Capability;
 }
 
 /** Chime gives these; they are passed on to its SDK as they came. */

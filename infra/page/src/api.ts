@@ -1,6 +1,6 @@
 // The API, as far as the page needs it. Each answer that is not one is an `ApiError` that says what can be done.
 
-import type { Capabilities, Consent, Feature, Joined, Person, Sample, Status, Waiting } from "./answers.ts";
+import type { Capability, Consent, Feature, Joined, Medium, Person, Sample, Status, Waiting } from "./answers.ts";
 import type { Config } from "./config.ts";
 
 /** What stands in the way, by what can be done about it. */
@@ -72,7 +72,7 @@ export class Api {
     return attendees;
   }
 
-  async change(userId: string, change: { admitted?: boolean; capabilities?: Partial<Capabilities> }): Promise<void> {
+  async change(userId: string, change: { admitted?: boolean; capabilities?: Partial<Record<Medium, Capability>> }): Promise<void> {
     await this.#ask("PATCH", `/attendees/${encodeURIComponent(userId)}`, change);
   }
 

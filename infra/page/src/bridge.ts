@@ -126,10 +126,9 @@ function isOwn(event: MessageEvent): boolean {
   return event.source === window && event.origin === location.origin;
 }
 
-/** Who embeds or opened this page. */
+/** Who shows this page in a frame. A window that opened it is none: `Cross-Origin-Opener-Policy` parts the two. */
 function host(): Window | undefined {
-  if (window.parent !== window) return window.parent;
-  return (window.opener as Window | null) ?? undefined;
+  return window.parent === window ? undefined : window.parent;
 }
 
 function surroundingOrigin(): string | undefined {

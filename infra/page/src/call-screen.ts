@@ -8,7 +8,7 @@ import { ConsentSettings, type Choice } from "./consent.ts";
 import { canChooseSpeaker, canShareScreen, listDevices, type Choices } from "./devices.ts";
 import { announce, drawn, h, redraw, type Icon } from "./dom.ts";
 import type { Caption, Media, MediaListener, Tile, Voice } from "./media.ts";
-import { People, WaitingNotice, type PeopleActions } from "./people.ts";
+import { People, sends, WaitingNotice, type PeopleActions } from "./people.ts";
 import { languageButton, type Screen } from "./screen.ts";
 import { label, put, type Key, type Text } from "./text.ts";
 import { LineSign, Tiles } from "./tiles.ts";
@@ -56,6 +56,7 @@ export class CallScreen {
   #clock: ReturnType<typeof setInterval> | undefined;
   #silenced = false;
   #unseen = false;
+  #unshared = false;
   #transcribed: boolean | undefined;
 
   constructor(role: Role, choices: Choices, actions: CallActions) {
@@ -160,7 +161,7 @@ export class CallScreen {
     const waiting = this.#role === "provider" ? (status.waiting ?? []) : [];
     if (this.#waiting.show(waiting, this.#actions)) announce("people.somebodyWaits", true);
     const mine = status.me?.capabilities;
-    this.#restrict(mine ? !mine.audio.startsWith("Send") : false, mine ? !mine.video.startsWith("Send") : false);
+    this.#restrict(!sends(mine?.Audio), !sends(mine?.Video), !sends(mine?.Content));
     this.#paintPeople();
   }
 
@@ -211,7 +212,7 @@ export class CallScreen {
     announce(running ? `sign.${feature}.began` : `sign.${feature}.stopped`);
   }
 
-  #restrict(silenced: boolean, unseen: boolean): void {
+  #restrict(silenced: boolean, unseen: boolean, unshared: boolean): void {
     if (silenced !== this.#silenced) {
       this.#silenced = silenced;
       if (silenced) this.#media?.mute(true);
@@ -223,6 +224,11 @@ export class CallScreen {
       if (unseen && this.#cameraOn) void this.#turnCamera(false);
       this.#paintCamera();
       announce(unseen ? "camera.takenAway" : "camera.givenBack", true);
+    }
+    if (unshared !== this.#unshared) {
+      this.#unshared = unshared;
+      if (unshared && this.#sharing) this.#media?.unshare();
+      this.#paintShare();
     }
   }
 
@@ -272,7 +278,8 @@ export class CallScreen {
   }
 
   #paintShare(): void {
-    this.#buttons.screen.set(this.#sharing, this.#sharing ? "screen.stop" : "screen.share", "screen");
+    this.#buttons.screen.set(this.#sharing, this.#unshared ? "screen.takenAway" : this.#sharing ? "screen.stop" : "screen.share", "screen");
+    this.#buttons.screen.root.disabled = this.#unshared;
     this.#buttons.screen.root.classList.toggle("on", this.#sharing);
   }
 

@@ -1,6 +1,6 @@
 /** Facts of the deployment, written beside the page by whoever deploys it. */
 export interface Config {
-  /** Origins that may embed the page or open it, and hand it a token. */
+  /** Origins that may show the page in a frame and hand it a token. */
   embeddingOrigins: string[];
   /** What a link into the app begins with; the appointment's id follows. */
   deepLinkBase: string | null;

@@ -51,6 +51,7 @@ export class Consultation {
   #returning = false;
   #over = false;
   #asked = new Set<Feature>();
+  #people = "";
   #lock: WakeLockSentinel | undefined;
 
   constructor(around: Around, provider: boolean, choices: Choices, wishes: Wishes) {
@@ -358,6 +359,10 @@ export class Consultation {
     const another = status.sessionId !== null && status.sessionId !== joined.sessionId;
     if (!another && status.callStatus !== "ended" && status.callStatus !== "failed") {
       this.#screen?.showStatus(status);
+      // The connection tells who comes and goes; whom it has not told of, the server knows.
+      const people = JSON.stringify([status.present, status.waiting, status.me]);
+      if (people !== this.#people) void this.#roster();
+      this.#people = people;
       this.#maybeAsk(status, joined);
       return false;
     }
@@ -404,7 +409,8 @@ export class Consultation {
 
   async #roster(): Promise<void> {
     const people = await this.#around.api.roster().catch(() => undefined);
-    if (people && !this.#over) this.#screen?.showRoster(people);
+    if (!people) this.#people = "";
+    else if (!this.#over) this.#screen?.showRoster(people);
   }
 
   #act(action: () => Promise<void>, done: Key): void {

@@ -1,6 +1,7 @@
 // Where the page begins. What others call is there before anything is loaded: then a slow or broken line shows a screen that
 // says so, and never nothing.
 
+import type { Status } from "./answers.ts";
 import { Api, ApiError, type TokenSource } from "./api.ts";
 import { Bridge, type DeviceDefaults, type Heard } from "./bridge.ts";
 import { checkDevices } from "./check.ts";
@@ -183,13 +184,18 @@ class Page {
 
   /** The call has ended before this person came. Should it begin again, they are led there. */
   #afterwards(around: Around): void {
-    const signal = show(endedScreen(around, false));
+    this.#beginWhen(show(endedScreen(around, false)), ({ hasActiveCall }) => hasActiveCall);
+  }
+
+  /** Should things change for the better, this person need not know where to press. */
+  #beginWhen(signal: AbortSignal, better: (status: Status) => boolean): void {
+    const { api } = this.#around();
     const look = async () => {
       for (;;) {
-        await wait(10_000, signal);
-        const status = await around.api.status().catch(() => undefined);
+        await wait(5_000, signal);
+        const status = await api.status().catch(() => undefined);
         if (signal.aborted) return;
-        if (status?.hasActiveCall) {
+        if (status && better(status)) {
           this.#begin();
           return;
         }
@@ -235,7 +241,8 @@ class Page {
     if (code === "REMOVED_FROM_CALL") {
       show(message({ name: "removed", icon: "hand", title: "removed.title", body: ["removed.body"], actions: [], wrong: true }));
     } else if (code === "TURNED_AWAY") {
-      show(message({ name: "turned-away", icon: "hand", title: "turnedAway.title", body: ["turnedAway.body"], actions: [], wrong: true }));
+      const signal = show(message({ name: "turned-away", icon: "hand", title: "turnedAway.title", body: ["turnedAway.body"], actions: [], wrong: true }));
+      this.#beginWhen(signal, ({ hasActiveCall, me }) => hasActiveCall && me?.admitted === true);
     } else if (trouble === "gone") {
       show(message({ name: "expired", icon: "clock", title: "expired.title", body: ["expired.body"], actions: [retry], wrong: true }));
     } else if (trouble === "unauthorized") {

@@ -1,6 +1,6 @@
 // Who is in the call, who waits, and what the provider can do about each.
 
-import type { Person, WaitingPerson } from "./answers.ts";
+import type { Capability, Person, WaitingPerson } from "./answers.ts";
 import { button, drawn, h, named } from "./dom.ts";
 import { put, type Key } from "./text.ts";
 
@@ -43,7 +43,7 @@ export class People {
     const here = withVoice.filter(({ present }) => present);
     const away = withVoice.filter(({ present, userId, status }) => !present && !waits.has(userId) && status !== "waiting");
     this.#present.replaceChildren(...here.map((person) => this.#is(person, self, provider)));
-    this.#absent.replaceChildren(...away.map((person) => this.#was(person)));
+    this.#absent.replaceChildren(...away.map((person) => this.#was(person, provider)));
     this.#absentBox.hidden = away.length === 0;
     if (focused) this.root.querySelector<HTMLElement>(`[data-act="${CSS.escape(focused)}"]`)?.focus();
   }
@@ -64,8 +64,8 @@ export class People {
 
   #is({ userId, displayName, role, capabilities, muted }: Person & { muted: boolean }, self: string | null, provider: boolean): HTMLElement {
     const mine = userId === self;
-    const speaks = sends(capabilities?.audio);
-    const shows = sends(capabilities?.video);
+    const speaks = sends(capabilities?.Audio);
+    const shows = sends(capabilities?.Video);
     const states = [muted || !speaks ? state("microphoneOff", speaks ? "person.muted" : "person.silenced") : undefined, shows ? undefined : state("cameraOff", "person.unseen")];
     const actions =
       provider && !mine
@@ -80,10 +80,12 @@ export class People {
     return h("li", { class: "person" }, who(displayName, mine ? "role.you" : `role.${role}`), h("div", { class: "person-states" }, ...states), actions);
   }
 
-  #was({ displayName, status }: Person): HTMLElement {
+  #was({ userId, displayName, status }: Person, provider: boolean): HTMLElement {
     const known = ["invited", "left", "removed", "turned_away", "failed"] as const;
     const word = known.find((one) => one === status) ?? "left";
-    return h("li", { class: "person away" }, who(displayName, `status.${word}`));
+    // Whoever was turned away by mistake is let in after all.
+    const back = provider && word === "turned_away" && act(userId, "people.admit", displayName, () => this.#actions.admit(userId));
+    return h("li", { class: "person away" }, who(displayName, `status.${word}`), back);
   }
 }
 
@@ -104,7 +106,7 @@ function act(userId: string, text: Key, name: string | null, press: () => void, 
   return element;
 }
 
-function sends(capability: string | undefined): boolean {
+export function sends(capability: Capability | undefined): boolean {
   return capability === undefined || capability === "SendReceive" || capability === "Send";
 }
 

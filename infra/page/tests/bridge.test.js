@@ -3,28 +3,25 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { browser, context, eventually, post, screen, told, webView } from "./stage/browser.js";
+import { clouds } from "./stage/cloud.js";
 import { front, host } from "./stage/front.js";
 
-const APPOINTMENT = "00000000-0000-4000-8000-0000000000a1";
-const TOKEN = "aaaa.bbbb.cccc";
-const status = { sessionId: null, callStatus: "not_started", hasActiveCall: false, canJoin: false, isProvider: false, isPatient: true, providerName: "Dr A", present: [], recording: { state: "off", reason: null }, transcription: { state: "off", reason: null } };
-const answer = () => ({ body: status });
-
 let chromium;
+let cloud;
 before(async () => {
-  chromium = await browser();
+  [chromium, cloud] = await Promise.all([browser(), clouds()]);
 });
-after(() => chromium.close());
+after(() => Promise.all([chromium.close(), cloud.close()]));
 
 async function embedded(run, { trusted = true } = {}) {
-  let stage;
-  const app = await host(() => `${stage.origin}/call/${APPOINTMENT}`);
-  stage = await front({ answer, origins: trusted ? [app.origin] : [] });
+  const { appointmentId, users } = await cloud.open.appointment();
+  const stage = await front(cloud.open);
+  const app = await host(() => `${stage.origin}/call/${appointmentId}`, trusted ? cloud.app : 0);
   const made = await context(chromium);
   try {
     const page = await made.context.newPage();
     await page.goto(app.origin);
-    await run({ app, stage, page, frame: () => page.frames().find((frame) => frame.url().startsWith(stage.origin)), violations: made.violations });
+    await run({ token: users.patient.token, stage, page, frame: () => page.frames().find((frame) => frame.url().startsWith(stage.origin)), violations: made.violations });
   } finally {
     await made.context.close();
     await Promise.all([stage.close(), app.close()]);
@@ -35,15 +32,15 @@ const heardByApp = (page, event) => eventually(() => page.evaluate((event) => wi
 const send = (page, message, origin) => page.evaluate(([message, origin]) => document.getElementById("call").contentWindow.postMessage(message, origin), [message, origin]);
 
 test("an app around the page hears PAGE_READY and SDK_READY and hands over its token", async () => {
-  await embedded(async ({ stage, page, frame, violations }) => {
+  await embedded(async ({ stage, page, frame, token, violations }) => {
     const ready = await heardByApp(page, "PAGE_READY");
     assert.equal(ready.type, "medzen.event");
     assert.equal(ready.origin, stage.origin);
     assert.equal(typeof ready.timestamp, "number");
     assert.deepEqual((await heardByApp(page, "SDK_READY")).data, { version: "3.32.0" });
-    await send(page, { type: "medzen.join", token: TOKEN, language: "fr" }, stage.origin);
+    await send(page, { type: "medzen.join", token, language: "fr" }, stage.origin);
     await frame().locator('body[data-screen="check"]').waitFor();
-    assert.equal(stage.asked[0].headers.authorization, `Bearer ${TOKEN}`);
+    assert.equal(stage.asked[0].headers.authorization, `Bearer ${token}`);
     assert.equal(await frame().evaluate(() => document.documentElement.lang), "fr");
     assert.deepEqual(violations, []);
   });
@@ -52,7 +49,7 @@ test("an app around the page hears PAGE_READY and SDK_READY and hands over its t
 test("an app that is not listed cannot show the page at all", async () => {
   await embedded(
     async ({ stage, page }) => {
-      await eventually(() => stage.served.some(({ path }) => path === "/index.html"), "the frame is asked for");
+      await eventually(() => stage.served.some(({ path }) => path.startsWith("/call/")), "the frame is asked for");
       await eventually(() => page.frames().some((frame) => frame.url().startsWith("chrome-error")), "the browser refuses to show it");
       assert.deepEqual(await page.evaluate(() => window.told), []);
       assert.deepEqual(stage.asked, []);
@@ -62,7 +59,7 @@ test("an app that is not listed cannot show the page at all", async () => {
 });
 
 test("messages from frames and origins that are not the app's are ignored", async () => {
-  await embedded(async ({ app, stage, page, frame }) => {
+  await embedded(async ({ stage, page, frame, token }) => {
     await heardByApp(page, "PAGE_READY");
     // Another frame of the same, trusted origin is not the one that shows the page.
     await page.evaluate(
@@ -79,19 +76,18 @@ test("messages from frames and origins that are not the app's are ignored", asyn
       [{ type: "medzen.join", token: "from.another.frame" }, stage.origin],
     );
     // What is malformed or unknown, from the right one.
-    for (const message of ["medzen.join", { type: "medzen.join" }, { type: "medzen.join", token: "x" }, { type: "other", token: TOKEN }]) await send(page, message, stage.origin);
+    for (const message of ["medzen.join", { type: "medzen.join" }, { type: "medzen.join", token: "x" }, { type: "other", token }]) await send(page, message, stage.origin);
     // A good message afterwards is the first that counts: messages come in order.
-    await send(page, { type: "medzen.join", token: TOKEN }, stage.origin);
+    await send(page, { type: "medzen.join", token }, stage.origin);
     await frame().locator('body[data-screen="check"]').waitFor();
-    assert.deepEqual([...new Set(stage.asked.map(({ headers }) => headers.authorization))], [`Bearer ${TOKEN}`]);
-    void app;
+    assert.deepEqual([...new Set(stage.asked.map(({ headers }) => headers.authorization))], [`Bearer ${token}`]);
   });
 });
 
-test("a window that the app opened is told and heard like a frame", async () => {
-  let stage;
-  const app = await host(() => "about:blank");
-  stage = await front({ answer, origins: [app.origin] });
+test("a window that an app opens is parted from it: it can neither speak nor listen, and leads to the app", async () => {
+  const { appointmentId, users } = await cloud.open.appointment();
+  const stage = await front(cloud.open);
+  const app = await host(() => "about:blank", cloud.app);
   const made = await context(chromium);
   try {
     const page = await made.context.newPage();
@@ -99,11 +95,13 @@ test("a window that the app opened is told and heard like a frame", async () => 
     const popup = made.context.waitForEvent("page");
     await page.evaluate((address) => {
       window.opened = window.open(address, "call");
-    }, `${stage.origin}/call/${APPOINTMENT}`);
+    }, `${stage.origin}/call/${appointmentId}`);
     const opened = await popup;
-    await heardByApp(page, "PAGE_READY");
-    await page.evaluate(([message, origin]) => window.opened.postMessage(message, origin), [{ type: "medzen.join", token: TOKEN }, stage.origin]);
-    await screen(opened, "check");
+    await screen(opened, "alone");
+    await page.evaluate(([message, origin]) => window.opened.postMessage(message, origin), [{ type: "medzen.join", token: users.patient.token }, stage.origin]);
+    assert.equal(await opened.evaluate(() => window.opener), null);
+    assert.deepEqual(await page.evaluate(() => window.told), []);
+    assert.deepEqual(stage.asked, []);
   } finally {
     await made.context.close();
     await Promise.all([stage.close(), app.close()]);
@@ -111,14 +109,16 @@ test("a window that the app opened is told and heard like a frame", async () => 
 });
 
 async function inWebView(run, settings = {}) {
-  const stage = await front({ answer, ...settings });
+  const { appointmentId, users } = await cloud.open.appointment();
+  const stage = await front(cloud.open, settings);
   const made = await context(chromium);
   try {
     await webView(made.context);
     const page = await made.context.newPage();
-    await page.goto(`${stage.origin}/call/${APPOINTMENT}`);
+    await page.goto(`${stage.origin}/call/${appointmentId}`);
     await told(page, "PAGE_READY");
-    await run({ stage, page, context: made.context });
+    const { token, firebaseUid } = users.patient;
+    await run({ stage, page, token, fresh: (expiresIn) => cloud.open.token({ sub: firebaseUid }, expiresIn) });
     assert.deepEqual(made.violations, []);
   } finally {
     await made.context.close();
@@ -127,9 +127,9 @@ async function inWebView(run, settings = {}) {
 }
 
 test("the earlier app hears its own strings and no others, the new one all of them with data and time", async () => {
-  await inWebView(async ({ page }) => {
+  await inWebView(async ({ page, token }) => {
     await told(page, "SDK_READY");
-    await post(page, { type: "medzen.join", token: TOKEN });
+    await post(page, { type: "medzen.join", token });
     await screen(page, "check");
     assert.deepEqual(await page.evaluate(() => window.told.flutter), ["SDK_READY"]);
     const messages = await page.evaluate(() => window.told.chime);
@@ -139,7 +139,8 @@ test("the earlier app hears its own strings and no others, the new one all of th
 });
 
 test("a channel of the app that fails does not stop the page", async () => {
-  const stage = await front({ answer });
+  const { appointmentId, users } = await cloud.open.appointment();
+  const stage = await front(cloud.open);
   const made = await context(chromium);
   try {
     await made.context.addInitScript(() => {
@@ -152,9 +153,9 @@ test("a channel of the app that fails does not stop the page", async () => {
       window.ChimeHandler = broken;
     });
     const page = await made.context.newPage();
-    await page.goto(`${stage.origin}/call/${APPOINTMENT}`);
+    await page.goto(`${stage.origin}/call/${appointmentId}`);
     await screen(page, "loading");
-    await post(page, { type: "medzen.join", token: TOKEN });
+    await post(page, { type: "medzen.join", token: users.patient.token });
     await screen(page, "check");
   } finally {
     await made.context.close();
@@ -163,40 +164,31 @@ test("a channel of the app that fails does not stop the page", async () => {
 });
 
 test("TOKEN_REQUIRED is told when the API refuses the token, and the fresh one is used", async () => {
-  const fresh = "fresh.fresh.fresh";
-  const onlyFresh = ({ headers }) => (headers.authorization === `Bearer ${fresh}` ? { body: status } : { status: 401, body: { message: "Unauthorized" } });
-  await inWebView(
-    async ({ page, stage }) => {
-      await post(page, { type: "medzen.join", token: TOKEN });
-      assert.deepEqual((await told(page, "TOKEN_REQUIRED")).data, { reason: "expired" });
-      await post(page, { type: "medzen.token", token: fresh });
-      await screen(page, "check");
-      assert.deepEqual(stage.asked.map(({ headers }) => headers.authorization), [`Bearer ${TOKEN}`, `Bearer ${fresh}`]);
-    },
-    { answer: onlyFresh },
-  );
+  await inWebView(async ({ page, stage, token, fresh }) => {
+    const expired = await fresh(-3_600);
+    await post(page, { type: "medzen.join", token: expired });
+    assert.deepEqual((await told(page, "TOKEN_REQUIRED")).data, { reason: "expired" });
+    await post(page, { type: "medzen.token", token });
+    await screen(page, "check");
+    assert.deepEqual(stage.asked.map(({ headers, status }) => [headers.authorization, status]), [[`Bearer ${expired}`, 401], [`Bearer ${token}`, 200]]);
+  });
 });
 
 test("a token that is not renewed in time ends at the screen that says to sign in, and goes on from there", async () => {
-  let good = false;
-  await inWebView(
-    async ({ page }) => {
-      await page.clock.install();
-      await post(page, { type: "medzen.join", token: TOKEN });
-      await told(page, "TOKEN_REQUIRED");
-      await page.clock.fastForward(11_000);
-      await screen(page, "session");
-      good = true;
-      await post(page, { type: "medzen.token", token: "d.e.f" });
-      await screen(page, "check");
-    },
-    { answer: () => (good ? { body: status } : { status: 401, body: { message: "Unauthorized" } }) },
-  );
+  await inWebView(async ({ page, token, fresh }) => {
+    await page.clock.install();
+    await post(page, { type: "medzen.join", token: await fresh(-3_600) });
+    await told(page, "TOKEN_REQUIRED");
+    await page.clock.fastForward(11_000);
+    await screen(page, "session");
+    await post(page, { type: "medzen.token", token });
+    await screen(page, "check");
+  });
 });
 
 test("medzen.setLanguage changes the language at once, and LANGUAGE_CHANGED tells what the person chose", async () => {
-  await inWebView(async ({ page }) => {
-    await post(page, { type: "medzen.join", token: TOKEN });
+  await inWebView(async ({ page, token }) => {
+    await post(page, { type: "medzen.join", token });
     await screen(page, "check");
     await post(page, { type: "medzen.setLanguage", language: "fr" });
     await page.getByRole("heading", { name: "Prêt à participer" }).waitFor();
@@ -208,8 +200,8 @@ test("medzen.setLanguage changes the language at once, and LANGUAGE_CHANGED tell
 });
 
 test("deviceDefaults decide how one goes in", async () => {
-  await inWebView(async ({ page }) => {
-    await post(page, { type: "medzen.join", token: TOKEN, deviceDefaults: { camera: false, microphone: false } });
+  await inWebView(async ({ page, token }) => {
+    await post(page, { type: "medzen.join", token, deviceDefaults: { camera: false, microphone: false } });
     await screen(page, "check");
     await page.getByRole("button", { name: "Camera: turn on" }).waitFor();
     await page.getByRole("button", { name: "Microphone: turn on" }).waitFor();
@@ -218,15 +210,15 @@ test("deviceDefaults decide how one goes in", async () => {
 });
 
 test("the token is in no address, no storage and no log", async () => {
-  const secret = "secret1.secret2.secret3";
   const logged = [];
   const addresses = [];
-  await inWebView(async ({ page }) => {
+  await inWebView(async ({ page, token }) => {
+    const [, secret, signature] = token.split(".");
     page.on("console", (message) => logged.push(message.text()));
     page.on("request", (request) => addresses.push(request.url()));
-    await post(page, { type: "medzen.join", token: secret });
+    await post(page, { type: "medzen.join", token });
     await screen(page, "check");
     const kept = await page.evaluate(async () => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href, history.state, await indexedDB.databases(), window.told]));
-    for (const place of [kept, ...logged, ...addresses]) assert.doesNotMatch(place, /secret1/);
+    for (const place of [kept, ...logged, ...addresses]) assert.ok(!place.includes(secret) && !place.includes(signature), "it holds a part of the token");
   });
 });

@@ -4,28 +4,27 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { readFile } from "node:fs/promises";
 import { browser, context, eventually, post, screen, told, webView } from "./stage/browser.js";
-import { front } from "./stage/front.js";
+import { clouds } from "./stage/cloud.js";
+import { allow, front, policyFor } from "./stage/front.js";
 
-const APPOINTMENT = "00000000-0000-4000-8000-0000000000a1";
-const TOKEN = "aaaa.bbbb.cccc";
 const budget = JSON.parse(await readFile(new URL("../budget.json", import.meta.url), "utf8"));
-const notStarted = { sessionId: null, callStatus: "not_started", hasActiveCall: false, canJoin: false, isProvider: true, isPatient: false, providerName: "Dr A", present: [], recording: { state: "off", reason: null }, transcription: { state: "off", reason: null } };
-const answer = ({ method }) => (method === "GET" ? { body: notStarted } : undefined);
 
 let chromium;
+let cloud;
 before(async () => {
-  chromium = await browser();
+  [chromium, cloud] = await Promise.all([browser(), clouds()]);
 });
-after(() => chromium.close());
+after(() => Promise.all([chromium.close(), cloud.close()]));
 
-/** A page of a front of its own; at the end there must have been no violation of the policy. */
+/** A page of a front and an appointment of its own; at the end there must have been no violation of the policy. */
 async function onStage(settings, run, options = {}) {
-  const stage = await front({ answer, ...settings });
+  const { appointmentId, users } = await cloud.open.appointment();
+  const stage = await front(cloud.open, settings);
   const made = await context(chromium, options);
   try {
     if (!settings.browser) await webView(made.context);
     const page = await made.context.newPage();
-    await run({ stage, page, context: made.context });
+    await run({ stage, page, context: made.context, call: `${stage.origin}/call/${appointmentId}`, appointmentId, token: users.provider.token });
     assert.deepEqual(made.violations, settings.violations ?? []);
   } finally {
     await made.context.close();
@@ -33,14 +32,12 @@ async function onStage(settings, run, options = {}) {
   }
 }
 
-const call = (stage) => `${stage.origin}/call/${APPOINTMENT}`;
-
 test("f01_the_page_listens_before_the_sdk_has_come_and_says_so_when_it_never_does", async () => {
-  await onStage({ alter: (path, contents) => (path.includes("chime-sdk") ? undefined : contents) }, async ({ stage, page }) => {
+  await onStage({ alter: [/chime-sdk/, () => undefined] }, async ({ stage, page, call, token }) => {
     await page.clock.install();
-    await page.goto(call(stage), { waitUntil: "commit" });
+    await page.goto(call, { waitUntil: "commit" });
     await told(page, "PAGE_READY");
-    await post(page, { type: "medzen.join", token: TOKEN });
+    await post(page, { type: "medzen.join", token });
     // The device check needs no SDK: the person is busy with it while the SDK is still on its way.
     await screen(page, "check");
     assert.equal(await page.evaluate(() => typeof window.ChimeSDK), "undefined");
@@ -48,7 +45,7 @@ test("f01_the_page_listens_before_the_sdk_has_come_and_says_so_when_it_never_doe
     await screen(page, "sdk");
     assert.deepEqual((await told(page, "MEETING_ERROR")).data, { code: "SDK_LOAD_FAILED" });
     // The line is good again: the button leads on.
-    stage.settings.alter = (_, contents) => contents;
+    stage.settings.alter = undefined;
     await page.getByRole("button", { name: "Try again" }).click();
     await screen(page, "check");
     await told(page, "SDK_READY");
@@ -56,7 +53,7 @@ test("f01_the_page_listens_before_the_sdk_has_come_and_says_so_when_it_never_doe
 });
 
 test("f01_what_the_app_posts_before_the_page_knows_whom_to_trust_is_kept", async () => {
-  await onStage({}, async ({ stage, page }) => {
+  await onStage({}, async ({ page, call, token }) => {
     const held = [];
     let release;
     const released = new Promise((resolve) => {
@@ -67,19 +64,18 @@ test("f01_what_the_app_posts_before_the_page_knows_whom_to_trust_is_kept", async
       await released;
       await route.continue();
     });
-    await page.goto(call(stage), { waitUntil: "commit" });
+    await page.goto(call, { waitUntil: "commit" });
     await eventually(() => held.length > 0, "the page asks for its configuration");
     await screen(page, "loading");
-    await post(page, { type: "medzen.join", token: TOKEN });
+    await post(page, { type: "medzen.join", token });
     release();
     await screen(page, "check");
   });
 });
 
 test("f01_a_tampered_sdk_is_refused_and_said_to_be", async () => {
-  const tampered = (path, contents) => (path.includes("chime-sdk") ? Buffer.concat([contents, Buffer.from("\nwindow.stolen = true;")]) : contents);
-  await onStage({ alter: tampered }, async ({ stage, page }) => {
-    await page.goto(call(stage));
+  await onStage({ alter: [/chime-sdk/, (contents) => Buffer.concat([contents, Buffer.from("\nwindow.stolen = true;")])] }, async ({ page, call }) => {
+    await page.goto(call);
     await screen(page, "sdk");
     await page.getByRole("heading", { name: "The video part could not be loaded" }).waitFor();
     assert.equal(await page.evaluate(() => typeof window.ChimeSDK + typeof window.stolen), "undefinedundefined");
@@ -88,21 +84,21 @@ test("f01_a_tampered_sdk_is_refused_and_said_to_be", async () => {
 });
 
 test("f01_when_the_page_itself_is_tampered_with_words_and_a_way_out_remain", async () => {
-  await onStage({ alter: (path, contents) => (/assets\/page-.*js/.test(path) ? Buffer.concat([contents, Buffer.from(" ")]) : contents) }, async ({ stage, page }) => {
-    await page.goto(call(stage));
+  await onStage({ alter: [/assets\/page-.*js/, (contents) => Buffer.concat([contents, Buffer.from(" ")])] }, async ({ stage, page, call }) => {
+    await page.goto(call);
     await page.evaluate(() => document.getAnimations().forEach((animation) => animation.finish()));
     assert.ok(await page.getByText("This is taking longer than it should.").isVisible());
     assert.ok(await page.getByText("Cela prend plus de temps que prévu.").isVisible());
-    stage.settings.alter = (_, contents) => contents;
+    stage.settings.alter = undefined;
     await page.getByRole("link", { name: "Load the page again" }).click();
     await told(page, "PAGE_READY");
   });
 });
 
 test("f01_without_its_configuration_the_page_says_that_there_is_no_line_and_goes_on_when_there_is_one", async () => {
-  await onStage({}, async ({ stage, page }) => {
+  await onStage({}, async ({ page, call }) => {
     await page.route("**/config.json", (route) => route.abort());
-    await page.goto(call(stage));
+    await page.goto(call);
     await screen(page, "offline");
     await page.unroute("**/config.json");
     await page.getByRole("button", { name: "Try again" }).click();
@@ -111,43 +107,72 @@ test("f01_without_its_configuration_the_page_says_that_there_is_no_line_and_goes
 });
 
 test("an app that hands over no token is waited for, then told of", async () => {
-  await onStage({}, async ({ stage, page }) => {
+  await onStage({}, async ({ page, call, token }) => {
     await page.clock.install();
-    await page.goto(call(stage));
+    await page.goto(call);
     await told(page, "PAGE_READY");
     await page.clock.fastForward(21_000);
     await screen(page, "no-token");
     assert.deepEqual((await told(page, "MEETING_ERROR")).data, { code: "NO_TOKEN" });
     // Late is not never.
-    await post(page, { type: "medzen.join", token: TOKEN });
+    await post(page, { type: "medzen.join", token });
     await screen(page, "check");
   });
 });
 
 test("opened alone in a browser the page leads into the app, with the appointment and nothing else in the link", async () => {
-  await onStage({ browser: true }, async ({ stage, page }) => {
-    await page.goto(call(stage));
+  await onStage({ browser: true }, async ({ stage, page, call, appointmentId }) => {
+    await page.goto(call);
     await screen(page, "alone");
-    assert.equal(await page.getByRole("link", { name: "Open the app" }).getAttribute("href"), `medzen://call/${APPOINTMENT}`);
+    assert.equal(await page.getByRole("link", { name: "Open the app" }).getAttribute("href"), `medzen://call/${appointmentId}`);
     assert.deepEqual(stage.asked, [], "nobody is to be asked for anything yet");
   });
 });
 
 test("a link that names no appointment is said to be incomplete", async () => {
-  for (const path of ["/call", "/call/", "/call/1", `/call/${APPOINTMENT}/x`]) {
-    await onStage({}, async ({ stage, page }) => {
+  await onStage({}, async ({ stage, page }) => {
+    for (const path of ["/call/1", "/call/00000000"]) {
       await page.goto(stage.origin + path);
       await screen(page, "bad-link");
       assert.deepEqual(stage.asked, []);
-    });
-  }
+    }
+  });
+  // What cannot be an appointment's address at all CloudFront answers itself.
+  await onStage({}, async ({ stage, page, appointmentId }) => {
+    for (const path of ["/call", "/call/", `/call/${appointmentId}/x`]) {
+      const answer = await page.goto(stage.origin + path);
+      assert.equal(answer.status(), 404);
+      await page.getByText("There is no call at this address").waitFor();
+    }
+  });
+});
+
+test("the form of a link that the API gives leads to the page, and the address bar shows the appointment alone", async () => {
+  await onStage({}, async ({ stage, page, appointmentId }) => {
+    await page.goto(`${stage.origin}/call?appointmentId=${appointmentId}`);
+    await told(page, "PAGE_READY");
+    assert.equal(page.url(), `${stage.origin}/call/${appointmentId}`);
+  });
+});
+
+test("the page lives under csp.txt as CloudFront sends it, and may use what it asks for", async () => {
+  await onStage({}, async ({ page, call }) => {
+    const headers = (await page.goto(call)).headers();
+    assert.equal(headers["content-security-policy"], policyFor(cloud.open.embedders));
+    const own = [...headers["permissions-policy"].matchAll(/([\w-]+)=\(self\)/g)].map(([, name]) => name);
+    assert.deepEqual(allow.split("; ").sort(), own.sort(), "what an app hands on is what the page may use");
+    // In a document of its own all of it is on; a name that the browser does not know is no harm.
+    const known = await page.evaluate(() => document.featurePolicy?.allowedFeatures() ?? []);
+    for (const name of ["camera", "microphone", "display-capture", "autoplay", "screen-wake-lock"]) assert.ok(known.includes(name), name);
+    await told(page, "PAGE_READY");
+  });
 });
 
 test("the first visit makes few requests, the second loads no byte of the SDK nor of the page", async () => {
-  await onStage({}, async ({ stage, page }) => {
+  await onStage({}, async ({ stage, page, call }) => {
     const visit = async () => {
       stage.served.length = 0;
-      await page.goto(call(stage), { waitUntil: "load" });
+      await page.goto(call, { waitUntil: "load" });
       await told(page, "SDK_READY");
       await told(page, "PAGE_READY");
       return stage.served.map(({ path, bytes }) => ({ path, bytes }));
@@ -165,8 +190,8 @@ test("the first visit makes few requests, the second loads no byte of the SDK no
 });
 
 test("nothing inline runs, were it to get into the page", async () => {
-  await onStage({ violations: ["script-src-elem inline"] }, async ({ stage, page }) => {
-    await page.goto(call(stage));
+  await onStage({ violations: ["script-src-elem inline"] }, async ({ page, call }) => {
+    await page.goto(call);
     await told(page, "PAGE_READY");
     const [markup, script] = await page.evaluate(() => {
       let refused = false;

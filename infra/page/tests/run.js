@@ -1,4 +1,4 @@
-// Runs the tests, two files at a time, over one local cloud. Arguments go to node's test runner.
+// Runs the tests, two files at a time, over one pair of local clouds. Arguments go to node's test runner.
 
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -7,10 +7,10 @@ import { begin } from "./stage/cloud.js";
 const folder = new URL(".", import.meta.url).pathname;
 const named = process.argv.slice(2);
 const files = named.some((argument) => argument.endsWith(".test.js")) ? [] : readdirSync(folder).filter((name) => name.endsWith(".test.js")).map((name) => folder + name);
-const cloud = await begin();
+const clouds = await begin();
 try {
-  const tests = spawn(process.execPath, ["--test", "--test-concurrency=2", ...named, ...files], { stdio: "inherit", env: { ...process.env, PAGE_CLOUD: JSON.stringify(cloud.addresses) } });
+  const tests = spawn(process.execPath, ["--test", "--test-concurrency=2", ...named, ...files], { stdio: "inherit", env: { ...process.env, PAGE_CLOUDS: JSON.stringify(clouds.addresses) } });
   process.exitCode = await new Promise((resolve) => tests.on("exit", (code) => resolve(code ?? 1)));
 } finally {
-  await cloud.close();
+  await clouds.close();
 }

@@ -1,38 +1,29 @@
-// Two people of one appointment, each with a page of their own, over the real API and the real SDK.
+// The people of one appointment, each with a page of their own, over the real API and the real SDK.
 
 import { browser, context, post, screen, told, webView } from "./browser.js";
-import { cloud } from "./cloud.js";
-import { Contract } from "./contract.js";
+import { clouds } from "./cloud.js";
 import { front } from "./front.js";
 import { MediaService } from "./media.js";
 
 export class Stage {
   static async open() {
     const stage = new Stage();
-    [stage.cloud, stage.chromium] = await Promise.all([cloud(), browser()]);
+    [stage.clouds, stage.chromium] = await Promise.all([clouds(), browser()]);
     return stage;
   }
 
   async close() {
-    await Promise.all([this.chromium.close(), this.cloud.close()]);
+    await Promise.all([this.chromium.close(), this.clouds.close()]);
   }
 
   /** An appointment and what one test does with it; at the end no policy was violated and no error went unseen. */
-  async appointment(run, { config, options } = {}) {
-    const { appointmentId, users } = await this.cloud.appointment();
-    const contract = new Contract(users);
-    const stage = await front({ api: this.cloud.api, answer: contract.answer, config });
-    const contexts = [];
-    const opened = async () => {
-      const made = await context(this.chromium, options);
-      contexts.push(made);
-      await webView(made.context);
-      return made;
-    };
-    const first = await opened();
-    const media = await MediaService.over(first.context);
+  async appointment(run, { config, options, waitingRoom = false } = {}) {
+    const cloud = waitingRoom ? this.clouds.waiting : this.clouds.open;
+    const { appointmentId, users } = await cloud.appointment();
+    const stage = await front(cloud, { config });
+    const made = await context(this.chromium, options);
     const person = async (role, { connect = true, language = "en", token = users[role].token, deviceDefaults } = {}) => {
-      const page = await first.context.newPage();
+      const page = await made.context.newPage();
       if (connect) await media.serve(page);
       await page.goto(`${stage.origin}/call/${appointmentId}`);
       await told(page, "PAGE_READY");
@@ -51,22 +42,26 @@ export class Stage {
       await told(page, "MEETING_JOINED");
       return page;
     };
-    const ask = async (role, method, path, body) => {
-      const answer = await fetch(`${this.cloud.api}/appointments/${appointmentId}/call${path}`, { method, headers: { authorization: `Bearer ${users[role].token}`, "content-type": "application/json" }, ...(body ? { body: JSON.stringify(body) } : {}) });
-      return { status: answer.status, body: await answer.json() };
-    };
+    const ask = (role, method, path, body) => asked(cloud, appointmentId, users[role].token, method, path, body);
+    let media;
     try {
-      await run({ appointmentId, users, contract, stage, media, person, enter, inCall, ask, context: first.context });
+      await webView(made.context);
+      media = await MediaService.over(made.context);
+      await run({ appointmentId, users, cloud, stage, media, person, enter, inCall, ask, context: made.context });
       if (media.failure) throw media.failure;
-      const violations = contexts.flatMap(({ violations }) => violations);
-      if (violations.length > 0) throw new Error(`content security policy: ${violations.join("; ")}`);
-      const errors = contexts.flatMap(({ errors }) => errors);
-      if (errors.length > 0) throw new AggregateError(errors, `errors that nothing caught: ${errors.map(({ message }) => message).join("; ")}`);
+      if (made.violations.length > 0) throw new Error(`content security policy: ${made.violations.join("; ")}`);
+      if (made.errors.length > 0) throw new AggregateError(made.errors, `errors that nothing caught: ${made.errors.map(({ message }) => message).join("; ")}`);
     } finally {
-      await Promise.all(contexts.map(({ context }) => context.close()));
+      await made.context.close();
       await stage.close();
     }
   }
+}
+
+/** A call of the API, not through the page. */
+export async function asked(cloud, appointmentId, token, method, path, body) {
+  const answer = await fetch(`${cloud.api}/appointments/${appointmentId}/call${path}`, { method, headers: { authorization: `Bearer ${token}`, "content-type": "application/json" }, ...(body ? { body: JSON.stringify(body) } : {}) });
+  return { status: answer.status, body: await answer.json() };
 }
 
 export function heardEvents(page) {

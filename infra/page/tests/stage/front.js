@@ -1,9 +1,8 @@
-// Plays the CDN and the API behind it: the built files with the headers that the page has to live under, and the calls of the
-// API passed on to the local cloud, but for those that a test answers itself.
+// The line to the local cloud's CloudFront, which a test can disturb: files and calls are counted on their way, and may be
+// held, altered or dropped. What is not disturbed comes as CloudFront sends it.
 
 import { readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { createServer } from "node:http";
+import { createServer, request } from "node:http";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -15,84 +14,70 @@ export function policyFor(origins) {
   return readFileSync(join(pageRoot, "csp.txt"), "utf8").trim().split("\n").join("; ").replace("{EmbeddingOrigins}", origins.join(" ") || "'none'");
 }
 
+/** What an app around the page has to hand on by `allow`, as README.md tells it. */
+export const allow = /^allow="([^"]+)"$/m.exec(readFileSync(join(pageRoot, "README.md"), "utf8"))[1];
+
 /**
- * `api` is where calls go, as an address, or nothing. `answer(request, real)` may answer one instead: `{status, body, headers}`,
- * or "drop" for a line that breaks; `real()` is what the API answers.
- * `alter(path, contents)` may change a file on its way; with
- * `undefined` it never comes. `origins` may embed the page.
+ * `answer(told, real)` may answer a call of the API instead: `{status, body, headers}`, or "drop" for a line that breaks;
+ * `real()` is what the API answers. `alter` is `[pattern, change]`: files of that path are what `change(contents)` makes of
+ * them, and with `undefined` they never come. `config` is laid over the facts of the deployment.
  */
-export async function front({ api, answer = () => undefined, alter = (_, contents) => contents, origins = [], config = {} } = {}) {
-  const manifest = JSON.parse(await readFile(join(built, "manifest.json"), "utf8"));
-  const files = new Map(manifest.files.map((file) => [`/${file.path}`, file]));
+export async function front(cloud, { answer, alter, config } = {}) {
+  const manifest = JSON.parse(readFileSync(join(built, "manifest.json"), "utf8"));
   const served = [];
   const asked = [];
-  const settings = { api, answer, alter, origins, config };
+  const settings = { answer, alter, config };
 
   const server = createServer(async (incoming, outgoing) => {
-    const url = new URL(incoming.url, "http://front");
+    const { pathname } = new URL(incoming.url, "http://front");
     try {
-      if (/^\/(appointments|meetings|health)(\/|$)/.test(url.pathname)) await call(incoming, outgoing, url);
-      else await file(incoming, outgoing, url);
+      if (/^\/(appointments|meetings|health)(\/|$)/.test(pathname)) await call(incoming, outgoing, pathname);
+      else await file(incoming, outgoing, pathname);
     } catch (error) {
       outgoing.destroy(error);
     }
   });
 
-  async function file(incoming, outgoing, url) {
-    const headers = {
-      "content-security-policy": policyFor(settings.origins),
-      "permissions-policy": "camera=(self), microphone=(self), display-capture=(self), screen-wake-lock=(self), autoplay=(self), geolocation=(), payment=(), usb=()",
-      "referrer-policy": "no-referrer",
-      "x-content-type-options": "nosniff",
-    };
-    if (url.pathname === "/config.json") {
-      const body = JSON.stringify({ embeddingOrigins: settings.origins, deepLinkBase: "medzen://call", tokenHeader: "Authorization", ...settings.config });
-      outgoing.writeHead(200, { ...headers, "content-type": "application/json", "cache-control": "no-cache" }).end(body);
+  async function file(incoming, outgoing, path) {
+    const laidOver = path === "/config.json" && settings.config ? (contents) => JSON.stringify({ ...JSON.parse(contents), ...settings.config }) : undefined;
+    const change = laidOver ?? (settings.alter?.[0].test(path) ? settings.alter[1] : undefined);
+    if (!change) {
+      const back = await passed(cloud, incoming);
+      served.push({ path, bytes: back.body.length });
+      outgoing.writeHead(back.status, back.headers).end(back.body);
       return;
     }
-    const path = url.pathname.startsWith("/call") ? "/index.html" : url.pathname;
-    const found = files.get(path);
-    if (!found) {
-      outgoing.writeHead(404, headers).end();
-      return;
-    }
-    const encoding = ["br", "gzip"].find((one) => (incoming.headers["accept-encoding"] ?? "").includes(one));
-    const plain = await readFile(join(built, found.path));
-    const altered = await settings.alter(found.path, plain);
-    if (altered === undefined) {
-      // Never answered: a line on which nothing comes.
-      outgoing.on("close", () => undefined);
-      served.push({ path, bytes: 0 });
-      return;
-    }
-    const contents = altered !== plain ? altered : encoding ? await readFile(join(built, found.encodings[encoding])) : plain;
-    served.push({ path, bytes: contents.length });
-    outgoing.writeHead(200, {
-      ...headers,
-      "content-type": found.contentType,
-      // What was changed on its way only is not kept.
-      "cache-control": altered === plain ? found.cacheControl : "no-store",
-      ...(altered === plain && encoding ? { "content-encoding": encoding, vary: "accept-encoding" } : {}),
-    });
-    outgoing.end(contents);
+    // Whole and plain, so that it can be changed; what was changed is not kept.
+    const { "accept-encoding": encodings, "if-none-match": tag, "if-modified-since": time, ...headers } = incoming.headers;
+    const back = await passed(cloud, { method: incoming.method, url: incoming.url, headers });
+    const contents = change(back.body);
+    served.push({ path, bytes: contents?.length ?? 0 });
+    if (contents === undefined) return;
+    const kept = plain(back.headers, ["content-length", "etag", "last-modified"]);
+    outgoing.writeHead(back.status, { ...kept, "cache-control": "no-store" }).end(contents);
   }
 
-  async function call(incoming, outgoing, url) {
+  async function call(incoming, outgoing, path) {
     const chunks = [];
     for await (const chunk of incoming) chunks.push(chunk);
-    const text = Buffer.concat(chunks).toString();
-    const told = { method: incoming.method, path: url.pathname, headers: incoming.headers, body: text ? JSON.parse(text) : undefined };
+    const body = Buffer.concat(chunks);
+    const told = { method: incoming.method, path, headers: incoming.headers, body: body.length > 0 ? JSON.parse(body) : undefined };
     asked.push(told);
     const real = async () => {
-      if (!settings.api) return { status: 503, body: { message: "Service Unavailable" }, headers: {} };
-      const { host, connection, "content-length": length, ...headers } = incoming.headers;
-      const back = await fetch(settings.api + url.pathname, { method: incoming.method, headers, ...(text ? { body: text } : {}) });
-      const retryAfter = back.headers.get("retry-after");
-      return { status: back.status, body: await back.json(), headers: retryAfter ? { "retry-after": retryAfter } : {} };
+      const back = await passed(cloud, incoming, body);
+      return { status: back.status, body: JSON.parse(back.body), headers: plain(back.headers, ["content-length", "content-type"]) };
     };
-    const own = (await settings.answer(told, real)) ?? (await real());
-    if (own === "drop") outgoing.destroy();
-    else outgoing.writeHead(own.status ?? 200, { "content-type": "application/json", ...own.headers }).end(JSON.stringify(own.body ?? {}));
+    const own = await settings.answer?.(told, real);
+    if (own === "drop") {
+      outgoing.destroy();
+    } else if (own) {
+      told.status = own.status ?? 200;
+      outgoing.writeHead(told.status, { ...own.headers, "content-type": "application/json" }).end(JSON.stringify(own.body ?? {}));
+    } else {
+      const back = await passed(cloud, incoming, body);
+      told.status = back.status;
+      outgoing.writeHead(back.status, back.headers).end(back.body);
+    }
   }
 
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -100,33 +85,50 @@ export async function front({ api, answer = () => undefined, alter = (_, content
     origin: `http://127.0.0.1:${server.address().port}`,
     /** Files that were sent, in order; bytes as they went over the line. */
     served,
-    /** Calls of the API, in order. */
+    /** Calls of the API, in order, with the status of the answer once there is one. */
     asked,
     /** May be changed while it runs. */
     settings,
     manifest,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(resolve);
-        server.closeAllConnections();
-      }),
+    close: () => closed(server),
   };
 }
 
+/** What CloudFront answers, byte for byte. */
+function passed(cloud, { method, url, headers }, body) {
+  return new Promise((resolve, reject) => {
+    const going = request(cloud.page + url, { method, headers: plain(headers, ["connection"]) }, async (coming) => {
+      const chunks = [];
+      try {
+        for await (const chunk of coming) chunks.push(chunk);
+        resolve({ status: coming.statusCode, headers: plain(coming.headers, ["connection", "keep-alive", "transfer-encoding"]), body: Buffer.concat(chunks) });
+      } catch (error) {
+        reject(error);
+      }
+    });
+    going.on("error", reject);
+    going.end(body);
+  });
+}
+
+function plain(headers, without) {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !without.includes(name)));
+}
+
+function closed(server) {
+  return new Promise((resolve) => {
+    server.close(resolve);
+    server.closeAllConnections();
+  });
+}
+
 /** An app at an origin of its own that shows the page in a frame and keeps what it is told. */
-export async function host(page) {
+export async function host(page, port = 0) {
   const server = createServer((_, outgoing) => {
     outgoing.writeHead(200, { "content-type": "text/html" });
-    outgoing.end(`<!doctype html><title>app</title><body style="margin:0"><iframe title="call" id="call" src="${page()}" allow="camera; microphone; display-capture; autoplay; screen-wake-lock" style="border:0;width:100vw;height:100vh"></iframe>
+    outgoing.end(`<!doctype html><title>app</title><body style="margin:0"><iframe title="call" id="call" src="${page()}" allow="${allow}" style="border:0;width:100vw;height:100vh"></iframe>
       <script>window.told = []; addEventListener("message", (event) => told.push({ origin: event.origin, ...event.data }));</script>`);
   });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    origin: `http://127.0.0.1:${server.address().port}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(resolve);
-        server.closeAllConnections();
-      }),
-  };
+  await new Promise((resolve, reject) => server.on("error", reject).listen(port, "127.0.0.1", resolve));
+  return { origin: `http://127.0.0.1:${server.address().port}`, close: () => closed(server) };
 }

@@ -1,0 +1,48 @@
+// As `make run` prints it: the page in the app around it, played by the local cloud, straight from CloudFront.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { context, eventually } from "./stage/browser.js";
+import { Stage } from "./stage/consultation.js";
+import { MediaService } from "./stage/media.js";
+
+let stage;
+before(async () => {
+  stage = await Stage.open();
+});
+after(() => stage.close());
+
+test("the addresses that make run prints open the call for provider and patient without further steps", async () => {
+  const { door, page: origin } = stage.clouds.open;
+  const made = await context(stage.chromium);
+  try {
+    const media = await MediaService.over(made.context);
+    const open = async (role) => {
+      const app = await made.context.newPage();
+      await media.serve(app);
+      await app.goto(`${door}/app/${role}`);
+      const page = app.frameLocator("iframe");
+      await page.locator('body[data-screen="check"]').waitFor();
+      assert.ok(app.frames().some((frame) => frame.url().startsWith(`${origin}/call/`)), "the page comes from CloudFront");
+      await app.bringToFront();
+      await page.getByRole("button", { name: /^(Start|Join) the consultation$/ }).click();
+      await app.getByRole("list", { name: "What the call page said" }).getByText("MEETING_JOINED").waitFor();
+      await page.locator('body[data-screen="call"]').waitFor();
+      return { app, page };
+    };
+    const provider = await open("provider");
+    const patient = await open("patient");
+    await patient.page.getByRole("heading", { name: "Provider" }).waitFor();
+    await provider.page.locator('[data-control="people"][data-count="2"]').waitFor();
+
+    await provider.app.bringToFront();
+    await provider.page.getByRole("button", { name: "Leave" }).click();
+    await provider.page.getByRole("button", { name: "End for everyone" }).click();
+    await patient.page.locator('body[data-screen="ended"]').waitFor();
+    await eventually(() => media.connected === 0, "both have hung up");
+    assert.deepEqual(made.violations, []);
+    assert.deepEqual(made.errors, []);
+  } finally {
+    await made.context.close();
+  }
+});
