@@ -54,6 +54,13 @@ impl Consents {
         };
         Self { recording: state(Kind::Recording), transcription: state(Kind::Transcription) }
     }
+
+    /// The same for someone who may not know of everyone in the call.
+    pub(crate) fn known(mut self, known: impl Fn(&UserId) -> bool) -> Self {
+        self.recording.missing.retain(&known);
+        self.transcription.missing.retain(&known);
+        self
+    }
 }
 
 impl Calls {

@@ -123,28 +123,16 @@ impl Calls {
         }
         totals.orphans = self.end_orphans(&mut pace, origin).await?;
         let paid = self.pay_due(began + BEGINS_UNTIL, origin).await?;
-        let unread = self.read_again(origin).await?;
+        let unread = self.read_again(origin).await;
         let told = self.tell_waiting(origin.now).await;
         self.store.prune_events(MOST_PRUNED, origin.now).await?;
         self.store.prune_notices(MOST_PRUNED, origin.now).await?;
         let Totals { pages, live, unknown, mended: Mended { ended, gone, abandoned, .. }, orphans } = totals;
         // A metric filter counts `mended` and `gone`: the template says where.
         let mended = ended + gone + abandoned + orphans;
-        tracing::info!(
-            mended,
-            ended,
-            gone,
-            abandoned,
-            orphans,
-            paid,
-            live,
-            unknown,
-            unread,
-            pages,
-            "reconciled"
-        );
-        // What waited and was not taken fails the run when all else is done, so that its alarm tells.
-        let outcome = told.map(drop);
+        tracing::info!(mended, ended, gone, abandoned, orphans, paid, live, unknown, pages, "reconciled");
+        // What could not be read or told fails the run when all else is done, so that its alarm tells.
+        let outcome = unread.and(told.map(drop));
         if let Err(error) = self.store.reconcile_release(origin).await {
             // It lapses by itself before the next minute.
             tracing::warn!(error = %error, "the reconciler's lease could not be given back");
@@ -178,10 +166,9 @@ impl Calls {
 
     /// Reads events again where a session ended or began since they were read. What others change meanwhile is the next
     /// run's.
-    async fn read_again(&self, origin: &Origin) -> Result<usize, Error> {
+    async fn read_again(&self, origin: &Origin) -> Result<(), Error> {
         let unread = self.store.unread_events(MOST_UNREAD).await?;
-        let settlement = self.settle(&unread, origin).await?;
-        Ok(unread.len() - settlement.changed_meanwhile.len())
+        self.settle(&unread, origin).await.map(drop)
     }
 
     /// Does what each session of a page needs. Sessions that the time does not allow for have no outcome.

@@ -94,9 +94,9 @@ impl Calls {
             .into_iter()
             .filter(|person| admission::sees(viewer, inside, (person.user_id, person.role, person.status)));
         let attendees = seen.map(|person| {
-            let present = active && person.status == ParticipantStatus::Joined;
-            let since =
-                person.joined_at.filter(|_| present).map_or(0, |at| (origin.now - at).whole_seconds());
+            let joined = active && person.status == ParticipantStatus::Joined;
+            let present = joined || active && person.connected;
+            let since = person.joined_at.filter(|_| joined).map_or(0, |at| (origin.now - at).whole_seconds());
             RosterAttendee {
                 user_id: person.user_id,
                 display_name: person.display_name,

@@ -1,7 +1,7 @@
 //! Status: what is going on, for a client that is not in the call yet.
 
 use domain::Error;
-use domain::admission::WaitingRoom;
+use domain::admission::{self, WaitingRoom};
 use domain::call::{Actor, Member, Target, View};
 use domain::capabilities::Capabilities;
 use domain::id::{AppointmentId, ChimeMeetingId, SessionId, UserId};
@@ -116,6 +116,13 @@ fn waiting(view: &View, member: &Member<'_>) -> Vec<Waits> {
     waiting
 }
 
+/// Whether the caller may know of someone's part in the call.
+fn sees(view: &View, member: &Member<'_>, user: UserId) -> bool {
+    let inside = view.party(member.user).is_some_and(|party| party.admitted);
+    let of = view.party(user);
+    of.is_none_or(|of| admission::sees((member.user, member.role), inside, (user, of.role, of.status)))
+}
+
 /// Where recording or transcription stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -145,6 +152,7 @@ impl Calls {
         let me = Me::new(&view, &member, self.settings.waiting_room);
         let shut_out = matches!(me.status, Some(ParticipantStatus::Removed | ParticipantStatus::TurnedAway));
         let open = session.filter(|session| session.status.is_open());
+        let known = |user: &UserId| sees(&view, &member, *user);
         Ok(Status {
             appointment_id: member.appointment.id,
             session_id: session.map(|session| session.id),
@@ -155,11 +163,16 @@ impl Calls {
             is_provider: member.role == Role::Provider,
             is_patient: member.role == Role::Patient,
             provider_name: member.appointment.provider_name.clone(),
-            present: open.map(|session| session.present.clone()).unwrap_or_default(),
+            present: open
+                .map(|session| session.present.clone())
+                .unwrap_or_default()
+                .into_iter()
+                .filter(known)
+                .collect(),
             recording: FeatureStatus::of(open.is_some_and(|session| session.recording_enabled)),
             transcription: FeatureStatus::of(open.is_some_and(|session| session.transcription_enabled)),
             waiting: waiting(&view, &member),
-            consent: Consents::new(&view, member.user),
+            consent: Consents::new(&view, member.user).known(known),
             me,
         })
     }

@@ -1,7 +1,7 @@
 //! Chime's state changes as `EventBridge` carries them (Chime SDK developer guide, "Automating with `EventBridge`").
 
 use domain::Error;
-use domain::id::ChimeMeetingId;
+use domain::id::{ChimeMeetingId, UserId};
 use domain::presence::{Event, Kind, Told};
 use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
@@ -82,9 +82,16 @@ pub fn read(envelope: Envelope<'_>) -> Result<Heard, Error> {
             kind,
             at_ms: detail.timestamp,
             attendee_id,
-            external_user_id: text("detail.externalUserId", detail.external_user_id, 128)?,
+            external_user_id: text("detail.externalUserId", detail.external_user_id, 128)?
+                .filter(|id| is_known(id)),
         },
     }))
+}
+
+/// Whether an external user id is one of ours, or a recorder's. Of other applications it may be an address, which is not kept.
+fn is_known(id: &str) -> bool {
+    id.starts_with("aws:MediaPipeline")
+        || id.split('#').next().is_some_and(|user| user.parse::<UserId>().is_ok())
 }
 
 fn known(name: &str) -> Option<Kind> {
@@ -138,6 +145,22 @@ mod tests {
         let mut named = joined();
         named["externalMeetingId"] = "medzen-1".into();
         assert_eq!(self::told(&named).external_meeting_id.as_deref(), Some("medzen-1"));
+    }
+
+    #[test]
+    fn whom_another_application_means_is_not_kept() {
+        for (id, kept) in [
+            ("someone@example.com", None),
+            (
+                "87654321-4321-4321-1234-111122223333#content",
+                Some("87654321-4321-4321-1234-111122223333#content"),
+            ),
+            ("aws:MediaPipeline-1", Some("aws:MediaPipeline-1")),
+        ] {
+            let mut event = joined();
+            event["externalUserId"] = id.into();
+            assert_eq!(told(&event).event.external_user_id.as_deref(), kept);
+        }
     }
 
     fn told(detail: &Value) -> Told {

@@ -122,10 +122,11 @@ pub fn subject(view: &View, user: UserId) -> Result<Subject<'_>, Error> {
         (None, Some(party)) => party.role,
         (None, None) => return Err(Error::NotFound(reason::PARTICIPANT_NOT_FOUND)),
     };
-    match role {
-        Role::Provider => Err(Error::conflict(reason::NOT_FOR_PROVIDER)),
-        Role::Patient | Role::Observer => Ok(Subject { by, session, user, role, part }),
+    // Who was the appointment's provider once, and is not any more, is someone like others.
+    if by.appointment.role_of(user) == Some(Role::Provider) {
+        return Err(Error::conflict(reason::NOT_FOR_PROVIDER));
     }
+    Ok(Subject { by, session, user, role, part })
 }
 
 impl Subject<'_> {
@@ -215,6 +216,7 @@ mod tests {
 
     fn party(status: ParticipantStatus, admitted: bool) -> Party {
         Party {
+            connected: false,
             user_id: user(2),
             display_name: None,
             role: Role::Patient,

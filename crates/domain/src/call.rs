@@ -165,6 +165,8 @@ pub struct Party {
     pub observer_kind: Option<ObserverKind>,
     /// Where they stand.
     pub status: ParticipantStatus,
+    /// Whether Chime sees them connected, whatever they or the provider said.
+    pub connected: bool,
     /// Whether they were admitted to this session.
     pub admitted: bool,
     /// Whether they were ever given a place in it.

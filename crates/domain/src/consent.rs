@@ -2,7 +2,7 @@
 //!
 //! Everyone who can be heard must have consented, the provider too: a recording holds their voice as much as the patient's,
 //! and no role's consent stands for another's. Who has not come, waits, has left, was removed or turned away cannot be
-//! heard and is not asked. Who comes later and has not consented makes it missing again; so does everyone's leaving, for
+//! heard and is not asked, once their connection has ended too. Who comes later and has not consented makes it missing again; so does everyone's leaving, for
 //! nobody is there then whose word would count.
 
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,8 @@ pub enum May {
 /// which they were given: the last word of a person on a kind counts.
 #[must_use]
 pub fn may(kind: Kind, people: &[Party], consents: &[Consent]) -> May {
-    let mut heard = people.iter().filter(|party| party.status == ParticipantStatus::Joined).peekable();
+    let is_heard = |party: &&Party| party.status == ParticipantStatus::Joined || party.connected;
+    let mut heard = people.iter().filter(is_heard).peekable();
     if heard.peek().is_none() {
         return May::Missing(Vec::new());
     }
@@ -101,12 +102,17 @@ impl Words {
 /// The session in which the caller may say whether they consent, and those of their words that are new.
 ///
 /// # Errors
-/// 403 for strangers and the removed; 404 where no call is on.
+/// 403 for strangers, the removed and who was turned away; 404 where no call is on.
 pub fn decide(view: &View, words: &[(Kind, bool)]) -> Result<(SessionId, Vec<(Kind, bool)>), Error> {
     let member = view.member()?;
     let on = |status| matches!(status, SessionStatus::Creating | SessionStatus::Active);
     let session = view.session.as_ref().filter(|session| on(session.status));
     let session = session.ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
+    match view.party(member.user).map(|party| party.status) {
+        Some(ParticipantStatus::Removed) => return Err(Error::Forbidden(reason::REMOVED_FROM_CALL)),
+        Some(ParticipantStatus::TurnedAway) => return Err(Error::Forbidden(reason::TURNED_AWAY)),
+        _ => {}
+    }
     let is_new = |(kind, granted): &(Kind, bool)| word(*kind, member.user, &view.consents) != Some(*granted);
     Ok((session.id, words.iter().copied().filter(is_new).collect()))
 }
@@ -125,6 +131,7 @@ mod tests {
 
     fn party(n: u8, status: ParticipantStatus) -> Party {
         Party {
+            connected: false,
             user_id: user(n),
             display_name: None,
             role: if n == 1 { Role::Provider } else { Role::Observer },

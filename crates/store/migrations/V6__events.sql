@@ -48,6 +48,8 @@ CREATE INDEX video_call_sessions_unasked
   ON public.video_call_sessions ((greatest(activated_at, checked_at, heard_at))) WHERE status = 'active';
 
 ALTER TABLE public.video_call_participants
+  -- Whether Chime sees them connected: who says that they leave, or is removed, may hear on until their connection ends.
+  ADD COLUMN connected boolean NOT NULL DEFAULT false,
   ADD COLUMN connections integer NOT NULL DEFAULT 0,
   ADD COLUMN drops integer NOT NULL DEFAULT 0;
 
@@ -67,5 +69,5 @@ CREATE POLICY functions ON medzen.chime_meetings TO medzen_functions USING (true
 
 GRANT UPDATE (events_version, events_read, connected, emptied_at, heard_at, max_participants_reached)
   ON public.video_call_sessions TO medzen_functions;
-GRANT UPDATE (connections, drops) ON public.video_call_participants TO medzen_functions;
+GRANT UPDATE (connected, connections, drops) ON public.video_call_participants TO medzen_functions;
 GRANT SELECT (connected) ON public.video_call_sessions TO authenticated;

@@ -94,10 +94,31 @@ REVOKE ALL ON FUNCTION medzen.own_consultations() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION medzen.own_consultations() TO authenticated;
 
 ALTER POLICY own_calls ON public.video_call_participants
-  USING (session_id IN (SELECT medzen.own_sessions()) AND (
-    status NOT IN ('waiting', 'turned_away')
-    OR user_id = (SELECT medzen.own_user_id())
-    OR session_id IN (SELECT medzen.own_consultations())));
+  USING (user_id = (SELECT medzen.own_user_id()) OR session_id IN (SELECT medzen.own_sessions()) AND (
+    status NOT IN ('waiting', 'turned_away') OR session_id IN (SELECT medzen.own_consultations())));
+
+-- As the API has it: an observer sees a call while it is on and they are let in; a part in a call alone, of somebody whose
+-- appointment it is not any more, shows nothing.
+CREATE OR REPLACE FUNCTION medzen.own_sessions() RETURNS SETOF uuid
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $own$
+  WITH me AS (
+    SELECT id FROM medzen.call_users WHERE firebase_uid = auth.jwt() ->> 'sub'
+  ), appointment AS (
+    SELECT a.id FROM me JOIN medzen.call_appointments a ON a.provider_user_id = me.id
+    UNION
+    SELECT a.id FROM me JOIN medzen.call_appointments a ON a.patient_user_id = me.id
+  )
+  SELECT s.id FROM appointment JOIN public.video_call_sessions s ON s.appointment_id = appointment.id
+  UNION
+  SELECT p.session_id
+  FROM me
+  JOIN public.video_call_participants p ON p.user_id = me.id
+  JOIN public.video_call_sessions s ON s.id = p.session_id
+  WHERE p.role = 'observer' AND p.admitted_at IS NOT NULL AND p.status NOT IN ('removed', 'turned_away')
+    AND s.status IN ('creating', 'active', 'ending')
+$own$;
 
 CREATE POLICY own_consents ON public.video_call_consents FOR SELECT TO authenticated
   USING (user_id = (SELECT medzen.own_user_id()));

@@ -126,7 +126,7 @@ const REMOVE: &str = concat!(
       left_at = CASE p.status WHEN 'joined' THEN $3 ELSE p.left_at END,
       duration_seconds = p.duration_seconds + CASE p.status WHEN 'joined'
         THEN greatest(0, floor(extract(epoch FROM $3 - coalesce(p.joined_at, $3))))::integer ELSE 0 END
-  WHERE p.status <> 'removed' AND p.role <> 'provider'
+  WHERE p.status <> 'removed' AND p.user_id <> $6::uuid
   RETURNING session_id, user_id, role
 ), ",
     take_token!(),
@@ -144,7 +144,7 @@ const SET_CAPABILITIES: &str = concat!(
     coalesce($8::text, 'SendReceive'), coalesce($9::text, 'SendReceive'), coalesce($10::text, 'SendReceive') FROM live
   ON CONFLICT (session_id, user_id) DO UPDATE
   SET audio = coalesce($8, p.audio), video = coalesce($9, p.video), content = coalesce($10, p.content)
-  WHERE p.status <> 'removed' AND p.role <> 'provider'
+  WHERE p.status <> 'removed' AND p.user_id <> $6::uuid
     AND (coalesce($8, p.audio), coalesce($9, p.video), coalesce($10, p.content)) <> (p.audio, p.video, p.content)
     AND (coalesce($10, p.content) NOT IN ('SendReceive', 'Receive')
       OR coalesce($9, p.video) IN ('SendReceive', 'Receive'))

@@ -13,6 +13,14 @@ use tokio_postgres::types::{Json, Type};
 
 use crate::{Error, Store};
 
+/// What is read each time; everything else is read once, for its audit entry. So a camera that is switched all day costs
+/// nothing. The fold goes by these alone (`domain::presence`).
+macro_rules! presence_kinds {
+    () => {
+        "{AttendeeJoined,AttendeeLeft,AttendeeDropped,AttendeeDeleted,MeetingEnded}"
+    };
+}
+
 /// All that is known of a session, as `domain::presence::History` reads it, over `session` and `event`.
 macro_rules! history {
     () => {
@@ -27,7 +35,8 @@ macro_rules! history {
   'participants', (
     SELECT coalesce(json_agg(json_build_object(
       'userId', p.user_id, 'status', p.status, 'joinedAt', p.joined_at, 'leftAt', p.left_at,
-      'durationSeconds', p.duration_seconds, 'connections', p.connections, 'drops', p.drops)), '[]')
+      'durationSeconds', p.duration_seconds, 'connected', p.connected, 'connections', p.connections,
+      'drops', p.drops)), '[]')
     FROM public.video_call_participants p WHERE p.session_id = session.id))), '[]')
 FROM session)"
     };
@@ -63,7 +72,9 @@ WITH told AS MATERIALIZED (
   SELECT s.* FROM public.video_call_sessions s WHERE s.meeting_id IN (SELECT meeting_id FROM told)
 ), event AS (
   SELECT e.event_id, e.meeting_id, e.kind, e.at_ms, e.attendee_id, e.external_user_id, e.session_id
-  FROM medzen.chime_events e WHERE e.meeting_id IN (SELECT meeting_id FROM session)
+  FROM medzen.chime_events e
+  WHERE e.meeting_id IN (SELECT meeting_id FROM session)
+    AND (e.session_id IS NULL OR e.kind = ANY ('", presence_kinds!(), "'))
   UNION ALL
   SELECT * FROM kept
 )
@@ -80,7 +91,11 @@ WITH session AS (
   SELECT s.* FROM public.video_call_sessions s WHERE NOT s.events_read ORDER BY s.updated_at, s.id LIMIT $1
 ), event AS (
   SELECT e.event_id, e.meeting_id, e.kind, e.at_ms, e.attendee_id, e.external_user_id, e.session_id
-  FROM medzen.chime_events e WHERE e.meeting_id IN (SELECT meeting_id FROM session)
+  FROM medzen.chime_events e
+  WHERE e.meeting_id IN (SELECT meeting_id FROM session)
+    AND (e.session_id IS NULL OR e.kind = ANY ('",
+    presence_kinds!(),
+    "'))
 )
 SELECT ",
     history!(),
@@ -118,11 +133,12 @@ WITH reading AS MATERIALIZED (
   SELECT changed.id AS session_id, p.*
   FROM changed, jsonb_to_recordset(changed.people) AS p (
     user_id uuid, status text, joined_at timestamptz, left_at timestamptz, duration_seconds integer,
-    connections integer, drops integer, was_status text, was_joined_at timestamptz, was_left_at timestamptz)
+    connected boolean, connections integer, drops integer, was_status text, was_joined_at timestamptz, was_left_at timestamptz)
 ), participant AS (
   UPDATE public.video_call_participants p
   SET status = person.status, joined_at = person.joined_at, left_at = person.left_at,
-      duration_seconds = person.duration_seconds, connections = person.connections, drops = person.drops
+      duration_seconds = person.duration_seconds, connected = person.connected, connections = person.connections,
+      drops = person.drops
   FROM person
   WHERE p.session_id = person.session_id AND p.user_id = person.user_id AND p.status = person.was_status
     AND p.joined_at IS NOT DISTINCT FROM person.was_joined_at AND p.left_at IS NOT DISTINCT FROM person.was_left_at

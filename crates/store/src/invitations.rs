@@ -44,7 +44,8 @@ WITH live AS (
       observer_kind = excluded.observer_kind,
       audio = excluded.audio, video = excluded.video, content = excluded.content
   WHERE p.status IN ('waiting', 'failed', 'turned_away') OR (p.status IN ('invited', 'left') AND p.admitted_at IS NULL)
-  RETURNING session_id, user_id, role, status
+  RETURNING session_id, user_id, role, status, observer_kind,
+    jsonb_build_object('Audio', audio, 'Video', video, 'Content', content) AS capabilities
 ), token AS (
   INSERT INTO medzen.video_call_attendee_tokens AS t (session_id, user_id, attendee_id, attendee)
   SELECT participant.session_id, participant.user_id, guest.\"attendeeId\", guest.attendee
@@ -54,10 +55,11 @@ WITH live AS (
 ), audited AS (
   SELECT participant.user_id, participant.role, participant.status, token.attendee_id, medzen.audit_append(
     'APPT#' || live.appointment_id,
-    $4::jsonb || jsonb_build_object(
+    $4::jsonb || jsonb_strip_nulls(jsonb_build_object(
       'event', $5::text, 'appointmentId', live.appointment_id, 'sessionId', live.id, 'meetingId', live.meeting_id,
       'actor', $6::text, 'role', 'provider', 'userId', participant.user_id, 'userRole', participant.role,
-      'attendeeId', token.attendee_id),
+      'attendeeId', token.attendee_id, 'observerKind', participant.observer_kind,
+      'capabilities', participant.capabilities)),
     $2) AS seq
   FROM live, participant JOIN token ON token.user_id = participant.user_id
 )

@@ -101,7 +101,7 @@ SELECT json_build_object(
     SELECT coalesce(json_agg(json_build_object(
       'userId', p.user_id, 'displayName', person.display_name, 'role', p.role, 'status', p.status,
       'attendeeId', token.attendee_id, 'joinedAt', p.joined_at, 'leftAt', p.left_at,
-      'durationSeconds', p.duration_seconds, 'connections', p.connections, 'drops', p.drops,
+      'durationSeconds', p.duration_seconds, 'connected', p.connected, 'connections', p.connections, 'drops', p.drops,
       'observerKind', p.observer_kind, 'admitted', p.admitted_at IS NOT NULL,
       'waitingSince', p.waiting_since,
       'capabilities', json_build_object('Audio', p.audio, 'Video', p.video, 'Content', p.content))
@@ -175,6 +175,8 @@ pub struct RosterEntry {
     pub left_at: Option<OffsetDateTime>,
     /// How long they have been in the call until they last left, in seconds.
     pub duration_seconds: i32,
+    /// Whether Chime sees them connected.
+    pub connected: bool,
     /// How often a connection of theirs began, by Chime's word.
     pub connections: i32,
     /// How often one was lost.

@@ -18,17 +18,17 @@ WITH lease AS (
   WHERE held.holder = $1 OR held.until <= $2
   RETURNING name
 ), unfinished AS (
-  SELECT id, status, control_region, meeting_id, updated_at, activated_at, checked_at, heard_at, tried_at
+  SELECT id, status, control_region, meeting_id, updated_at, activated_at, checked_at, heard_at, tried_at, connected
   FROM public.video_call_sessions
   WHERE status IN ('creating', 'ending') AND updated_at <= $4 AND (tried_at IS NULL OR tried_at < $2)
   ORDER BY tried_at NULLS FIRST, updated_at, id
   LIMIT $6
 ), unasked AS (
-  SELECT id, status, control_region, meeting_id, updated_at, activated_at, checked_at, heard_at, tried_at
+  SELECT id, status, control_region, meeting_id, updated_at, activated_at, checked_at, heard_at, tried_at, connected
   FROM public.video_call_sessions
   WHERE status = 'active' AND greatest(activated_at, checked_at, heard_at) <= $5
     AND (tried_at IS NULL OR tried_at < $2)
-  ORDER BY tried_at NULLS FIRST, greatest(activated_at, checked_at, heard_at), id
+  ORDER BY tried_at NULLS FIRST, connected > 0, greatest(activated_at, checked_at, heard_at), id
   LIMIT $7
 )
 SELECT (

@@ -44,7 +44,7 @@ macro_rules! view {
       'durationSeconds', duration_seconds, 'connected', connected, 'emptiedAt', emptied_at,
       'present', (
         SELECT coalesce(json_agg(user_id ORDER BY joined_at, user_id), '[]')
-        FROM public.video_call_participants p WHERE p.session_id = session.id AND p.status = 'joined'))
+        FROM public.video_call_participants p WHERE p.session_id = session.id AND (p.status = 'joined' OR p.connected)))
     FROM session),
   'me', (
     SELECT json_build_object(
@@ -59,7 +59,7 @@ macro_rules! view {
   'people', (
     SELECT coalesce(json_agg(json_build_object(
       'userId', p.user_id, 'displayName', person.display_name, 'role', p.role, 'observerKind', p.observer_kind,
-      'status', p.status, 'admitted', p.admitted_at IS NOT NULL, 'came', p.joined_at IS NOT NULL,
+      'status', p.status, 'connected', p.connected, 'admitted', p.admitted_at IS NOT NULL, 'came', p.joined_at IS NOT NULL,
       'waitingSince', p.waiting_since,
       'capabilities', json_build_object('Audio', p.audio, 'Video', p.video, 'Content', p.content))
       ORDER BY p.joined_at, p.waiting_since, p.user_id), '[]')

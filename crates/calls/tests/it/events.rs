@@ -403,3 +403,26 @@ async fn while_someone_is_connected_and_shortly_after_chime_is_not_asked_before_
     assert_eq!(watch.count("GetMeeting"), 1, "four minutes are over");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_says_that_they_leave_and_stays_connected_is_still_heard() -> Outcome {
+    let stage = Stage::new().await?;
+    let on = On::set(&stage).await?;
+    let both = [on.provider("AttendeeJoined", 1)?, on.patient("AttendeeJoined", 1)?];
+    assert_eq!(stage.hear(ATTENDEE, &both).await?, Vec::<usize>::new());
+    let yes = json!({ "recording": true });
+    assert_eq!(on.play.provider.ask("PUT", "/appointments/{a}/call/consent", &yes).await?.brief(), "200");
+    stage.parts().clock.advance(5);
+    assert_eq!(on.play.patient.leave().await?.brief(), "200");
+
+    let status = on.play.provider.status().await?;
+    assert_eq!(status.body["present"].as_array().map(Vec::len), Some(2), "Chime still sees them connected");
+    let recording = &status.body["consent"]["recording"];
+    assert_eq!((&recording["allowed"], &recording["missing"]), (&json!(false), &json!([on.play.patient.id])));
+
+    assert_eq!(stage.hear(ATTENDEE, &[on.patient("AttendeeLeft", 6)?]).await?, Vec::<usize>::new());
+    let status = on.play.provider.status().await?;
+    assert_eq!(status.body["present"], json!([on.play.provider.id]));
+    assert_eq!(status.body["consent"]["recording"]["allowed"], true, "now they are gone");
+    Ok(())
+}

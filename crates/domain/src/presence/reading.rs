@@ -52,6 +52,8 @@ pub struct Participant {
     /// How they stand.
     #[serde(flatten)]
     pub standing: Standing,
+    /// Whether Chime sees them connected.
+    pub connected: bool,
     /// How often a connection of theirs began.
     pub connections: i32,
     /// How often one was lost.
@@ -115,6 +117,8 @@ pub struct Person {
     /// How they stand.
     #[serde(flatten)]
     pub standing: RowNow,
+    /// Whether Chime sees them connected.
+    pub connected: bool,
     /// How often a connection of theirs began.
     pub connections: i32,
     /// How often one was lost.
@@ -182,7 +186,8 @@ pub fn read(history: &History) -> Reading {
         let count = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
         let connections = heard.map_or(0, |person| count(person.connections));
         let drops = heard.map_or(0, |person| count(person.drops));
-        let now = Participant { user_id: row.user_id, standing, connections, drops };
+        let connected = over.is_none() && heard.is_some_and(|person| person.since_ms().is_some());
+        let now = Participant { user_id: row.user_id, standing, connected, connections, drops };
         if now != *row {
             people.push(Person::new(row, &now));
         }
@@ -254,6 +259,7 @@ impl Person {
                 left_at: now.standing.left_at,
                 duration_seconds: now.standing.duration_seconds,
             },
+            connected: now.connected,
             connections: now.connections,
             drops: now.drops,
             was: RowBefore {

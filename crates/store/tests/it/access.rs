@@ -118,8 +118,8 @@ async fn f13_an_observer_sees_the_call_until_they_are_removed() -> Outcome {
         let observer = world.signed_in(user).await?;
         let database = world.stage.parts().world.database();
         let invite = format!(
-            "INSERT INTO video_call_participants (session_id, user_id, role, status)
-             VALUES ('{session}', '{}', 'observer', 'invited')",
+            "INSERT INTO video_call_participants (session_id, user_id, role, status, admitted_at)
+             VALUES ('{session}', '{}', 'observer', 'invited', now())",
             user.id
         );
         database.batch_execute(&invite).await?;
@@ -127,11 +127,24 @@ async fn f13_an_observer_sees_the_call_until_they_are_removed() -> Outcome {
         assert_eq!(sees(&observer, "SELECT id FROM video_call_sessions").await?, [session.as_str()]);
         assert_eq!(sees(&observer, names).await?, ["Patient", "Provider", "Stranger"]);
 
-        let remove =
-            format!("UPDATE video_call_participants SET status = 'removed' WHERE user_id = '{}'", user.id);
-        database.batch_execute(&remove).await?;
-        assert_eq!(sees(&observer, "SELECT id FROM video_call_sessions").await?, Vec::<String>::new());
-        assert_eq!(sees(&observer, names).await?, Vec::<String>::new());
+        let set = |what: &str| format!("UPDATE {what} '{}'", user.id);
+        for shut_out in
+            ["status = 'removed'", "status = 'turned_away'", "status = 'joined', admitted_at = NULL"]
+        {
+            database
+                .batch_execute(&set(&format!("video_call_participants SET {shut_out} WHERE user_id =")))
+                .await?;
+            assert_eq!(sees(&observer, "SELECT id FROM video_call_sessions").await?, Vec::<String>::new());
+            assert_eq!(sees(&observer, names).await?, Vec::<String>::new(), "{shut_out}");
+        }
+        let back = "video_call_participants SET status = 'joined', admitted_at = now() WHERE user_id =";
+        database.batch_execute(&set(back)).await?;
+        assert_eq!(sees(&observer, names).await?.len(), 3);
+        let over = format!(
+            "UPDATE video_call_sessions SET status = 'ended', ended_at = now() WHERE id = '{session}'"
+        );
+        database.batch_execute(&over).await?;
+        assert_eq!(sees(&observer, names).await?, Vec::<String>::new(), "nor when the call is over");
         Ok(())
     })
     .await
@@ -156,13 +169,8 @@ async fn f13_who_waits_is_seen_by_the_provider_and_by_themselves() -> Outcome {
                 waiting.id
             );
             database.batch_execute(&come).await?;
-            for (who, person) in [("provider", &provider), ("the one who waits", &own)] {
-                assert_eq!(
-                    sees(person, roles).await?,
-                    ["observer", "patient", "provider"],
-                    "{who}: {status}"
-                );
-            }
+            assert_eq!(sees(&provider, roles).await?, ["observer", "patient", "provider"], "{status}");
+            assert_eq!(sees(&own, roles).await?, ["observer"], "themselves and nobody else: {status}");
             for (who, person) in [("patient", &patient), ("another provider", &other)] {
                 assert_eq!(sees(person, roles).await?, ["patient", "provider"], "{who}: {status}");
             }
