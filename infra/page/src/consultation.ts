@@ -501,7 +501,7 @@ export class Consultation {
         icon: "leave",
         title: "left.title",
         body: [this.#provider ? "left.body.provider" : "left.body"],
-        actions: [{ text: "left.rejoin", press: () => this.#around.begin() }, ...closing(this.#around)],
+        actions: [{ text: "left.rejoin", press: () => this.#around.begin() }, ...closing(this.#around, true)],
       }),
     );
   }
@@ -540,8 +540,9 @@ export function endedScreen(around: Pick<Around, "begin" | "bridge">, provider: 
   });
 }
 
-function closing({ bridge }: Pick<Around, "bridge">) {
-  return bridge.hosted ? [{ text: "close.app" as const, press: () => bridge.tell("CLOSE_REQUESTED", {}) }] : [];
+/** Back to the app, where there is one. */
+export function closing({ bridge }: Pick<Around, "bridge">, quiet = false) {
+  return bridge.hosted ? [{ text: "close.app" as const, press: () => bridge.tell("CLOSE_REQUESTED", {}), quiet }] : [];
 }
 
 function isWaiting(answer: Joined | Waiting): answer is Waiting {

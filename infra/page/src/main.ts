@@ -6,7 +6,7 @@ import { Api, ApiError, type TokenSource } from "./api.ts";
 import { Bridge, type DeviceDefaults, type Heard } from "./bridge.ts";
 import { checkDevices } from "./check.ts";
 import { readConfig, type Config } from "./config.ts";
-import { Consultation, endedScreen, replaced, type Around } from "./consultation.ts";
+import { closing, Consultation, endedScreen, replaced, type Around } from "./consultation.ts";
 import { h } from "./dom.ts";
 import { languageChosen, message, relabel, show, shown } from "./screen.ts";
 import { loadSdk, type Sdk } from "./sdk.ts";
@@ -239,9 +239,9 @@ class Page {
     this.#bridge.tell("MEETING_ERROR", { code });
     const retry = { text: "again", press: again } as const;
     if (code === "REMOVED_FROM_CALL") {
-      show(message({ name: "removed", icon: "hand", title: "removed.title", body: ["removed.body"], actions: [], wrong: true }));
+      show(message({ name: "removed", icon: "hand", title: "removed.title", body: ["removed.body"], actions: closing({ bridge: this.#bridge }), wrong: true }));
     } else if (code === "TURNED_AWAY") {
-      const signal = show(message({ name: "turned-away", icon: "hand", title: "turnedAway.title", body: ["turnedAway.body"], actions: [], wrong: true }));
+      const signal = show(message({ name: "turned-away", icon: "hand", title: "turnedAway.title", body: ["turnedAway.body"], actions: closing({ bridge: this.#bridge }), wrong: true }));
       this.#beginWhen(signal, ({ hasActiveCall, me }) => hasActiveCall && me?.admitted === true);
     } else if (trouble === "gone") {
       show(message({ name: "expired", icon: "clock", title: "expired.title", body: ["expired.body"], actions: [retry], wrong: true }));

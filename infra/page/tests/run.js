@@ -10,6 +10,8 @@ const files = named.some((argument) => argument.endsWith(".test.js")) ? [] : rea
 const clouds = await begin();
 try {
   const tests = spawn(process.execPath, ["--test", "--test-concurrency=2", ...named, ...files], { stdio: "inherit", env: { ...process.env, PAGE_CLOUDS: JSON.stringify(clouds.addresses) } });
+  // Whoever is told to stop stops what it has started.
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => tests.kill(signal));
   process.exitCode = await new Promise((resolve) => tests.on("exit", (code) => resolve(code ?? 1)));
 } finally {
   await clouds.close();

@@ -14,7 +14,8 @@ const FLAGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
-  "--use-fake-device-for-media-stream=device-count=2,display-media-type=browser",
+  // Few pictures a second: they are drawn and coded without help.
+  "--use-fake-device-for-media-stream=fps=5,device-count=2,display-media-type=browser",
   "--use-fake-ui-for-media-stream",
   "--autoplay-policy=no-user-gesture-required",
   // Media between two pages of this machine, for there may be no network but loopback.
@@ -28,10 +29,13 @@ export async function browser() {
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
 }
 
+/** How long a test waits for what has to come, also on a machine that is busy with other things. */
+export const PATIENCE_MS = 60_000;
+
 /** Violations of the content security policy in all pages of a test, and errors that no code caught. */
 export async function context(from, options = {}) {
-  const made = await from.newContext({ viewport: { width: 1280, height: 800 }, locale: "en-GB", ...options });
-  made.setDefaultTimeout(20_000);
+  const made = await from.newContext({ viewport: { width: 1280, height: 800 }, locale: "en-GB", reducedMotion: "reduce", ...options });
+  made.setDefaultTimeout(PATIENCE_MS);
   const violations = [];
   const errors = [];
   await made.exposeBinding("noteViolation", (_, violation) => violations.push(violation));
@@ -68,12 +72,12 @@ export async function told(page, event) {
 }
 
 export async function eventually(check, what) {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
     const value = await check();
     if (value) return value;
     if (Date.now() > deadline) throw new Error(`never came: ${what}`);
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 

@@ -20,7 +20,8 @@ export class Stage {
   async appointment(run, { config, options, waitingRoom = false } = {}) {
     const cloud = waitingRoom ? this.clouds.waiting : this.clouds.open;
     const { appointmentId, users } = await cloud.appointment();
-    const stage = await front(cloud, { config });
+    // Whether media comes in time on a busy machine is not what most tests are about.
+    const stage = await front(cloud, { config: { mediaTimeoutSeconds: 120, ...config } });
     const made = await context(this.chromium, options);
     const person = async (role, { connect = true, language = "en", token = users[role].token, deviceDefaults } = {}) => {
       const page = await made.context.newPage();

@@ -210,8 +210,8 @@ function answering() {
     setInterval(() => {
       pen.fillStyle = `hsl(${hue++ % 360} 35% 45%)`;
       pen.fillRect(0, 0, 320, 240);
-    }, 100);
-    return canvas.captureStream(10);
+    }, 250);
+    return canvas.captureStream(4);
   };
   const tone = () => {
     const audio = new AudioContext();
