@@ -213,7 +213,9 @@ function answering() {
     }, 250);
     return canvas.captureStream(4);
   };
+  let sounding;
   const tone = () => {
+    if (sounding) return sounding;
     const audio = new AudioContext();
     const destination = audio.createMediaStreamDestination();
     const oscillator = audio.createOscillator();
@@ -221,7 +223,8 @@ function answering() {
     volume.gain.value = 0.001;
     oscillator.connect(volume).connect(destination);
     oscillator.start();
-    return destination.stream;
+    sounding = destination.stream;
+    return sounding;
   };
   const streams = new Map();
   window.answerTo = async (id, offer, wanted) => {
