@@ -1,5 +1,11 @@
 //! How fast it is, in figures (`make bench`): events absorbed by one environment, and requests in relation to a bare turn of
 //! the database. Through the real binaries; cold starts are left out.
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts are small, and figures are for people"
+)]
 
 use std::time::{Duration, Instant};
 

@@ -46,7 +46,7 @@ impl Calls {
         for some in notices.chunks(MOST) {
             match self.bus.put(some).await {
                 Ok(taken) => {
-                    told.extend(some.iter().zip(taken).filter_map(|(notice, taken)| taken.then_some(notice)))
+                    told.extend(some.iter().zip(taken).filter_map(|(notice, taken)| taken.then_some(notice)));
                 }
                 // The bus is down: the rest would wait for it in vain.
                 Err(error) => {

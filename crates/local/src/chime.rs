@@ -148,6 +148,10 @@ impl Chime {
     }
 
     /// Tells what is due by now, and answers when the next thing happens or is due, in ms of the cloud's clock.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "it tells; when the next is due interests only who waits for it"
+    )]
     pub fn tell(&self) -> Option<i64> {
         let (due, next_ms) = {
             let mut state = self.settled();

@@ -222,6 +222,10 @@ impl Cloud {
     ///
     /// # Errors
     /// When the templates ask for what the local cloud does not know, a port is taken, or PostgreSQL does not start.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one line for each part, in the order in which they need each other"
+    )]
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let port = options.ports.aws;
         let (listener, aws) = bind("AWS endpoint", port).await?;

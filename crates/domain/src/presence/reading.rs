@@ -142,11 +142,12 @@ pub struct RowNow {
 /// The values that a row had.
 #[derive(Clone, Debug, Serialize)]
 pub struct RowBefore {
-    was_status: crate::state::ParticipantStatus,
-    #[serde(with = "time::serde::rfc3339::option")]
-    was_joined_at: Option<OffsetDateTime>,
-    #[serde(with = "time::serde::rfc3339::option")]
-    was_left_at: Option<OffsetDateTime>,
+    #[serde(rename = "was_status")]
+    status: crate::state::ParticipantStatus,
+    #[serde(rename = "was_joined_at", with = "time::serde::rfc3339::option")]
+    joined_at: Option<OffsetDateTime>,
+    #[serde(rename = "was_left_at", with = "time::serde::rfc3339::option")]
+    left_at: Option<OffsetDateTime>,
 }
 
 impl Reading {
@@ -263,9 +264,9 @@ impl Person {
             connections: now.connections,
             drops: now.drops,
             was: RowBefore {
-                was_status: was.standing.status,
-                was_joined_at: was.standing.joined_at,
-                was_left_at: was.standing.left_at,
+                status: was.standing.status,
+                joined_at: was.standing.joined_at,
+                left_at: was.standing.left_at,
             },
         }
     }

@@ -177,7 +177,7 @@ const CHANGES: &[(&str, &[Change])] = &[
             "KeyPolicy",
             "{Statement: {Principal: {Service: events.",
             "{Statement: {Principal: {Service: logs.",
-            Comes("Service:logs.amazonaws.com"),
+            Comes("Services([\"logs.amazonaws.com\"])"),
         )],
     ),
     (
