@@ -6,7 +6,7 @@
 //!
 //! An attendee has one live connection at most: who joins with the same token on a second device throws the first one out,
 //! and a client that reconnects may be back before its old connection is given up. Either way a departure follows that is not
-//! the person's, and it is left out of account if it comes within [`SUPERSEDED`] of the newer connection.
+//! the person's, and it is left out of account if it comes within [`SUPERSEDED_MS`] of the newer connection.
 
 mod reading;
 mod settle;
