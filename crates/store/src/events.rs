@@ -3,6 +3,9 @@
 //! A batch takes two trips. The first keeps the events and reads back everything that is known of their meetings; the second
 //! writes what was read, if nobody wrote since: a session counts its readings, and who read an older state writes nothing
 //! and reads again. So two batches at once about the same call lose no event, and no lock is held between trips.
+//!
+//! Tables are asked for an array of keys and not joined to the batch: PostgreSQL expects a hundred rows of anything that comes
+//! as JSON, and for so many it reads thousands from end to end.
 
 use domain::audit::Origin;
 use domain::id::SessionId;
@@ -57,19 +60,21 @@ WITH told AS MATERIALIZED (
   SELECT event_id, meeting_id, kind, at_ms, attendee_id, external_user_id, $2 FROM told ORDER BY event_id
   ON CONFLICT (event_id) DO NOTHING
   RETURNING event_id, meeting_id, kind, at_ms, attendee_id, external_user_id, session_id
+), known AS MATERIALIZED (
+  SELECT m.meeting_id FROM medzen.chime_meetings m WHERE m.meeting_id = ANY (ARRAY (SELECT meeting_id FROM told))
 ), learnt AS (
   INSERT INTO medzen.chime_meetings AS known (
     meeting_id, external_meeting_id, control_region, heard_at, over_at)
   SELECT meeting_id, max(external_meeting_id), max(control_region), $2,
     CASE WHEN bool_or(kind = 'MeetingEnded') THEN $2 END
   FROM told
-  WHERE kind = 'MeetingEnded' OR (external_meeting_id IS NOT NULL AND NOT EXISTS (
-    SELECT FROM medzen.chime_meetings m WHERE m.meeting_id = told.meeting_id))
+  WHERE kind = 'MeetingEnded'
+    OR (external_meeting_id IS NOT NULL AND meeting_id NOT IN (SELECT meeting_id FROM known))
   GROUP BY meeting_id ORDER BY meeting_id
   ON CONFLICT (meeting_id) DO UPDATE SET over_at = excluded.over_at
   WHERE known.over_at IS NULL AND excluded.over_at IS NOT NULL
 ), session AS (
-  SELECT s.* FROM public.video_call_sessions s WHERE s.meeting_id IN (SELECT meeting_id FROM told)
+  SELECT s.* FROM public.video_call_sessions s WHERE s.meeting_id = ANY (ARRAY (SELECT meeting_id FROM told))
 ), event AS (
   SELECT e.event_id, e.meeting_id, e.kind, e.at_ms, e.attendee_id, e.external_user_id, e.session_id
   FROM medzen.chime_events e
@@ -111,9 +116,9 @@ WITH reading AS MATERIALIZED (
     session_id uuid, version integer, status text, connected integer, emptied_at timestamptz, heard_at timestamptz,
     greatest integer, over_at timestamptz, events text[], entries jsonb, people jsonb)
 ), locked AS MATERIALIZED (
-  SELECT s.id FROM public.video_call_sessions s JOIN reading ON reading.session_id = s.id
+  SELECT s.id FROM public.video_call_sessions s WHERE s.id = ANY (ARRAY (SELECT session_id FROM reading))
   ORDER BY s.id
-  FOR UPDATE OF s
+  FOR UPDATE
 ), changed AS (
   UPDATE public.video_call_sessions s
   SET events_version = s.events_version + 1, events_read = reading.over_at IS NULL,
@@ -140,7 +145,7 @@ WITH reading AS MATERIALIZED (
       duration_seconds = person.duration_seconds, connected = person.connected, connections = person.connections,
       drops = person.drops
   FROM person
-  WHERE p.session_id = person.session_id AND p.user_id = person.user_id AND p.status = person.was_status
+  WHERE p.session_id = ANY (ARRAY (SELECT id FROM changed)) AND p.session_id = person.session_id AND p.user_id = person.user_id AND p.status = person.was_status
     AND p.joined_at IS NOT DISTINCT FROM person.was_joined_at AND p.left_at IS NOT DISTINCT FROM person.was_left_at
   RETURNING p.session_id
 ), counted AS (

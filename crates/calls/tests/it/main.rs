@@ -18,6 +18,7 @@ mod orphans;
 mod outage;
 mod outbox;
 mod permissions;
+mod plans;
 mod quality;
 mod reconcile;
 mod refusals;
