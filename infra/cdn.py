@@ -160,7 +160,6 @@ def upload(bucket, directory, config, now):
         record = {
             "release": name,
             "version": manifest["version"],
-            "history": f"manifests/{now.strftime(TIME)}-{name}.json",
             "before": before["history"] if before else None,
             "page": f"pages/{name}/",
             "objects": sorted(
@@ -168,13 +167,19 @@ def upload(bucket, directory, config, now):
                 + [f"pages/{name}/{key}" for key in objects if is_page(key)]
             ),
         }
-        text = json.dumps(record, indent=1).encode()
-        bucket.put(record["history"], text, JSON_HEADERS)
-        make_current(bucket, text, current)
+        make_current(bucket, remember(bucket, record, now), current)
         print(f"live: {name}, SDK {manifest['version']}")
     else:
         print(f"live already: {name}")
     prune(bucket, now)
+
+
+def remember(bucket, record, now):
+    """Writes into the history that a page is live from now on; the manifest as it is there."""
+    record = {**record, "history": f"manifests/{now.strftime(TIME)}-{record['release']}.json"}
+    text = json.dumps(record, indent=1).encode()
+    bucket.put(record["history"], text, JSON_HEADERS)
+    return text
 
 
 def make_current(bucket, text, current):
@@ -219,8 +224,8 @@ def when(manifest):
     return datetime.datetime.strptime(text, TIME).replace(tzinfo=datetime.timezone.utc)
 
 
-def rollback(bucket):
-    """Makes the page before the live one again."""
+def rollback(bucket, now):
+    """Makes the page before the live one live again, and with it the way back from there: twice leads two pages back."""
     current = bucket.read(CURRENT)
     if current is None:
         raise Refused("nothing is live here")
@@ -240,6 +245,8 @@ def rollback(bucket):
     missing = [key for key in record["objects"] if key not in there]
     if missing:
         raise Refused(f"the page before lacks {missing[0]}")
+    # Before the page: what was broken off has then made no page live that `prune` does not know of.
+    text = remember(bucket, record, now)
     pages = [key for key in record["objects"] if key.startswith(record["page"])]
     for key in sorted(pages, reverse=True):
         bucket.client.copy_object(
@@ -247,7 +254,7 @@ def rollback(bucket):
             Key=key.removeprefix(record["page"]),
             CopySource={"Bucket": bucket.name, "Key": key},
         )
-    make_current(bucket, text[0], current)
+    make_current(bucket, text, current)
     print(f"live: {record['release']}, SDK {record['version']}")
 
 
@@ -344,7 +351,7 @@ def main():
         client = boto3.client("s3", region_name=REGION, endpoint_url=arguments.endpoint_url, config=options)
         bucket = Bucket(client, known["outputs"]["PageBucketName"])
         if arguments.command == "rollback":
-            rollback(bucket)
+            rollback(bucket, now)
         else:
             upload(bucket, arguments.page, page_config(known["parameters"]), now)
             print(known["outputs"].get("PageUrl", ""))

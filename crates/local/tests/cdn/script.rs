@@ -48,6 +48,13 @@ impl Desk {
         self.cdn(&["upload", "--page", &page.to_string_lossy()]).await
     }
 
+    /// Builds a page that says something, and makes it live.
+    pub(crate) async fn uploaded(&self, says: &str) -> Outcome {
+        let ran = self.upload(&self.build(says).await?).await?;
+        assert_eq!(ran.status, Some(0), "{says}: {}", ran.said);
+        Ok(())
+    }
+
     pub(crate) async fn rollback(&self) -> Outcome<Ran> {
         self.cdn(&["rollback"]).await
     }
@@ -109,28 +116,49 @@ impl Desk {
             .map(|key| {
                 let page = s3.object(&self.bucket, key).ok_or("a live page")?;
                 let text = String::from_utf8_lossy(&page.bytes).into_owned();
-                let named =
-                    text.split("src=\"/").nth(1).and_then(|it| it.split('"').next()).ok_or("a script")?;
+                let named = script(&text)?;
                 for file in [named.to_owned(), format!("{named}.br"), format!("{named}.gz")] {
                     assert!(
                         s3.object(&self.bucket, &file).is_some(),
                         "{key} names {file}, which is not there"
                     );
                 }
-                Ok(text
-                    .split("<title>")
-                    .nth(1)
-                    .and_then(|it| it.split('<').next())
-                    .ok_or("a title")?
-                    .to_owned())
+                Ok(title(&text)?.to_owned())
             })
             .collect()
+    }
+
+    /// What the pages say to which there is a way back, the live one among them, sorted; their files are there.
+    pub(crate) fn kept(&self) -> Outcome<Vec<String>> {
+        let s3 = &self.stage.parts().s3;
+        let keys = s3.keys(&self.bucket);
+        let pages = keys.iter().filter(|it| it.starts_with("pages/") && it.ends_with("index.html"));
+        let mut said = Vec::new();
+        for key in pages {
+            let text =
+                String::from_utf8_lossy(&s3.object(&self.bucket, key).ok_or("a page")?.bytes).into_owned();
+            let script = script(&text)?;
+            assert!(keys.iter().any(|it| it == script), "{key} names {script}, which is not there");
+            said.push(title(&text)?.to_owned());
+        }
+        said.sort();
+        Ok(said)
     }
 
     /// The objects that viewers get, by key.
     pub(crate) fn served(&self) -> BTreeMap<String, (local::s3::ObjectHeaders, bytes::Bytes)> {
         served(&self.stage)
     }
+}
+
+/// What a page of `page.py` says.
+fn title(page: &str) -> Outcome<&str> {
+    Ok(page.split("<title>").nth(1).and_then(|it| it.split('<').next()).ok_or("a title")?)
+}
+
+/// The script that it names.
+fn script(page: &str) -> Outcome<&str> {
+    Ok(page.split("src=\"/").nth(1).and_then(|it| it.split('"').next()).ok_or("a script")?)
 }
 
 pub(crate) fn served(stage: &Stage) -> BTreeMap<String, (local::s3::ObjectHeaders, bytes::Bytes)> {

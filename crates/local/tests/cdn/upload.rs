@@ -106,18 +106,39 @@ async fn rollback_leads_to_the_page_before_and_then_to_the_one_before_that() -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rollback_of_what_came_after_a_rollback_leads_past_the_page_that_was_taken_back() -> Outcome {
+    let desk = Desk::new().await?;
+    for says in ["one", "two", "three"] {
+        assert_eq!(desk.upload(&desk.build(says).await?).await?.status, Some(0));
+        desk.stage.parts().clock.advance(60);
+    }
+    assert_eq!(desk.rollback().await?.status, Some(0));
+    desk.stage.parts().clock.advance(60);
+    assert_eq!(desk.upload(&desk.build("four").await?).await?.status, Some(0));
+    for expected in ["two", "one"] {
+        desk.stage.parts().clock.advance(60);
+        let ran = desk.rollback().await?;
+        assert_eq!(ran.status, Some(0), "{}", ran.said);
+        assert!(desk.live()?.iter().all(|it| it == expected), "{:?}", desk.live()?);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rollback_that_is_broken_off_leaves_a_whole_page_and_is_finished_by_the_next() -> Outcome {
     let desk = Desk::new().await?;
     let (one, two) = (desk.build("one").await?, desk.build("two").await?);
     assert_eq!(desk.upload(&one).await?.status, Some(0));
-    for (operation, nth) in [("CopyObject", 1), ("CopyObject", 2), ("CopyObject", 3), ("PutObject", 1)] {
+    let changes =
+        [("PutObject", 1), ("CopyObject", 1), ("CopyObject", 2), ("CopyObject", 3), ("PutObject", 2)];
+    for (operation, nth) in changes {
         desk.stage.parts().clock.advance(60);
         assert_eq!(desk.upload(&two).await?.status, Some(0));
         desk.stage.fault("s3", Some(operation), Kind::KillAfter, Some(nth));
         assert_eq!(desk.rollback().await?.status, None, "{operation} {nth}");
         desk.stage.parts().faults.clear();
         desk.live()?;
-        if operation == "CopyObject" {
+        if (operation, nth) != ("PutObject", 2) {
             let ran = desk.rollback().await?;
             assert_eq!(ran.status, Some(0), "{operation} {nth}: {}", ran.said);
         }
@@ -147,15 +168,7 @@ async fn rollback_of_an_upload_that_was_broken_off_leads_to_the_last_whole_one()
 #[tokio::test(flavor = "multi_thread")]
 async fn files_go_ninety_days_after_the_last_page_that_named_them_and_never_by_their_age() -> Outcome {
     let desk = Desk::new().await?;
-    let pages = || {
-        let keys = desk.stage.parts().s3.keys(&desk.bucket);
-        keys.into_iter().filter(|it| it.starts_with("pages/") && it.ends_with("index.html")).count()
-    };
-    let upload = async |says: &str| -> Outcome {
-        let ran = desk.upload(&desk.build(says).await?).await?;
-        assert_eq!(ran.status, Some(0), "{}", ran.said);
-        Ok(())
-    };
+    let upload = async |says: &str| desk.uploaded(says).await;
     upload("one").await?;
     desk.stage.parts().clock.advance(DAY);
     upload("two").await?;
@@ -163,18 +176,67 @@ async fn files_go_ninety_days_after_the_last_page_that_named_them_and_never_by_t
     desk.stage.parts().clock.advance(365 * DAY);
     upload("two").await?;
     assert!(desk.live()?.iter().all(|it| it == "two"));
-    assert_eq!(pages(), 2, "one is the page before: the way back to it stays");
+    assert_eq!(desk.kept()?, ["one", "two"], "one is the page before: the way back to it stays");
     upload("three").await?;
-    assert_eq!(pages(), 2, "one is gone; two was live a moment ago");
+    assert_eq!(desk.kept()?, ["three", "two"], "one is gone; two was live a moment ago");
     desk.stage.parts().clock.advance(89 * DAY);
     upload("four").await?;
-    assert_eq!(pages(), 3, "two was live 89 days ago");
+    assert_eq!(desk.kept()?, ["four", "three", "two"], "two was live 89 days ago");
     desk.stage.parts().clock.advance(2 * DAY);
     upload("four").await?;
-    assert_eq!(pages(), 2, "two is gone; three and four are there");
+    assert_eq!(desk.kept()?, ["four", "three"], "two is gone; three and four are there");
     assert!(desk.live()?.iter().all(|it| it == "four"));
     assert_eq!(desk.rollback().await?.status, Some(0));
     assert!(desk.live()?.iter().all(|it| it == "three"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_is_where_the_ninety_days_of_the_page_that_it_takes_back_begin() -> Outcome {
+    let desk = Desk::new().await?;
+    let days = |n| desk.stage.parts().clock.advance(n * DAY);
+    for says in ["one", "two", "three"] {
+        desk.uploaded(says).await?;
+        days(1);
+    }
+    days(200);
+    let ran = desk.rollback().await?;
+    assert_eq!(ran.status, Some(0), "{}", ran.said);
+    days(89);
+    desk.uploaded("two").await?;
+    assert_eq!(desk.kept()?, ["one", "three", "two"], "three was live 89 days ago, one is the page before");
+    days(2);
+    desk.uploaded("two").await?;
+    assert_eq!(desk.kept()?, ["one", "two"], "three is gone");
+    // Two was replaced once, long ago; but it is live again, and these are days that count.
+    desk.uploaded("four").await?;
+    days(1);
+    desk.uploaded("five").await?;
+    assert_eq!(desk.kept()?, ["five", "four", "two"], "two was live yesterday");
+    days(88);
+    desk.uploaded("five").await?;
+    assert_eq!(desk.kept()?, ["five", "four", "two"], "two was live 89 days ago");
+    days(2);
+    desk.uploaded("five").await?;
+    assert_eq!(desk.kept()?, ["five", "four"], "two is gone");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_a_broken_off_rollback_made_live_is_not_forgotten() -> Outcome {
+    let desk = Desk::new().await?;
+    for says in ["one", "two"] {
+        desk.uploaded(says).await?;
+        desk.stage.parts().clock.advance(DAY);
+    }
+    desk.stage.parts().clock.advance(200 * DAY);
+    desk.stage.fault("s3", Some("CopyObject"), Kind::KillAfter, Some(3));
+    assert_eq!(desk.rollback().await?.status, None, "it is killed");
+    desk.stage.parts().faults.clear();
+    assert!(desk.live()?.iter().all(|it| it == "one"), "{:?}", desk.live()?);
+    desk.stage.parts().clock.advance(DAY);
+    desk.uploaded("three").await?;
+    assert_eq!(desk.kept()?, ["one", "three", "two"], "one was live a moment ago, two is the page before");
     Ok(())
 }
 
