@@ -114,10 +114,10 @@ test: $(VENV)/boto3-$(BOTO3_VERSION) ## Run all tests against the local cloud an
 
 .PHONY: bench
 bench: ## Measure what an environment absorbs and how long requests take; builds with optimisation first
-	@# The functions and what runs them in one profile, so that the bench finds them beside itself.
-	cargo build --workspace --bins --profile quick --locked
+	@# The functions and what runs them in one profile, so that the bench finds them beside itself; and in one build.
+	cargo build --workspace --bins --bench calls --profile quick --locked
 	trap 'target/quick/local postgres stop || echo "PostgreSQL may still be running: see above" >&2' EXIT
-	cargo bench --package calls --bench calls --profile quick --locked
+	cargo bench --workspace --bench calls --profile quick --locked
 
 .PHONY: check
 check: check-format check-dependencies check-templates check-code check-page ## Check format, lints, dependency rule, licenses, templates and docs

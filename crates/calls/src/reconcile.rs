@@ -26,8 +26,8 @@ const LEASE: Duration = Duration::from_secs(30);
 /// What is read at once. All of it fits into the time of a run.
 const PAGE: PageSize = PageSize { unfinished: 20, unasked: 10 };
 
-/// With two turns a page, two each for orphans, for events that are read again and for every hundred notices, two to prune
-/// and one to give the lease back, a run takes nineteen turns as a rule.
+/// With two turns a page, two each for orphans, for events that are read again and for every hundred notices, one to prune
+/// and one to give the lease back, a run takes eighteen turns as a rule.
 const MOST_PAGES: usize = 5;
 
 /// How many meetings that nobody owns a run ends at most.
@@ -36,7 +36,7 @@ const MOST_ORPHANS: i64 = 10;
 /// How many sessions have their events read again in a run.
 const MOST_UNREAD: i64 = 50;
 
-/// How many old events and meetings a run drops.
+/// How many of each kind of what has served its time a run drops.
 const MOST_PRUNED: i64 = 1000;
 
 /// From Chime's answer to the next `GetMeeting`, so that any second sees two at most. A run asks for some twenty meetings:
@@ -125,8 +125,7 @@ impl Calls {
         let paid = self.pay_due(began + BEGINS_UNTIL, origin).await?;
         let unread = self.read_again(origin).await;
         let told = self.tell_waiting(origin.now).await;
-        self.store.prune_events(MOST_PRUNED, origin.now).await?;
-        self.store.prune_notices(MOST_PRUNED, origin.now).await?;
+        self.store.prune(MOST_PRUNED, origin.now).await?;
         let Totals { pages, live, unknown, mended: Mended { ended, gone, abandoned, .. }, orphans } = totals;
         // A metric filter counts `mended` and `gone`: the template says where.
         let mended = ended + gone + abandoned + orphans;
@@ -164,11 +163,22 @@ impl Calls {
         Ok(self.store.settle_orphans(&outcomes, prefix, origin).await?)
     }
 
-    /// Reads events again where a session ended or began since they were read. What others change meanwhile is the next
-    /// run's.
+    /// Reads events again where a session ended since they were read, and where whoever kept them did not get to read them.
+    /// What others change meanwhile is the next run's. A session that the database refuses harms no other.
     async fn read_again(&self, origin: &Origin) -> Result<(), Error> {
-        let unread = self.store.unread_events(MOST_UNREAD).await?;
-        self.settle(&unread, origin).await.map(drop)
+        let unread = self.store.unread_events(MOST_UNREAD, origin.now).await?;
+        match self.settle(&unread, origin).await {
+            Err(error) if !error.retryable() => {}
+            settled => return settled.map(drop),
+        }
+        let mut outcome = Ok(());
+        for history in &unread {
+            if let Err(error) = self.settle(std::slice::from_ref(history), origin).await {
+                tracing::error!(session = %history.id, error = %error, "a session's events cannot be read");
+                outcome = Err(error);
+            }
+        }
+        outcome
     }
 
     /// Does what each session of a page needs. Sessions that the time does not allow for have no outcome.

@@ -15,17 +15,13 @@ use crate::notices::TO_SEND;
 use crate::sessions::Changed;
 use crate::{Error, Store};
 
-/// Locks an active session that is as the statement's own snapshot shows it. A statement that waits for the lock goes on
-/// with the snapshot from before: it would not see a token that a join has stored meanwhile. Then no row comes back, and the
-/// use case reads again. `$1` session, `$3` now.
-macro_rules! live_as_seen {
+/// Locks the session, if it is active: `$1` session, `$3` now. What the lock protects is then read by functions of the
+/// database, for this statement's own snapshot may be older than the lock.
+macro_rules! live {
     () => {
-        "WITH seen AS MATERIALIZED (
-  SELECT id, xmin::text AS version FROM public.video_call_sessions WHERE id = $1::uuid
-), live AS (
+        "WITH live AS (
   UPDATE public.video_call_sessions s SET updated_at = $3
-  FROM seen
-  WHERE s.id = seen.id AND s.status = 'active' AND s.xmin::text = seen.version
+  WHERE s.id = $1::uuid AND s.status = 'active'
   RETURNING s.*
 )"
     };
@@ -47,17 +43,10 @@ macro_rules! audit {
 /// Takes the token of `participant` away; what Chime is to be told of it is owed from now on.
 macro_rules! take_token {
     () => {
-        "token AS (
-  DELETE FROM medzen.video_call_attendee_tokens t
-  USING participant p WHERE t.session_id = p.session_id AND t.user_id = p.user_id
-  RETURNING t.session_id, t.user_id, t.attendee_id
-), debt AS (
-  INSERT INTO medzen.attendee_debts (id, session_id, user_id, attendee_id, kind, since)
-  SELECT gen_random_uuid(), session_id, user_id, attendee_id, 'delete', $3 FROM token
-  RETURNING id, attendee_id
+        "taken AS MATERIALIZED (
+  SELECT medzen.take_token(session_id, user_id, $3) AS debt FROM participant
 )
-SELECT json_build_object(
-  'debt', (SELECT json_build_object('id', id, 'attendeeId', attendee_id) FROM debt), 'seq', "
+SELECT json_build_object('debt', (SELECT debt FROM taken), 'seq', "
     };
 }
 
@@ -86,7 +75,7 @@ FROM live, participant";
 
 const ADMIT: &str = concat!(
     "-- admit\n",
-    live_as_seen!(),
+    live!(),
     ", participant AS (
   INSERT INTO public.video_call_participants AS p (session_id, user_id, role, status, admitted_at)
   SELECT id, $2::uuid, $7, 'invited', $3 FROM live
@@ -102,7 +91,7 @@ SELECT json_build_object('seq', ",
 
 const TURN_AWAY: &str = concat!(
     "-- turn_away\n",
-    live_as_seen!(),
+    live!(),
     ", participant AS (
   INSERT INTO public.video_call_participants AS p (session_id, user_id, role, status)
   SELECT id, $2::uuid, $7, 'turned_away' FROM live
@@ -117,7 +106,7 @@ const TURN_AWAY: &str = concat!(
 
 const REMOVE: &str = concat!(
     "-- remove\n",
-    live_as_seen!(),
+    live!(),
     ", participant AS (
   INSERT INTO public.video_call_participants AS p (session_id, user_id, role, status)
   SELECT id, $2::uuid, $7, 'removed' FROM live
@@ -137,7 +126,7 @@ const REMOVE: &str = concat!(
 /// What is not wished for ($8, $9, $10) stays as it is at that moment. Where there is an attendee, Chime is to be told.
 const SET_CAPABILITIES: &str = concat!(
     "-- set_capabilities\n",
-    live_as_seen!(),
+    live!(),
     ", participant AS (
   INSERT INTO public.video_call_participants AS p (session_id, user_id, role, status, audio, video, content)
   SELECT id, $2::uuid, $7, 'invited',
@@ -149,15 +138,10 @@ const SET_CAPABILITIES: &str = concat!(
     AND (coalesce($10, p.content) NOT IN ('SendReceive', 'Receive')
       OR coalesce($9, p.video) IN ('SendReceive', 'Receive'))
   RETURNING session_id, user_id, role, jsonb_build_object('Audio', audio, 'Video', video, 'Content', content) AS capabilities
-), debt AS (
-  INSERT INTO medzen.attendee_debts (id, session_id, user_id, attendee_id, kind, since)
-  SELECT gen_random_uuid(), token.session_id, token.user_id, token.attendee_id, 'capabilities', $3
-  FROM participant p
-  JOIN medzen.video_call_attendee_tokens token ON token.session_id = p.session_id AND token.user_id = p.user_id
-  RETURNING id, attendee_id
+), owed AS MATERIALIZED (
+  SELECT medzen.owe_capabilities(session_id, user_id, $3) AS debt FROM participant
 )
-SELECT json_build_object(
-  'debt', (SELECT json_build_object('id', id, 'attendeeId', attendee_id) FROM debt),
+SELECT json_build_object('debt', (SELECT debt FROM owed),
   'capabilities', participant.capabilities, 'seq', ",
     audit!(", 'capabilities', participant.capabilities"),
     ")::text FROM live, participant"

@@ -9,31 +9,15 @@ use tokio_postgres::types::{Json, Type};
 
 use crate::{Error, Store};
 
-/// Locks the session as the statement's own snapshot shows it (see `admissions`), so that the newest word is known to be
-/// the newest. The session's own time is left alone: it tells when its state moved. A word that is the newest already is no
-/// new one.
+/// Locks the session, so that the newest word is known to be the newest: a function of the database reads it, for this
+/// statement's own snapshot may be older than the lock. The session's own time is left alone: it tells when its state moved.
 const CONSENT: &str = "-- consent
-WITH seen AS MATERIALIZED (
-  SELECT id, xmin::text AS version FROM public.video_call_sessions WHERE id = $1::uuid
-), live AS (
+WITH live AS (
   UPDATE public.video_call_sessions s SET updated_at = s.updated_at
-  FROM seen
-  WHERE s.id = seen.id AND s.status IN ('creating', 'active') AND s.xmin::text = seen.version
+  WHERE s.id = $1::uuid AND s.status IN ('creating', 'active')
   RETURNING s.*
-), word AS (
-  SELECT * FROM json_to_recordset($3::json) AS w (kind text, granted boolean)
-), given AS (
-  INSERT INTO public.video_call_consents (session_id, number, user_id, kind, granted, given_at)
-  SELECT live.id,
-    (SELECT coalesce(max(c.number), 0) FROM public.video_call_consents c WHERE c.session_id = live.id)
-      + row_number() OVER (ORDER BY word.kind),
-    $2::uuid, word.kind, word.granted, $4
-  FROM live, word
-  WHERE word.granted IS DISTINCT FROM (
-    SELECT c.granted FROM public.video_call_consents c
-    WHERE c.session_id = live.id AND c.user_id = $2::uuid AND c.kind = word.kind
-    ORDER BY c.number DESC LIMIT 1)
-  RETURNING kind, granted
+), given AS MATERIALIZED (
+  SELECT word.kind, word.granted FROM live, LATERAL medzen.take_words(live.id, $2::uuid, $3, $4) AS word
 ), audited AS (
   SELECT medzen.audit_append(
     'APPT#' || live.appointment_id,
@@ -60,7 +44,7 @@ pub struct Consented {
 }
 
 impl Store {
-    /// Takes someone's words on consent. `None`: the call is over, or something changed meanwhile: read again.
+    /// Takes someone's words on consent. `None`: the call is over.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -79,7 +63,7 @@ impl Store {
             &[
                 (&session, Type::TEXT),
                 (&user, Type::TEXT),
-                (&Json(words), Type::JSON),
+                (&Json(words), Type::JSONB),
                 (&origin.now, Type::TIMESTAMPTZ),
                 (&Json(origin), Type::JSONB),
                 (&Event::ConsentGiven.as_str(), Type::TEXT),

@@ -11,7 +11,7 @@ use domain::audit::Origin;
 use domain::id::SessionId;
 use domain::presence::{History, Reading, Told};
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use tokio_postgres::types::{Json, Type};
 
 use crate::{Error, Store};
@@ -89,11 +89,20 @@ SELECT json_build_object('untold', EXISTS (
     ")::text"
 );
 
-/// Sessions whose events must be read again because they ended, or because they became active after events came.
+/// Sessions whose events must be read again because they ended, and those of events that nobody has counted for a minute
+/// ($2): whoever kept them did not live to, or did not know the session yet.
 const UNREAD: &str = concat!(
     "-- unread_events
-WITH session AS (
-  SELECT s.* FROM public.video_call_sessions s WHERE NOT s.events_read ORDER BY s.updated_at, s.id LIMIT $1
+WITH ended AS (
+  SELECT s.id FROM public.video_call_sessions s WHERE NOT s.events_read ORDER BY s.updated_at, s.id LIMIT $1
+), uncounted AS (
+  SELECT s.id FROM medzen.chime_events e
+  JOIN public.video_call_sessions s ON s.meeting_id = e.meeting_id
+  WHERE e.session_id IS NULL AND e.received_at <= $2
+  GROUP BY s.id ORDER BY min(e.received_at), s.id LIMIT $1
+), session AS (
+  SELECT s.* FROM public.video_call_sessions s
+  WHERE s.id = ANY (ARRAY (SELECT id FROM ended UNION SELECT id FROM uncounted))
 ), event AS (
   SELECT e.event_id, e.meeting_id, e.kind, e.at_ms, e.attendee_id, e.external_user_id, e.session_id
   FROM medzen.chime_events e
@@ -106,6 +115,9 @@ SELECT ",
     history!(),
     "::text"
 );
+
+/// How long whoever keeps an event has to count it: more than any batch takes.
+const LEFT: Duration = Duration::minutes(1);
 
 /// Writes readings. Sessions are locked in the order of their ids, the audit's heads after them in the order of
 /// appointments. A row of a participant that moved meanwhile is left, and counted as missing. A session that this closes is
@@ -249,12 +261,15 @@ impl Store {
         Ok(self.ask(ABSORB, &params).await?.unwrap_or_default())
     }
 
-    /// Sessions whose events must be read again, so many at most, with all that is known of them. One round trip.
+    /// Sessions whose events must be read again, so many at most of those that ended and of those with events that were
+    /// left for a minute, with all that is known of them. One round trip.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn unread_events(&self, most: i64) -> Result<Vec<History>, Error> {
-        Ok(self.ask(UNREAD, &[(&most, Type::INT8)]).await?.unwrap_or_default())
+    pub async fn unread_events(&self, most: i64, now: OffsetDateTime) -> Result<Vec<History>, Error> {
+        let before = now - LEFT;
+        let params = [(&most as _, Type::INT8), (&before as _, Type::TIMESTAMPTZ)];
+        Ok(self.ask(UNREAD, &params).await?.unwrap_or_default())
     }
 
     /// Writes what was read, with an audit entry for each event that tells what became of a person, and closes calls whose

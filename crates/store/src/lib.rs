@@ -13,6 +13,7 @@ pub mod migrate;
 pub mod notices;
 pub mod orphans;
 pub mod participants;
+mod prune;
 pub mod quality;
 pub mod reconcile;
 pub mod refusals;

@@ -28,20 +28,8 @@ WITH told AS (
 )
 SELECT count(*)::text FROM told";
 
-const PRUNE: &str = "-- prune_notices
-WITH gone AS (
-  DELETE FROM medzen.notices n
-  USING (SELECT id FROM medzen.notices WHERE told_at < $1 ORDER BY told_at LIMIT $2) AS old
-  WHERE n.id = old.id
-  RETURNING 1
-)
-SELECT count(*)::text FROM gone";
-
 /// How long whoever takes a notice has to send it, before another does.
 pub(crate) const TO_SEND: Duration = Duration::seconds(30);
-
-/// How long a notice is kept after it was sent.
-const KEPT: Duration = Duration::days(7);
 
 impl Store {
     /// Takes up to so many notices that wait; for half a minute nobody else does. One round trip.
@@ -63,15 +51,5 @@ impl Store {
         let ids: Vec<String> = told.iter().map(|notice| notice.id.to_string()).collect();
         let params = [(&ids as _, Type::TEXT_ARRAY), (&now as _, Type::TIMESTAMPTZ)];
         Ok(self.ask(MARK, &params).await?.unwrap_or_default())
-    }
-
-    /// Drops notices that were sent a week ago, so many at most. One round trip.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn prune_notices(&self, most: i64, now: OffsetDateTime) -> Result<u64, Error> {
-        let before = now - KEPT;
-        let params = [(&before as _, Type::TIMESTAMPTZ), (&most as _, Type::INT8)];
-        Ok(self.ask(PRUNE, &params).await?.unwrap_or_default())
     }
 }

@@ -1,4 +1,4 @@
-//! Meetings that Chime's events told of and no open session owns, and the pruning of what events left of nobody's calls.
+//! Meetings that Chime's events told of and no open session owns.
 
 use domain::audit::{Event, Origin};
 use domain::id::ChimeMeetingId;
@@ -11,11 +11,8 @@ use crate::{Error, Store};
 /// How old a meeting is before it is nobody's: whoever makes one for a session has noted it long before.
 const NOBODYS: Duration = Duration::minutes(2);
 
-/// How long an event is kept whose meeting no session has, and a meeting that is over.
-const KEPT: Duration = Duration::days(2);
-
-/// Meetings that bear our prefix and a session's id (another deployment's prefix may begin with ours), have not ended, and belong to no session that is open. A session that is `creating` does
-/// not know its meeting yet; the meeting bears its id.
+/// Meetings that bear our prefix and a session's id (another deployment's prefix may begin with ours), have not ended, and
+/// belong to no session that is open. A session that is `creating` does not know its meeting yet; the meeting bears its id.
 const ORPHANS: &str = "-- orphan_meetings
 SELECT coalesce(json_agg(json_build_object('meetingId', meeting_id, 'controlRegion', control_region)), '[]')::text
 FROM (
@@ -59,21 +56,6 @@ WITH outcome AS (
   FROM (SELECT * FROM ended WHERE id IS NOT NULL ORDER BY appointment_id, meeting_id) AS ordered
 )
 SELECT (SELECT count(*) FROM ended)::text FROM audited";
-
-const PRUNE: &str = "-- prune_events
-WITH event AS (
-  DELETE FROM medzen.chime_events e USING (
-    SELECT event_id FROM medzen.chime_events
-    WHERE session_id IS NULL AND received_at < $1 ORDER BY received_at LIMIT $2) AS old
-  WHERE e.event_id = old.event_id AND e.session_id IS NULL
-  RETURNING 1
-), meeting AS (
-  DELETE FROM medzen.chime_meetings m USING (
-    SELECT meeting_id FROM medzen.chime_meetings WHERE over_at < $1 LIMIT $2) AS old
-  WHERE m.meeting_id = old.meeting_id
-  RETURNING 1
-)
-SELECT ((SELECT count(*) FROM event) + (SELECT count(*) FROM meeting))::text";
 
 /// A meeting that nobody owns.
 #[derive(Clone, Debug, Deserialize)]
@@ -134,16 +116,5 @@ impl Store {
             (&Event::MeetingUnowned.as_str() as _, Type::TEXT),
         ];
         Ok(self.ask(SETTLE, &params).await?.unwrap_or_default())
-    }
-
-    /// Drops events of meetings that no session has, and meetings that are over, both after two days; so many of each at
-    /// most. One round trip.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn prune_events(&self, most: i64, now: OffsetDateTime) -> Result<u64, Error> {
-        let before = now - KEPT;
-        let params = [(&before as _, Type::TIMESTAMPTZ), (&most as _, Type::INT8)];
-        Ok(self.ask(PRUNE, &params).await?.unwrap_or_default())
     }
 }

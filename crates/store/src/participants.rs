@@ -31,8 +31,8 @@ WITH live AS (
   SET status = 'joined', joined_at = $3, left_at = NULL, waiting_since = NULL, admitted_at = coalesce(p.admitted_at, $3)
   WHERE p.status NOT IN ('joined', 'removed', 'turned_away')
     AND (NOT $9 OR p.admitted_at IS NOT NULL)
-    AND ($10::jsonb IS NULL
-      OR $10 = jsonb_build_object('Audio', p.audio, 'Video', p.video, 'Content', p.content))
+    AND CASE WHEN $10::jsonb IS NULL THEN medzen.has_attendee(p.session_id, p.user_id, $5)
+      ELSE $10 = jsonb_build_object('Audio', p.audio, 'Video', p.video, 'Content', p.content) END
   RETURNING session_id, user_id, role,
     jsonb_build_object('Audio', audio, 'Video', video, 'Content', content) AS capabilities
 ), token AS (

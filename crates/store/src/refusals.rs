@@ -9,7 +9,7 @@ use crate::view::{keys_of, keys_of_target};
 use crate::{Error, Store};
 
 /// How many entries an actor's refusals make in an hour. The rest is counted, and told by the next hour's first.
-const MOST: i32 = 10;
+pub(crate) const MOST: i32 = 10;
 
 /// Counts a refusal and, if there are few of them, writes it. The counter's row is locked before the chain's head.
 const REFUSE: &str = "-- refuse

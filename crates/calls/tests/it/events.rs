@@ -383,6 +383,24 @@ async fn a_function_that_dies_at_any_call_of_a_batch_leaves_what_the_next_delive
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn events_that_were_kept_and_not_read_are_read_by_the_schedule_and_never_dropped() -> Outcome {
+    let stage = Stage::new().await?;
+    let on = On::set(&stage).await?;
+    let batch = [on.provider("AttendeeJoined", 10)?, on.patient("AttendeeJoined", 12)?];
+    stage.fault("postgres", Some("settle_events"), Kind::Error, None);
+    assert_eq!(stage.hear(ATTENDEE, &batch).await?, [0, 1], "the queue gives them up in the end");
+    assert_eq!(stage.sql("SELECT count(*) FROM medzen.chime_events").await?, "2", "they are kept");
+    stage.parts().clock.advance(3 * 86_400);
+    stage.run_schedule("meeting-manager").await.expect_err("the run says that it could not read them");
+    assert_eq!(stage.sql("SELECT count(*) FROM medzen.chime_events").await?, "2", "and keeps them");
+    stage.parts().faults.clear();
+    stage.run_schedule("meeting-manager").await?;
+    let told = outbox::events(&stage, &on.play.appointment).await?;
+    assert_eq!(told.matches("participant.connected").count(), 2, "{told}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn while_someone_is_connected_and_shortly_after_chime_is_not_asked_before_a_rejoin() -> Outcome {
     let stage = Stage::new().await?;
     let on = On::set(&stage).await?;

@@ -184,3 +184,26 @@ async fn what_is_nobody_s_is_dropped_after_two_days() -> Outcome {
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn join_tokens_and_counts_of_refusals_are_dropped_two_days_after_they_are_of_use() -> Outcome {
+    let stage = Stage::new().await?;
+    let (over, on) = (stage.play().await?, stage.play().await?);
+    for play in [&over, &on] {
+        assert_eq!(play.provider.start().await?.brief(), "201");
+        assert_eq!(play.patient.join().await?.brief(), "200");
+    }
+    assert_eq!(over.provider.end().await?.brief(), "200");
+    assert_eq!(over.stranger.join().await?.brief(), "403 NOT_A_MEMBER");
+    for _ in 0..12 {
+        assert_eq!(on.stranger.join().await?.brief(), "403 NOT_A_MEMBER");
+    }
+    let kept = "SELECT (SELECT count(*) FROM medzen.video_call_attendee_tokens) || ' ' || (SELECT count(*) FROM medzen.refusals)";
+    for (seconds, left) in [(172_000, "4 2"), (1_000, "2 1")] {
+        stage.parts().clock.advance(seconds);
+        // Chime has ended the other call's meeting by now; its tokens are young.
+        stage.run_schedule(FUNCTION).await?;
+        assert_eq!(stage.sql(kept).await?, left, "what two refusals were not told is kept to be told");
+    }
+    Ok(())
+}

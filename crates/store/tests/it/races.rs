@@ -39,8 +39,10 @@ async fn a_removal_that_waits_for_a_join_takes_the_token_that_the_join_stored() 
          VALUES ('{session}', '{id}', '7d9f1c5e-0000-4000-8000-00000000a77e', '{{}}')"
     );
     let (provider, path) = (play.provider.clone(), format!("/appointments/{{a}}/call/attendees/{id}"));
+    let watch = stage.watch();
     let removal = async move { provider.ask("DELETE", &path, &Value::Null).await };
     assert_eq!(meanwhile(&stage, &join, removal).await?.brief(), "200");
+    assert_eq!(watch.count("remove"), 1, "whoever keeps the session busy does not keep a removal waiting");
     let left = stage.sql("SELECT count(*) FROM medzen.video_call_attendee_tokens").await?;
     assert_eq!(left, "1", "the provider's alone");
     assert_eq!(play.patient.status().await?.body["me"]["status"], "removed");
@@ -67,6 +69,7 @@ async fn capabilities_that_wait_for_a_join_are_told_of_the_attendee_that_the_joi
     let change = async move { provider.ask("PATCH", &path, &mute).await };
     let changed = meanwhile(&stage, &join, change).await?;
     assert_eq!(changed.brief(), "200", "{:?}", changed.body);
+    assert_eq!(watch.count("set_capabilities"), 1, "{:?}", watch.operations());
     assert_eq!(watch.count("UpdateAttendeeCapabilities"), 1, "{:?}", watch.operations());
     Ok(())
 }
@@ -86,8 +89,29 @@ async fn a_word_of_consent_that_waits_for_the_same_word_is_none() -> Outcome {
     let same = async move {
         patient.ask("PUT", "/appointments/{a}/call/consent", &json!({ "recording": true })).await
     };
+    let watch = stage.watch();
     let answer = meanwhile(&stage, &word, same).await?;
     assert_eq!(answer.brief(), "200", "{:?}", answer.body);
+    assert_eq!(watch.count("consent"), 1, "{:?}", watch.operations());
     assert_eq!(stage.sql("SELECT count(*) FROM video_call_consents").await?, "1");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_that_waits_for_who_takes_its_attendee_away_is_given_another() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    let session = play.provider.start().await?.text("sessionId");
+    let before = play.patient.join().await?.text("attendeeToken");
+    assert_eq!(play.patient.leave().await?.brief(), "200");
+    let taken = format!(
+        "UPDATE video_call_sessions SET updated_at = updated_at WHERE id = '{session}';
+         DELETE FROM medzen.video_call_attendee_tokens WHERE user_id = '{}'",
+        play.patient.id
+    );
+    let patient = play.patient.clone();
+    let again = meanwhile(&stage, &taken, async move { patient.join().await }).await?;
+    assert_eq!(again.brief(), "200", "{:?}", again.body);
+    assert_ne!(again.text("attendeeToken"), before, "Chime deletes that one");
     Ok(())
 }
