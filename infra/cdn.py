@@ -156,6 +156,8 @@ def upload(bucket, directory, config, now):
         send(key, *objects[key])
     send("config.json", config, JSON_HEADERS)
 
+    if before:
+        settle(bucket, before, there, now)
     if before is None or before["release"] != name:
         record = {
             "release": name,
@@ -180,6 +182,13 @@ def remember(bucket, record, now):
     text = json.dumps(record, indent=1).encode()
     bucket.put(record["history"], text, JSON_HEADERS)
     return text
+
+
+def settle(bucket, record, there, now):
+    """Has the live page count until now, where a run that was broken off wrote into the history of another one since."""
+    last = max((key for key in there if key.startswith("manifests/")), default="")
+    if not last.endswith(f"-{record['release']}.json"):
+        remember(bucket, record, now - datetime.timedelta(microseconds=1))
 
 
 def make_current(bucket, text, current):
@@ -245,6 +254,7 @@ def rollback(bucket, now):
     missing = [key for key in record["objects"] if key not in there]
     if missing:
         raise Refused(f"the page before lacks {missing[0]}")
+    settle(bucket, json.loads(current[0]), there, now)
     # Before the page: what was broken off has then made no page live that `prune` does not know of.
     text = remember(bucket, record, now)
     pages = [key for key in record["objects"] if key.startswith(record["page"])]
