@@ -23,13 +23,20 @@ import datetime
 import gzip
 import hashlib
 import json
+import os
 import pathlib
 import re
 import sys
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    WaiterError,
+)
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "infra" / "cdn.yaml"
@@ -42,6 +49,8 @@ CURRENT = "manifest.json"
 # What the function of cdn.yaml looks for under .br and .gz.
 COMPRESSED = re.compile(r"^(index\.html|assets/.*\.(css|html|js|json|map|svg|txt))$")
 JSON_HEADERS = {"ContentType": "application/json", "CacheControl": "no-cache"}
+# What AWS answers to credentials that were good once.
+EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 TIME = "%Y%m%dT%H%M%S%fZ"
 
 
@@ -185,7 +194,7 @@ def remember(bucket, record, now):
 
 
 def settle(bucket, record, there, now):
-    """Has the live page count until now, where a run that was broken off wrote into the history of another one since."""
+    """Has the live page count until now, where a run that was broken off has written of another into the history."""
     last = max((key for key in there if key.startswith("manifests/")), default="")
     if not last.endswith(f"-{record['release']}.json"):
         remember(bucket, record, now - datetime.timedelta(microseconds=1))
@@ -234,7 +243,7 @@ def when(manifest):
 
 
 def rollback(bucket, now):
-    """Makes the page before the live one live again, and with it the way back from there: twice leads two pages back."""
+    """Makes the page before the live one live again, with its own way back: twice leads two pages back."""
     current = bucket.read(CURRENT)
     if current is None:
         raise Refused("nothing is live here")
@@ -269,7 +278,7 @@ def rollback(bucket, now):
 
 
 def stack_facts(client, name):
-    """Outputs and parameters of a stack; None if there is none."""
+    """Status, outputs and parameters of a stack; None if there is none."""
     try:
         stack = client.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
@@ -283,50 +292,143 @@ def stack_facts(client, name):
     }
 
 
-def deploy_stack(name, given):
+def deploy_stack(client, name, there, given):
     """Creates or updates the stack of cdn.yaml by a change set, and waits."""
-    client = boto3.client("cloudformation", region_name=REGION)
+    kind = "CREATE" if there is None or there["status"] == "REVIEW_IN_PROGRESS" else "UPDATE"
+    hindered = hindrance(name, there["status"]) if kind == "UPDATE" else None
+    if hindered:
+        raise Refused(hindered)
     body = TEMPLATE.read_text()
     declared = {it["ParameterKey"] for it in client.validate_template(TemplateBody=body)["Parameters"]}
     parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items() if key in declared]
-    there = stack_facts(client, name)
-    kind = "CREATE" if there is None or there["status"] == "REVIEW_IN_PROGRESS" else "UPDATE"
     change = "cdn-" + datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%d%H%M%S")
     asked = {"StackName": name, "ChangeSetName": change}
     client.create_change_set(**asked, ChangeSetType=kind, TemplateBody=body, Parameters=parameters)
     try:
-        client.get_waiter("change_set_create_complete").wait(**asked)
-    except Exception:
-        reason = client.describe_change_set(**asked).get("StatusReason", "")
+        client.get_waiter("change_set_create_complete").wait(**asked, WaiterConfig={"Delay": 5})
+    except WaiterError as error:
+        if error.last_response.get("Status") != "FAILED":
+            raise
+        reason = error.last_response.get("StatusReason", "")
         client.delete_change_set(**asked)
         if "didn't contain changes" in reason or "No updates" in reason:
             print(f"{name}: no changes")
             return
         raise Refused(f"{name}: {reason}") from None
-    client.execute_change_set(**asked)
+    # The token marks the events of this deployment.
+    client.execute_change_set(**asked, ClientRequestToken=change)
     print(f"{name}: deploying, which takes some minutes")
-    client.get_waiter("stack_create_complete" if kind == "CREATE" else "stack_update_complete").wait(StackName=name)
+    try:
+        client.get_waiter("stack_create_complete" if kind == "CREATE" else "stack_update_complete").wait(StackName=name)
+    except WaiterError as error:
+        stacks = error.last_response.get("Stacks")
+        if not stacks:
+            raise Refused(f"{told(error)}\n{name} is deployed meanwhile: run this again to finish") from None
+        raise Refused(failure(client, name, change, stacks[0]["StackStatus"])) from None
+
+
+def hindrance(name, status):
+    """Why CloudFormation cannot update a stack, and what to do; None if it can."""
+    at = f"--region {REGION} --stack-name {name}"
+    if status in ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"):
+        return (
+            f"{name} cannot be updated ({status}): it was not made, or not deleted, to the end. Delete it, then run "
+            "this again:\n"
+            f"  aws cloudformation delete-stack {at}\n"
+            f"  aws cloudformation wait stack-delete-complete {at}"
+        )
+    if status == "UPDATE_ROLLBACK_FAILED":
+        return (
+            f"{name} cannot be updated ({status}). Undo the last update to the end, then run this again:\n"
+            f"  aws cloudformation continue-update-rollback {at}\n"
+            f"  aws cloudformation wait stack-rollback-complete {at}"
+        )
+    if status.endswith("_IN_PROGRESS"):
+        return f"{name} is being changed ({status}): run this again when that is over"
+    return None
+
+
+def failure(client, name, change, status):
+    """Why a deployment failed, and where to look."""
+    lines = [f"{name} is not deployed ({status})"]
+    pages = client.get_paginator("describe_stack_events").paginate(StackName=name)
+    events = [it for page in pages for it in page["StackEvents"] if it.get("ClientRequestToken") == change]
+    for event in reversed(events):
+        reason = event.get("ResourceStatusReason", "")
+        # What was broken off because another failed is no cause.
+        if event["ResourceStatus"].endswith("_FAILED") and "cancelled" not in reason:
+            lines.append(f"  {event['LogicalResourceId']}: {reason}")
+    at = f"--region {REGION} --stack-name {name}"
+    lines.append(f"All that happened: aws cloudformation describe-stack-events {at}")
+    lines.append(hindrance(name, status) or "The page is as it was.")
+    return "\n".join(lines)
+
+
+def parameters_of(environment):
+    """The parameters in the file of an environment."""
+    directory = ROOT / "infra" / "params"
+    there = ", ".join(sorted(it.stem for it in directory.glob("*.json")))
+    if not environment:
+        raise Refused(f"which environment? ENV=..., one of those in infra/params: {there}")
+    name = f"infra/params/{environment}.json"
+    try:
+        given = json.loads((ROOT / name).read_text())
+    except FileNotFoundError:
+        raise Refused(f"there is no {name}; in infra/params are: {there}") from None
+    except ValueError as error:
+        raise Refused(f"{name} is not JSON: {error}") from None
+    if not isinstance(given, dict):
+        raise Refused(f"{name} is not an object of parameters")
+    for key, value in given.items():
+        if not isinstance(value, str):
+            raise Refused(f"{name}: {key} must be a text, in quotes")
+    return given
 
 
 def facts(arguments):
     """What the stacks say: outputs and parameters of the application's and the page's."""
     if arguments.facts:
         return json.loads(pathlib.Path(arguments.facts).read_text())
-    parameters = json.loads((ROOT / "infra" / "params" / f"{arguments.env}.json").read_text())
-    project = parameters.get("Project", "medzen")
-    # The application is wherever the AWS configuration of who deploys says.
-    app = stack_facts(boto3.client("cloudformation"), project)
+    given = parameters_of(arguments.env)
+    project = given.get("Project", "medzen")
+    # The application is wherever the AWS configuration of who deploys says; boto3 does not look at AWS_REGION itself.
+    client = boto3.client("cloudformation", region_name=os.environ.get("AWS_REGION") or None)
+    app = stack_facts(client, project)
     if app is None:
-        raise Refused(f"there is no stack {project}: deploy app.yaml first")
+        region = client.meta.region_name
+        raise Refused(f"there is no stack {project} in {region}: deploy app.yaml, or set AWS_REGION to where it is")
+    api = given.get("ApiDomain") or app["outputs"].get("ApiDomain")
+    if not api:
+        raise Refused(f"the stack {project} ({app['status']}) has no output ApiDomain: deploy app.yaml again")
+
+    name = f"{project}-cdn"
+    client = boto3.client("cloudformation", region_name=REGION)
+    page = stack_facts(client, name)
+    if page and not arguments.move_api:
+        before = page["parameters"].get("ApiDomain")
+        if in_another_region(before, api):
+            raise Refused(
+                f"{name} is the page of {before}, and {api} is in another region. A Project has one page: name this "
+                "deployment otherwise; or, if it has moved here, say so:\n"
+                f"  target/venv/bin/python infra/cdn.py {arguments.command} --env {arguments.env} --move-api"
+            )
     if arguments.command == "deploy":
-        deploy_stack(f"{project}-cdn", {"ApiDomain": app["outputs"]["ApiDomain"], **parameters})
-    page = stack_facts(boto3.client("cloudformation", region_name=REGION), f"{project}-cdn")
-    if page is None:
-        raise Refused(f"there is no stack {project}-cdn in {REGION}: run make cdn ENV={arguments.env}")
+        deploy_stack(client, name, page, {**given, "ApiDomain": api})
+        page = stack_facts(client, name)
+    if page is None or "PageBucketName" not in page["outputs"]:
+        there = "there is no stack" if page is None else f"nothing is in the stack ({page['status']})"
+        raise Refused(f"{there} {name} in {REGION}: run make cdn ENV={arguments.env}")
     return {
         "outputs": {**app["outputs"], **page["outputs"]},
         "parameters": {**app["parameters"], **page["parameters"]},
     }
+
+
+def in_another_region(before, api):
+    """Whether an API is in another region than the one before, if there was one."""
+    region = re.compile(r"\.execute-api\.([^.]+)\.")
+    was, now = region.search(before or ""), region.search(api)
+    return was is not None and (now is None or was[1] != now[1])
 
 
 def page_config(parameters):
@@ -340,18 +442,29 @@ def page_config(parameters):
     return json.dumps(config, separators=(",", ":")).encode()
 
 
+def told(error):
+    """What AWS or boto3 says, and what to do about it where that is known."""
+    if isinstance(error, NoRegionError):
+        return "no AWS region: set AWS_REGION to where the application is"
+    if isinstance(error, NoCredentialsError):
+        return "no AWS credentials: set AWS_PROFILE, or log in"
+    answer = getattr(error, "response", None) or getattr(error, "last_response", None) or {}
+    if answer.get("Error", {}).get("Code") in EXPIRED:
+        return f"{answer['Error'].get('Message') or 'the AWS credentials have expired'}: log in again"
+    return str(error)
+
+
 def main():
     parser = argparse.ArgumentParser(description="Deploys the call page.")
     parser.add_argument("command", choices=["deploy", "upload", "rollback"])
     parser.add_argument("--env", help="the parameters' file in infra/params, without .json")
     parser.add_argument("--page", default=ROOT / "target" / "page", type=pathlib.Path, help="what make page built")
+    parser.add_argument("--move-api", action="store_true", help="the application is in another region than before")
     # For the local cloud and tests.
     parser.add_argument("--endpoint-url", help="where S3 is, if it is not AWS's")
     parser.add_argument("--facts", help="outputs and parameters of the stacks as a JSON file, not from CloudFormation")
     parser.add_argument("--now", help=f"the time, as {TIME.replace('%', '%%')}")
     arguments = parser.parse_args()
-    if not arguments.env and not arguments.facts:
-        parser.error("which environment? --env")
     try:
         known = facts(arguments)
         now = datetime.datetime.now(datetime.timezone.utc)
@@ -367,6 +480,8 @@ def main():
             print(known["outputs"].get("PageUrl", ""))
     except Refused as refused:
         sys.exit(str(refused))
+    except (BotoCoreError, ClientError) as error:
+        sys.exit(told(error))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 mod api;
 mod edge;
+mod formation;
 mod origin;
 mod script;
 mod serving;
+mod stack;
 mod upload;

@@ -80,17 +80,19 @@ impl Desk {
 
     fn command(&self, script: PathBuf) -> Command {
         let mut command = Command::new(&self.python);
-        command.arg("-B").arg(script).env_clear().stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.arg("-B").arg(script).env_clear();
         command
     }
 
-    async fn run(&self, mut command: Command) -> Outcome<Ran> {
+    /// Runs a script as the operator.
+    pub(crate) async fn run(&self, mut command: Command) -> Outcome<Ran> {
         let identities = &self.stage.parts().identities;
         let environment = uuid::Uuid::new_v4().to_string();
         let (credentials, mut orders) = identities.issue(OPERATOR, &environment);
         command.env("AWS_ACCESS_KEY_ID", &credentials.access_key_id);
         command.env("AWS_SECRET_ACCESS_KEY", &credentials.secret_access_key);
         command.env("AWS_SESSION_TOKEN", &credentials.session_token);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.kill_on_drop(true).spawn()?;
         let ordered = tokio::select! {
             _ended = child.wait() => None,
