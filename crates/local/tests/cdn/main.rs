@@ -1,5 +1,6 @@
 //! The call page's bucket and distribution: what is served and how, and how `make cdn` fills it.
 
+mod alarms;
 mod api;
 mod edge;
 mod formation;
