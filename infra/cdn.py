@@ -315,8 +315,8 @@ def deploy_stack(client, name, there, given):
             print(f"{name}: no changes")
             return
         raise Refused(f"{name}: {reason}") from None
-    # The token marks the events of this deployment.
-    client.execute_change_set(**asked, ClientRequestToken=change)
+    # The token marks the events of this deployment. What is retained else is empty yet where its creation is undone.
+    client.execute_change_set(**asked, ClientRequestToken=change, RetainExceptOnCreate=True)
     print(f"{name}: deploying, which takes some minutes")
     try:
         client.get_waiter("stack_create_complete" if kind == "CREATE" else "stack_update_complete").wait(StackName=name)

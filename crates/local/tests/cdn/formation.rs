@@ -43,6 +43,7 @@ struct World {
     stacks: BTreeMap<(String, String), Stack>,
     changes: BTreeMap<String, Change>,
     events: String,
+    leftover: bool,
     /// Of a stack that was deployed.
     outputs: Texts,
     next: Next,
@@ -68,6 +69,7 @@ impl Formation {
             stacks: BTreeMap::new(),
             changes: BTreeMap::new(),
             events: String::new(),
+            leftover: false,
             outputs,
             next: Next::Good,
             closed: None,
@@ -100,6 +102,11 @@ impl Formation {
         let world = self.world();
         let reads = |it: &&String| it.starts_with("Describe") || it.starts_with("Validate");
         world.asked.iter().filter(|it| !reads(it)).cloned().collect()
+    }
+
+    /// Whether a creation that failed left what the template retains.
+    pub(crate) fn leftover(&self) -> bool {
+        self.world().leftover
     }
 
     fn world(&self) -> std::sync::MutexGuard<'_, World> {
@@ -176,6 +183,8 @@ impl World {
                 let change =
                     change.ok_or_else(|| Refusal("ChangeSetNotFound", "there is none".to_owned()))?;
                 self.execute(key, change, &of("ClientRequestToken"));
+                let failed = matches!(self.next, Next::Failed(..));
+                self.leftover = failed && of("RetainExceptOnCreate") != "true";
                 Ok(String::new())
             }
             "DescribeStackEvents" => Ok(format!("<StackEvents>{}</StackEvents>", self.events)),

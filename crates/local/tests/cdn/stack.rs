@@ -196,6 +196,7 @@ async fn a_deployment_that_fails_is_told_with_its_cause_and_where_to_look() -> O
         assert!(!said.contains("the last time"), "that is another deployment's: {said}");
         let look = "aws cloudformation describe-stack-events --region us-east-1 --stack-name medzen-test-cdn";
         assert!(said.contains(look), "{said}");
+        assert!(!site.formation.leftover(), "there is no bucket to look for and delete");
         assert_eq!(said.contains("delete-stack"), before.is_none(), "an update is to be tried again: {said}");
     }
     Ok(())
