@@ -7,8 +7,9 @@ use domain::audit::Origin;
 use domain::capabilities::Capabilities;
 use domain::id::{DebtId, SessionId, UserId};
 use store::debts::{Kind, Owed};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
+use crate::reconcile::SLOW;
 use crate::{Calls, ROUNDS, not_now};
 
 /// A request that is to tell Chime gives up within this time; what is owed for longer is the reconciler's to tell.
@@ -72,11 +73,19 @@ impl Calls {
                 break;
             }
             let (region, meeting, attendee) = (&owed.control_region, owed.meeting_id, owed.attendee_id);
-            let told = match owed.kind {
-                Kind::Delete => self.meetings.delete_attendee_once(region, meeting, attendee).await,
-                Kind::Capabilities => {
-                    self.meetings.set_capabilities_once(region, meeting, attendee, owed.capabilities).await
+            let tell = async {
+                match owed.kind {
+                    Kind::Delete => self.meetings.delete_attendee_once(region, meeting, attendee).await,
+                    Kind::Capabilities => {
+                        let may = owed.capabilities;
+                        self.meetings.set_capabilities_once(region, meeting, attendee, may).await
+                    }
                 }
+            };
+            // One region that does not answer must not hold up the others.
+            let Ok(told) = timeout(SLOW, tell).await else {
+                tracing::warn!(debt = %owed.id, "a debt is left for the next run: Chime is slow");
+                continue;
             };
             match told {
                 // Where they have changed once more it stays owed, and the next run tells what they are then.

@@ -2,14 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chime::event::Heard;
 use domain::Error;
 use domain::audit::Origin;
 use domain::id::SessionId;
 use domain::presence::{self, History, Reading, Told};
+use tokio::time::Instant;
 
 use crate::{Calls, ROUNDS, not_now};
+
+/// How long a batch goes on telling notices: a call to the bus may take 3 s more, and the queue gives a batch much longer.
+const TELLS_FOR: Duration = Duration::from_secs(3);
 
 /// What became of readings.
 #[derive(Debug, Default)]
@@ -87,7 +92,7 @@ impl Calls {
 
     /// The events are dealt with whatever becomes of the notices: those wait for the schedule too.
     async fn tell_what_waits(&self, origin: &Origin) {
-        if let Err(error) = self.tell_waiting(origin.now).await {
+        if let Err(error) = self.tell_waiting(origin.now, Instant::now() + TELLS_FOR).await {
             tracing::warn!(error = %error, "notices are left for the schedule");
         }
     }

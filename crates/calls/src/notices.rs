@@ -4,6 +4,7 @@ use bus::MOST;
 use domain::Error;
 use domain::notice::Notice;
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 use crate::Calls;
 
@@ -18,53 +19,48 @@ impl Calls {
     /// what is not sent now, the schedule sends.
     pub(crate) async fn tell(&self, notice: Option<Notice>, now: OffsetDateTime) {
         let Some(notice) = notice else { return };
-        if let Err(error) = self.send(&[notice], now).await {
-            tracing::warn!(error = %error, "a notice is left for the schedule");
+        match self.send(&[notice], now).await {
+            Ok(1) => {}
+            Ok(_) => tracing::warn!("a notice is left for the schedule: the bus did not take it"),
+            Err(error) => tracing::warn!(error = %error, "a notice is left for the schedule"),
         }
     }
 
-    /// Sends notices that wait, the oldest first, and answers how many were sent.
+    /// Sends notices that wait, the oldest first, as long as there is time, and answers how many were sent.
     ///
     /// # Errors
     /// 503 when the bus or the database is down: what waits stays, and goes later.
-    pub(crate) async fn tell_waiting(&self, now: OffsetDateTime) -> Result<usize, Error> {
-        let mut told = 0;
-        for _ in 0..MOST_ROUNDS {
+    pub(crate) async fn tell_waiting(&self, now: OffsetDateTime, ends: Instant) -> Result<usize, Error> {
+        let (mut told, mut refused) = (0, 0);
+        'rounds: for _ in 0..MOST_ROUNDS {
             let notices = self.store.lease_notices(AT_ONCE, now).await?;
-            if !notices.is_empty() {
-                told += self.send(&notices, now).await?;
+            for some in notices.chunks(MOST) {
+                if Instant::now() >= ends {
+                    break 'rounds;
+                }
+                let taken = self.send(some, now).await?;
+                told += taken;
+                refused += some.len() - taken;
             }
             if notices.len() < AT_ONCE {
                 break;
             }
         }
+        if refused > 0 {
+            let source = format!("EventBridge refused {refused} of the notices").into();
+            return Err(Error::Unavailable { backend: "events", source });
+        }
         Ok(told)
     }
 
+    /// Answers how many the bus took. Those are marked at once, so that they are told once more only if this dies in between.
     async fn send(&self, notices: &[Notice], now: OffsetDateTime) -> Result<usize, Error> {
-        let (mut told, mut failure) = (Vec::new(), None);
-        for some in notices.chunks(MOST) {
-            match self.bus.put(some).await {
-                Ok(taken) => {
-                    told.extend(some.iter().zip(taken).filter_map(|(notice, taken)| taken.then_some(notice)));
-                }
-                // The bus is down: the rest would wait for it in vain.
-                Err(error) => {
-                    failure = Some(error);
-                    break;
-                }
-            }
-        }
+        let taken = self.bus.put(notices).await?;
+        let told: Vec<&Notice> =
+            notices.iter().zip(taken).filter_map(|(notice, taken)| taken.then_some(notice)).collect();
         if !told.is_empty() {
             self.store.mark_notices(&told, now).await?;
         }
-        match failure {
-            Some(error) => Err(error.into()),
-            None if told.len() < notices.len() => {
-                let source = "EventBridge took only some of the notices".into();
-                Err(Error::Unavailable { backend: "events", source })
-            }
-            None => Ok(told.len()),
-        }
+        Ok(told.len())
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use domain::Error;
 use domain::audit::Origin;
 use domain::id::ChimeMeetingId;
+use domain::presence::History;
 use domain::reconcile::{self, Left, Mend};
 use domain::state::SessionStatus;
 use store::orphans::Orphaned;
@@ -14,7 +15,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::Instrument as _;
 
-use crate::Calls;
+use crate::{Calls, ROUNDS, not_now};
 
 /// A run begins nothing new after this, so that it is over, answers awaited and written, before the function's 20 s are:
 /// 12 s, 3 s for a call to Chime, 2.5 s for the last statement.
@@ -26,9 +27,16 @@ const LEASE: Duration = Duration::from_secs(30);
 /// What is read at once. All of it fits into the time of a run.
 const PAGE: PageSize = PageSize { unfinished: 20, unasked: 10 };
 
-/// With two turns a page, two each for orphans, for events that are read again and for every hundred notices, one to prune
-/// and one to give the lease back, a run takes eighteen turns as a rule.
+/// With two turns a page, one for debts, two each for orphans and for events that are read again, one to take notices and one
+/// for every ten that are told, one to prune and one to give the lease back, a run takes twenty turns as a rule.
 const MOST_PAGES: usize = 5;
+
+/// Debts and meetings that nobody owns come first, for somebody may be listening who must not, and each has this much time:
+/// however many calls are to be asked for, they are not kept waiting.
+const FIRST: Duration = Duration::from_secs(3);
+
+/// How long a run goes on telling notices: a call to the bus may take 3 s more.
+const TELLS_UNTIL: Duration = Duration::from_secs(14);
 
 /// How many meetings that nobody owns a run ends at most.
 const MOST_ORPHANS: i64 = 10;
@@ -47,7 +55,7 @@ const ASK_EVERY: Duration = Duration::from_millis(500);
 const END_EVERY: Duration = Duration::from_millis(200);
 
 /// A call that takes longer goes on beside the next one: one region that does not answer must not hold up the others.
-const SLOW: Duration = Duration::from_secs(1);
+pub(crate) const SLOW: Duration = Duration::from_secs(1);
 
 /// Keeps the distance between calls, on the real clock: Chime counts by it, whatever time a test has moved to.
 struct Pace {
@@ -106,12 +114,17 @@ impl Calls {
         let began = Instant::now();
         let mut pace = Pace::begin(began);
         let mut totals = Totals::default();
-        for _ in 0..MOST_PAGES {
+        let mut paid = 0;
+        for page in 0..MOST_PAGES {
             let until = origin.now + began.elapsed() + LEASE;
             let Some(due) = self.store.reconcile_page(PAGE, until, origin).await? else {
                 tracing::info!("another run reconciles");
                 return Ok(());
             };
+            if page == 0 {
+                paid = self.pay_due(began + FIRST, origin).await?;
+                totals.orphans = self.end_orphans(&mut pace, Instant::now() + FIRST, origin).await?;
+            }
             let last = !is_full(&due);
             let outcomes = self.mend(&due, &mut pace, origin).await;
             if !outcomes.is_empty() {
@@ -121,10 +134,8 @@ impl Calls {
                 break;
             }
         }
-        totals.orphans = self.end_orphans(&mut pace, origin).await?;
-        let paid = self.pay_due(began + BEGINS_UNTIL, origin).await?;
         let unread = self.read_again(origin).await;
-        let told = self.tell_waiting(origin.now).await;
+        let told = self.tell_waiting(origin.now, began + TELLS_UNTIL).await;
         self.store.prune(MOST_PRUNED, origin.now).await?;
         let Totals { pages, live, unknown, mended: Mended { ended, gone, abandoned, .. }, orphans } = totals;
         // A metric filter counts `mended` and `gone`: the template says where.
@@ -140,11 +151,11 @@ impl Calls {
     }
 
     /// Ends meetings that no open session owns, as far as the time allows, and answers how many.
-    async fn end_orphans(&self, pace: &mut Pace, origin: &Origin) -> Result<u32, Error> {
+    async fn end_orphans(&self, pace: &mut Pace, ends: Instant, origin: &Origin) -> Result<u32, Error> {
         let prefix = &self.settings.external_id_prefix;
         let mut outcomes = Vec::new();
         for orphan in self.store.orphan_meetings(prefix, MOST_ORPHANS, origin.now).await? {
-            if pace.is_over() {
+            if Instant::now() >= ends {
                 break;
             }
             pace.turn().await;
@@ -164,15 +175,26 @@ impl Calls {
     }
 
     /// Reads events again where a session ended since they were read, and where whoever kept them did not get to read them.
-    /// What others change meanwhile is the next run's. A session that the database refuses harms no other.
+    /// What others change meanwhile is read once more. A session that the database refuses harms no other.
     async fn read_again(&self, origin: &Origin) -> Result<(), Error> {
-        let unread = self.store.unread_events(MOST_UNREAD, origin.now).await?;
-        match self.settle(&unread, origin).await {
-            Err(error) if !error.retryable() => {}
-            settled => return settled.map(drop),
+        let mut again = Vec::new();
+        for _ in 0..ROUNDS {
+            let unread = self.store.unread_events(MOST_UNREAD, &again, origin.now).await?;
+            match self.settle(&unread, origin).await {
+                Ok(settled) => again = settled.changed_meanwhile.into_iter().collect(),
+                Err(error) if error.retryable() => return Err(error),
+                Err(_) => return self.read_one_by_one(&unread, origin).await,
+            }
+            if again.is_empty() {
+                return Ok(());
+            }
         }
+        Err(not_now())
+    }
+
+    async fn read_one_by_one(&self, unread: &[History], origin: &Origin) -> Result<(), Error> {
         let mut outcome = Ok(());
-        for history in &unread {
+        for history in unread {
             if let Err(error) = self.settle(std::slice::from_ref(history), origin).await {
                 tracing::error!(session = %history.id, error = %error, "a session's events cannot be read");
                 outcome = Err(error);

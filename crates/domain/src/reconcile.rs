@@ -30,6 +30,9 @@ pub struct Left {
     /// When its meeting was last known to live: activated, or asked for.
     #[serde(with = "time::serde::rfc3339::option")]
     pub lived_at: Option<OffsetDateTime>,
+    /// When the last one left, if nobody is connected.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub emptied_at: Option<OffsetDateTime>,
 }
 
 /// What is to be done.
@@ -55,8 +58,9 @@ pub fn decide(session: &Left, now: OffsetDateTime) -> Mend {
         SessionStatus::Creating if stuck => Mend::Fail,
         SessionStatus::Active => {
             let unasked = session.lived_at.is_none_or(|lived| now - lived >= UNASKED);
+            let empty = session.emptied_at.is_some_and(|emptied| now - emptied >= UNASKED);
             match session.meeting_id {
-                Some(meeting) if unasked => Mend::Ask(meeting),
+                Some(meeting) if unasked || empty => Mend::Ask(meeting),
                 _ => Mend::Leave,
             }
         }
@@ -84,6 +88,7 @@ mod tests {
             meeting_id: Some(meeting()),
             moved_at: NOW - Duration::seconds(moved),
             lived_at: lived.map(|seconds| NOW - Duration::seconds(seconds)),
+            emptied_at: None,
         }
     }
 
@@ -104,6 +109,16 @@ mod tests {
         assert_eq!(asked(Some(299)), Mend::Leave);
         assert_eq!(asked(Some(300)), Mend::Ask(meeting()));
         assert_eq!(asked(None), Mend::Ask(meeting()));
+    }
+
+    #[test]
+    fn a_call_that_everyone_has_left_is_asked_for_however_lately_it_was() {
+        let asked = |emptied| {
+            let emptied_at = Some(NOW - Duration::seconds(emptied));
+            decide(&Left { emptied_at, ..session(SessionStatus::Active, 86_400, Some(10)) }, NOW)
+        };
+        assert_eq!(asked(299), Mend::Leave);
+        assert_eq!(asked(300), Mend::Ask(meeting()));
     }
 
     #[test]

@@ -90,7 +90,7 @@ SELECT json_build_object('untold', EXISTS (
 );
 
 /// Sessions whose events must be read again because they ended, and those of events that nobody has counted for a minute
-/// ($2): whoever kept them did not live to, or did not know the session yet.
+/// ($2): whoever kept them did not live to, or did not know the session yet; and those that are named ($3).
 const UNREAD: &str = concat!(
     "-- unread_events
 WITH ended AS (
@@ -103,6 +103,7 @@ WITH ended AS (
 ), session AS (
   SELECT s.* FROM public.video_call_sessions s
   WHERE s.id = ANY (ARRAY (SELECT id FROM ended UNION SELECT id FROM uncounted))
+    OR s.id = ANY ($3::text[]::uuid[])
 ), event AS (
   SELECT e.event_id, e.meeting_id, e.kind, e.at_ms, e.attendee_id, e.external_user_id, e.session_id
   FROM medzen.chime_events e
@@ -262,13 +263,20 @@ impl Store {
     }
 
     /// Sessions whose events must be read again, so many at most of those that ended and of those with events that were
-    /// left for a minute, with all that is known of them. One round trip.
+    /// left for a minute, and those that are to be read again; with all that is known of them. One round trip.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn unread_events(&self, most: i64, now: OffsetDateTime) -> Result<Vec<History>, Error> {
+    pub async fn unread_events(
+        &self,
+        most: i64,
+        again: &[SessionId],
+        now: OffsetDateTime,
+    ) -> Result<Vec<History>, Error> {
         let before = now - LEFT;
-        let params = [(&most as _, Type::INT8), (&before as _, Type::TIMESTAMPTZ)];
+        let again: Vec<String> = again.iter().map(ToString::to_string).collect();
+        let params =
+            [(&most as _, Type::INT8), (&before as _, Type::TIMESTAMPTZ), (&again as _, Type::TEXT_ARRAY)];
         Ok(self.ask(UNREAD, &params).await?.unwrap_or_default())
     }
 

@@ -11,6 +11,8 @@ use tokio_postgres::types::{Json, Type};
 use crate::{Error, Store};
 
 /// Takes the lease or renews it, and reads a page of what is due, the longest untried first. No row: another run has it.
+/// A call that everyone has left is due in each run once Chime's five minutes are over: Chime may end it a little later,
+/// and a request may have asked for it a little earlier.
 const PAGE: &str = "-- reconcile_page
 WITH lease AS (
   INSERT INTO medzen.leases AS held (name, holder, until) VALUES ('reconcile', $1, $3)
@@ -18,23 +20,25 @@ WITH lease AS (
   WHERE held.holder = $1 OR held.until <= $2
   RETURNING name
 ), unfinished AS (
-  SELECT id, status, control_region, meeting_id, updated_at, activated_at, checked_at, heard_at, tried_at, connected
+  SELECT id, status, control_region, meeting_id, updated_at, activated_at, checked_at, heard_at, tried_at, connected, emptied_at
   FROM public.video_call_sessions
   WHERE status IN ('creating', 'ending') AND updated_at <= $4 AND (tried_at IS NULL OR tried_at < $2)
   ORDER BY tried_at NULLS FIRST, updated_at, id
   LIMIT $6
 ), unasked AS (
-  SELECT id, status, control_region, meeting_id, updated_at, activated_at, checked_at, heard_at, tried_at, connected
+  SELECT id, status, control_region, meeting_id, updated_at, activated_at, checked_at, heard_at, tried_at, connected, emptied_at
   FROM public.video_call_sessions
-  WHERE status = 'active' AND greatest(activated_at, checked_at, heard_at) <= $5
-    AND (tried_at IS NULL OR tried_at < $2)
+  WHERE status = 'active' AND (tried_at IS NULL OR tried_at < $2) AND (
+    greatest(activated_at, checked_at, heard_at) <= $5
+    OR (connected = 0 AND emptied_at <= $5 AND (checked_at IS NULL OR checked_at < $2)))
   ORDER BY tried_at NULLS FIRST, connected > 0, greatest(activated_at, checked_at, heard_at), id
   LIMIT $7
 )
 SELECT (
   SELECT coalesce(json_agg(json_build_object(
     'id', id, 'status', status, 'controlRegion', control_region, 'meetingId', meeting_id, 'movedAt', updated_at,
-    'livedAt', greatest(activated_at, checked_at, heard_at))), '[]')
+    'livedAt', greatest(activated_at, checked_at, heard_at),
+    'emptiedAt', CASE connected WHEN 0 THEN emptied_at END)), '[]')
   FROM (SELECT * FROM unfinished UNION ALL SELECT * FROM unasked) AS due
 )::text
 FROM lease";

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::notice::Kind;
 use jsonschema::Validator;
-use local::testing::{Outcome, Stage, workspace};
+use local::testing::{Outcome, workspace};
 use serde_json::{Value, json};
+
+use crate::asks::with_waiting_room;
 
 const KINDS: [(Kind, &str); 3] = [
     (Kind::CallStarted, "call-started"),
@@ -71,11 +73,12 @@ fn each_detail_type_has_an_example_that_its_schema_takes_and_each_field_a_meanin
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_goes_out_is_as_described_and_nothing_else_is_in_it() -> Outcome {
-    let stage = Stage::new().await?;
+    let stage = with_waiting_room().await?;
     let (ended, over, gone) = (stage.play().await?, stage.play().await?, stage.play().await?);
     for play in [&ended, &over, &gone] {
         assert_eq!(play.provider.start().await?.brief(), "201");
     }
+    assert_eq!(ended.patient.join().await?.brief(), "202");
     assert_eq!(ended.provider.end().await?.brief(), "200");
     let meeting = over.provider.status().await?.text("meetingId");
     stage.chime_event(&meeting, "MeetingEnded", None)?;
@@ -97,7 +100,7 @@ async fn what_goes_out_is_as_described_and_nothing_else_is_in_it() -> Outcome {
         }
         reasons.extend(event["detail"]["reason"].as_str());
     }
-    assert_eq!(ours.len(), 6, "{ours:?}");
+    assert_eq!(ours.len(), 7, "{ours:?}");
     assert_eq!(reasons, BTreeSet::from(["ended_by_provider", "meeting_ended", "meeting_gone"]));
     Ok(())
 }

@@ -139,6 +139,13 @@ async fn observers_come_with_what_their_kind_and_the_invitation_say() -> Outcome
         assert_eq!((refused.status, refused.text("field").as_str()), (422, field), "{terms}");
     }
     assert_eq!(at_chime(&stage, &play.stranger), Vec::<Value>::new());
+
+    // What someone came with is where they begin: the provider may give a student the word.
+    invite(&play.provider, &[&play.stranger], json!({ "observerKind": "student" })).await?;
+    play.stranger.join().await?;
+    let word = json!({ "capabilities": { "audio": "SendReceive" } });
+    assert_eq!(change(&play.provider, &play.stranger, word).await?.brief(), "200");
+    assert_eq!(at_chime(&stage, &play.stranger), [capabilities(["SendReceive", "Receive", "Receive"])]);
     Ok(())
 }
 

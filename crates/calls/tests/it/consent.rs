@@ -119,6 +119,12 @@ async fn nobody_consents_for_another() -> Outcome {
     let pretend = json!({ "recording": true, "userId": play.patient.id });
     assert_eq!(consent(&play.provider, pretend).await?.brief(), "200");
     assert_eq!(play.patient.status().await?.body["consent"]["recording"]["granted"], Value::Null);
+    let now = stage.parts().clock.now().unix_timestamp();
+    let row = "SELECT user_id || ' ' || floor(extract(epoch FROM given_at)) FROM video_call_consents";
+    let row = stage.sql(row).await?;
+    let (user, at) = row.split_once(' ').ok_or("no row")?;
+    assert_eq!(user, play.provider.id, "whose word it is");
+    assert!(now - at.parse::<i64>()? <= 5, "and when: {at}, now {now}");
     let nothing = consent(&play.patient, json!({})).await?;
     assert_eq!((nothing.status, nothing.text("field").as_str()), (422, "recording"));
     Ok(())

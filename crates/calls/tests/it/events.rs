@@ -3,6 +3,7 @@
 use local::faults::Kind;
 use local::testing::{Answer, Caller, Outcome, Play, Stage, Told};
 use serde_json::{Value, json};
+use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 use tokio::task::JoinSet;
 
@@ -69,8 +70,21 @@ async fn session(stage: &Stage, on: &On, columns: &str) -> Outcome<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f23_events_in_any_order_and_twice_tell_who_was_there_and_how_long() -> Outcome {
+    presence_is_read(true).await
+}
+
+/// Chime's documented samples of attendees' events bear the meeting's id alone, without the name that we gave it.
+#[tokio::test(flavor = "multi_thread")]
+async fn f23_events_that_do_not_name_their_meeting_tell_the_same() -> Outcome {
+    presence_is_read(false).await
+}
+
+async fn presence_is_read(named: bool) -> Outcome {
     let stage = Stage::new().await?;
-    let on = On::set(&stage).await?;
+    let mut on = On::set(&stage).await?;
+    if !named {
+        on.told.external = None;
+    }
     // The patient's connection is lost and comes back; the provider changes to a second device.
     let history = [
         on.provider("AttendeeAuthorized", 9)?,
@@ -92,6 +106,14 @@ async fn f23_events_in_any_order_and_twice_tell_who_was_there_and_how_long() -> 
     stage.parts().clock.advance(131);
     assert_eq!(on.stands(&on.play.provider).await?, "left 120 2/0");
     assert_eq!(on.stands(&on.play.patient).await?, "left 90 2/1");
+    let roster = on.play.provider.roster().await?;
+    let patient = roster.body["attendees"].as_array().into_iter().flatten();
+    let patient =
+        patient.clone().find(|one| one["userId"] == on.play.patient.id.as_str()).ok_or("no patient")?;
+    for (since, second) in [("joinedAt", 95), ("leftAt", 125)] {
+        let time = OffsetDateTime::parse(patient[since].as_str().unwrap_or_default(), &Rfc3339)?;
+        assert_eq!(time, on.at(second), "{since} is of the last connection");
+    }
     assert_eq!(session(&stage, &on, "max_participants_reached || ' ' || connected").await?, "2 0");
     let kept = "SELECT count(*) || ' ' || count(session_id) FROM medzen.chime_events";
     assert_eq!(stage.sql(kept).await?, "9 9", "each once, and each counted");
@@ -397,6 +419,41 @@ async fn events_that_were_kept_and_not_read_are_read_by_the_schedule_and_never_d
     stage.run_schedule("meeting-manager").await?;
     let told = outbox::events(&stage, &on.play.appointment).await?;
     assert_eq!(told.matches("participant.connected").count(), 2, "{told}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_dies_at_any_call_of_a_meetings_end_leaves_one_end_that_is_told_once() -> Outcome {
+    for kind in [Kind::KillBefore, Kind::KillAfter] {
+        for nth in 1..=4 {
+            let stage = Stage::new().await?;
+            let on = On::set(&stage).await?;
+            // Warm, and the start is told, so that the nth call is the batch's.
+            assert_eq!(
+                stage.hear(MEETING, &[on.told.meeting("MeetingStarted", on.at(1))?]).await?,
+                Vec::<usize>::new()
+            );
+            stage.fault("*", None, kind, Some(nth));
+            let ended = [on.ended(40)?];
+            assert!(stage.hear(MEETING, &ended).await.is_err(), "{kind:?} {nth}: it died");
+            stage.parts().faults.clear();
+            assert_eq!(stage.hear(MEETING, &ended).await?, Vec::<usize>::new(), "{kind:?} {nth}");
+            stage.parts().clock.advance(61);
+            stage.run_schedule(MEETING).await?;
+            assert_eq!(
+                outbox::calls(&stage, &on.play.appointment).await?,
+                "call.started, call.ended",
+                "{kind:?} {nth}"
+            );
+            let bus = stage.parts().bus.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+            let ends: std::collections::BTreeSet<String> = bus
+                .iter()
+                .filter(|event| event["detail-type"] == "Call Ended")
+                .map(|event| event["detail"]["eventId"].to_string())
+                .collect();
+            assert_eq!(ends.len(), 1, "{kind:?} {nth}: under one id, however often");
+        }
+    }
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Meetings that nobody owns, and calls whose end nobody heard of: what the reconciler learns from events.
 
 use local::faults::Kind;
-use local::testing::{Outcome, Stage, Told};
+use local::testing::{Outcome, Stage, Told, workspace};
 use serde_json::{Value, json};
 
 use crate::outbox;
@@ -57,6 +57,24 @@ async fn a_meeting_that_no_open_session_owns_is_ended_after_two_minutes() -> Out
     clock.advance(60);
     stage.run_schedule(FUNCTION).await?;
     assert_eq!(watch.count("DeleteMeeting"), 0, "once");
+    Ok(())
+}
+
+/// A start that is taken over again and again may be creating for longer than two minutes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_meeting_whose_session_is_still_creating_is_not_nobody_s() -> Outcome {
+    let stage = Stage::new().await?;
+    let (_, told) = orphan(&stage).await?;
+    let started = told.meeting("MeetingStarted", stage.parts().clock.now())?;
+    assert_eq!(stage.hear(FUNCTION, &[started]).await?, Vec::<usize>::new());
+    stage.parts().clock.advance(180);
+    let now = stage.parts().clock.now().unix_timestamp();
+    stage
+        .sql(&format!("UPDATE video_call_sessions SET updated_at = to_timestamp({now}) RETURNING ''"))
+        .await?;
+    let watch = stage.watch();
+    stage.run_schedule(FUNCTION).await?;
+    assert_eq!((watch.count("DeleteMeeting"), stage.live_meetings().len()), (0, 1));
     Ok(())
 }
 
@@ -158,11 +176,26 @@ async fn f10_every_end_that_was_not_heard_of_is_found_within_two_runs() -> Outco
     assert_eq!(stage.sql(open).await?, "0");
 
     let logs = stage.parts().lambda.logs();
-    let lines = logs.iter().filter_map(|line| serde_json::from_str::<Value>(&line.line).ok());
-    let reported: u64 =
-        lines.filter(|line| line["message"] == "reconciled").filter_map(|line| line["mended"].as_u64()).sum();
-    assert_eq!(json!(reported), json!(CALLS), "and the metric counts them");
+    let lines: Vec<Value> = logs.iter().filter_map(|line| serde_json::from_str(&line.line).ok()).collect();
+    let reconciled: Vec<&Value> = lines.iter().filter(|line| line["message"] == "reconciled").collect();
+    let metrics = metrics()?;
+    assert_eq!(metrics.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["Mended", "EndedUnheard"]);
+    for (name, field) in metrics {
+        let counted: Option<u64> = reconciled.iter().map(|line| line[&field].as_u64()).sum();
+        assert_eq!(json!(counted), json!(CALLS), "{name} counts them by {field}");
+    }
     Ok(())
+}
+
+/// The metrics that the template reads out of the line that a run ends with: their names and fields.
+fn metrics() -> Outcome<Vec<(String, String)>> {
+    let template = std::fs::read_to_string(workspace().join("infra/functions/meeting-manager.yaml"))?;
+    let of = |filter: &str| {
+        let field = filter.strip_prefix("{ $.message = \"reconciled\" && $.")?.split_once(" = * }'")?.0;
+        let value = |name: &str| Some(filter.split_once(name)?.1.lines().next()?.trim().to_owned());
+        (value("MetricValue:")? == format!("$.{field}")).then_some((value("MetricName:")?, field.to_owned()))
+    };
+    template.split("FilterPattern: '").skip(1).map(|filter| of(filter).ok_or_else(|| filter.into())).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,6 +18,9 @@ async fn f04_a_rejoin_after_a_network_loss_gives_the_same_attendee() -> Outcome 
         let event = json!({ "eventType": event, "attendeeId": attendee.text("attendeeToken") });
         stage.parts().chime.event(&meeting, serde_json::from_value(event)?)?;
     }
+    stage.drain_queues().await?;
+    let status = play.provider.status().await?;
+    assert_eq!(status.text("callStatus"), "active", "a connection that is lost ends no call");
 
     let again = play.patient.join().await?;
     assert_eq!(again.brief(), "200");
