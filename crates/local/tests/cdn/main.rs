@@ -5,6 +5,7 @@ mod api;
 mod edge;
 mod formation;
 mod origin;
+mod params;
 mod script;
 mod serving;
 mod stack;
