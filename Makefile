@@ -165,6 +165,8 @@ check-templates: $(VENV)/cfn-lint-$(CFN_LINT_VERSION)
 .PHONY: check-code
 check-code:
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+	@# As they are deployed: with the features that they ask for themselves, not those that tests add.
+	cargo check --locked --bins $(FUNCTIONS:%=--package %)
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --all-features --no-deps --document-private-items --locked
 
 # The tools of `check` and `test`.

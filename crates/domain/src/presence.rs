@@ -190,6 +190,9 @@ pub struct Person {
     pub drops: u32,
     /// When a connection last began, or the last one ended: as of then it is known whether they are here.
     pub heard_ms: Option<i64>,
+    /// All times of which Chime told an arrival or a departure: a row that bears one of them does not have it by the
+    /// person's own word.
+    pub told_ms: BTreeSet<i64>,
 }
 
 impl Person {
@@ -251,6 +254,7 @@ pub fn fold(events: &[Event], over_ms: Option<i64>) -> Presence {
         person.connections += connection.begun;
         person.drops += connection.drops;
         person.heard_ms = person.heard_ms.max(connection.heard_ms);
+        person.told_ms.extend(&connection.told_ms);
         person.intervals.extend(connection.until(over));
     }
     for person in people.values_mut() {
@@ -275,10 +279,12 @@ struct Connection {
     begun: u32,
     drops: u32,
     heard_ms: Option<i64>,
+    told_ms: Vec<i64>,
 }
 
 impl Connection {
     fn take(&mut self, step: Step, at_ms: i64) {
+        self.told_ms.push(at_ms);
         match step {
             // A deleted attendee cannot come again.
             Step::Arrive if self.deleted => {}

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::Person;
+use super::{Interval, Person};
 use crate::state::ParticipantStatus;
 
 /// How someone stands in a call, by their row.
@@ -29,14 +29,18 @@ pub struct Standing {
 /// now, and who said that they leave is not here again because the connection outlived the word.
 #[must_use]
 pub fn settle(row: &Standing, person: &Person, over: Option<OffsetDateTime>) -> Standing {
-    let (Some(last), Some(heard)) = (person.intervals.last(), person.heard_ms.and_then(at)) else {
+    let Some((heard_ms, heard)) = person.heard_ms.and_then(|heard| Some((heard, at(heard)?))) else {
         return *row;
     };
+    // A connection that ended in the millisecond in which it began is in no interval, and yet somebody came and went.
+    let moment = Interval { from_ms: heard_ms, to_ms: Some(heard_ms) };
+    let last = person.intervals.last().unwrap_or(&moment);
     if !is_about_presence(row.status) {
         return *row;
     }
     let own_word = if row.status == ParticipantStatus::Joined { row.joined_at } else { row.left_at };
-    let own_is_later = over.is_none() && own_word.is_some_and(|own| own > heard);
+    let is_own = |word: &OffsetDateTime| !person.told_ms.contains(&ms(*word));
+    let own_is_later = over.is_none() && own_word.filter(is_own).is_some_and(|own| own > heard);
     let (from, until) = (at(last.from_ms), last.to_ms.and_then(at));
     let status = match row.status {
         // Whatever their connection did since.
@@ -46,8 +50,12 @@ pub fn settle(row: &Standing, person: &Person, over: Option<OffsetDateTime>) -> 
         _ => ParticipantStatus::Left,
     };
     let here = status == ParticipantStatus::Joined;
+    let before = person.intervals.iter().rev().find_map(|interval| interval.to_ms).and_then(at);
+    let last_left = row.left_at.filter(is_own).max(before);
     let (joined_at, left_at) = match until {
-        None => (from, row.left_at),
+        // Who left by their own word and came back while the connection lasted came back then.
+        None if own_is_later && here => (row.joined_at, last_left),
+        None => (from, last_left),
         Some(_) if own_is_later => (row.joined_at, row.left_at),
         Some(_) => (from, until),
     };
@@ -55,7 +63,7 @@ pub fn settle(row: &Standing, person: &Person, over: Option<OffsetDateTime>) -> 
     let counted_to = match (until, left_at) {
         (Some(_), _) => i64::MAX,
         (None, Some(left)) if !here => ms(left).max(last.from_ms),
-        (None, _) => last.from_ms,
+        (None, _) => joined_at.map_or(last.from_ms, ms).max(last.from_ms),
     };
     let seconds = person.connected_ms(counted_to) / 1000;
     Standing { status, joined_at, left_at, duration_seconds: i32::try_from(seconds).unwrap_or(i32::MAX) }

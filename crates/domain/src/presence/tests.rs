@@ -168,6 +168,16 @@ mod rows {
     }
 
     #[test]
+    fn who_comes_back_stays_though_a_reading_came_before_the_old_connection_s_end() {
+        let back = row(ParticipantStatus::Joined, 170, Some(150), 50);
+        let lasting = [told(AttendeeJoined, 1, 100)];
+        let between = settled(&back, &lasting);
+        assert_eq!(between, row(ParticipantStatus::Joined, 170, Some(150), 70));
+        let history = [told(AttendeeJoined, 1, 100), told(AttendeeDropped, 1, 165)];
+        assert_eq!(settled(&between, &history), settled(&back, &history));
+    }
+
+    #[test]
     fn who_said_that_they_leave_is_gone_even_if_the_connection_lasts() {
         let left = row(ParticipantStatus::Left, 98, Some(160), 62);
         let lasting = [told(AttendeeJoined, 1, 100)];
@@ -209,8 +219,13 @@ mod reference {
         replaced: Option<i64>,
     }
 
+    #[derive(Default)]
     pub(super) struct Played {
         pub(super) seconds: BTreeMap<UserId, i64>,
+        /// The second in which they were last here, and since when they had been by then.
+        pub(super) last: BTreeMap<UserId, (i64, i64)>,
+        pub(super) connections: BTreeMap<UserId, u32>,
+        pub(super) drops: BTreeMap<UserId, u32>,
         pub(super) greatest: usize,
     }
 
@@ -218,7 +233,7 @@ mod reference {
         let end = history.iter().filter(|e| e.kind == Kind::MeetingEnded).map(|e| e.at_ms / 1000).min();
         let end = [end, over].into_iter().flatten().min().unwrap_or(i64::MAX);
         let mut devices: BTreeMap<(UserId, String), (Vec<Device>, bool)> = BTreeMap::new();
-        let mut played = Played { seconds: BTreeMap::new(), greatest: 0 };
+        let mut played = Played::default();
         for second in 0..until.min(end) {
             for kind in [AttendeeJoined, AttendeeLeft, AttendeeDropped, AttendeeDeleted] {
                 let mut whose: Vec<(UserId, String)> = history
@@ -229,6 +244,7 @@ mod reference {
                 whose.sort();
                 whose.dedup();
                 for key in whose {
+                    let user = key.0;
                     let (connected, deleted) = devices.entry(key).or_default();
                     match kind {
                         AttendeeJoined if !*deleted => {
@@ -236,6 +252,7 @@ mod reference {
                                 newest.replaced = Some(second);
                             }
                             connected.push(Device { replaced: None });
+                            *played.connections.entry(user).or_default() += 1;
                         }
                         AttendeeJoined => {}
                         AttendeeDeleted => {
@@ -243,6 +260,7 @@ mod reference {
                             *deleted = true;
                         }
                         _ => {
+                            *played.drops.entry(user).or_default() += u32::from(kind == AttendeeDropped);
                             let fresh = |device: &Device| {
                                 device.replaced.is_none_or(|at| (second - at) * 1000 <= SUPERSEDED_MS)
                             };
@@ -264,6 +282,9 @@ mod reference {
             played.greatest = played.greatest.max(here.len());
             for user in here {
                 *played.seconds.entry(user).or_default() += 1;
+                let (last, since) = played.last.entry(user).or_insert((second, second));
+                *since = if second - *last <= 1 { *since } else { second };
+                *last = second;
             }
         }
         played
@@ -328,7 +349,41 @@ proptest! {
         for n in 0..4 {
             let expected = slow.seconds.get(&user(n)).copied().unwrap_or(0);
             prop_assert_eq!(seconds(&fast, n, UNTIL), expected, "person {}", n);
+            let nobody = Person::default();
+            let person = fast.people.get(&user(n)).unwrap_or(&nobody);
+            let counted = |counts: &BTreeMap<UserId, u32>| counts.get(&user(n)).copied().unwrap_or(0);
+            prop_assert_eq!(person.connections, counted(&slow.connections), "connections of {}", n);
+            prop_assert_eq!(person.drops, counted(&slow.drops), "drops of {}", n);
+            let last = person.intervals.last().map(|last| (last.to_ms.unwrap_or(UNTIL * 1000) / 1000 - 1, last.from_ms / 1000));
+            prop_assert_eq!(last.map(|(last, since)| (last.min(UNTIL - 1), since)), slow.last.get(&user(n)).copied(), "since when {}", n);
         }
         prop_assert_eq!(fast.greatest_at_once, slow.greatest);
+    }
+
+    /// Events come in batches, in whatever order, and each batch is read as it comes. Nobody comes after the end, nor with an attendee
+    /// that was deleted: what the rows would say until that is known is undone by nothing.
+    #[test]
+    fn a_row_that_is_settled_batch_by_batch_is_as_if_settled_once(
+        order in prop::collection::vec(any_event(), 1..24),
+        cuts in prop::collection::vec(any::<Index>(), 0..6),
+    ) {
+        let end = order.iter().filter(|event| event.kind == Kind::MeetingEnded).map(|event| event.at_ms).min();
+        let before = |event: &Event| {
+            event.kind == Kind::MeetingEnded
+                || event.kind != AttendeeDeleted && end.is_none_or(|end| event.at_ms < end)
+        };
+        let order: Vec<Event> = order.into_iter().filter(before).collect();
+        let asked = Standing {
+            status: ParticipantStatus::Joined, joined_at: settle::at(-1), left_at: None, duration_seconds: 0,
+        };
+        let read = |row: Standing, known: &[Event]| {
+            let presence = fold(known, None);
+            let over = presence.ended_ms.and_then(settle::at);
+            presence.people.get(&user(1)).map_or(row, |person| settle::settle(&row, person, over))
+        };
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(order.len() + 1)).collect();
+        cuts.sort_unstable();
+        let so_far = cuts.iter().fold(asked, |row, cut| read(row, &order[..*cut]));
+        prop_assert_eq!(read(so_far, &order), read(asked, &order));
     }
 }
