@@ -162,10 +162,10 @@ check-dependencies: cargo-deny
 check-templates: $(VENV)/cfn-lint-$(CFN_LINT_VERSION)
 	$(VENV)/bin/cfn-lint --include-checks I -- $(TEMPLATES)
 
+# The functions once more as they are deployed: with the features that they ask for themselves, not those that tests add.
 .PHONY: check-code
 check-code:
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
-	@# As they are deployed: with the features that they ask for themselves, not those that tests add.
 	cargo check --locked --bins $(FUNCTIONS:%=--package %)
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --all-features --no-deps --document-private-items --locked
 

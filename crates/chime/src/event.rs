@@ -230,7 +230,7 @@ mod tests {
             match heard(&event) {
                 Ok(Heard::Other) => {}
                 Ok(Heard::Told(told)) => {
-                    assert_eq!(told.external_meeting_id, Some(name), "the prefix decides")
+                    assert_eq!(told.external_meeting_id, Some(name), "the prefix decides");
                 }
                 Err(error) => unreachable!("{name:?}: {error}"),
             }

@@ -71,7 +71,7 @@ async fn a_batch_of_events_reads_no_table_from_end_to_end() -> Outcome {
     ];
     for (name, types, values) in arguments {
         let call = watch.calls().into_iter().find(|call| call.operation == name).ok_or(name)?;
-        let plan = stage
+        let explained = stage
             .sql(&format!(
                 "BEGIN; SET LOCAL ROLE medzen_functions; PREPARE it ({types}) AS {};
                  EXPLAIN (FORMAT JSON) EXECUTE it ({values}); DEALLOCATE it; ROLLBACK",
@@ -79,8 +79,8 @@ async fn a_batch_of_events_reads_no_table_from_end_to_end() -> Outcome {
             ))
             .await?;
         let mut whole = Vec::new();
-        read_whole(&serde_json::from_str(&plan)?, &mut whole);
-        assert_eq!(whole, Vec::<String>::new(), "{name} reads them whole: {plan}");
+        read_whole(&serde_json::from_str(&explained)?, &mut whole);
+        assert_eq!(whole, Vec::<String>::new(), "{name} reads them whole: {explained}");
     }
     Ok(())
 }
