@@ -13,6 +13,13 @@ use crate::invariants;
 async fn f07_fifty_starts_at_the_same_moment_make_one_meeting() -> Outcome {
     let stage = Stage::new().await?;
     let play = stage.play().await?;
+    // Fifty environments begin here; that two cores may be late with that is not what this test is about.
+    let mut warm = JoinSet::new();
+    for _ in 0..50 {
+        let provider = play.provider.clone();
+        warm.spawn(async move { provider.status().await });
+    }
+    warm.join_all().await;
     let watch = stage.watch();
 
     let mut starts = JoinSet::new();
