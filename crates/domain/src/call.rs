@@ -149,6 +149,11 @@ pub struct Participation {
     pub status: ParticipantStatus,
     /// Their attendee with its join token, as Chime gave it.
     pub attendee: Option<Attendee>,
+    /// How often they have come since `comings_since`, within a minute of it.
+    pub comings: u32,
+    /// When the first of those was.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub comings_since: Option<OffsetDateTime>,
 }
 
 /// Someone with a part in the session, as everyone's rules look at them.

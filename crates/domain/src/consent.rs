@@ -43,7 +43,13 @@ pub struct Consent {
     pub kind: Kind,
     /// Yes, or no (any more).
     pub granted: bool,
+    /// How many words of theirs on this there are by now.
+    pub words: u32,
 }
+
+/// How many words on a kind a person may say in a call before yes is no more taken: enough for anybody who means them, and too
+/// few to fill an audit.
+pub const WORDS: u32 = 50;
 
 /// Whether it may be done now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +81,11 @@ pub fn word(kind: Kind, user: UserId, consents: &[Consent]) -> Option<bool> {
     consents.iter().rev().find(own).map(|consent| consent.granted)
 }
 
+fn said(kind: Kind, user: UserId, consents: &[Consent]) -> u32 {
+    let own = |consent: &&Consent| consent.user_id == user && consent.kind == kind;
+    consents.iter().rev().find(own).map_or(0, |consent| consent.words)
+}
+
 /// What someone says. What is not named stays as it was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Words {
@@ -102,7 +113,7 @@ impl Words {
 /// The session in which the caller may say whether they consent, and those of their words that are new.
 ///
 /// # Errors
-/// 403 for strangers, the removed and who was turned away; 404 where no call is on.
+/// 403 for strangers, the removed and who was turned away; 404 where no call is on; 409 for one yes too many ([`WORDS`]).
 pub fn decide(view: &View, words: &[(Kind, bool)]) -> Result<(SessionId, Vec<(Kind, bool)>), Error> {
     let member = view.member()?;
     let on = |status| matches!(status, SessionStatus::Creating | SessionStatus::Active);
@@ -114,7 +125,13 @@ pub fn decide(view: &View, words: &[(Kind, bool)]) -> Result<(SessionId, Vec<(Ki
         _ => {}
     }
     let is_new = |(kind, granted): &(Kind, bool)| word(*kind, member.user, &view.consents) != Some(*granted);
-    Ok((session.id, words.iter().copied().filter(is_new).collect()))
+    let new: Vec<_> = words.iter().copied().filter(is_new).collect();
+    let too_many =
+        |(kind, granted): &(Kind, bool)| *granted && said(*kind, member.user, &view.consents) >= WORDS;
+    if new.iter().any(too_many) {
+        return Err(Error::conflict(reason::CONSENT_CHANGED_TOO_OFTEN));
+    }
+    Ok((session.id, new))
 }
 
 #[cfg(test)]
@@ -145,7 +162,7 @@ mod tests {
     }
 
     fn yes(n: u8) -> Consent {
-        Consent { user_id: user(n), kind: Kind::Recording, granted: true }
+        Consent { user_id: user(n), kind: Kind::Recording, granted: true, words: 1 }
     }
 
     fn no(n: u8) -> Consent {
@@ -197,6 +214,7 @@ mod tests {
             user_id: user(n),
             kind,
             granted,
+            words: 1,
         })
     }
 

@@ -10,6 +10,11 @@ use crate::error::{Error, reason};
 use crate::liveness;
 use crate::state::{ParticipantStatus, SessionStatus};
 
+/// How often someone may come within a minute: more than any network makes them, and too few to fill an audit.
+pub const COMINGS: u32 = 30;
+
+const A_MINUTE: Duration = Duration::from_secs(60);
+
 /// What is to be done.
 #[derive(Debug)]
 pub enum Join<'a> {
@@ -30,7 +35,8 @@ pub enum Join<'a> {
 /// Decides a join. `checked`: the client found the stored meeting dead and wants it asked for.
 ///
 /// # Errors
-/// 403 for strangers, the removed and who was turned away; 404 where no call is on; 409 while it is being started; 410 for a call that is over.
+/// 403 for strangers, the removed and who was turned away; 404 where no call is on; 409 while it is being started; 410 for a call that is over;
+/// 429 for who has come [`COMINGS`] times within a minute, unless they are in it or wait already.
 pub fn decide(
     view: &View,
     target: Target,
@@ -57,14 +63,28 @@ pub fn decide(
     }
     match admission::door(member.role, view.party(member.user), room)? {
         Door::Open => {}
-        Door::Closed => return Ok(Join::Wait(session)),
+        Door::Closed => return comes_seldom(view, now).map(|()| Join::Wait(session)),
         Door::Waiting(since) => return Ok(Join::Waiting(session, since)),
     }
     let status = view.me.as_ref().map(|me| me.status);
+    if status != Some(ParticipantStatus::Joined) {
+        comes_seldom(view, now)?;
+    }
     Ok(match (view.attendee(), status) {
         (None, _) => Join::Attend(session),
         (Some(attendee), _) if liveness::must_ask(session, checked, now) => Join::Check(session, attendee),
         (Some(attendee), Some(ParticipantStatus::Joined)) => Join::Resume(session, attendee),
         (Some(attendee), _) => Join::Return(session, attendee),
     })
+}
+
+fn comes_seldom(view: &View, now: OffsetDateTime) -> Result<(), Error> {
+    let Some(me) = view.me.as_ref().filter(|me| me.comings >= COMINGS) else { return Ok(()) };
+    let over = me.comings_since.map_or(now, |since| since + A_MINUTE);
+    match Duration::try_from(over - now) {
+        Ok(retry_after) if !retry_after.is_zero() => {
+            Err(Error::TooMany { reason: reason::COMES_TOO_OFTEN, retry_after })
+        }
+        _ => Ok(()),
+    }
 }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use tokio_postgres::types::{Json, Type};
 
 use crate::notices::TO_SEND;
+use crate::participants::comes;
 use crate::sessions::Changed;
 use crate::{Error, Store};
 
@@ -50,15 +51,19 @@ SELECT json_build_object('debt', (SELECT debt FROM taken), 'seq', "
     };
 }
 
-const WAIT: &str = "-- wait
+const WAIT: &str = concat!(
+    "-- wait
 WITH live AS (
   UPDATE public.video_call_sessions SET updated_at = $3
   WHERE id = $1::uuid AND status = 'active'
   RETURNING *
 ), participant AS (
-  INSERT INTO public.video_call_participants AS p (session_id, user_id, role, status, waiting_since)
-  SELECT id, $2::uuid, $4, 'waiting', $3 FROM live
-  ON CONFLICT (session_id, user_id) DO UPDATE SET status = 'waiting', waiting_since = $3, left_at = NULL
+  INSERT INTO public.video_call_participants AS p (session_id, user_id, role, status, waiting_since, comings, comings_since)
+  SELECT id, $2::uuid, $4, 'waiting', $3, 1, $3 FROM live
+  ON CONFLICT (session_id, user_id) DO UPDATE
+  SET status = 'waiting', waiting_since = $3, left_at = NULL, ",
+    comes!(),
+    "
   WHERE p.admitted_at IS NULL AND p.status IN ('invited', 'left', 'failed')
   RETURNING role
 )
@@ -71,7 +76,8 @@ SELECT json_build_object('notice', medzen.tell($7, jsonb_build_object(
     'event', $6::text, 'appointmentId', live.appointment_id, 'sessionId', live.id, 'meetingId', live.meeting_id,
     'actor', $2::text, 'role', participant.role),
   $3))::text
-FROM live, participant";
+FROM live, participant"
+);
 
 const ADMIT: &str = concat!(
     "-- admit\n",

@@ -13,22 +13,36 @@ use tokio_postgres::types::{Json, Type};
 use crate::sessions::Changed;
 use crate::{Error, Store};
 
+/// One more coming within the minute, or the first of another: `$3` now.
+macro_rules! comes {
+    () => {
+        "comings = CASE WHEN p.comings_since > $3 - interval '1 minute' THEN p.comings + 1 ELSE 1 END,
+      comings_since = CASE WHEN p.comings_since > $3 - interval '1 minute' THEN p.comings_since ELSE $3 END"
+    };
+}
+pub(crate) use comes;
+
 /// The session is locked first, so that no join commits while an end does. A row does not come back of a participant who
 /// is in the call already, was removed or turned away, has not been admitted where that is needed ($9), or may do by now
 /// what an attendee that was just made may not ($10).
-const JOIN: &str = "-- join
+const JOIN: &str = concat!(
+    "-- join
 WITH live AS (
   UPDATE public.video_call_sessions SET updated_at = $3
   WHERE id = $1::uuid AND status = 'active'
   RETURNING *
 ), participant AS (
-  INSERT INTO public.video_call_participants AS p (session_id, user_id, role, status, joined_at, admitted_at)
-  SELECT id, $2::uuid, $4, 'joined', $3, $3 FROM live
+  INSERT INTO public.video_call_participants AS p (
+    session_id, user_id, role, status, joined_at, admitted_at, comings, comings_since)
+  SELECT id, $2::uuid, $4, 'joined', $3, $3, 1, $3 FROM live
   WHERE NOT $9 OR EXISTS (
     SELECT FROM public.video_call_participants own
     WHERE own.session_id = live.id AND own.user_id = $2::uuid AND own.admitted_at IS NOT NULL)
   ON CONFLICT (session_id, user_id) DO UPDATE
-  SET status = 'joined', joined_at = $3, left_at = NULL, waiting_since = NULL, admitted_at = coalesce(p.admitted_at, $3)
+  SET status = 'joined', joined_at = $3, left_at = NULL, waiting_since = NULL, admitted_at = coalesce(p.admitted_at, $3),
+      ",
+    comes!(),
+    "
   WHERE p.status NOT IN ('joined', 'removed', 'turned_away')
     AND (NOT $9 OR p.admitted_at IS NOT NULL)
     AND CASE WHEN $10::jsonb IS NULL THEN medzen.has_attendee(p.session_id, p.user_id, $5)
@@ -49,7 +63,8 @@ SELECT json_build_object(
     'event', $8::text, 'appointmentId', live.appointment_id, 'sessionId', live.id, 'meetingId', live.meeting_id,
     'actor', $2::text, 'role', participant.role, 'attendeeId', token.attendee_id),
   $3))::text
-FROM live, participant, token";
+FROM live, participant, token"
+);
 
 const LEAVE: &str = "-- leave
 WITH live AS (

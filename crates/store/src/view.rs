@@ -48,7 +48,7 @@ macro_rules! view {
     FROM session),
   'me', (
     SELECT json_build_object(
-      'role', p.role, 'status', p.status,
+      'role', p.role, 'status', p.status, 'comings', p.comings, 'comingsSince', p.comings_since,
       -- As Chime gave it, with what it may do by now.
       'attendee', token.attendee
         || jsonb_build_object('Capabilities', json_build_object('Audio', p.audio, 'Video', p.video, 'Content', p.content)))
@@ -67,9 +67,10 @@ macro_rules! view {
     JOIN public.video_call_participants p ON p.session_id = session.id
     LEFT JOIN medzen.call_users person ON person.id = p.user_id),
   'consents', (
-    SELECT coalesce(json_agg(json_build_object('userId', user_id, 'kind', kind, 'granted', granted)), '[]')
+    SELECT coalesce(json_agg(json_build_object('userId', user_id, 'kind', kind, 'granted', granted, 'words', words)), '[]')
     FROM (
-      SELECT DISTINCT ON (c.user_id, c.kind) c.user_id, c.kind, c.granted
+      SELECT DISTINCT ON (c.user_id, c.kind) c.user_id, c.kind, c.granted,
+        count(*) OVER (PARTITION BY c.user_id, c.kind) AS words
       FROM session JOIN public.video_call_consents c ON c.session_id = session.id
       ORDER BY c.user_id, c.kind, c.number DESC) AS newest)
 )::text"

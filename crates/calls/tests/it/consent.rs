@@ -129,3 +129,29 @@ async fn nobody_consents_for_another() -> Outcome {
     assert_eq!((nothing.status, nothing.text("field").as_str()), (422, "recording"));
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_changes_their_mind_all_the_time_can_take_their_consent_back_and_no_more() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    play.provider.start().await?;
+    for _ in 0..domain::consent::WORDS / 2 {
+        assert_eq!(consent(&play.patient, json!({ "recording": true })).await?.brief(), "200");
+        assert_eq!(consent(&play.patient, json!({ "recording": false })).await?.brief(), "200");
+    }
+    let again = consent(&play.patient, json!({ "recording": true, "transcription": true })).await?;
+    assert_eq!(again.brief(), "409 CONSENT_CHANGED_TOO_OFTEN");
+    assert_eq!(
+        consent(&play.patient, json!({ "recording": false })).await?.brief(),
+        "200",
+        "no is no change"
+    );
+    assert_eq!(
+        consent(&play.patient, json!({ "transcription": true })).await?.brief(),
+        "200",
+        "another matter"
+    );
+    assert_eq!(consent(&play.patient, json!({ "transcription": false })).await?.brief(), "200");
+    assert_eq!(consent(&play.provider, json!({ "recording": true })).await?.brief(), "200", "another person");
+    invariants::hold(&stage, &play.appointment).await
+}

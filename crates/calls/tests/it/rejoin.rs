@@ -178,3 +178,24 @@ async fn a_start_finishes_the_end_of_the_call_before() -> Outcome {
     );
     invariants::hold(&stage, &play.appointment).await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_and_goes_all_the_time_is_told_to_slow_down() -> Outcome {
+    for waiting_room in ["off", "on"] {
+        let stage = Stage::with_parameters(&[("WaitingRoom", waiting_room)]).await?;
+        let play = stage.play().await?;
+        play.provider.start().await?;
+        for _ in 0..domain::join::COMINGS {
+            assert!(matches!(play.patient.join().await?.status, 200 | 202), "room {waiting_room}");
+            assert_eq!(play.patient.leave().await?.brief(), "200");
+        }
+        let slower = play.patient.join().await?;
+        assert_eq!(slower.brief(), "429 COMES_TOO_OFTEN", "room {waiting_room}");
+        stage.parts().clock.advance(61);
+        let joined = play.patient.join().await?;
+        assert!(matches!(joined.status, 200 | 202), "a minute later, room {waiting_room}: {:?}", joined.body);
+        assert_eq!(play.patient.join().await?.body, joined.body, "who is here may ask as often as they like");
+        invariants::hold(&stage, &play.appointment).await?;
+    }
+    Ok(())
+}

@@ -60,7 +60,7 @@ const GRANTS: &[&str] = &[
     "medzen_functions UPDATE medzen.notices (leased_until, told_at)",
     "medzen_functions UPDATE medzen.refusals (request_id, seen, since, untold)",
     "medzen_functions UPDATE medzen.video_call_attendee_tokens (attendee_id)",
-    "medzen_functions UPDATE video_call_participants (admitted_at, audio, connected, connections, content, drops, duration_seconds, joined_at, \
+    "medzen_functions UPDATE video_call_participants (admitted_at, audio, comings, comings_since, connected, connections, content, drops, duration_seconds, joined_at, \
      left_at, observer_kind, quality_metrics, status, video, waiting_since)",
     "medzen_functions UPDATE video_call_sessions (activated_at, attempt, attempt_by, checked_at, connected, duration_seconds, \
      emptied_at, end_reason, ended_at, ended_by, events_read, events_version, heard_at, max_participants_reached, meeting, \
