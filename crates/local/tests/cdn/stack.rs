@@ -31,7 +31,7 @@ impl Site {
             python: python()?,
         };
         std::fs::create_dir_all(site.directory.path().join("infra/params"))?;
-        for name in ["cdn.py", "cdn.yaml"] {
+        for name in ["cdn.py", "cdn_stack.py", "cdn.yaml"] {
             let name = Path::new("infra").join(name);
             std::fs::copy(workspace().join(&name), site.directory.path().join(name))?;
         }
