@@ -3,7 +3,8 @@
 use domain::Error;
 use domain::audit::Origin;
 use domain::call::{Actor, Target, View};
-use domain::consent::{self, Kind, May, Words};
+use domain::consent::{self, Kind, May, Taken, Words};
+use domain::error::reason;
 use domain::id::{AppointmentId, SessionId, UserId};
 use domain::state::SessionStatus;
 use serde::Serialize;
@@ -68,7 +69,8 @@ impl Calls {
     /// nothing; may be repeated.
     ///
     /// # Errors
-    /// 403 for strangers, 404 where no call is on, 422 for no word at all, 503 when the database is down.
+    /// 403 for strangers, 404 where no call is on, 409 for one yes too many (what was said with it is taken), 422 for no word at
+    /// all, 503 when the database is down.
     pub async fn consent(
         &self,
         actor: &Actor,
@@ -82,8 +84,11 @@ impl Calls {
         for _ in 0..ROUNDS {
             let view = self.look(actor, target, None).await?;
             let member = view.member()?;
-            let (session, new) = consent::decide(&view, &words)?;
+            let Taken { session, new, one_too_many } = consent::decide(&view, &words)?;
             if said || new.is_empty() {
+                if one_too_many {
+                    return Err(Error::conflict(reason::CONSENT_CHANGED_TOO_OFTEN));
+                }
                 return Ok(Consented {
                     appointment_id: appointment,
                     session_id: session,

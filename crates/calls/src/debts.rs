@@ -68,7 +68,7 @@ impl Calls {
     /// 503 when the database is down.
     pub(crate) async fn pay_due(&self, ends: Instant, origin: &Origin) -> Result<usize, Error> {
         let mut paid = 0;
-        for owed in self.store.due_debts(origin.now - LEFT_BEHIND, IN_A_RUN, origin.now).await? {
+        for owed in self.store.due_debts(origin.now - LEFT_BEHIND, IN_A_RUN).await? {
             if Instant::now() >= ends {
                 break;
             }
@@ -83,16 +83,18 @@ impl Calls {
                 }
             };
             // One region that does not answer must not hold up the others.
-            let Ok(told) = timeout(SLOW, tell).await else {
-                tracing::warn!(debt = %owed.id, "a debt is left for the next run: Chime is slow");
-                continue;
-            };
-            match told {
+            let reason = match timeout(SLOW, tell).await {
                 // Where they have changed once more it stays owed, and the next run tells what they are then.
-                Ok(()) => paid += usize::from(self.struck(owed.id, owed.capabilities).await?),
-                Err(error) => {
-                    tracing::warn!(debt = %owed.id, reason = error.reason(), "a debt is left for the next run");
+                Ok(Ok(())) => {
+                    paid += usize::from(self.struck(owed.id, owed.capabilities).await?);
+                    None
                 }
+                Ok(Err(error)) => Some(error.reason()),
+                Err(_) => Some("slow"),
+            };
+            if let Some(reason) = reason {
+                tracing::warn!(debt = %owed.id, reason, "a debt is left for the next run");
+                self.store.debt_tried(owed.id, origin.now).await?;
             }
             sleep(PAUSE).await;
         }

@@ -48,7 +48,7 @@ impl Calls {
                 Join::Wait(session) => {
                     let waits = self.store.wait(session.id, member.user, member.role, origin).await?;
                     if let Some(waits) = waits {
-                        self.tell(Some(waits.notice), origin.now).await;
+                        self.tell(waits.notice, origin.now).await;
                         return Ok(Entry::Waiting(Waiting::new(session, &member, origin.now)));
                     }
                     view = self.look(actor, target, None).await?;

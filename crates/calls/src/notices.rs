@@ -8,11 +8,8 @@ use tokio::time::Instant;
 
 use crate::Calls;
 
-/// How many notices are taken at once.
-const AT_ONCE: usize = 100;
-
 /// How many times a run looks for notices that wait.
-const MOST_ROUNDS: usize = 10;
+const MOST_ROUNDS: usize = 100;
 
 impl Calls {
     /// Sends a notice that was just written. The change it tells of has happened and is answered whatever becomes of this:
@@ -32,17 +29,19 @@ impl Calls {
     /// 503 when the bus or the database is down: what waits stays, and goes later.
     pub(crate) async fn tell_waiting(&self, now: OffsetDateTime, ends: Instant) -> Result<usize, Error> {
         let (mut told, mut refused) = (0, 0);
-        'rounds: for _ in 0..MOST_ROUNDS {
-            let notices = self.store.lease_notices(AT_ONCE, now).await?;
-            for some in notices.chunks(MOST) {
-                if Instant::now() >= ends {
-                    break 'rounds;
-                }
-                let taken = self.send(some, now).await?;
-                told += taken;
-                refused += some.len() - taken;
+        for _ in 0..MOST_ROUNDS {
+            if Instant::now() >= ends {
+                tracing::warn!(told, "the rest of the notices is left for the schedule");
+                break;
             }
-            if notices.len() < AT_ONCE {
+            let notices = self.store.lease_notices(MOST, now).await?;
+            if notices.is_empty() {
+                break;
+            }
+            let taken = self.send(&notices, now).await?;
+            told += taken;
+            refused += notices.len() - taken;
+            if notices.len() < MOST {
                 break;
             }
         }

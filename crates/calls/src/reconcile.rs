@@ -27,16 +27,21 @@ const LEASE: Duration = Duration::from_secs(30);
 /// What is read at once. All of it fits into the time of a run.
 const PAGE: PageSize = PageSize { unfinished: 20, unasked: 10 };
 
-/// With two turns a page, one for debts, two each for orphans and for events that are read again, one to take notices and one
-/// for every ten that are told, one to prune and one to give the lease back, a run takes twenty turns as a rule.
+/// With two turns a page, one for debts, two each for orphans and for events that are read again, two for every ten notices and
+/// one more, twice, one to prune and one to give the lease back, a run takes some two dozen turns as a rule.
 const MOST_PAGES: usize = 5;
 
 /// Debts and meetings that nobody owns come first, for somebody may be listening who must not, and each has this much time:
 /// however many calls are to be asked for, they are not kept waiting.
 const FIRST: Duration = Duration::from_secs(3);
 
-/// How long a run goes on telling notices: a call to the bus may take 3 s more.
+/// Notices that wait are told before calls are mended, for this long, and those of the mended calls after, until then; a call
+/// to the bus may take 3 s more.
+const TELLS_FOR: Duration = Duration::from_secs(2);
 const TELLS_UNTIL: Duration = Duration::from_secs(14);
+
+/// How long a run goes on reading events again that others change meanwhile.
+const READS_UNTIL: Duration = Duration::from_secs(14);
 
 /// How many meetings that nobody owns a run ends at most.
 const MOST_ORPHANS: i64 = 10;
@@ -114,7 +119,7 @@ impl Calls {
         let began = Instant::now();
         let mut pace = Pace::begin(began);
         let mut totals = Totals::default();
-        let mut paid = 0;
+        let (mut paid, mut told) = (0, Ok(0));
         for page in 0..MOST_PAGES {
             let until = origin.now + began.elapsed() + LEASE;
             let Some(due) = self.store.reconcile_page(PAGE, until, origin).await? else {
@@ -124,6 +129,7 @@ impl Calls {
             if page == 0 {
                 paid = self.pay_due(began + FIRST, origin).await?;
                 totals.orphans = self.end_orphans(&mut pace, Instant::now() + FIRST, origin).await?;
+                told = self.tell_waiting(origin.now, Instant::now() + TELLS_FOR).await;
             }
             let last = !is_full(&due);
             let outcomes = self.mend(&due, &mut pace, origin).await;
@@ -134,15 +140,17 @@ impl Calls {
                 break;
             }
         }
-        let unread = self.read_again(origin).await;
-        let told = self.tell_waiting(origin.now, began + TELLS_UNTIL).await;
-        self.store.prune(MOST_PRUNED, origin.now).await?;
+        let unread = self.read_again(began + READS_UNTIL, origin).await;
+        if told.is_ok() {
+            told = self.tell_waiting(origin.now, began + TELLS_UNTIL).await;
+        }
+        let pruned = self.store.prune(MOST_PRUNED, origin.now).await.map_err(Error::from);
         let Totals { pages, live, unknown, mended: Mended { ended, gone, abandoned, .. }, orphans } = totals;
         // A metric filter counts `mended` and `gone`: the template says where.
         let mended = ended + gone + abandoned + orphans;
         tracing::info!(mended, ended, gone, abandoned, orphans, paid, live, unknown, pages, "reconciled");
-        // What could not be read or told fails the run when all else is done, so that its alarm tells.
-        let outcome = unread.and(told.map(drop));
+        // What could not be read, told or dropped fails the run when all else is done, so that its alarm tells.
+        let outcome = unread.and(told.map(drop)).and(pruned.map(drop));
         if let Err(error) = self.store.reconcile_release(origin).await {
             // It lapses by itself before the next minute.
             tracing::warn!(error = %error, "the reconciler's lease could not be given back");
@@ -176,7 +184,7 @@ impl Calls {
 
     /// Reads events again where a session ended since they were read, and where whoever kept them did not get to read them.
     /// What others change meanwhile is read once more. A session that the database refuses harms no other.
-    async fn read_again(&self, origin: &Origin) -> Result<(), Error> {
+    async fn read_again(&self, ends: Instant, origin: &Origin) -> Result<(), Error> {
         let mut again = Vec::new();
         for _ in 0..ROUNDS {
             let unread = self.store.unread_events(MOST_UNREAD, &again, origin.now).await?;
@@ -187,6 +195,9 @@ impl Calls {
             }
             if again.is_empty() {
                 return Ok(());
+            }
+            if Instant::now() >= ends {
+                break;
             }
         }
         Err(not_now())

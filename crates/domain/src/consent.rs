@@ -110,11 +110,22 @@ impl Words {
     }
 }
 
-/// The session in which the caller may say whether they consent, and those of their words that are new.
+/// What is to be done with someone's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The session that they are about.
+    pub session: SessionId,
+    /// Those that are new and are taken.
+    pub new: Vec<(Kind, bool)>,
+    /// Whether a yes is not: there were [`WORDS`] before it. Whatever else was said with it is taken all the same.
+    pub one_too_many: bool,
+}
+
+/// In which session the caller may say whether they consent, and which of their words are new.
 ///
 /// # Errors
-/// 403 for strangers, the removed and who was turned away; 404 where no call is on; 409 for one yes too many ([`WORDS`]).
-pub fn decide(view: &View, words: &[(Kind, bool)]) -> Result<(SessionId, Vec<(Kind, bool)>), Error> {
+/// 403 for strangers, the removed and who was turned away; 404 where no call is on.
+pub fn decide(view: &View, words: &[(Kind, bool)]) -> Result<Taken, Error> {
     let member = view.member()?;
     let on = |status| matches!(status, SessionStatus::Creating | SessionStatus::Active);
     let session = view.session.as_ref().filter(|session| on(session.status));
@@ -125,13 +136,10 @@ pub fn decide(view: &View, words: &[(Kind, bool)]) -> Result<(SessionId, Vec<(Ki
         _ => {}
     }
     let is_new = |(kind, granted): &(Kind, bool)| word(*kind, member.user, &view.consents) != Some(*granted);
-    let new: Vec<_> = words.iter().copied().filter(is_new).collect();
     let too_many =
         |(kind, granted): &(Kind, bool)| *granted && said(*kind, member.user, &view.consents) >= WORDS;
-    if new.iter().any(too_many) {
-        return Err(Error::conflict(reason::CONSENT_CHANGED_TOO_OFTEN));
-    }
-    Ok((session.id, new))
+    let (refused, new): (Vec<_>, Vec<_>) = words.iter().copied().filter(is_new).partition(too_many);
+    Ok(Taken { session: session.id, new, one_too_many: !refused.is_empty() })
 }
 
 #[cfg(test)]

@@ -51,6 +51,7 @@ SELECT json_build_object('debt', (SELECT debt FROM taken), 'seq', "
     };
 }
 
+/// Of who comes again within a minute nothing is told: the provider knows.
 const WAIT: &str = concat!(
     "-- wait
 WITH live AS (
@@ -65,12 +66,12 @@ WITH live AS (
     comes!(),
     "
   WHERE p.admitted_at IS NULL AND p.status IN ('invited', 'left', 'failed')
-  RETURNING role
+  RETURNING role, comings
 )
-SELECT json_build_object('notice', medzen.tell($7, jsonb_build_object(
+SELECT json_build_object('notice', CASE participant.comings WHEN 1 THEN medzen.tell($7, jsonb_build_object(
   'appointmentId', live.appointment_id, 'sessionId', live.id, 'userId', $2::text, 'role', participant.role,
   'userIds', (SELECT jsonb_build_array(a.provider_user_id) FROM medzen.call_appointments a
-              WHERE a.id = live.appointment_id AND a.provider_user_id IS NOT NULL)), $3, $8), 'seq', medzen.audit_append(
+              WHERE a.id = live.appointment_id AND a.provider_user_id IS NOT NULL)), $3, $8) END, 'seq', medzen.audit_append(
   'APPT#' || live.appointment_id,
   $5::jsonb || jsonb_build_object(
     'event', $6::text, 'appointmentId', live.appointment_id, 'sessionId', live.id, 'meetingId', live.meeting_id,
@@ -166,8 +167,8 @@ pub struct Debt {
 /// Someone waits from now on.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Waits {
-    /// What is to be told of it now: there is half a minute for it.
-    pub notice: Notice,
+    /// What is to be told of it now: there is half a minute for it. None where it was told of them a minute ago.
+    pub notice: Option<Notice>,
     /// The audit entry's number.
     pub seq: i64,
 }

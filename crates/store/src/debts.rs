@@ -28,21 +28,22 @@ WITH void AS (
   USING public.video_call_sessions s
   WHERE s.id = d.session_id AND s.status IN ('ended', 'failed')
 ), due AS (
-  SELECT d.id FROM medzen.attendee_debts d
+  SELECT d.* FROM medzen.attendee_debts d
   JOIN public.video_call_sessions s ON s.id = d.session_id
   WHERE d.since <= $1 AND s.status NOT IN ('ended', 'failed') AND s.meeting_id IS NOT NULL
   ORDER BY d.tried_at NULLS FIRST, d.since, d.id
-  LIMIT $3
-), tried AS (
-  UPDATE medzen.attendee_debts d SET tried_at = $2 FROM due WHERE d.id = due.id
-  RETURNING d.id, d.kind, d.attendee_id, d.session_id, d.user_id
+  LIMIT $2
 )
 SELECT coalesce(json_agg(json_build_object(
   'id', d.id, 'kind', d.kind, 'attendeeId', d.attendee_id, 'controlRegion', s.control_region, 'meetingId', s.meeting_id,
-  'capabilities', json_build_object('Audio', p.audio, 'Video', p.video, 'Content', p.content)) ORDER BY d.id), '[]')::text
-FROM tried d
+  'capabilities', json_build_object('Audio', p.audio, 'Video', p.video, 'Content', p.content))
+  ORDER BY d.tried_at NULLS FIRST, d.since, d.id), '[]')::text
+FROM due d
 JOIN public.video_call_sessions s ON s.id = d.session_id
 JOIN public.video_call_participants p ON p.session_id = d.session_id AND p.user_id = d.user_id";
+
+const TRIED: &str = "-- debt_tried
+UPDATE medzen.attendee_debts SET tried_at = $2 WHERE id = $1::uuid RETURNING 'true'";
 
 const PAY: &str = "-- pay_debt
 WITH paid AS (
@@ -97,19 +98,23 @@ impl Store {
         Ok(self.ask(DEBTS_OF, &params).await?.unwrap_or_default())
     }
 
-    /// What has been owed since before the given time, so many at most, the longest untried first; they count as tried now.
+    /// What has been owed since before the given time, so many at most, the longest untried first.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn due_debts(
-        &self,
-        before: OffsetDateTime,
-        limit: i64,
-        now: OffsetDateTime,
-    ) -> Result<Vec<Owed>, Error> {
-        let params =
-            [(&before as _, Type::TIMESTAMPTZ), (&now as _, Type::TIMESTAMPTZ), (&limit as _, Type::INT8)];
+    pub async fn due_debts(&self, before: OffsetDateTime, limit: i64) -> Result<Vec<Owed>, Error> {
+        let params = [(&before as _, Type::TIMESTAMPTZ), (&limit as _, Type::INT8)];
         Ok(self.ask(DUE, &params).await?.unwrap_or_default())
+    }
+
+    /// Notes that Chime did not let a debt be paid: others come first next time.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn debt_tried(&self, debt: DebtId, now: OffsetDateTime) -> Result<(), Error> {
+        let debt = debt.to_string();
+        self.ask::<bool>(TRIED, &[(&debt, Type::TEXT), (&now, Type::TIMESTAMPTZ)]).await?;
+        Ok(())
     }
 
     /// Strikes a debt out, if `told` is still what the participant may do. Else what they may do now comes back, to be told.

@@ -12,7 +12,8 @@ use crate::{Error, Store};
 
 /// Takes the lease or renews it, and reads a page of what is due, the longest untried first. No row: another run has it.
 /// A call that everyone has left is due in each run once Chime's five minutes are over: Chime may end it a little later,
-/// and a request may have asked for it a little earlier.
+/// and a request may have asked for it a little earlier; but for ten minutes only, for one that lives on then is not empty,
+/// whatever was heard.
 const PAGE: &str = "-- reconcile_page
 WITH lease AS (
   INSERT INTO medzen.leases AS held (name, holder, until) VALUES ('reconcile', $1, $3)
@@ -30,7 +31,7 @@ WITH lease AS (
   FROM public.video_call_sessions
   WHERE status = 'active' AND (tried_at IS NULL OR tried_at < $2) AND (
     greatest(activated_at, checked_at, heard_at) <= $5
-    OR (connected = 0 AND emptied_at <= $5 AND (checked_at IS NULL OR checked_at < $2)))
+    OR (connected = 0 AND emptied_at BETWEEN $5 - interval '10 minutes' AND $5 AND (checked_at IS NULL OR checked_at < $2)))
   ORDER BY tried_at NULLS FIRST, connected > 0, greatest(activated_at, checked_at, heard_at), id
   LIMIT $7
 )
