@@ -1,7 +1,7 @@
 // The call as one sees it: pictures, captions, controls, and the panels beside them. It shows and asks; what is done about
 // it is `consultation.ts`.
 
-import type { Consent, Feature, Person, Role, Status } from "./answers.ts";
+import type { Consent, Feature, FeatureState, Person, Role, Status } from "./answers.ts";
 import { Captions } from "./captions.ts";
 import { field } from "./check.ts";
 import { ConsentSettings, type Choice } from "./consent.ts";
@@ -58,6 +58,8 @@ export class CallScreen {
   #unseen = false;
   #unshared = false;
   #transcribed: boolean | undefined;
+  #recorders = new Set<string>();
+  #here = false;
 
   constructor(role: Role, choices: Choices, actions: CallActions) {
     this.#role = role;
@@ -97,7 +99,8 @@ export class CallScreen {
   attach(media: Media): void {
     this.#media = media;
     this.#voices.clear();
-    this.#transcribed = undefined;
+    this.#recorders.clear();
+    this.#here = false;
     this.#sharing = false;
     this.#paintShare();
     this.#tiles.begin(media, media.attendeeId, (attendeeId) => this.#nameOf(attendeeId));
@@ -106,11 +109,17 @@ export class CallScreen {
   /** What the connection tells, as far as it is to be seen. */
   readonly listener: Omit<MediaListener, "connecting" | "started" | "stopped" | "stats" | "line"> = {
     presence: (attendeeId, userId, present) => {
+      if (attendeeId === this.#media?.attendeeId) this.#here = present;
       this.#users.set(attendeeId, userId);
       if (!present) this.#voices.delete(attendeeId);
       const name = this.#nameOf(attendeeId);
       if (attendeeId !== this.#media?.attendeeId && name) announce([present ? "call.came" : "call.went", { name }]);
       this.#tiles.present(attendeeId, present);
+    },
+    recorder: (attendeeId, present) => {
+      if (present) this.#recorders.add(attendeeId);
+      else this.#recorders.delete(attendeeId);
+      this.#runs("recording", this.#recorders.size > 0);
     },
     voice: (attendeeId: string, voice: Voice) => {
       if (voice.muted !== null && this.#voices.get(attendeeId) !== voice.muted) {
@@ -154,9 +163,10 @@ export class CallScreen {
       this.#heading.dataset["name"] = "";
       this.#heading.textContent = other;
     }
-    this.#runs("recording", runs(status.recording.state));
-    // The connection hears of it first, where there is one that has heard of it.
-    this.#runs("transcription", this.#transcribed ?? runs(status.transcription.state));
+    // The connection hears of both first. Until another one has said who is there, what was known holds.
+    const recorded = this.#here ? this.#recorders.size > 0 : !this.#recording.hidden;
+    this.#runs("recording", recorded || RUNS[status.recording.state]);
+    this.#runs("transcription", this.#transcribed ?? RUNS[status.transcription.state]);
     this.#consent.show(status.consent);
     const waiting = this.#role === "provider" ? (status.waiting ?? []) : [];
     if (this.#waiting.show(waiting, this.#actions)) announce("people.somebodyWaits", true);
@@ -337,10 +347,8 @@ export class CallScreen {
   }
 }
 
-/** Whether a feature runs, in the words of the status: `requested` is not yet, `failed` no longer. */
-function runs(state: string): boolean {
-  return state === "started" || state === "active" || state === "running" || state === "recording" || state === "in_progress";
-}
+/** Whether a feature runs, in the words of the status. A wish is known to it, and so far no more. */
+const RUNS: Record<FeatureState["state"], boolean> = { off: false, requested: false };
 
 function sign(css: string, text: Key): HTMLElement {
   return h("span", { class: `sign-on ${css}`, attributes: { hidden: true } }, h("i"), h("span", { t: text }));

@@ -38,6 +38,7 @@ export interface MediaListener {
   /** For whatever reason. Not that the call has ended. */
   stopped(code: number): void;
   presence(attendeeId: string, userId: string, present: boolean): void;
+  recorder(attendeeId: string, present: boolean): void;
   voice(attendeeId: string, voice: Voice): void;
   tile(tile: Tile): void;
   tileGone(id: number): void;
@@ -173,6 +174,11 @@ export class Media {
       live((attendeeId, present, externalUserId) => {
         // A shared screen is an attendee to Chime and nobody to us.
         if (attendeeId.endsWith("#content")) return;
+        // What records joins as an attendee too.
+        if (externalUserId?.startsWith("aws:MediaPipeline")) {
+          to.recorder(attendeeId, present);
+          return;
+        }
         to.presence(attendeeId, externalUserId ?? "", present);
         if (!present || heard.has(attendeeId)) return;
         heard.add(attendeeId);

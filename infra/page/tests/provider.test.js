@@ -11,6 +11,9 @@ before(async () => {
 });
 after(() => stage.close());
 
+/** Chime's recorder, which joins as an attendee. */
+const RECORDER = { attendeeId: "recorder-1", externalUserId: "aws:MediaPipeline-7d9f1c5e", video: false };
+
 const button = (page, name) => page.getByRole("button", { name });
 
 /** Provider and patient in the call; the provider's page knows the patient's attendee. */
@@ -173,30 +176,58 @@ test("nobody is asked for consent to what nobody wishes", async () => {
   });
 });
 
-/** No function records yet: until one does, what the status says of it is laid over here. */
-function recorded(front, state) {
-  front.settings.answer = async (told, real) => {
-    if (told.method !== "GET" || !told.path.endsWith("/call")) return undefined;
-    const answer = await real();
-    told.altered = state;
-    return { ...answer, body: { ...answer.body, recording: { state, reason: null }, consent: { ...answer.body.consent, recording: { granted: true, allowed: true, missing: [] } } } };
-  };
-}
+test("what records is nobody: it has no picture, and one is still told to be alone", async () => {
+  await stage.appointment(async ({ inCall, media }) => {
+    const page = await inCall("provider");
+    media.comes(RECORDER);
+    // It is known to be there, so it would be seen.
+    await page.locator(".recording-sign").waitFor();
+    assert.equal(await page.locator(".tile").count(), 1);
+    assert.ok(await page.getByText("Nobody else is here yet.").isVisible());
+  });
+});
 
 test("everyone sees that the call is recorded and written down, as soon as it is and only then", async () => {
   await stage.appointment(async (world) => {
-    const { media, stage: front } = world;
+    const { media, ask, stage: front } = world;
+    await ask("provider", "POST", "", { enableRecording: true, enableTranscription: true });
     const { provider, patient } = await both(world);
     const signs = (page) => [page.locator(".recording-sign"), page.locator(".transcription-sign")];
-    recorded(front, "requested");
-    await eventually(() => front.asked.filter(({ altered }) => altered).length >= 2, "both know the wish");
+    const { body } = await ask("patient", "GET", "");
+    assert.deepEqual([body.recording.state, body.transcription.state], ["requested", "requested"]);
+    for (const page of [provider, patient]) await page.getByRole("dialog", { name: "Recording and transcript" }).waitFor();
     for (const page of [provider, patient]) for (const sign of signs(page)) assert.ok(await sign.isHidden());
-    recorded(front, "started");
+    media.comes(RECORDER);
     media.transcription("STARTED");
     for (const page of [provider, patient]) for (const sign of signs(page)) await sign.waitFor();
-    recorded(front, "failed");
+    // Another status, which knows the wish alone, does not say otherwise.
+    const asked = front.asked.length;
+    await eventually(() => front.asked.slice(asked).filter(({ method, path, status }) => method === "GET" && /\/call$/.test(path) && status === 200).length >= 4, "both have read the status again");
+    for (const page of [provider, patient]) for (const sign of signs(page)) assert.ok(await sign.isVisible());
+    media.goes(RECORDER.attendeeId);
     media.transcription("STOPPED");
     for (const page of [provider, patient]) for (const sign of signs(page)) await sign.waitFor({ state: "hidden" });
+  });
+});
+
+test("whoever comes while it is recorded sees so at once, and a connection made anew does not forget what is written down", async () => {
+  await stage.appointment(async ({ inCall, media, stage: front }) => {
+    media.comes(RECORDER);
+    const page = await inCall("provider");
+    const [recording, transcription] = [page.locator(".recording-sign"), page.locator(".transcription-sign")];
+    await recording.waitFor();
+    media.transcription("STARTED");
+    await transcription.waitFor();
+    await page.evaluate(() => {
+      window.hidden = [];
+      for (const sign of document.querySelectorAll(".sign-on")) new MutationObserver(() => window.hidden.push(sign.hidden)).observe(sign, { attributeFilter: ["hidden"] });
+    });
+    media.saysEnded();
+    await told(page, "MEETING_RECONNECTED");
+    const asked = front.asked.length;
+    await eventually(() => front.asked.slice(asked).filter(({ method, path, status }) => method === "GET" && /\/call$/.test(path) && status === 200).length >= 2, "the status is read again");
+    assert.deepEqual(await page.evaluate(() => window.hidden), []);
+    assert.ok((await recording.isVisible()) && (await transcription.isVisible()));
   });
 });
 

@@ -120,14 +120,15 @@ test("the screens of a call are without barriers, in both languages and themes, 
     media.comes(other);
     await provider.bringToFront();
     await provider.locator(`.tile[data-attendee="${other.attendeeId}"].seen`).waitFor();
-    // What needs a second patient and a recorder is laid over what the API says.
+    // What needs a second patient and a function that records is laid over what the API says.
     front.settings.answer = async ({ method, path }, real) => {
       if (method !== "GET" || !path.endsWith("/call")) return undefined;
       const answer = await real();
       const waiting = [{ userId: users.stranger.id, displayName: "Jean-Baptiste Nkomo", role: "observer", since: "2026-11-20T10:00:00Z" }];
-      return { ...answer, body: { ...answer.body, waiting, recording: { state: "started", reason: null } } };
+      return { ...answer, body: { ...answer.body, waiting, recording: { state: "requested", reason: null } } };
     };
     media.transcription("STARTED");
+    media.comes({ attendeeId: "recorder-1", externalUserId: "aws:MediaPipeline-7d9f1c5e", video: false });
     await provider.locator('[data-notice="waiting"]').waitFor();
     await provider.locator(".recording-sign").waitFor();
     await provider.locator('dialog[data-dialog="consent"]').waitFor();
