@@ -4,7 +4,7 @@
 import type { Consent, Feature, FeatureState, Person, Role, Status } from "./answers.ts";
 import { Captions } from "./captions.ts";
 import { field } from "./check.ts";
-import { ConsentSettings, type Choice } from "./consent.ts";
+import { ConsentNotice, ConsentSettings, type Choice } from "./consent.ts";
 import { canChooseSpeaker, canShareScreen, listDevices, type Choices } from "./devices.ts";
 import { announce, drawn, h, redraw, type Icon } from "./dom.ts";
 import type { Caption, Media, MediaListener, Tile, Voice } from "./media.ts";
@@ -31,6 +31,7 @@ export class CallScreen {
   readonly #people: People;
   readonly #waiting = new WaitingNotice();
   readonly #consent: ConsentSettings;
+  readonly #question = new ConsentNotice();
   readonly #actions: CallActions;
   readonly #choices: Choices;
   readonly #role: Role;
@@ -86,7 +87,7 @@ export class CallScreen {
     const bar = h("header", { class: "call-bar" }, this.#heading, this.#timer, h("div", { class: "signs" }, this.#recording, this.#transcription, this.line.root), languageButton());
     const stage = h("section", { class: "stage", label: "call.stage" }, this.#tiles.root, this.#captions.root);
     const controls = h("div", { class: "controls", label: "call.controls", attributes: { role: "group" } }, ...Object.values(this.#buttons).map(({ root }) => root), leave.root);
-    const root = h("div", { class: "call" }, bar, this.#waiting.root, this.#notice, h("div", { class: "middle" }, stage, this.#panel), controls, this.audio);
+    const root = h("div", { class: "call" }, bar, this.#waiting.root, this.#question.root, this.#notice, h("div", { class: "middle" }, stage, this.#panel), controls, this.audio);
     root.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.#open) this.#toggle(this.#open);
     });
@@ -178,6 +179,11 @@ export class CallScreen {
   showConsent(consent: Consent): void {
     if (this.#status) this.#status = { ...this.#status, consent };
     this.#consent.show(consent);
+  }
+
+  /** A question that was put off, until there is none. */
+  remind(ask: (() => void) | undefined): void {
+    this.#question.show(ask);
   }
 
   showRoster(people: Person[]): void {

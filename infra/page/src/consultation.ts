@@ -51,6 +51,7 @@ export class Consultation {
   #returning = false;
   #over = false;
   #asked = new Set<Feature>();
+  #words = 0;
   #people = "";
   #lock: WakeLockSentinel | undefined;
 
@@ -162,9 +163,11 @@ export class Consultation {
   }
 
   async #status(signal: AbortSignal): Promise<Status> {
+    const words = this.#words;
     const status = await this.#around.api.status();
     signal.throwIfAborted();
-    return status;
+    // One's own word that was said meanwhile is not in it.
+    return words === this.#words ? status : this.#status(signal);
   }
 
   /** Whether what went wrong may pass. Waits as long as the server wishes. */
@@ -423,15 +426,24 @@ export class Consultation {
 
   #maybeAsk(status: Status, joined: Joined): void {
     const wanted = { recording: joined.recordingEnabled || status.recording.state !== "off", transcription: joined.transcriptionEnabled || status.transcription.state !== "off" };
-    const features = unanswered(status.consent, wanted).filter((feature) => !this.#asked.has(feature));
-    if (features.length === 0 || document.querySelector("dialog")) return;
+    const features = unanswered(status.consent, wanted);
+    if (document.querySelector("dialog")) return;
+    const remind = () => this.#screen?.remind(features.length > 0 ? ask : undefined);
+    const ask = () => askConsent(features, (choice) => void this.#consent(choice), remind);
+    if (features.every((feature) => this.#asked.has(feature))) {
+      remind();
+      return;
+    }
     for (const feature of features) this.#asked.add(feature);
-    askConsent(features, (choice) => void this.#consent(choice));
+    ask();
   }
 
   async #consent(choice: Choice): Promise<void> {
     try {
       this.#screen?.showConsent(await this.#around.api.consent(choice));
+      this.#words += 1;
+      // Should something else be open still, the next status says so.
+      this.#screen?.remind(undefined);
       announce("consent.noted");
     } catch {
       // Not noted is not given: it is asked again.

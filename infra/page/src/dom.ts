@@ -85,6 +85,13 @@ export function redraw(element: Element, icon: Icon): void {
   element.querySelector("path")?.setAttribute("d", ICONS[icon]);
 }
 
+/** Takes something from sight. Were the focus in it, it would be nowhere: it goes to the screen's heading. */
+export function hide(element: HTMLElement): void {
+  const focused = element.contains(document.activeElement);
+  element.hidden = true;
+  if (focused) document.querySelector<HTMLElement>("#app h1")?.focus();
+}
+
 /** Tells a screen reader something that happened beside the focus. */
 export function announce(text: Text, urgent = false): void {
   const region = document.getElementById(urgent ? "urgent" : "polite");

@@ -144,10 +144,6 @@ test("consent is asked for where somebody wishes a recording, is noted, and can 
     await page.getByLabel("Ask for a recording").check();
     await button(page, "Start the consultation").click();
     const question = page.getByRole("dialog", { name: "Recording and transcript" });
-    await question.waitFor();
-    // There is no way around an answer: Escape is none.
-    await page.keyboard.press("Escape");
-    assert.ok(await question.isVisible());
     await question.getByRole("button", { name: "I agree" }).click();
     const granted = (value) => eventually(async () => (await ask("provider", "GET", "")).body.consent.recording.granted === value, `the API knows: ${value}`);
     await granted(true);
@@ -164,6 +160,34 @@ test("consent is asked for where somebody wishes a recording, is noted, and can 
     await box.uncheck();
     await granted(false);
     assert.equal((await ask("provider", "GET", "")).body.consent.recording.allowed, false);
+  });
+});
+
+test("a question that is put off is not answered and stays in reach, however often Escape is pressed", async () => {
+  await stage.appointment(async ({ inCall, ask }) => {
+    await ask("provider", "POST", "", { enableRecording: true });
+    const page = await inCall("provider");
+    const question = page.getByRole("dialog", { name: "Recording and transcript" });
+    const notice = page.locator('[data-notice="consent"]');
+    const granted = async () => (await ask("provider", "GET", "")).body.consent.recording.granted;
+    await question.waitFor();
+    assert.ok(await notice.isHidden());
+    for (let press = 0; press < 5; press += 1) await page.keyboard.press("Escape");
+    await notice.waitFor();
+    assert.equal(await page.locator("dialog").count(), 0, "one can go on");
+    assert.equal(await granted(), null, "no answer is none");
+    for (let time = 0; time < 2; time += 1) {
+      await notice.getByRole("button", { name: "Answer" }).press("Enter");
+      await question.waitFor();
+      for (let press = 0; press < 4; press += 1) await page.keyboard.press("Escape");
+      await notice.waitFor();
+    }
+    assert.equal(await granted(), null);
+    await notice.getByRole("button", { name: "Answer" }).press("Enter");
+    await question.getByRole("button", { name: "I do not agree" }).press("Enter");
+    await eventually(async () => (await granted()) === false, "the answer is known");
+    await notice.waitFor({ state: "hidden" });
+    assert.equal(await page.evaluate(() => document.activeElement?.tagName), "H1", "the focus is not lost with the notice");
   });
 });
 
