@@ -336,6 +336,66 @@ test("microphone and camera go off and on, and devices are changed in the call",
   });
 });
 
+test("the focus stays with the person whose button was pressed, and is never nowhere", async () => {
+  await stage.appointment(async (world) => {
+    const { provider } = await both(world);
+    const focused = () => provider.evaluate(() => document.activeElement?.textContent);
+    const focus = async (words) => {
+      await provider.waitForFunction((words) => [...document.querySelectorAll(".people button")].some(({ textContent }) => textContent === words), words);
+      assert.equal(await focused(), words);
+    };
+    await button(provider, "People").press("Enter");
+    const entry = person(provider, "Patient");
+    await entry.getByRole("button", { name: "Mute Patient" }).press("Enter");
+    await focus("Let speak Patient");
+    await provider.keyboard.press("Enter");
+    await focus("Mute Patient");
+    await entry.getByRole("button", { name: "Stop video Patient" }).press("Enter");
+    await focus("Allow video Patient");
+    await entry.getByRole("button", { name: "Remove Patient" }).press("Enter");
+    await provider.getByRole("dialog").getByRole("button", { name: "Remove" }).press("Enter");
+    await provider.locator(".person.away", { hasText: "Removed" }).waitFor();
+    assert.equal(await focused(), "In the consultation", "with the entry's buttons gone it is in the list still");
+  });
+});
+
+test("the focus is never nowhere when those who wait are let in or turned away", async () => {
+  await stage.appointment(
+    async ({ inCall, person: opened, enter, stage: front, users }) => {
+      const provider = await inCall("provider");
+      const focused = () => provider.evaluate(() => document.activeElement?.textContent);
+      // A second one who waits is laid over what the API says, until it has been answered.
+      const guest = { userId: users.stranger.id, displayName: "Guest", role: "observer", since: "2026-11-20T10:00:00Z" };
+      let guests = [guest];
+      front.settings.answer = async ({ method, path }, real) => {
+        if (method === "PATCH" && path.endsWith(guest.userId)) {
+          guests = [];
+          return { status: 200 };
+        }
+        if (method !== "GET" || !path.endsWith("/call")) return undefined;
+        const answer = await real();
+        return answer.body.isProvider ? { ...answer, body: { ...answer.body, waiting: [...answer.body.waiting, ...guests] } } : undefined;
+      };
+      const notice = provider.locator('[data-notice="waiting"]');
+      await notice.getByText("Guest is waiting").waitFor();
+      await notice.getByRole("button", { name: "Let in" }).focus();
+      const patient = await opened("patient");
+      await enter(patient);
+      await provider.bringToFront();
+      await notice.getByText("2 people are waiting").waitFor();
+      assert.equal(await focused(), "2 people are waiting", "the button under the finger would let in another one");
+      await notice.getByRole("button", { name: "Let in" }).press("Enter");
+      await notice.getByText("Guest is waiting").waitFor();
+      assert.equal(await focused(), "Guest is waiting");
+      await notice.getByRole("button", { name: "Turn away" }).press("Enter");
+      await notice.waitFor({ state: "hidden" });
+      assert.equal(await focused(), "Consultation");
+      await told(patient, "MEETING_JOINED");
+    },
+    { waitingRoom: true },
+  );
+});
+
 test("all of it is done by keyboard, and the focus goes where one is", async () => {
   await stage.appointment(async ({ inCall }) => {
     const page = await inCall("provider");
