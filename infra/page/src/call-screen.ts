@@ -10,7 +10,7 @@ import { announce, drawn, h, redraw, type Icon } from "./dom.ts";
 import type { Caption, Media, MediaListener, Tile, Voice } from "./media.ts";
 import { People, sends, WaitingNotice, type PeopleActions } from "./people.ts";
 import { languageButton, type Screen } from "./screen.ts";
-import { label, put, type Key, type Text } from "./text.ts";
+import { label, put, type Key } from "./text.ts";
 import { LineSign, Tiles } from "./tiles.ts";
 import type { Line } from "./quality.ts";
 
@@ -39,7 +39,7 @@ export class CallScreen {
   readonly #timer = h("span", { class: "timer", attributes: { "data-name": true, "aria-hidden": "true" } });
   readonly #recording = sign("recording-sign", "sign.recording");
   readonly #transcription = sign("transcription-sign", "sign.transcription");
-  readonly #notice = h("div", { class: "notice quiet-notice", attributes: { hidden: true, role: "status", "data-notice": "line" } });
+  readonly #notice = h("div", { class: "notice quiet-notice", attributes: { hidden: true, "data-notice": "line" } });
   readonly #noticeWords = h("p");
   readonly #panel = h("aside", { class: "panel", attributes: { hidden: true } });
   readonly #fields = h("div", { class: "fields" });
@@ -59,6 +59,9 @@ export class CallScreen {
   #unseen = false;
   #unshared = false;
   #transcribed: boolean | undefined;
+  #noticed: Key | undefined;
+  #came = new Set<string>();
+  #unsaid = new Set<string>();
   #recorders = new Set<string>();
   #here = false;
 
@@ -113,8 +116,7 @@ export class CallScreen {
       if (attendeeId === this.#media?.attendeeId) this.#here = present;
       this.#users.set(attendeeId, userId);
       if (!present) this.#voices.delete(attendeeId);
-      const name = this.#nameOf(attendeeId);
-      if (attendeeId !== this.#media?.attendeeId && name) announce([present ? "call.came" : "call.went", { name }]);
+      if (attendeeId !== this.#media?.attendeeId) this.#sayWho(attendeeId, present);
       this.#tiles.present(attendeeId, present);
     },
     recorder: (attendeeId, present) => {
@@ -190,6 +192,7 @@ export class CallScreen {
     this.#roster = people;
     this.#tiles.rename();
     this.#paintPeople();
+    for (const attendeeId of [...this.#unsaid]) this.#sayWho(attendeeId, true);
   }
 
   showLine(line: Line | "unknown"): void {
@@ -197,9 +200,13 @@ export class CallScreen {
   }
 
   /** A word on the connection, until it is taken back. */
-  notice(text: Text | undefined): void {
+  notice(text: Key | undefined, urgent = false): void {
+    if (text === this.#noticed) return;
+    this.#noticed = text;
     this.#notice.hidden = text === undefined;
-    if (text !== undefined) put(this.#noticeWords, text);
+    if (text === undefined) return;
+    put(this.#noticeWords, text);
+    announce(text, urgent);
   }
 
   /** The time that the call has taken for this person. */
@@ -218,6 +225,17 @@ export class CallScreen {
   #nameOf(attendeeId: string): string | null {
     const user = this.#users.get(attendeeId);
     return this.#roster.find((person) => person.attendeeId === attendeeId || person.userId === user)?.displayName ?? null;
+  }
+
+  /** Once each: another connection tells anew of those who were there. Who has no name yet is said when the roster has brought it. */
+  #sayWho(attendeeId: string, present: boolean): void {
+    const name = this.#nameOf(attendeeId);
+    this.#unsaid.delete(attendeeId);
+    if (present === this.#came.has(attendeeId)) return;
+    if (!present) this.#came.delete(attendeeId);
+    else if (name) this.#came.add(attendeeId);
+    else this.#unsaid.add(attendeeId);
+    if (name) announce([present ? "call.came" : "call.went", { name }]);
   }
 
   #runs(feature: Feature, running: boolean): void {

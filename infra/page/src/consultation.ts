@@ -258,7 +258,7 @@ export class Consultation {
 
   #lost(): void {
     this.#connected = false;
-    this.#screen?.notice("call.reconnecting");
+    this.#screen?.notice("call.reconnecting", true);
     this.#screen?.showLine("unknown");
     if (this.#joined) this.#around.bridge.tell("MEETING_RECONNECTING", { sessionId: this.#joined.sessionId });
   }
@@ -491,8 +491,9 @@ export class Consultation {
     } catch (error) {
       // Nobody is told that a call has ended which goes on.
       if (!(error instanceof ApiError) || error.trouble === "unauthorized" || error.trouble === "forbidden") this.#around.trouble(error, () => this.#around.begin());
-      else announce("leave.failed", true);
-      this.#screen?.notice("leave.failed");
+      // Anew, so that it is said again when it fails again.
+      this.#screen?.notice(undefined);
+      this.#screen?.notice("leave.failed", true);
       return;
     }
     this.#ended(joined.sessionId);

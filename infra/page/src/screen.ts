@@ -1,6 +1,6 @@
 // One screen at a time. Showing the next one ends all that the one before had going on.
 
-import { announce, button, drawn, h, type Icon } from "./dom.ts";
+import { announce, button, drawn, h, liveRegions, type Icon } from "./dom.ts";
 import { languageNow, say, speak, title, type Text } from "./text.ts";
 
 export interface Screen {
@@ -114,7 +114,7 @@ export function dialog(name: string, heading: Text, content: (HTMLElement | unde
       press();
     }, icon),
   );
-  box.append(title, ...content.filter((part): part is HTMLElement => part !== undefined), h("div", { class: "actions" }, ...buttons));
+  box.append(title, ...content.filter((part): part is HTMLElement => part !== undefined), h("div", { class: "actions" }, ...buttons), ...liveRegions());
   // Not prevented on `cancel`: a browser lets that happen only so often, and then closes it all the same.
   box.addEventListener("close", () => {
     if (!box.isConnected) return;

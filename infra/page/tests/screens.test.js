@@ -209,7 +209,7 @@ async function foreign(page, language) {
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
       const words = node.data.trim();
       const parent = node.parentElement;
-      if (!words || parent.closest("[data-name], script, style, noscript, #polite, #urgent")) continue;
+      if (!words || parent.closest("[data-name], script, style, noscript, [data-live]")) continue;
       if (!texts.test(words)) found.push(words);
     }
     for (const element of document.querySelectorAll("[aria-label], [title], [alt], [placeholder]")) {
