@@ -11,6 +11,7 @@ import type { Caption, Media, MediaListener, Tile, Voice } from "./media.ts";
 import { People, sends, WaitingNotice, type PeopleActions } from "./people.ts";
 import { languageButton, type Screen } from "./screen.ts";
 import { label, put, type Key } from "./text.ts";
+import { SoundNotice } from "./sound.ts";
 import { LineSign, Tiles } from "./tiles.ts";
 import type { Line } from "./quality.ts";
 
@@ -29,6 +30,7 @@ export class CallScreen {
   readonly #tiles = new Tiles();
   readonly #captions = new Captions();
   readonly #people: People;
+  readonly #sound = new SoundNotice(this.audio);
   readonly #waiting = new WaitingNotice();
   readonly #consent: ConsentSettings;
   readonly #question = new ConsentNotice();
@@ -90,7 +92,7 @@ export class CallScreen {
     const bar = h("header", { class: "call-bar" }, this.#heading, this.#timer, h("div", { class: "signs" }, this.#recording, this.#transcription, this.line.root), languageButton());
     const stage = h("section", { class: "stage", label: "call.stage" }, this.#tiles.root, this.#captions.root);
     const controls = h("div", { class: "controls", label: "call.controls", attributes: { role: "group" } }, ...Object.values(this.#buttons).map(({ root }) => root), leave.root);
-    const root = h("div", { class: "call" }, bar, this.#waiting.root, this.#question.root, this.#notice, h("div", { class: "middle" }, stage, this.#panel), controls, this.audio);
+    const root = h("div", { class: "call" }, bar, this.#waiting.root, this.#question.root, this.#sound.root, this.#notice, h("div", { class: "middle" }, stage, this.#panel), controls, this.audio);
     root.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.#open) this.#toggle(this.#open);
     });
@@ -211,6 +213,7 @@ export class CallScreen {
 
   /** The time that the call has taken for this person. */
   begin(now: () => number): void {
+    this.#sound.check();
     if (this.#clock !== undefined) return;
     const began = now();
     const tick = () => {
