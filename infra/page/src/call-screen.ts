@@ -92,7 +92,8 @@ export class CallScreen {
     const bar = h("header", { class: "call-bar" }, this.#heading, this.#timer, h("div", { class: "signs" }, this.#recording, this.#transcription, this.line.root), languageButton());
     const stage = h("section", { class: "stage", label: "call.stage" }, this.#tiles.root, this.#captions.root);
     const controls = h("div", { class: "controls", label: "call.controls", attributes: { role: "group" } }, ...Object.values(this.#buttons).map(({ root }) => root), leave.root);
-    const root = h("div", { class: "call" }, bar, this.#waiting.root, this.#question.root, this.#sound.root, this.#notice, h("div", { class: "middle" }, stage, this.#panel), controls, this.audio);
+    const notices = [this.#waiting.root, this.#question.root, this.#sound.root, this.#notice];
+    const root = h("div", { class: "call" }, bar, h("div", { class: "middle" }, h("div", { class: "main" }, ...notices, stage), this.#panel), controls, this.audio);
     root.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.#open) this.#toggle(this.#open);
     });
