@@ -303,39 +303,6 @@ test("a screen is shared, seen on top, and taken back", async () => {
   });
 });
 
-test("microphone and camera go off and on, and devices are changed in the call", async () => {
-  await stage.appointment(async ({ inCall, context }) => {
-    await context.addInitScript(() => {
-      window.opened = [];
-      // An empty page has no devices.
-      if (!navigator.mediaDevices) return;
-      const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-      navigator.mediaDevices.getUserMedia = async (constraints) => {
-        const stream = await open(constraints);
-        window.opened.push(...stream.getTracks().map((track) => track.getSettings().deviceId));
-        return stream;
-      };
-    });
-    const page = await inCall("provider");
-    await button(page, "Microphone: turn off").click();
-    await button(page, "Microphone: turn on").click();
-    await button(page, "Microphone: turn off").waitFor();
-    await button(page, "Camera: turn off").click();
-    await page.locator(".tile.self:not(.seen)").waitFor();
-    await button(page, "Camera: turn on").click();
-    await page.locator(".tile.self.seen").waitFor();
-    await button(page, "Settings").click();
-    for (const kind of ["Camera", "Microphone"]) {
-      const select = page.getByLabel(kind, { exact: true });
-      await select.waitFor();
-      const other = await select.evaluate((select) => [...select.options].map(({ value }) => value).find((value) => value !== select.value && value !== "default"));
-      await select.selectOption(other);
-      await page.waitForFunction((id) => window.opened.includes(id), other);
-    }
-    assert.ok(await page.getByLabel("Speaker", { exact: true }).isVisible());
-  });
-});
-
 test("the focus stays with the person whose button was pressed, and is never nowhere", async () => {
   await stage.appointment(async (world) => {
     const { provider } = await both(world);
