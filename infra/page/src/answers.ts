@@ -40,7 +40,7 @@ export interface ConsentOf {
 export type Consent = Record<Feature, ConsentOf>;
 
 export interface FeatureState {
-  state: string;
+  state: "off" | "requested";
   reason: string | null;
 }
 

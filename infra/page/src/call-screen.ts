@@ -1,16 +1,17 @@
 // The call as one sees it: pictures, captions, controls, and the panels beside them. It shows and asks; what is done about
 // it is `consultation.ts`.
 
-import type { Consent, Feature, Person, Role, Status } from "./answers.ts";
+import type { Consent, Feature, FeatureState, Person, Role, Status } from "./answers.ts";
 import { Captions } from "./captions.ts";
 import { field } from "./check.ts";
-import { ConsentSettings, type Choice } from "./consent.ts";
+import { ConsentNotice, ConsentSettings, type Choice } from "./consent.ts";
 import { canChooseSpeaker, canShareScreen, listDevices, type Choices } from "./devices.ts";
 import { announce, drawn, h, redraw, type Icon } from "./dom.ts";
 import type { Caption, Media, MediaListener, Tile, Voice } from "./media.ts";
 import { People, sends, WaitingNotice, type PeopleActions } from "./people.ts";
 import { languageButton, type Screen } from "./screen.ts";
-import { label, put, type Key, type Text } from "./text.ts";
+import { label, put, type Key } from "./text.ts";
+import { SoundNotice } from "./sound.ts";
 import { LineSign, Tiles } from "./tiles.ts";
 import type { Line } from "./quality.ts";
 
@@ -29,8 +30,10 @@ export class CallScreen {
   readonly #tiles = new Tiles();
   readonly #captions = new Captions();
   readonly #people: People;
+  readonly #sound = new SoundNotice(this.audio);
   readonly #waiting = new WaitingNotice();
   readonly #consent: ConsentSettings;
+  readonly #question = new ConsentNotice();
   readonly #actions: CallActions;
   readonly #choices: Choices;
   readonly #role: Role;
@@ -38,7 +41,7 @@ export class CallScreen {
   readonly #timer = h("span", { class: "timer", attributes: { "data-name": true, "aria-hidden": "true" } });
   readonly #recording = sign("recording-sign", "sign.recording");
   readonly #transcription = sign("transcription-sign", "sign.transcription");
-  readonly #notice = h("div", { class: "notice quiet-notice", attributes: { hidden: true, role: "status", "data-notice": "line" } });
+  readonly #notice = h("div", { class: "notice quiet-notice", attributes: { hidden: true, "data-notice": "line" } });
   readonly #noticeWords = h("p");
   readonly #panel = h("aside", { class: "panel", attributes: { hidden: true } });
   readonly #fields = h("div", { class: "fields" });
@@ -58,6 +61,11 @@ export class CallScreen {
   #unseen = false;
   #unshared = false;
   #transcribed: boolean | undefined;
+  #noticed: Key | undefined;
+  #came = new Set<string>();
+  #unsaid = new Set<string>();
+  #recorders = new Set<string>();
+  #here = false;
 
   constructor(role: Role, choices: Choices, actions: CallActions) {
     this.#role = role;
@@ -84,7 +92,8 @@ export class CallScreen {
     const bar = h("header", { class: "call-bar" }, this.#heading, this.#timer, h("div", { class: "signs" }, this.#recording, this.#transcription, this.line.root), languageButton());
     const stage = h("section", { class: "stage", label: "call.stage" }, this.#tiles.root, this.#captions.root);
     const controls = h("div", { class: "controls", label: "call.controls", attributes: { role: "group" } }, ...Object.values(this.#buttons).map(({ root }) => root), leave.root);
-    const root = h("div", { class: "call" }, bar, this.#waiting.root, this.#notice, h("div", { class: "middle" }, stage, this.#panel), controls, this.audio);
+    const notices = [this.#waiting.root, this.#question.root, this.#sound.root, this.#notice];
+    const root = h("div", { class: "call" }, bar, h("div", { class: "middle" }, h("div", { class: "main" }, ...notices, stage), this.#panel), controls, this.audio);
     root.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.#open) this.#toggle(this.#open);
     });
@@ -97,7 +106,8 @@ export class CallScreen {
   attach(media: Media): void {
     this.#media = media;
     this.#voices.clear();
-    this.#transcribed = undefined;
+    this.#recorders.clear();
+    this.#here = false;
     this.#sharing = false;
     this.#paintShare();
     this.#tiles.begin(media, media.attendeeId, (attendeeId) => this.#nameOf(attendeeId));
@@ -106,11 +116,16 @@ export class CallScreen {
   /** What the connection tells, as far as it is to be seen. */
   readonly listener: Omit<MediaListener, "connecting" | "started" | "stopped" | "stats" | "line"> = {
     presence: (attendeeId, userId, present) => {
+      if (attendeeId === this.#media?.attendeeId) this.#here = present;
       this.#users.set(attendeeId, userId);
       if (!present) this.#voices.delete(attendeeId);
-      const name = this.#nameOf(attendeeId);
-      if (attendeeId !== this.#media?.attendeeId && name) announce([present ? "call.came" : "call.went", { name }]);
+      if (attendeeId !== this.#media?.attendeeId) this.#sayWho(attendeeId, present);
       this.#tiles.present(attendeeId, present);
+    },
+    recorder: (attendeeId, present) => {
+      if (present) this.#recorders.add(attendeeId);
+      else this.#recorders.delete(attendeeId);
+      this.#runs("recording", this.#recorders.size > 0);
     },
     voice: (attendeeId: string, voice: Voice) => {
       if (voice.muted !== null && this.#voices.get(attendeeId) !== voice.muted) {
@@ -154,9 +169,10 @@ export class CallScreen {
       this.#heading.dataset["name"] = "";
       this.#heading.textContent = other;
     }
-    this.#runs("recording", runs(status.recording.state));
-    // The connection hears of it first, where there is one that has heard of it.
-    this.#runs("transcription", this.#transcribed ?? runs(status.transcription.state));
+    // The connection hears of both first. Until another one has said who is there, what was known holds.
+    const recorded = this.#here ? this.#recorders.size > 0 : !this.#recording.hidden;
+    this.#runs("recording", recorded || RUNS[status.recording.state]);
+    this.#runs("transcription", this.#transcribed ?? RUNS[status.transcription.state]);
     this.#consent.show(status.consent);
     const waiting = this.#role === "provider" ? (status.waiting ?? []) : [];
     if (this.#waiting.show(waiting, this.#actions)) announce("people.somebodyWaits", true);
@@ -170,10 +186,16 @@ export class CallScreen {
     this.#consent.show(consent);
   }
 
+  /** A question that was put off, until there is none. */
+  remind(ask: (() => void) | undefined): void {
+    this.#question.show(ask);
+  }
+
   showRoster(people: Person[]): void {
     this.#roster = people;
     this.#tiles.rename();
     this.#paintPeople();
+    for (const attendeeId of [...this.#unsaid]) this.#sayWho(attendeeId, true);
   }
 
   showLine(line: Line | "unknown"): void {
@@ -181,13 +203,18 @@ export class CallScreen {
   }
 
   /** A word on the connection, until it is taken back. */
-  notice(text: Text | undefined): void {
+  notice(text: Key | undefined, urgent = false): void {
+    if (text === this.#noticed) return;
+    this.#noticed = text;
     this.#notice.hidden = text === undefined;
-    if (text !== undefined) put(this.#noticeWords, text);
+    if (text === undefined) return;
+    put(this.#noticeWords, text);
+    announce(text, urgent);
   }
 
   /** The time that the call has taken for this person. */
   begin(now: () => number): void {
+    this.#sound.check();
     if (this.#clock !== undefined) return;
     const began = now();
     const tick = () => {
@@ -202,6 +229,17 @@ export class CallScreen {
   #nameOf(attendeeId: string): string | null {
     const user = this.#users.get(attendeeId);
     return this.#roster.find((person) => person.attendeeId === attendeeId || person.userId === user)?.displayName ?? null;
+  }
+
+  /** Once each: another connection tells anew of those who were there. Who has no name yet is said when the roster has brought it. */
+  #sayWho(attendeeId: string, present: boolean): void {
+    const name = this.#nameOf(attendeeId);
+    this.#unsaid.delete(attendeeId);
+    if (present === this.#came.has(attendeeId)) return;
+    if (!present) this.#came.delete(attendeeId);
+    else if (name) this.#came.add(attendeeId);
+    else this.#unsaid.add(attendeeId);
+    if (name) announce([present ? "call.came" : "call.went", { name }]);
   }
 
   #runs(feature: Feature, running: boolean): void {
@@ -337,10 +375,8 @@ export class CallScreen {
   }
 }
 
-/** Whether a feature runs, in the words of the status: `requested` is not yet, `failed` no longer. */
-function runs(state: string): boolean {
-  return state === "started" || state === "active" || state === "running" || state === "recording" || state === "in_progress";
-}
+/** Whether a feature runs, in the words of the status. A wish is known to it, and so far no more. */
+const RUNS: Record<FeatureState["state"], boolean> = { off: false, requested: false };
 
 function sign(css: string, text: Key): HTMLElement {
   return h("span", { class: `sign-on ${css}`, attributes: { hidden: true } }, h("i"), h("span", { t: text }));

@@ -1,7 +1,7 @@
 // Being asked whether one may be recorded and written down; saying yes, no, and otherwise later.
 
 import type { Consent, Feature } from "./answers.ts";
-import { h } from "./dom.ts";
+import { announce, button, drawn, h, hide } from "./dom.ts";
 import { dialog } from "./screen.ts";
 import type { Key } from "./text.ts";
 
@@ -14,8 +14,8 @@ export function unanswered(consent: Consent | undefined, wanted: Record<Feature,
   return FEATURES.filter((feature) => wanted[feature] && consent?.[feature].granted === null);
 }
 
-/** Asks. There is no way around an answer, and no is one. */
-export function askConsent(features: Feature[], answer: (choice: Choice) => void): HTMLDialogElement {
+/** Asks. No is an answer; `later` is none. */
+export function askConsent(features: Feature[], answer: (choice: Choice) => void, later: () => void): HTMLDialogElement {
   const both = features.length === 2;
   const of = (feature: Feature): Key => `consent.${feature}.what`;
   const all = (granted: boolean) => () => answer(Object.fromEntries(features.map((feature) => [feature, granted])));
@@ -27,7 +27,29 @@ export function askConsent(features: Feature[], answer: (choice: Choice) => void
       { text: both ? "consent.yes.both" : "consent.yes", press: all(true) },
       { text: both ? "consent.no.both" : "consent.no", press: all(false), quiet: true },
     ],
+    later,
   );
+}
+
+/** Above the stage, as long as somebody has put off the answer. */
+export class ConsentNotice {
+  readonly root = h("div", { class: "notice", attributes: { hidden: true, "data-notice": "consent" } });
+  #ask: () => void = () => undefined;
+
+  constructor() {
+    this.root.append(drawn("shield"), h("p", { t: "consent.open" }), button("button small", "consent.answer", () => this.#ask()));
+  }
+
+  /** Asks when one is ready for it; nothing when there is nothing to ask. */
+  show(ask: (() => void) | undefined): void {
+    if (!ask) {
+      hide(this.root);
+      return;
+    }
+    this.#ask = ask;
+    if (this.root.hidden) announce("consent.open");
+    this.root.hidden = false;
+  }
 }
 
 /** Two switches to say otherwise at any time. */

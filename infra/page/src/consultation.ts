@@ -51,6 +51,7 @@ export class Consultation {
   #returning = false;
   #over = false;
   #asked = new Set<Feature>();
+  #words = 0;
   #people = "";
   #lock: WakeLockSentinel | undefined;
 
@@ -162,9 +163,11 @@ export class Consultation {
   }
 
   async #status(signal: AbortSignal): Promise<Status> {
+    const words = this.#words;
     const status = await this.#around.api.status();
     signal.throwIfAborted();
-    return status;
+    // One's own word that was said meanwhile is not in it.
+    return words === this.#words ? status : this.#status(signal);
   }
 
   /** Whether what went wrong may pass. Waits as long as the server wishes. */
@@ -255,7 +258,7 @@ export class Consultation {
 
   #lost(): void {
     this.#connected = false;
-    this.#screen?.notice("call.reconnecting");
+    this.#screen?.notice("call.reconnecting", true);
     this.#screen?.showLine("unknown");
     if (this.#joined) this.#around.bridge.tell("MEETING_RECONNECTING", { sessionId: this.#joined.sessionId });
   }
@@ -423,15 +426,24 @@ export class Consultation {
 
   #maybeAsk(status: Status, joined: Joined): void {
     const wanted = { recording: joined.recordingEnabled || status.recording.state !== "off", transcription: joined.transcriptionEnabled || status.transcription.state !== "off" };
-    const features = unanswered(status.consent, wanted).filter((feature) => !this.#asked.has(feature));
-    if (features.length === 0 || document.querySelector("dialog")) return;
+    const features = unanswered(status.consent, wanted);
+    if (document.querySelector("dialog")) return;
+    const remind = () => this.#screen?.remind(features.length > 0 ? ask : undefined);
+    const ask = () => askConsent(features, (choice) => void this.#consent(choice), remind);
+    if (features.every((feature) => this.#asked.has(feature))) {
+      remind();
+      return;
+    }
     for (const feature of features) this.#asked.add(feature);
-    askConsent(features, (choice) => void this.#consent(choice));
+    ask();
   }
 
   async #consent(choice: Choice): Promise<void> {
     try {
       this.#screen?.showConsent(await this.#around.api.consent(choice));
+      this.#words += 1;
+      // Should something else be open still, the next status says so.
+      this.#screen?.remind(undefined);
       announce("consent.noted");
     } catch {
       // Not noted is not given: it is asked again.
@@ -479,8 +491,9 @@ export class Consultation {
     } catch (error) {
       // Nobody is told that a call has ended which goes on.
       if (!(error instanceof ApiError) || error.trouble === "unauthorized" || error.trouble === "forbidden") this.#around.trouble(error, () => this.#around.begin());
-      else announce("leave.failed", true);
-      this.#screen?.notice("leave.failed");
+      // Anew, so that it is said again when it fails again.
+      this.#screen?.notice(undefined);
+      this.#screen?.notice("leave.failed", true);
       return;
     }
     this.#ended(joined.sessionId);

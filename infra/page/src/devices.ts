@@ -47,7 +47,7 @@ export async function openDevices(wanted: { audioInput?: string | undefined; vid
   let first: DeviceError | undefined;
   for (const constraints of attempts) {
     try {
-      return await navigator.mediaDevices.getUserMedia(constraints);
+      return await capture(constraints);
     } catch (error) {
       first ??= troubleOf(error);
       // Asking again for less would only be refused again.
@@ -61,15 +61,26 @@ export async function openDevices(wanted: { audioInput?: string | undefined; vid
 export async function openOne(kind: "audio" | "video", id: string): Promise<MediaStream> {
   try {
     const constraints = kind === "audio" ? { audio: prefer(id) } : { video: { ...prefer(id), width: { ideal: 1280 }, height: { ideal: 720 } } };
-    return await navigator.mediaDevices.getUserMedia(constraints);
+    return await capture(constraints);
   } catch (error) {
     throw troubleOf(error);
   }
 }
 
+/** `exact`: an `ideal` device is a hint, and Chromium puts its own choice before it. */
 function prefer(id: string | undefined): MediaTrackConstraints {
-  // `ideal`, for a device that was unplugged must not keep anyone out.
-  return id ? { deviceId: { ideal: id } } : {};
+  return id ? { deviceId: { exact: id } } : {};
+}
+
+async function capture(constraints: MediaStreamConstraints): Promise<MediaStream> {
+  try {
+    return await navigator.mediaDevices.getUserMedia(constraints);
+  } catch (error) {
+    if ((error as Error).name !== "OverconstrainedError") throw error;
+    // A device that was unplugged must not keep anyone out.
+    const any = (wanted: MediaStreamConstraints["audio"]) => (typeof wanted === "object" ? { ...wanted, deviceId: "" } : (wanted ?? false));
+    return navigator.mediaDevices.getUserMedia({ audio: any(constraints.audio), video: any(constraints.video) });
+  }
 }
 
 async function oneIsAllowed(): Promise<boolean> {
@@ -127,7 +138,7 @@ export function meter(stream: MediaStream, show: (level: number) => void): () =>
   }, 80);
   return () => {
     clearInterval(timer);
-    void context.close();
+    if (context.state !== "closed") void context.close();
   };
 }
 

@@ -85,9 +85,25 @@ export function redraw(element: Element, icon: Icon): void {
   element.querySelector("path")?.setAttribute("d", ICONS[icon]);
 }
 
+/** Takes something from sight. Were the focus in it, it would be nowhere: it goes to the screen's heading. */
+export function hide(element: HTMLElement): void {
+  const focused = element.contains(document.activeElement);
+  element.hidden = true;
+  if (focused) document.querySelector<HTMLElement>("#app h1")?.focus();
+}
+
+/** The places of `announce`, beside those of `index.html`: a modal question makes all that is outside of it inert. */
+export function liveRegions(): HTMLElement[] {
+  return [
+    h("div", { class: "unseen", attributes: { role: "status", "aria-live": "polite", "data-live": "polite" } }),
+    h("div", { class: "unseen", attributes: { role: "alert", "aria-live": "assertive", "data-live": "urgent" } }),
+  ];
+}
+
 /** Tells a screen reader something that happened beside the focus. */
 export function announce(text: Text, urgent = false): void {
-  const region = document.getElementById(urgent ? "urgent" : "polite");
+  const modal = [...document.querySelectorAll("dialog[open]")].at(-1);
+  const region = (modal ?? document).querySelector(`[data-live="${urgent ? "urgent" : "polite"}"]`);
   if (!region) return;
   // A new child, so that the same words are said again when they are true again.
   const words = h("p");

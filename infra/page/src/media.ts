@@ -3,7 +3,7 @@
 
 import type * as Chime from "amazon-chime-sdk-js";
 import type { Joined } from "./answers.ts";
-import type { Choices } from "./devices.ts";
+import { openOne, stop, type Choices } from "./devices.ts";
 import type { Sdk } from "./sdk.ts";
 
 /** A picture to show: somebody's camera, or the screen that is shared. */
@@ -38,6 +38,7 @@ export interface MediaListener {
   /** For whatever reason. Not that the call has ended. */
   stopped(code: number): void;
   presence(attendeeId: string, userId: string, present: boolean): void;
+  recorder(attendeeId: string, present: boolean): void;
   voice(attendeeId: string, voice: Voice): void;
   tile(tile: Tile): void;
   tileGone(id: number): void;
@@ -56,6 +57,7 @@ const RECONNECT_MS = 30_000;
 export class Media {
   readonly attendeeId: string;
   readonly #session: Chime.DefaultMeetingSession;
+  readonly #devices: Chime.DefaultDeviceController;
   readonly #listener: MediaListener;
   readonly #audio: HTMLAudioElement;
   #stopped = false;
@@ -66,7 +68,8 @@ export class Media {
     const configuration = new sdk.MeetingSessionConfiguration(joined.meeting, joined.attendee);
     configuration.reconnectTimeoutMs = RECONNECT_MS;
     configuration.videoDownlinkBandwidthPolicy = new sdk.VideoPriorityBasedPolicy(logger);
-    this.#session = new sdk.DefaultMeetingSession(configuration, logger, new sdk.DefaultDeviceController(logger, { enableWebAudio: false }));
+    this.#devices = new sdk.DefaultDeviceController(logger, { enableWebAudio: false });
+    this.#session = new sdk.DefaultMeetingSession(configuration, logger, this.#devices);
     this.#listener = listener;
     this.#audio = audio;
     this.attendeeId = configuration.credentials?.attendeeId ?? "";
@@ -79,6 +82,10 @@ export class Media {
     // A device that fails keeps nobody out: one listens, and chooses another one.
     if (choices.audioInput !== undefined) await av.startAudioInput(choices.audioInput || "default").catch(() => undefined);
     if (this.#stopped) return;
+    // The SDK knows no speaker, and tells of no device that is plugged in, before it was asked what there is. It is not to ask
+    // the person for permission in order to learn the names.
+    this.#devices.setDeviceLabelTrigger(async () => new MediaStream());
+    await av.listAudioOutputDevices().catch(() => undefined);
     await av.chooseAudioOutput(choices.audioOutput || null).catch(() => undefined);
     await av.bindAudioElement(this.#audio).catch(() => undefined);
     if (!choices.microphone || choices.audioInput === undefined) av.realtimeMuteLocalAudio();
@@ -110,7 +117,12 @@ export class Media {
   }
 
   async microphone(id: string): Promise<void> {
-    await this.#session.audioVideo.startAudioInput(id || "default");
+    const stream = await openOne("audio", id);
+    // The SDK mutes the track that it has and not the one that comes after it: that one is silent until it may be heard.
+    for (const track of stream.getAudioTracks()) track.enabled = false;
+    if (this.#stopped) return stop(stream);
+    await this.#session.audioVideo.startAudioInput(stream);
+    if (!this.muted) this.#devices.unmuteLocalAudioInputStream();
   }
 
   async camera(id: string): Promise<void> {
@@ -173,6 +185,11 @@ export class Media {
       live((attendeeId, present, externalUserId) => {
         // A shared screen is an attendee to Chime and nobody to us.
         if (attendeeId.endsWith("#content")) return;
+        // What records joins as an attendee too.
+        if (externalUserId?.startsWith("aws:MediaPipeline")) {
+          to.recorder(attendeeId, present);
+          return;
+        }
         to.presence(attendeeId, externalUserId ?? "", present);
         if (!present || heard.has(attendeeId)) return;
         heard.add(attendeeId);

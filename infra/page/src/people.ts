@@ -1,7 +1,7 @@
 // Who is in the call, who waits, and what the provider can do about each.
 
 import type { Capability, Person, WaitingPerson } from "./answers.ts";
-import { button, drawn, h, named } from "./dom.ts";
+import { button, drawn, h, hide, named } from "./dom.ts";
 import { put, type Key } from "./text.ts";
 
 export interface PeopleActions {
@@ -18,6 +18,7 @@ export class People {
   readonly root = h("div", { class: "people" });
   readonly #waiting = h("ul", { class: "list waiting-list" });
   readonly #waitingBox = h("section", { attributes: { hidden: true } }, h("h3", { t: "people.waiting" }), this.#waiting);
+  readonly #heading = h("h3", { t: "people.present", attributes: { tabindex: "-1" } });
   readonly #present = h("ul", { class: "list" });
   readonly #absent = h("ul", { class: "list" });
   readonly #absentBox = h("section", { attributes: { hidden: true } }, h("h3", { t: "people.absent" }), this.#absent);
@@ -26,17 +27,19 @@ export class People {
 
   constructor(actions: PeopleActions) {
     this.#actions = actions;
-    this.root.append(this.#waitingBox, h("section", {}, h("h3", { t: "people.present" }), this.#present), this.#absentBox);
+    this.root.append(this.#waitingBox, h("section", {}, this.#heading, this.#present), this.#absentBox);
   }
 
   show(people: Person[], waiting: WaitingPerson[], self: string | null, provider: boolean, muted: MutedNow): void {
     const withVoice = people.map((person) => ({ ...person, muted: muted(person.attendeeId) }));
-    // Nothing is drawn anew that has not changed: the focus stays where it is.
+    // Nothing is drawn anew that has not changed.
     const now = JSON.stringify([withVoice.map(({ userId, displayName, role, status, present, capabilities, muted }) => [userId, displayName, role, status, present, capabilities, muted]), waiting, self, provider]);
     if (now === this.#before) return;
     this.#before = now;
-    const focused = document.activeElement instanceof HTMLElement && this.root.contains(document.activeElement) ? document.activeElement.dataset["act"] : undefined;
+    keepFocus(this.root, this.#heading, () => this.#draw(withVoice, waiting, self, provider));
+  }
 
+  #draw(withVoice: (Person & { muted: boolean })[], waiting: WaitingPerson[], self: string | null, provider: boolean): void {
     this.#waitingBox.hidden = waiting.length === 0;
     this.#waiting.replaceChildren(...waiting.map((person) => this.#waits(person)));
     const waits = new Set(waiting.map(({ userId }) => userId));
@@ -45,7 +48,6 @@ export class People {
     this.#present.replaceChildren(...here.map((person) => this.#is(person, self, provider)));
     this.#absent.replaceChildren(...away.map((person) => this.#was(person, provider)));
     this.#absentBox.hidden = away.length === 0;
-    if (focused) this.root.querySelector<HTMLElement>(`[data-act="${CSS.escape(focused)}"]`)?.focus();
   }
 
   #waits({ userId, displayName }: WaitingPerson): HTMLElement {
@@ -56,8 +58,8 @@ export class People {
       h(
         "div",
         { class: "person-actions" },
-        act(userId, "people.admit", displayName, () => this.#actions.admit(userId), ""),
-        act(userId, "people.turnAway", displayName, () => this.#actions.turnAway(userId)),
+        act(userId, "admit", "people.admit", displayName, () => this.#actions.admit(userId), ""),
+        act(userId, "turnAway", "people.turnAway", displayName, () => this.#actions.turnAway(userId)),
       ),
     );
   }
@@ -72,9 +74,9 @@ export class People {
         ? h(
             "div",
             { class: "person-actions" },
-            act(userId, speaks ? "people.mute" : "people.unmute", displayName, () => this.#actions.allow(userId, "audio", !speaks)),
-            act(userId, shows ? "people.stopVideo" : "people.allowVideo", displayName, () => this.#actions.allow(userId, "video", !shows)),
-            act(userId, "people.remove", displayName, () => this.#actions.remove(userId, displayName), "quiet danger"),
+            act(userId, "audio", speaks ? "people.mute" : "people.unmute", displayName, () => this.#actions.allow(userId, "audio", !speaks)),
+            act(userId, "video", shows ? "people.stopVideo" : "people.allowVideo", displayName, () => this.#actions.allow(userId, "video", !shows)),
+            act(userId, "remove", "people.remove", displayName, () => this.#actions.remove(userId, displayName), "quiet danger"),
           )
         : undefined;
     return h("li", { class: "person" }, who(displayName, mine ? "role.you" : `role.${role}`), h("div", { class: "person-states" }, ...states), actions);
@@ -84,7 +86,7 @@ export class People {
     const known = ["invited", "left", "removed", "turned_away", "failed"] as const;
     const word = known.find((one) => one === status) ?? "left";
     // Whoever was turned away by mistake is let in after all.
-    const back = provider && word === "turned_away" && act(userId, "people.admit", displayName, () => this.#actions.admit(userId));
+    const back = provider && word === "turned_away" && act(userId, "admit", "people.admit", displayName, () => this.#actions.admit(userId));
     return h("li", { class: "person away" }, who(displayName, `status.${word}`), back);
   }
 }
@@ -98,12 +100,24 @@ function state(icon: "microphoneOff" | "cameraOff", text: Key): HTMLElement {
   return h("span", { class: "state", label: text, tip: true, attributes: { role: "img" } }, drawn(icon));
 }
 
-function act(userId: string, text: Key, name: string | null, press: () => void, css = "quiet"): HTMLButtonElement {
+function act(userId: string, what: string, text: Key, name: string | null, press: () => void, css = "quiet"): HTMLButtonElement {
   const element = button(`button small ${css}`, text, press);
-  element.dataset["act"] = `${text}:${userId}`;
+  // What it is about, and not its words, which change with what is done.
+  element.dataset["act"] = `${what}:${userId}`;
   // "Mute" alone would be said of five people alike.
   if (name) element.append(named("span", ` ${name}`, "unseen"));
   return element;
+}
+
+/** Draws anew what may hold the focus, which stays at the same act, else goes beside it: never to the same act for another person. */
+function keepFocus(root: HTMLElement, beside: HTMLElement, draw: () => void): void {
+  const focused = document.activeElement;
+  const held = focused instanceof HTMLElement && root.contains(focused);
+  draw();
+  if (!held || root.contains(document.activeElement)) return;
+  const act = focused.dataset["act"];
+  const same = act ? root.querySelector<HTMLElement>(`[data-act="${CSS.escape(act)}"]`) : undefined;
+  (same ?? beside).focus();
 }
 
 export function sends(capability: Capability | undefined): boolean {
@@ -113,7 +127,7 @@ export function sends(capability: Capability | undefined): boolean {
 /** Above the stage, for the provider: somebody waits. */
 export class WaitingNotice {
   readonly root = h("div", { class: "notice", attributes: { hidden: true, "data-notice": "waiting" } });
-  readonly #words = h("p");
+  readonly #words = h("p", { attributes: { tabindex: "-1" } });
   readonly #buttons = h("div", { class: "person-actions" });
   #before = "";
 
@@ -126,13 +140,18 @@ export class WaitingNotice {
     const more = ids !== this.#before && waiting.length > 0;
     if (ids === this.#before) return false;
     this.#before = ids;
-    this.root.hidden = waiting.length === 0;
     const first = waiting[0];
-    if (!first) return false;
+    if (!first) {
+      hide(this.root);
+      return false;
+    }
+    this.root.hidden = false;
     put(this.#words, waiting.length > 1 ? ["people.someWait", { count: waiting.length }] : first.displayName ? ["people.oneWaits", { name: first.displayName }] : "people.somebodyWaits");
-    this.#buttons.replaceChildren(
-      button("button small", "people.admit", () => actions.admit(first.userId)),
-      button("button small quiet", "people.turnAway", () => actions.turnAway(first.userId)),
+    keepFocus(this.root, this.#words, () =>
+      this.#buttons.replaceChildren(
+        act(first.userId, "admit", "people.admit", first.displayName, () => actions.admit(first.userId), ""),
+        act(first.userId, "turnAway", "people.turnAway", first.displayName, () => actions.turnAway(first.userId)),
+      ),
     );
     return more;
   }

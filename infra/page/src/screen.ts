@@ -1,6 +1,6 @@
 // One screen at a time. Showing the next one ends all that the one before had going on.
 
-import { announce, button, drawn, h, type Icon } from "./dom.ts";
+import { announce, button, drawn, h, liveRegions, type Icon } from "./dom.ts";
 import { languageNow, say, speak, title, type Text } from "./text.ts";
 
 export interface Screen {
@@ -102,27 +102,23 @@ export function relabel(): void {
   for (const button of document.querySelectorAll(".language")) button.dispatchEvent(new Event("medzen:language"));
 }
 
-/** A question that must be answered before anything else; the browser keeps the focus in it. */
-export function dialog(name: string, heading: Text, content: (HTMLElement | undefined)[], actions: (Action & { danger?: boolean })[], dismissed?: () => void): HTMLDialogElement {
+/** A question before anything else; the browser keeps the focus in it. Escape is no answer: it is gone, and `dismissed` is told. */
+export function dialog(name: string, heading: Text, content: (HTMLElement | undefined)[], actions: (Action & { danger?: boolean })[], dismissed: () => void): HTMLDialogElement {
   const id = `dialog-${name}`;
   const title = h("h2", { id, t: heading });
   const box = h("dialog", { class: "dialog", attributes: { "aria-labelledby": id, "data-dialog": name } });
-  const close = () => {
-    box.close();
-    box.remove();
-  };
   const buttons = actions.map(({ text, press, quiet, danger, icon }) =>
     button(`button${quiet ? " quiet" : ""}${danger ? " danger" : ""}`, text, () => {
-      close();
+      box.close();
+      box.remove();
       press();
     }, icon),
   );
-  box.append(title, ...content.filter((part): part is HTMLElement => part !== undefined), h("div", { class: "actions" }, ...buttons));
-  box.addEventListener("cancel", (event) => {
-    // Escape is an answer only where there is one for it.
-    event.preventDefault();
-    if (!dismissed) return;
-    close();
+  box.append(title, ...content.filter((part): part is HTMLElement => part !== undefined), h("div", { class: "actions" }, ...buttons), ...liveRegions());
+  // Not prevented on `cancel`: a browser lets that happen only so often, and then closes it all the same.
+  box.addEventListener("close", () => {
+    if (!box.isConnected) return;
+    box.remove();
     dismissed();
   });
   document.body.append(box);

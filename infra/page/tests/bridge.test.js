@@ -13,9 +13,9 @@ before(async () => {
 });
 after(() => Promise.all([chromium.close(), cloud.close()]));
 
-async function embedded(run, { trusted = true } = {}) {
+async function embedded(run, { trusted = true, ...settings } = {}) {
   const { appointmentId, users } = await cloud.open.appointment();
-  const stage = await front(cloud.open);
+  const stage = await front(cloud.open, settings);
   const app = await host(() => `${stage.origin}/call/${appointmentId}`, trusted ? cloud.app : 0);
   const made = await context(chromium);
   try {
@@ -55,6 +55,28 @@ test("an app that is not listed cannot show the page at all", async () => {
       assert.deepEqual(stage.asked, []);
     },
     { trusted: false },
+  );
+});
+
+test("an app that is not listed and can show the page all the same is neither heard nor told anything", async () => {
+  await embedded(
+    async ({ stage, page, frame, token }) => {
+      await page.clock.install();
+      await page.reload();
+      await frame().locator('body[data-screen="loading"]').waitFor();
+      await frame().waitForFunction(() => typeof window.ChimeSDK === "object");
+      for (const message of [{ type: "medzen.join", token }, { type: "medzen.setLanguage", language: "fr" }, { type: "medzen.token", token }]) await send(page, message, stage.origin);
+      // Had it heard a token, it would not miss one.
+      await page.clock.fastForward(21_000);
+      await frame().locator('body[data-screen="no-token"]').waitFor();
+      // What had been told before would be there before this.
+      await frame().evaluate(() => parent.postMessage({ type: "end" }, "*"));
+      await eventually(() => page.evaluate(() => window.told.some(({ type }) => type === "end")), "the end");
+      assert.deepEqual(await page.evaluate(() => window.told.map(({ type, event }) => event ?? type)), ["end"]);
+      assert.equal(await frame().evaluate(() => document.documentElement.lang), "en");
+      assert.deepEqual(stage.asked, []);
+    },
+    { trusted: false, embeddable: true },
   );
 });
 

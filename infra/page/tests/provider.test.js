@@ -11,6 +11,9 @@ before(async () => {
 });
 after(() => stage.close());
 
+/** Chime's recorder, which joins as an attendee. */
+const RECORDER = { attendeeId: "recorder-1", externalUserId: "aws:MediaPipeline-7d9f1c5e", video: false };
+
 const button = (page, name) => page.getByRole("button", { name });
 
 /** Provider and patient in the call; the provider's page knows the patient's attendee. */
@@ -141,10 +144,6 @@ test("consent is asked for where somebody wishes a recording, is noted, and can 
     await page.getByLabel("Ask for a recording").check();
     await button(page, "Start the consultation").click();
     const question = page.getByRole("dialog", { name: "Recording and transcript" });
-    await question.waitFor();
-    // There is no way around an answer: Escape is none.
-    await page.keyboard.press("Escape");
-    assert.ok(await question.isVisible());
     await question.getByRole("button", { name: "I agree" }).click();
     const granted = (value) => eventually(async () => (await ask("provider", "GET", "")).body.consent.recording.granted === value, `the API knows: ${value}`);
     await granted(true);
@@ -164,6 +163,34 @@ test("consent is asked for where somebody wishes a recording, is noted, and can 
   });
 });
 
+test("a question that is put off is not answered and stays in reach, however often Escape is pressed", async () => {
+  await stage.appointment(async ({ inCall, ask }) => {
+    await ask("provider", "POST", "", { enableRecording: true });
+    const page = await inCall("provider");
+    const question = page.getByRole("dialog", { name: "Recording and transcript" });
+    const notice = page.locator('[data-notice="consent"]');
+    const granted = async () => (await ask("provider", "GET", "")).body.consent.recording.granted;
+    await question.waitFor();
+    assert.ok(await notice.isHidden());
+    for (let press = 0; press < 5; press += 1) await page.keyboard.press("Escape");
+    await notice.waitFor();
+    assert.equal(await page.locator("dialog").count(), 0, "one can go on");
+    assert.equal(await granted(), null, "no answer is none");
+    for (let time = 0; time < 2; time += 1) {
+      await notice.getByRole("button", { name: "Answer" }).press("Enter");
+      await question.waitFor();
+      for (let press = 0; press < 4; press += 1) await page.keyboard.press("Escape");
+      await notice.waitFor();
+    }
+    assert.equal(await granted(), null);
+    await notice.getByRole("button", { name: "Answer" }).press("Enter");
+    await question.getByRole("button", { name: "I do not agree" }).press("Enter");
+    await eventually(async () => (await granted()) === false, "the answer is known");
+    await notice.waitFor({ state: "hidden" });
+    assert.equal(await page.evaluate(() => document.activeElement?.tagName), "H1", "the focus is not lost with the notice");
+  });
+});
+
 test("nobody is asked for consent to what nobody wishes", async () => {
   await stage.appointment(async ({ inCall, stage: front }) => {
     const page = await inCall("provider");
@@ -173,30 +200,58 @@ test("nobody is asked for consent to what nobody wishes", async () => {
   });
 });
 
-/** No function records yet: until one does, what the status says of it is laid over here. */
-function recorded(front, state) {
-  front.settings.answer = async (told, real) => {
-    if (told.method !== "GET" || !told.path.endsWith("/call")) return undefined;
-    const answer = await real();
-    told.altered = state;
-    return { ...answer, body: { ...answer.body, recording: { state, reason: null }, consent: { ...answer.body.consent, recording: { granted: true, allowed: true, missing: [] } } } };
-  };
-}
+test("what records is nobody: it has no picture, and one is still told to be alone", async () => {
+  await stage.appointment(async ({ inCall, media }) => {
+    const page = await inCall("provider");
+    media.comes(RECORDER);
+    // It is known to be there, so it would be seen.
+    await page.locator(".recording-sign").waitFor();
+    assert.equal(await page.locator(".tile").count(), 1);
+    assert.ok(await page.getByText("Nobody else is here yet.").isVisible());
+  });
+});
 
 test("everyone sees that the call is recorded and written down, as soon as it is and only then", async () => {
   await stage.appointment(async (world) => {
-    const { media, stage: front } = world;
+    const { media, ask, stage: front } = world;
+    await ask("provider", "POST", "", { enableRecording: true, enableTranscription: true });
     const { provider, patient } = await both(world);
     const signs = (page) => [page.locator(".recording-sign"), page.locator(".transcription-sign")];
-    recorded(front, "requested");
-    await eventually(() => front.asked.filter(({ altered }) => altered).length >= 2, "both know the wish");
+    const { body } = await ask("patient", "GET", "");
+    assert.deepEqual([body.recording.state, body.transcription.state], ["requested", "requested"]);
+    for (const page of [provider, patient]) await page.getByRole("dialog", { name: "Recording and transcript" }).waitFor();
     for (const page of [provider, patient]) for (const sign of signs(page)) assert.ok(await sign.isHidden());
-    recorded(front, "started");
+    media.comes(RECORDER);
     media.transcription("STARTED");
     for (const page of [provider, patient]) for (const sign of signs(page)) await sign.waitFor();
-    recorded(front, "failed");
+    // Another status, which knows the wish alone, does not say otherwise.
+    const asked = front.asked.length;
+    await eventually(() => front.asked.slice(asked).filter(({ method, path, status }) => method === "GET" && /\/call$/.test(path) && status === 200).length >= 4, "both have read the status again");
+    for (const page of [provider, patient]) for (const sign of signs(page)) assert.ok(await sign.isVisible());
+    media.goes(RECORDER.attendeeId);
     media.transcription("STOPPED");
     for (const page of [provider, patient]) for (const sign of signs(page)) await sign.waitFor({ state: "hidden" });
+  });
+});
+
+test("whoever comes while it is recorded sees so at once, and a connection made anew does not forget what is written down", async () => {
+  await stage.appointment(async ({ inCall, media, stage: front }) => {
+    media.comes(RECORDER);
+    const page = await inCall("provider");
+    const [recording, transcription] = [page.locator(".recording-sign"), page.locator(".transcription-sign")];
+    await recording.waitFor();
+    media.transcription("STARTED");
+    await transcription.waitFor();
+    await page.evaluate(() => {
+      window.hidden = [];
+      for (const sign of document.querySelectorAll(".sign-on")) new MutationObserver(() => window.hidden.push(sign.hidden)).observe(sign, { attributeFilter: ["hidden"] });
+    });
+    media.saysEnded();
+    await told(page, "MEETING_RECONNECTED");
+    const asked = front.asked.length;
+    await eventually(() => front.asked.slice(asked).filter(({ method, path, status }) => method === "GET" && /\/call$/.test(path) && status === 200).length >= 2, "the status is read again");
+    assert.deepEqual(await page.evaluate(() => window.hidden), []);
+    assert.ok((await recording.isVisible()) && (await transcription.isVisible()));
   });
 });
 
@@ -248,37 +303,64 @@ test("a screen is shared, seen on top, and taken back", async () => {
   });
 });
 
-test("microphone and camera go off and on, and devices are changed in the call", async () => {
-  await stage.appointment(async ({ inCall, context }) => {
-    await context.addInitScript(() => {
-      window.opened = [];
-      // An empty page has no devices.
-      if (!navigator.mediaDevices) return;
-      const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-      navigator.mediaDevices.getUserMedia = async (constraints) => {
-        const stream = await open(constraints);
-        window.opened.push(...stream.getTracks().map((track) => track.getSettings().deviceId));
-        return stream;
-      };
-    });
-    const page = await inCall("provider");
-    await button(page, "Microphone: turn off").click();
-    await button(page, "Microphone: turn on").click();
-    await button(page, "Microphone: turn off").waitFor();
-    await button(page, "Camera: turn off").click();
-    await page.locator(".tile.self:not(.seen)").waitFor();
-    await button(page, "Camera: turn on").click();
-    await page.locator(".tile.self.seen").waitFor();
-    await button(page, "Settings").click();
-    for (const kind of ["Camera", "Microphone"]) {
-      const select = page.getByLabel(kind, { exact: true });
-      await select.waitFor();
-      const other = await select.evaluate((select) => [...select.options].map(({ value }) => value).find((value) => value !== select.value && value !== "default"));
-      await select.selectOption(other);
-      await page.waitForFunction((id) => window.opened.includes(id), other);
-    }
-    assert.ok(await page.getByLabel("Speaker", { exact: true }).isVisible());
+test("the focus stays with the person whose button was pressed, and is never nowhere", async () => {
+  await stage.appointment(async (world) => {
+    const { provider } = await both(world);
+    const focused = () => provider.evaluate(() => document.activeElement?.textContent);
+    const focus = async (words) => {
+      await provider.waitForFunction((words) => [...document.querySelectorAll(".people button")].some(({ textContent }) => textContent === words), words);
+      assert.equal(await focused(), words);
+    };
+    await button(provider, "People").press("Enter");
+    const entry = person(provider, "Patient");
+    await entry.getByRole("button", { name: "Mute Patient" }).press("Enter");
+    await focus("Let speak Patient");
+    await provider.keyboard.press("Enter");
+    await focus("Mute Patient");
+    await entry.getByRole("button", { name: "Stop video Patient" }).press("Enter");
+    await focus("Allow video Patient");
+    await entry.getByRole("button", { name: "Remove Patient" }).press("Enter");
+    await provider.getByRole("dialog").getByRole("button", { name: "Remove" }).press("Enter");
+    await provider.locator(".person.away", { hasText: "Removed" }).waitFor();
+    assert.equal(await focused(), "In the consultation", "with the entry's buttons gone it is in the list still");
   });
+});
+
+test("the focus is never nowhere when those who wait are let in or turned away", async () => {
+  await stage.appointment(
+    async ({ inCall, person: opened, enter, stage: front, users }) => {
+      const provider = await inCall("provider");
+      const focused = () => provider.evaluate(() => document.activeElement?.textContent);
+      // A second one who waits is laid over what the API says, until it has been answered.
+      const guest = { userId: users.stranger.id, displayName: "Guest", role: "observer", since: "2026-11-20T10:00:00Z" };
+      let guests = [guest];
+      front.settings.answer = async ({ method, path }, real) => {
+        if (method === "PATCH" && path.endsWith(guest.userId)) {
+          guests = [];
+          return { status: 200 };
+        }
+        if (method !== "GET" || !path.endsWith("/call")) return undefined;
+        const answer = await real();
+        return answer.body.isProvider ? { ...answer, body: { ...answer.body, waiting: [...answer.body.waiting, ...guests] } } : undefined;
+      };
+      const notice = provider.locator('[data-notice="waiting"]');
+      await notice.getByText("Guest is waiting").waitFor();
+      await notice.getByRole("button", { name: "Let in" }).focus();
+      const patient = await opened("patient");
+      await enter(patient);
+      await provider.bringToFront();
+      await notice.getByText("2 people are waiting").waitFor();
+      assert.equal(await focused(), "2 people are waiting", "the button under the finger would let in another one");
+      await notice.getByRole("button", { name: "Let in" }).press("Enter");
+      await notice.getByText("Guest is waiting").waitFor();
+      assert.equal(await focused(), "Guest is waiting");
+      await notice.getByRole("button", { name: "Turn away" }).press("Enter");
+      await notice.waitFor({ state: "hidden" });
+      assert.equal(await focused(), "Consultation");
+      await told(patient, "MEETING_JOINED");
+    },
+    { waitingRoom: true },
+  );
 });
 
 test("all of it is done by keyboard, and the focus goes where one is", async () => {

@@ -42,8 +42,29 @@ export async function context(from, options = {}) {
   await made.addInitScript(() => {
     document.addEventListener("securitypolicyviolation", (event) => window.noteViolation(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
   });
+  await made.addInitScript(listening);
   made.on("weberror", (error) => errors.push(error.error()));
   return { context: made, violations, errors };
+}
+
+/** Runs in each page: keeps what a screen reader would say by itself. What a modal question makes inert is not heard. */
+function listening() {
+  window.spoken = [];
+  new MutationObserver((changes) => {
+    const modal = [...document.querySelectorAll("dialog:modal")].at(-1);
+    for (const { target, addedNodes } of changes) {
+      const region = target.closest?.("[aria-live], [role=status], [role=alert]");
+      if (!region || region.ariaLive === "off" || !region.checkVisibility() || (modal && !modal.contains(region))) continue;
+      const urgent = region.ariaLive === "assertive" || region.role === "alert";
+      for (const { textContent } of addedNodes) window.spoken.push({ words: textContent, urgent });
+    }
+  }).observe(document, { subtree: true, childList: true });
+}
+
+/** Waits until a screen reader has said this, and returns how often it has. */
+export async function heard(page, words, { urgent = false } = {}) {
+  const handle = await page.waitForFunction((expected) => window.spoken.filter((said) => said.words === expected.words && said.urgent === expected.urgent).length, { words, urgent });
+  return handle.jsonValue();
 }
 
 /** A WebView of the app: its two channels, and what came through them. */

@@ -20,9 +20,10 @@ export const allow = /^allow="([^"]+)"$/m.exec(readFileSync(join(pageRoot, "READ
 /**
  * `answer(told, real)` may answer a call of the API instead: `{status, body, headers}`, or "drop" for a line that breaks;
  * `real()` is what the API answers. `alter` is `[pattern, change]`: files of that path are what `change(contents)` makes of
- * them, and with `undefined` they never come. `config` is laid over the facts of the deployment.
+ * them, and with `undefined` they never come. `config` is laid over the facts of the deployment. `embeddable` leaves out of
+ * the policy who may show the page in a frame, as if the browser did not know that part of it.
  */
-export async function front(cloud, { answer, alter, config } = {}) {
+export async function front(cloud, { answer, alter, config, embeddable = false } = {}) {
   const manifest = JSON.parse(readFileSync(join(built, "manifest.json"), "utf8"));
   const served = [];
   const asked = [];
@@ -44,6 +45,8 @@ export async function front(cloud, { answer, alter, config } = {}) {
     if (!change) {
       const back = await passed(cloud, incoming);
       served.push({ path, bytes: back.body.length });
+      const policy = back.headers["content-security-policy"];
+      if (embeddable && policy) back.headers["content-security-policy"] = policy.replace(/frame-ancestors [^;]*;? ?/, "");
       outgoing.writeHead(back.status, back.headers).end(back.body);
       return;
     }

@@ -35,7 +35,19 @@ export class MediaService {
     service.#peer = await context.newPage();
     await service.#peer.goto("about:blank");
     await service.#peer.evaluate(answering);
+    await context.addInitScript(sending);
     return service;
+  }
+
+  /** What a page sends: kind, device and whether it is switched on. */
+  outgoing(page) {
+    return page.evaluate(() => window.connections.flatMap((connection) => (connection.connectionState === "closed" ? [] : connection.getSenders())).filter(({ track }) => track?.readyState === "live").map(({ track }) => ({ kind: track.kind, device: track.getSettings().deviceId, enabled: track.enabled })));
+  }
+
+  /** What comes here from a page: how loud it was in the last half second, and how many pictures there have been. */
+  async received(page) {
+    const connection = [...this.#connections].find((one) => one.page === page && one.subscribed && !one.content);
+    return this.#peer.evaluate((id) => window.receivedFrom(id), connection.id);
   }
 
   /** For the connections of this page. */
@@ -50,14 +62,14 @@ export class MediaService {
         socket.close({ code: 1006 });
         return;
       }
-      this.#accept(socket, () => attendee);
+      this.#accept(socket, page, () => attendee);
     });
   }
 
-  #accept(socket, attendeeOf) {
+  #accept(socket, page, attendeeOf) {
     // A shared screen joins as an attendee of its own, by a token that says so.
     const content = socket.protocols().some((word) => word.endsWith("#content"));
-    const connection = { socket, content, id: `peer-${this.#next++}`, streams: [], attendee: undefined, send: (frame) => socket.send(framed(frame)) };
+    const connection = { socket, page, content, id: `peer-${this.#next++}`, streams: [], attendee: undefined, send: (frame) => socket.send(framed(frame)) };
     this.#connections.add(connection);
     // One after the other: a second offer must not overtake the answer to the first.
     let turn = Promise.resolve();
@@ -195,12 +207,46 @@ function framed(frame) {
   return Buffer.concat([Buffer.from([5]), body]);
 }
 
+/** Runs in each page: keeps its connections, to see what they send. */
+function sending() {
+  window.connections = [];
+  window.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(...settings) {
+      super(...settings);
+      window.connections.push(this);
+    }
+  };
+}
+
 /** Runs in the other page: answers offers with a picture of moving colours and a quiet tone. */
 function answering() {
   const peers = new Map();
+  const ears = new Map();
+  let context;
+  const hall = () => (context ??= new AudioContext());
   window.hangUp = (id) => {
     peers.get(id)?.close();
     peers.delete(id);
+    ears.get(id)?.disconnect();
+    ears.delete(id);
+  };
+  window.receivedFrom = async (id) => {
+    let pictures = 0;
+    for (const stat of (await peers.get(id).getStats()).values()) if (stat.type === "inbound-rtp") pictures += stat.framesReceived ?? 0;
+    const analyser = ears.get(id);
+    const samples = new Float32Array(analyser.fftSize);
+    analyser.getFloatTimeDomainData(samples);
+    return { loud: samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0), pictures };
+  };
+  const listen = (id, stream) => {
+    // Chromium gives the sound of a connection to nobody before an element plays it.
+    const audio = new Audio();
+    audio.muted = true;
+    audio.srcObject = stream;
+    void audio.play();
+    // Two thirds of a second, in which the microphone that is not there beeps once at least.
+    ears.set(id, new AnalyserNode(hall(), { fftSize: 32_768 }));
+    hall().createMediaStreamSource(stream).connect(ears.get(id));
   };
   const picture = (number) => {
     const canvas = document.createElement("canvas");
@@ -216,10 +262,9 @@ function answering() {
   let sounding;
   const tone = () => {
     if (sounding) return sounding;
-    const audio = new AudioContext();
-    const destination = audio.createMediaStreamDestination();
-    const oscillator = audio.createOscillator();
-    const volume = audio.createGain();
+    const destination = hall().createMediaStreamDestination();
+    const oscillator = hall().createOscillator();
+    const volume = hall().createGain();
     volume.gain.value = 0.001;
     oscillator.connect(volume).connect(destination);
     oscillator.start();
@@ -242,6 +287,7 @@ function answering() {
       if (transceiver.mid === null || transceiver.direction === "stopped") continue;
       if (transceiver.receiver.track.kind === "audio") {
         if (!transceiver.sender.track) {
+          listen(id, new MediaStream([transceiver.receiver.track]));
           const stream = tone();
           transceiver.sender.setStreams(stream);
           await transceiver.sender.replaceTrack(stream.getAudioTracks()[0]);

@@ -1,0 +1,81 @@
+// What the app is told: each message of the table in README.md, with the data that stands there and no other.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { post, screen, told } from "./stage/browser.js";
+import { Stage } from "./stage/consultation.js";
+
+const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+/** Event, names of its data, and what `FlutterChannel` hears of it. */
+const TABLE = readme.split("\n").filter((line) => /^\| `[A-Z_]+` \|/.test(line)).map((line) => {
+  const [, event, data, flutter] = line.split("|").map((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, word]) => word));
+  return { event: event[0], data, flutter: flutter[0] };
+});
+
+let stage;
+before(async () => {
+  stage = await Stage.open();
+});
+after(() => stage.close());
+
+const button = (page, name) => page.getByRole("button", { name });
+const times = (page, event, count) => page.waitForFunction(([event, count]) => window.told.chime.filter((message) => message.event === event).length >= count, [event, count]);
+
+test("each message of the table is told with its data and no other, and the earlier app hears its own of them", async () => {
+  await stage.appointment(
+    async ({ inCall, person, enter, ask, media, users, cloud, stage: front }) => {
+      const provider = await inCall("provider");
+      const { sessionId } = (await ask("provider", "GET", "")).body;
+      const change = (body) => ask("provider", "PATCH", `/attendees/${users.patient.id}`, body);
+
+      const page = await person("patient");
+      await enter(page);
+      await screen(page, "waiting");
+      await change({ admitted: false });
+      await screen(page, "turned-away");
+      await change({ admitted: true });
+      await enter(page);
+      await told(page, "MEETING_JOINED");
+      await button(page, "Français").click();
+      const { token } = users.patient;
+      front.settings.answer = ({ headers }) => (headers.authorization === `Bearer ${token}` ? { status: 401, body: { message: "Unauthorized" } } : undefined);
+      await told(page, "TOKEN_REQUIRED");
+      await post(page, { type: "medzen.token", token: await cloud.token({ sub: users.patient.firebaseUid }, 600) });
+      await media.cuts();
+      await told(page, "MEETING_RECONNECTED");
+      await button(page, "Quitter").click();
+      await button(page, "Revenir").click();
+      await enter(page);
+      await times(page, "MEETING_JOINED", 2);
+      await provider.bringToFront();
+      await ask("provider", "DELETE", "");
+      await page.bringToFront();
+      await screen(page, "ended");
+      await button(page, "Fermer").click();
+      await told(page, "CLOSE_REQUESTED");
+
+      const expected = {
+        PAGE_READY: {},
+        SDK_READY: { version: front.manifest.version },
+        TOKEN_REQUIRED: { reason: "expired" },
+        MEETING_WAITING: { sessionId },
+        MEETING_JOINED: { sessionId, role: "patient" },
+        MEETING_RECONNECTING: { sessionId },
+        MEETING_RECONNECTED: { sessionId },
+        MEETING_LEFT: { sessionId },
+        MEETING_ENDED_BY_PROVIDER: { sessionId },
+        MEETING_ERROR: { code: "TURNED_AWAY" },
+        LANGUAGE_CHANGED: { language: "fr" },
+        CLOSE_REQUESTED: {},
+      };
+      const { chime, flutter } = await page.evaluate(() => window.told);
+      for (const { event, data } of chime) assert.deepEqual(data, expected[event], event);
+      assert.deepEqual([...new Set(chime.map(({ event }) => event))].sort(), TABLE.map(({ event }) => event).sort());
+      for (const { event, data } of TABLE) assert.deepEqual(Object.keys(expected[event]).sort(), data.sort(), `${event} in README.md`);
+      const strings = new Map(TABLE.map(({ event, flutter }) => [event, flutter?.replace(/<(\w+)>/, (_, name) => expected[event][name])]));
+      assert.deepEqual(flutter, chime.map(({ event }) => strings.get(event)).filter(Boolean));
+    },
+    { waitingRoom: true },
+  );
+});

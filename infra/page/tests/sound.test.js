@@ -1,0 +1,66 @@
+// Whether one hears the others, where the browser keeps silent by itself.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { heard, screen, told } from "./stage/browser.js";
+import { Stage } from "./stage/consultation.js";
+
+let stage;
+before(async () => {
+  stage = await Stage.open();
+});
+after(() => stage.close());
+
+/** As iOS does it where nothing is captured: no sound begins but in the hand of a person, whatever `autoplay` says. */
+function silent() {
+  // An empty page has no devices.
+  if (!navigator.mediaDevices) return;
+  navigator.mediaDevices.getUserMedia = async () => {
+    throw new DOMException("no", "NotAllowedError");
+  };
+  const play = HTMLAudioElement.prototype.play;
+  let touched = false;
+  addEventListener(
+    "click",
+    ({ target }) => {
+      touched = target.closest("[data-notice]") !== null;
+      setTimeout(() => (touched = false));
+    },
+    true,
+  );
+  Object.defineProperty(HTMLAudioElement.prototype, "autoplay", { set() {} });
+  HTMLAudioElement.prototype.play = function () {
+    return touched ? play.call(this) : Promise.reject(new DOMException("not now", "NotAllowedError"));
+  };
+}
+
+test("whoever only listens, and whose browser holds the sound back, is shown how to hear, each time", async () => {
+  await stage.appointment(async ({ person, context }) => {
+    await context.addInitScript(silent);
+    const page = await person("provider");
+    await screen(page, "devices-denied");
+    assert.equal(await page.locator("audio").count(), 0);
+    await page.getByRole("button", { name: "Join to listen only" }).click();
+    await told(page, "MEETING_JOINED");
+    const notice = page.locator('[data-notice="sound"]');
+    const paused = () => page.locator("audio").evaluate((audio) => audio.paused);
+    await heard(page, "Your browser holds back the sound.", { urgent: true });
+    assert.ok(await paused());
+    await notice.getByRole("button", { name: "Tap to hear" }).click();
+    await notice.waitFor({ state: "hidden" });
+    assert.equal(await paused(), false);
+    // A call of the phone takes the sound away, and does not give it back.
+    await page.locator("audio").evaluate((audio) => audio.pause());
+    await notice.getByRole("button", { name: "Tap to hear" }).click();
+    await notice.waitFor({ state: "hidden" });
+    assert.equal(await paused(), false);
+  });
+});
+
+test("where the browser plays, nobody is asked for anything", async () => {
+  await stage.appointment(async ({ inCall }) => {
+    const page = await inCall("provider");
+    await page.waitForFunction(() => document.querySelector("audio").currentTime > 0);
+    assert.ok(await page.locator('[data-notice="sound"]').isHidden());
+  });
+});
