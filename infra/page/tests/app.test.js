@@ -13,14 +13,15 @@ before(async () => {
 after(() => stage.close());
 
 test("the addresses that make run prints open the call for provider and patient without further steps", async () => {
-  const { door, page: origin } = stage.clouds.open;
+  const { apps, page: origin } = stage.clouds.open;
+  assert.deepEqual(Object.keys(apps), ["provider", "patient"]);
   const made = await context(stage.chromium);
   try {
     const media = await MediaService.over(made.context);
     const open = async (role) => {
       const app = await made.context.newPage();
       await media.serve(app);
-      await app.goto(`${door}/app/${role}`);
+      await app.goto(apps[role]);
       const page = app.frameLocator("iframe");
       await page.locator('body[data-screen="check"]').waitFor();
       assert.ok(app.frames().some((frame) => frame.url().startsWith(`${origin}/call/`)), "the page comes from CloudFront");

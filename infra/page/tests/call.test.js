@@ -139,6 +139,29 @@ test("the provider may leave without ending, and medzen.leave of the app does th
   });
 });
 
+test("whoever closes the page leaves the call, by a request that outlives the page", async () => {
+  await stage.appointment(async ({ inCall, ask, users, media, context, stage: front }) => {
+    await context.addInitScript(() => {
+      const { fetch } = window;
+      window.fetch = (address, options) => {
+        if (options?.keepalive) sessionStorage.setItem("outlives", `${options.method} ${address}`);
+        return fetch(address, options);
+      };
+    });
+    await inCall("provider");
+    const patient = await inCall("patient");
+    await eventually(async () => (await ask("provider", "GET", "")).body.present.includes(users.patient.id), "the patient is present");
+    const { connected } = media;
+    await patient.goto(`${front.origin}/config.json`);
+    await eventually(async () => !(await ask("provider", "GET", "")).body.present.includes(users.patient.id), "the patient has left");
+    const left = front.asked.filter(({ method }) => method === "DELETE");
+    assert.deepEqual(left.map(({ path, headers, status }) => [path.replace(/^.*\/call/, ""), headers.authorization, status]), [["/attendees/me", `Bearer ${users.patient.token}`, 200]]);
+    assert.equal(await patient.evaluate(() => sessionStorage.getItem("outlives")), `DELETE ${left[0].path}`);
+    await eventually(() => media.connected === connected - 1, "the line is closed");
+    assert.equal((await ask("provider", "GET", "")).body.callStatus, "active");
+  });
+});
+
 test("when media cannot be reached the page says so, and trying again goes in", async () => {
   await stage.appointment(
     async ({ person, enter, media, stage: front }) => {

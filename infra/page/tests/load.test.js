@@ -168,24 +168,30 @@ test("the page lives under csp.txt as CloudFront sends it, and may use what it a
   });
 });
 
-test("the first visit makes few requests, the second loads no byte of the SDK nor of the page", async () => {
-  await onStage({}, async ({ stage, page, call }) => {
-    const visit = async () => {
+test("up to the device check a visit keeps to its budget of requests and bytes, and the second loads no byte of the SDK nor of the page", async () => {
+  await onStage({}, async ({ stage, page, call, token }) => {
+    const visit = async (limits) => {
       stage.served.length = 0;
+      stage.asked.length = 0;
       await page.goto(call, { waitUntil: "load" });
-      await told(page, "SDK_READY");
       await told(page, "PAGE_READY");
-      return stage.served.map(({ path, bytes }) => ({ path, bytes }));
+      await post(page, { type: "medzen.join", token });
+      await told(page, "SDK_READY");
+      await screen(page, "check");
+      const all = [...stage.served, ...stage.asked].map(({ path, bytes }) => ({ path, bytes }));
+      assert.ok(all.length <= limits.requests, `${all.length} requests: ${JSON.stringify(all)}`);
+      const bytes = all.reduce((sum, one) => sum + one.bytes, 0);
+      assert.ok(bytes <= limits.bytes, `${bytes} bytes: ${JSON.stringify(all)}`);
+      return all;
     };
-    const first = await visit();
-    assert.ok(first.length <= budget.requests.firstVisit, JSON.stringify(first));
-    assert.equal(first.filter(({ path }) => path.includes("chime-sdk")).length, 1, "the preloaded bundle is the one that runs");
-    const sdk = stage.manifest.files.find(({ path }) => path.includes("chime-sdk"));
-    assert.equal(first.find(({ path }) => path.includes("chime-sdk")).bytes, sdk.brotli);
-    const second = await visit();
-    // The browser fetches the icon when it likes.
+    const first = await visit(budget.visits.first);
+    for (const name of ["chime-sdk", "page-"]) {
+      const { path, brotli } = stage.manifest.files.find(({ path }) => path.includes(name) && path.endsWith(".js"));
+      assert.deepEqual(first.filter((one) => one.path === `/${path}`), [{ path: `/${path}`, bytes: brotli }], "it comes once and small: what is preloaded is what runs");
+    }
+    assert.deepEqual(first.filter(({ path }) => path.includes("chime-worker")), [], "the worker is not needed before the call");
+    const second = await visit(budget.visits.second);
     assert.deepEqual(second.filter(({ path }) => /^\/assets\/(chime-|page-)/.test(path)), []);
-    assert.ok(second.length <= budget.requests.secondVisit, JSON.stringify(second));
   });
 });
 

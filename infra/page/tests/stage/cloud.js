@@ -46,7 +46,8 @@ async function start(kind, waitingRoom, app) {
   await new Promise((resolve, reject) => {
     child.stdout.on("data", (chunk) => {
       said += chunk;
-      if (said.includes("Ready after")) resolve();
+      // The last line of what it says when it is ready.
+      if (/^ +cargo lambda invoke .*\n/m.test(said)) resolve();
     });
     child.stderr.on("data", (chunk) => {
       said += chunk;
@@ -54,8 +55,10 @@ async function start(kind, waitingRoom, app) {
     child.on("error", reject);
     child.on("exit", (code) => reject(new Error(`the local cloud ended with ${code}:\n${said.slice(-2000)}`)));
   });
+  // Under "Open the call page in the app around it, in two windows:".
+  const apps = Object.fromEntries([...said.matchAll(/^ +(http:\S+\/app\/(\w+))$/gm)].map(([, address, role]) => [role, address]));
   return {
-    addresses: { api: `http://127.0.0.1:${api}`, page: `http://127.0.0.1:${page}`, door: `http://127.0.0.1:${aws}/_local`, embedders: parameters.EmbeddingOrigins.split(",") },
+    addresses: { api: `http://127.0.0.1:${api}`, page: `http://127.0.0.1:${page}`, door: `http://127.0.0.1:${aws}/_local`, embedders: parameters.EmbeddingOrigins.split(","), apps },
     async stop() {
       child.kill("SIGINT");
       await ended;
@@ -64,12 +67,14 @@ async function start(kind, waitingRoom, app) {
 }
 
 function reached({ app, ...kinds }) {
-  const entries = Object.entries(kinds).map(([kind, { api, page, door, embedders }]) => [
+  const entries = Object.entries(kinds).map(([kind, { api, page, door, embedders, apps }]) => [
     kind,
     {
       api,
       page,
       door,
+      /** What it printed: for each role the address of the app around the page. */
+      apps,
       /** Origins that may show the page in a frame. */
       embedders,
       /** A new appointment with new people, each with a token. */

@@ -79,6 +79,7 @@ export async function front(cloud, { answer, alter, config, embeddable = false }
     } else {
       const back = await passed(cloud, incoming, body);
       told.status = back.status;
+      told.bytes = back.body.length;
       outgoing.writeHead(back.status, back.headers).end(back.body);
     }
   }
@@ -88,7 +89,7 @@ export async function front(cloud, { answer, alter, config, embeddable = false }
     origin: `http://127.0.0.1:${server.address().port}`,
     /** Files that were sent, in order; bytes as they went over the line. */
     served,
-    /** Calls of the API, in order, with the status of the answer once there is one. */
+    /** Calls of the API, in order, with the status and the bytes of the answer once there is one. */
     asked,
     /** May be changed while it runs. */
     settings,
