@@ -190,7 +190,7 @@ export class Consultation {
     });
     const signal = show(this.#screen.screen);
     this.#signal = signal;
-    this.#screen.notice("call.connecting");
+    this.#screen.notice("line", "call.connecting");
     this.#open(sdk, joined);
     void this.#watch(signal);
     void this.#sample(signal);
@@ -244,7 +244,7 @@ export class Consultation {
     this.#connected = true;
     this.#told = true;
     this.#returning = false;
-    screen.notice(undefined);
+    screen.notice("line", undefined);
     screen.begin(() => performance.now());
     announce(again ? "call.back" : "call.connected", true);
     const joined = this.#joined;
@@ -255,7 +255,7 @@ export class Consultation {
 
   #lost(): void {
     this.#connected = false;
-    this.#screen?.notice("call.reconnecting");
+    this.#screen?.notice("line", "call.reconnecting");
     this.#screen?.showLine("unknown");
     if (this.#joined) this.#around.bridge.tell("MEETING_RECONNECTING", { sessionId: this.#joined.sessionId });
   }
@@ -480,7 +480,7 @@ export class Consultation {
       // Nobody is told that a call has ended which goes on.
       if (!(error instanceof ApiError) || error.trouble === "unauthorized" || error.trouble === "forbidden") this.#around.trouble(error, () => this.#around.begin());
       else announce("leave.failed", true);
-      this.#screen?.notice("leave.failed");
+      this.#screen?.notice("line", "leave.failed");
       return;
     }
     this.#ended(joined.sessionId);

@@ -44,10 +44,13 @@ export interface MediaListener {
   caption(caption: Caption): void;
   transcription(running: boolean): void;
   muted(muted: boolean): void;
+  /** It was to be on and is not: it could not be opened, or has gone away. */
+  lost(kind: "microphone" | "camera"): void;
+  /** The device uses the microphone for something else, or no longer. */
+  held(held: boolean): void;
   sharing(on: boolean): void;
   stats(report: RTCStatsReport): void;
   line(poor: boolean): void;
-  devicesChanged(): void;
 }
 
 /** How long the SDK tries by itself when the line is lost, before the page asks the server and comes back anew. */
@@ -56,9 +59,12 @@ const RECONNECT_MS = 30_000;
 export class Media {
   readonly attendeeId: string;
   readonly #session: Chime.DefaultMeetingSession;
+  readonly #devices: Chime.DefaultDeviceController;
   readonly #listener: MediaListener;
   readonly #audio: HTMLAudioElement;
   #stopped = false;
+  /** Whether a microphone is open; else the SDK sends silence. */
+  #hears = false;
 
   constructor(sdk: Sdk, joined: Joined, audio: HTMLAudioElement, listener: MediaListener) {
     // It would write ids and addresses of the call to the console.
@@ -66,7 +72,8 @@ export class Media {
     const configuration = new sdk.MeetingSessionConfiguration(joined.meeting, joined.attendee);
     configuration.reconnectTimeoutMs = RECONNECT_MS;
     configuration.videoDownlinkBandwidthPolicy = new sdk.VideoPriorityBasedPolicy(logger);
-    this.#session = new sdk.DefaultMeetingSession(configuration, logger, new sdk.DefaultDeviceController(logger, { enableWebAudio: false }));
+    this.#devices = new sdk.DefaultDeviceController(logger, { enableWebAudio: false });
+    this.#session = new sdk.DefaultMeetingSession(configuration, logger, this.#devices);
     this.#listener = listener;
     this.#audio = audio;
     this.attendeeId = configuration.credentials?.attendeeId ?? "";
@@ -76,15 +83,17 @@ export class Media {
   /** Begins to connect; what comes of it is told to the listener. */
   async start(choices: Choices): Promise<void> {
     const av = this.#session.audioVideo;
+    const wanted = choices.microphone;
     // A device that fails keeps nobody out: one listens, and chooses another one.
-    if (choices.audioInput !== undefined) await av.startAudioInput(choices.audioInput || "default").catch(() => undefined);
+    if (choices.audioInput !== undefined) await this.microphone(choices.audioInput).catch(() => undefined);
     if (this.#stopped) return;
     await av.chooseAudioOutput(choices.audioOutput || null).catch(() => undefined);
     await av.bindAudioElement(this.#audio).catch(() => undefined);
-    if (!choices.microphone || choices.audioInput === undefined) av.realtimeMuteLocalAudio();
+    if (!wanted || !this.#hears) av.realtimeMuteLocalAudio();
     if (this.#stopped) return;
     av.start();
-    if (choices.camera && choices.videoInput !== undefined) await this.camera(choices.videoInput).catch(() => undefined);
+    if (wanted && !this.#hears) this.#lost("microphone");
+    if (choices.camera && choices.videoInput !== undefined) await this.camera(choices.videoInput).catch(() => this.#lost("camera"));
   }
 
   /** Ends the connection on this side. */
@@ -92,11 +101,9 @@ export class Media {
     if (this.#stopped) return;
     this.#stopped = true;
     const av = this.#session.audioVideo;
-    av.stopContentShare();
-    av.stopLocalVideoTile();
-    av.stop();
-    await Promise.all([av.stopVideoInput(), av.stopAudioInput()]).catch(() => undefined);
-    av.unbindAudioElement();
+    // One after the other, whatever becomes of the one before: camera and microphone go off in any case.
+    const steps = [() => av.stopContentShare(), () => av.stopLocalVideoTile(), () => av.stop(), () => av.stopVideoInput(), () => av.stopAudioInput(), () => av.unbindAudioElement()];
+    await Promise.allSettled(steps.map(async (step) => step()));
     // Not destroyed: what the SDK still has going on after `stop` would trip over what `destroy` takes away.
   }
 
@@ -109,12 +116,33 @@ export class Media {
     return this.#session.audioVideo.realtimeIsLocalAudioMuted();
   }
 
+  /** Opens a microphone. Whoever is muted stays so. */
   async microphone(id: string): Promise<void> {
-    await this.#session.audioVideo.startAudioInput(id || "default");
+    this.#hears = false;
+    try {
+      await this.#session.audioVideo.startAudioInput(id || "default");
+    } catch (error) {
+      this.mute(true);
+      throw error;
+    }
+    this.#hears = true;
+    // The SDK opens each one live.
+    if (this.muted) this.#devices.muteLocalAudioInputStream();
+  }
+
+  /** Turns the microphone on; opens this one where none is. */
+  async unmute(id: string): Promise<void> {
+    if (!this.#hears) await this.microphone(id);
+    this.mute(false);
   }
 
   async camera(id: string): Promise<void> {
-    await this.#session.audioVideo.startVideoInput(id || { facingMode: "user" });
+    try {
+      await this.#session.audioVideo.startVideoInput(id || { facingMode: "user" });
+    } catch (error) {
+      this.#session.audioVideo.stopLocalVideoTile();
+      throw error;
+    }
     if (!this.#stopped) this.#session.audioVideo.startLocalVideoTile();
   }
 
@@ -164,9 +192,17 @@ export class Media {
       contentShareDidStop: live(() => to.sharing(false)),
     });
     av.addDeviceChangeObserver({
-      audioInputsChanged: live(() => to.devicesChanged()),
-      audioOutputsChanged: live(() => to.devicesChanged()),
-      videoInputsChanged: live(() => to.devicesChanged()),
+      audioInputStreamEnded: live(() => {
+        this.#hears = false;
+        if (this.muted) return;
+        this.mute(true);
+        this.#lost("microphone");
+      }),
+      videoInputStreamEnded: live(() => {
+        av.stopLocalVideoTile();
+        this.#lost("camera");
+      }),
+      audioInputMuteStateChanged: live((_, held) => to.held(held)),
     });
     const heard = new Set<string>();
     av.realtimeSubscribeToAttendeeIdPresence(
@@ -181,6 +217,10 @@ export class Media {
     );
     av.realtimeSubscribeToMuteAndUnmuteLocalAudio(live((muted) => to.muted(muted)));
     av.transcriptionController?.subscribeToTranscriptEvent(live((event) => this.#transcript(event)));
+  }
+
+  #lost(kind: "microphone" | "camera"): void {
+    if (!this.#stopped) this.#listener.lost(kind);
   }
 
   #transcript(event: Chime.TranscriptEvent): void {
