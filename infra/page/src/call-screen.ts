@@ -22,8 +22,8 @@ export interface CallActions extends PeopleActions {
 type Toggle = { root: HTMLButtonElement; set(on: boolean, text: Key, icon: Icon): void };
 type PanelName = "people" | "settings";
 
-/** What does not work: each has a line of its own until it is taken back. */
-const NOTICES = { line: "offline", microphone: "microphoneOff", held: "microphoneOff", camera: "cameraOff" } as const satisfies Record<string, Icon>;
+/** What does not work, or is being done: each has a line of its own until it is taken back. */
+const NOTICES = { line: "offline", session: "shield", ending: "leave", microphone: "microphoneOff", held: "microphoneOff", camera: "cameraOff" } as const satisfies Record<string, Icon>;
 type Notice = keyof typeof NOTICES;
 
 export class CallScreen {

@@ -5,6 +5,7 @@ import type * as Chime from "amazon-chime-sdk-js";
 import type { Joined } from "./answers.ts";
 import type { Choices } from "./devices.ts";
 import type { Sdk } from "./sdk.ts";
+import { stopOf, type Stop } from "./stop.ts";
 
 /** A picture to show: somebody's camera, or the screen that is shared. */
 export interface Tile {
@@ -35,8 +36,8 @@ export interface Voice {
 export interface MediaListener {
   connecting(again: boolean): void;
   started(): void;
-  /** For whatever reason. Not that the call has ended. */
-  stopped(code: number): void;
+  /** Not that the call has ended. */
+  stopped(why: Stop): void;
   presence(attendeeId: string, userId: string, present: boolean): void;
   voice(attendeeId: string, voice: Voice): void;
   tile(tile: Tile): void;
@@ -60,9 +61,11 @@ export class Media {
   readonly attendeeId: string;
   readonly #session: Chime.DefaultMeetingSession;
   readonly #devices: Chime.DefaultDeviceController;
+  readonly #codes: Sdk["MeetingSessionStatusCode"];
   readonly #listener: MediaListener;
   readonly #audio: HTMLAudioElement;
   #stopped = false;
+  #began = false;
   /** Whether a microphone is open; else the SDK sends silence. */
   #hears = false;
 
@@ -74,10 +77,16 @@ export class Media {
     configuration.videoDownlinkBandwidthPolicy = new sdk.VideoPriorityBasedPolicy(logger);
     this.#devices = new sdk.DefaultDeviceController(logger, { enableWebAudio: false });
     this.#session = new sdk.DefaultMeetingSession(configuration, logger, this.#devices);
+    this.#codes = sdk.MeetingSessionStatusCode;
     this.#listener = listener;
     this.#audio = audio;
     this.attendeeId = configuration.credentials?.attendeeId ?? "";
     this.#observe();
+  }
+
+  /** Whether sound and picture have run. */
+  get began(): boolean {
+    return this.#began;
   }
 
   /** Begins to connect; what comes of it is told to the listener. */
@@ -175,8 +184,11 @@ export class Media {
     };
     av.addObserver({
       audioVideoDidStartConnecting: live((again) => to.connecting(again)),
-      audioVideoDidStart: live(() => to.started()),
-      audioVideoDidStop: live((status) => to.stopped(status.statusCode())),
+      audioVideoDidStart: live(() => {
+        this.#began = true;
+        to.started();
+      }),
+      audioVideoDidStop: live((status) => to.stopped(stopOf(status.statusCode(), this.#codes))),
       videoTileDidUpdate: live((state) => {
         if (state.tileId === null || !state.boundAttendeeId) return;
         const attendeeId = state.boundAttendeeId.replace(/#content$/, "");
