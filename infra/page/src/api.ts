@@ -35,6 +35,13 @@ export interface StartWith {
 
 const DEADLINE_MS = 15_000;
 
+/** An answer that has come whole. */
+interface Answer {
+  status: number;
+  retryAfterSeconds: number;
+  body: Record<string, unknown> | undefined;
+}
+
 export class Api {
   readonly #call: string;
   readonly #header: Config["tokenHeader"];
@@ -91,25 +98,27 @@ export class Api {
 
   /** Tells that we go while the page is being closed: nobody waits for the answer. */
   leaveNow(): void {
-    void fetch(`${this.#call}/attendees/me`, { ...this.#request("DELETE", this.#tokens.current), keepalive: true }).catch(() => undefined);
+    void fetch(`${this.#call}/attendees/me`, this.#request("DELETE", this.#tokens.current)).catch(() => undefined);
   }
 
   async #ask<T>(method: string, path: string, body?: object): Promise<T> {
     const token = this.#tokens.current;
     const first = await this.#send(method, path, token, body);
-    if (first.status !== 401) return told<T>(first);
+    if (first.status !== 401) return told(first) as T;
     // The token has run out during the call, or was never good. The app is asked once.
     const fresh = await this.#tokens.renew(token);
     if (fresh === undefined) throw new ApiError("unauthorized", "UNAUTHORIZED");
-    return told<T>(await this.#send(method, path, fresh, body));
+    return told(await this.#send(method, path, fresh, body)) as T;
   }
 
-  async #send(method: string, path: string, token: string, body?: object): Promise<Response> {
+  async #send(method: string, path: string, token: string, body?: object): Promise<Answer> {
     const deadline = new AbortController();
     const timer = setTimeout(() => deadline.abort(), DEADLINE_MS);
     try {
       const text = body === undefined ? {} : { body: JSON.stringify(body) };
-      return await fetch(this.#call + path, { ...this.#request(method, token), ...text, signal: deadline.signal });
+      const answer = await fetch(this.#call + path, { ...this.#request(method, token), ...text, signal: deadline.signal });
+      // An answer whose body breaks off, or does not come, is none.
+      return { status: answer.status, retryAfterSeconds: Number(answer.headers.get("retry-after")) || 0, body: parsed(await answer.text()) };
     } catch {
       throw new ApiError("offline", "OFFLINE");
     } finally {
@@ -120,22 +129,34 @@ export class Api {
   #request(method: string, token: string): RequestInit {
     const headers: Record<string, string> = { accept: "application/json", [this.#header]: this.#header === "Authorization" ? `Bearer ${token}` : token };
     if (method !== "GET") headers["content-type"] = "application/json";
-    return { method, headers, cache: "no-store", credentials: "omit", redirect: "error", referrerPolicy: "no-referrer" };
+    // The app may close the page as soon as it is told that the person has left.
+    return { method, headers, keepalive: method === "DELETE", cache: "no-store", credentials: "omit", redirect: "error", referrerPolicy: "no-referrer" };
   }
 }
 
-async function told<T>(answer: Response): Promise<T> {
-  const body = (await answer.json().catch(() => undefined)) as Record<string, unknown> | undefined;
-  if (answer.ok) {
-    if (body === undefined) throw new ApiError("broken", "NOT_JSON");
-    return body as T;
+function parsed(text: string): Record<string, unknown> | undefined {
+  try {
+    const body: unknown = JSON.parse(text);
+    return typeof body === "object" && body !== null ? (body as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
   }
-  // API Gateway's own answers have no code.
-  const code = typeof body?.["code"] === "string" ? body["code"] : String(answer.status);
-  throw new ApiError(trouble(answer.status), code, Number(answer.headers.get("retry-after")) || 0);
 }
 
-function trouble(status: number): Trouble {
+function told({ status, retryAfterSeconds, body }: Answer): unknown {
+  const good = status >= 200 && status < 300;
+  if (good && body) return body;
+  // The sign-in page of a café's network is a line that is not there yet.
+  if (good) throw new ApiError("offline", "NOT_JSON");
+  const code = body?.["code"];
+  if (typeof code === "string") throw new ApiError(trouble(status, code), code, retryAfterSeconds);
+  // API Gateway, a firewall or a proxy: they know nothing of the call, so nothing is concluded from their 403 or 404.
+  throw new ApiError(status === 401 || status === 429 ? trouble(status) : "down", String(status), retryAfterSeconds);
+}
+
+function trouble(status: number, code?: string): Trouble {
+  // For good, unlike what else is in the way of a call just now.
+  if (code === "APPOINTMENT_CANCELLED" || code === "VIDEO_NOT_ENABLED") return "missing";
   switch (status) {
     case 401:
       return "unauthorized";

@@ -9,7 +9,7 @@ export interface Told {
   MEETING_JOINED: { sessionId: string; role: string };
   MEETING_RECONNECTING: { sessionId: string };
   MEETING_RECONNECTED: { sessionId: string };
-  MEETING_LEFT: { sessionId: string };
+  MEETING_LEFT: { sessionId: string | null };
   MEETING_ENDED_BY_PROVIDER: { sessionId: string };
   MEETING_ERROR: { code: string };
   LANGUAGE_CHANGED: { language: string };

@@ -23,6 +23,10 @@ export interface CallActions extends PeopleActions {
 type Toggle = { root: HTMLButtonElement; set(on: boolean, text: Key, icon: Icon): void };
 type PanelName = "people" | "settings";
 
+/** What does not work, or is being done: each has a line of its own until it is taken back. */
+const NOTICES = { line: "offline", session: "shield", ending: "leave", microphone: "microphoneOff", held: "microphoneOff", camera: "cameraOff" } as const satisfies Record<string, Icon>;
+type Notice = keyof typeof NOTICES;
+
 export class CallScreen {
   readonly screen: Screen;
   readonly audio = h("audio", { attributes: { hidden: true } });
@@ -41,10 +45,11 @@ export class CallScreen {
   readonly #timer = h("span", { class: "timer", attributes: { "data-name": true, "aria-hidden": "true" } });
   readonly #recording = sign("recording-sign", "sign.recording");
   readonly #transcription = sign("transcription-sign", "sign.transcription");
-  readonly #notice = h("div", { class: "notice quiet-notice", attributes: { hidden: true, "data-notice": "line" } });
-  readonly #noticeWords = h("p");
+  readonly #notices = new Map<string, HTMLElement>();
   readonly #panel = h("aside", { class: "panel", attributes: { hidden: true } });
   readonly #fields = h("div", { class: "fields" });
+  // The SDK tells of it only where it has been asked for a list, and to make one may ask the person for devices.
+  readonly #plugged = () => void this.#listDevices();
   readonly #buttons: Record<"microphone" | "camera" | "screen" | "captions" | "people" | "settings", Toggle>;
 
   #media: Media | undefined;
@@ -58,10 +63,12 @@ export class CallScreen {
   #open: PanelName | undefined;
   #clock: ReturnType<typeof setInterval> | undefined;
   #silenced = false;
+  /** The microphone was on and has gone away: another one is on too. */
+  #lacking = false;
+  #held = false;
   #unseen = false;
   #unshared = false;
   #transcribed: boolean | undefined;
-  #noticed: Key | undefined;
   #came = new Set<string>();
   #unsaid = new Set<string>();
   #recorders = new Set<string>();
@@ -75,7 +82,7 @@ export class CallScreen {
     this.#people = new People(actions);
     this.#consent = new ConsentSettings((choice) => actions.consent(choice));
     this.#buttons = {
-      microphone: control("microphone", "microphone.turnOff", () => this.#media?.mute(!this.#media.muted)),
+      microphone: control("microphone", "microphone.turnOff", () => void this.#turnMicrophone(this.#media?.muted ?? false)),
       camera: control("camera", "camera.turnOff", () => void this.#turnCamera(!this.#cameraOn)),
       screen: control("screen", "screen.share", () => void this.#share()),
       captions: control("captions", "captions.show", () => this.#showCaptions(!this.#captionsOn)),
@@ -86,13 +93,13 @@ export class CallScreen {
     this.#buttons.screen.root.hidden = !canShareScreen;
     const leave = control("leave", "leave", () => actions.leave());
     leave.root.classList.add("leave");
-    this.#notice.append(drawn("offline"), this.#noticeWords);
+    for (const [name, icon] of Object.entries(NOTICES)) this.#notices.set(name, quietNotice(name, icon));
     this.#heading.tabIndex = -1;
 
     const bar = h("header", { class: "call-bar" }, this.#heading, this.#timer, h("div", { class: "signs" }, this.#recording, this.#transcription, this.line.root), languageButton());
     const stage = h("section", { class: "stage", label: "call.stage" }, this.#tiles.root, this.#captions.root);
     const controls = h("div", { class: "controls", label: "call.controls", attributes: { role: "group" } }, ...Object.values(this.#buttons).map(({ root }) => root), leave.root);
-    const notices = [this.#waiting.root, this.#question.root, this.#sound.root, this.#notice];
+    const notices = [this.#waiting.root, this.#question.root, this.#sound.root, ...this.#notices.values()];
     const root = h("div", { class: "call" }, bar, h("div", { class: "middle" }, h("div", { class: "main" }, ...notices, stage), this.#panel), controls, this.audio);
     root.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.#open) this.#toggle(this.#open);
@@ -100,6 +107,7 @@ export class CallScreen {
     this.screen = { name: "call", title: "call.title", root, focus: this.#heading, close: () => this.#close() };
     this.#paintCamera();
     this.#paintMuted(!choices.microphone);
+    navigator.mediaDevices?.addEventListener("devicechange", this.#plugged);
   }
 
   /** A connection begins, the first or another one. */
@@ -109,6 +117,8 @@ export class CallScreen {
     this.#recorders.clear();
     this.#here = false;
     this.#sharing = false;
+    this.#held = false;
+    this.notice("held", undefined);
     this.#paintShare();
     this.#tiles.begin(media, media.attendeeId, (attendeeId) => this.#nameOf(attendeeId));
   }
@@ -149,15 +159,29 @@ export class CallScreen {
       this.#runs("transcription", running);
     },
     muted: (muted) => {
+      if (!muted) this.#hears();
       this.#paintMuted(muted);
       announce(muted ? "microphone.isOff" : "microphone.isOn");
+    },
+    lost: (kind) => {
+      const words = kind === "camera" ? "camera.lost" : "microphone.lost";
+      if (kind === "camera") this.#showCamera(false);
+      else this.#lacking = true;
+      // Closed or not: now it is another one that does not work.
+      this.notice(kind, undefined);
+      this.notice(kind, words, true);
+    },
+    held: (held) => {
+      if (held === this.#held) return;
+      this.#held = held;
+      this.notice("held", held ? "microphone.held" : undefined, true);
+      this.#paintMuted(this.#media?.muted ?? false);
     },
     sharing: (on) => {
       this.#sharing = on;
       this.#paintShare();
       announce(on ? "screen.isOn" : "screen.isOff");
     },
-    devicesChanged: () => void this.#listDevices(),
   };
 
   /** What the server says of the call. */
@@ -202,13 +226,17 @@ export class CallScreen {
     this.line.set(line);
   }
 
-  /** A word on the connection, until it is taken back. */
-  notice(text: Key | undefined, urgent = false): void {
-    if (text === this.#noticed) return;
-    this.#noticed = text;
-    this.#notice.hidden = text === undefined;
-    if (text === undefined) return;
-    put(this.#noticeWords, text);
+  /** A word on what is the matter, until it is taken back; one that was closed stays so as long. */
+  notice(name: Notice, text: Key | undefined, urgent = false): void {
+    const shown = this.#notices.get(name);
+    const words = shown?.querySelector("p");
+    if (!shown || !words || shown.dataset["text"] === text) return;
+    shown.hidden = text === undefined;
+    if (text === undefined) {
+      delete shown.dataset["text"];
+      return;
+    }
+    put(words, (shown.dataset["text"] = text));
     announce(text, urgent);
   }
 
@@ -270,18 +298,68 @@ export class CallScreen {
     }
   }
 
+  async #turnMicrophone(on: boolean): Promise<void> {
+    const media = this.#media;
+    if (!on) {
+      media?.mute(true);
+      return;
+    }
+    try {
+      await media?.unmute(this.#choices.audioInput ?? "");
+      this.#choices.audioInput ??= "";
+      // It may have been taken away while it was opened.
+      if (this.#silenced) media?.mute(true);
+    } catch {
+      this.listener.lost("microphone");
+    }
+  }
+
+  async #chooseMicrophone(id: string): Promise<void> {
+    const media = this.#media;
+    const on = this.#lacking || media?.muted === false;
+    this.#choices.audioInput = id;
+    try {
+      await media?.microphone(id);
+      if (on && !this.#silenced) media?.mute(false);
+      this.#hears();
+    } catch {
+      if (on) this.listener.lost("microphone");
+      else announce("devices.taken.title", true);
+    }
+  }
+
+  /** There is a microphone. */
+  #hears(): void {
+    this.#lacking = false;
+    this.notice("microphone", undefined);
+  }
+
+  async #chooseCamera(id: string): Promise<void> {
+    this.#choices.videoInput = id;
+    if (this.#cameraOn) await this.#turnCamera(true);
+  }
+
   async #turnCamera(on: boolean): Promise<void> {
     try {
       if (on) await this.#media?.camera(this.#choices.videoInput ?? "");
       else await this.#media?.cameraOff();
-      this.#cameraOn = on;
-      this.#choices.camera = on;
       if (on) this.#choices.videoInput ??= "";
+      this.#showCamera(on);
+      this.notice("camera", undefined);
       announce(on ? "camera.isOn" : "camera.isOff");
     } catch {
-      this.#cameraOn = false;
-      announce("devices.taken.title", true);
+      this.listener.lost("camera");
     }
+  }
+
+  async #chooseSpeaker(id: string): Promise<void> {
+    this.#choices.audioOutput = id;
+    await this.#media?.speaker(id).catch(() => announce("devices.taken.title", true));
+  }
+
+  #showCamera(on: boolean): void {
+    this.#cameraOn = on;
+    this.#choices.camera = on;
     this.#paintCamera();
   }
 
@@ -305,7 +383,8 @@ export class CallScreen {
   #paintMuted(muted: boolean): void {
     this.#choices.microphone = !muted;
     const text = this.#silenced ? "microphone.takenAway" : muted ? "microphone.turnOn" : "microphone.turnOff";
-    this.#buttons.microphone.set(!muted, text, muted ? "microphoneOff" : "microphone");
+    const heard = !muted && !this.#held;
+    this.#buttons.microphone.set(heard, text, heard ? "microphone" : "microphoneOff");
     this.#buttons.microphone.root.disabled = this.#silenced;
   }
 
@@ -355,22 +434,20 @@ export class CallScreen {
 
   async #listDevices(): Promise<void> {
     const devices = await listDevices();
-    const change = (action: (id: string) => Promise<void> | undefined) => (id: string) => {
-      Promise.resolve(action(id)).catch(() => announce("devices.taken.title", true));
-    };
     // The one who is choosing is not to lose the list under the finger.
     if (this.#fields.contains(document.activeElement)) return;
     this.#fields.replaceChildren(
       ...[
-        devices.audioInput.length > 0 && field("check.microphone", devices.audioInput, this.#choices.audioInput ?? "", change((id) => this.#media?.microphone((this.#choices.audioInput = id)))),
-        devices.videoInput.length > 0 && field("check.camera", devices.videoInput, this.#choices.videoInput ?? "", change((id) => ((this.#choices.videoInput = id), this.#cameraOn ? this.#media?.camera(id) : undefined))),
-        canChooseSpeaker && devices.audioOutput.length > 0 && field("check.speaker", devices.audioOutput, this.#choices.audioOutput, change((id) => this.#media?.speaker((this.#choices.audioOutput = id)))),
+        devices.audioInput.length > 0 && field("check.microphone", devices.audioInput, this.#choices.audioInput ?? "", (id) => void this.#chooseMicrophone(id)),
+        devices.videoInput.length > 0 && field("check.camera", devices.videoInput, this.#choices.videoInput ?? "", (id) => void this.#chooseCamera(id)),
+        canChooseSpeaker && devices.audioOutput.length > 0 && field("check.speaker", devices.audioOutput, this.#choices.audioOutput, (id) => void this.#chooseSpeaker(id)),
       ].filter((part) => part !== false),
     );
   }
 
   #close(): void {
     clearInterval(this.#clock);
+    navigator.mediaDevices?.removeEventListener("devicechange", this.#plugged);
     this.#captions.close();
   }
 }
@@ -380,6 +457,16 @@ const RUNS: Record<FeatureState["state"], boolean> = { off: false, requested: fa
 
 function sign(css: string, text: Key): HTMLElement {
   return h("span", { class: `sign-on ${css}`, attributes: { hidden: true } }, h("i"), h("span", { t: text }));
+}
+
+function quietNotice(name: string, icon: Icon): HTMLElement {
+  const shut = () => {
+    root.hidden = true;
+    root.parentElement?.querySelector("h1")?.focus();
+  };
+  const close = h("button", { class: "button quiet icon-only", label: "close", tip: true, attributes: { type: "button" }, on: { click: shut } }, drawn("close"));
+  const root = h("div", { class: "notice quiet-notice", attributes: { hidden: true, "data-notice": name } }, drawn(icon), h("p"), close);
+  return root;
 }
 
 function control(icon: Icon, text: Key, press: () => void): Toggle {

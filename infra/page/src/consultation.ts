@@ -12,8 +12,9 @@ import type { Choices } from "./devices.ts";
 import { announce, h } from "./dom.ts";
 import { Media, type MediaListener } from "./media.ts";
 import { lineOf, Quality } from "./quality.ts";
-import { closeDialogs, dialog, message, show, shown } from "./screen.ts";
+import { closeDialogs, dialog, message, show } from "./screen.ts";
 import type { Sdk } from "./sdk.ts";
+import type { Stop } from "./stop.ts";
 import { languageNow, type Key } from "./text.ts";
 import { wait } from "./wait.ts";
 
@@ -33,8 +34,12 @@ export interface Around {
 const IN_CALL_MS = 5_000;
 const WAITING_MS = 3_000;
 const SAMPLE_MS = 10_000;
-/** Coming back after a lost line: how often it is tried before the person is asked. */
-const RETURNS = 5;
+/** Coming back after a lost line: how often with the server's help, without media coming of it, before the person is asked. */
+const RETURNS = 3;
+/** A connection that has run for so long was good: what follows it is another trouble. */
+const STEADY_MS = 30_000;
+/** Without media and without a token: how often the app is asked for one before the person is. */
+const REQUESTS = 3;
 
 export class Consultation {
   readonly #around: Around;
@@ -42,13 +47,21 @@ export class Consultation {
   readonly #wishes: Wishes;
   readonly #provider: boolean;
   readonly #quality = new Quality();
+  /** The server may believe that this person is here, in the call or before its door. */
+  #inside = false;
+  #coming: Promise<unknown> = Promise.resolve();
+  #sessionId: string | null = null;
   #joined: Joined | undefined;
   #media: Media | undefined;
   #screen: CallScreen | undefined;
   #signal: AbortSignal | undefined;
   #connected = false;
+  #since = 0;
   #told = false;
-  #returning = false;
+  /** For which showing of the call it is being come back. */
+  #returning: AbortSignal | undefined;
+  #returns = 0;
+  #hurry: (() => void) | undefined;
   #over = false;
   #asked = new Set<Feature>();
   #words = 0;
@@ -66,10 +79,10 @@ export class Consultation {
   async enter(checked = false): Promise<void> {
     const signal = show(message({ name: "joining", icon: "link", title: "joining.title", body: ["joining.body"], actions: [], busy: true }));
     try {
-      const answer = await this.#ask(checked);
+      const answer = await this.#come(checked);
       if (signal.aborted) return;
       if (isWaiting(answer)) await this.#wait(answer.sessionId);
-      else await this.#connect(answer);
+      else await this.#connect(answer, signal);
     } catch (error) {
       if (signal.aborted || isAbort(error)) return;
       if (error instanceof ApiError && error.code === "NO_ACTIVE_CALL" && !this.#provider) await this.#notStarted();
@@ -80,25 +93,47 @@ export class Consultation {
 
   /** Leaves, on the app's word or the person's. */
   async leave(): Promise<void> {
-    const joined = this.#joined;
-    await this.#hangUp();
-    if (joined) {
-      void this.#around.api.leave().catch(() => undefined);
-      this.#around.bridge.tell("MEETING_LEFT", { sessionId: joined.sessionId });
-    } else if (shown() === "waiting") {
-      void this.#around.api.leave().catch(() => undefined);
-    }
-    this.#left();
+    const hungUp = this.#hangUp();
+    show(leftScreen(this.#around, this.#provider));
+    // The app waits to hear of it; a browser that still asks for a device is not waited for.
+    await Promise.race([hungUp, wait(3_000)]);
+    // After the answer to coming in, if there is to be one: the other way round the server would believe that one has come.
+    void this.#coming
+      .then(() => {
+        if (!this.#inside) return undefined;
+        this.#inside = false;
+        return this.#around.api.leave();
+      })
+      .catch(() => undefined);
+    this.#around.bridge.tell("MEETING_LEFT", { sessionId: this.#sessionId });
   }
 
-  /** The page is going away. */
+  /** The page is going away, or back to its beginning. */
   vanish(): void {
-    if (this.#joined && !this.#over) this.#around.api.leaveNow();
+    if (this.#inside) this.#around.api.leaveNow();
   }
 
-  /** The browser says that the network is back. */
+  /** The browser says that there is a network: another one, perhaps. */
   online(): void {
-    if (this.#screen && !this.#connected && !this.#returning && this.#told) void this.#comeBack();
+    this.#returns = 0;
+    if (this.#hurry) this.#hurry();
+    else if (this.#screen && !this.#connected && this.#told) void this.#comeBack("line");
+  }
+
+  /** The page is seen again. The browser has let the screen's lock go meanwhile. */
+  seen(): void {
+    if (this.#connected) void this.#stayAwake();
+  }
+
+  /** Asks for a place. A request that has no answer may have been heard. */
+  async #come(checked: boolean): Promise<Joined | Waiting> {
+    const before = this.#inside;
+    this.#inside = true;
+    const coming = this.#ask(checked);
+    this.#coming = coming.catch((error: unknown) => {
+      if (error instanceof ApiError && error.trouble !== "offline") this.#inside = before;
+    });
+    return coming;
   }
 
   #ask(checked: boolean): Promise<Joined | Waiting> {
@@ -131,6 +166,7 @@ export class Consultation {
 
   /** In the waiting room, until the provider has answered. */
   async #wait(sessionId: string): Promise<void> {
+    this.#sessionId = sessionId;
     this.#around.bridge.tell("MEETING_WAITING", { sessionId });
     const signal = show(message({ name: "waiting", icon: "clock", title: "waiting.title", body: ["waiting.body"], hints: ["waiting.hint.1", "waiting.hint.2"], actions: [{ text: "leave.waiting", press: () => void this.leave(), quiet: true }], busy: true }));
     await this.#poll(signal, (status) => {
@@ -139,8 +175,9 @@ export class Consultation {
         this.#ended(sessionId);
         return true;
       }
-      if (!status.me?.admitted) return false;
-      announce("waiting.admitted", true);
+      if (status.me?.admitted) announce("waiting.admitted", true);
+      // In a call that has begun anew, or that another page of this person's has left, nobody knows of them.
+      else if (status.sessionId === sessionId && (status.me?.status ?? "waiting") === "waiting") return false;
       void this.enter();
       return true;
     });
@@ -154,7 +191,8 @@ export class Consultation {
         try {
           if (look(await this.#status(signal))) return;
         } catch (error) {
-          if (!(await this.#patience(error, signal))) throw error;
+          if (!passes(error)) throw error;
+          await wait(patience(error), signal);
         }
       }
     } catch (error) {
@@ -170,19 +208,15 @@ export class Consultation {
     return words === this.#words ? status : this.#status(signal);
   }
 
-  /** Whether what went wrong may pass. Waits as long as the server wishes. */
-  async #patience(error: unknown, signal: AbortSignal): Promise<boolean> {
-    if (!(error instanceof ApiError)) return false;
-    if (error.trouble !== "offline" && error.trouble !== "busy" && error.trouble !== "down") return false;
-    await wait(1_000 * Math.min(30, error.retryAfterSeconds), signal);
-    return true;
-  }
-
-  async #connect(joined: Joined): Promise<void> {
+  async #connect(joined: Joined, entering: AbortSignal): Promise<void> {
+    this.#sessionId = joined.sessionId;
     const sdk = await this.#around.sdk;
+    // Whoever has left meanwhile is not taken in.
+    entering.throwIfAborted();
     this.#joined = joined;
     this.#over = false;
     this.#told = false;
+    this.#returns = 0;
     this.#screen = new CallScreen(joined.role, this.#choices, {
       leave: () => this.#askToLeave(joined.role),
       consent: (choice) => void this.#consent(choice),
@@ -193,23 +227,31 @@ export class Consultation {
     });
     const signal = show(this.#screen.screen);
     this.#signal = signal;
-    this.#screen.notice("call.connecting");
+    // No other screen has controls: whatever takes this one's place, camera and microphone are off.
+    signal.addEventListener("abort", () => void this.#hangUp(), { once: true });
+    this.#screen.notice("line", "call.connecting");
     this.#open(sdk, joined);
     void this.#watch(signal);
     void this.#sample(signal);
     void this.#roster();
-    await this.#mediaCame(signal);
   }
 
   #open(sdk: Sdk, joined: Joined): void {
     const screen = this.#screen;
-    if (!screen) return;
+    const signal = this.#signal;
+    if (!screen || !signal) return;
     this.#connected = false;
     const media = new Media(sdk, joined, screen.audio, this.#listener(screen, () => this.#media === media));
     this.#media = media;
     this.#quality.begin();
     screen.attach(media);
-    void media.start(this.#choices).catch(() => this.#stopped(media));
+    void media.start(this.#choices).catch(() => this.#stopped(media, "refused"));
+    wait(1_000 * this.#around.config.mediaTimeoutSeconds, signal).then(
+      () => {
+        if (!media.began) this.#stopped(media, "line");
+      },
+      () => undefined,
+    );
   }
 
   /** What a connection tells, as long as it is the one in use. */
@@ -227,8 +269,8 @@ export class Consultation {
       started: () => {
         if (mine()) this.#started(screen);
       },
-      stopped: () => {
-        if (mine() && this.#media) this.#stopped(this.#media);
+      stopped: (why) => {
+        if (mine() && this.#media) this.#stopped(this.#media, why);
       },
       stats: (report) => {
         const stats: { type: string; id: string }[] = [];
@@ -245,9 +287,9 @@ export class Consultation {
   #started(screen: CallScreen): void {
     const again = this.#told;
     this.#connected = true;
+    this.#since = Date.now();
     this.#told = true;
-    this.#returning = false;
-    screen.notice(undefined);
+    screen.notice("line", undefined);
     screen.begin(() => performance.now());
     announce(again ? "call.back" : "call.connected", true);
     const joined = this.#joined;
@@ -257,26 +299,19 @@ export class Consultation {
   }
 
   #lost(): void {
+    const was = this.#connected;
     this.#connected = false;
-    this.#screen?.notice("call.reconnecting", true);
+    if (this.#told) this.#screen?.notice("line", "call.reconnecting", true);
     this.#screen?.showLine("unknown");
+    if (!was) return;
+    if (Date.now() - this.#since >= STEADY_MS) this.#returns = 0;
     if (this.#joined) this.#around.bridge.tell("MEETING_RECONNECTING", { sessionId: this.#joined.sessionId });
   }
 
-  /** If the first connection does not come about in time, says so. */
-  async #mediaCame(signal: AbortSignal): Promise<void> {
-    try {
-      await wait(1_000 * this.#around.config.mediaTimeoutSeconds, signal);
-    } catch {
-      return;
-    }
-    if (!this.#told && !this.#returning) await this.#unreachable();
-  }
-
-  async #unreachable(): Promise<void> {
-    await this.#hangUp();
+  #unreachable(): void {
     this.#around.bridge.tell("MEETING_ERROR", { code: "MEDIA_UNREACHABLE" });
-    show(
+    const again = () => void this.enter(true);
+    const signal = show(
       message({
         name: "media",
         icon: "offline",
@@ -284,77 +319,105 @@ export class Consultation {
         body: ["media.body"],
         hints: ["media.hint.1", "media.hint.2", "media.hint.3"],
         actions: [
-          { text: "again", press: () => void new Consultation(this.#around, this.#provider, this.#choices, this.#wishes).#takeOver().enter(true) },
+          { text: "again", press: again },
           { text: "leave", press: () => void this.leave(), quiet: true },
         ],
         wrong: true,
       }),
     );
+    window.addEventListener("online", again, { once: true, signal });
   }
 
-  /** The connection has stopped. That says nothing about the call: the server is asked. */
-  #stopped(media: Media): void {
+  /** The same person is in the call on another device. Were this one to come back by itself, the two would throw each other out for ever. */
+  #elsewhere(): void {
+    this.#inside = false;
+    this.#around.bridge.tell("MEETING_ERROR", { code: "JOINED_ELSEWHERE" });
+    show(message({ name: "elsewhere", icon: "screen", title: "elsewhere.title", body: ["elsewhere.body"], actions: [{ text: "elsewhere.here", press: () => void this.enter() }, ...closing(this.#around, true)] }));
+  }
+
+  #full(): void {
+    this.#around.bridge.tell("MEETING_ERROR", { code: "CALL_FULL" });
+    show(message({ name: "full", icon: "people", title: "full.title", body: ["full.body"], actions: [{ text: "again", press: () => void this.enter() }, { text: "leave", press: () => void this.leave(), quiet: true }], wrong: true }));
+  }
+
+  /** The connection has stopped, or does not come about. That says nothing about the call: the server is asked. */
+  #stopped(media: Media, why: Stop): void {
     if (this.#over || this.#media !== media) return;
-    if (!this.#told) {
-      // It never was there. The clock of `#mediaCame` would say the same a little later.
-      void this.#settle().then((over) => (over ? undefined : this.#unreachable()));
-      return;
+    if (why === "elsewhere") this.#elsewhere();
+    else if (why === "full") this.#full();
+    else {
+      this.#lost();
+      void this.#comeBack(why);
     }
-    this.#lost();
-    void this.#comeBack();
   }
 
-  /** Asks the server, and if the call is on, goes in again. */
-  async #comeBack(): Promise<void> {
+  /** Asks the server, and if the call is on, goes in again. As long as the server cannot be reached either, that is no reason to give up. */
+  async #comeBack(why: "refused" | "line"): Promise<void> {
     const signal = this.#signal;
-    if (!signal || this.#returning || this.#over) return;
-    this.#returning = true;
+    if (!signal || this.#returning === signal || this.#over) return;
+    this.#returning = signal;
+    let [misses, requests] = [0, 0];
+    // The server asks Chime for a call once in ten seconds, whoever wants it: a later round has more to hope for.
+    let pause = this.#returns < RETURNS ? 500 * 4 ** this.#returns : 500;
     try {
-      for (let tries = 0; tries < RETURNS; tries += 1) {
-        await wait(Math.min(15_000, 500 * 2 ** tries), signal);
+      for (;;) {
+        await this.#pause(pause, signal);
+        // The SDK may have been faster.
+        if (this.#connected) return;
         try {
-          if (await this.#settle()) return;
-          const answer = await (this.#provider ? this.#around.api.start({ checked: true }) : this.#around.api.join(true));
+          if (await this.#look(signal)) return;
+          // What never came at all is not waited for twice, unless there was no line at all, or another place may help.
+          if (this.#returns >= (this.#told || misses > 0 ? RETURNS : why === "refused" ? 1 : 0)) {
+            this.#giveUp(why);
+            return;
+          }
+          const answer = await this.#come(true);
           signal.throwIfAborted();
+          if (this.#connected) return;
           if (isWaiting(answer)) {
-            await this.#hangUp();
-            await this.#wait(answer.sessionId);
+            void this.#wait(answer.sessionId);
             return;
           }
           const sdk = await this.#around.sdk;
           await this.#media?.stop();
+          signal.throwIfAborted();
+          this.#returns += 1;
           this.#joined = answer;
-          this.#returning = false;
+          this.#sessionId = answer.sessionId;
           this.#open(sdk, answer);
           return;
         } catch (error) {
-          if (!(await this.#patience(error, signal))) throw error;
+          const unsigned = error instanceof ApiError && error.trouble === "unauthorized";
+          if (unsigned) this.#screen?.notice("session", "session.notice", true);
+          if (!passes(error) && !(unsigned && ++requests < REQUESTS)) throw error;
+          misses += 1;
+          pause = Math.max(Math.min(15_000, 500 * 2 ** misses), patience(error));
         }
       }
-      await this.#unreachable();
     } catch (error) {
-      if (isAbort(error)) return;
-      await this.#hangUp();
-      this.#around.trouble(error, () => this.#around.begin());
+      if (!isAbort(error)) this.#around.trouble(error, () => this.#around.begin());
     } finally {
-      this.#returning = false;
+      if (this.#returning === signal) this.#returning = undefined;
     }
   }
 
-  /** Whether it is over, for all or for me; shows it if so. */
-  async #settle(): Promise<boolean> {
-    const signal = this.#signal;
+  /** Waits, unless the browser says that the network is back. */
+  async #pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+    const hurried = new Promise<void>((resolve) => (this.#hurry = resolve));
+    await Promise.race([wait(milliseconds, signal), hurried]).finally(() => (this.#hurry = undefined));
+  }
+
+  #giveUp(why: "refused" | "line"): void {
+    if (why === "line") this.#unreachable();
+    else this.#around.trouble(new ApiError("broken", "MEDIA_REFUSED"), () => void this.enter(true));
+  }
+
+  /** Asks how things stand. Whether it is over, for all or for me; shows it if so. */
+  async #look(signal: AbortSignal): Promise<boolean> {
     const joined = this.#joined;
-    if (!signal || !joined) return true;
-    try {
-      const status = await this.#status(signal);
-      return this.#judge(status, joined);
-    } catch (error) {
-      if (isAbort(error)) return true;
-      // Not known: then it is not over.
-      if (await this.#patience(error, signal).catch(() => true)) return false;
-      throw error;
-    }
+    const status = await this.#status(signal);
+    // While it was asked another call may have taken the place of this one.
+    return joined !== undefined && joined === this.#joined && this.#judge(status, joined);
   }
 
   #judge(status: Status, joined: Joined): boolean {
@@ -376,22 +439,32 @@ export class Consultation {
   #shutOut(status: Status): boolean {
     const mine = status.me?.status;
     if (mine !== "removed" && mine !== "turned_away") return false;
-    void this.#hangUp();
+    this.#inside = false;
     this.#around.trouble(new ApiError("forbidden", mine === "removed" ? "REMOVED_FROM_CALL" : "TURNED_AWAY"), () => this.#around.begin());
     return true;
   }
 
-  /** Looks after the call as long as it is shown. */
+  /** Looks after the call as long as it is shown. That the server does not answer ends nothing: media goes on without it. */
   async #watch(signal: AbortSignal): Promise<void> {
     try {
       for (;;) {
-        if (this.#joined && (await this.#settle())) return;
-        await wait(IN_CALL_MS, signal);
+        let pause = IN_CALL_MS;
+        try {
+          if (await this.#look(signal)) return;
+          this.#screen?.notice("session", undefined);
+        } catch (error) {
+          if (isAbort(error)) return;
+          if (isFinal(error)) {
+            this.#around.trouble(error, () => this.#around.begin());
+            return;
+          }
+          if (error instanceof ApiError && error.trouble === "unauthorized") this.#screen?.notice("session", "session.notice", true);
+          pause = Math.max(pause, patience(error));
+        }
+        await wait(pause, signal);
       }
-    } catch (error) {
-      if (isAbort(error) || signal.aborted) return;
-      await this.#hangUp();
-      this.#around.trouble(error, () => this.#around.begin());
+    } catch {
+      // Another screen is shown.
     }
   }
 
@@ -417,10 +490,11 @@ export class Consultation {
   }
 
   #act(action: () => Promise<void>, done: Key): void {
+    const signal = this.#signal;
     action()
       .then(() => announce(done))
       .catch(() => announce("people.failed", true))
-      .then(() => Promise.all([this.#settle(), this.#roster()]))
+      .then(() => Promise.all([signal && this.#look(signal), this.#roster()]))
       .catch(() => undefined);
   }
 
@@ -485,42 +559,41 @@ export class Consultation {
 
   async #end(): Promise<void> {
     const joined = this.#joined;
-    if (!joined) return;
+    const signal = this.#signal;
+    if (!joined || !signal) return;
+    this.#screen?.notice("ending", "leave.ending");
     try {
       await this.#around.api.end(joined.sessionId);
-    } catch (error) {
-      // Nobody is told that a call has ended which goes on.
-      if (!(error instanceof ApiError) || error.trouble === "unauthorized" || error.trouble === "forbidden") this.#around.trouble(error, () => this.#around.begin());
-      // Anew, so that it is said again when it fails again.
-      this.#screen?.notice(undefined);
-      this.#screen?.notice("leave.failed", true);
+    } catch {
+      if (signal.aborted) return;
+      // Nobody is told that a call has ended which goes on; and here one is still seen and heard.
+      this.#screen?.notice("ending", undefined);
+      dialog(
+        "end-failed",
+        "leave.failed",
+        [h("p", { t: "leave.failed.body" })],
+        [
+          { text: "again", press: () => void this.#end(), danger: true, icon: "leave" },
+          { text: "leave.only", press: () => void this.leave(), quiet: true },
+          { text: "leave.stay", press: () => undefined, quiet: true },
+        ],
+        () => undefined,
+      );
       return;
     }
-    this.#ended(joined.sessionId);
+    if (!signal.aborted) this.#ended(joined.sessionId);
   }
 
   /** The server has said so. */
   #ended(sessionId: string): void {
-    if (this.#over) return;
-    void this.#hangUp();
+    this.#inside = false;
     this.#around.bridge.tell("MEETING_ENDED_BY_PROVIDER", { sessionId });
     show(endedScreen(this.#around, this.#provider));
   }
 
-  #left(): void {
-    show(
-      message({
-        name: "left",
-        icon: "leave",
-        title: "left.title",
-        body: [this.#provider ? "left.body.provider" : "left.body"],
-        actions: [{ text: "left.rejoin", press: () => this.#around.begin() }, ...closing(this.#around, true)],
-      }),
-    );
-  }
-
   async #hangUp(): Promise<void> {
     this.#over = true;
+    this.#connected = false;
     closeDialogs();
     const media = this.#media;
     this.#media = undefined;
@@ -528,19 +601,23 @@ export class Consultation {
     await this.#lock?.release().catch(() => undefined);
   }
 
-  /** Trying again after media failed: the same person at the same door. */
-  #takeOver(): this {
-    replaced.by(this);
-    return this;
-  }
-
   async #stayAwake(): Promise<void> {
+    if (this.#lock && !this.#lock.released) return;
     this.#lock = await navigator.wakeLock?.request("screen").catch(() => undefined);
+    if (this.#over) await this.#lock?.release().catch(() => undefined);
   }
 }
 
-/** Told when a consultation gives way to another one of the same person. */
-export const replaced: { by: (next: Consultation) => void } = { by: () => undefined };
+/** One has gone and may come back. */
+export function leftScreen(around: Pick<Around, "begin" | "bridge">, provider: boolean) {
+  return message({
+    name: "left",
+    icon: "leave",
+    title: "left.title",
+    body: [provider ? "left.body.provider" : "left.body"],
+    actions: [{ text: "left.rejoin", press: () => around.begin() }, ...closing(around, true)],
+  });
+}
 
 /** The call is over. Should it begin again, this screen leads there. */
 export function endedScreen(around: Pick<Around, "begin" | "bridge">, provider: boolean) {
@@ -560,6 +637,21 @@ export function closing({ bridge }: Pick<Around, "bridge">, quiet = false) {
 
 function isWaiting(answer: Joined | Waiting): answer is Waiting {
   return "status" in answer && answer.status === "waiting";
+}
+
+/** Whether what went wrong passes by itself: the line, the service, or a call that is just beginning or ending. */
+function passes(error: unknown): boolean {
+  return error instanceof ApiError && (["offline", "busy", "down", "conflict"].includes(error.trouble) || error.code === "NO_ACTIVE_CALL");
+}
+
+/** Whether the server has said that this person has nothing to do here. */
+function isFinal(error: unknown): boolean {
+  return error instanceof ApiError && (error.trouble === "forbidden" || error.trouble === "missing" || error.trouble === "gone");
+}
+
+/** As long as the server wishes, in milliseconds. */
+function patience(error: unknown): number {
+  return error instanceof ApiError ? 1_000 * Math.min(30, error.retryAfterSeconds) : 0;
 }
 
 function isAbort(error: unknown): boolean {

@@ -6,7 +6,7 @@ import { Api, ApiError, type TokenSource } from "./api.ts";
 import { Bridge, type DeviceDefaults, type Heard } from "./bridge.ts";
 import { checkDevices } from "./check.ts";
 import { readConfig, type Config } from "./config.ts";
-import { closing, Consultation, endedScreen, replaced, type Around } from "./consultation.ts";
+import { closing, Consultation, endedScreen, leftScreen, type Around } from "./consultation.ts";
 import { h } from "./dom.ts";
 import { languageChosen, message, relabel, show, shown } from "./screen.ts";
 import { loadSdk, type Sdk } from "./sdk.ts";
@@ -24,6 +24,8 @@ class Page {
   #config: Config | undefined;
   #token: string | undefined;
   #renewed: ((token: string) => void)[] = [];
+  #renewal: Promise<string | undefined> | undefined;
+  #signedIn: () => void = () => undefined;
   #defaults: DeviceDefaults = {};
   #sdkFailed = false;
   #consultation: Consultation | undefined;
@@ -34,11 +36,11 @@ class Page {
       relabel();
       this.#bridge.tell("LANGUAGE_CHANGED", { language: languageNow() });
     };
-    replaced.by = (next) => {
-      this.#consultation = next;
-    };
     window.addEventListener("pagehide", () => this.#consultation?.vanish());
     window.addEventListener("online", () => this.#consultation?.online());
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") this.#consultation?.seen();
+    });
     this.#loading();
     this.#sdk = this.#load();
   }
@@ -126,10 +128,10 @@ class Page {
       }
       case "medzen.token":
         this.#take(message.token);
-        if (shown() === "session") this.#begin();
+        if (shown() === "session") this.#signedIn();
         break;
       case "medzen.leave":
-        void this.#consultation?.leave();
+        this.#leave();
         break;
       case "medzen.setLanguage":
         this.#speak(message.language);
@@ -147,14 +149,26 @@ class Page {
     for (const renewed of this.#renewed.splice(0)) renewed(token);
   }
 
+  /** The app says so, and waits to hear that it is done; also where there is no call yet. */
+  #leave(): void {
+    if (this.#consultation) {
+      void this.#consultation.leave();
+      return;
+    }
+    this.#bridge.tell("MEETING_LEFT", { sessionId: null });
+    if (this.#config && this.#token) show(leftScreen(this.#around(), false));
+  }
+
   #begin(): void {
     // Without the SDK there is no call; the screen that says so has the way on.
     if (!this.#sdkFailed) void this.#start();
+    else if (shown() !== "sdk") this.#noSdk();
   }
 
   /** Asks the server how things stand, and goes there. */
   async #start(): Promise<void> {
     const around = this.#around();
+    this.#consultation?.vanish();
     this.#consultation = undefined;
     const signal = this.#loading();
     try {
@@ -225,10 +239,16 @@ class Page {
 
   async #renew(old: string): Promise<string | undefined> {
     if (this.#token !== undefined && this.#token !== old) return this.#token;
+    // Requests that are refused at the same time ask once.
+    this.#renewal ??= this.#request().finally(() => (this.#renewal = undefined));
+    const token = await this.#renewal;
+    return token === old ? undefined : token;
+  }
+
+  #request(): Promise<string | undefined> {
     const renewed = new Promise<string>((resolve) => this.#renewed.push(resolve));
     this.#bridge.tell("TOKEN_REQUIRED", { reason: "expired" });
-    const token = await within(RENEWAL_MS, renewed, () => new Error("late")).catch(() => undefined);
-    return token === old ? undefined : token;
+    return within(RENEWAL_MS, renewed, () => new Error("late")).catch(() => undefined);
   }
 
   /** Every way in which it can go wrong has a screen, and every screen says what to do. */
@@ -246,6 +266,7 @@ class Page {
     } else if (trouble === "gone") {
       show(message({ name: "expired", icon: "clock", title: "expired.title", body: ["expired.body"], actions: [retry], wrong: true }));
     } else if (trouble === "unauthorized") {
+      this.#signedIn = again;
       show(message({ name: "session", icon: "shield", title: "session.title", body: ["session.body"], actions: [retry], wrong: true }));
     } else if (trouble === "forbidden") {
       show(message({ name: "forbidden", icon: "hand", title: "forbidden.title", body: ["forbidden.body"], actions: [retry], wrong: true }));

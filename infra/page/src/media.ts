@@ -5,6 +5,7 @@ import type * as Chime from "amazon-chime-sdk-js";
 import type { Joined } from "./answers.ts";
 import { openOne, stop, type Choices } from "./devices.ts";
 import type { Sdk } from "./sdk.ts";
+import { stopOf, type Stop } from "./stop.ts";
 
 /** A picture to show: somebody's camera, or the screen that is shared. */
 export interface Tile {
@@ -35,8 +36,8 @@ export interface Voice {
 export interface MediaListener {
   connecting(again: boolean): void;
   started(): void;
-  /** For whatever reason. Not that the call has ended. */
-  stopped(code: number): void;
+  /** Not that the call has ended. */
+  stopped(why: Stop): void;
   presence(attendeeId: string, userId: string, present: boolean): void;
   recorder(attendeeId: string, present: boolean): void;
   voice(attendeeId: string, voice: Voice): void;
@@ -45,10 +46,13 @@ export interface MediaListener {
   caption(caption: Caption): void;
   transcription(running: boolean): void;
   muted(muted: boolean): void;
+  /** It was to be on and is not: it could not be opened, or has gone away. */
+  lost(kind: "microphone" | "camera"): void;
+  /** The device uses the microphone for something else, or no longer. */
+  held(held: boolean): void;
   sharing(on: boolean): void;
   stats(report: RTCStatsReport): void;
   line(poor: boolean): void;
-  devicesChanged(): void;
 }
 
 /** How long the SDK tries by itself when the line is lost, before the page asks the server and comes back anew. */
@@ -58,9 +62,13 @@ export class Media {
   readonly attendeeId: string;
   readonly #session: Chime.DefaultMeetingSession;
   readonly #devices: Chime.DefaultDeviceController;
+  readonly #codes: Sdk["MeetingSessionStatusCode"];
   readonly #listener: MediaListener;
   readonly #audio: HTMLAudioElement;
   #stopped = false;
+  #began = false;
+  /** Whether a microphone is open; else the SDK sends silence. */
+  #hears = false;
 
   constructor(sdk: Sdk, joined: Joined, audio: HTMLAudioElement, listener: MediaListener) {
     // It would write ids and addresses of the call to the console.
@@ -70,17 +78,24 @@ export class Media {
     configuration.videoDownlinkBandwidthPolicy = new sdk.VideoPriorityBasedPolicy(logger);
     this.#devices = new sdk.DefaultDeviceController(logger, { enableWebAudio: false });
     this.#session = new sdk.DefaultMeetingSession(configuration, logger, this.#devices);
+    this.#codes = sdk.MeetingSessionStatusCode;
     this.#listener = listener;
     this.#audio = audio;
     this.attendeeId = configuration.credentials?.attendeeId ?? "";
     this.#observe();
   }
 
+  /** Whether sound and picture have run. */
+  get began(): boolean {
+    return this.#began;
+  }
+
   /** Begins to connect; what comes of it is told to the listener. */
   async start(choices: Choices): Promise<void> {
     const av = this.#session.audioVideo;
+    const wanted = choices.microphone;
     // A device that fails keeps nobody out: one listens, and chooses another one.
-    if (choices.audioInput !== undefined) await av.startAudioInput(choices.audioInput || "default").catch(() => undefined);
+    if (choices.audioInput !== undefined) await this.microphone(choices.audioInput).catch(() => undefined);
     if (this.#stopped) return;
     // The SDK knows no speaker, and tells of no device that is plugged in, before it was asked what there is. It is not to ask
     // the person for permission in order to learn the names.
@@ -88,10 +103,11 @@ export class Media {
     await av.listAudioOutputDevices().catch(() => undefined);
     await av.chooseAudioOutput(choices.audioOutput || null).catch(() => undefined);
     await av.bindAudioElement(this.#audio).catch(() => undefined);
-    if (!choices.microphone || choices.audioInput === undefined) av.realtimeMuteLocalAudio();
+    if (!wanted || !this.#hears) av.realtimeMuteLocalAudio();
     if (this.#stopped) return;
     av.start();
-    if (choices.camera && choices.videoInput !== undefined) await this.camera(choices.videoInput).catch(() => undefined);
+    if (wanted && !this.#hears) this.#lost("microphone");
+    if (choices.camera && choices.videoInput !== undefined) await this.camera(choices.videoInput).catch(() => this.#lost("camera"));
   }
 
   /** Ends the connection on this side. */
@@ -99,11 +115,9 @@ export class Media {
     if (this.#stopped) return;
     this.#stopped = true;
     const av = this.#session.audioVideo;
-    av.stopContentShare();
-    av.stopLocalVideoTile();
-    av.stop();
-    await Promise.all([av.stopVideoInput(), av.stopAudioInput()]).catch(() => undefined);
-    av.unbindAudioElement();
+    // One after the other, whatever becomes of the one before: camera and microphone go off in any case.
+    const steps = [() => av.stopContentShare(), () => av.stopLocalVideoTile(), () => av.stop(), () => av.stopVideoInput(), () => av.stopAudioInput(), () => av.unbindAudioElement()];
+    await Promise.allSettled(steps.map(async (step) => step()));
     // Not destroyed: what the SDK still has going on after `stop` would trip over what `destroy` takes away.
   }
 
@@ -116,17 +130,36 @@ export class Media {
     return this.#session.audioVideo.realtimeIsLocalAudioMuted();
   }
 
+  /** Opens a microphone. Whoever is muted stays so. */
   async microphone(id: string): Promise<void> {
-    const stream = await openOne("audio", id);
-    // The SDK mutes the track that it has and not the one that comes after it: that one is silent until it may be heard.
-    for (const track of stream.getAudioTracks()) track.enabled = false;
-    if (this.#stopped) return stop(stream);
-    await this.#session.audioVideo.startAudioInput(stream);
+    this.#hears = false;
+    try {
+      const stream = await openOne("audio", id);
+      // The SDK mutes the track that it has and not the one that comes after it: that one is silent until it may be heard.
+      for (const track of stream.getAudioTracks()) track.enabled = false;
+      if (this.#stopped) return stop(stream);
+      await this.#session.audioVideo.startAudioInput(stream);
+    } catch (error) {
+      this.mute(true);
+      throw error;
+    }
+    this.#hears = true;
     if (!this.muted) this.#devices.unmuteLocalAudioInputStream();
   }
 
+  /** Turns the microphone on; opens this one where none is. */
+  async unmute(id: string): Promise<void> {
+    if (!this.#hears) await this.microphone(id);
+    this.mute(false);
+  }
+
   async camera(id: string): Promise<void> {
-    await this.#session.audioVideo.startVideoInput(id || { facingMode: "user" });
+    try {
+      await this.#session.audioVideo.startVideoInput(id || { facingMode: "user" });
+    } catch (error) {
+      this.#session.audioVideo.stopLocalVideoTile();
+      throw error;
+    }
     if (!this.#stopped) this.#session.audioVideo.startLocalVideoTile();
   }
 
@@ -159,8 +192,11 @@ export class Media {
     };
     av.addObserver({
       audioVideoDidStartConnecting: live((again) => to.connecting(again)),
-      audioVideoDidStart: live(() => to.started()),
-      audioVideoDidStop: live((status) => to.stopped(status.statusCode())),
+      audioVideoDidStart: live(() => {
+        this.#began = true;
+        to.started();
+      }),
+      audioVideoDidStop: live((status) => to.stopped(stopOf(status.statusCode(), this.#codes))),
       videoTileDidUpdate: live((state) => {
         if (state.tileId === null || !state.boundAttendeeId) return;
         const attendeeId = state.boundAttendeeId.replace(/#content$/, "");
@@ -176,9 +212,17 @@ export class Media {
       contentShareDidStop: live(() => to.sharing(false)),
     });
     av.addDeviceChangeObserver({
-      audioInputsChanged: live(() => to.devicesChanged()),
-      audioOutputsChanged: live(() => to.devicesChanged()),
-      videoInputsChanged: live(() => to.devicesChanged()),
+      audioInputStreamEnded: live(() => {
+        this.#hears = false;
+        if (this.muted) return;
+        this.mute(true);
+        this.#lost("microphone");
+      }),
+      videoInputStreamEnded: live(() => {
+        av.stopLocalVideoTile();
+        this.#lost("camera");
+      }),
+      audioInputMuteStateChanged: live((_, held) => to.held(held)),
     });
     const heard = new Set<string>();
     av.realtimeSubscribeToAttendeeIdPresence(
@@ -198,6 +242,10 @@ export class Media {
     );
     av.realtimeSubscribeToMuteAndUnmuteLocalAudio(live((muted) => to.muted(muted)));
     av.transcriptionController?.subscribeToTranscriptEvent(live((event) => this.#transcript(event)));
+  }
+
+  #lost(kind: "microphone" | "camera"): void {
+    if (!this.#stopped) this.#listener.lost(kind);
   }
 
   #transcript(event: Chime.TranscriptEvent): void {

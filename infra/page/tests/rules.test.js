@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { createRequire } from "node:module";
 import { test } from "node:test";
 import { source } from "./stage/source.js";
 
 const { Quality, lineOf } = await source("quality.ts");
 const { heard } = await source("bridge.ts");
 const { configOf } = await source("config.ts");
+const { stopOf } = await source("stop.ts");
+const { MeetingSessionStatusCode: codes } = createRequire(import.meta.url)("amazon-chime-sdk-js/build/meetingsession/MeetingSessionStatusCode");
 
 const inbound = (packetsReceived, packetsLost, jitter) => ({ type: "inbound-rtp", id: "i", packetsReceived, packetsLost, jitter });
 const pair = (bytes, currentRoundTripTime) => ({ type: "candidate-pair", id: "p", state: "succeeded", nominated: true, bytesReceived: bytes, bytesSent: 0, currentRoundTripTime });
@@ -80,4 +83,15 @@ test("what the deployment says is taken only where it is safe", () => {
   assert.equal(deepLinkBase, null);
   assert.equal(tokenHeader, "Authorization");
   assert.equal(configOf({ deepLinkBase: "medzen://call" }).deepLinkBase, "medzen://call");
+});
+
+test("each reason for which the SDK gives up is answered in its own way, and one that is not known as a bad line", () => {
+  const names = Object.keys(codes).filter((name) => Number.isNaN(Number(name)));
+  const that = (stop) => names.filter((name) => stopOf(codes[name], codes) === stop);
+  assert.deepEqual(that("elsewhere"), ["AudioJoinedFromAnotherDevice"]);
+  assert.deepEqual(that("full"), ["AudioCallAtCapacity", "VideoCallAtSourceCapacity"]);
+  // The server is asked, and another place: MeetingEnded is no end.
+  for (const name of ["MeetingEnded", "AudioAttendeeRemoved", "AudioAuthenticationRejected", "SignalingBadRequest", "TURNCredentialsForbidden"]) assert.ok(that("refused").includes(name), name);
+  for (const name of ["SignalingChannelClosedUnexpectedly", "ICEGatheringTimeoutWorkaround", "ConnectionHealthReconnect", "TaskFailed", "AudioDisconnected"]) assert.ok(that("line").includes(name), name);
+  assert.equal(stopOf(99, codes), "line");
 });

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { barriers, context, post, screen, told, webView } from "./stage/browser.js";
+import { barriers, context, eventually, post, screen, told, watchDevices, webView } from "./stage/browser.js";
 import { asked, Stage } from "./stage/consultation.js";
 import { front } from "./stage/front.js";
 
@@ -183,6 +183,40 @@ test("a call whose media cannot be reached: without barriers, in both languages 
     },
     { config: { mediaTimeoutSeconds: 2 } },
   );
+});
+
+test("what does not work in a call, and the screens that end it: without barriers, in both languages and themes, from phone to desk", async () => {
+  await stage.appointment(async ({ inCall, context, media, stage: front }) => {
+    await watchDevices(context);
+    const page = await inCall("provider");
+    await page.clock.install();
+    front.settings.answer = () => ({ status: 401, body: { message: "Unauthorized" } });
+    await page.evaluate(() => {
+      for (const track of window.tracks.filter(({ readyState }) => readyState === "live")) {
+        track.stop();
+        track.dispatchEvent(new Event("ended"));
+      }
+    });
+    await page.locator('[data-control="leave"]').click();
+    await page.locator("dialog .button.danger").click();
+    await eventually(async () => {
+      await page.clock.fastForward(1_000);
+      return page.locator('dialog[data-dialog="end-failed"]').isVisible();
+    }, "it could not be ended");
+    await looks(page, "end-failed");
+    await page.keyboard.press("Escape");
+    for (const name of ["microphone", "camera", "session"]) await page.locator(`[data-notice="${name}"]`).waitFor();
+    await looks(page, "notices");
+    front.settings.answer = undefined;
+    media.refuses(301);
+    await screen(page, "elsewhere");
+    await looks(page, "elsewhere");
+    await page.locator(".actions .button").first().click();
+    await eventually(() => media.connected === 1, "in again");
+    media.refuses(409);
+    await screen(page, "full");
+    await looks(page, "full");
+  });
 });
 
 /** Looks at it in all ways. */

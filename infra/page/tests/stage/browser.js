@@ -77,6 +77,28 @@ export async function webView(context) {
   });
 }
 
+/** Keeps each track of camera and microphone that pages of the context open: `window.tracks`. */
+export async function watchDevices(context) {
+  await context.addInitScript(() => {
+    window.tracks = [];
+    // An empty page has no devices.
+    if (!navigator.mediaDevices) return;
+    const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = async (constraints) => {
+      const kinds = ["audio", "video"].filter((kind) => constraints[kind]);
+      if (kinds.some((kind) => window.broken?.includes(kind))) throw new DOMException("x", "NotReadableError");
+      const stream = await open(constraints);
+      window.tracks.push(...stream.getTracks());
+      return stream;
+    };
+  });
+}
+
+/** Which of them are live. */
+export function live(page) {
+  return page.evaluate(() => window.tracks.filter(({ readyState }) => readyState === "live").map(({ kind }) => kind).sort());
+}
+
 /** As the app does it by `runJavaScript`. */
 export async function post(page, message) {
   await page.evaluate((message) => window.postMessage(message, location.origin), message);

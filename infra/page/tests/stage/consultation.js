@@ -26,7 +26,7 @@ export class Stage {
     const person = async (role, { connect = true, language = "en", token = users[role].token, deviceDefaults } = {}) => {
       const page = await made.context.newPage();
       if (connect) await media.serve(page);
-      await page.goto(`${stage.origin}/call/${appointmentId}`);
+      await page.goto(`${stage.origin}/call/${appointmentId}`, { waitUntil: "commit" });
       await told(page, "PAGE_READY");
       await post(page, { type: "medzen.join", token, language, ...(deviceDefaults ? { deviceDefaults } : {}) });
       return page;

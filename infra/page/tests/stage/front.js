@@ -18,10 +18,11 @@ export function policyFor(origins) {
 export const allow = /^allow="([^"]+)"$/m.exec(readFileSync(join(pageRoot, "README.md"), "utf8"))[1];
 
 /**
- * `answer(told, real)` may answer a call of the API instead: `{status, body, headers}`, or "drop" for a line that breaks;
- * `real()` is what the API answers. `alter` is `[pattern, change]`: files of that path are what `change(contents)` makes of
- * them, and with `undefined` they never come. `config` is laid over the facts of the deployment. `embeddable` leaves out of
- * the policy who may show the page in a frame, as if the browser did not know that part of it.
+ * `answer(told, real)` may answer a call of the API instead: `{status, body, headers}`, "drop" for a line that breaks, "tear"
+ * and "stall" for one that breaks or hangs amid the answer; `real()` is what the API answers. `alter` is `[pattern, change]`:
+ * files of that path are what `change(contents)` makes of them, and with `undefined` they never come. `config` is laid over the
+ * facts of the deployment. `embeddable` leaves out of the policy who may show the page in a frame, as if the browser did not
+ * know that part of it.
  */
 export async function front(cloud, { answer, alter, config, embeddable = false } = {}) {
   const manifest = JSON.parse(readFileSync(join(built, "manifest.json"), "utf8"));
@@ -73,6 +74,9 @@ export async function front(cloud, { answer, alter, config, embeddable = false }
     const own = await settings.answer?.(told, real);
     if (own === "drop") {
       outgoing.destroy();
+    } else if (own === "tear" || own === "stall") {
+      outgoing.writeHead(200, { "content-type": "application/json", "content-length": 1_000 });
+      outgoing.write('{"sessionId"', () => own === "tear" && outgoing.destroy());
     } else if (own) {
       told.status = own.status ?? 200;
       outgoing.writeHead(told.status, { ...own.headers, "content-type": "application/json" }).end(JSON.stringify(own.body ?? {}));

@@ -16,6 +16,8 @@ export class MediaService {
   #next = 1;
   /** Whether it takes connections. */
   up = true;
+  /** The status with which it refuses whoever comes, if it does. */
+  refusing;
   /** Addresses that were connected to. */
   addresses = [];
 
@@ -88,8 +90,13 @@ export class MediaService {
     switch (frame.type) {
       case Type.JOIN: {
         connection.attendee = await attendeeOf();
+        if (this.refusing) {
+          this.#status(connection, this.refusing);
+          break;
+        }
         connection.send({ type: Type.JOIN_ACK, joinack: {} });
         connection.send(this.#index());
+        this.#throwOut(connection);
         break;
       }
       case Type.SUBSCRIBE: {
@@ -113,6 +120,16 @@ export class MediaService {
       default:
         break;
     }
+  }
+
+  /** Whoever comes again with the same attendee, from another device, takes the place of the one before. */
+  #throwOut({ attendee, content }) {
+    if (content) return;
+    for (const other of this.#connections) if (!other.content && other.subscribed && other.attendee?.AttendeeId === attendee?.AttendeeId) this.#status(other, 301);
+  }
+
+  #status({ send }, audioStatus) {
+    send({ type: Type.AUDIO_STATUS, audioStatus: { audioStatus } });
   }
 
   #index() {
@@ -181,15 +198,21 @@ export class MediaService {
 
   /** The service says that the meeting has ended, which a client may hear wrongly. */
   saysEnded() {
-    for (const { send, content } of this.#connections) if (!content) send({ type: Type.AUDIO_STATUS, audioStatus: { audioStatus: 410 } });
+    this.refuses(410);
+  }
+
+  /** The service ends each connection, by a status of its protocol. */
+  refuses(status) {
+    for (const connection of this.#connections) if (!connection.content) this.#status(connection, status);
   }
 
   /** The line is cut for those who are connected. */
   async cuts() {
-    for (const { socket, id } of [...this.#connections]) {
+    const cut = [...this.#connections];
+    this.#connections.clear();
+    for (const { socket, id } of cut) {
       await this.#peer.evaluate((id) => window.hangUp(id), id);
       await socket.close({ code: 4501, reason: "cut" });
-      this.#connections.delete([...this.#connections].find((one) => one.id === id));
     }
   }
 
