@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { eventually, live, post, screen, told, watchDevices } from "./stage/browser.js";
+import { eventually, heard, live, post, screen, told, watchDevices } from "./stage/browser.js";
 import { heardEvents, Stage } from "./stage/consultation.js";
 
 let stage;
@@ -389,7 +389,7 @@ test("a microphone or camera that goes away during the call is told of, and anot
       }, kind);
     await unplugged("audio");
     await notice(page, "microphone").getByText("You are not heard").waitFor();
-    await page.locator("#urgent", { hasText: "You are not heard" }).waitFor();
+    await heard(page, "You are not heard: choose another microphone in the settings.", { urgent: true });
     await button(page, "Microphone: turn on").waitFor();
     await unplugged("video");
     await notice(page, "camera").waitFor();
