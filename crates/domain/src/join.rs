@@ -13,7 +13,7 @@ use crate::state::{ParticipantStatus, SessionStatus};
 /// How often someone may come within a minute: more than any network makes them, and too few to fill an audit.
 pub const COMINGS: u32 = 30;
 
-const A_MINUTE: Duration = Duration::from_secs(60);
+const A_MINUTE: Duration = Duration::from_mins(1);
 
 /// What is to be done.
 #[derive(Debug)]
