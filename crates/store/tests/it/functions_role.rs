@@ -118,6 +118,14 @@ async fn no_statement_of_the_functions_lacks_a_right() -> Outcome {
     ];
     assert_eq!(stage.hear("attendee", &events).await?, Vec::<usize>::new());
     decide_about(&play).await?;
+    // Chime hears of it neither now nor in the next run.
+    stage.fault("chime", Some("UpdateAttendeeCapabilities"), Kind::Error, None);
+    let patient = format!("/appointments/{{a}}/call/attendees/{}", play.patient.id);
+    let unseen = json!({ "capabilities": { "video": "Receive" } });
+    assert_eq!(play.provider.ask("PATCH", &patient, &unseen).await?.status, 503);
+    stage.parts().clock.advance(31);
+    stage.run_schedule("meeting-manager").await?;
+    stage.parts().faults.clear();
     assert_eq!(play.provider.end().await?.brief(), "200");
     stage.parts().clock.advance(301);
     stage.run_schedule("meeting-manager").await?;
