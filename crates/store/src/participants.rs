@@ -24,7 +24,7 @@ pub(crate) use comes;
 
 /// The session is locked first, so that no join commits while an end does. A row does not come back of a participant who
 /// is in the call already, was removed or turned away, has not been admitted where that is needed ($9), or may do by now
-/// what an attendee that was just made may not ($10).
+/// what an attendee that was just made may not ($10); nor where a stored attendee ($10 null) is not theirs any more.
 const JOIN: &str = concat!(
     "-- join
 WITH live AS (

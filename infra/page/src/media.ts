@@ -138,7 +138,11 @@ export class Media {
       // The SDK mutes the track that it has and not the one that comes after it: that one is silent until it may be heard.
       for (const track of stream.getAudioTracks()) track.enabled = false;
       if (this.#stopped) return stop(stream);
-      await this.#session.audioVideo.startAudioInput(stream);
+      await this.#session.audioVideo.startAudioInput(stream).catch((error: unknown) => {
+        // Nobody else has it: it would stay open.
+        stop(stream);
+        throw error;
+      });
     } catch (error) {
       this.mute(true);
       throw error;

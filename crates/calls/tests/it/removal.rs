@@ -152,3 +152,41 @@ async fn while_chime_is_down_the_removed_are_out_already_and_the_reconciler_disc
     assert_eq!(owed_and_tokens(&stage, &play.patient).await?, "0 0");
     Ok(())
 }
+
+/// Five that are owed and hang each: a run has time for three, and the next one begins with the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn removals_that_hang_at_chime_make_way_for_others() -> Outcome {
+    let stage = Stage::new().await?;
+    let play = stage.play().await?;
+    let session = play.provider.start().await?.text("sessionId");
+    let now = stage.parts().clock.now().unix_timestamp();
+    let owed = format!(
+        "WITH person AS (
+           INSERT INTO video_call_participants (session_id, user_id, role, status)
+           SELECT '{session}', gen_random_uuid(), 'observer', 'removed' FROM generate_series(1, 5)
+           RETURNING session_id, user_id
+         ), debt AS (
+           INSERT INTO medzen.attendee_debts (id, session_id, user_id, attendee_id, kind, since)
+           SELECT gen_random_uuid(), session_id, user_id, gen_random_uuid()::text, 'delete', to_timestamp({now}) - interval '1 minute'
+           FROM person RETURNING 1
+         )
+         SELECT count(*) FROM debt"
+    );
+    assert_eq!(stage.sql(&owed).await?, "5");
+    stage.slow("chime", Some("DeleteAttendee"), 2_000);
+    let watch = stage.watch();
+    let asked = || {
+        let calls = watch.calls();
+        let paths =
+            calls.into_iter().filter(|call| call.operation == "DeleteAttendee").map(|call| call.request.path);
+        paths.collect::<std::collections::BTreeSet<String>>().len()
+    };
+    stage.run_schedule("meeting-manager").await?;
+    assert!((1..5).contains(&asked()), "a run has no time for all: {}", asked());
+    for _ in 0..2 {
+        stage.parts().clock.advance(60);
+        stage.run_schedule("meeting-manager").await?;
+    }
+    assert_eq!(asked(), 5, "each has had its turn");
+    Ok(())
+}
