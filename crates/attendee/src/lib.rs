@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bus::Bus;
 use calls::request::{ChangeOptions, ConsentOptions, JoinOptions, Samples, WhichCall};
-use calls::{Asked, Calls, Entry, POLL_SECONDS};
+use calls::{RequestInfo, Calls, Entry, POLL_SECONDS};
 use chime::{Meetings, event};
 use domain::Error;
 use domain::call::Target;
@@ -57,13 +57,13 @@ pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
         Trigger::Messages(messages) => return Ok(hear(&app.calls, &messages).await),
     };
     let outcome = answer(&app.calls, &request).await;
-    let asked = Asked {
+    let asked = RequestInfo {
         actor: request.actor().ok(),
         target: request.path("appointmentId").map(Target::Appointment).or_else(|_| which(&request)).ok(),
         route: request.route.name(),
         origin: &request.origin,
     };
-    app.calls.witness(asked, outcome).await
+    app.calls.audit_denial(asked, outcome).await
 }
 
 /// Chime's events of meetings and those in them.

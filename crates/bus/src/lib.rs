@@ -6,7 +6,7 @@ use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
-use domain::notice::Notice;
+use domain::outbound::OutboundEvent;
 
 /// Who tells, as rules match it.
 pub const SOURCE: &str = "medzen.calls";
@@ -48,7 +48,7 @@ impl Bus {
     ///
     /// # Errors
     /// When `EventBridge` does not answer or refuses all: whether any was taken is not known.
-    pub async fn put(&self, notices: &[Notice]) -> Result<Vec<bool>, Error> {
+    pub async fn put(&self, notices: &[OutboundEvent]) -> Result<Vec<bool>, Error> {
         let entries = notices.iter().map(|notice| {
             PutEventsRequestEntry::builder()
                 .event_bus_name(&self.name)

@@ -11,7 +11,7 @@ use store::admissions::Decision;
 use store::debts::Kind;
 
 use crate::remove::owed;
-use crate::{Calls, ROUNDS, RosterAttendee, not_now};
+use crate::{Calls, ROUNDS, RosterAttendee, conflict_retry};
 
 impl Calls {
     /// Changes someone's place in the call that is on, and answers their entry of the roster. What is so already changes
@@ -78,6 +78,6 @@ impl Calls {
                 return own.ok_or(Error::NotFound(reason::PARTICIPANT_NOT_FOUND));
             }
         }
-        Err(not_now())
+        Err(conflict_retry())
     }
 }

@@ -3,13 +3,13 @@
 use domain::Error;
 use domain::audit::Origin;
 use domain::call::{Actor, Target, View};
-use domain::consent::{self, Kind, May, Taken, Words};
+use domain::consent::{self, Kind, ConsentCheck, Taken, Words};
 use domain::error::reason;
 use domain::id::{AppointmentId, SessionId, UserId};
 use domain::state::SessionStatus;
 use serde::Serialize;
 
-use crate::{Calls, ROUNDS, not_now};
+use crate::{Calls, ROUNDS, conflict_retry};
 
 /// The answer to a word on consent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -48,8 +48,8 @@ impl Consents {
         let active = view.session.as_ref().is_some_and(|session| session.status == SessionStatus::Active);
         let state = |kind| {
             let (allowed, missing) = match consent::may(kind, &view.people, &view.consents) {
-                May::Allowed => (active, Vec::new()),
-                May::Missing(users) => (false, users),
+                ConsentCheck::Allowed => (active, Vec::new()),
+                ConsentCheck::Missing(users) => (false, users),
             };
             ConsentState { granted: consent::word(kind, user, &view.consents), allowed, missing }
         };
@@ -98,6 +98,6 @@ impl Calls {
             // How things stand then is what the next look shows.
             said = self.store.consent(session, (member.user, member.role), &new, origin).await?.is_some();
         }
-        Err(not_now())
+        Err(conflict_retry())
     }
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use domain::Error;
 use domain::audit::Origin;
 use domain::capabilities::Capabilities;
-use domain::id::{DebtId, SessionId, UserId};
+use domain::id::{OperationId, SessionId, UserId};
 use store::debts::{Kind, Owed};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::reconcile::SLOW;
-use crate::{Calls, ROUNDS, not_now};
+use crate::{Calls, ROUNDS, conflict_retry};
 
 /// A request that is to tell Chime gives up within this time; what is owed for longer is the reconciler's to tell.
 const LEFT_BEHIND: Duration = Duration::from_secs(30);
@@ -39,7 +39,7 @@ impl Calls {
                 Some(changed) => may = changed,
             }
         }
-        Err(not_now())
+        Err(conflict_retry())
     }
 
     async fn tell_chime(&self, owed: &Owed, may: Capabilities) -> Result<(), Error> {
@@ -101,7 +101,7 @@ impl Calls {
         Ok(paid)
     }
 
-    async fn struck(&self, debt: DebtId, told: Capabilities) -> Result<bool, Error> {
+    async fn struck(&self, debt: OperationId, told: Capabilities) -> Result<bool, Error> {
         Ok(self.store.pay_debt(debt, told).await?.is_none())
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use store::sessions::CloseReason;
 use time::OffsetDateTime;
 
-use crate::{Calls, ROUNDS, not_now};
+use crate::{Calls, ROUNDS, conflict_retry};
 
 /// The answer to end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -31,7 +31,7 @@ pub struct Ended {
 
 impl Calls {
     /// Ends a call for everyone. With `session` exactly that one, so that a late repetition never ends a later call.
-    /// May be repeated.
+    /// ConsentCheck be repeated.
     ///
     /// # Errors
     /// 403 for everyone but the provider, 404 only where there never was such a call, 503 when Chime or the database
@@ -87,7 +87,7 @@ impl Calls {
                 }
             }
         }
-        Err(not_now())
+        Err(conflict_retry())
     }
 
     /// Ends the meeting of a session that is `ending`, then the session. `None`: somebody else finished it.

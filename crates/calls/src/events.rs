@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chime::event::Heard;
+use chime::event::ParsedEvent;
 use domain::Error;
 use domain::audit::Origin;
 use domain::id::SessionId;
 use domain::presence::{self, History, Reading, Told};
 use tokio::time::Instant;
 
-use crate::{Calls, ROUNDS, not_now};
+use crate::{Calls, ROUNDS, conflict_retry};
 
 /// How long a batch goes on telling notices: a call to the bus may take 3 s more, and the queue gives a batch much longer.
 const TELLS_FOR: Duration = Duration::from_secs(3);
@@ -35,12 +35,12 @@ impl Calls {
     /// event may come again, late or out of order: the result is the same. Two round trips.
     ///
     /// An event that the database refuses harms no other: the batch is tried again event by event.
-    pub async fn hear(&self, batch: Vec<Result<Heard, Error>>, origin: &Origin) -> Vec<Result<(), Error>> {
+    pub async fn hear(&self, batch: Vec<Result<ParsedEvent, Error>>, origin: &Origin) -> Vec<Result<(), Error>> {
         let ours: Vec<Option<Told>> = batch
             .iter()
             .map(|heard| match heard {
-                Ok(Heard::Told(told)) if self.is_ours(told) => Some(told.clone()),
-                Ok(Heard::Told(_) | Heard::Other) | Err(_) => None,
+                Ok(ParsedEvent::Meeting(told)) if self.is_ours(told) => Some(told.clone()),
+                Ok(ParsedEvent::Meeting(_) | ParsedEvent::Other) | Err(_) => None,
             })
             .collect();
         let told: Vec<Told> = ours.iter().flatten().cloned().collect();
@@ -78,16 +78,16 @@ impl Calls {
             return Ok(());
         }
         for _ in 0..ROUNDS {
-            let absorbed = self.store.absorb_events(told, origin.now).await?;
+            let absorbed = self.store.insert_events(told, origin.now).await?;
             let settlement = self.settle(&absorbed.sessions, origin).await?;
-            if absorbed.untold || settlement.notices > 0 {
+            if absorbed.suppressed || settlement.notices > 0 {
                 self.tell_what_waits(origin).await;
             }
             if settlement.changed_meanwhile.is_empty() {
                 return Ok(());
             }
         }
-        Err(not_now())
+        Err(conflict_retry())
     }
 
     /// The events are dealt with whatever becomes of the notices: those wait for the schedule too.
@@ -103,7 +103,7 @@ impl Calls {
         if readings.is_empty() {
             return Ok(Settlement::default());
         }
-        let settled = self.store.settle_events(&readings, origin).await?;
+        let settled = self.store.apply_projection(&readings, origin).await?;
         let whole = |reading: &Reading| {
             settled
                 .written

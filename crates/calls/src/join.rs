@@ -9,13 +9,13 @@ use domain::join::{self, Join};
 use domain::state::Role;
 use store::participants::Joining;
 
-use crate::{Calls, Entry, NewCall, Place, ROUNDS, Waiting, not_now};
+use crate::{Calls, Entry, NewCall, Place, ROUNDS, Waiting, conflict_retry};
 
 /// What became of asking for an attendee.
 pub(crate) enum Attended {
     Joined(Place),
     /// The call or the caller's part in it changed meanwhile.
-    LookAgain,
+    Retry,
     /// Chime does not know the meeting any more; its session is closed.
     MeetingGone,
 }
@@ -54,7 +54,7 @@ impl Calls {
                     view = self.look(actor, target, None).await?;
                 }
                 Join::Return(session, attendee) => {
-                    if let Some(place) = self.come_back(session, &member, attendee, origin).await? {
+                    if let Some(place) = self.rejoin(session, &member, attendee, origin).await? {
                         return Ok(Entry::Place(place));
                     }
                     view = self.look(actor, target, None).await?;
@@ -66,18 +66,18 @@ impl Calls {
                 }
                 Join::Attend(session) => match self.attend(&view, session, &member, origin).await? {
                     Attended::Joined(place) => return Ok(Entry::Place(place)),
-                    Attended::LookAgain => view = self.look(actor, target, None).await?,
+                    Attended::Retry => view = self.look(actor, target, None).await?,
                     Attended::MeetingGone => {
                         return self.over(actor, &view, origin).await.map(Entry::Place);
                     }
                 },
             }
         }
-        Err(not_now())
+        Err(conflict_retry())
     }
 
     /// Notes that someone who left is back, with the attendee they had. None: something changed meanwhile.
-    pub(crate) async fn come_back(
+    pub(crate) async fn rejoin(
         &self,
         session: &Session,
         member: &Member<'_>,
@@ -115,7 +115,7 @@ impl Calls {
         let attendee = match self.meetings.create_attendee(region, meeting, member.user, may).await {
             Ok(attendee) => attendee,
             Err(chime::Error::NotFound) => {
-                self.close_gone(session.id, origin).await?;
+                self.close_expired(session.id, origin).await?;
                 return Ok(Attended::MeetingGone);
             }
             Err(error) => return Err(error.into()),
@@ -133,7 +133,7 @@ impl Calls {
         }
         match joined {
             Some(joined) => Ok(Attended::Joined(Place::new(session, member, &joined.attendee)?)),
-            None => Ok(Attended::LookAgain),
+            None => Ok(Attended::Retry),
         }
     }
 

@@ -6,7 +6,7 @@ use domain::call::{Actor, Target};
 use domain::leave::{self, Leave};
 use serde::Serialize;
 
-use crate::{Calls, ROUNDS, not_now};
+use crate::{Calls, ROUNDS, conflict_retry};
 
 /// The answer to leave.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -19,7 +19,7 @@ pub struct Left {
 }
 
 impl Calls {
-    /// Notes that the caller leaves. Their attendee stays good while the call lasts. May be repeated.
+    /// Notes that the caller leaves. Their attendee stays good while the call lasts. ConsentCheck be repeated.
     ///
     /// # Errors
     /// 403 for strangers, 404 where there never was a call or the caller was never in it, 503 when the database is down.
@@ -38,6 +38,6 @@ impl Calls {
                 }
             }
         }
-        Err(not_now())
+        Err(conflict_retry())
     }
 }

@@ -27,7 +27,7 @@ pub use leave::Left;
 pub use link::{Link, LinkBases};
 pub use place::{Entry, POLL_SECONDS, Place, Waiting};
 pub use quality::Accepted;
-pub use refuse::Asked;
+pub use refuse::RequestInfo;
 pub use remove::Removed;
 pub use roster::{Roster, RosterAttendee};
 pub use start::{NewCall, Started};
@@ -116,13 +116,13 @@ impl Calls {
             self.store.mark_checked(session.id, origin.now).await?;
             session.checked_at = Some(origin.now);
         } else {
-            self.close_gone(session.id, origin).await?;
+            self.close_expired(session.id, origin).await?;
         }
         Ok(live)
     }
 
     /// Closes a session whose meeting Chime does not know any more. Somebody else may have done so: no matter.
-    async fn close_gone(&self, session: SessionId, origin: &Origin) -> Result<(), Error> {
+    async fn close_expired(&self, session: SessionId, origin: &Origin) -> Result<(), Error> {
         let reason = CloseReason::MeetingGone;
         let closed = self.store.close(session, SessionStatus::Active, reason, None, origin).await?;
         self.tell(closed.and_then(|closed| closed.notice), origin.now).await;
@@ -142,7 +142,7 @@ fn note(view: &View) {
 }
 
 /// Others changed the call faster than this request could follow.
-fn not_now() -> Error {
+fn conflict_retry() -> Error {
     Error::Conflict { reason: reason::CALL_NOT_READY, retry_after: Some(std::time::Duration::from_secs(1)) }
 }
 

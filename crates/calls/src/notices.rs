@@ -2,7 +2,7 @@
 
 use bus::MOST;
 use domain::Error;
-use domain::notice::Notice;
+use domain::outbound::OutboundEvent;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
@@ -14,7 +14,7 @@ const MOST_ROUNDS: usize = 100;
 impl Calls {
     /// Sends a notice that was just written. The change it tells of has happened and is answered whatever becomes of this:
     /// what is not sent now, the schedule sends.
-    pub(crate) async fn tell(&self, notice: Option<Notice>, now: OffsetDateTime) {
+    pub(crate) async fn tell(&self, notice: Option<OutboundEvent>, now: OffsetDateTime) {
         let Some(notice) = notice else { return };
         match self.send(&[notice], now).await {
             Ok(1) => {}
@@ -53,9 +53,9 @@ impl Calls {
     }
 
     /// Answers how many the bus took. Those are marked at once, so that they are told once more only if this dies in between.
-    async fn send(&self, notices: &[Notice], now: OffsetDateTime) -> Result<usize, Error> {
+    async fn send(&self, notices: &[OutboundEvent], now: OffsetDateTime) -> Result<usize, Error> {
         let taken = self.bus.put(notices).await?;
-        let told: Vec<&Notice> =
+        let told: Vec<&OutboundEvent> =
             notices.iter().zip(taken).filter_map(|(notice, taken)| taken.then_some(notice)).collect();
         if !told.is_empty() {
             self.store.mark_notices(&told, now).await?;

@@ -8,7 +8,7 @@ use domain::quality::{self, Sample, Summary};
 use serde::Serialize;
 use store::quality::Merge;
 
-use crate::{Calls, not_now};
+use crate::{Calls, conflict_retry};
 
 /// One person's requests come one after the other, but for a device beside the first and a client that repeats itself.
 const ROUNDS: usize = 32;
@@ -54,6 +54,6 @@ impl Calls {
                 Merge::Other(None) => {}
             }
         }
-        Err(not_now())
+        Err(conflict_retry())
     }
 }

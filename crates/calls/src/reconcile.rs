@@ -7,15 +7,15 @@ use domain::Error;
 use domain::audit::Origin;
 use domain::id::ChimeMeetingId;
 use domain::presence::History;
-use domain::reconcile::{self, Left, Mend};
+use domain::reconcile::{self, Left, RepairAction};
 use domain::state::SessionStatus;
 use store::orphans::Orphaned;
-use store::reconcile::{Fate, Mended, Outcome, PageSize};
+use store::reconcile::{RepairOutcome, RepairCounts, Outcome, PageSize};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::Instrument as _;
 
-use crate::{Calls, ROUNDS, not_now};
+use crate::{Calls, ROUNDS, conflict_retry};
 
 /// A run begins nothing new after this, so that it is over, answers awaited and written, before the function's 20 s are:
 /// 12 s, 3 s for a call to Chime, 2.5 s for the last statement.
@@ -93,16 +93,16 @@ struct Totals {
     pages: usize,
     live: usize,
     unknown: usize,
-    mended: Mended,
+    mended: RepairCounts,
     orphans: u32,
 }
 
 impl Totals {
-    fn count(&mut self, outcomes: &[Outcome], mended: Mended) {
+    fn count(&mut self, outcomes: &[Outcome], mended: RepairCounts) {
         let of = |fate| outcomes.iter().filter(|outcome| outcome.fate == fate).count();
         self.pages += 1;
-        self.live += of(Fate::Live);
-        self.unknown += of(Fate::Unknown);
+        self.live += of(RepairOutcome::Live);
+        self.unknown += of(RepairOutcome::Unknown);
         self.mended.ended += mended.ended;
         self.mended.gone += mended.gone;
         self.mended.abandoned += mended.abandoned;
@@ -134,7 +134,7 @@ impl Calls {
             let last = !is_full(&due);
             let outcomes = self.mend(&due, &mut pace, origin).await;
             if !outcomes.is_empty() {
-                totals.count(&outcomes, self.store.reconcile_settle(&outcomes, origin).await?);
+                totals.count(&outcomes, self.store.apply_reconciliation(&outcomes, origin).await?);
             }
             if last || pace.is_over() {
                 break;
@@ -145,7 +145,7 @@ impl Calls {
             told = self.tell_waiting(origin.now, began + TELLS_UNTIL).await;
         }
         let pruned = self.store.prune(MOST_PRUNED, origin.now).await.map_err(Error::from);
-        let Totals { pages, live, unknown, mended: Mended { ended, gone, abandoned, .. }, orphans } = totals;
+        let Totals { pages, live, unknown, mended: RepairCounts { ended, gone, abandoned, .. }, orphans } = totals;
         // A metric filter counts `mended` and `gone`: the template says where.
         let mended = ended + gone + abandoned + orphans;
         tracing::info!(mended, ended, gone, abandoned, orphans, paid, live, unknown, pages, "reconciled");
@@ -187,7 +187,7 @@ impl Calls {
     async fn read_again(&self, ends: Instant, origin: &Origin) -> Result<(), Error> {
         let mut again = Vec::new();
         for _ in 0..ROUNDS {
-            let unread = self.store.unread_events(MOST_UNREAD, &again, origin.now).await?;
+            let unread = self.store.stale_sessions(MOST_UNREAD, &again, origin.now).await?;
             match self.settle(&unread, origin).await {
                 Ok(settled) => again = settled.changed_meanwhile.into_iter().collect(),
                 Err(error) if error.retryable() => return Err(error),
@@ -200,7 +200,7 @@ impl Calls {
                 break;
             }
         }
-        Err(not_now())
+        Err(conflict_retry())
     }
 
     async fn read_one_by_one(&self, unread: &[History], origin: &Origin) -> Result<(), Error> {
@@ -221,17 +221,17 @@ impl Calls {
         for session in due {
             let id = session.id;
             let (meeting, ends) = match reconcile::decide(session, origin.now) {
-                Mend::Leave => continue,
-                Mend::Fail => {
-                    outcomes.push(Outcome { id, fate: Fate::Abandoned });
+                RepairAction::Leave => continue,
+                RepairAction::Fail => {
+                    outcomes.push(Outcome { id, fate: RepairOutcome::Abandoned });
                     continue;
                 }
-                Mend::FinishEnd(None) => {
-                    outcomes.push(Outcome { id, fate: Fate::Ended });
+                RepairAction::FinishEnd(None) => {
+                    outcomes.push(Outcome { id, fate: RepairOutcome::Ended });
                     continue;
                 }
-                Mend::FinishEnd(Some(meeting)) => (meeting, true),
-                Mend::Ask(meeting) => (meeting, false),
+                RepairAction::FinishEnd(Some(meeting)) => (meeting, true),
+                RepairAction::Ask(meeting) => (meeting, false),
             };
             if pace.is_over() {
                 continue;
@@ -270,24 +270,24 @@ async fn end(
     meetings: &chime::Meetings,
     region: &str,
     meeting: ChimeMeetingId,
-) -> Result<Fate, chime::Error> {
-    meetings.delete_once(region, meeting).await.map(|()| Fate::Ended)
+) -> Result<RepairOutcome, chime::Error> {
+    meetings.delete_once(region, meeting).await.map(|()| RepairOutcome::Ended)
 }
 
 async fn ask(
     meetings: &chime::Meetings,
     region: &str,
     meeting: ChimeMeetingId,
-) -> Result<Fate, chime::Error> {
+) -> Result<RepairOutcome, chime::Error> {
     let live = meetings.is_live_once(region, meeting).await?;
-    Ok(if live { Fate::Live } else { Fate::Gone })
+    Ok(if live { RepairOutcome::Live } else { RepairOutcome::Gone })
 }
 
 /// A failure stops nobody else's mending, so this is where it is logged.
-fn told(fate: Result<Fate, chime::Error>, session: domain::id::SessionId) -> Fate {
+fn told(fate: Result<RepairOutcome, chime::Error>, session: domain::id::SessionId) -> RepairOutcome {
     fate.unwrap_or_else(|error| {
         tracing::warn!(session = %session, reason = error.reason(), "a session is left for the next run");
-        Fate::Unknown
+        RepairOutcome::Unknown
     })
 }
 

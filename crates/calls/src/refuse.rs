@@ -3,13 +3,13 @@
 use domain::Error;
 use domain::audit::Origin;
 use domain::call::{Actor, Target};
-use store::refusals::Refused;
+use store::denials::Denial;
 
 use crate::Calls;
 
 /// A request, as far as a refusal of it is to be noted.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct RequestInfo<'a> {
     /// Who asked. Nobody: the API has let nobody in without a name but to routes that refuse nothing.
     pub actor: Option<&'a Actor>,
     /// For which call, as far as the request could be read.
@@ -27,7 +27,7 @@ impl Calls {
     ///
     /// # Errors
     /// The outcome's own, unchanged.
-    pub async fn witness<T>(&self, asked: Asked<'_>, outcome: Result<T, Error>) -> Result<T, Error> {
+    pub async fn audit_denial<T>(&self, asked: RequestInfo<'_>, outcome: Result<T, Error>) -> Result<T, Error> {
         if let (Err(Error::Forbidden(reason)), Some(actor)) = (&outcome, asked.actor) {
             let refused = Refused { actor, target: asked.target, route: asked.route, code: reason.code };
             if let Err(error) = self.store.refuse(&refused, asked.origin).await {

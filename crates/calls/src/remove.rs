@@ -11,7 +11,7 @@ use serde::Serialize;
 use store::admissions::{Debt, Decision};
 use store::debts::{Kind, Owed};
 
-use crate::{Calls, ROUNDS, not_now};
+use crate::{Calls, ROUNDS, conflict_retry};
 
 /// The answer to a removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -31,7 +31,7 @@ pub struct Removed {
 
 impl Calls {
     /// Removes someone from the call that is on, whether they are in it or not. Their join token goes with the change, and
-    /// then Chime disconnects them. May be repeated, and a repetition finishes what was broken off.
+    /// then Chime disconnects them. ConsentCheck be repeated, and a repetition finishes what was broken off.
     ///
     /// # Errors
     /// 403 for everyone but the provider, 404 where no call is on and for people without a part in it, 409 for the
@@ -67,7 +67,7 @@ impl Calls {
                 return Ok(answer("They were removed and cannot come again to this call."));
             }
         }
-        Err(not_now())
+        Err(conflict_retry())
     }
 }
 

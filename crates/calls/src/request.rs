@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 use domain::Error;
 use domain::admission::Change;
 use domain::call::Target;
-use domain::capabilities::{Direction, Wish};
-use domain::consent::Words;
+use domain::capabilities::{Direction, CapabilityChange};
+use domain::consent::ConsentDecision;
 use domain::id::{AppointmentId, ChimeMeetingId, SessionId};
 use domain::quality::Sample;
 use serde::de::value::MapAccessDeserializer;
@@ -64,7 +64,7 @@ pub struct CapabilitiesWish {
     content: Option<Direction>,
 }
 
-impl From<CapabilitiesWish> for Wish {
+impl From<CapabilitiesWish> for CapabilityChange {
     fn from(wish: CapabilitiesWish) -> Self {
         Self { audio: wish.audio, video: wish.video, content: wish.content }
     }

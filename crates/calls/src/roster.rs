@@ -92,7 +92,7 @@ impl Calls {
         let seen = roster
             .attendees
             .into_iter()
-            .filter(|person| admission::sees(viewer, inside, (person.user_id, person.role, person.status)));
+            .filter(|person| admission::can_see(viewer, inside, (person.user_id, person.role, person.status)));
         let attendees = seen.map(|person| {
             let joined = active && person.status == ParticipantStatus::Joined;
             let present = joined || active && person.connected;

@@ -15,7 +15,7 @@ use store::NewSession;
 use tokio::time::{Instant, sleep};
 
 use crate::join::Attended;
-use crate::{Calls, Place, ROUNDS, not_now};
+use crate::{Calls, Place, ROUNDS, conflict_retry};
 
 /// How long a request looks at another's attempt before it takes over. Chime makes a meeting in well under a second.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -50,7 +50,7 @@ pub struct Started {
 enum Making {
     Started(Place),
     /// Another request made the call what it is now: look again.
-    LookAgain,
+    Retry,
     /// The token gave a meeting that is over; its session has failed: open a new one.
     OpenAnew,
 }
@@ -72,7 +72,7 @@ impl Calls {
                     return Ok(Started { new: false, place });
                 }
                 Start::Return(session, attendee) => {
-                    match self.come_back(session, &start::may_start(&view)?, attendee, origin).await? {
+                    match self.rejoin(session, &start::may_start(&view)?, attendee, origin).await? {
                         Some(place) => return Ok(Started { new: false, place }),
                         None => self.look(actor, target, None).await?,
                     }
@@ -85,7 +85,7 @@ impl Calls {
                 Start::Create(session) => {
                     match self.make(session, &start::may_start(&view)?, origin).await? {
                         Making::Started(place) => return Ok(Started { new: true, place }),
-                        Making::LookAgain => self.what_became_of(session, actor, new, origin).await?,
+                        Making::Retry => self.what_became_of(session, actor, new, origin).await?,
                         Making::OpenAnew => self.open(actor, new, origin).await?,
                     }
                 }
@@ -105,7 +105,7 @@ impl Calls {
                 Start::Join(session) => {
                     match self.attend(&view, session, &start::may_start(&view)?, origin).await? {
                         Attended::Joined(place) => return Ok(Started { new: false, place }),
-                        Attended::LookAgain => self.look(actor, target, None).await?,
+                        Attended::Retry => self.look(actor, target, None).await?,
                         Attended::MeetingGone => self.open(actor, new, origin).await?,
                     }
                 }
@@ -115,7 +115,7 @@ impl Calls {
                 }
             };
         }
-        Err(not_now())
+        Err(conflict_retry())
     }
 
     async fn open(&self, actor: &Actor, new: &NewCall, origin: &Origin) -> Result<View, Error> {
@@ -145,7 +145,7 @@ impl Calls {
         let Made { meeting, attendee } = match self.meetings.create(new).await {
             Ok(made) => made,
             // Another call with the same token is at work; what comes of it is ours too.
-            Err(chime::Error::Conflict(_)) => return Ok(Making::LookAgain),
+            Err(chime::Error::Conflict(_)) => return Ok(Making::Retry),
             Err(error) => return Err(self.give_up(session, member, error, origin).await),
         };
         let region = &session.control_region;
@@ -178,7 +178,7 @@ impl Calls {
                 // It has no token that anyone holds, so Chime ends it in five minutes.
                 tracing::warn!(error = %error, "a meeting that was made in vain was not deleted");
             }
-            return Ok(Making::LookAgain);
+            return Ok(Making::Retry);
         }
         let active = Session { meeting_id: Some(meeting.id), meeting: Some(meeting.json), ..session.clone() };
         Ok(Making::Started(Place::new(&active, member, &attendee)?))

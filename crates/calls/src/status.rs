@@ -117,10 +117,10 @@ fn waiting(view: &View, member: &Member<'_>) -> Vec<Waits> {
 }
 
 /// Whether the caller may know of someone's part in the call.
-fn sees(view: &View, member: &Member<'_>, user: UserId) -> bool {
+fn can_see(view: &View, member: &Member<'_>, user: UserId) -> bool {
     let inside = view.party(member.user).is_some_and(|party| party.admitted);
     let of = view.party(user);
-    of.is_none_or(|of| admission::sees((member.user, member.role), inside, (user, of.role, of.status)))
+    of.is_none_or(|of| admission::can_see((member.user, member.role), inside, (user, of.role, of.status)))
 }
 
 /// Where recording or transcription stands.
@@ -152,7 +152,7 @@ impl Calls {
         let me = Me::new(&view, &member, self.settings.waiting_room);
         let shut_out = matches!(me.status, Some(ParticipantStatus::Removed | ParticipantStatus::TurnedAway));
         let open = session.filter(|session| session.status.is_open());
-        let known = |user: &UserId| sees(&view, &member, *user);
+        let known = |user: &UserId| can_see(&view, &member, *user);
         Ok(Status {
             appointment_id: member.appointment.id,
             session_id: session.map(|session| session.id),

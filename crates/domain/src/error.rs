@@ -184,7 +184,7 @@ pub mod reason {
         CALL_ENDING "The call is being ended.";
         CALL_LIMIT_REACHED "Too many calls are in progress.";
         CALLS_THROTTLED "Too many requests at this moment.";
-        COMES_TOO_OFTEN "You have joined and left very often in the last minute.";
+        JOIN_RATE_LIMITED "You have joined and left very often in the last minute.";
         CONSENT_CHANGED_TOO_OFTEN "You have changed your mind very often in this call. You can still take your consent back.";
     }
 }

@@ -83,7 +83,7 @@ uuid_id!(
 );
 uuid_id!(
     /// Something that Chime is still to be told of an attendee (`attendee_debts.id`).
-    DebtId
+    OperationId
 );
 
 #[cfg(test)]

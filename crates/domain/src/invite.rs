@@ -1,11 +1,11 @@
-//! What a provider's request to invite people into a call comes to.
+//! What a provider's request to invite participants into a call comes to.
 
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
 use crate::call::{Appointment, Session, View};
-use crate::capabilities::{Capabilities, Wish};
+use crate::capabilities::{Capabilities, CapabilityChange};
 use crate::error::{Error, Reason, reason};
 use crate::id::{ChimeAttendeeId, UserId};
 use crate::state::{ObserverKind, ParticipantStatus, Role, SessionStatus};
@@ -44,7 +44,7 @@ pub struct Terms {
     /// What observers among them come as.
     pub observer_kind: Option<ObserverKind>,
     /// What all of them may send and receive, where it is to differ from what they would have.
-    pub capabilities: Wish,
+    pub capabilities: CapabilityChange,
 }
 
 /// A place that is to be given.
@@ -95,7 +95,7 @@ pub fn may_invite(view: &View) -> Result<(&Appointment, &Session), Error> {
     Ok((member.appointment, session.ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?))
 }
 
-/// Decides about one guest. The appointment's own people keep their role; everyone else comes as an observer. Who was
+/// Decides about one guest. The appointment's own participants keep their role; everyone else comes as an observer. Who was
 /// removed stays removed, and who has a place keeps it as it is, whatever the terms.
 ///
 /// # Errors
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn capabilities_of_an_invitation_are_laid_over_what_the_invited_would_have() {
         use crate::capabilities::Direction;
-        let muted = Wish { audio: Some(Direction::Receive), ..Wish::default() };
+        let muted = CapabilityChange { audio: Some(Direction::Receive), ..CapabilityChange::default() };
         let terms = Terms { observer_kind: Some(ObserverKind::Interpreter), capabilities: muted };
         let expected = Capabilities { audio: Direction::Receive, ..Capabilities::TALK };
         let offered = told(&guest(3, None, false), terms);
@@ -224,7 +224,7 @@ mod tests {
             "{kept:?}"
         );
 
-        let blind = Wish { video: Some(Direction::None), ..Wish::default() };
+        let blind = CapabilityChange { video: Some(Direction::None), ..CapabilityChange::default() };
         let refused = Terms { capabilities: blind, ..Terms::default() };
         assert_eq!(told(&guest(3, None, false), refused), Err("INVALID_FIELD"));
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bus::Bus;
 use calls::request::{EndOptions, JoinOptions, WhichCall};
-use calls::{Asked, Calls, Entry, LinkBases, POLL_SECONDS};
+use calls::{RequestInfo, Calls, Entry, LinkBases, POLL_SECONDS};
 use chime::{Meetings, event};
 use domain::Error;
 use domain::call::Target;
@@ -62,7 +62,7 @@ pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
         Trigger::Messages(messages) => Ok(hear(&app.calls, &messages).await),
         Trigger::Request(request) => {
             let outcome = answer(&app, &request).await;
-            let asked = Asked {
+            let asked = RequestInfo {
                 actor: request.actor().ok(),
                 target: request
                     .path("appointmentId")
@@ -72,7 +72,7 @@ pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
                 route: request.route.name(),
                 origin: &request.origin,
             };
-            app.calls.witness(asked, outcome).await
+            app.calls.audit_denial(asked, outcome).await
         }
     }
 }

@@ -3,7 +3,7 @@
 use calls::NewCall;
 use calls::request::{CapabilitiesWish, Object};
 use domain::Error;
-use domain::capabilities::Wish;
+use domain::capabilities::CapabilityChange;
 use domain::id::{AppointmentId, UserId};
 use domain::invite::Terms;
 use domain::state::ObserverKind;
@@ -76,7 +76,7 @@ fn some_word<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) ->
 
 impl BatchJoinBody {
     pub(crate) fn terms(&self) -> Result<Terms, Error> {
-        let wish = self.capabilities.map(|wish| Wish::from(wish.0).checked()).transpose()?;
+        let wish = self.capabilities.map(|wish| CapabilityChange::from(wish.0).checked()).transpose()?;
         Ok(Terms { observer_kind: self.observer_kind, capabilities: wish.unwrap_or_default() })
     }
 }

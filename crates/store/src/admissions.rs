@@ -4,9 +4,9 @@
 //! the decision stands when they come.
 
 use domain::audit::{Event, Origin};
-use domain::capabilities::{Capabilities, Direction, Wish};
-use domain::id::{ChimeAttendeeId, DebtId, SessionId, UserId};
-use domain::notice::{self, Notice};
+use domain::capabilities::{Capabilities, Direction, CapabilityChange};
+use domain::id::{ChimeAttendeeId, OperationId, SessionId, UserId};
+use domain::outbound::{self, OutboundEvent};
 use domain::state::Role;
 use serde::Deserialize;
 use tokio_postgres::types::{Json, Type};
@@ -42,10 +42,10 @@ macro_rules! audit {
 }
 
 /// Takes the token of `participant` away; what Chime is to be told of it is owed from now on.
-macro_rules! take_token {
+macro_rules! revoke_attendee {
     () => {
         "taken AS MATERIALIZED (
-  SELECT medzen.take_token(session_id, user_id, $3) AS debt FROM participant
+  SELECT medzen.revoke_attendee(session_id, user_id, $3) AS debt FROM participant
 )
 SELECT json_build_object('debt', (SELECT debt FROM taken), 'seq', "
     };
@@ -59,16 +59,16 @@ WITH live AS (
   WHERE id = $1::uuid AND status = 'active'
   RETURNING *
 ), participant AS (
-  INSERT INTO public.video_call_participants AS p (session_id, user_id, role, status, waiting_since, comings, comings_since)
+  INSERT INTO public.video_call_participants AS p (session_id, user_id, role, status, waiting_since, join_count, join_count_since)
   SELECT id, $2::uuid, $4, 'waiting', $3, 1, $3 FROM live
   ON CONFLICT (session_id, user_id) DO UPDATE
   SET status = 'waiting', waiting_since = $3, left_at = NULL, ",
     comes!(),
     "
   WHERE p.admitted_at IS NULL AND p.status IN ('invited', 'left', 'failed')
-  RETURNING role, comings
+  RETURNING role, join_count
 )
-SELECT json_build_object('notice', CASE participant.comings WHEN 1 THEN medzen.tell($7, jsonb_build_object(
+SELECT json_build_object('notice', CASE participant.join_count WHEN 1 THEN medzen.tell($7, jsonb_build_object(
   'appointmentId', live.appointment_id, 'sessionId', live.id, 'userId', $2::text, 'role', participant.role,
   'userIds', (SELECT jsonb_build_array(a.provider_user_id) FROM medzen.call_appointments a
               WHERE a.id = live.appointment_id AND a.provider_user_id IS NOT NULL)), $3, $8) END, 'seq', medzen.audit_append(
@@ -106,7 +106,7 @@ const TURN_AWAY: &str = concat!(
   WHERE p.joined_at IS NULL AND p.status IN ('invited', 'waiting', 'left', 'failed')
   RETURNING session_id, user_id, role
 ), ",
-    take_token!(),
+    revoke_attendee!(),
     audit!(""),
     ")::text FROM live, participant"
 );
@@ -125,7 +125,7 @@ const REMOVE: &str = concat!(
   WHERE p.status <> 'removed' AND p.user_id <> $6::uuid
   RETURNING session_id, user_id, role
 ), ",
-    take_token!(),
+    revoke_attendee!(),
     audit!(""),
     ")::text FROM live, participant"
 );
@@ -146,7 +146,7 @@ const SET_CAPABILITIES: &str = concat!(
       OR coalesce($9, p.video) IN ('SendReceive', 'Receive'))
   RETURNING session_id, user_id, role, jsonb_build_object('Audio', audio, 'Video', video, 'Content', content) AS capabilities
 ), owed AS MATERIALIZED (
-  SELECT medzen.owe_capabilities(session_id, user_id, $3) AS debt FROM participant
+  SELECT medzen.enqueue_capability_update(session_id, user_id, $3) AS debt FROM participant
 )
 SELECT json_build_object('debt', (SELECT debt FROM owed),
   'capabilities', participant.capabilities, 'seq', ",
@@ -159,7 +159,7 @@ SELECT json_build_object('debt', (SELECT debt FROM owed),
 #[serde(rename_all = "camelCase")]
 pub struct Debt {
     /// Its own id.
-    pub id: DebtId,
+    pub id: OperationId,
     /// Which attendee.
     pub attendee_id: ChimeAttendeeId,
 }
@@ -168,7 +168,7 @@ pub struct Debt {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Waits {
     /// What is to be told of it now: there is half a minute for it. None where it was told of them a minute ago.
-    pub notice: Option<Notice>,
+    pub notice: Option<OutboundEvent>,
     /// The audit entry's number.
     pub seq: i64,
 }
@@ -230,7 +230,7 @@ impl Store {
                 (&role.as_str(), Type::TEXT),
                 (&Json(origin), Type::JSONB),
                 (&Event::ParticipantWaiting.as_str(), Type::TEXT),
-                (&notice::Kind::ParticipantWaiting.as_str(), Type::TEXT),
+                (&outbound::EventType::ParticipantWaiting.as_str(), Type::TEXT),
                 (&until, Type::TIMESTAMPTZ),
             ],
         )
@@ -295,7 +295,7 @@ impl Store {
     pub async fn set_capabilities(
         &self,
         decision: Decision,
-        wish: Wish,
+        wish: CapabilityChange,
         origin: &Origin,
     ) -> Result<Option<Allowed>, Error> {
         let (session, user, by) =

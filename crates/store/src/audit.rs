@@ -12,7 +12,7 @@ use crate::{Error, Store};
 const LEASE: &str = "-- lease_audit
 WITH due AS (
   SELECT chain, seq FROM medzen.audit_outbox
-  WHERE shipped_at IS NULL AND NOT conflict AND (leased_until IS NULL OR leased_until <= $1)
+  WHERE delivered_at IS NULL AND NOT conflict AND (leased_until IS NULL OR leased_until <= $1)
   ORDER BY at, chain, seq
   LIMIT $3
   FOR UPDATE SKIP LOCKED
@@ -31,9 +31,9 @@ WITH outcome AS (
   SELECT * FROM json_to_recordset($1::json) AS o (chain text, seq bigint, conflict boolean)
 ), marked AS (
   UPDATE medzen.audit_outbox o
-  SET shipped_at = CASE WHEN outcome.conflict THEN NULL ELSE $2 END, conflict = outcome.conflict
+  SET delivered_at = CASE WHEN outcome.conflict THEN NULL ELSE $2 END, conflict = outcome.conflict
   FROM outcome
-  WHERE o.chain = outcome.chain AND o.seq = outcome.seq AND o.shipped_at IS NULL
+  WHERE o.chain = outcome.chain AND o.seq = outcome.seq AND o.delivered_at IS NULL
   RETURNING 1
 )
 SELECT count(*)::text FROM marked";
@@ -43,7 +43,7 @@ const PRUNE: &str = "-- prune_audit
 WITH gone AS (
   DELETE FROM medzen.audit_outbox o
   USING (
-    SELECT chain, seq FROM medzen.audit_outbox WHERE shipped_at < $1 ORDER BY shipped_at LIMIT $2
+    SELECT chain, seq FROM medzen.audit_outbox WHERE delivered_at < $1 ORDER BY delivered_at LIMIT $2
   ) AS old
   WHERE o.chain = old.chain AND o.seq = old.seq
   RETURNING 1
@@ -97,7 +97,7 @@ impl Store {
         Ok(self.ask(LEASE, &params).await?.unwrap_or_default())
     }
 
-    /// Marks entries as shipped, or as in conflict with what the table holds. May be repeated.
+    /// Marks entries as shipped, or as in conflict with what the table holds. ConsentCheck be repeated.
     ///
     /// # Errors
     /// When the database does not answer.

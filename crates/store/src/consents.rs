@@ -1,7 +1,7 @@
 //! Consent to being recorded and transcribed: each word a row, none ever changed.
 
 use domain::audit::{Event, Origin};
-use domain::consent::Kind;
+use domain::consent::ConsentPurpose;
 use domain::id::{SessionId, UserId};
 use domain::state::Role;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ WITH live AS (
   WHERE s.id = $1::uuid AND s.status IN ('creating', 'active')
   RETURNING s.*
 ), given AS MATERIALIZED (
-  SELECT word.kind, word.granted FROM live, LATERAL medzen.take_words(live.id, $2::uuid, $3, $4) AS word
+  SELECT word.kind, word.granted FROM live, LATERAL medzen.insert_consent(live.id, $2::uuid, $3, $4) AS word
 ), audited AS (
   SELECT medzen.audit_append(
     'APPT#' || live.appointment_id,

@@ -5,7 +5,7 @@
 //! changes at once whichever is told last is what is stored, and a change that nobody lived to tell is told by the next run.
 
 use domain::capabilities::Capabilities;
-use domain::id::{ChimeAttendeeId, ChimeMeetingId, DebtId, SessionId, UserId};
+use domain::id::{ChimeAttendeeId, ChimeMeetingId, OperationId, SessionId, UserId};
 use serde::Deserialize;
 use time::OffsetDateTime;
 use tokio_postgres::types::{Json, Type};
@@ -31,19 +31,19 @@ WITH void AS (
   SELECT d.* FROM medzen.attendee_debts d
   JOIN public.video_call_sessions s ON s.id = d.session_id
   WHERE d.since <= $1 AND s.status NOT IN ('ended', 'failed') AND s.meeting_id IS NOT NULL
-  ORDER BY d.tried_at NULLS FIRST, d.since, d.id
+  ORDER BY d.last_attempt_at NULLS FIRST, d.since, d.id
   LIMIT $2
 )
 SELECT coalesce(json_agg(json_build_object(
   'id', d.id, 'kind', d.kind, 'attendeeId', d.attendee_id, 'controlRegion', s.control_region, 'meetingId', s.meeting_id,
   'capabilities', json_build_object('Audio', p.audio, 'Video', p.video, 'Content', p.content))
-  ORDER BY d.tried_at NULLS FIRST, d.since, d.id), '[]')::text
+  ORDER BY d.last_attempt_at NULLS FIRST, d.since, d.id), '[]')::text
 FROM due d
 JOIN public.video_call_sessions s ON s.id = d.session_id
 JOIN public.video_call_participants p ON p.session_id = d.session_id AND p.user_id = d.user_id";
 
 const TRIED: &str = "-- debt_tried
-UPDATE medzen.attendee_debts SET tried_at = $2 WHERE id = $1::uuid RETURNING 'true'";
+UPDATE medzen.attendee_debts SET last_attempt_at = $2 WHERE id = $1::uuid RETURNING 'true'";
 
 const PAY: &str = "-- pay_debt
 WITH paid AS (
@@ -74,7 +74,7 @@ pub enum Kind {
 #[serde(rename_all = "camelCase")]
 pub struct Owed {
     /// Its own id.
-    pub id: DebtId,
+    pub id: OperationId,
     /// What is to be told.
     pub kind: Kind,
     /// Of which attendee.
@@ -111,7 +111,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn debt_tried(&self, debt: DebtId, now: OffsetDateTime) -> Result<(), Error> {
+    pub async fn debt_tried(&self, debt: OperationId, now: OffsetDateTime) -> Result<(), Error> {
         let debt = debt.to_string();
         self.ask::<bool>(TRIED, &[(&debt, Type::TEXT), (&now, Type::TIMESTAMPTZ)]).await?;
         Ok(())
@@ -121,7 +121,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn pay_debt(&self, debt: DebtId, told: Capabilities) -> Result<Option<Capabilities>, Error> {
+    pub async fn pay_debt(&self, debt: OperationId, told: Capabilities) -> Result<Option<Capabilities>, Error> {
         let (debt, told) = (debt.to_string(), Json(told));
         self.ask(PAY, &[(&debt, Type::TEXT), (&told, Type::JSONB)]).await
     }

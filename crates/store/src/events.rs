@@ -49,7 +49,7 @@ FROM session)"
 /// this moment is missing; then that batch writes later, or this one finds that it did. A meeting that is known is left
 /// alone, so that batches about it do not wait for each other.
 const ABSORB: &str = concat!(
-    "-- absorb_events
+    "-- insert_events
 WITH told AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset($1) AS t (
     event_id text, meeting_id text, external_meeting_id text, control_region text, kind text, at_ms bigint,
@@ -83,7 +83,7 @@ WITH told AS MATERIALIZED (
   UNION ALL
   SELECT * FROM kept
 )
-SELECT json_build_object('untold', EXISTS (
+SELECT json_build_object('suppressed', EXISTS (
   SELECT FROM medzen.notices WHERE told_at IS NULL AND (leased_until IS NULL OR leased_until <= $2)), 'sessions', ",
     history!(),
     ")::text"
@@ -92,7 +92,7 @@ SELECT json_build_object('untold', EXISTS (
 /// Sessions whose events must be read again because they ended, and those of events that nobody has counted for a minute
 /// ($2): whoever kept them did not live to, or did not know the session yet; and those that are named ($3).
 const UNREAD: &str = concat!(
-    "-- unread_events
+    "-- stale_sessions
 WITH ended AS (
   SELECT s.id FROM public.video_call_sessions s WHERE NOT s.events_read ORDER BY s.updated_at, s.id LIMIT $1
 ), uncounted AS (
@@ -123,10 +123,10 @@ const LEFT: Duration = Duration::minutes(1);
 /// Writes readings. Sessions are locked in the order of their ids, the audit's heads after them in the order of
 /// appointments. A row of a participant that moved meanwhile is left, and counted as missing. A session that this closes is
 /// to be read once more: who joined in the same moment is in no row that this statement sees.
-const SETTLE: &str = "-- settle_events
+const SETTLE: &str = "-- apply_projection
 WITH reading AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset($1) AS r (
-    session_id uuid, version integer, status text, connected integer, emptied_at timestamptz, heard_at timestamptz,
+    session_id uuid, version integer, status text, connected integer, last_left_at timestamptz, heard_at timestamptz,
     greatest integer, over_at timestamptz, events text[], entries jsonb, people jsonb)
 ), locked AS MATERIALIZED (
   SELECT s.id FROM public.video_call_sessions s WHERE s.id = ANY (ARRAY (SELECT session_id FROM reading))
@@ -135,7 +135,7 @@ WITH reading AS MATERIALIZED (
 ), changed AS (
   UPDATE public.video_call_sessions s
   SET events_version = s.events_version + 1, events_read = reading.over_at IS NULL,
-      connected = reading.connected, emptied_at = reading.emptied_at,
+      connected = reading.connected, last_left_at = reading.last_left_at,
       heard_at = greatest(s.heard_at, reading.heard_at), max_participants_reached = reading.greatest,
       status = CASE WHEN reading.over_at IS NULL THEN s.status ELSE 'ended' END,
       updated_at = CASE WHEN reading.over_at IS NULL THEN s.updated_at ELSE $2 END,
@@ -183,7 +183,7 @@ WITH reading AS MATERIALIZED (
 ), told AS (
   SELECT count(medzen.tell($5, jsonb_build_object(
     'appointmentId', appointment_id, 'sessionId', id, 'reason', end_reason, 'endedBy', ended_by,
-    'durationSeconds', duration_seconds, 'userIds', medzen.people_of(id, appointment_id)), over_at, NULL)) AS notices
+    'durationSeconds', duration_seconds, 'userIds', medzen.call_member_ids(id, appointment_id)), over_at, NULL)) AS notices
   FROM changed WHERE over_at IS NOT NULL
 )
 SELECT json_build_object(
@@ -213,7 +213,7 @@ pub struct Absorbed {
     /// The sessions that it concerns.
     pub sessions: Vec<History>,
     /// Whether notices wait to be told, of whichever call.
-    pub untold: bool,
+    pub suppressed: bool,
 }
 
 /// What was written.
@@ -239,12 +239,12 @@ pub struct Written {
 }
 
 impl Store {
-    /// Keeps events that are not kept yet, and reads all that is known of the sessions of their meetings. May be repeated.
+    /// Keeps events that are not kept yet, and reads all that is known of the sessions of their meetings. ConsentCheck be repeated.
     /// One round trip.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn absorb_events(&self, told: &[Told], now: OffsetDateTime) -> Result<Absorbed, Error> {
+    pub async fn insert_events(&self, told: &[Told], now: OffsetDateTime) -> Result<Absorbed, Error> {
         let rows: Vec<Row<'_>> = told
             .iter()
             .map(|told| Row {
@@ -267,7 +267,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn unread_events(
+    pub async fn stale_sessions(
         &self,
         most: i64,
         again: &[SessionId],
@@ -281,11 +281,11 @@ impl Store {
     }
 
     /// Writes what was read, with an audit entry for each event that tells what became of a person, and closes calls whose
-    /// meeting has ended. What it does not name as written is to be read again. May be repeated. One round trip.
+    /// meeting has ended. What it does not name as written is to be read again. ConsentCheck be repeated. One round trip.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn settle_events(&self, readings: &[Reading], origin: &Origin) -> Result<Settled, Error> {
+    pub async fn apply_projection(&self, readings: &[Reading], origin: &Origin) -> Result<Settled, Error> {
         let settled = self
             .ask(
                 SETTLE,
@@ -294,7 +294,7 @@ impl Store {
                     (&origin.now, Type::TIMESTAMPTZ),
                     (&Json(origin), Type::JSONB),
                     (&domain::audit::Event::CallEnded.as_str(), Type::TEXT),
-                    (&domain::notice::Kind::CallEnded.as_str(), Type::TEXT),
+                    (&domain::outbound::EventType::CallEnded.as_str(), Type::TEXT),
                 ],
             )
             .await?;

@@ -1,6 +1,6 @@
 //! Notices for the host application: written with the change that they tell of, sent after it, kept until they are.
 
-use domain::notice::Notice;
+use domain::outbound::OutboundEvent;
 use time::{Duration, OffsetDateTime};
 use tokio_postgres::types::Type;
 
@@ -36,18 +36,18 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn lease_notices(&self, most: usize, now: OffsetDateTime) -> Result<Vec<Notice>, Error> {
+    pub async fn lease_notices(&self, most: usize, now: OffsetDateTime) -> Result<Vec<OutboundEvent>, Error> {
         let (until, most) = (now + TO_SEND, i64::try_from(most).unwrap_or(i64::MAX));
         let params =
             [(&now as _, Type::TIMESTAMPTZ), (&until as _, Type::TIMESTAMPTZ), (&most as _, Type::INT8)];
         Ok(self.ask(LEASE, &params).await?.unwrap_or_default())
     }
 
-    /// Marks notices as sent. May be repeated. One round trip.
+    /// Marks notices as sent. ConsentCheck be repeated. One round trip.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn mark_notices(&self, told: &[&Notice], now: OffsetDateTime) -> Result<u64, Error> {
+    pub async fn mark_notices(&self, told: &[&OutboundEvent], now: OffsetDateTime) -> Result<u64, Error> {
         let ids: Vec<String> = told.iter().map(|notice| notice.id.to_string()).collect();
         let params = [(&ids as _, Type::TEXT_ARRAY), (&now as _, Type::TIMESTAMPTZ)];
         Ok(self.ask(MARK, &params).await?.unwrap_or_default())

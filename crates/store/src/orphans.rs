@@ -9,7 +9,7 @@ use tokio_postgres::types::{Json, Type};
 use crate::{Error, Store};
 
 /// How old a meeting is before it is nobody's: whoever makes one for a session has noted it long before.
-const NOBODYS: Duration = Duration::minutes(2);
+const ORPHAN_AFTER: Duration = Duration::minutes(2);
 
 /// Meetings that bear our prefix and a session's id (another deployment's prefix may begin with ours), have not ended, and
 /// belong to no session that is open. A session that is `creating` does not know its meeting yet; the meeting bears its id.
@@ -20,12 +20,12 @@ FROM (
   FROM medzen.chime_meetings m
   WHERE m.over_at IS NULL AND m.heard_at <= $2 AND starts_with(m.external_meeting_id, $1)
     AND length(m.external_meeting_id) = length($1) + 36
-    AND (m.tried_at IS NULL OR m.tried_at < $3)
+    AND (m.last_attempt_at IS NULL OR m.last_attempt_at < $3)
     AND NOT EXISTS (
       SELECT FROM public.video_call_sessions s WHERE s.meeting_id = m.meeting_id AND s.status IN ('active', 'ending'))
     AND NOT EXISTS (
       SELECT FROM public.video_call_sessions s WHERE s.status = 'creating' AND $1 || s.id = m.external_meeting_id)
-  ORDER BY m.tried_at NULLS FIRST, m.heard_at, m.meeting_id
+  ORDER BY m.last_attempt_at NULLS FIRST, m.heard_at, m.meeting_id
   LIMIT $4
 ) AS orphan";
 
@@ -42,7 +42,7 @@ WITH outcome AS (
   FOR UPDATE OF m
 ), noted AS (
   UPDATE medzen.chime_meetings m
-  SET over_at = CASE WHEN locked.ended THEN $2 END, tried_at = $2
+  SET over_at = CASE WHEN locked.ended THEN $2 END, last_attempt_at = $2
   FROM locked WHERE m.meeting_id = locked.meeting_id AND m.over_at IS NULL
   RETURNING m.meeting_id, m.external_meeting_id, m.over_at
 ), ended AS (
@@ -88,7 +88,7 @@ impl Store {
         most: i64,
         now: OffsetDateTime,
     ) -> Result<Vec<Orphan>, Error> {
-        let before = now - NOBODYS;
+        let before = now - ORPHAN_AFTER;
         let params = [
             (&prefix as _, Type::TEXT),
             (&before as _, Type::TIMESTAMPTZ),
@@ -98,7 +98,7 @@ impl Store {
         Ok(self.ask(ORPHANS, &params).await?.unwrap_or_default())
     }
 
-    /// Notes what became of them and answers how many are over. May be repeated. One round trip.
+    /// Notes what became of them and answers how many are over. ConsentCheck be repeated. One round trip.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -113,7 +113,7 @@ impl Store {
             (&origin.now as _, Type::TIMESTAMPTZ),
             (&Json(origin) as _, Type::JSONB),
             (&prefix as _, Type::TEXT),
-            (&Event::MeetingUnowned.as_str() as _, Type::TEXT),
+            (&Event::OrphanMeetingEnded.as_str() as _, Type::TEXT),
         ];
         Ok(self.ask(SETTLE, &params).await?.unwrap_or_default())
     }

@@ -16,8 +16,8 @@ use crate::{Error, Store};
 /// One more coming within the minute, or the first of another: `$3` now.
 macro_rules! comes {
     () => {
-        "comings = CASE WHEN p.comings_since > $3 - interval '1 minute' THEN p.comings + 1 ELSE 1 END,
-      comings_since = CASE WHEN p.comings_since > $3 - interval '1 minute' THEN p.comings_since ELSE $3 END"
+        "join_count = CASE WHEN p.join_count_since > $3 - interval '1 minute' THEN p.join_count + 1 ELSE 1 END,
+      join_count_since = CASE WHEN p.join_count_since > $3 - interval '1 minute' THEN p.join_count_since ELSE $3 END"
     };
 }
 pub(crate) use comes;
@@ -33,7 +33,7 @@ WITH live AS (
   RETURNING *
 ), participant AS (
   INSERT INTO public.video_call_participants AS p (
-    session_id, user_id, role, status, joined_at, admitted_at, comings, comings_since)
+    session_id, user_id, role, status, joined_at, admitted_at, join_count, join_count_since)
   SELECT id, $2::uuid, $4, 'joined', $3, $3, 1, $3 FROM live
   WHERE NOT $9 OR EXISTS (
     SELECT FROM public.video_call_participants own

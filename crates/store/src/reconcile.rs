@@ -2,7 +2,7 @@
 
 use domain::audit::{Event, Origin};
 use domain::id::SessionId;
-use domain::notice::Kind;
+use domain::outbound::EventType;
 use domain::reconcile::{Left, STUCK, UNASKED};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -21,25 +21,25 @@ WITH lease AS (
   WHERE held.holder = $1 OR held.until <= $2
   RETURNING name
 ), unfinished AS (
-  SELECT id, status, control_region, meeting_id, updated_at, activated_at, checked_at, heard_at, tried_at, connected, emptied_at
+  SELECT id, status, control_region, meeting_id, updated_at, activated_at, checked_at, heard_at, last_attempt_at, connected, last_left_at
   FROM public.video_call_sessions
-  WHERE status IN ('creating', 'ending') AND updated_at <= $4 AND (tried_at IS NULL OR tried_at < $2)
-  ORDER BY tried_at NULLS FIRST, updated_at, id
+  WHERE status IN ('creating', 'ending') AND updated_at <= $4 AND (last_attempt_at IS NULL OR last_attempt_at < $2)
+  ORDER BY last_attempt_at NULLS FIRST, updated_at, id
   LIMIT $6
 ), unasked AS (
-  SELECT id, status, control_region, meeting_id, updated_at, activated_at, checked_at, heard_at, tried_at, connected, emptied_at
+  SELECT id, status, control_region, meeting_id, updated_at, activated_at, checked_at, heard_at, last_attempt_at, connected, last_left_at
   FROM public.video_call_sessions
-  WHERE status = 'active' AND (tried_at IS NULL OR tried_at < $2) AND (
+  WHERE status = 'active' AND (last_attempt_at IS NULL OR last_attempt_at < $2) AND (
     greatest(activated_at, checked_at, heard_at) <= $5
-    OR (connected = 0 AND emptied_at BETWEEN $5 - interval '10 minutes' AND $5 AND (checked_at IS NULL OR checked_at < $2)))
-  ORDER BY tried_at NULLS FIRST, connected > 0, greatest(activated_at, checked_at, heard_at), id
+    OR (connected = 0 AND last_left_at BETWEEN $5 - interval '10 minutes' AND $5 AND (checked_at IS NULL OR checked_at < $2)))
+  ORDER BY last_attempt_at NULLS FIRST, connected > 0, greatest(activated_at, checked_at, heard_at), id
   LIMIT $7
 )
 SELECT (
   SELECT coalesce(json_agg(json_build_object(
     'id', id, 'status', status, 'controlRegion', control_region, 'meetingId', meeting_id, 'movedAt', updated_at,
     'livedAt', greatest(activated_at, checked_at, heard_at),
-    'emptiedAt', CASE connected WHEN 0 THEN emptied_at END)), '[]')
+    'lastLeftAt', CASE connected WHEN 0 THEN last_left_at END)), '[]')
   FROM (SELECT * FROM unfinished UNION ALL SELECT * FROM unasked) AS due
 )::text
 FROM lease";
@@ -47,7 +47,7 @@ FROM lease";
 /// Writes what became of a page. Each change is a compare-and-set of its own; the sessions are locked in the order of
 /// their ids, as every statement that takes several does; then meetings in the order of theirs, and the audit's heads in the
 /// order of appointments.
-const SETTLE: &str = "-- reconcile_settle
+const SETTLE: &str = "-- apply_reconciliation
 WITH outcome AS (
   SELECT * FROM json_to_recordset($1::json) AS o (id uuid, fate text)
 ), locked AS MATERIALIZED (
@@ -88,7 +88,7 @@ WITH outcome AS (
 ), noted AS (
   UPDATE public.video_call_sessions s
   SET checked_at = CASE WHEN locked.fate = 'live' THEN $2 ELSE s.checked_at END,
-      tried_at = CASE WHEN locked.fate = 'live' THEN NULL ELSE $2 END
+      last_attempt_at = CASE WHEN locked.fate = 'live' THEN NULL ELSE $2 END
   FROM locked
   WHERE s.id = locked.id AND (
     (locked.fate = 'live' AND s.status = 'active')
@@ -104,7 +104,7 @@ WITH outcome AS (
     CASE WHEN changed.fate <> 'abandoned' AND changed.activated_at IS NOT NULL THEN medzen.tell($7, jsonb_build_object(
       'appointmentId', changed.appointment_id, 'sessionId', changed.id, 'reason', changed.end_reason,
       'endedBy', changed.ended_by, 'durationSeconds', changed.duration_seconds,
-      'userIds', medzen.people_of(changed.id, changed.appointment_id)), changed.ended_at, NULL) END AS notice
+      'userIds', medzen.call_member_ids(changed.id, changed.appointment_id)), changed.ended_at, NULL) END AS notice
   FROM (SELECT * FROM changed ORDER BY appointment_id) AS changed
 )
 SELECT json_build_object(
@@ -122,7 +122,7 @@ RETURNING 'true'";
 /// What became of a session in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fate {
+pub enum RepairOutcome {
     /// It was `ending` and its meeting has ended.
     Ended,
     /// It was active and Chime does not know its meeting any more.
@@ -141,12 +141,12 @@ pub struct Outcome {
     /// Which.
     pub id: SessionId,
     /// What became of it.
-    pub fate: Fate,
+    pub fate: RepairOutcome,
 }
 
 /// How many sessions were mended. Fewer than were tried where a request was quicker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Mended {
+pub struct RepairCounts {
     /// Ends that were finished.
     pub ended: u32,
     /// Calls that had ended unheard.
@@ -194,12 +194,12 @@ impl Store {
         .await
     }
 
-    /// Writes what became of a page's sessions, with the audit entries of those that changed. May be repeated. One round
+    /// Writes what became of a page's sessions, with the audit entries of those that changed. ConsentCheck be repeated. One round
     /// trip.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn reconcile_settle(&self, outcomes: &[Outcome], origin: &Origin) -> Result<Mended, Error> {
+    pub async fn apply_reconciliation(&self, outcomes: &[Outcome], origin: &Origin) -> Result<RepairCounts, Error> {
         let stuck = origin.now - STUCK;
         let mended = self
             .ask(

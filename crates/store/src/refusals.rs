@@ -21,22 +21,22 @@ WITH caller AS (
   SELECT id FROM medzen.call_appointments
   WHERE id = coalesce($3::uuid, (SELECT appointment_id FROM public.video_call_sessions WHERE meeting_id = $4))
 ), counted AS (
-  INSERT INTO medzen.refusals AS r (chain, since, seen, untold, request_id)
+  INSERT INTO medzen.refusals AS r (chain, since, seen, suppressed, request_id)
   VALUES (coalesce('ACTOR#' || (SELECT id FROM caller), $5), $6, 1, 0, $7)
   ON CONFLICT (chain) DO UPDATE SET
     since = CASE WHEN r.since <= $6 - interval '1 hour' THEN $6 ELSE r.since END,
     seen = CASE WHEN r.since <= $6 - interval '1 hour' THEN 1 ELSE r.seen + 1 END,
-    untold = CASE WHEN r.since <= $6 - interval '1 hour' THEN greatest(0, r.seen - $8) ELSE r.untold END,
+    suppressed = CASE WHEN r.since <= $6 - interval '1 hour' THEN greatest(0, r.seen - $8) ELSE r.suppressed END,
     request_id = $7
   WHERE r.request_id <> $7
-  RETURNING r.chain, r.seen, r.untold
+  RETURNING r.chain, r.seen, r.suppressed
 )
 SELECT json_build_object('seq', medzen.audit_append(
   counted.chain,
   $9::jsonb || jsonb_strip_nulls(jsonb_build_object(
     'event', $10::text, 'actor', (SELECT id FROM caller), 'appointmentId', (SELECT id FROM appointment),
     'code', $11::text, 'route', $12::text,
-    'untold', CASE WHEN counted.seen = 1 THEN nullif(counted.untold, 0) END)),
+    'suppressed', CASE WHEN counted.seen = 1 THEN nullif(counted.suppressed, 0) END)),
   $6))::text
 FROM counted WHERE counted.seen <= $8";
 
@@ -74,7 +74,7 @@ impl Store {
                 (&origin.request_id, Type::TEXT),
                 (&MOST, Type::INT4),
                 (&Json(origin), Type::JSONB),
-                (&Event::AccessRefused.as_str(), Type::TEXT),
+                (&Event::AccessDenied.as_str(), Type::TEXT),
                 (&refused.code, Type::TEXT),
                 (&refused.route, Type::TEXT),
             ],

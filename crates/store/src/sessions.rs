@@ -6,7 +6,7 @@
 use domain::audit::{Event, Origin};
 use domain::call::Attendee;
 use domain::id::{ChimeMeetingId, SessionId, UserId};
-use domain::notice::{Kind, Notice};
+use domain::outbound::{Kind, OutboundEvent};
 use domain::state::SessionStatus;
 use serde::Deserialize;
 use serde_json::Value;
@@ -59,7 +59,7 @@ WITH changed AS (
 )
 SELECT json_build_object('notice', medzen.tell($10, jsonb_build_object(
     'appointmentId', changed.appointment_id, 'sessionId', changed.id, 'startedBy', $5::text,
-    'userIds', medzen.people_of(changed.id, changed.appointment_id) - $5::text), $4, NULL), 'seq', ",
+    'userIds', medzen.call_member_ids(changed.id, changed.appointment_id) - $5::text), $4, NULL), 'seq', ",
     audit!("$8", "$9::text", ", 'actor', $5::text, 'role', 'provider', 'mediaRegion', changed.media_region"),
     ")::text FROM changed"
 );
@@ -119,7 +119,7 @@ SELECT json_build_object('endedAt', changed.ended_at, 'durationSeconds', changed
   'notice', CASE WHEN changed.activated_at IS NOT NULL THEN medzen.tell($8, jsonb_build_object(
     'appointmentId', changed.appointment_id, 'sessionId', changed.id, 'reason', changed.end_reason,
     'endedBy', changed.ended_by, 'durationSeconds', changed.duration_seconds,
-    'userIds', medzen.people_of(changed.id, changed.appointment_id)), changed.ended_at, $9) END, 'seq', ",
+    'userIds', medzen.call_member_ids(changed.id, changed.appointment_id)), changed.ended_at, $9) END, 'seq', ",
     audit!(
         "$6",
         "$7::text",
@@ -150,7 +150,7 @@ pub struct Closed {
     /// How long it was active, in seconds.
     pub duration_seconds: i32,
     /// What is to be told of it now: there is half a minute for it.
-    pub notice: Option<Notice>,
+    pub notice: Option<OutboundEvent>,
     /// The entry's number in its chain.
     pub seq: i64,
 }

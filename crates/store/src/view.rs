@@ -41,14 +41,14 @@ macro_rules! view {
       'recordingEnabled', recording_enabled, 'transcriptionEnabled', transcription_enabled,
       'transcriptionLanguage', transcription_language,
       'createdAt', created_at, 'activatedAt', activated_at, 'checkedAt', checked_at, 'endedAt', ended_at,
-      'durationSeconds', duration_seconds, 'connected', connected, 'emptiedAt', emptied_at,
+      'durationSeconds', duration_seconds, 'connected', connected, 'lastLeftAt', last_left_at,
       'present', (
         SELECT coalesce(json_agg(user_id ORDER BY joined_at, user_id), '[]')
         FROM public.video_call_participants p WHERE p.session_id = session.id AND (p.status = 'joined' OR p.connected)))
     FROM session),
   'me', (
     SELECT json_build_object(
-      'role', p.role, 'status', p.status, 'comings', p.comings, 'comingsSince', p.comings_since,
+      'role', p.role, 'status', p.status, 'join_count', p.join_count, 'joinCountSince', p.join_count_since,
       -- As Chime gave it, with what it may do by now.
       'attendee', token.attendee
         || jsonb_build_object('Capabilities', json_build_object('Audio', p.audio, 'Video', p.video, 'Content', p.content)))

@@ -89,7 +89,7 @@ async fn f15_a_run_that_dies_anywhere_loses_nothing_and_doubles_nothing() -> Out
             stage.parts().clock.advance(60);
             stage.run_schedule("audit").await.map_err(|error| format!("{kind:?} at {nth}: {error}"))?;
             assert_eq!(whole(&stage, &play)?, TOLD, "{kind:?} at {nth}");
-            let waiting = "SELECT count(*) FROM medzen.audit_outbox WHERE shipped_at IS NULL";
+            let waiting = "SELECT count(*) FROM medzen.audit_outbox WHERE delivered_at IS NULL";
             assert_eq!(stage.sql(waiting).await?, "0", "{kind:?} at {nth}");
         }
     }
@@ -119,7 +119,7 @@ async fn an_entry_that_finds_another_in_its_place_keeps_the_alarm_on() -> Outcom
     let before = items(&stage, &play)?;
     // As the outbox would look had somebody written into the table first.
     let outbox = format!(
-        "UPDATE medzen.audit_outbox SET hash = sha256('another'), shipped_at = NULL, leased_until = NULL
+        "UPDATE medzen.audit_outbox SET hash = sha256('another'), delivered_at = NULL, leased_until = NULL
          WHERE chain = 'APPT#{}' AND seq = 2 RETURNING seq",
         play.appointment
     );

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::notice::Kind;
+use domain::outbound::EventType;
 use jsonschema::Validator;
 use local::testing::{Outcome, workspace};
 use serde_json::{Value, json};

@@ -354,10 +354,10 @@ async fn a_batch_of_ten_takes_two_round_trips_and_a_repeated_one_less() -> Outco
     stage.slow("*", None, 20);
     let watch = stage.watch();
     assert_eq!(stage.hear(ATTENDEE, &batch).await?, Vec::<usize>::new());
-    assert_eq!(watch.operations(), ["absorb_events", "settle_events"]);
+    assert_eq!(watch.operations(), ["insert_events", "apply_projection"]);
     let watch = stage.watch();
     assert_eq!(stage.hear(ATTENDEE, &batch).await?, Vec::<usize>::new());
-    assert_eq!(watch.operations(), ["absorb_events"], "there is nothing to write");
+    assert_eq!(watch.operations(), ["insert_events"], "there is nothing to write");
     Ok(())
 }
 
@@ -409,7 +409,7 @@ async fn events_that_were_kept_and_not_read_are_read_by_the_schedule_and_never_d
     let stage = Stage::new().await?;
     let on = On::set(&stage).await?;
     let batch = [on.provider("AttendeeJoined", 10)?, on.patient("AttendeeJoined", 12)?];
-    stage.fault("postgres", Some("settle_events"), Kind::Error, None);
+    stage.fault("postgres", Some("apply_projection"), Kind::Error, None);
     assert_eq!(stage.hear(ATTENDEE, &batch).await?, [0, 1], "the queue gives them up in the end");
     assert_eq!(stage.sql("SELECT count(*) FROM medzen.chime_events").await?, "2", "they are kept");
     stage.parts().clock.advance(3 * 86_400);

@@ -20,7 +20,7 @@ fn kinds(events: &[Value]) -> Vec<&str> {
     events.iter().filter_map(|event| event["detail-type"].as_str()).collect()
 }
 
-async fn untold(stage: &Stage) -> Outcome<String> {
+async fn suppressed(stage: &Stage) -> Outcome<String> {
     stage.sql("SELECT count(*) FROM medzen.notices WHERE told_at IS NULL").await
 }
 
@@ -51,7 +51,7 @@ async fn f22_everyone_learns_that_the_call_began_and_that_it_ended() -> Outcome 
         (&ended["reason"], &ended["endedBy"]),
         (&json!("ended_by_provider"), &json!(play.provider.id))
     );
-    assert_eq!(untold(&stage).await?, "0");
+    assert_eq!(suppressed(&stage).await?, "0");
     // Nothing about anyone's person.
     let text = Value::from(all).to_string();
     assert!(!text.contains("Provider") && !text.contains("token"), "{text}");
@@ -82,13 +82,13 @@ async fn while_the_bus_is_down_calls_go_on_and_the_schedule_tells_later() -> Out
         stage.fault("events", Some("PutEvents"), kind, None);
         assert_eq!(play.provider.start().await?.brief(), "201");
         assert_eq!(play.provider.end().await?.brief(), "200");
-        assert_eq!(untold(&stage).await?, "2");
+        assert_eq!(suppressed(&stage).await?, "2");
         stage.parts().clock.advance(31);
         assert!(stage.run_schedule(FUNCTION).await.is_err(), "its alarm tells that the bus is down");
         stage.parts().faults.clear();
         stage.parts().clock.advance(60);
         stage.run_schedule(FUNCTION).await?;
-        assert_eq!(untold(&stage).await?, "0");
+        assert_eq!(suppressed(&stage).await?, "0");
         let ids: std::collections::BTreeSet<String> =
             told(&stage, &play).iter().map(|event| event["detail"]["eventId"].to_string()).collect();
         assert_eq!(ids.len(), 2, "each is told, a lost answer's twice under one id");
@@ -110,7 +110,7 @@ async fn a_function_that_dies_before_it_told_leaves_it_to_the_schedule() -> Outc
         assert!(so_far <= 1, "whoever writes a notice has half a minute to send it");
         stage.parts().clock.advance(60);
         stage.run_schedule(FUNCTION).await?;
-        assert_eq!(untold(&stage).await?, "0");
+        assert_eq!(suppressed(&stage).await?, "0");
         assert!(kinds(&told(&stage, &play)).contains(&"Call Ended"));
     }
     Ok(())
@@ -125,7 +125,7 @@ async fn notices_that_wait_go_ten_at_a_time_and_are_dropped_after_a_week() -> Ou
     let watch = stage.watch();
     stage.run_schedule(FUNCTION).await?;
     assert_eq!(watch.count("PutEvents"), 2, "ten at most at once");
-    assert_eq!((untold(&stage).await?.as_str(), watch.count("mark_notices")), ("0", 2));
+    assert_eq!((suppressed(&stage).await?.as_str(), watch.count("mark_notices")), ("0", 2));
     stage.parts().clock.advance(8 * 24 * 3600);
     stage.run_schedule(FUNCTION).await?;
     let left = stage.sql("SELECT count(*) FROM medzen.notices WHERE kind = 'Call Started'").await?;

@@ -62,9 +62,9 @@ async fn a_batch_of_events_reads_no_table_from_end_to_end() -> Outcome {
     let readings = stage.sql(readings).await?;
     let now = "'2026-11-20T15:00:00Z'";
     let arguments = [
-        ("absorb_events", "jsonb, timestamptz", format!("'{}', {now}", json!(told))),
+        ("insert_events", "jsonb, timestamptz", format!("'{}', {now}", json!(told))),
         (
-            "settle_events",
+            "apply_projection",
             "jsonb, timestamptz, jsonb, text, text",
             format!("'{readings}', {now}, '{{}}', 'call.ended', 'Call Ended'"),
         ),

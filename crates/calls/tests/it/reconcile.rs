@@ -206,7 +206,7 @@ async fn two_runs_at_once_are_one() -> Outcome {
     one.and(two)?;
     assert_eq!(watch.count("GetMeeting"), 3, "each meeting is asked for by one of them");
     assert_eq!(watch.count("reconcile_page"), 2);
-    assert_eq!(watch.count("reconcile_settle"), 1);
+    assert_eq!(watch.count("apply_reconciliation"), 1);
     for play in &plays {
         assert_eq!(outbox::calls(&stage, &play.appointment).await?, "call.started, call.ended");
     }
@@ -233,7 +233,7 @@ async fn an_end_that_overtakes_a_run_is_told_once() -> Outcome {
     run?;
     assert_eq!(ended?.brief(), "200");
     assert_eq!(
-        watch.count("reconcile_settle"),
+        watch.count("apply_reconciliation"),
         1,
         "the run came to its end too, with a meeting that is gone"
     );

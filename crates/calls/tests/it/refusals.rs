@@ -30,12 +30,12 @@ async fn a_refusal_is_noted_in_the_chain_of_whoever_asked() -> Outcome {
         told,
         [
             [
-                &json!("access.refused"),
+                &json!("access.denied"),
                 &json!("NOT_A_MEMBER"),
                 &json!("GET /appointments/{appointmentId}/call")
             ],
             [
-                &json!("access.refused"),
+                &json!("access.denied"),
                 &json!("NOT_A_MEMBER"),
                 &json!("GET /appointments/{appointmentId}/call/attendees")
             ],
@@ -99,8 +99,8 @@ async fn refusals_of_an_hour_make_ten_entries_and_the_next_one_tells_the_rest() 
         assert_eq!(stranger.start().await?.brief(), "403 NOT_A_MEMBER");
     }
     let entries = outbox::chain(&stage, &chain).await?;
-    let untold: Vec<_> = entries[9..].iter().map(|entry| &entry["untold"]).collect();
-    assert_eq!(untold, [&Value::Null, &json!(15), &Value::Null]);
+    let suppressed: Vec<_> = entries[9..].iter().map(|entry| &entry["suppressed"]).collect();
+    assert_eq!(suppressed, [&Value::Null, &json!(15), &Value::Null]);
     Ok(())
 }
 

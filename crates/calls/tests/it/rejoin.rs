@@ -1,4 +1,4 @@
-//! Coming back: after a network loss, after Chime ended the meeting, from two devices.
+//! Joining back: after a network loss, after Chime ended the meeting, from two devices.
 
 use local::testing::{Outcome, Stage};
 use serde_json::json;
@@ -185,7 +185,7 @@ async fn who_comes_and_goes_all_the_time_is_told_to_slow_down() -> Outcome {
         let stage = Stage::with_parameters(&[("WaitingRoom", waiting_room)]).await?;
         let play = stage.play().await?;
         play.provider.start().await?;
-        for _ in 0..domain::join::COMINGS {
+        for _ in 0..domain::join::MAX_JOINS_PER_MINUTE {
             assert!(matches!(play.patient.join().await?.status, 200 | 202), "room {waiting_room}");
             assert_eq!(play.patient.leave().await?.brief(), "200");
         }

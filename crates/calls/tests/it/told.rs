@@ -19,7 +19,7 @@ const FUNCTIONS: [&str; 2] = ["attendee", "meeting-manager"];
 
 /// What becomes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+enum RepairOutcome {
     /// The provider ends it, whoever is in it.
     Ended,
     /// All leave, and nobody ends it.
@@ -65,7 +65,7 @@ struct Call {
     session: String,
     meeting: String,
     people: Vec<Person>,
-    fate: Fate,
+    fate: RepairOutcome,
     random: fastrand::Rng,
     /// When it was over, where the test knows it.
     over_ms: Option<i64>,
@@ -80,7 +80,7 @@ impl Call {
         assert_eq!(started.brief(), "201", "{:?}", started.body);
         let joined = play.patient.join().await?;
         assert_eq!(joined.brief(), "200", "{:?}", joined.body);
-        let fate = [Fate::Ended, Fate::Left, Fate::Empty, Fate::Forgotten][n % 4];
+        let fate = [RepairOutcome::Ended, RepairOutcome::Left, RepairOutcome::Empty, RepairOutcome::Forgotten][n % 4];
         Ok(Self {
             people: vec![
                 Person::new(&play.provider, started.text("attendeeToken")),
@@ -117,7 +117,7 @@ impl Call {
 
     async fn moves(mut self) -> Outcome<Self> {
         for who in 0..self.people.len() {
-            if self.fate == Fate::Empty || self.random.bool() {
+            if self.fate == RepairOutcome::Empty || self.random.bool() {
                 continue;
             }
             let kind = match (self.people[who].since, self.random.bool()) {
@@ -132,13 +132,13 @@ impl Call {
 
     async fn comes_to_its_end(mut self) -> Outcome<Self> {
         match self.fate {
-            Fate::Empty => {}
-            Fate::Ended => {
+            RepairOutcome::Empty => {}
+            RepairOutcome::Ended => {
                 let ended = self.play.provider.end().await?;
                 assert_eq!(ended.brief(), "200", "{:?}", ended.body);
                 self.over_ms = Some(ms(&ended.text("endedAt"))?);
             }
-            Fate::Left => {
+            RepairOutcome::Left => {
                 for who in 0..self.people.len() {
                     if self.people[who].since.is_none() {
                         self.happens(who, "AttendeeJoined").await?;
@@ -150,7 +150,7 @@ impl Call {
                 let last = self.people.iter().flat_map(|it| &it.stays).map(|(_, to)| *to).max();
                 self.over_ms = Some(last.ok_or("they were there")? + 300_000);
             }
-            Fate::Forgotten => {
+            RepairOutcome::Forgotten => {
                 if self.people[1].since.is_none() {
                     self.happens(1, "AttendeeJoined").await?;
                 }
@@ -179,7 +179,7 @@ impl Call {
              FROM video_call_sessions WHERE id = '{}'",
             self.session
         );
-        let reason = if self.fate == Fate::Ended { "ended_by_provider" } else { "meeting_ended" };
+        let reason = if self.fate == RepairOutcome::Ended { "ended_by_provider" } else { "meeting_ended" };
         let expected = json!([{ "status": "ended", "end_reason": reason, "over": over_ms, "connected": 0, "events_read": true }]);
         assert_eq!(json!(rows(&self.stage, &query).await?), expected, "{:?}", self.fate);
 

@@ -12,7 +12,7 @@ use super::requests::{Reader, Requests};
 use super::wire::{Fatal, header};
 use super::{SERVICE, World};
 use crate::calls::CallRequest;
-use crate::faults::{Fate, Kind};
+use crate::faults::{RepairOutcome, Kind};
 use crate::identity::Caller;
 
 /// Whoever has this much to write is not read from until it went out.
@@ -75,7 +75,7 @@ pub(super) struct Session {
 
 impl Session {
     /// A session that begins with this message to the server.
-    pub(super) fn new(world: World, caller: Option<Caller>, startup: BytesMut, fate: Fate) -> Self {
+    pub(super) fn new(world: World, caller: Option<Caller>, startup: BytesMut, fate: RepairOutcome) -> Self {
         let function = caller.as_ref().map_or_else(String::new, |caller| caller.function.clone());
         let turn = Turn { n: None, failed: false, instead: instead(fate) };
         Self {
@@ -318,7 +318,7 @@ impl Session {
     }
 }
 
-fn instead(fate: Fate) -> Option<Instead> {
+fn instead(fate: RepairOutcome) -> Option<Instead> {
     match fate.fault? {
         Kind::Drop => Some(Instead::HangUp),
         Kind::KillAfter => Some(Instead::Kill),

@@ -38,7 +38,7 @@ async fn ours(stage: &Stage) -> Outcome<Vec<String>> {
     Ok(stage.sql(all).await?.split(' ').map(str::to_owned).collect())
 }
 
-async fn sees(person: &Person, sql: &str) -> Outcome<Vec<String>> {
+async fn can_see(person: &Person, sql: &str) -> Outcome<Vec<String>> {
     Ok(person.ask(sql).await?.map_err(|code| format!("{sql}: refused with {code}"))?)
 }
 
@@ -75,13 +75,13 @@ async fn f13_patient_and_provider_see_their_own_call_and_a_stranger_sees_none() 
         let session = &calls.session;
         for member in [&calls.one.provider, &calls.one.patient] {
             let member = world.signed_in(member).await?;
-            assert_eq!(sees(&member, sessions).await?, [session.as_str()]);
+            assert_eq!(can_see(&member, sessions).await?, [session.as_str()]);
             assert_eq!(
-                sees(&member, participants).await?,
+                can_see(&member, participants).await?,
                 [format!("{session} patient joined"), format!("{session} provider joined")]
             );
             assert_eq!(
-                sees(&member, view).await?,
+                can_see(&member, view).await?,
                 [
                     format!("{session} active patient joined Patient"),
                     format!("{session} active provider joined Provider")
@@ -98,13 +98,13 @@ async fn f13_patient_and_provider_see_their_own_call_and_a_stranger_sees_none() 
         ];
         for stranger in strangers {
             for question in [sessions, participants, view] {
-                assert_eq!(sees(&stranger, question).await?, Vec::<String>::new(), "{question}");
+                assert_eq!(can_see(&stranger, question).await?, Vec::<String>::new(), "{question}");
             }
         }
         // Members of another call see that one.
         let other = world.signed_in(&calls.other.patient).await?;
-        assert_eq!(sees(&other, sessions).await?.len(), 1);
-        assert_ne!(sees(&other, sessions).await?, [session.as_str()]);
+        assert_eq!(can_see(&other, sessions).await?.len(), 1);
+        assert_ne!(can_see(&other, sessions).await?, [session.as_str()]);
         Ok(())
     })
     .await
@@ -124,8 +124,8 @@ async fn f13_an_observer_sees_the_call_until_they_are_removed() -> Outcome {
         );
         database.batch_execute(&invite).await?;
         let names = "SELECT display_name FROM video_call_participants_view ORDER BY 1";
-        assert_eq!(sees(&observer, "SELECT id FROM video_call_sessions").await?, [session.as_str()]);
-        assert_eq!(sees(&observer, names).await?, ["Patient", "Provider", "Stranger"]);
+        assert_eq!(can_see(&observer, "SELECT id FROM video_call_sessions").await?, [session.as_str()]);
+        assert_eq!(can_see(&observer, names).await?, ["Patient", "Provider", "Stranger"]);
 
         let set = |what: &str| format!("UPDATE {what} '{}'", user.id);
         for shut_out in
@@ -134,17 +134,17 @@ async fn f13_an_observer_sees_the_call_until_they_are_removed() -> Outcome {
             database
                 .batch_execute(&set(&format!("video_call_participants SET {shut_out} WHERE user_id =")))
                 .await?;
-            assert_eq!(sees(&observer, "SELECT id FROM video_call_sessions").await?, Vec::<String>::new());
-            assert_eq!(sees(&observer, names).await?, Vec::<String>::new(), "{shut_out}");
+            assert_eq!(can_see(&observer, "SELECT id FROM video_call_sessions").await?, Vec::<String>::new());
+            assert_eq!(can_see(&observer, names).await?, Vec::<String>::new(), "{shut_out}");
         }
         let back = "video_call_participants SET status = 'joined', admitted_at = now() WHERE user_id =";
         database.batch_execute(&set(back)).await?;
-        assert_eq!(sees(&observer, names).await?.len(), 3);
+        assert_eq!(can_see(&observer, names).await?.len(), 3);
         let over = format!(
             "UPDATE video_call_sessions SET status = 'ended', ended_at = now() WHERE id = '{session}'"
         );
         database.batch_execute(&over).await?;
-        assert_eq!(sees(&observer, names).await?, Vec::<String>::new(), "nor when the call is over");
+        assert_eq!(can_see(&observer, names).await?, Vec::<String>::new(), "nor when the call is over");
         Ok(())
     })
     .await
@@ -169,10 +169,10 @@ async fn f13_who_waits_is_seen_by_the_provider_and_by_themselves() -> Outcome {
                 waiting.id
             );
             database.batch_execute(&come).await?;
-            assert_eq!(sees(&provider, roles).await?, ["observer", "patient", "provider"], "{status}");
-            assert_eq!(sees(&own, roles).await?, ["observer"], "themselves and nobody else: {status}");
+            assert_eq!(can_see(&provider, roles).await?, ["observer", "patient", "provider"], "{status}");
+            assert_eq!(can_see(&own, roles).await?, ["observer"], "themselves and nobody else: {status}");
             for (who, person) in [("patient", &patient), ("another provider", &other)] {
-                assert_eq!(sees(person, roles).await?, ["patient", "provider"], "{who}: {status}");
+                assert_eq!(can_see(person, roles).await?, ["patient", "provider"], "{who}: {status}");
             }
         }
         Ok(())
@@ -192,10 +192,10 @@ async fn f13_consent_is_read_by_whoever_gave_it() -> Outcome {
         let words = "SELECT concat_ws(' ', user_id, kind, granted) FROM video_call_consents";
         for user in [&calls.one.patient, &calls.one.provider] {
             let person = world.signed_in(user).await?;
-            assert_eq!(sees(&person, words).await?, [format!("{} recording t", user.id)]);
+            assert_eq!(can_see(&person, words).await?, [format!("{} recording t", user.id)]);
         }
         for user in [&calls.one.stranger, &calls.other.patient] {
-            assert_eq!(sees(&world.signed_in(user).await?, words).await?, Vec::<String>::new());
+            assert_eq!(can_see(&world.signed_in(user).await?, words).await?, Vec::<String>::new());
         }
         Ok(())
     })

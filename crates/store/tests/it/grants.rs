@@ -25,10 +25,10 @@ const GRANTS: &[&str] = &[
     "medzen_functions DELETE medzen.video_call_attendee_tokens",
     "medzen_functions EXECUTE medzen.audit_append(text,jsonb,timestamp with time zone)",
     "medzen_functions EXECUTE medzen.has_attendee(uuid,uuid,text)",
-    "medzen_functions EXECUTE medzen.owe_capabilities(uuid,uuid,timestamp with time zone)",
-    "medzen_functions EXECUTE medzen.people_of(uuid,uuid)",
-    "medzen_functions EXECUTE medzen.take_token(uuid,uuid,timestamp with time zone)",
-    "medzen_functions EXECUTE medzen.take_words(uuid,uuid,jsonb,timestamp with time zone)",
+    "medzen_functions EXECUTE medzen.enqueue_capability_update(uuid,uuid,timestamp with time zone)",
+    "medzen_functions EXECUTE medzen.call_member_ids(uuid,uuid)",
+    "medzen_functions EXECUTE medzen.revoke_attendee(uuid,uuid,timestamp with time zone)",
+    "medzen_functions EXECUTE medzen.insert_consent(uuid,uuid,jsonb,timestamp with time zone)",
     "medzen_functions EXECUTE medzen.tell(text,jsonb,timestamp with time zone,timestamp with time zone)",
     "medzen_functions INSERT medzen.attendee_debts",
     "medzen_functions INSERT medzen.chime_events",
@@ -52,19 +52,19 @@ const GRANTS: &[&str] = &[
     "medzen_functions SELECT video_call_consents",
     "medzen_functions SELECT video_call_participants",
     "medzen_functions SELECT video_call_sessions",
-    "medzen_functions UPDATE medzen.attendee_debts (tried_at)",
-    "medzen_functions UPDATE medzen.audit_outbox (conflict, leased_until, shipped_at)",
+    "medzen_functions UPDATE medzen.attendee_debts (last_attempt_at)",
+    "medzen_functions UPDATE medzen.audit_outbox (conflict, leased_until, delivered_at)",
     "medzen_functions UPDATE medzen.chime_events (session_id)",
-    "medzen_functions UPDATE medzen.chime_meetings (over_at, tried_at)",
+    "medzen_functions UPDATE medzen.chime_meetings (over_at, last_attempt_at)",
     "medzen_functions UPDATE medzen.leases (holder, until)",
     "medzen_functions UPDATE medzen.notices (leased_until, told_at)",
-    "medzen_functions UPDATE medzen.refusals (request_id, seen, since, untold)",
+    "medzen_functions UPDATE medzen.refusals (request_id, seen, since, suppressed)",
     "medzen_functions UPDATE medzen.video_call_attendee_tokens (attendee_id)",
-    "medzen_functions UPDATE video_call_participants (admitted_at, audio, comings, comings_since, connected, connections, content, drops, duration_seconds, joined_at, \
+    "medzen_functions UPDATE video_call_participants (admitted_at, audio, join_count, join_count_since, connected, connections, content, drops, duration_seconds, joined_at, \
      left_at, observer_kind, quality_metrics, status, video, waiting_since)",
     "medzen_functions UPDATE video_call_sessions (activated_at, attempt, attempt_by, checked_at, connected, duration_seconds, \
-     emptied_at, end_reason, ended_at, ended_by, events_read, events_version, heard_at, max_participants_reached, meeting, \
-     meeting_id, status, tried_at, updated_at)",
+     last_left_at, end_reason, ended_at, ended_by, events_read, events_version, heard_at, max_participants_reached, meeting, \
+     meeting_id, status, last_attempt_at, updated_at)",
     "medzen_functions USAGE schema medzen",
 ];
 

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::settle::{at, close, settle};
-use super::{Event, Kind, Standing, fold};
+use super::attendance::{apply_presence, at, close};
+use super::{ChimeEvent, ChimeEventKind, Attendance, fold};
 use crate::audit;
 use crate::id::{SessionId, UserId};
 use crate::state::SessionStatus;
@@ -12,7 +12,7 @@ use crate::state::SessionStatus;
 /// A session with all that is known of it, as the database tells it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct History {
+pub struct SessionHistory {
     /// The session.
     pub id: SessionId,
     /// Its state.
@@ -20,38 +20,38 @@ pub struct History {
     /// How often its events were read: what is written counts only if nobody else wrote since.
     pub version: i32,
     /// Whether something happened since that its events must be read again for.
-    pub unread: bool,
+    pub stale: bool,
     /// When its end was asked for, while that is under way.
     #[serde(with = "time::serde::rfc3339::option")]
-    pub end_asked_at: Option<OffsetDateTime>,
+    pub end_requested_at: Option<OffsetDateTime>,
     /// When it ended.
     #[serde(with = "time::serde::rfc3339::option")]
     pub ended_at: Option<OffsetDateTime>,
     /// Everything that Chime told of its meeting.
-    pub events: Vec<Stored>,
+    pub events: Vec<StoredEvent>,
     /// Everyone who has a part in it.
-    pub participants: Vec<Participant>,
+    pub participants: Vec<AttendanceRow>,
 }
 
-/// An event, and whether an earlier reading has counted it.
+/// An event, and whether an earlier projection has applied it.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Stored {
+pub struct StoredEvent {
     /// The event.
     #[serde(flatten)]
-    pub event: Event,
+    pub event: ChimeEvent,
     /// Whether it has its audit entry, if it gets one.
-    pub counted: bool,
+    pub applied: bool,
 }
 
 /// A participant's row.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Participant {
+pub struct AttendanceRow {
     /// Who.
     pub user_id: UserId,
     /// How they stand.
     #[serde(flatten)]
-    pub standing: Standing,
+    pub attendance: Attendance,
     /// Whether Chime sees them connected.
     pub connected: bool,
     /// How often a connection of theirs began.
@@ -62,7 +62,7 @@ pub struct Participant {
 
 /// What is to be written for a session.
 #[derive(Clone, Debug, Serialize)]
-pub struct Reading {
+pub struct Projection {
     /// The session.
     pub session_id: SessionId,
     /// The version that was read: another one means that nothing is written.
@@ -70,31 +70,31 @@ pub struct Reading {
     /// The state that was read: another one means the same.
     pub status: SessionStatus,
     /// How many are connected.
-    pub connected: i32,
+    pub connected_count: i32,
     /// When the last of them went, if all have.
     #[serde(with = "time::serde::rfc3339::option")]
-    pub emptied_at: Option<OffsetDateTime>,
+    pub last_left_at: Option<OffsetDateTime>,
     /// When Chime last told of it.
     #[serde(with = "time::serde::rfc3339::option")]
-    pub heard_at: Option<OffsetDateTime>,
+    pub last_event_at: Option<OffsetDateTime>,
     /// How many were in it at once, at most.
-    pub greatest: i32,
-    /// When it ended, if it is to be closed by this reading.
+    pub max_participants: i32,
+    /// When it ended, if it is to be closed by this projection.
     #[serde(with = "time::serde::rfc3339::option")]
-    pub over_at: Option<OffsetDateTime>,
-    /// Events that no reading has counted.
+    pub closes_at: Option<OffsetDateTime>,
+    /// Events that no projection has applied.
     pub events: Vec<String>,
     /// Their audit entries, for those that have one.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<AuditEntryDraft>,
     /// The rows that change.
-    pub people: Vec<Person>,
+    pub participants: Vec<AttendanceUpdate>,
     #[serde(skip)]
-    unread: bool,
+    stale: bool,
 }
 
 /// An audit entry of an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Entry {
+pub struct AuditEntryDraft {
     /// The event's id.
     pub event_id: String,
     /// What it tells.
@@ -111,12 +111,12 @@ pub struct Entry {
 
 /// A row as it was read, and as it shall be.
 #[derive(Clone, Debug, Serialize)]
-pub struct Person {
+pub struct AttendanceUpdate {
     /// Who.
     pub user_id: UserId,
     /// How they stand.
     #[serde(flatten)]
-    pub standing: RowNow,
+    pub attendance: AttendanceAfter,
     /// Whether Chime sees them connected.
     pub connected: bool,
     /// How often a connection of theirs began.
@@ -125,12 +125,12 @@ pub struct Person {
     pub drops: i32,
     /// As it was read: another one means that it is not written.
     #[serde(flatten)]
-    pub was: RowBefore,
+    pub was: AttendanceBefore,
 }
 
 /// The new values of a row, by the names of its columns.
 #[derive(Clone, Debug, Serialize)]
-pub struct RowNow {
+pub struct AttendanceAfter {
     status: crate::state::ParticipantStatus,
     #[serde(with = "time::serde::rfc3339::option")]
     joined_at: Option<OffsetDateTime>,
@@ -141,7 +141,7 @@ pub struct RowNow {
 
 /// The values that a row had.
 #[derive(Clone, Debug, Serialize)]
-pub struct RowBefore {
+pub struct AttendanceBefore {
     #[serde(rename = "was_status")]
     status: crate::state::ParticipantStatus,
     #[serde(rename = "was_joined_at", with = "time::serde::rfc3339::option")]
@@ -150,87 +150,87 @@ pub struct RowBefore {
     left_at: Option<OffsetDateTime>,
 }
 
-impl Reading {
+impl Projection {
     /// Whether writing it would change anything.
     #[must_use]
-    pub const fn is_news(&self) -> bool {
-        self.unread || self.over_at.is_some() || !self.events.is_empty() || !self.people.is_empty()
+    pub const fn has_changes(&self) -> bool {
+        self.stale || self.closes_at.is_some() || !self.events.is_empty() || !self.participants.is_empty()
     }
 }
 
 /// Reads a session's events.
 #[must_use]
-pub fn read(history: &History) -> Reading {
-    let events: Vec<Event> = history.events.iter().map(|stored| stored.event.clone()).collect();
-    let known_over = history.ended_at.or(history.end_asked_at);
-    let presence = fold(&events, known_over.map(super::settle::ms));
+pub fn project(history: &SessionHistory) -> Projection {
+    let events: Vec<ChimeEvent> = history.events.iter().map(|stored| stored.event.clone()).collect();
+    let known_over = history.ended_at.or(history.end_requested_at);
+    let presence = fold(&events, known_over.map(super::attendance::ms));
     let ended = presence.ended_ms.and_then(at);
-    let over_at = match history.status {
+    let closes_at = match history.status {
         SessionStatus::Active => ended,
         // Whoever began the end may have died after the meeting's.
         SessionStatus::Ending => {
-            ended.map(|ended| history.end_asked_at.map_or(ended, |asked| asked.min(ended)))
+            ended.map(|ended| history.end_requested_at.map_or(ended, |asked| asked.min(ended)))
         }
         SessionStatus::Creating | SessionStatus::Ended | SessionStatus::Failed => None,
     };
     let over = match history.status {
         SessionStatus::Ended => history.ended_at,
-        _ => over_at,
+        _ => closes_at,
     };
-    let mut people = Vec::new();
+    let mut participants = Vec::new();
     for row in &history.participants {
-        let heard = presence.people.get(&row.user_id);
-        let mut standing = heard.map_or(row.standing, |person| settle(&row.standing, person, over));
+        let heard = presence.participants.get(&row.user_id);
+        let mut attendance = heard.map_or(row.attendance, |person| apply_presence(&row.attendance, person, over));
         if let Some(over) = over {
-            standing = close(&standing, over);
+            attendance = close(&attendance, over);
         }
         let count = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
         let connections = heard.map_or(0, |person| count(person.connections));
         let drops = heard.map_or(0, |person| count(person.drops));
         let connected = over.is_none() && heard.is_some_and(|person| person.since_ms().is_some());
-        let now = Participant { user_id: row.user_id, standing, connected, connections, drops };
+        let now = AttendanceRow { user_id: row.user_id, attendance, connected, connections, drops };
         if now != *row {
-            people.push(Person::new(row, &now));
+            participants.push(AttendanceUpdate::new(row, &now));
         }
     }
-    let intervals = || presence.people.values().filter_map(|person| person.intervals.last());
+    let intervals = || presence.participants.values().filter_map(|person| person.intervals.last());
     let connected = if over.is_some() { 0 } else { intervals().filter(|last| last.to_ms.is_none()).count() };
-    let emptied_ms = intervals().map(|last| last.to_ms).max().flatten().filter(|_| connected == 0);
-    let uncounted = || history.events.iter().filter(|stored| !stored.counted).map(|stored| &stored.event);
-    Reading {
+    let last_left_ms = intervals().map(|last| last.to_ms).max().flatten().filter(|_| connected == 0);
+    let unapplied = || history.events.iter().filter(|stored| !stored.applied).map(|stored| &stored.event);
+    Projection {
         session_id: history.id,
         version: history.version,
         status: history.status,
-        connected: i32::try_from(connected).unwrap_or(i32::MAX),
-        emptied_at: emptied_ms.and_then(at),
-        heard_at: presence.heard_ms.and_then(at),
-        greatest: i32::try_from(presence.greatest_at_once).unwrap_or(i32::MAX),
-        over_at,
-        events: uncounted().map(|event| event.id.clone()).collect(),
-        entries: uncounted().filter_map(Entry::of).collect(),
-        people,
-        unread: history.unread,
+        connected_count: i32::try_from(connected).unwrap_or(i32::MAX),
+        last_left_at: last_left_ms.and_then(at),
+        last_event_at: presence.last_event_ms.and_then(at),
+        max_participants: i32::try_from(presence.max_at_once).unwrap_or(i32::MAX),
+        closes_at,
+        events: unapplied().map(|event| event.id.clone()).collect(),
+        entries: unapplied().filter_map(AuditEntryDraft::of).collect(),
+        participants,
+        stale: history.stale,
     }
 }
 
-impl Entry {
+impl AuditEntryDraft {
     /// The entry of an event that tells what a person did or what became of them; of others there is none.
-    fn of(event: &Event) -> Option<Self> {
+    fn of(event: &ChimeEvent) -> Option<Self> {
         let name = match event.kind {
-            Kind::AttendeeJoined => audit::Event::ParticipantConnected,
-            Kind::AttendeeLeft => audit::Event::ParticipantDisconnected,
-            Kind::AttendeeDropped => audit::Event::ParticipantDropped,
-            Kind::AttendeeContentJoined => audit::Event::ContentStarted,
-            Kind::AttendeeContentLeft | Kind::AttendeeContentDropped => audit::Event::ContentStopped,
-            Kind::MeetingStarted
-            | Kind::MeetingEnded
-            | Kind::AttendeeAdded
-            | Kind::AttendeeAuthorized
-            | Kind::AttendeeDeleted
-            | Kind::AttendeeVideoStarted
-            | Kind::AttendeeVideoStopped
-            | Kind::AttendeeContentVideoStarted
-            | Kind::AttendeeContentVideoStopped => return None,
+            ChimeEventKind::AttendeeJoined => audit::Event::ParticipantConnected,
+            ChimeEventKind::AttendeeLeft => audit::Event::ParticipantDisconnected,
+            ChimeEventKind::AttendeeDropped => audit::Event::ParticipantDropped,
+            ChimeEventKind::AttendeeContentJoined => audit::Event::ContentStarted,
+            ChimeEventKind::AttendeeContentLeft | ChimeEventKind::AttendeeContentDropped => audit::Event::ContentStopped,
+            ChimeEventKind::MeetingStarted
+            | ChimeEventKind::MeetingEnded
+            | ChimeEventKind::AttendeeAdded
+            | ChimeEventKind::AttendeeAuthorized
+            | ChimeEventKind::AttendeeDeleted
+            | ChimeEventKind::AttendeeVideoStarted
+            | ChimeEventKind::AttendeeVideoStopped
+            | ChimeEventKind::AttendeeContentVideoStarted
+            | ChimeEventKind::AttendeeContentVideoStopped => return None,
         };
         // A share's own attendee bears its person's id before the mark.
         let user = event.external_user_id.as_deref()?.split('#').next()?;
@@ -250,23 +250,23 @@ impl Entry {
     }
 }
 
-impl Person {
-    fn new(was: &Participant, now: &Participant) -> Self {
+impl AttendanceUpdate {
+    fn new(was: &AttendanceRow, now: &AttendanceRow) -> Self {
         Self {
             user_id: now.user_id,
-            standing: RowNow {
-                status: now.standing.status,
-                joined_at: now.standing.joined_at,
-                left_at: now.standing.left_at,
-                duration_seconds: now.standing.duration_seconds,
+            attendance: AttendanceAfter {
+                status: now.attendance.status,
+                joined_at: now.attendance.joined_at,
+                left_at: now.attendance.left_at,
+                duration_seconds: now.attendance.duration_seconds,
             },
             connected: now.connected,
             connections: now.connections,
             drops: now.drops,
-            was: RowBefore {
-                status: was.standing.status,
-                joined_at: was.standing.joined_at,
-                left_at: was.standing.left_at,
+            was: AttendanceBefore {
+                status: was.attendance.status,
+                joined_at: was.attendance.joined_at,
+                left_at: was.attendance.left_at,
             },
         }
     }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 /// The kinds, which are the detail types on the bus (`events/bus/`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EventType {
     /// A call became active: tells whom it is held for.
     CallStarted,
     /// Someone has come and waits to be admitted: tells the provider.
@@ -15,7 +15,7 @@ pub enum Kind {
     CallEnded,
 }
 
-impl Kind {
+impl EventType {
     /// As the bus bears it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -29,11 +29,11 @@ impl Kind {
 
 /// A notice, as it waits in the database to be told.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Notice {
+pub struct OutboundEvent {
     /// Its id, also in its detail as `eventId`: the same each time it is told.
     pub id: Uuid,
     /// Its detail type.
-    pub kind: String,
+    pub event_type: String,
     /// Its detail: ids and times, nothing about anyone's person or health.
     pub detail: Box<RawValue>,
 }

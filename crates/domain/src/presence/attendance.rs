@@ -9,7 +9,7 @@ use crate::state::ParticipantStatus;
 /// How someone stands in a call, by their row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Standing {
+pub struct Attendance {
     /// Where they stand.
     pub status: ParticipantStatus,
     /// When they last came: asked to join, or connected.
@@ -28,18 +28,18 @@ pub struct Standing {
 /// now is by the later word: who asked to come back a moment ago is not gone because their old connection is given up only
 /// now, and who said that they leave is not here again because the connection outlived the word.
 #[must_use]
-pub fn settle(row: &Standing, person: &Person, over: Option<OffsetDateTime>) -> Standing {
-    let Some((heard_ms, heard)) = person.heard_ms.and_then(|heard| Some((heard, at(heard)?))) else {
+pub fn apply_presence(row: &Attendance, person: &Person, over: Option<OffsetDateTime>) -> Attendance {
+    let Some((last_event_ms, heard)) = person.last_event_ms.and_then(|heard| Some((heard, at(heard)?))) else {
         return *row;
     };
     // A connection that ended in the millisecond in which it began is in no interval, and yet somebody came and went.
-    let moment = Interval { from_ms: heard_ms, to_ms: Some(heard_ms) };
+    let moment = Interval { from_ms: last_event_ms, to_ms: Some(last_event_ms) };
     let last = person.intervals.last().unwrap_or(&moment);
-    if !is_about_presence(row.status) {
+    if !follows_presence(row.status) {
         return *row;
     }
     let own_word = if row.status == ParticipantStatus::Joined { row.joined_at } else { row.left_at };
-    let is_own = |word: &OffsetDateTime| !person.told_ms.contains(&ms(*word));
+    let is_own = |word: &OffsetDateTime| !person.event_times_ms.contains(&ms(*word));
     let own_is_later = over.is_none() && own_word.filter(is_own).is_some_and(|own| own > heard);
     let (from, until) = (at(last.from_ms), last.to_ms.and_then(at));
     let status = match row.status {
@@ -59,18 +59,18 @@ pub fn settle(row: &Standing, person: &Person, over: Option<OffsetDateTime>) -> 
         Some(_) if own_is_later => (row.joined_at, row.left_at),
         Some(_) => (from, until),
     };
-    // What lasts is not counted yet: a row tells how long somebody had been there when they last came.
-    let counted_to = match (until, left_at) {
+    // What lasts is not applied yet: a row tells how long somebody had been there when they last came.
+    let counted_until = match (until, left_at) {
         (Some(_), _) => i64::MAX,
         (None, Some(left)) if !here => ms(left).max(last.from_ms),
         (None, _) => joined_at.map_or(last.from_ms, ms).max(last.from_ms),
     };
-    let seconds = person.connected_ms(counted_to) / 1000;
-    Standing { status, joined_at, left_at, duration_seconds: i32::try_from(seconds).unwrap_or(i32::MAX) }
+    let seconds = person.connected_ms(counted_until) / 1000;
+    Attendance { status, joined_at, left_at, duration_seconds: i32::try_from(seconds).unwrap_or(i32::MAX) }
 }
 
 /// How someone stands once the call is over: nobody is in it, and nobody waits.
-pub(super) fn close(row: &Standing, over: OffsetDateTime) -> Standing {
+pub(super) fn close(row: &Attendance, over: OffsetDateTime) -> Attendance {
     let stayed = match row.status {
         ParticipantStatus::Joined => row.joined_at.map_or(0, |joined| (over - joined).whole_seconds().max(0)),
         ParticipantStatus::Waiting => 0,
@@ -81,7 +81,7 @@ pub(super) fn close(row: &Standing, over: OffsetDateTime) -> Standing {
         | ParticipantStatus::Failed => return *row,
     };
     let duration = i64::from(row.duration_seconds) + stayed;
-    Standing {
+    Attendance {
         status: ParticipantStatus::Left,
         joined_at: row.joined_at,
         left_at: Some(over),
@@ -90,7 +90,7 @@ pub(super) fn close(row: &Standing, over: OffsetDateTime) -> Standing {
 }
 
 /// The states in which a connection tells something. A connection of somebody who never was let in cannot be.
-const fn is_about_presence(status: ParticipantStatus) -> bool {
+const fn follows_presence(status: ParticipantStatus) -> bool {
     match status {
         ParticipantStatus::Joined | ParticipantStatus::Left | ParticipantStatus::Removed => true,
         ParticipantStatus::Invited
