@@ -27,6 +27,14 @@ macro_rules! uuid_id {
         #[serde(try_from = "String", into = "String")]
         pub struct $name(Uuid);
 
+        impl $name {
+            /// The id as the database driver takes it.
+            #[must_use]
+            pub const fn as_uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
         impl FromStr for $name {
             type Err = NotAnId;
             fn from_str(text: &str) -> Result<Self, NotAnId> {
@@ -82,7 +90,7 @@ uuid_id!(
     ChimeAttendeeId
 );
 uuid_id!(
-    /// Something that Chime is still to be told of an attendee (`attendee_debts.id`).
+    /// A pending operation (`pending_operations.id`).
     OperationId
 );
 

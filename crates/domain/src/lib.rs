@@ -13,6 +13,7 @@ pub mod join;
 pub mod leave;
 pub mod link;
 pub mod liveness;
+pub mod operation;
 pub mod outbound;
 pub mod presence;
 pub mod quality;

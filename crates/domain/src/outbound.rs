@@ -1,22 +1,23 @@
-//! What the host application is told, so that it can notify people. Names are its contract: they are never renamed.
+//! Events that are published for the host application, so that it can notify people. Their names are its contract: they are
+//! never renamed.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-/// The kinds, which are the detail types on the bus (`events/bus/`).
+/// The detail types on the bus (`events/bus/`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventType {
-    /// A call became active: tells whom it is held for.
+    /// A call became active. Addressed to the appointment's users but the one who started it.
     CallStarted,
-    /// Someone has come and waits to be admitted: tells the provider.
+    /// A participant waits to be admitted. Addressed to the appointment's provider.
     ParticipantWaiting,
-    /// A call is over: tells everyone who had a part in it.
+    /// A call ended. Addressed to the users of the call.
     CallEnded,
 }
 
 impl EventType {
-    /// As the bus bears it.
+    /// The detail type.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -27,13 +28,21 @@ impl EventType {
     }
 }
 
-/// A notice, as it waits in the database to be told.
-#[derive(Clone, Debug, Deserialize)]
-pub struct OutboundEvent {
-    /// Its id, also in its detail as `eventId`: the same each time it is told.
-    pub id: Uuid,
-    /// Its detail type.
-    pub event_type: String,
-    /// Its detail: ids and times, nothing about anyone's person or health.
+/// The payload of a `publish_event` operation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventPayload {
+    /// The detail type.
+    pub detail_type: String,
+    /// The detail: ids and times, no personal or health data.
     pub detail: Box<RawValue>,
+}
+
+/// An event that waits to be published.
+#[derive(Clone, Debug)]
+pub struct OutboundEvent {
+    /// Its id, also `eventId` in its detail: the same each time it is published.
+    pub id: Uuid,
+    /// Detail type and detail.
+    pub payload: EventPayload,
 }
