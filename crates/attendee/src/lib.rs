@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bus::Bus;
 use calls::request::{ChangeOptions, ConsentOptions, JoinOptions, Samples, WhichCall};
-use calls::{RequestInfo, Calls, Entry, POLL_SECONDS};
+use calls::{Calls, Entry, POLL_SECONDS, RequestInfo};
 use chime::{Meetings, event};
 use domain::Error;
 use domain::call::Target;

@@ -59,7 +59,8 @@ impl Bus {
         });
         let put = self.client.put_events().set_entries(Some(entries.collect())).send().await;
         let put = put.map_err(|error| Error(Box::new(error)))?;
-        let mut accepted: Vec<bool> = put.entries().iter().map(|entry| entry.error_code().is_none()).collect();
+        let mut accepted: Vec<bool> =
+            put.entries().iter().map(|entry| entry.error_code().is_none()).collect();
         accepted.resize(events.len(), false);
         Ok(accepted)
     }

@@ -4,9 +4,9 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use domain::Error;
-use domain::admission::Change;
+use domain::admission::ParticipantChange;
 use domain::call::Target;
-use domain::capabilities::{Direction, CapabilityChange};
+use domain::capabilities::{CapabilityChange, Direction};
 use domain::consent::ConsentDecision;
 use domain::id::{AppointmentId, ChimeMeetingId, SessionId};
 use domain::quality::Sample;
@@ -82,7 +82,7 @@ pub struct ChangeOptions {
     capabilities: Option<Object<CapabilitiesWish>>,
 }
 
-impl From<ChangeOptions> for Change {
+impl From<ChangeOptions> for ParticipantChange {
     fn from(options: ChangeOptions) -> Self {
         Self { admitted: options.admitted, capabilities: options.capabilities.map(|wish| wish.0.into()) }
     }
@@ -95,7 +95,7 @@ pub struct ConsentOptions {
     transcription: Option<bool>,
 }
 
-impl From<ConsentOptions> for Words {
+impl From<ConsentOptions> for ConsentDecision {
     fn from(options: ConsentOptions) -> Self {
         Self { recording: options.recording, transcription: options.transcription }
     }

@@ -2,10 +2,10 @@
 
 use domain::Error;
 use domain::id::{ChimeMeetingId, UserId};
-use domain::presence::{Event, Kind, Told};
+use domain::presence::{ChimeEvent, ChimeEventKind, MeetingEvent};
 use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
-use serde::de::value::Error as NotAKind;
+use serde::de::value::Error as UnknownKind;
 
 /// The detail type of what happens to meetings and those in them.
 pub const MEETING_STATE_CHANGE: &str = "Chime Meeting State Change";
@@ -30,7 +30,7 @@ pub struct Envelope<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParsedEvent {
     /// It is one of the documented changes of a meeting.
-    Told(Told),
+    Meeting(MeetingEvent),
     /// It is something else, or newer than this code: no fault, and nothing to be done.
     Other,
 }
@@ -60,7 +60,7 @@ pub fn read(envelope: Envelope<'_>) -> Result<ParsedEvent, Error> {
         .map_err(|_| Error::invalid("detail.eventType", "is required"))?;
     let kind = event_type.strip_prefix("chime:").and_then(known);
     let Some(kind) = kind.filter(|_| envelope.detail_type == MEETING_STATE_CHANGE) else {
-        tracing::debug!(event = envelope.id, "an event that is not ours to deal with");
+        tracing::debug!(event = envelope.id, "event of another type ignored");
         return Ok(ParsedEvent::Other);
     };
     let detail: Detail = serde_json::from_str(envelope.detail)
@@ -79,11 +79,11 @@ pub fn read(envelope: Envelope<'_>) -> Result<ParsedEvent, Error> {
     if detail.attendee_id.is_none() && event_type.starts_with("chime:Attendee") {
         return Err(Error::invalid("detail.attendeeId", "is required"));
     }
-    Ok(ParsedEvent::Meeting(Told {
+    Ok(ParsedEvent::Meeting(MeetingEvent {
         meeting: detail.meeting_id,
         external_meeting_id: detail.external_meeting_id,
         control_region: envelope.region.to_owned(),
-        event: Event {
+        event: ChimeEvent {
             id: envelope.id.to_owned(),
             kind,
             at_ms: detail.timestamp,
@@ -99,9 +99,9 @@ fn is_known(id: &str) -> bool {
         || id.split('#').next().is_some_and(|user| user.parse::<UserId>().is_ok())
 }
 
-fn known(name: &str) -> Option<Kind> {
-    let name: serde::de::value::StrDeserializer<'_, NotAKind> = name.into_deserializer();
-    Kind::deserialize(name).ok()
+fn known(name: &str) -> Option<ChimeEventKind> {
+    let name: serde::de::value::StrDeserializer<'_, UnknownKind> = name.into_deserializer();
+    ChimeEventKind::deserialize(name).ok()
 }
 
 /// Whether an id is of the kind that ours and Chime's own are. PostgreSQL takes no NUL in a text.
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn a_documented_event_is_told_whether_or_not_it_names_its_meeting() {
         let told = told(&joined());
-        assert_eq!((told.event.kind, told.event.at_ms), (Kind::AttendeeJoined, 12_344_566_754));
+        assert_eq!((told.event.kind, told.event.at_ms), (ChimeEventKind::AttendeeJoined, 12_344_566_754));
         assert_eq!((told.external_meeting_id, told.control_region.as_str()), (None, "us-east-1"));
         let mut named = joined();
         named["externalMeetingId"] = "medzen-1".into();
@@ -196,7 +196,7 @@ mod tests {
         }
     }
 
-    fn told(detail: &Value) -> Told {
+    fn told(detail: &Value) -> MeetingEvent {
         match heard(detail) {
             Ok(ParsedEvent::Meeting(told)) => told,
             other => unreachable!("{detail} is {other:?}"),

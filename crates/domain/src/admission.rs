@@ -51,7 +51,11 @@ pub enum AdmissionState {
 ///
 /// # Errors
 /// 403 for the removed and for who was turned away.
-pub fn admission_state(role: Role, part: Option<&ParticipantView>, room: WaitingRoom) -> Result<AdmissionState, Error> {
+pub fn admission_state(
+    role: Role,
+    part: Option<&ParticipantView>,
+    room: WaitingRoom,
+) -> Result<AdmissionState, Error> {
     match part.map(|participant| participant.status) {
         Some(ParticipantStatus::Removed) => return Err(Error::Forbidden(reason::REMOVED_FROM_CALL)),
         Some(ParticipantStatus::TurnedAway) => return Err(Error::Forbidden(reason::TURNED_AWAY)),
@@ -59,12 +63,14 @@ pub fn admission_state(role: Role, part: Option<&ParticipantView>, room: Waiting
             ParticipantStatus::Invited
             | ParticipantStatus::Waiting
             | ParticipantStatus::Joined
-            | ParticipantStatus::Left
-            | ParticipantStatus::Failed,
+            | ParticipantStatus::Left,
         )
         | None => {}
     }
-    if role == Role::Provider || room == WaitingRoom::Off || part.is_some_and(|participant| participant.admitted) {
+    if role == Role::Provider
+        || room == WaitingRoom::Off
+        || part.is_some_and(|participant| participant.admitted)
+    {
         return Ok(AdmissionState::Admitted);
     }
     Ok(match part {
@@ -78,7 +84,11 @@ pub fn admission_state(role: Role, part: Option<&ParticipantView>, room: Waiting
 /// Whether someone sees another's part in the call. Who waits or was turned away is for the provider to know; and an
 /// observer who has not been admitted sees nobody but the provider.
 #[must_use]
-pub fn can_see(viewer: (UserId, Role), viewer_admitted: bool, other: (UserId, Role, ParticipantStatus)) -> bool {
+pub fn can_see(
+    viewer: (UserId, Role),
+    viewer_admitted: bool,
+    other: (UserId, Role, ParticipantStatus),
+) -> bool {
     let (user, role) = viewer;
     let (of, of_role, status) = other;
     if role == Role::Provider || user == of {
@@ -229,21 +239,37 @@ mod tests {
         }
     }
 
-    fn met(role: Role, part: Option<&ParticipantView>, room: WaitingRoom) -> Result<AdmissionState, &'static str> {
+    fn met(
+        role: Role,
+        part: Option<&ParticipantView>,
+        room: WaitingRoom,
+    ) -> Result<AdmissionState, &'static str> {
         admission_state(role, part, room).map_err(|error| error.code())
     }
 
-    use ParticipantStatus::{Failed, Invited, Joined, Left, Removed, TurnedAway, Waiting};
+    use ParticipantStatus::{Invited, Joined, Left, Removed, TurnedAway, Waiting};
     use WaitingRoom::{Off, On};
 
     #[test]
     fn everyone_but_the_provider_waits_until_they_are_admitted() {
         for role in [Role::Patient, Role::Observer] {
             assert_eq!(met(role, None, On), Ok(AdmissionState::MustWait));
-            for status in [Invited, Left, Failed, Joined] {
-                assert_eq!(met(role, Some(&participant(status, false)), On), Ok(AdmissionState::MustWait), "{status:?}");
-                assert_eq!(met(role, Some(&participant(status, true)), On), Ok(AdmissionState::Admitted), "{status:?}");
-                assert_eq!(met(role, Some(&participant(status, false)), Off), Ok(AdmissionState::Admitted), "{status:?}");
+            for status in [Invited, Left, Joined] {
+                assert_eq!(
+                    met(role, Some(&participant(status, false)), On),
+                    Ok(AdmissionState::MustWait),
+                    "{status:?}"
+                );
+                assert_eq!(
+                    met(role, Some(&participant(status, true)), On),
+                    Ok(AdmissionState::Admitted),
+                    "{status:?}"
+                );
+                assert_eq!(
+                    met(role, Some(&participant(status, false)), Off),
+                    Ok(AdmissionState::Admitted),
+                    "{status:?}"
+                );
             }
             assert_eq!(met(role, Some(&participant(Waiting, false)), On), Ok(AdmissionState::Waiting(SINCE)));
             assert_eq!(
@@ -276,14 +302,21 @@ mod tests {
         let one = |of: (UserId, Role), status| (of.0, of.1, status);
         for status in [Waiting, TurnedAway] {
             assert!(
-                can_see(provider, true, one(observer, status)) && can_see(observer, false, one(observer, status))
+                can_see(provider, true, one(observer, status))
+                    && can_see(observer, false, one(observer, status))
             );
             assert!(
-                !can_see(patient, true, one(observer, status)) && !can_see(observer, true, one(patient, status))
+                !can_see(patient, true, one(observer, status))
+                    && !can_see(observer, true, one(patient, status))
             );
         }
-        assert!(can_see(patient, false, one(observer, Joined)), "a patient sees who is in their consultation");
-        assert!(can_see(observer, true, one(patient, Joined)) && !can_see(observer, false, one(patient, Joined)));
+        assert!(
+            can_see(patient, false, one(observer, Joined)),
+            "a patient sees who is in their consultation"
+        );
+        assert!(
+            can_see(observer, true, one(patient, Joined)) && !can_see(observer, false, one(patient, Joined))
+        );
         assert!(can_see(observer, false, one(provider, Joined)), "who is to let them in");
     }
 
@@ -300,13 +333,20 @@ mod tests {
     }
 
     fn muted() -> CapabilityChange {
-        CapabilityChange { audio: Some(crate::capabilities::Direction::Receive), ..CapabilityChange::default() }
+        CapabilityChange {
+            audio: Some(crate::capabilities::Direction::Receive),
+            ..CapabilityChange::default()
+        }
     }
 
     #[test]
     fn who_has_not_been_in_the_call_is_let_in_or_turned_away() {
-        for part in [None, Some(participant(Waiting, false)), Some(participant(Invited, false)), Some(participant(Left, false))]
-        {
+        for part in [
+            None,
+            Some(participant(Waiting, false)),
+            Some(participant(Invited, false)),
+            Some(participant(Left, false)),
+        ] {
             assert_eq!(next(part.as_ref(), admitted(true)), Ok(NextStep::Admit), "{part:?}");
             assert_eq!(next(part.as_ref(), admitted(false)), Ok(NextStep::TurnAway), "{part:?}");
         }
@@ -317,9 +357,11 @@ mod tests {
         assert_eq!(next(Some(&participant(Joined, true)), admitted(false)), Err("ALREADY_JOINED"));
         let left = ParticipantView { has_joined: true, ..participant(Left, true) };
         assert_eq!(next(Some(&left), admitted(false)), Err("ALREADY_JOINED"));
-        for change in
-            [admitted(true), admitted(false), ParticipantChange { capabilities: Some(muted()), admitted: None }]
-        {
+        for change in [
+            admitted(true),
+            admitted(false),
+            ParticipantChange { capabilities: Some(muted()), admitted: None },
+        ] {
             assert_eq!(next(Some(&participant(Removed, false)), change), Err("ALREADY_REMOVED"));
         }
     }
@@ -336,11 +378,15 @@ mod tests {
 
         let away = ParticipantChange { admitted: Some(false), capabilities: Some(muted()) };
         assert_eq!(next(Some(&participant(Joined, true)), away), Err("ALREADY_JOINED"));
-        let blind = CapabilityChange { video: Some(crate::capabilities::Direction::None), ..CapabilityChange::default() };
+        let blind = CapabilityChange {
+            video: Some(crate::capabilities::Direction::None),
+            ..CapabilityChange::default()
+        };
         let cannot = ParticipantChange { admitted: Some(true), capabilities: Some(blind) };
         assert_eq!(next(Some(&participant(Waiting, false)), cannot), Err("INVALID_FIELD"));
         assert!(ParticipantChange::default().checked().is_err() && both.checked().is_ok());
-        let empty = ParticipantChange { admitted: Some(true), capabilities: Some(CapabilityChange::default()) };
+        let empty =
+            ParticipantChange { admitted: Some(true), capabilities: Some(CapabilityChange::default()) };
         assert!(empty.checked().is_err());
     }
 
@@ -359,7 +405,8 @@ mod tests {
     fn the_provider_decides_about_everyone_with_a_part_and_the_patient_but_not_about_themselves() {
         let told =
             |view: &View, of: u8| subject(view, user(of)).map(|it| it.role).map_err(|error| error.code());
-        let observer = ParticipantView { user_id: user(3), role: Role::Observer, ..participant(Joined, true) };
+        let observer =
+            ParticipantView { user_id: user(3), role: Role::Observer, ..participant(Joined, true) };
         let seen = view(1, Some(observer.clone()));
         assert_eq!(told(&seen, 3), Ok(Role::Observer));
         assert_eq!(told(&seen, 2), Ok(Role::Patient), "who has not come yet");

@@ -64,13 +64,17 @@ pub enum ConsentCheck {
 /// which they were given: the last word of a person on a kind counts.
 #[must_use]
 pub fn check(kind: ConsentPurpose, participants: &[ParticipantView], consents: &[Consent]) -> ConsentCheck {
-    let is_heard = |participant: &&ParticipantView| participant.status == ParticipantStatus::Joined || participant.connected;
+    let is_heard = |participant: &&ParticipantView| {
+        participant.status == ParticipantStatus::Joined || participant.connected
+    };
     let mut heard = participants.iter().filter(is_heard).peekable();
     if heard.peek().is_none() {
         return ConsentCheck::Missing(Vec::new());
     }
-    let missing: Vec<_> =
-        heard.map(|participant| participant.user_id).filter(|user| latest_decision(kind, *user, consents) != Some(true)).collect();
+    let missing: Vec<_> = heard
+        .map(|participant| participant.user_id)
+        .filter(|user| latest_decision(kind, *user, consents) != Some(true))
+        .collect();
     if missing.is_empty() { ConsentCheck::Allowed } else { ConsentCheck::Missing(missing) }
 }
 
@@ -101,7 +105,10 @@ impl ConsentDecision {
     /// # Errors
     /// 422 where none is.
     pub fn decisions(self) -> Result<Vec<(ConsentPurpose, bool)>, Error> {
-        let named = [(ConsentPurpose::Recording, self.recording), (ConsentPurpose::Transcription, self.transcription)];
+        let named = [
+            (ConsentPurpose::Recording, self.recording),
+            (ConsentPurpose::Transcription, self.transcription),
+        ];
         let words: Vec<_> = named.into_iter().filter_map(|(kind, word)| Some((kind, word?))).collect();
         if words.is_empty() {
             return Err(Error::invalid("recording", "or transcription is required"));
@@ -135,9 +142,12 @@ pub fn decide(view: &View, words: &[(ConsentPurpose, bool)]) -> Result<ConsentCh
         Some(ParticipantStatus::TurnedAway) => return Err(Error::Forbidden(reason::TURNED_AWAY)),
         _ => {}
     }
-    let is_new = |(kind, granted): &(ConsentPurpose, bool)| latest_decision(*kind, member.user, &view.consents) != Some(*granted);
-    let too_many =
-        |(kind, granted): &(ConsentPurpose, bool)| *granted && change_count(*kind, member.user, &view.consents) >= MAX_CONSENT_CHANGES;
+    let is_new = |(kind, granted): &(ConsentPurpose, bool)| {
+        latest_decision(*kind, member.user, &view.consents) != Some(*granted)
+    };
+    let too_many = |(kind, granted): &(ConsentPurpose, bool)| {
+        *granted && change_count(*kind, member.user, &view.consents) >= MAX_CONSENT_CHANGES
+    };
     let (refused, new): (Vec<_>, Vec<_>) = words.iter().copied().filter(is_new).partition(too_many);
     Ok(ConsentChange { session: session.id, new, limit_reached: !refused.is_empty() })
 }
@@ -177,7 +187,7 @@ mod tests {
         Consent { granted: false, ..yes(n) }
     }
 
-    use ParticipantStatus::{Failed, Invited, Joined, Left, Removed, TurnedAway, Waiting};
+    use ParticipantStatus::{Invited, Joined, Left, Removed, TurnedAway, Waiting};
 
     #[test]
     fn everyone_in_the_call_must_have_consented_the_provider_too() {
@@ -186,7 +196,11 @@ mod tests {
         assert_eq!(told(&[]), ConsentCheck::Missing(vec![user(1), user(2)]));
         assert_eq!(told(&[yes(2)]), ConsentCheck::Missing(vec![user(1)]));
         assert_eq!(told(&[yes(2), yes(1)]), ConsentCheck::Allowed);
-        assert_eq!(told(&[yes(2), yes(1), no(2)]), ConsentCheck::Missing(vec![user(2)]), "the newest word counts");
+        assert_eq!(
+            told(&[yes(2), yes(1), no(2)]),
+            ConsentCheck::Missing(vec![user(2)]),
+            "the newest word counts"
+        );
         assert_eq!(told(&[no(2), yes(1), yes(2)]), ConsentCheck::Allowed);
         let other = Consent { kind: ConsentPurpose::Transcription, ..yes(2) };
         assert_eq!(told(&[other, yes(1)]), ConsentCheck::Missing(vec![user(2)]), "one kind is not the other");
@@ -194,25 +208,38 @@ mod tests {
 
     #[test]
     fn who_cannot_be_heard_is_not_asked_and_who_comes_later_is() {
-        for status in [Invited, Waiting, Left, Removed, TurnedAway, Failed] {
+        for status in [Invited, Waiting, Left, Removed, TurnedAway] {
             let participants = [participant(1, Joined), participant(2, status)];
-            assert_eq!(check(ConsentPurpose::Recording, &participants, &[yes(1)]), ConsentCheck::Allowed, "{status:?}");
+            assert_eq!(
+                check(ConsentPurpose::Recording, &participants, &[yes(1)]),
+                ConsentCheck::Allowed,
+                "{status:?}"
+            );
         }
         let later = [participant(1, Joined), participant(2, Joined), participant(3, Joined)];
-        assert_eq!(check(ConsentPurpose::Recording, &later, &[yes(1), yes(2)]), ConsentCheck::Missing(vec![user(3)]));
+        assert_eq!(
+            check(ConsentPurpose::Recording, &later, &[yes(1), yes(2)]),
+            ConsentCheck::Missing(vec![user(3)])
+        );
         let nobody = [participant(1, Left), participant(2, Waiting)];
-        assert_eq!(check(ConsentPurpose::Recording, &nobody, &[yes(1), yes(2)]), ConsentCheck::Missing(Vec::new()));
+        assert_eq!(
+            check(ConsentPurpose::Recording, &nobody, &[yes(1), yes(2)]),
+            ConsentCheck::Missing(Vec::new())
+        );
     }
 
     #[test]
     fn at_least_one_word_is_needed() {
         assert!(ConsentDecision::default().decisions().is_err());
         let both = ConsentDecision { recording: Some(true), transcription: Some(false) };
-        assert_eq!(both.decisions().ok(), Some(vec![(ConsentPurpose::Recording, true), (ConsentPurpose::Transcription, false)]));
+        assert_eq!(
+            both.decisions().ok(),
+            Some(vec![(ConsentPurpose::Recording, true), (ConsentPurpose::Transcription, false)])
+        );
     }
 
     fn any_participant() -> impl Strategy<Value = ParticipantView> {
-        let statuses = vec![Invited, Waiting, Joined, Left, Removed, TurnedAway, Failed];
+        let statuses = vec![Invited, Waiting, Joined, Left, Removed, TurnedAway];
         (1..6_u8, prop::sample::select(statuses)).prop_map(|(n, status)| participant(n, status))
     }
 

@@ -181,7 +181,6 @@ pub mod reason {
         NOT_IN_CALL "You are not in this call.";
         MEETING_EXPIRED "The call is over.";
         CALL_NOT_READY "The call is being started.";
-        CALL_ENDING "The call is being ended.";
         CALL_LIMIT_REACHED "Too many calls are in progress.";
         CALLS_THROTTLED "Too many requests at this moment.";
         JOIN_RATE_LIMITED "You have joined and left very often in the last minute.";

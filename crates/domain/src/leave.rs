@@ -34,7 +34,6 @@ pub fn decide(view: &View) -> Result<Leave<'_>, Error> {
         ParticipantStatus::Invited
         | ParticipantStatus::Joined
         | ParticipantStatus::Waiting
-        | ParticipantStatus::Left
-        | ParticipantStatus::Failed => Leave::Nothing { can_rejoin: on },
+        | ParticipantStatus::Left => Leave::Nothing { can_rejoin: on },
     })
 }

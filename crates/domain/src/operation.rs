@@ -156,10 +156,9 @@ impl PendingOperation {
         Ok(match self.operation {
             Operation::DeleteAttendee => Action::DeleteAttendee(attendee()?, payload(&self.payload)?),
             Operation::UpdateCapabilities => Action::UpdateCapabilities(attendee()?, payload(&self.payload)?),
-            Operation::DeleteMeeting => Action::DeleteMeeting(
-                self.target.parse().map_err(Error::internal)?,
-                payload(&self.payload)?,
-            ),
+            Operation::DeleteMeeting => {
+                Action::DeleteMeeting(self.target.parse().map_err(Error::internal)?, payload(&self.payload)?)
+            }
             // Through text, because a RawValue is only read from text.
             Operation::PublishEvent => Action::PublishEvent(
                 serde_json::from_str(&self.payload.to_string()).map_err(Error::internal)?,
@@ -213,8 +212,12 @@ mod tests {
             }))
             .expect("a row")
         };
-        let deletion = row("delete_meeting", serde_json::json!({"controlRegion": "us-east-1", "orphan": true}));
-        assert!(matches!(deletion.action(), Ok(Action::DeleteMeeting(_, DeleteMeeting { orphan: true, .. }))));
+        let deletion =
+            row("delete_meeting", serde_json::json!({"controlRegion": "us-east-1", "orphan": true}));
+        assert!(matches!(
+            deletion.action(),
+            Ok(Action::DeleteMeeting(_, DeleteMeeting { orphan: true, .. }))
+        ));
         let event = row("publish_event", serde_json::json!({"detailType": "Call Ended", "detail": {"a": 1}}));
         assert!(matches!(event.action(), Ok(Action::PublishEvent(_))));
         assert!(row("delete_attendee", serde_json::json!({})).action().is_err());

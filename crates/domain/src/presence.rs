@@ -8,8 +8,8 @@
 //! and a client that reconnects may be back before its old connection is given up. Either way a departure follows that is not
 //! the person's, and it is left out of account if it comes within [`MAX_SUPERSEDED_MS`] of the newer connection.
 
-mod projection;
 mod attendance;
+mod projection;
 #[cfg(test)]
 mod tests;
 
@@ -21,7 +21,9 @@ use serde::{Deserialize, Serialize};
 use crate::id::{ChimeMeetingId, UserId};
 
 pub use attendance::{Attendance, apply_presence};
-pub use projection::{AttendanceRow, AttendanceUpdate, AuditEntryDraft, Projection, SessionHistory, StoredEvent, project};
+pub use projection::{
+    AttendanceRow, AttendanceUpdate, AuditEntryDraft, Projection, SessionHistory, StoredEvent, project,
+};
 
 /// How long after a newer connection the departure of the older one is waited for. It is a matter of seconds; a departure
 /// that comes later is the person's own, and that of the older connection was lost.
@@ -231,7 +233,8 @@ pub struct Presence {
 pub fn fold(events: &[ChimeEvent], over_ms: Option<i64>) -> Presence {
     let mut sorted: Vec<&ChimeEvent> = events.iter().collect();
     sorted.sort_by(|one, other| one.in_order(other));
-    let ended_ms = sorted.iter().find(|event| event.kind == ChimeEventKind::MeetingEnded).map(|event| event.at_ms);
+    let ended_ms =
+        sorted.iter().find(|event| event.kind == ChimeEventKind::MeetingEnded).map(|event| event.at_ms);
     let over = match (ended_ms, over_ms) {
         (Some(ended), Some(over)) => Some(ended.min(over)),
         (ended, over) => ended.or(over),
@@ -264,7 +267,11 @@ pub fn fold(events: &[ChimeEvent], over_ms: Option<i64>) -> Presence {
         max_at_once: max_at_once(&participants),
         participants,
         ended_ms,
-        last_event_ms: sorted.iter().filter(|e| e.kind != ChimeEventKind::MeetingEnded).map(|e| e.at_ms).max(),
+        last_event_ms: sorted
+            .iter()
+            .filter(|e| e.kind != ChimeEventKind::MeetingEnded)
+            .map(|e| e.at_ms)
+            .max(),
     }
 }
 

@@ -38,8 +38,6 @@ pub struct StalledSession {
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RepairAction {
-    /// End its meeting, then the session. A session without a meeting has nothing to end in Chime.
-    FinishEnd(Option<ChimeMeetingId>),
     /// It becomes failed. Its token is never replayed: nobody would be there to take the meeting, which ends by itself
     /// after five minutes, its tokens never handed out.
     FailStart,
@@ -54,7 +52,6 @@ pub enum RepairAction {
 pub fn decide(session: &StalledSession, now: OffsetDateTime) -> RepairAction {
     let stuck = now - session.updated_at >= STUCK_AFTER;
     match session.status {
-        SessionStatus::Ending if stuck => RepairAction::FinishEnd(session.meeting_id),
         SessionStatus::Creating if stuck => RepairAction::FailStart,
         SessionStatus::Active => {
             let unverified = session.alive_at.is_none_or(|alive| now - alive >= VERIFY_AFTER);
@@ -93,18 +90,15 @@ mod tests {
     }
 
     #[test]
-    fn an_end_or_a_start_is_left_alone_for_thirty_seconds() {
-        for (status, mended) in
-            [(SessionStatus::Ending, RepairAction::FinishEnd(Some(meeting()))), (SessionStatus::Creating, RepairAction::FailStart)]
-        {
-            assert_eq!(decide(&session(status, 29, None), NOW), RepairAction::Skip, "{status:?}");
-            assert_eq!(decide(&session(status, 30, None), NOW), mended, "{status:?}");
-            assert_eq!(decide(&session(status, -5, None), NOW), RepairAction::Skip, "{status:?} by another's clock");
-        }
+    fn a_start_fails_after_thirty_seconds_without_progress() {
+        let decided = |seconds| decide(&session(SessionStatus::Creating, seconds, None), NOW);
+        assert_eq!(decided(29), RepairAction::Skip);
+        assert_eq!(decided(30), RepairAction::FailStart);
+        assert_eq!(decided(-5), RepairAction::Skip, "updated by a clock that is ahead");
     }
 
     #[test]
-    fn an_active_call_is_asked_for_every_five_minutes_however_long_ago_it_moved() {
+    fn an_active_call_is_verified_every_five_minutes() {
         let asked = |alive| decide(&session(SessionStatus::Active, 86_400, alive), NOW);
         assert_eq!(asked(Some(299)), RepairAction::Skip);
         assert_eq!(asked(Some(300)), RepairAction::VerifyMeeting(meeting()));
@@ -112,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_everyone_has_left_is_asked_for_however_lately_it_was() {
+    fn a_call_that_every_participant_left_is_verified_after_five_minutes() {
         let asked = |emptied| {
             let last_left_at = Some(NOW - Duration::seconds(emptied));
             decide(&StalledSession { last_left_at, ..session(SessionStatus::Active, 86_400, Some(10)) }, NOW)
@@ -122,8 +116,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_stays_over() {
-        for status in [SessionStatus::Ended, SessionStatus::Failed] {
+    fn ended_sessions_are_skipped() {
+        for status in [SessionStatus::Ending, SessionStatus::Ended, SessionStatus::Failed] {
             assert_eq!(decide(&session(status, 86_400, None), NOW), RepairAction::Skip);
         }
     }

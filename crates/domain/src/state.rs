@@ -93,7 +93,7 @@ impl ObserverKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ParticipantStatus {
-    /// ConsentCheck come, has not yet.
+    /// May come, has not yet.
     Invited,
     /// Has come and waits to be admitted.
     Waiting,
@@ -103,10 +103,8 @@ pub enum ParticipantStatus {
     Left,
     /// Was removed and may not come again to this call.
     Removed,
-    /// Came or was invited, and the provider said no. ConsentCheck come once the provider says otherwise.
+    /// Came or was invited, and the provider said no. May come once the provider says otherwise.
     TurnedAway,
-    /// Could not be given an attendee.
-    Failed,
 }
 
 #[cfg(test)]

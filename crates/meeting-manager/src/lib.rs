@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bus::Bus;
 use calls::request::{EndOptions, JoinOptions, WhichCall};
-use calls::{RequestInfo, Calls, Entry, LinkBases, POLL_SECONDS};
+use calls::{Calls, Entry, LinkBases, POLL_SECONDS, RequestInfo};
 use chime::{Meetings, event};
 use domain::Error;
 use domain::call::Target;

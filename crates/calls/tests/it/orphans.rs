@@ -179,7 +179,10 @@ async fn f10_every_end_that_was_not_heard_of_is_found_within_two_runs() -> Outco
     let lines: Vec<Value> = logs.iter().filter_map(|line| serde_json::from_str(&line.line).ok()).collect();
     let reconciled: Vec<&Value> = lines.iter().filter(|line| line["message"] == "reconciled").collect();
     let metrics = metrics()?;
-    assert_eq!(metrics.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["RepairCounts", "EndedUnheard"]);
+    assert_eq!(
+        metrics.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+        ["RepairCounts", "EndedUnheard"]
+    );
     for (name, field) in metrics {
         let counted: Option<u64> = reconciled.iter().map(|line| line[&field].as_u64()).sum();
         assert_eq!(json!(counted), json!(CALLS), "{name} counts them by {field}");

@@ -29,7 +29,8 @@ pub struct Attendance {
 /// now, and who said that they leave is not here again because the connection outlived the word.
 #[must_use]
 pub fn apply_presence(row: &Attendance, person: &Person, over: Option<OffsetDateTime>) -> Attendance {
-    let Some((last_event_ms, heard)) = person.last_event_ms.and_then(|heard| Some((heard, at(heard)?))) else {
+    let Some((last_event_ms, heard)) = person.last_event_ms.and_then(|heard| Some((heard, at(heard)?)))
+    else {
         return *row;
     };
     // A connection that ended in the millisecond in which it began is in no interval, and yet somebody came and went.
@@ -77,8 +78,7 @@ pub(super) fn close(row: &Attendance, over: OffsetDateTime) -> Attendance {
         ParticipantStatus::Invited
         | ParticipantStatus::Left
         | ParticipantStatus::Removed
-        | ParticipantStatus::TurnedAway
-        | ParticipantStatus::Failed => return *row,
+        | ParticipantStatus::TurnedAway => return *row,
     };
     let duration = i64::from(row.duration_seconds) + stayed;
     Attendance {
@@ -93,10 +93,7 @@ pub(super) fn close(row: &Attendance, over: OffsetDateTime) -> Attendance {
 const fn follows_presence(status: ParticipantStatus) -> bool {
     match status {
         ParticipantStatus::Joined | ParticipantStatus::Left | ParticipantStatus::Removed => true,
-        ParticipantStatus::Invited
-        | ParticipantStatus::Waiting
-        | ParticipantStatus::TurnedAway
-        | ParticipantStatus::Failed => false,
+        ParticipantStatus::Invited | ParticipantStatus::Waiting | ParticipantStatus::TurnedAway => false,
     }
 }
 

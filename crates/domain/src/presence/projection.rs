@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::attendance::{apply_presence, at, close};
-use super::{ChimeEvent, ChimeEventKind, Attendance, fold};
+use super::{Attendance, ChimeEvent, ChimeEventKind, fold};
 use crate::audit;
 use crate::id::{SessionId, UserId};
 use crate::state::SessionStatus;
@@ -180,7 +180,8 @@ pub fn project(history: &SessionHistory) -> Projection {
     let mut participants = Vec::new();
     for row in &history.participants {
         let heard = presence.participants.get(&row.user_id);
-        let mut attendance = heard.map_or(row.attendance, |person| apply_presence(&row.attendance, person, over));
+        let mut attendance =
+            heard.map_or(row.attendance, |person| apply_presence(&row.attendance, person, over));
         if let Some(over) = over {
             attendance = close(&attendance, over);
         }
@@ -221,7 +222,9 @@ impl AuditEntryDraft {
             ChimeEventKind::AttendeeLeft => audit::Event::ParticipantDisconnected,
             ChimeEventKind::AttendeeDropped => audit::Event::ParticipantDropped,
             ChimeEventKind::AttendeeContentJoined => audit::Event::ContentStarted,
-            ChimeEventKind::AttendeeContentLeft | ChimeEventKind::AttendeeContentDropped => audit::Event::ContentStopped,
+            ChimeEventKind::AttendeeContentLeft | ChimeEventKind::AttendeeContentDropped => {
+                audit::Event::ContentStopped
+            }
             ChimeEventKind::MeetingStarted
             | ChimeEventKind::MeetingEnded
             | ChimeEventKind::AttendeeAdded

@@ -230,7 +230,8 @@ mod reference {
     }
 
     pub(super) fn play(history: &[ChimeEvent], over: Option<i64>, until: i64) -> Played {
-        let end = history.iter().filter(|e| e.kind == ChimeEventKind::MeetingEnded).map(|e| e.at_ms / 1000).min();
+        let end =
+            history.iter().filter(|e| e.kind == ChimeEventKind::MeetingEnded).map(|e| e.at_ms / 1000).min();
         let end = [end, over].into_iter().flatten().min().unwrap_or(i64::MAX);
         let mut devices: BTreeMap<(UserId, String), (Vec<Device>, bool)> = BTreeMap::new();
         let mut played = Played::default();

@@ -12,7 +12,7 @@ use super::requests::{Reader, Requests};
 use super::wire::{Fatal, header};
 use super::{SERVICE, World};
 use crate::calls::CallRequest;
-use crate::faults::{RepairOutcome, Kind};
+use crate::faults::{Kind, RepairOutcome};
 use crate::identity::Caller;
 
 /// Whoever has this much to write is not read from until it went out.

@@ -64,7 +64,11 @@ impl<'a> Story<'a> {
     pub fn end(&self, actions: &[&str]) {
         let files: BTreeSet<String> = self.events.keys().cloned().collect();
         let suppressed: Vec<_> = files.difference(&self.told).collect();
-        assert!(suppressed.is_empty(), "events/{}/ has files that no test tells: {suppressed:?}", self.function);
+        assert!(
+            suppressed.is_empty(),
+            "events/{}/ has files that no test tells: {suppressed:?}",
+            self.function
+        );
 
         let keys = self.events.values().filter_map(|event| event["routeKey"].as_str());
         let keys: BTreeSet<&str> = keys.collect();

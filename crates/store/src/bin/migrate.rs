@@ -20,8 +20,14 @@ async fn main() -> ExitCode {
         },
     };
     match store::migrate::run(&url, ca.as_deref()).await {
-        Ok(applied) if applied.is_empty() => println!("nothing to do: the schema is up to date"),
-        Ok(applied) => println!("applied {}", applied.join(", ")),
+        Ok(applied) => {
+            if applied.migrations.is_empty() {
+                println!("nothing to do: the schema is up to date");
+            } else {
+                println!("applied {}", applied.migrations.join(", "));
+            }
+            println!("the functions' login must be a member of the role {}", applied.functions_role);
+        }
         Err(error) => {
             eprintln!("{error}");
             return ExitCode::FAILURE;
