@@ -18,6 +18,7 @@ BOTO3_VERSION := 1.44.5
 CARGO_DENY_VERSION := 0.20.2
 CARGO_LAMBDA_VERSION := 1.9.2
 CFN_LINT_VERSION := 1.58.0
+RUFF_VERSION := 0.17.6
 
 # A function is known by its template: the crate, the binary and the zip bear the same name.
 FUNCTIONS := $(basename $(notdir $(wildcard infra/functions/*.yaml)))
@@ -72,7 +73,13 @@ bench-page: page ## Measure how fast the call page is, also on a slow machine an
 check-page: $(PAGE)/node_modules/.package-lock.json
 	@$(WITH_NODE)
 	cd $(PAGE)
+	node_modules/.bin/biome ci --error-on-warnings .
 	node_modules/.bin/tsc --project .
+
+.PHONY: check-python
+check-python: $(VENV)/ruff-$(RUFF_VERSION)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
 
 $(PAGE)/node_modules/.package-lock.json: $(PAGE)/package.json $(PAGE)/package-lock.json | $(if $(NODE_BIN),target/node)
 	@$(WITH_NODE)
@@ -120,7 +127,7 @@ bench: ## Measure what an environment absorbs and how long requests take; builds
 	cargo bench --workspace --bench calls --profile quick --locked
 
 .PHONY: check
-check: check-format check-dependencies check-templates check-code check-page ## Check format, lints, dependency rule, licenses, templates and docs
+check: check-format check-dependencies check-templates check-python check-page check-code ## Check format, lints, dependency rule, licenses, templates and docs
 
 .PHONY: build
 build: $(VENV)/cargo-lambda-$(CARGO_LAMBDA_VERSION) ## Build the functions for AWS: target/lambda/<name>/bootstrap.zip
@@ -133,8 +140,13 @@ migrate: ## Bring a database to the newest schema: DATABASE_URL=postgresql://...
 	cargo run --quiet --locked --package store --features migrations --bin migrate
 
 .PHONY: fmt
-fmt: ## Format the code
+fmt: $(VENV)/ruff-$(RUFF_VERSION) $(PAGE)/node_modules/.package-lock.json ## Format the code: Rust, Python, TypeScript and JavaScript
 	cargo fmt --all
+	$(VENV)/bin/ruff check --fix --quiet .
+	$(VENV)/bin/ruff format .
+	$(WITH_NODE)
+	cd $(PAGE)
+	node_modules/.bin/biome check --write .
 
 .PHONY: clean
 clean: ## Stop PostgreSQL and remove everything that was built
@@ -171,7 +183,8 @@ check-code:
 
 # The tools of `check` and `test`.
 .PHONY: tools
-tools: cargo-deny $(VENV)/boto3-$(BOTO3_VERSION) $(VENV)/cfn-lint-$(CFN_LINT_VERSION)
+tools: cargo-deny $(VENV)/boto3-$(BOTO3_VERSION) $(VENV)/cfn-lint-$(CFN_LINT_VERSION) $(VENV)/ruff-$(RUFF_VERSION)
+tools: $(PAGE)/node_modules/.package-lock.json
 
 # Without optimisation: it compiles in a quarter of the time and still checks in two seconds.
 .PHONY: cargo-deny

@@ -224,7 +224,7 @@ def prune(bucket, now):
 
 def when(manifest):
     text = manifest.removeprefix("manifests/").split("-")[0]
-    return datetime.datetime.strptime(text, TIME).replace(tzinfo=datetime.timezone.utc)
+    return datetime.datetime.strptime(text, TIME).replace(tzinfo=datetime.UTC)
 
 
 def rollback(bucket, now):
@@ -286,9 +286,9 @@ def main():
     arguments = parser.parse_args()
     try:
         known = facts(arguments)
-        now = datetime.datetime.now(datetime.timezone.utc)
+        now = datetime.datetime.now(datetime.UTC)
         if arguments.now:
-            now = datetime.datetime.strptime(arguments.now, TIME).replace(tzinfo=datetime.timezone.utc)
+            now = datetime.datetime.strptime(arguments.now, TIME).replace(tzinfo=datetime.UTC)
         options = Config(retries={"mode": "standard", "max_attempts": 5})
         client = boto3.client("s3", region_name=REGION, endpoint_url=arguments.endpoint_url, config=options)
         bucket = Bucket(client, known["outputs"]["PageBucketName"])

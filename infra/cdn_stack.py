@@ -45,7 +45,7 @@ def deploy_stack(client, name, there, given):
     body = TEMPLATE.read_text()
     declared = {it["ParameterKey"] for it in client.validate_template(TemplateBody=body)["Parameters"]}
     parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items() if key in declared]
-    change = "cdn-" + datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%d%H%M%S")
+    change = "cdn-" + datetime.datetime.now(datetime.UTC).strftime("%Y%m%d%H%M%S")
     asked = {"StackName": name, "ChangeSetName": change}
     client.create_change_set(**asked, ChangeSetType=kind, TemplateBody=body, Parameters=parameters)
     try:

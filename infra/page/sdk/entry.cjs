@@ -1,18 +1,24 @@
 // The global `ChimeSDK`: what a call needs and no more. A further class is one more line here, at the price in bytes that
 // `budget.json` allows. The addresses are those of single modules, for the package's index cannot be shaken.
 
-const { default: Manager } = require("amazon-chime-sdk-js/build/encodedtransformmanager/DefaultEncodedTransformWorkerManager");
+const {
+  default: Manager,
+} = require("amazon-chime-sdk-js/build/encodedtransformmanager/DefaultEncodedTransformWorkerManager");
 
 exports.ConsoleLogger = require("amazon-chime-sdk-js/build/logger/ConsoleLogger").default;
-exports.DefaultActiveSpeakerPolicy = require("amazon-chime-sdk-js/build/activespeakerpolicy/DefaultActiveSpeakerPolicy").default;
+exports.DefaultActiveSpeakerPolicy =
+  require("amazon-chime-sdk-js/build/activespeakerpolicy/DefaultActiveSpeakerPolicy").default;
 exports.DefaultDeviceController = require("amazon-chime-sdk-js/build/devicecontroller/DefaultDeviceController").default;
 exports.DefaultMeetingSession = require("amazon-chime-sdk-js/build/meetingsession/DefaultMeetingSession").default;
 exports.LogLevel = require("amazon-chime-sdk-js/build/logger/LogLevel").LogLevel;
-exports.MeetingSessionConfiguration = require("amazon-chime-sdk-js/build/meetingsession/MeetingSessionConfiguration").default;
-exports.MeetingSessionStatusCode = require("amazon-chime-sdk-js/build/meetingsession/MeetingSessionStatusCode").MeetingSessionStatusCode;
+exports.MeetingSessionConfiguration =
+  require("amazon-chime-sdk-js/build/meetingsession/MeetingSessionConfiguration").default;
+exports.MeetingSessionStatusCode =
+  require("amazon-chime-sdk-js/build/meetingsession/MeetingSessionStatusCode").MeetingSessionStatusCode;
 exports.NoOpLogger = require("amazon-chime-sdk-js/build/logger/NoOpLogger").default;
 exports.Versioning = require("amazon-chime-sdk-js/build/versioning/Versioning").default;
-exports.VideoPriorityBasedPolicy = require("amazon-chime-sdk-js/build/videodownlinkbandwidthpolicy/VideoPriorityBasedPolicy").default;
+exports.VideoPriorityBasedPolicy =
+  require("amazon-chime-sdk-js/build/videodownlinkbandwidthpolicy/VideoPriorityBasedPolicy").default;
 
 /** Where the worker for redundant audio and frame metrics is: the page sets it, as a trusted address. */
 const transformWorker = { address: undefined };

@@ -4,7 +4,16 @@ import type { Capability, Consent, Feature, Joined, Medium, Person, Sample, Stat
 import type { Config } from "./config.ts";
 
 /** What stands in the way, by what can be done about it. */
-export type Trouble = "offline" | "unauthorized" | "forbidden" | "missing" | "conflict" | "gone" | "busy" | "down" | "broken";
+export type Trouble =
+  | "offline"
+  | "unauthorized"
+  | "forbidden"
+  | "missing"
+  | "conflict"
+  | "gone"
+  | "busy"
+  | "down"
+  | "broken";
 
 export class ApiError extends Error {
   readonly trouble: Trouble;
@@ -79,7 +88,10 @@ export class Api {
     return attendees;
   }
 
-  async change(userId: string, change: { admitted?: boolean; capabilities?: Partial<Record<Medium, Capability>> }): Promise<void> {
+  async change(
+    userId: string,
+    change: { admitted?: boolean; capabilities?: Partial<Record<Medium, Capability>> },
+  ): Promise<void> {
     await this.#ask("PATCH", `/attendees/${encodeURIComponent(userId)}`, change);
   }
 
@@ -116,9 +128,17 @@ export class Api {
     const timer = setTimeout(() => deadline.abort(), DEADLINE_MS);
     try {
       const text = body === undefined ? {} : { body: JSON.stringify(body) };
-      const answer = await fetch(this.#call + path, { ...this.#request(method, token), ...text, signal: deadline.signal });
+      const answer = await fetch(this.#call + path, {
+        ...this.#request(method, token),
+        ...text,
+        signal: deadline.signal,
+      });
       // An answer whose body breaks off, or does not come, is none.
-      return { status: answer.status, retryAfterSeconds: Number(answer.headers.get("retry-after")) || 0, body: parsed(await answer.text()) };
+      return {
+        status: answer.status,
+        retryAfterSeconds: Number(answer.headers.get("retry-after")) || 0,
+        body: parsed(await answer.text()),
+      };
     } catch {
       throw new ApiError("offline", "OFFLINE");
     } finally {
@@ -127,10 +147,21 @@ export class Api {
   }
 
   #request(method: string, token: string): RequestInit {
-    const headers: Record<string, string> = { accept: "application/json", [this.#header]: this.#header === "Authorization" ? `Bearer ${token}` : token };
+    const headers: Record<string, string> = {
+      accept: "application/json",
+      [this.#header]: this.#header === "Authorization" ? `Bearer ${token}` : token,
+    };
     if (method !== "GET") headers["content-type"] = "application/json";
     // The app may close the page as soon as it is told that the person has left.
-    return { method, headers, keepalive: method === "DELETE", cache: "no-store", credentials: "omit", redirect: "error", referrerPolicy: "no-referrer" };
+    return {
+      method,
+      headers,
+      keepalive: method === "DELETE",
+      cache: "no-store",
+      credentials: "omit",
+      redirect: "error",
+      referrerPolicy: "no-referrer",
+    };
   }
 }
 

@@ -4,16 +4,16 @@
 import type { Consent, Feature, FeatureState, Person, Role, Status } from "./answers.ts";
 import { Captions } from "./captions.ts";
 import { field } from "./check.ts";
-import { ConsentNotice, ConsentSettings, type Choice } from "./consent.ts";
-import { canChooseSpeaker, canShareScreen, listDevices, type Choices } from "./devices.ts";
-import { announce, drawn, h, redraw, type Icon } from "./dom.ts";
+import { type Choice, ConsentNotice, ConsentSettings } from "./consent.ts";
+import { type Choices, canChooseSpeaker, canShareScreen, listDevices } from "./devices.ts";
+import { announce, drawn, h, type Icon, redraw } from "./dom.ts";
 import type { Caption, Media, MediaListener, Tile, Voice } from "./media.ts";
-import { People, sends, WaitingNotice, type PeopleActions } from "./people.ts";
-import { languageButton, type Screen } from "./screen.ts";
-import { label, put, type Key } from "./text.ts";
-import { SoundNotice } from "./sound.ts";
-import { LineSign, Tiles } from "./tiles.ts";
+import { People, type PeopleActions, sends, WaitingNotice } from "./people.ts";
 import type { Line } from "./quality.ts";
+import { languageButton, type Screen } from "./screen.ts";
+import { SoundNotice } from "./sound.ts";
+import { type Key, label, put } from "./text.ts";
+import { LineSign, Tiles } from "./tiles.ts";
 
 export interface CallActions extends PeopleActions {
   leave(): void;
@@ -24,7 +24,14 @@ type Toggle = { root: HTMLButtonElement; set(on: boolean, text: Key, icon: Icon)
 type PanelName = "people" | "settings";
 
 /** What does not work, or is being done: each has a line of its own until it is taken back. */
-const NOTICES = { line: "offline", session: "shield", ending: "leave", microphone: "microphoneOff", held: "microphoneOff", camera: "cameraOff" } as const satisfies Record<string, Icon>;
+const NOTICES = {
+  line: "offline",
+  session: "shield",
+  ending: "leave",
+  microphone: "microphoneOff",
+  held: "microphoneOff",
+  camera: "cameraOff",
+} as const satisfies Record<string, Icon>;
 type Notice = keyof typeof NOTICES;
 
 export class CallScreen {
@@ -82,7 +89,11 @@ export class CallScreen {
     this.#people = new People(actions);
     this.#consent = new ConsentSettings((choice) => actions.consent(choice));
     this.#buttons = {
-      microphone: control("microphone", "microphone.turnOff", () => void this.#turnMicrophone(this.#media?.muted ?? false)),
+      microphone: control(
+        "microphone",
+        "microphone.turnOff",
+        () => void this.#turnMicrophone(this.#media?.muted ?? false),
+      ),
       camera: control("camera", "camera.turnOff", () => void this.#turnCamera(!this.#cameraOn)),
       screen: control("screen", "screen.share", () => void this.#share()),
       captions: control("captions", "captions.show", () => this.#showCaptions(!this.#captionsOn)),
@@ -96,11 +107,30 @@ export class CallScreen {
     for (const [name, icon] of Object.entries(NOTICES)) this.#notices.set(name, quietNotice(name, icon));
     this.#heading.tabIndex = -1;
 
-    const bar = h("header", { class: "call-bar" }, this.#heading, this.#timer, h("div", { class: "signs" }, this.#recording, this.#transcription, this.line.root), languageButton());
+    const bar = h(
+      "header",
+      { class: "call-bar" },
+      this.#heading,
+      this.#timer,
+      h("div", { class: "signs" }, this.#recording, this.#transcription, this.line.root),
+      languageButton(),
+    );
     const stage = h("section", { class: "stage", label: "call.stage" }, this.#tiles.root, this.#captions.root);
-    const controls = h("div", { class: "controls", label: "call.controls", attributes: { role: "group" } }, ...Object.values(this.#buttons).map(({ root }) => root), leave.root);
+    const controls = h(
+      "div",
+      { class: "controls", label: "call.controls", attributes: { role: "group" } },
+      ...Object.values(this.#buttons).map(({ root }) => root),
+      leave.root,
+    );
     const notices = [this.#waiting.root, this.#question.root, this.#sound.root, ...this.#notices.values()];
-    const root = h("div", { class: "call" }, bar, h("div", { class: "middle" }, h("div", { class: "main" }, ...notices, stage), this.#panel), controls, this.audio);
+    const root = h(
+      "div",
+      { class: "call" },
+      bar,
+      h("div", { class: "middle" }, h("div", { class: "main" }, ...notices, stage), this.#panel),
+      controls,
+      this.audio,
+    );
     root.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.#open) this.#toggle(this.#open);
     });
@@ -236,7 +266,8 @@ export class CallScreen {
       delete shown.dataset["text"];
       return;
     }
-    put(words, (shown.dataset["text"] = text));
+    shown.dataset["text"] = text;
+    put(words, text);
     announce(text, urgent);
   }
 
@@ -256,7 +287,9 @@ export class CallScreen {
 
   #nameOf(attendeeId: string): string | null {
     const user = this.#users.get(attendeeId);
-    return this.#roster.find((person) => person.attendeeId === attendeeId || person.userId === user)?.displayName ?? null;
+    return (
+      this.#roster.find((person) => person.attendeeId === attendeeId || person.userId === user)?.displayName ?? null
+    );
   }
 
   /** Once each: another connection tells anew of those who were there. Who has no name yet is said when the roster has brought it. */
@@ -395,7 +428,11 @@ export class CallScreen {
   }
 
   #paintShare(): void {
-    this.#buttons.screen.set(this.#sharing, this.#unshared ? "screen.takenAway" : this.#sharing ? "screen.stop" : "screen.share", "screen");
+    this.#buttons.screen.set(
+      this.#sharing,
+      this.#unshared ? "screen.takenAway" : this.#sharing ? "screen.stop" : "screen.share",
+      "screen",
+    );
     this.#buttons.screen.root.disabled = this.#unshared;
     this.#buttons.screen.root.classList.toggle("on", this.#sharing);
   }
@@ -403,7 +440,13 @@ export class CallScreen {
   #paintPeople(): void {
     const waiting = this.#role === "provider" ? (this.#status?.waiting ?? []) : [];
     const self = this.#roster.find(({ attendeeId }) => attendeeId === this.#media?.attendeeId)?.userId ?? null;
-    this.#people.show(this.#roster, waiting, self, this.#role === "provider", (attendeeId) => attendeeId !== null && this.#voices.get(attendeeId) === true);
+    this.#people.show(
+      this.#roster,
+      waiting,
+      self,
+      this.#role === "provider",
+      (attendeeId) => attendeeId !== null && this.#voices.get(attendeeId) === true,
+    );
     const present = this.#roster.filter((person) => person.present).length;
     // Drawn by the style: the button's name says it in words.
     if (present > 0) this.#buttons.people.root.dataset["count"] = String(present);
@@ -425,9 +468,24 @@ export class CallScreen {
       return;
     }
     const heading = h("h2", { t: `${name}.title`, attributes: { tabindex: "-1" } });
-    const close = h("button", { class: "button quiet icon-only", label: "close", tip: true, attributes: { type: "button" }, on: { click: () => this.#toggle(name) } }, drawn("close"));
+    const close = h(
+      "button",
+      {
+        class: "button quiet icon-only",
+        label: "close",
+        tip: true,
+        attributes: { type: "button" },
+        on: { click: () => this.#toggle(name) },
+      },
+      drawn("close"),
+    );
     label(this.#panel, `${name}.title`);
-    this.#panel.replaceChildren(h("div", { class: "panel-head" }, heading, close), name === "people" ? this.#people.root : h("div", { class: "settings" }, this.#fields, this.#consent.root, languageButton()));
+    this.#panel.replaceChildren(
+      h("div", { class: "panel-head" }, heading, close),
+      name === "people"
+        ? this.#people.root
+        : h("div", { class: "settings" }, this.#fields, this.#consent.root, languageButton()),
+    );
     if (name === "settings") void this.#listDevices();
     heading.focus();
   }
@@ -438,9 +496,23 @@ export class CallScreen {
     if (this.#fields.contains(document.activeElement)) return;
     this.#fields.replaceChildren(
       ...[
-        devices.audioInput.length > 0 && field("check.microphone", devices.audioInput, this.#choices.audioInput ?? "", (id) => void this.#chooseMicrophone(id)),
-        devices.videoInput.length > 0 && field("check.camera", devices.videoInput, this.#choices.videoInput ?? "", (id) => void this.#chooseCamera(id)),
-        canChooseSpeaker && devices.audioOutput.length > 0 && field("check.speaker", devices.audioOutput, this.#choices.audioOutput, (id) => void this.#chooseSpeaker(id)),
+        devices.audioInput.length > 0 &&
+          field(
+            "check.microphone",
+            devices.audioInput,
+            this.#choices.audioInput ?? "",
+            (id) => void this.#chooseMicrophone(id),
+          ),
+        devices.videoInput.length > 0 &&
+          field(
+            "check.camera",
+            devices.videoInput,
+            this.#choices.videoInput ?? "",
+            (id) => void this.#chooseCamera(id),
+          ),
+        canChooseSpeaker &&
+          devices.audioOutput.length > 0 &&
+          field("check.speaker", devices.audioOutput, this.#choices.audioOutput, (id) => void this.#chooseSpeaker(id)),
       ].filter((part) => part !== false),
     );
   }
@@ -464,14 +536,35 @@ function quietNotice(name: string, icon: Icon): HTMLElement {
     root.hidden = true;
     root.parentElement?.querySelector("h1")?.focus();
   };
-  const close = h("button", { class: "button quiet icon-only", label: "close", tip: true, attributes: { type: "button" }, on: { click: shut } }, drawn("close"));
-  const root = h("div", { class: "notice quiet-notice", attributes: { hidden: true, "data-notice": name } }, drawn(icon), h("p"), close);
+  const close = h(
+    "button",
+    { class: "button quiet icon-only", label: "close", tip: true, attributes: { type: "button" }, on: { click: shut } },
+    drawn("close"),
+  );
+  const root = h(
+    "div",
+    { class: "notice quiet-notice", attributes: { hidden: true, "data-notice": name } },
+    drawn(icon),
+    h("p"),
+    close,
+  );
   return root;
 }
 
 function control(icon: Icon, text: Key, press: () => void): Toggle {
   const words = h("span", { class: "control-text", t: `${short(text)}` });
-  const root = h("button", { class: "control", label: text, tip: true, attributes: { type: "button", "data-control": icon }, on: { click: press } }, drawn(icon), words);
+  const root = h(
+    "button",
+    {
+      class: "control",
+      label: text,
+      tip: true,
+      attributes: { type: "button", "data-control": icon },
+      on: { click: press },
+    },
+    drawn(icon),
+    words,
+  );
   return {
     root,
     set(on, text, icon) {
@@ -487,4 +580,3 @@ function control(icon: Icon, text: Key, press: () => void): Toggle {
 function short(text: Key): Key {
   return `control.${text.split(".")[0]}` as Key;
 }
-

@@ -1,8 +1,8 @@
 // What is said, in words. Shown over the pictures as long as somebody wants it; kept nowhere.
 
 import { h, named } from "./dom.ts";
-import { put } from "./text.ts";
 import type { Caption } from "./media.ts";
+import { put } from "./text.ts";
 
 /** Two speakers are heard at a time. */
 const LINES = 3;
@@ -11,7 +11,11 @@ const STAYS_MS = 8_000;
 
 export class Captions {
   // Not live for screen readers: they would speak over the one who speaks.
-  readonly root = h("div", { class: "captions", label: "captions.label", attributes: { role: "log", "aria-live": "off", tabindex: "0", hidden: true } });
+  readonly root = h("div", {
+    class: "captions",
+    label: "captions.label",
+    attributes: { role: "log", "aria-live": "off", tabindex: "0", hidden: true },
+  });
   readonly #lines = new Map<string, HTMLElement>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   #on = false;

@@ -1,10 +1,23 @@
 // Before the call: does one see and hear oneself, and with which devices.
 
-import { button, drawn, h, named, redraw, announce } from "./dom.ts";
-import { browserKind, canChooseSpeaker, chosenAtFirst, listDevices, meter, openDevices, openOne, playNotes, stop, DeviceError, type Choices, type Devices } from "./devices.ts";
 import type { DeviceDefaults } from "./bridge.ts";
-import { head, message, show, type Screen } from "./screen.ts";
-import { clear, label, put, say, type Key, type Text } from "./text.ts";
+import {
+  browserKind,
+  type Choices,
+  canChooseSpeaker,
+  chosenAtFirst,
+  DeviceError,
+  type Devices,
+  listDevices,
+  meter,
+  openDevices,
+  openOne,
+  playNotes,
+  stop,
+} from "./devices.ts";
+import { announce, button, drawn, h, named, redraw } from "./dom.ts";
+import { head, message, type Screen, show } from "./screen.ts";
+import { clear, type Key, label, put, say, type Text } from "./text.ts";
 
 /** What a provider may ask for in a call that is to begin. */
 export interface Wishes {
@@ -24,9 +37,22 @@ export interface CheckOptions {
 
 /** Asks for the devices, then shows the check, or what stands in the way. */
 export async function checkDevices(options: CheckOptions): Promise<void> {
-  const signal = show(message({ name: "permission", icon: "camera", title: "permission.title", body: ["permission.body"], actions: [], busy: true }));
+  const signal = show(
+    message({
+      name: "permission",
+      icon: "camera",
+      title: "permission.title",
+      body: ["permission.body"],
+      actions: [],
+      busy: true,
+    }),
+  );
   const choices = chosenAtFirst(options.defaults);
-  const listen = () => options.join({ ...choices, audioInput: undefined, videoInput: undefined, microphone: false, camera: false }, { recording: false, transcription: false });
+  const listen = () =>
+    options.join(
+      { ...choices, audioInput: undefined, videoInput: undefined, microphone: false, camera: false },
+      { recording: false, transcription: false },
+    );
   try {
     const stream = await openDevices(choices);
     if (signal.aborted) {
@@ -64,9 +90,19 @@ function permissionHints(): Text[] {
 class Check {
   readonly screen: Screen;
   readonly #choices: Choices;
-  readonly #picture = h("video", { attributes: { autoplay: true, playsinline: true, muted: true, tabindex: "-1", "aria-hidden": "true" } });
+  readonly #picture = h("video", {
+    attributes: { autoplay: true, playsinline: true, muted: true, tabindex: "-1", "aria-hidden": "true" },
+  });
   readonly #off = h("p", { class: "preview-off", t: "check.cameraOff" });
-  readonly #level = h("div", { class: "level", label: "check.level", attributes: { role: "meter", "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": "0" } }, h("i"));
+  readonly #level = h(
+    "div",
+    {
+      class: "level",
+      label: "check.level",
+      attributes: { role: "meter", "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": "0" },
+    },
+    h("i"),
+  );
   readonly #trouble = h("p", { class: "trouble", attributes: { role: "alert" } });
   #sound: MediaStream | undefined;
   #sight: MediaStream | undefined;
@@ -91,30 +127,79 @@ class Check {
       choices.camera = on;
       void this.#look();
     });
-    const preview = h("div", { class: "preview" }, this.#picture, this.#off, h("div", { class: "preview-controls" }, microphone, camera));
+    const preview = h(
+      "div",
+      { class: "preview" },
+      this.#picture,
+      this.#off,
+      h("div", { class: "preview-controls" }, microphone, camera),
+    );
 
     const test = button("button quiet small", "check.speaker.test", () => void this.#play(test), "speaker");
     const fields = h(
       "div",
       { class: "fields" },
-      devices.audioInput.length > 0 && field("check.microphone", devices.audioInput, choices.audioInput ?? "", (id) => void this.#changeSound(id)),
+      devices.audioInput.length > 0 &&
+        field("check.microphone", devices.audioInput, choices.audioInput ?? "", (id) => void this.#changeSound(id)),
       h("div", { class: "level-row" }, h("span", { t: "check.level" }), this.#level),
-      devices.videoInput.length > 0 && field("check.camera", devices.videoInput, choices.videoInput ?? "", (id) => void this.#changeSight(id)),
-      h("div", { class: "speaker-row" }, canChooseSpeaker && devices.audioOutput.length > 0 && field("check.speaker", devices.audioOutput, choices.audioOutput, (id) => (choices.audioOutput = id)), test),
+      devices.videoInput.length > 0 &&
+        field("check.camera", devices.videoInput, choices.videoInput ?? "", (id) => void this.#changeSight(id)),
+      h(
+        "div",
+        { class: "speaker-row" },
+        canChooseSpeaker &&
+          devices.audioOutput.length > 0 &&
+          field("check.speaker", devices.audioOutput, choices.audioOutput, (id) => (choices.audioOutput = id)),
+        test,
+      ),
       this.#trouble,
     );
 
     const wishes: Wishes = { recording: false, transcription: false };
     const wanted =
       options.provider && options.begins
-        ? h("fieldset", { class: "wishes" }, h("legend", { t: "check.wishes" }), wish("check.recording", "check.recording.more", (on) => (wishes.recording = on)), wish("check.transcription", "check.transcription.more", (on) => (wishes.transcription = on)))
+        ? h(
+            "fieldset",
+            { class: "wishes" },
+            h("legend", { t: "check.wishes" }),
+            wish("check.recording", "check.recording.more", (on) => (wishes.recording = on)),
+            wish("check.transcription", "check.transcription.more", (on) => (wishes.transcription = on)),
+          )
         : undefined;
 
-    const lead = options.name && !options.provider ? h("p", { class: "lead" }, h("span", { t: "check.with" }), document.createTextNode(" "), named("span", options.name)) : h("p", { class: "lead", t: options.provider ? "check.lead.provider" : "check.lead" });
+    const lead =
+      options.name && !options.provider
+        ? h(
+            "p",
+            { class: "lead" },
+            h("span", { t: "check.with" }),
+            document.createTextNode(" "),
+            named("span", options.name),
+          )
+        : h("p", { class: "lead", t: options.provider ? "check.lead.provider" : "check.lead" });
     // Before the choice of devices, which most people leave as it is: on a phone the way in is in sight.
-    const join = button("button wide", options.provider ? (options.begins ? "check.start" : "check.rejoin") : "check.join", () => options.join(choices, wishes), "camera");
-    const side = h("div", { class: "side" }, h("h1", { t: "check.title" }), lead, wanted, join, h("p", { class: "small", t: "check.private" }), fields);
-    this.screen = { name: "check", title: "check.title", root: h("div", { class: "plain" }, head(), h("section", { class: "card check" }, preview, side)), close: () => this.#close() };
+    const join = button(
+      "button wide",
+      options.provider ? (options.begins ? "check.start" : "check.rejoin") : "check.join",
+      () => options.join(choices, wishes),
+      "camera",
+    );
+    const side = h(
+      "div",
+      { class: "side" },
+      h("h1", { t: "check.title" }),
+      lead,
+      wanted,
+      join,
+      h("p", { class: "small", t: "check.private" }),
+      fields,
+    );
+    this.screen = {
+      name: "check",
+      title: "check.title",
+      root: h("div", { class: "plain" }, head(), h("section", { class: "card check" }, preview, side)),
+      close: () => this.#close(),
+    };
     this.#hear();
     void this.#look();
   }
@@ -123,7 +208,8 @@ class Check {
     this.#stopMeter();
     this.#level.classList.toggle("off", !this.#choices.microphone);
     this.#showLevel(0);
-    if (this.#sound && this.#choices.microphone) this.#stopMeter = meter(this.#sound, (level) => this.#showLevel(level));
+    if (this.#sound && this.#choices.microphone)
+      this.#stopMeter = meter(this.#sound, (level) => this.#showLevel(level));
   }
 
   #showLevel(level: number): void {
@@ -133,7 +219,8 @@ class Check {
   }
 
   async #look(): Promise<void> {
-    if (this.#choices.camera && this.#choices.videoInput !== undefined && !this.#sight) await this.#changeSight(this.#choices.videoInput);
+    if (this.#choices.camera && this.#choices.videoInput !== undefined && !this.#sight)
+      await this.#changeSight(this.#choices.videoInput);
     // The camera's lamp goes out when it is off.
     if (!this.#choices.camera) {
       stop(this.#sight);
@@ -191,7 +278,12 @@ class Check {
   }
 }
 
-function toggle(kind: "microphone" | "camera", on: boolean, there: boolean, change: (on: boolean) => void): HTMLButtonElement {
+function toggle(
+  kind: "microphone" | "camera",
+  on: boolean,
+  there: boolean,
+  change: (on: boolean) => void,
+): HTMLButtonElement {
   const element = h("button", { class: "round", attributes: { type: "button", disabled: !there } }, drawn(kind));
   let state = on;
   const paint = () => {
@@ -212,11 +304,18 @@ function toggle(kind: "microphone" | "camera", on: boolean, there: boolean, chan
 let fields = 0;
 
 /** A choice of devices, with its label. */
-export function field(text: Key, devices: MediaDeviceInfo[], chosen: string, change: (id: string) => void): HTMLElement {
+export function field(
+  text: Key,
+  devices: MediaDeviceInfo[],
+  chosen: string,
+  change: (id: string) => void,
+): HTMLElement {
   const id = `field-${++fields}`;
   const select = h("select", { id, on: { change: () => change(select.value) } });
   devices.forEach((device, index) => {
-    const option = h("option", { attributes: { value: device.deviceId, ...(device.label ? { "data-name": true } : {}) } });
+    const option = h("option", {
+      attributes: { value: device.deviceId, ...(device.label ? { "data-name": true } : {}) },
+    });
     if (device.label) option.textContent = device.label;
     else put(option, ["check.device", { number: index + 1 }]);
     option.selected = device.deviceId === chosen;
@@ -227,13 +326,25 @@ export function field(text: Key, devices: MediaDeviceInfo[], chosen: string, cha
 
 function wish(text: Key, more: Key, change: (on: boolean) => void): HTMLElement {
   const id = `field-${++fields}`;
-  const box = h("input", { id, attributes: { type: "checkbox", "aria-describedby": `${id}-more` }, on: { change: () => change(box.checked) } });
-  return h("div", { class: "wish" }, box, h("label", { t: text, attributes: { for: id } }), h("p", { class: "small", id: `${id}-more`, t: more }));
+  const box = h("input", {
+    id,
+    attributes: { type: "checkbox", "aria-describedby": `${id}-more` },
+    on: { change: () => change(box.checked) },
+  });
+  return h(
+    "div",
+    { class: "wish" },
+    box,
+    h("label", { t: text, attributes: { for: id } }),
+    h("p", { class: "small", id: `${id}-more`, t: more }),
+  );
 }
 
 /** The initials that stand for a picture. */
 export function initials(name: string | null): string {
   const words = (name ?? "").trim().split(/\s+/).filter(Boolean);
-  const letters = [words[0], words.length > 1 ? words.at(-1) : undefined].map((word) => [...(word ?? "")][0] ?? "").join("");
+  const letters = [words[0], words.length > 1 ? words.at(-1) : undefined]
+    .map((word) => [...(word ?? "")][0] ?? "")
+    .join("");
   return letters.toLocaleUpperCase() || say("person.initial");
 }

@@ -25,7 +25,10 @@ export function configOf(json: unknown): Config {
   return {
     embeddingOrigins: origins.filter((origin): origin is string => typeof origin === "string" && isOrigin(origin)),
     // The scheme of an app or https, and never one that runs in this page.
-    deepLinkBase: typeof link === "string" && /^(?!javascript:|data:|blob:|vbscript:)[a-z][a-z0-9+.-]*:\/\//i.test(link) ? link : null,
+    deepLinkBase:
+      typeof link === "string" && /^(?!javascript:|data:|blob:|vbscript:)[a-z][a-z0-9+.-]*:\/\//i.test(link)
+        ? link
+        : null,
     tokenHeader: facts["tokenHeader"] === "X-Firebase-Token" ? "X-Firebase-Token" : "Authorization",
     mediaTimeoutSeconds: typeof seconds === "number" && seconds > 0 && seconds <= 120 ? seconds : 20,
   };

@@ -15,14 +15,21 @@ export function unanswered(consent: Consent | undefined, wanted: Record<Feature,
 }
 
 /** Asks. No is an answer; `later` is none. */
-export function askConsent(features: Feature[], answer: (choice: Choice) => void, later: () => void): HTMLDialogElement {
+export function askConsent(
+  features: Feature[],
+  answer: (choice: Choice) => void,
+  later: () => void,
+): HTMLDialogElement {
   const both = features.length === 2;
   const of = (feature: Feature): Key => `consent.${feature}.what`;
   const all = (granted: boolean) => () => answer(Object.fromEntries(features.map((feature) => [feature, granted])));
   return dialog(
     "consent",
     "consent.title",
-    [h("ul", { class: "hints" }, ...features.map((feature) => h("li", { t: of(feature) }))), h("p", { t: "consent.free" })],
+    [
+      h("ul", { class: "hints" }, ...features.map((feature) => h("li", { t: of(feature) }))),
+      h("p", { t: "consent.free" }),
+    ],
     [
       { text: both ? "consent.yes.both" : "consent.yes", press: all(true) },
       { text: both ? "consent.no.both" : "consent.no", press: all(false), quiet: true },
@@ -37,7 +44,11 @@ export class ConsentNotice {
   #ask: () => void = () => undefined;
 
   constructor() {
-    this.root.append(drawn("shield"), h("p", { t: "consent.open" }), button("button small", "consent.answer", () => this.#ask()));
+    this.root.append(
+      drawn("shield"),
+      h("p", { t: "consent.open" }),
+      button("button small", "consent.answer", () => this.#ask()),
+    );
   }
 
   /** Asks when one is ready for it; nothing when there is nothing to ask. */
@@ -60,8 +71,14 @@ export class ConsentSettings {
   constructor(change: (choice: Choice) => void) {
     const box = (feature: Feature) => {
       const id = `consent-${feature}`;
-      const input = h("input", { id, attributes: { type: "checkbox" }, on: { change: () => change({ [feature]: input.checked }) } });
-      this.root.append(h("div", { class: "wish" }, input, h("label", { t: `consent.${feature}.agree`, attributes: { for: id } })));
+      const input = h("input", {
+        id,
+        attributes: { type: "checkbox" },
+        on: { change: () => change({ [feature]: input.checked }) },
+      });
+      this.root.append(
+        h("div", { class: "wish" }, input, h("label", { t: `consent.${feature}.agree`, attributes: { for: id } })),
+      );
       return input;
     };
     this.#boxes = { recording: box("recording"), transcription: box("transcription") };

@@ -1,13 +1,13 @@
 // A consultation from joining to its end. The server owns the state of the call: what the connection reports makes the page
 // ask, and only the answer says that the call has ended.
 
-import { ApiError, type Api } from "./api.ts";
 import type { Feature, Joined, Role, Status, Waiting } from "./answers.ts";
+import { type Api, ApiError } from "./api.ts";
 import type { Bridge } from "./bridge.ts";
 import { CallScreen } from "./call-screen.ts";
 import type { Wishes } from "./check.ts";
 import type { Config } from "./config.ts";
-import { askConsent, unanswered, type Choice } from "./consent.ts";
+import { askConsent, type Choice, unanswered } from "./consent.ts";
 import type { Choices } from "./devices.ts";
 import { announce, h } from "./dom.ts";
 import { Media, type MediaListener } from "./media.ts";
@@ -15,7 +15,7 @@ import { lineOf, Quality } from "./quality.ts";
 import { closeDialogs, dialog, message, show } from "./screen.ts";
 import type { Sdk } from "./sdk.ts";
 import type { Stop } from "./stop.ts";
-import { languageNow, type Key } from "./text.ts";
+import { type Key, languageNow } from "./text.ts";
 import { wait } from "./wait.ts";
 
 /** What a consultation needs and what it hands back. */
@@ -77,7 +77,16 @@ export class Consultation {
 
   /** Goes in: starts the call or joins it, and waits where one has to. `checked` after it could not be reached. */
   async enter(checked = false): Promise<void> {
-    const signal = show(message({ name: "joining", icon: "link", title: "joining.title", body: ["joining.body"], actions: [], busy: true }));
+    const signal = show(
+      message({
+        name: "joining",
+        icon: "link",
+        title: "joining.title",
+        body: ["joining.body"],
+        actions: [],
+        busy: true,
+      }),
+    );
     try {
       const answer = await this.#come(checked);
       if (signal.aborted) return;
@@ -154,7 +163,17 @@ export class Consultation {
 
   /** There is no call yet. As soon as there is one, this person is in it. */
   async #notStarted(): Promise<void> {
-    const signal = show(message({ name: "not-started", icon: "clock", title: "notStarted.title", body: ["notStarted.body"], hints: ["notStarted.hint"], actions: [{ text: "leave.waiting", press: () => void this.leave(), quiet: true }], busy: true }));
+    const signal = show(
+      message({
+        name: "not-started",
+        icon: "clock",
+        title: "notStarted.title",
+        body: ["notStarted.body"],
+        hints: ["notStarted.hint"],
+        actions: [{ text: "leave.waiting", press: () => void this.leave(), quiet: true }],
+        busy: true,
+      }),
+    );
     await this.#poll(signal, (status) => {
       if (status.hasActiveCall) {
         void this.enter();
@@ -168,7 +187,17 @@ export class Consultation {
   async #wait(sessionId: string): Promise<void> {
     this.#sessionId = sessionId;
     this.#around.bridge.tell("MEETING_WAITING", { sessionId });
-    const signal = show(message({ name: "waiting", icon: "clock", title: "waiting.title", body: ["waiting.body"], hints: ["waiting.hint.1", "waiting.hint.2"], actions: [{ text: "leave.waiting", press: () => void this.leave(), quiet: true }], busy: true }));
+    const signal = show(
+      message({
+        name: "waiting",
+        icon: "clock",
+        title: "waiting.title",
+        body: ["waiting.body"],
+        hints: ["waiting.hint.1", "waiting.hint.2"],
+        actions: [{ text: "leave.waiting", press: () => void this.leave(), quiet: true }],
+        busy: true,
+      }),
+    );
     await this.#poll(signal, (status) => {
       if (this.#shutOut(status)) return true;
       if (status.callStatus === "ended" || status.callStatus === "failed") {
@@ -222,7 +251,11 @@ export class Consultation {
       consent: (choice) => void this.#consent(choice),
       admit: (userId) => this.#act(() => this.#around.api.change(userId, { admitted: true }), "people.admitted"),
       turnAway: (userId) => this.#act(() => this.#around.api.change(userId, { admitted: false }), "people.turnedAway"),
-      allow: (userId, kind, allowed) => this.#act(() => this.#around.api.change(userId, { capabilities: { [kind]: allowed ? "SendReceive" : "Receive" } }), "people.changed"),
+      allow: (userId, kind, allowed) =>
+        this.#act(
+          () => this.#around.api.change(userId, { capabilities: { [kind]: allowed ? "SendReceive" : "Receive" } }),
+          "people.changed",
+        ),
       remove: (userId, name) => this.#askToRemove(userId, name),
     });
     const signal = show(this.#screen.screen);
@@ -241,7 +274,12 @@ export class Consultation {
     const signal = this.#signal;
     if (!screen || !signal) return;
     this.#connected = false;
-    const media = new Media(sdk, joined, screen.audio, this.#listener(screen, () => this.#media === media));
+    const media = new Media(
+      sdk,
+      joined,
+      screen.audio,
+      this.#listener(screen, () => this.#media === media),
+    );
     this.#media = media;
     this.#quality.begin();
     screen.attach(media);
@@ -274,7 +312,9 @@ export class Consultation {
       },
       stats: (report) => {
         const stats: { type: string; id: string }[] = [];
-        report.forEach((stat: { type: string; id: string }) => stats.push(stat));
+        report.forEach((stat: { type: string; id: string }) => {
+          stats.push(stat);
+        });
         this.#quality.read(stats, Date.now());
       },
       line: (poor) => {
@@ -332,12 +372,32 @@ export class Consultation {
   #elsewhere(): void {
     this.#inside = false;
     this.#around.bridge.tell("MEETING_ERROR", { code: "JOINED_ELSEWHERE" });
-    show(message({ name: "elsewhere", icon: "screen", title: "elsewhere.title", body: ["elsewhere.body"], actions: [{ text: "elsewhere.here", press: () => void this.enter() }, ...closing(this.#around, true)] }));
+    show(
+      message({
+        name: "elsewhere",
+        icon: "screen",
+        title: "elsewhere.title",
+        body: ["elsewhere.body"],
+        actions: [{ text: "elsewhere.here", press: () => void this.enter() }, ...closing(this.#around, true)],
+      }),
+    );
   }
 
   #full(): void {
     this.#around.bridge.tell("MEETING_ERROR", { code: "CALL_FULL" });
-    show(message({ name: "full", icon: "people", title: "full.title", body: ["full.body"], actions: [{ text: "again", press: () => void this.enter() }, { text: "leave", press: () => void this.leave(), quiet: true }], wrong: true }));
+    show(
+      message({
+        name: "full",
+        icon: "people",
+        title: "full.title",
+        body: ["full.body"],
+        actions: [
+          { text: "again", press: () => void this.enter() },
+          { text: "leave", press: () => void this.leave(), quiet: true },
+        ],
+        wrong: true,
+      }),
+    );
   }
 
   /** The connection has stopped, or does not come about. That says nothing about the call: the server is asked. */
@@ -440,7 +500,9 @@ export class Consultation {
     const mine = status.me?.status;
     if (mine !== "removed" && mine !== "turned_away") return false;
     this.#inside = false;
-    this.#around.trouble(new ApiError("forbidden", mine === "removed" ? "REMOVED_FROM_CALL" : "TURNED_AWAY"), () => this.#around.begin());
+    this.#around.trouble(new ApiError("forbidden", mine === "removed" ? "REMOVED_FROM_CALL" : "TURNED_AWAY"), () =>
+      this.#around.begin(),
+    );
     return true;
   }
 
@@ -458,7 +520,8 @@ export class Consultation {
             this.#around.trouble(error, () => this.#around.begin());
             return;
           }
-          if (error instanceof ApiError && error.trouble === "unauthorized") this.#screen?.notice("session", "session.notice", true);
+          if (error instanceof ApiError && error.trouble === "unauthorized")
+            this.#screen?.notice("session", "session.notice", true);
           pause = Math.max(pause, patience(error));
         }
         await wait(pause, signal);
@@ -499,7 +562,10 @@ export class Consultation {
   }
 
   #maybeAsk(status: Status, joined: Joined): void {
-    const wanted = { recording: joined.recordingEnabled || status.recording.state !== "off", transcription: joined.transcriptionEnabled || status.transcription.state !== "off" };
+    const wanted = {
+      recording: joined.recordingEnabled || status.recording.state !== "off",
+      transcription: joined.transcriptionEnabled || status.transcription.state !== "off",
+    };
     const features = unanswered(status.consent, wanted);
     if (document.querySelector("dialog")) return;
     const remind = () => this.#screen?.remind(features.length > 0 ? ask : undefined);
@@ -550,7 +616,11 @@ export class Consultation {
       name ? ["remove.title", { name }] : "remove.titleUnknown",
       [h("p", { t: "remove.body" })],
       [
-        { text: "people.remove", press: () => this.#act(() => this.#around.api.remove(userId), "people.removed"), danger: true },
+        {
+          text: "people.remove",
+          press: () => this.#act(() => this.#around.api.remove(userId), "people.removed"),
+          danger: true,
+        },
         { text: "cancel", press: () => undefined, quiet: true },
       ],
       () => undefined,
@@ -626,7 +696,10 @@ export function endedScreen(around: Pick<Around, "begin" | "bridge">, provider: 
     icon: "check",
     title: "ended.title",
     body: [provider ? "ended.body.provider" : "ended.body"],
-    actions: [...closing(around), { text: provider ? "ended.again.provider" : "ended.again", press: () => around.begin(), quiet: true }],
+    actions: [
+      ...closing(around),
+      { text: provider ? "ended.again.provider" : "ended.again", press: () => around.begin(), quiet: true },
+    ],
   });
 }
 
@@ -641,12 +714,18 @@ function isWaiting(answer: Joined | Waiting): answer is Waiting {
 
 /** Whether what went wrong passes by itself: the line, the service, or a call that is just beginning or ending. */
 function passes(error: unknown): boolean {
-  return error instanceof ApiError && (["offline", "busy", "down", "conflict"].includes(error.trouble) || error.code === "NO_ACTIVE_CALL");
+  return (
+    error instanceof ApiError &&
+    (["offline", "busy", "down", "conflict"].includes(error.trouble) || error.code === "NO_ACTIVE_CALL")
+  );
 }
 
 /** Whether the server has said that this person has nothing to do here. */
 function isFinal(error: unknown): boolean {
-  return error instanceof ApiError && (error.trouble === "forbidden" || error.trouble === "missing" || error.trouble === "gone");
+  return (
+    error instanceof ApiError &&
+    (error.trouble === "forbidden" || error.trouble === "missing" || error.trouble === "gone")
+  );
 }
 
 /** As long as the server wishes, in milliseconds. */

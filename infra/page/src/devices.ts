@@ -34,15 +34,27 @@ export const canShareScreen = typeof navigator.mediaDevices?.getDisplayMedia ===
 export async function listDevices(): Promise<Devices> {
   const all = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
   const of = (kind: MediaDeviceKind) => all.filter((device) => device.kind === kind && device.deviceId !== "");
-  return { audioInput: of("audioinput"), videoInput: of("videoinput"), audioOutput: canChooseSpeaker ? of("audiooutput") : [] };
+  return {
+    audioInput: of("audioinput"),
+    videoInput: of("videoinput"),
+    audioOutput: canChooseSpeaker ? of("audiooutput") : [],
+  };
 }
 
 /** Opens microphone and camera; if only one of them is there or free, that one. Asks the person where the browser must. */
-export async function openDevices(wanted: { audioInput?: string | undefined; videoInput?: string | undefined }): Promise<MediaStream> {
+export async function openDevices(wanted: {
+  audioInput?: string | undefined;
+  videoInput?: string | undefined;
+}): Promise<MediaStream> {
   // Without HTTPS, or in a WebView whose app has not been given them, there is no way to ask.
   if (!navigator.mediaDevices) throw new DeviceError("denied");
   const audio = prefer(wanted.audioInput);
-  const video = { ...prefer(wanted.videoInput), width: { ideal: 1280 }, height: { ideal: 720 }, ...(wanted.videoInput ? {} : { facingMode: "user" }) };
+  const video = {
+    ...prefer(wanted.videoInput),
+    width: { ideal: 1280 },
+    height: { ideal: 720 },
+    ...(wanted.videoInput ? {} : { facingMode: "user" }),
+  };
   const attempts: MediaStreamConstraints[] = [{ audio, video }, { audio }, { video }];
   let first: DeviceError | undefined;
   for (const constraints of attempts) {
@@ -60,7 +72,10 @@ export async function openDevices(wanted: { audioInput?: string | undefined; vid
 /** One of them again, because another one was chosen. */
 export async function openOne(kind: "audio" | "video", id: string): Promise<MediaStream> {
   try {
-    const constraints = kind === "audio" ? { audio: prefer(id) } : { video: { ...prefer(id), width: { ideal: 1280 }, height: { ideal: 720 } } };
+    const constraints =
+      kind === "audio"
+        ? { audio: prefer(id) }
+        : { video: { ...prefer(id), width: { ideal: 1280 }, height: { ideal: 720 } } };
     return await capture(constraints);
   } catch (error) {
     throw troubleOf(error);
@@ -78,7 +93,8 @@ async function capture(constraints: MediaStreamConstraints): Promise<MediaStream
   } catch (error) {
     if ((error as Error).name !== "OverconstrainedError") throw error;
     // A device that was unplugged must not keep anyone out.
-    const any = (wanted: MediaStreamConstraints["audio"]) => (typeof wanted === "object" ? { ...wanted, deviceId: "" } : (wanted ?? false));
+    const any = (wanted: MediaStreamConstraints["audio"]) =>
+      typeof wanted === "object" ? { ...wanted, deviceId: "" } : (wanted ?? false);
     return navigator.mediaDevices.getUserMedia({ audio: any(constraints.audio), video: any(constraints.video) });
   }
 }
@@ -92,7 +108,9 @@ async function oneIsAllowed(): Promise<boolean> {
       ),
     ),
   );
-  return states.some((state) => state === "granted" || state === "prompt") && states.some((state) => state === "denied");
+  return (
+    states.some((state) => state === "granted" || state === "prompt") && states.some((state) => state === "denied")
+  );
 }
 
 function troubleOf(error: unknown): DeviceError {
@@ -150,7 +168,10 @@ export async function playNotes(speaker: string): Promise<void> {
   audio.srcObject = destination.stream;
   if (canChooseSpeaker && speaker) await audio.setSinkId(speaker).catch(() => undefined);
   await context.resume();
-  for (const [at, pitch] of [[0.05, 523.25], [0.45, 659.25]] as const) {
+  for (const [at, pitch] of [
+    [0.05, 523.25],
+    [0.45, 659.25],
+  ] as const) {
     const note = new OscillatorNode(context, { frequency: pitch });
     const volume = new GainNode(context, { gain: 0 });
     const begin = context.currentTime + at;

@@ -5,8 +5,8 @@ import type { Status } from "./answers.ts";
 import { Api, ApiError, type TokenSource } from "./api.ts";
 import { Bridge, type DeviceDefaults, type Heard } from "./bridge.ts";
 import { checkDevices } from "./check.ts";
-import { readConfig, type Config } from "./config.ts";
-import { closing, Consultation, endedScreen, leftScreen, type Around } from "./consultation.ts";
+import { type Config, readConfig } from "./config.ts";
+import { type Around, Consultation, closing, endedScreen, leftScreen } from "./consultation.ts";
 import { h } from "./dom.ts";
 import { languageChosen, message, relabel, show, shown } from "./screen.ts";
 import { loadSdk, type Sdk } from "./sdk.ts";
@@ -19,7 +19,9 @@ const RENEWAL_MS = 10_000;
 
 class Page {
   readonly #bridge = new Bridge((message) => this.#hear(message));
-  readonly #appointment = /^\/call\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/?$/i.exec(location.pathname)?.[1]?.toLowerCase();
+  readonly #appointment = /^\/call\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/?$/i
+    .exec(location.pathname)?.[1]
+    ?.toLowerCase();
   #sdk: Promise<Sdk>;
   #config: Config | undefined;
   #token: string | undefined;
@@ -47,7 +49,16 @@ class Page {
 
   async open(): Promise<void> {
     if (!this.#appointment) {
-      show(message({ name: "bad-link", icon: "link", title: "badLink.title", body: ["badLink.body"], actions: [], wrong: true }));
+      show(
+        message({
+          name: "bad-link",
+          icon: "link",
+          title: "badLink.title",
+          body: ["badLink.body"],
+          actions: [],
+          wrong: true,
+        }),
+      );
       return;
     }
     if (!this.#sdkFailed) this.#loading();
@@ -66,7 +77,16 @@ class Page {
   }
 
   #loading(): AbortSignal {
-    return show(message({ name: "loading", icon: "shield", title: "loading.title", body: ["loading.body"], actions: [], busy: true }));
+    return show(
+      message({
+        name: "loading",
+        icon: "shield",
+        title: "loading.title",
+        body: ["loading.body"],
+        actions: [],
+        busy: true,
+      }),
+    );
   }
 
   async #load(): Promise<Sdk> {
@@ -91,7 +111,17 @@ class Page {
         () => undefined,
       );
     };
-    show(message({ name: "sdk", icon: "alert", title: "sdk.title", body: ["sdk.body"], hints: ["sdk.hint.1", "sdk.hint.2"], actions: [{ text: "again", press: again }], wrong: true }));
+    show(
+      message({
+        name: "sdk",
+        icon: "alert",
+        title: "sdk.title",
+        body: ["sdk.body"],
+        hints: ["sdk.hint.1", "sdk.hint.2"],
+        actions: [{ text: "again", press: again }],
+        wrong: true,
+      }),
+    );
   }
 
   async #awaitToken(): Promise<void> {
@@ -99,7 +129,17 @@ class Page {
     await wait(TOKEN_MS, signal).then(
       () => {
         this.#bridge.tell("MEETING_ERROR", { code: "NO_TOKEN" });
-        show(message({ name: "no-token", icon: "link", title: "noToken.title", body: ["noToken.body"], hints: ["noToken.hint"], actions: [{ text: "again", press: () => void this.open() }], wrong: true }));
+        show(
+          message({
+            name: "no-token",
+            icon: "link",
+            title: "noToken.title",
+            body: ["noToken.body"],
+            hints: ["noToken.hint"],
+            actions: [{ text: "again", press: () => void this.open() }],
+            wrong: true,
+          }),
+        );
       },
       () => undefined,
     );
@@ -107,9 +147,20 @@ class Page {
 
   /** Nobody is there who could say who this is. */
   #alone({ deepLinkBase }: Config): void {
-    const screen = message({ name: "alone", icon: "link", title: "alone.title", body: ["alone.body"], hints: ["alone.hint"], actions: [] });
+    const screen = message({
+      name: "alone",
+      icon: "link",
+      title: "alone.title",
+      body: ["alone.body"],
+      hints: ["alone.hint"],
+      actions: [],
+    });
     if (deepLinkBase) {
-      const link = h("a", { class: "button", t: "alone.open", attributes: { href: `${deepLinkBase}/${this.#appointment ?? ""}`, rel: "noreferrer" } });
+      const link = h("a", {
+        class: "button",
+        t: "alone.open",
+        attributes: { href: `${deepLinkBase}/${this.#appointment ?? ""}`, rel: "noreferrer" },
+      });
       screen.root.querySelector(".card")?.append(h("div", { class: "actions" }, link));
     }
     show(screen);
@@ -219,7 +270,12 @@ class Page {
   }
 
   #around(): Around {
-    const config = this.#config ?? { embeddingOrigins: [], deepLinkBase: null, tokenHeader: "Authorization", mediaTimeoutSeconds: 20 };
+    const config = this.#config ?? {
+      embeddingOrigins: [],
+      deepLinkBase: null,
+      tokenHeader: "Authorization",
+      mediaTimeoutSeconds: 20,
+    };
     const page = this;
     const tokens: TokenSource = {
       get current() {
@@ -259,32 +315,114 @@ class Page {
     this.#bridge.tell("MEETING_ERROR", { code });
     const retry = { text: "again", press: again } as const;
     if (code === "REMOVED_FROM_CALL") {
-      show(message({ name: "removed", icon: "hand", title: "removed.title", body: ["removed.body"], actions: closing({ bridge: this.#bridge }), wrong: true }));
+      show(
+        message({
+          name: "removed",
+          icon: "hand",
+          title: "removed.title",
+          body: ["removed.body"],
+          actions: closing({ bridge: this.#bridge }),
+          wrong: true,
+        }),
+      );
     } else if (code === "TURNED_AWAY") {
-      const signal = show(message({ name: "turned-away", icon: "hand", title: "turnedAway.title", body: ["turnedAway.body"], actions: closing({ bridge: this.#bridge }), wrong: true }));
+      const signal = show(
+        message({
+          name: "turned-away",
+          icon: "hand",
+          title: "turnedAway.title",
+          body: ["turnedAway.body"],
+          actions: closing({ bridge: this.#bridge }),
+          wrong: true,
+        }),
+      );
       this.#beginWhen(signal, ({ hasActiveCall, me }) => hasActiveCall && me?.admitted === true);
     } else if (trouble === "gone") {
-      show(message({ name: "expired", icon: "clock", title: "expired.title", body: ["expired.body"], actions: [retry], wrong: true }));
+      show(
+        message({
+          name: "expired",
+          icon: "clock",
+          title: "expired.title",
+          body: ["expired.body"],
+          actions: [retry],
+          wrong: true,
+        }),
+      );
     } else if (trouble === "unauthorized") {
       this.#signedIn = again;
-      show(message({ name: "session", icon: "shield", title: "session.title", body: ["session.body"], actions: [retry], wrong: true }));
+      show(
+        message({
+          name: "session",
+          icon: "shield",
+          title: "session.title",
+          body: ["session.body"],
+          actions: [retry],
+          wrong: true,
+        }),
+      );
     } else if (trouble === "forbidden") {
-      show(message({ name: "forbidden", icon: "hand", title: "forbidden.title", body: ["forbidden.body"], actions: [retry], wrong: true }));
+      show(
+        message({
+          name: "forbidden",
+          icon: "hand",
+          title: "forbidden.title",
+          body: ["forbidden.body"],
+          actions: [retry],
+          wrong: true,
+        }),
+      );
     } else if (trouble === "missing") {
-      show(message({ name: "missing", icon: "link", title: "missing.title", body: ["missing.body"], actions: [retry], wrong: true }));
+      show(
+        message({
+          name: "missing",
+          icon: "link",
+          title: "missing.title",
+          body: ["missing.body"],
+          actions: [retry],
+          wrong: true,
+        }),
+      );
     } else if (trouble === "busy" || trouble === "down") {
       this.#later(trouble, failure.retryAfterSeconds, again);
     } else if (trouble === "offline") {
-      const signal = show(message({ name: "offline", icon: "offline", title: "offline.title", body: ["offline.body"], hints: ["offline.hint.1", "offline.hint.2"], actions: [retry], wrong: true }));
+      const signal = show(
+        message({
+          name: "offline",
+          icon: "offline",
+          title: "offline.title",
+          body: ["offline.body"],
+          hints: ["offline.hint.1", "offline.hint.2"],
+          actions: [retry],
+          wrong: true,
+        }),
+      );
       window.addEventListener("online", again, { once: true, signal });
     } else {
-      show(message({ name: "failed", icon: "alert", title: "failed.title", body: ["failed.body"], actions: [retry], wrong: true }));
+      show(
+        message({
+          name: "failed",
+          icon: "alert",
+          title: "failed.title",
+          body: ["failed.body"],
+          actions: [retry],
+          wrong: true,
+        }),
+      );
     }
   }
 
   /** It passes by itself: tries again when the server has said, and lets the person try before. */
   #later(trouble: "busy" | "down", seconds: number, again: () => void): void {
-    const signal = show(message({ name: trouble, icon: "clock", title: `${trouble}.title`, body: [`${trouble}.body`], actions: [{ text: "again", press: again }], busy: true }));
+    const signal = show(
+      message({
+        name: trouble,
+        icon: "clock",
+        title: `${trouble}.title`,
+        body: [`${trouble}.body`],
+        actions: [{ text: "again", press: again }],
+        busy: true,
+      }),
+    );
     wait(1_000 * Math.min(60, Math.max(3, seconds)), signal).then(again, () => undefined);
   }
 }

@@ -3,9 +3,9 @@
 
 import type * as Chime from "amazon-chime-sdk-js";
 import type { Joined } from "./answers.ts";
-import { openOne, stop, type Choices } from "./devices.ts";
+import { type Choices, openOne, stop } from "./devices.ts";
 import type { Sdk } from "./sdk.ts";
-import { stopOf, type Stop } from "./stop.ts";
+import { type Stop, stopOf } from "./stop.ts";
 
 /** A picture to show: somebody's camera, or the screen that is shared. */
 export interface Tile {
@@ -107,7 +107,8 @@ export class Media {
     if (this.#stopped) return;
     av.start();
     if (wanted && !this.#hears) this.#lost("microphone");
-    if (choices.camera && choices.videoInput !== undefined) await this.camera(choices.videoInput).catch(() => this.#lost("camera"));
+    if (choices.camera && choices.videoInput !== undefined)
+      await this.camera(choices.videoInput).catch(() => this.#lost("camera"));
   }
 
   /** Ends the connection on this side. */
@@ -116,7 +117,14 @@ export class Media {
     this.#stopped = true;
     const av = this.#session.audioVideo;
     // One after the other, whatever becomes of the one before: camera and microphone go off in any case.
-    const steps = [() => av.stopContentShare(), () => av.stopLocalVideoTile(), () => av.stop(), () => av.stopVideoInput(), () => av.stopAudioInput(), () => av.unbindAudioElement()];
+    const steps = [
+      () => av.stopContentShare(),
+      () => av.stopLocalVideoTile(),
+      () => av.stop(),
+      () => av.stopVideoInput(),
+      () => av.stopAudioInput(),
+      () => av.unbindAudioElement(),
+    ];
     await Promise.allSettled(steps.map(async (step) => step()));
     // Not destroyed: what the SDK still has going on after `stop` would trip over what `destroy` takes away.
   }
@@ -191,9 +199,11 @@ export class Media {
   #observe(): void {
     const av = this.#session.audioVideo;
     const to = this.#listener;
-    const live = <A extends unknown[]>(tell: (...told: A) => void) => (...told: A) => {
-      if (!this.#stopped) tell(...told);
-    };
+    const live =
+      <A extends unknown[]>(tell: (...told: A) => void) =>
+      (...told: A) => {
+        if (!this.#stopped) tell(...told);
+      };
     av.addObserver({
       audioVideoDidStartConnecting: live((again) => to.connecting(again)),
       audioVideoDidStart: live(() => {
@@ -204,7 +214,14 @@ export class Media {
       videoTileDidUpdate: live((state) => {
         if (state.tileId === null || !state.boundAttendeeId) return;
         const attendeeId = state.boundAttendeeId.replace(/#content$/, "");
-        to.tile({ id: state.tileId, attendeeId, userId: state.boundExternalUserId?.replace(/#content$/, "") ?? "", content: state.isContent, seen: state.boundVideoStream !== null, paused: state.paused });
+        to.tile({
+          id: state.tileId,
+          attendeeId,
+          userId: state.boundExternalUserId?.replace(/#content$/, "") ?? "",
+          content: state.isContent,
+          seen: state.boundVideoStream !== null,
+          paused: state.paused,
+        });
       }),
       videoTileWasRemoved: live((id) => to.tileGone(id)),
       metricsDidReceive: live((report) => to.stats(report.getRTCStatsReport())),
@@ -241,7 +258,10 @@ export class Media {
         to.presence(attendeeId, externalUserId ?? "", present);
         if (!present || heard.has(attendeeId)) return;
         heard.add(attendeeId);
-        av.realtimeSubscribeToVolumeIndicator(attendeeId, live((id, volume, muted, signal) => to.voice(id, { volume, muted, signal })));
+        av.realtimeSubscribeToVolumeIndicator(
+          attendeeId,
+          live((id, volume, muted, signal) => to.voice(id, { volume, muted, signal })),
+        );
       }),
     );
     av.realtimeSubscribeToMuteAndUnmuteLocalAudio(live((muted) => to.muted(muted)));
@@ -262,7 +282,13 @@ export class Media {
       const best = result.alternatives[0];
       const who = best?.items[0]?.attendee;
       if (!best) continue;
-      this.#listener.caption({ id: result.resultId, attendeeId: who?.attendeeId ?? "", userId: who?.externalUserId ?? "", text: best.transcript, partial: result.isPartial });
+      this.#listener.caption({
+        id: result.resultId,
+        attendeeId: who?.attendeeId ?? "",
+        userId: who?.externalUserId ?? "",
+        text: best.transcript,
+        partial: result.isPartial,
+      });
     }
   }
 }

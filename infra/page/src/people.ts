@@ -2,7 +2,7 @@
 
 import type { Capability, Person, WaitingPerson } from "./answers.ts";
 import { button, drawn, h, hide, named } from "./dom.ts";
-import { put, type Key } from "./text.ts";
+import { type Key, put } from "./text.ts";
 
 export interface PeopleActions {
   admit(userId: string): void;
@@ -17,7 +17,12 @@ export type MutedNow = (attendeeId: string | null) => boolean;
 export class People {
   readonly root = h("div", { class: "people" });
   readonly #waiting = h("ul", { class: "list waiting-list" });
-  readonly #waitingBox = h("section", { attributes: { hidden: true } }, h("h3", { t: "people.waiting" }), this.#waiting);
+  readonly #waitingBox = h(
+    "section",
+    { attributes: { hidden: true } },
+    h("h3", { t: "people.waiting" }),
+    this.#waiting,
+  );
   readonly #heading = h("h3", { t: "people.present", attributes: { tabindex: "-1" } });
   readonly #present = h("ul", { class: "list" });
   readonly #absent = h("ul", { class: "list" });
@@ -33,18 +38,38 @@ export class People {
   show(people: Person[], waiting: WaitingPerson[], self: string | null, provider: boolean, muted: MutedNow): void {
     const withVoice = people.map((person) => ({ ...person, muted: muted(person.attendeeId) }));
     // Nothing is drawn anew that has not changed.
-    const now = JSON.stringify([withVoice.map(({ userId, displayName, role, status, present, capabilities, muted }) => [userId, displayName, role, status, present, capabilities, muted]), waiting, self, provider]);
+    const now = JSON.stringify([
+      withVoice.map(({ userId, displayName, role, status, present, capabilities, muted }) => [
+        userId,
+        displayName,
+        role,
+        status,
+        present,
+        capabilities,
+        muted,
+      ]),
+      waiting,
+      self,
+      provider,
+    ]);
     if (now === this.#before) return;
     this.#before = now;
     keepFocus(this.root, this.#heading, () => this.#draw(withVoice, waiting, self, provider));
   }
 
-  #draw(withVoice: (Person & { muted: boolean })[], waiting: WaitingPerson[], self: string | null, provider: boolean): void {
+  #draw(
+    withVoice: (Person & { muted: boolean })[],
+    waiting: WaitingPerson[],
+    self: string | null,
+    provider: boolean,
+  ): void {
     this.#waitingBox.hidden = waiting.length === 0;
     this.#waiting.replaceChildren(...waiting.map((person) => this.#waits(person)));
     const waits = new Set(waiting.map(({ userId }) => userId));
     const here = withVoice.filter(({ present }) => present);
-    const away = withVoice.filter(({ present, userId, status }) => !present && !waits.has(userId) && status !== "waiting");
+    const away = withVoice.filter(
+      ({ present, userId, status }) => !present && !waits.has(userId) && status !== "waiting",
+    );
     this.#present.replaceChildren(...here.map((person) => this.#is(person, self, provider)));
     this.#absent.replaceChildren(...away.map((person) => this.#was(person, provider)));
     this.#absentBox.hidden = away.length === 0;
@@ -64,29 +89,56 @@ export class People {
     );
   }
 
-  #is({ userId, displayName, role, capabilities, muted }: Person & { muted: boolean }, self: string | null, provider: boolean): HTMLElement {
+  #is(
+    { userId, displayName, role, capabilities, muted }: Person & { muted: boolean },
+    self: string | null,
+    provider: boolean,
+  ): HTMLElement {
     const mine = userId === self;
     const speaks = sends(capabilities?.Audio);
     const shows = sends(capabilities?.Video);
-    const states = [muted || !speaks ? state("microphoneOff", speaks ? "person.muted" : "person.silenced") : undefined, shows ? undefined : state("cameraOff", "person.unseen")];
+    const states = [
+      muted || !speaks ? state("microphoneOff", speaks ? "person.muted" : "person.silenced") : undefined,
+      shows ? undefined : state("cameraOff", "person.unseen"),
+    ];
     const actions =
       provider && !mine
         ? h(
             "div",
             { class: "person-actions" },
-            act(userId, "audio", speaks ? "people.mute" : "people.unmute", displayName, () => this.#actions.allow(userId, "audio", !speaks)),
-            act(userId, "video", shows ? "people.stopVideo" : "people.allowVideo", displayName, () => this.#actions.allow(userId, "video", !shows)),
-            act(userId, "remove", "people.remove", displayName, () => this.#actions.remove(userId, displayName), "quiet danger"),
+            act(userId, "audio", speaks ? "people.mute" : "people.unmute", displayName, () =>
+              this.#actions.allow(userId, "audio", !speaks),
+            ),
+            act(userId, "video", shows ? "people.stopVideo" : "people.allowVideo", displayName, () =>
+              this.#actions.allow(userId, "video", !shows),
+            ),
+            act(
+              userId,
+              "remove",
+              "people.remove",
+              displayName,
+              () => this.#actions.remove(userId, displayName),
+              "quiet danger",
+            ),
           )
         : undefined;
-    return h("li", { class: "person" }, who(displayName, mine ? "role.you" : `role.${role}`), h("div", { class: "person-states" }, ...states), actions);
+    return h(
+      "li",
+      { class: "person" },
+      who(displayName, mine ? "role.you" : `role.${role}`),
+      h("div", { class: "person-states" }, ...states),
+      actions,
+    );
   }
 
   #was({ userId, displayName, status }: Person, provider: boolean): HTMLElement {
     const known = ["invited", "left", "removed", "turned_away", "failed"] as const;
     const word = known.find((one) => one === status) ?? "left";
     // Whoever was turned away by mistake is let in after all.
-    const back = provider && word === "turned_away" && act(userId, "admit", "people.admit", displayName, () => this.#actions.admit(userId));
+    const back =
+      provider &&
+      word === "turned_away" &&
+      act(userId, "admit", "people.admit", displayName, () => this.#actions.admit(userId));
     return h("li", { class: "person away" }, who(displayName, `status.${word}`), back);
   }
 }
@@ -100,7 +152,14 @@ function state(icon: "microphoneOff" | "cameraOff", text: Key): HTMLElement {
   return h("span", { class: "state", label: text, tip: true, attributes: { role: "img" } }, drawn(icon));
 }
 
-function act(userId: string, what: string, text: Key, name: string | null, press: () => void, css = "quiet"): HTMLButtonElement {
+function act(
+  userId: string,
+  what: string,
+  text: Key,
+  name: string | null,
+  press: () => void,
+  css = "quiet",
+): HTMLButtonElement {
   const element = button(`button small ${css}`, text, press);
   // What it is about, and not its words, which change with what is done.
   element.dataset["act"] = `${what}:${userId}`;
@@ -146,7 +205,14 @@ export class WaitingNotice {
       return false;
     }
     this.root.hidden = false;
-    put(this.#words, waiting.length > 1 ? ["people.someWait", { count: waiting.length }] : first.displayName ? ["people.oneWaits", { name: first.displayName }] : "people.somebodyWaits");
+    put(
+      this.#words,
+      waiting.length > 1
+        ? ["people.someWait", { count: waiting.length }]
+        : first.displayName
+          ? ["people.oneWaits", { name: first.displayName }]
+          : "people.somebodyWaits",
+    );
     keepFocus(this.root, this.#words, () =>
       this.#buttons.replaceChildren(
         act(first.userId, "admit", "people.admit", first.displayName, () => actions.admit(first.userId), ""),

@@ -1,7 +1,7 @@
 // One screen at a time. Showing the next one ends all that the one before had going on.
 
-import { announce, button, drawn, h, liveRegions, type Icon } from "./dom.ts";
-import { languageNow, say, speak, title, type Text } from "./text.ts";
+import { announce, button, drawn, h, type Icon, liveRegions } from "./dom.ts";
+import { languageNow, say, speak, type Text, title } from "./text.ts";
 
 export interface Screen {
   /** Told to tests and styles: which one it is. */
@@ -68,8 +68,18 @@ export function message({ name, icon, title, body, hints, actions, busy, wrong }
   const heading = h("h1", { t: title });
   const words = body.map((text) => h("p", { t: text }));
   const list = hints && h("ul", { class: "hints" }, ...hints.map((hint) => h("li", { t: hint })));
-  const buttons = actions.map(({ text, press, quiet, icon }) => button(quiet ? "button quiet" : "button", text, press, icon));
-  const card = h("section", { class: "card message" }, sign, heading, ...words, list, buttons.length > 0 && h("div", { class: "actions" }, ...buttons));
+  const buttons = actions.map(({ text, press, quiet, icon }) =>
+    button(quiet ? "button quiet" : "button", text, press, icon),
+  );
+  const card = h(
+    "section",
+    { class: "card message" },
+    sign,
+    heading,
+    ...words,
+    list,
+    buttons.length > 0 && h("div", { class: "actions" }, ...buttons),
+  );
   // The heading takes the focus and is read; what follows it is told, for nobody would look for it.
   if (body[0]) announce(body[0]);
   return { name, title, root: h("div", { class: "plain" }, head(), card) };
@@ -77,7 +87,12 @@ export function message({ name, icon, title, body, hints, actions, busy, wrong }
 
 /** The line above everything: what this is, and the other language. */
 export function head(): HTMLElement {
-  return h("header", { class: "head" }, h("div", { class: "brand" }, drawn("shield"), h("span", { t: "title.page" })), languageButton());
+  return h(
+    "header",
+    { class: "head" },
+    h("div", { class: "brand" }, drawn("shield"), h("span", { t: "title.page" })),
+    languageButton(),
+  );
 }
 
 export function languageButton(): HTMLButtonElement {
@@ -103,18 +118,34 @@ export function relabel(): void {
 }
 
 /** A question before anything else; the browser keeps the focus in it. Escape is no answer: it is gone, and `dismissed` is told. */
-export function dialog(name: string, heading: Text, content: (HTMLElement | undefined)[], actions: (Action & { danger?: boolean })[], dismissed: () => void): HTMLDialogElement {
+export function dialog(
+  name: string,
+  heading: Text,
+  content: (HTMLElement | undefined)[],
+  actions: (Action & { danger?: boolean })[],
+  dismissed: () => void,
+): HTMLDialogElement {
   const id = `dialog-${name}`;
   const title = h("h2", { id, t: heading });
   const box = h("dialog", { class: "dialog", attributes: { "aria-labelledby": id, "data-dialog": name } });
   const buttons = actions.map(({ text, press, quiet, danger, icon }) =>
-    button(`button${quiet ? " quiet" : ""}${danger ? " danger" : ""}`, text, () => {
-      box.close();
-      box.remove();
-      press();
-    }, icon),
+    button(
+      `button${quiet ? " quiet" : ""}${danger ? " danger" : ""}`,
+      text,
+      () => {
+        box.close();
+        box.remove();
+        press();
+      },
+      icon,
+    ),
   );
-  box.append(title, ...content.filter((part): part is HTMLElement => part !== undefined), h("div", { class: "actions" }, ...buttons), ...liveRegions());
+  box.append(
+    title,
+    ...content.filter((part): part is HTMLElement => part !== undefined),
+    h("div", { class: "actions" }, ...buttons),
+    ...liveRegions(),
+  );
   // Not prevented on `cancel`: a browser lets that happen only so often, and then closes it all the same.
   box.addEventListener("close", () => {
     if (!box.isConnected) return;

@@ -4,14 +4,29 @@ import type * as Chime from "amazon-chime-sdk-js";
 import { within } from "./wait.ts";
 
 /** The global that the SDK's bundle makes, see `sdk/entry.cjs`. */
-export type Sdk = Pick<typeof Chime, "DefaultDeviceController" | "DefaultMeetingSession" | "MeetingSessionConfiguration" | "MeetingSessionStatusCode" | "NoOpLogger" | "VideoPriorityBasedPolicy" | "Versioning" | "LogLevel"> & {
+export type Sdk = Pick<
+  typeof Chime,
+  | "DefaultDeviceController"
+  | "DefaultMeetingSession"
+  | "MeetingSessionConfiguration"
+  | "MeetingSessionStatusCode"
+  | "NoOpLogger"
+  | "VideoPriorityBasedPolicy"
+  | "Versioning"
+  | "LogLevel"
+> & {
   transformWorker: { address: unknown };
 };
 
 declare global {
   interface Window {
     ChimeSDK?: Sdk;
-    trustedTypes?: { createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): unknown } };
+    trustedTypes?: {
+      createPolicy(
+        name: string,
+        rules: { createScriptURL(url: string): string },
+      ): { createScriptURL(url: string): unknown };
+    };
   }
 }
 
@@ -21,7 +36,8 @@ const PATIENCE_MS = 45_000;
 // Only our own assets may become script, whatever a mistake elsewhere passes in.
 const policy = window.trustedTypes?.createPolicy("medzen", {
   createScriptURL(url) {
-    if (!/^\/assets\/chime-(sdk|worker)-[\w.-]+\.js(\?try=\d+)?$/.test(url)) throw new TypeError("not an asset of this page");
+    if (!/^\/assets\/chime-(sdk|worker)-[\w.-]+\.js(\?try=\d+)?$/.test(url))
+      throw new TypeError("not an asset of this page");
     return url;
   },
 });

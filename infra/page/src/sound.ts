@@ -4,7 +4,13 @@
 import { announce, button, drawn, h, hide } from "./dom.ts";
 
 export class SoundNotice {
-  readonly root = h("div", { class: "notice", attributes: { hidden: true, "data-notice": "sound" } }, drawn("speaker"), h("p", { t: "sound.blocked" }), button("button small", "sound.hear", () => this.check()));
+  readonly root = h(
+    "div",
+    { class: "notice", attributes: { hidden: true, "data-notice": "sound" } },
+    drawn("speaker"),
+    h("p", { t: "sound.blocked" }),
+    button("button small", "sound.hear", () => this.check()),
+  );
   readonly #audio: HTMLAudioElement;
 
   constructor(audio: HTMLAudioElement) {

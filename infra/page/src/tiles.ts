@@ -1,9 +1,9 @@
 // The pictures: one tile for each person, one for a shared screen.
 
-import { drawn, h } from "./dom.ts";
 import { initials } from "./check.ts";
-import { label, put } from "./text.ts";
+import { drawn, h } from "./dom.ts";
 import type { Media, Tile, Voice } from "./media.ts";
+import { label, put } from "./text.ts";
 
 interface Shown {
   root: HTMLElement;
@@ -46,7 +46,8 @@ export class Tiles {
   }
 
   tile(tile: Tile): void {
-    const shown = tile.content ? (this.#shared ??= this.#make(tile.attendeeId, true)) : this.#add(tile.attendeeId);
+    if (tile.content) this.#shared ??= this.#make(tile.attendeeId, true);
+    const shown = (tile.content && this.#shared) || this.#add(tile.attendeeId);
     if (shown.tile !== tile.id) {
       shown.tile = tile.id;
       this.#media?.bind(tile.id, shown.video);
@@ -97,11 +98,26 @@ export class Tiles {
   }
 
   #make(attendeeId: string, content: boolean): Shown {
-    const video = h("video", { attributes: { autoplay: true, playsinline: true, muted: true, "aria-hidden": "true", tabindex: "-1" } });
+    const video = h("video", {
+      attributes: { autoplay: true, playsinline: true, muted: true, "aria-hidden": "true", tabindex: "-1" },
+    });
     const face = h("div", { class: "face", attributes: { "aria-hidden": "true", "data-name": true } });
     const name = h("span", { class: "name" });
-    const sound = h("span", { class: "sound", label: "person.muted", attributes: { role: "img", hidden: true } }, drawn("microphoneOff"));
-    const root = h("figure", { class: `tile${content ? " content" : ""}${attendeeId === this.#self ? " self" : ""}`, attributes: { "data-attendee": attendeeId } }, face, video, h("figcaption", {}, sound, name));
+    const sound = h(
+      "span",
+      { class: "sound", label: "person.muted", attributes: { role: "img", hidden: true } },
+      drawn("microphoneOff"),
+    );
+    const root = h(
+      "figure",
+      {
+        class: `tile${content ? " content" : ""}${attendeeId === this.#self ? " self" : ""}`,
+        attributes: { "data-attendee": attendeeId },
+      },
+      face,
+      video,
+      h("figcaption", {}, sound, name),
+    );
     const shown = { root, video, face, name, sound, tile: undefined };
     this.#write(attendeeId, shown, content);
     this.root.append(root);
@@ -143,4 +159,3 @@ export class LineSign {
     label(this.root, `line.${line}`, true);
   }
 }
-

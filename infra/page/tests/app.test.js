@@ -24,7 +24,10 @@ test("the addresses that make run prints open the call for provider and patient 
       await app.goto(apps[role]);
       const page = app.frameLocator("iframe");
       await page.locator('body[data-screen="check"]').waitFor();
-      assert.ok(app.frames().some((frame) => frame.url().startsWith(`${origin}/call/`)), "the page comes from CloudFront");
+      assert.ok(
+        app.frames().some((frame) => frame.url().startsWith(`${origin}/call/`)),
+        "the page comes from CloudFront",
+      );
       await app.bringToFront();
       await page.getByRole("button", { name: /^(Start|Join) the consultation$/ }).click();
       await app.getByRole("list", { name: "What the call page said" }).getByText("MEETING_JOINED").waitFor();

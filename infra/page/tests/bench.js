@@ -42,13 +42,24 @@ async function measure(chromium, { page: origin, appointment }, slow) {
       const session = await made.newCDPSession(page);
       await session.send("Emulation.setCPUThrottlingRate", { rate: slowed.cpu });
       await session.send("Network.enable");
-      await session.send("Network.emulateNetworkConditions", { offline: false, latency: slowed.latencyMilliseconds, downloadThroughput: slowed.bitsPerSecond / 8, uploadThroughput: slowed.bitsPerSecond / 8 });
+      await session.send("Network.emulateNetworkConditions", {
+        offline: false,
+        latency: slowed.latencyMilliseconds,
+        downloadThroughput: slowed.bitsPerSecond / 8,
+        uploadThroughput: slowed.bitsPerSecond / 8,
+      });
     }
     const visit = async () => {
       await page.goto(`${origin}/call/${appointmentId}`);
       await screen(page, "check");
       await told(page, "SDK_READY");
-      return page.evaluate(() => ({ ...window.marks, bytes: performance.getEntriesByType("resource").filter(({ name }) => name.includes("chime-sdk")).reduce((sum, { transferSize }) => sum + transferSize, 0) }));
+      return page.evaluate(() => ({
+        ...window.marks,
+        bytes: performance
+          .getEntriesByType("resource")
+          .filter(({ name }) => name.includes("chime-sdk"))
+          .reduce((sum, { transferSize }) => sum + transferSize, 0),
+      }));
     };
     const { check, SDK_READY } = await visit();
     times.push({ check, sdk: SDK_READY, both: Math.max(check, SDK_READY) });
@@ -63,13 +74,21 @@ const { files } = JSON.parse(await readFile(join(built, "manifest.json"), "utf8"
 const { gzip, brotli } = files.find(({ path }) => path.includes("chime-sdk"));
 const [clouds, chromium] = await Promise.all([begin(), browser()]);
 try {
-  console.log(`SDK: ${gzip} bytes of gzip, ${brotli} of brotli (budget ${budget.bytes.sdk.gzip} and ${budget.bytes.sdk.brotli}); Chromium ${chromium.version()}, ${availableParallelism()} cores`);
+  console.log(
+    `SDK: ${gzip} bytes of gzip, ${brotli} of brotli (budget ${budget.bytes.sdk.gzip} and ${budget.bytes.sdk.brotli}); Chromium ${chromium.version()}, ${availableParallelism()} cores`,
+  );
   const rows = [
     ["loopback", await measure(chromium, clouds.open, false), budget.milliseconds.interactiveOnLoopback],
-    [`${slowed.cpu}x slower CPU, ${slowed.bitsPerSecond / 1e6} Mbit/s, ${slowed.latencyMilliseconds} ms`, await measure(chromium, clouds.open, true), budget.milliseconds.interactiveSlowed],
+    [
+      `${slowed.cpu}x slower CPU, ${slowed.bitsPerSecond / 1e6} Mbit/s, ${slowed.latencyMilliseconds} ms`,
+      await measure(chromium, clouds.open, true),
+      budget.milliseconds.interactiveSlowed,
+    ],
   ];
   for (const [what, { check, sdk, both, again }, limit] of rows) {
-    console.log(`${what.padEnd(40)} device check ${check} ms, SDK ready ${sdk} ms, both ${both} ms (budget ${limit} ms; median of ${ROUNDS}); second visit: ${again} bytes of the SDK`);
+    console.log(
+      `${what.padEnd(40)} device check ${check} ms, SDK ready ${sdk} ms, both ${both} ms (budget ${limit} ms; median of ${ROUNDS}); second visit: ${again} bytes of the SDK`,
+    );
     if (both > limit || again > 0) process.exitCode = 1;
   }
 } finally {

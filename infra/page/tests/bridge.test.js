@@ -21,15 +21,26 @@ async function embedded(run, { trusted = true, ...settings } = {}) {
   try {
     const page = await made.context.newPage();
     await page.goto(app.origin);
-    await run({ token: users.patient.token, stage, page, frame: () => page.frames().find((frame) => frame.url().startsWith(stage.origin)), violations: made.violations });
+    await run({
+      token: users.patient.token,
+      stage,
+      page,
+      frame: () => page.frames().find((frame) => frame.url().startsWith(stage.origin)),
+      violations: made.violations,
+    });
   } finally {
     await made.context.close();
     await Promise.all([stage.close(), app.close()]);
   }
 }
 
-const heardByApp = (page, event) => eventually(() => page.evaluate((event) => window.told.find((message) => message.event === event), event), event);
-const send = (page, message, origin) => page.evaluate(([message, origin]) => document.getElementById("call").contentWindow.postMessage(message, origin), [message, origin]);
+const heardByApp = (page, event) =>
+  eventually(() => page.evaluate((event) => window.told.find((message) => message.event === event), event), event);
+const send = (page, message, origin) =>
+  page.evaluate(
+    ([message, origin]) => document.getElementById("call").contentWindow.postMessage(message, origin),
+    [message, origin],
+  );
 
 test("an app around the page hears PAGE_READY and SDK_READY and hands over its token", async () => {
   await embedded(async ({ stage, page, frame, token, violations }) => {
@@ -50,7 +61,10 @@ test("an app that is not listed cannot show the page at all", async () => {
   await embedded(
     async ({ stage, page }) => {
       await eventually(() => stage.served.some(({ path }) => path.startsWith("/call/")), "the frame is asked for");
-      await eventually(() => page.frames().some((frame) => frame.url().startsWith("chrome-error")), "the browser refuses to show it");
+      await eventually(
+        () => page.frames().some((frame) => frame.url().startsWith("chrome-error")),
+        "the browser refuses to show it",
+      );
       assert.deepEqual(await page.evaluate(() => window.told), []);
       assert.deepEqual(stage.asked, []);
     },
@@ -65,7 +79,12 @@ test("an app that is not listed and can show the page all the same is neither he
       await page.reload();
       await frame().locator('body[data-screen="loading"]').waitFor();
       await frame().waitForFunction(() => typeof window.ChimeSDK === "object");
-      for (const message of [{ type: "medzen.join", token }, { type: "medzen.setLanguage", language: "fr" }, { type: "medzen.token", token }]) await send(page, message, stage.origin);
+      for (const message of [
+        { type: "medzen.join", token },
+        { type: "medzen.setLanguage", language: "fr" },
+        { type: "medzen.token", token },
+      ])
+        await send(page, message, stage.origin);
       // Had it heard a token, it would not miss one.
       await page.clock.fastForward(21_000);
       await frame().locator('body[data-screen="no-token"]').waitFor();
@@ -90,7 +109,9 @@ test("messages from frames and origins that are not the app's are ignored", asyn
           const other = document.createElement("iframe");
           other.src = "/other";
           other.onload = () => {
-            other.contentWindow.eval(`parent.document.getElementById("call").contentWindow.postMessage(${JSON.stringify(message)}, ${JSON.stringify(origin)})`);
+            other.contentWindow.eval(
+              `parent.document.getElementById("call").contentWindow.postMessage(${JSON.stringify(message)}, ${JSON.stringify(origin)})`,
+            );
             resolve();
           };
           document.body.append(other);
@@ -98,7 +119,13 @@ test("messages from frames and origins that are not the app's are ignored", asyn
       [{ type: "medzen.join", token: "from.another.frame" }, stage.origin],
     );
     // What is malformed or unknown, from the right one.
-    for (const message of ["medzen.join", { type: "medzen.join" }, { type: "medzen.join", token: "x" }, { type: "other", token }]) await send(page, message, stage.origin);
+    for (const message of [
+      "medzen.join",
+      { type: "medzen.join" },
+      { type: "medzen.join", token: "x" },
+      { type: "other", token },
+    ])
+      await send(page, message, stage.origin);
     // A good message afterwards is the first that counts: messages come in order.
     await send(page, { type: "medzen.join", token }, stage.origin);
     await frame().locator('body[data-screen="check"]').waitFor();
@@ -120,7 +147,10 @@ test("a window that an app opens is parted from it: it can neither speak nor lis
     }, `${stage.origin}/call/${appointmentId}`);
     const opened = await popup;
     await screen(opened, "alone");
-    await page.evaluate(([message, origin]) => window.opened.postMessage(message, origin), [{ type: "medzen.join", token: users.patient.token }, stage.origin]);
+    await page.evaluate(
+      ([message, origin]) => window.opened.postMessage(message, origin),
+      [{ type: "medzen.join", token: users.patient.token }, stage.origin],
+    );
     assert.equal(await opened.evaluate(() => window.opener), null);
     assert.deepEqual(await page.evaluate(() => window.told), []);
     assert.deepEqual(stage.asked, []);
@@ -192,7 +222,13 @@ test("TOKEN_REQUIRED is told when the API refuses the token, and the fresh one i
     assert.deepEqual((await told(page, "TOKEN_REQUIRED")).data, { reason: "expired" });
     await post(page, { type: "medzen.token", token });
     await screen(page, "check");
-    assert.deepEqual(stage.asked.map(({ headers, status }) => [headers.authorization, status]), [[`Bearer ${expired}`, 401], [`Bearer ${token}`, 200]]);
+    assert.deepEqual(
+      stage.asked.map(({ headers, status }) => [headers.authorization, status]),
+      [
+        [`Bearer ${expired}`, 401],
+        [`Bearer ${token}`, 200],
+      ],
+    );
   });
 });
 
@@ -240,7 +276,18 @@ test("the token is in no address, no storage and no log", async () => {
     page.on("request", (request) => addresses.push(request.url()));
     await post(page, { type: "medzen.join", token });
     await screen(page, "check");
-    const kept = await page.evaluate(async () => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href, history.state, await indexedDB.databases(), window.told]));
-    for (const place of [kept, ...logged, ...addresses]) assert.ok(!place.includes(secret) && !place.includes(signature), "it holds a part of the token");
+    const kept = await page.evaluate(async () =>
+      JSON.stringify([
+        { ...localStorage },
+        { ...sessionStorage },
+        document.cookie,
+        location.href,
+        history.state,
+        await indexedDB.databases(),
+        window.told,
+      ]),
+    );
+    for (const place of [kept, ...logged, ...addresses])
+      assert.ok(!place.includes(secret) && !place.includes(signature), "it holds a part of the token");
   });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -14,8 +14,19 @@ const budget = JSON.parse(await readFile(new URL("../budget.json", import.meta.u
 const sdk = manifest.files.find(({ path }) => path.includes("chime-sdk-"));
 
 async function all(folder) {
-  const names = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name));
-  return new Map(await Promise.all(names.sort().map(async (name) => [name.slice(folder.length), createHash("sha256").update(await readFile(name)).digest("hex")])));
+  const names = (await readdir(folder, { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+  return new Map(
+    await Promise.all(
+      names.sort().map(async (name) => [
+        name.slice(folder.length),
+        createHash("sha256")
+          .update(await readFile(name))
+          .digest("hex"),
+      ]),
+    ),
+  );
 }
 
 test("the same input gives the same bytes, in another folder and at another time", async () => {
@@ -42,7 +53,11 @@ test("the manifest tells the truth of each file", async () => {
     assert.ok(contentType, path);
     const hashed = path.startsWith("assets/");
     assert.equal(cacheControl, hashed ? "public, max-age=31536000, immutable" : "no-cache", path);
-    if (hashed) assert.ok(path.includes(createHash("sha256").update(plain).digest("hex").slice(0, 16)), `${path} does not bear its hash`);
+    if (hashed)
+      assert.ok(
+        path.includes(createHash("sha256").update(plain).digest("hex").slice(0, 16)),
+        `${path} does not bear its hash`,
+      );
   }
 });
 
@@ -51,16 +66,45 @@ test("the SDK keeps to its budget, and its name says which version it is", () =>
   assert.match(sdk.path, /^assets\/chime-sdk-3\.32\.0-[0-9a-f]{16}\.js$/);
   assert.ok(sdk.gzip <= budget.bytes.sdk.gzip, `${sdk.gzip} bytes of gzip`);
   assert.ok(sdk.brotli <= budget.bytes.sdk.brotli, `${sdk.brotli} bytes of brotli`);
-  assert.ok(budget.bytes.sdk.gzip <= 260_000 && budget.bytes.sdk.brotli <= 200_000, "the budget is larger than was agreed");
+  assert.ok(
+    budget.bytes.sdk.gzip <= 260_000 && budget.bytes.sdk.brotli <= 200_000,
+    "the budget is larger than was agreed",
+  );
 });
 
 test("the bundle makes the global ChimeSDK, whose configuration takes the API's answer as it is", async () => {
-  const window = { document: { addEventListener() {} }, navigator: { userAgent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36" } };
-  const context = Object.assign(window, { window, self: window, console, setTimeout, clearTimeout, TextEncoder, TextDecoder, URL });
+  const window = {
+    document: { addEventListener() {} },
+    navigator: {
+      userAgent:
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36",
+    },
+  };
+  const context = Object.assign(window, {
+    window,
+    self: window,
+    console,
+    setTimeout,
+    clearTimeout,
+    TextEncoder,
+    TextDecoder,
+    URL,
+  });
   runInNewContext(`${await readFile(join(built, sdk.path), "utf8")}; globalThis.ChimeSDK = ChimeSDK`, context);
   const { ChimeSDK } = context;
-  for (const name of ["MeetingSessionConfiguration", "DefaultMeetingSession", "DefaultDeviceController", "ConsoleLogger", "NoOpLogger", "VideoPriorityBasedPolicy"]) assert.equal(typeof ChimeSDK[name], "function", name);
-  const configuration = new ChimeSDK.MeetingSessionConfiguration({ MeetingId: "m", MediaPlacement: { SignalingUrl: "wss://signal" } }, { AttendeeId: "a", JoinToken: "t" });
+  for (const name of [
+    "MeetingSessionConfiguration",
+    "DefaultMeetingSession",
+    "DefaultDeviceController",
+    "ConsoleLogger",
+    "NoOpLogger",
+    "VideoPriorityBasedPolicy",
+  ])
+    assert.equal(typeof ChimeSDK[name], "function", name);
+  const configuration = new ChimeSDK.MeetingSessionConfiguration(
+    { MeetingId: "m", MediaPlacement: { SignalingUrl: "wss://signal" } },
+    { AttendeeId: "a", JoinToken: "t" },
+  );
   assert.equal(configuration.meetingId, "m");
   assert.equal(configuration.credentials.attendeeId, "a");
   assert.equal(configuration.urls.signalingURL, "wss://signal");
@@ -69,7 +113,8 @@ test("the bundle makes the global ChimeSDK, whose configuration takes the API's 
 test("nothing in the page is inline, and all that is loaded is checked", async () => {
   const html = await readFile(join(built, "index.html"), "utf8");
   assert.doesNotMatch(html, /<style|style=|\son\w+=|<script(?![^>]*\ssrc=)/);
-  for (const [tag] of html.matchAll(/<(?:script|link rel="stylesheet"|link id="sdk")[^>]*>/g)) assert.match(tag, /integrity="sha384-/, tag);
+  for (const [tag] of html.matchAll(/<(?:script|link rel="stylesheet"|link id="sdk")[^>]*>/g))
+    assert.match(tag, /integrity="sha384-/, tag);
 });
 
 test("no host of a registry stands in the lock file", async () => {

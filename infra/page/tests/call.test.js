@@ -12,7 +12,11 @@ before(async () => {
 after(() => stage.close());
 
 const button = (page, name) => page.getByRole("button", { name });
-const seen = (page, attendee) => page.waitForFunction((attendee) => document.querySelector(`.tile[data-attendee="${attendee}"].seen video`)?.videoWidth > 0, attendee);
+const seen = (page, attendee) =>
+  page.waitForFunction(
+    (attendee) => document.querySelector(`.tile[data-attendee="${attendee}"].seen video`)?.videoWidth > 0,
+    attendee,
+  );
 
 test("provider and patient see each other by name, and the provider ends it for both", async () => {
   await stage.appointment(async ({ inCall, media, users, ask }) => {
@@ -39,7 +43,8 @@ test("f21_the_sdk_takes_meeting_and_attendee_exactly_as_the_api_gave_them", asyn
   await stage.appointment(async ({ inCall, media, context }) => {
     const answers = [];
     context.on("response", async (response) => {
-      if (response.request().method() === "POST" && /\/call$/.test(new URL(response.url()).pathname)) answers.push(response.json());
+      if (response.request().method() === "POST" && /\/call$/.test(new URL(response.url()).pathname))
+        answers.push(response.json());
     });
     const page = await inCall("provider");
     const { meeting, attendee } = await answers[0];
@@ -57,7 +62,10 @@ test("f04_a_short_loss_of_the_line_is_no_end", async () => {
     await told(page, "MEETING_RECONNECTED");
     await page.locator('[data-notice="line"]').waitFor({ state: "hidden" });
     assert.equal((await ask("provider", "GET", "")).body.callStatus, "active");
-    assert.deepEqual((await heardEvents(page)).filter((event) => /ENDED|LEFT|ERROR/.test(event)), []);
+    assert.deepEqual(
+      (await heardEvents(page)).filter((event) => /ENDED|LEFT|ERROR/.test(event)),
+      [],
+    );
   });
 });
 
@@ -68,9 +76,14 @@ test("f04_that_the_client_stops_with_the_word_ended_is_no_end_while_the_server_s
     media.saysEnded();
     await told(page, "MEETING_RECONNECTED");
     assert.ok(media.addresses.length > before, "it went in again");
-    assert.deepEqual((await heardEvents(page)).filter((event) => /ENDED|LEFT|ERROR/.test(event)), []);
+    assert.deepEqual(
+      (await heardEvents(page)).filter((event) => /ENDED|LEFT|ERROR/.test(event)),
+      [],
+    );
     // Chime was to be asked whether the meeting is there: what the client had been given did not hold.
-    assert.ok(front.asked.some(({ method, path, body }) => method === "POST" && /\/call$/.test(path) && body?.checked === true));
+    assert.ok(
+      front.asked.some(({ method, path, body }) => method === "POST" && /\/call$/.test(path) && body?.checked === true),
+    );
   });
 });
 
@@ -85,7 +98,10 @@ test("f04_while_the_server_cannot_be_asked_either_the_call_is_not_said_to_have_e
     assert.equal(await page.evaluate(() => document.body.dataset.screen), "call");
     front.settings.answer = undefined;
     await told(page, "MEETING_RECONNECTED");
-    assert.deepEqual((await heardEvents(page)).filter((event) => /ENDED|LEFT|ERROR/.test(event)), []);
+    assert.deepEqual(
+      (await heardEvents(page)).filter((event) => /ENDED|LEFT|ERROR/.test(event)),
+      [],
+    );
   });
 });
 
@@ -97,7 +113,9 @@ test("f22_the_patient_learns_from_the_server_that_the_call_has_ended_and_the_app
     const { body } = await ask("provider", "DELETE", "");
     await screen(patient, "ended");
     assert.deepEqual((await told(patient, "MEETING_ENDED_BY_PROVIDER")).data, { sessionId: body.sessionId });
-    assert.ok((await patient.evaluate(() => window.told.flutter)).includes(`MEETING_ENDED_BY_PROVIDER:${body.sessionId}`));
+    assert.ok(
+      (await patient.evaluate(() => window.told.flutter)).includes(`MEETING_ENDED_BY_PROVIDER:${body.sessionId}`),
+    );
     await button(patient, "Close").click();
     await told(patient, "CLOSE_REQUESTED");
   });
@@ -121,8 +139,15 @@ test("whoever leaves can come back; the app hears both as the earlier app knows 
     await button(patient, "Leave").click();
     await screen(patient, "left");
     await told(patient, "MEETING_LEFT");
-    assert.deepEqual(await patient.evaluate(() => window.told.flutter), ["SDK_READY", "MEETING_JOINED", "MEETING_LEFT"]);
-    await eventually(async () => !(await ask("provider", "GET", "")).body.present.includes(users.patient.id), "the server knows that the patient has left");
+    assert.deepEqual(await patient.evaluate(() => window.told.flutter), [
+      "SDK_READY",
+      "MEETING_JOINED",
+      "MEETING_LEFT",
+    ]);
+    await eventually(
+      async () => !(await ask("provider", "GET", "")).body.present.includes(users.patient.id),
+      "the server knows that the patient has left",
+    );
     await button(patient, "Come back").click();
     await enter(patient);
     await patient.waitForFunction(() => window.told.flutter.filter((text) => text === "MEETING_JOINED").length === 2);
@@ -150,12 +175,21 @@ test("whoever closes the page leaves the call, by a request that outlives the pa
     });
     await inCall("provider");
     const patient = await inCall("patient");
-    await eventually(async () => (await ask("provider", "GET", "")).body.present.includes(users.patient.id), "the patient is present");
+    await eventually(
+      async () => (await ask("provider", "GET", "")).body.present.includes(users.patient.id),
+      "the patient is present",
+    );
     const { connected } = media;
     await patient.goto(`${front.origin}/config.json`);
-    await eventually(async () => !(await ask("provider", "GET", "")).body.present.includes(users.patient.id), "the patient has left");
+    await eventually(
+      async () => !(await ask("provider", "GET", "")).body.present.includes(users.patient.id),
+      "the patient has left",
+    );
     const left = front.asked.filter(({ method }) => method === "DELETE");
-    assert.deepEqual(left.map(({ path, headers, status }) => [path.replace(/^.*\/call/, ""), headers.authorization, status]), [["/attendees/me", `Bearer ${users.patient.token}`, 200]]);
+    assert.deepEqual(
+      left.map(({ path, headers, status }) => [path.replace(/^.*\/call/, ""), headers.authorization, status]),
+      [["/attendees/me", `Bearer ${users.patient.token}`, 200]],
+    );
     assert.equal(await patient.evaluate(() => sessionStorage.getItem("outlives")), `DELETE ${left[0].path}`);
     await eventually(() => media.connected === connected - 1, "the line is closed");
     assert.equal((await ask("provider", "GET", "")).body.callStatus, "active");
@@ -205,11 +239,15 @@ test("a token that runs out in the call is renewed without a word to the person"
   await stage.appointment(async ({ inCall, stage: front, users, cloud }) => {
     const page = await inCall("provider");
     const old = users.provider.token;
-    front.settings.answer = ({ headers }) => (headers.authorization === `Bearer ${old}` ? { status: 401, body: { message: "Unauthorized" } } : undefined);
+    front.settings.answer = ({ headers }) =>
+      headers.authorization === `Bearer ${old}` ? { status: 401, body: { message: "Unauthorized" } } : undefined;
     await told(page, "TOKEN_REQUIRED");
     const fresh = await cloud.token({ sub: users.provider.firebaseUid }, 600);
     await post(page, { type: "medzen.token", token: fresh });
-    await eventually(() => front.asked.some(({ headers }) => headers.authorization === `Bearer ${fresh}`), "the fresh token is used");
+    await eventually(
+      () => front.asked.some(({ headers }) => headers.authorization === `Bearer ${fresh}`),
+      "the fresh token is used",
+    );
     assert.equal(await page.evaluate(() => document.body.dataset.screen), "call");
   });
 });

@@ -17,7 +17,9 @@ const button = (page, name) => page.getByRole("button", { name });
 async function another(page, kind) {
   const select = page.getByLabel(kind, { exact: true });
   await select.waitFor();
-  const id = await select.evaluate((select) => [...select.options].map(({ value }) => value).find((value) => value !== select.value && value !== "default"));
+  const id = await select.evaluate((select) =>
+    [...select.options].map(({ value }) => value).find((value) => value !== select.value && value !== "default"),
+  );
   await select.selectOption(id);
   return id;
 }
@@ -37,10 +39,16 @@ function opening() {
 
 /** What the page sends of this kind, once it is so. */
 const sends = (media, page, kind, expected) =>
-  eventually(async () => {
-    const tracks = (await media.outgoing(page)).filter((track) => track.kind === kind);
-    return tracks.length === expected.length && tracks.every((track, index) => Object.entries(expected[index]).every(([name, value]) => track[name] === value));
-  }, `${kind} goes out as ${JSON.stringify(expected)}`);
+  eventually(
+    async () => {
+      const tracks = (await media.outgoing(page)).filter((track) => track.kind === kind);
+      return (
+        tracks.length === expected.length &&
+        tracks.every((track, index) => Object.entries(expected[index]).every(([name, value]) => track[name] === value))
+      );
+    },
+    `${kind} goes out as ${JSON.stringify(expected)}`,
+  );
 
 test("whoever switches the microphone off is not heard, and whoever switches the camera off is not seen", async () => {
   await stage.appointment(async ({ inCall, media }) => {
@@ -107,7 +115,10 @@ test("whoever is muted and chooses another microphone stays muted", async () => 
     await sends(media, page, "audio", [{ enabled: false }]);
     const microphone = await another(page, "Microphone");
     await sends(media, page, "audio", [{ device: microphone }]);
-    assert.deepEqual((await media.outgoing(page)).find(({ kind }) => kind === "audio"), { kind: "audio", device: microphone, enabled: false });
+    assert.deepEqual(
+      (await media.outgoing(page)).find(({ kind }) => kind === "audio"),
+      { kind: "audio", device: microphone, enabled: false },
+    );
     // Pictures come five a second: by then it would have been heard.
     const { pictures } = await media.received(page);
     const later = await eventually(async () => {
@@ -128,7 +139,11 @@ test("what is chosen in the device check is seen and heard there, and is what on
     const level = () => page.getByRole("meter", { name: "Sound level" }).getAttribute("aria-valuenow").then(Number);
     await eventually(async () => (await level()) > 0, "the level shows that the microphone is heard");
     const camera = await another(page, "Camera");
-    await page.waitForFunction((camera) => document.querySelector(".preview video").srcObject?.getVideoTracks()[0].getSettings().deviceId === camera, camera);
+    await page.waitForFunction(
+      (camera) =>
+        document.querySelector(".preview video").srcObject?.getVideoTracks()[0].getSettings().deviceId === camera,
+      camera,
+    );
     await page.waitForFunction(() => document.querySelector(".preview video").videoWidth > 0);
     const microphone = await another(page, "Microphone");
     await page.waitForFunction((microphone) => window.opened.at(-1) === microphone, microphone);
@@ -147,7 +162,9 @@ test("what is chosen in the device check is seen and heard there, and is what on
 
 test("a device of the app's choice that is not there keeps nobody out", async () => {
   await stage.appointment(async ({ person, enter, media }) => {
-    const page = await person("provider", { deviceDefaults: { audioInput: "gone", videoInput: "gone", audioOutput: "gone" } });
+    const page = await person("provider", {
+      deviceDefaults: { audioInput: "gone", videoInput: "gone", audioOutput: "gone" },
+    });
     await enter(page);
     await told(page, "MEETING_JOINED");
     await sends(media, page, "audio", [{ enabled: true }]);
@@ -213,7 +230,11 @@ test("nobody sees or hears anybody before they join: the device check keeps to i
     assert.deepEqual(media.addresses, []);
     assert.deepEqual(await media.outgoing(page), []);
     assert.equal(await page.evaluate(() => window.connections.length), 0);
-    assert.deepEqual(front.asked.map(({ method }) => method), ["GET"], "nobody is told that they are there");
+    assert.deepEqual(
+      front.asked.map(({ method }) => method),
+      ["GET"],
+      "nobody is told that they are there",
+    );
     for (const address of requests) assert.equal(new URL(address).origin, front.origin);
     await enter(page);
     await told(page, "MEETING_JOINED");

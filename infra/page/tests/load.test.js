@@ -1,8 +1,8 @@
 // Loading: the page is never stuck, and nothing runs in it that was not built.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
 import { readFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
 import { browser, context, eventually, post, screen, told, webView } from "./stage/browser.js";
 import { clouds } from "./stage/cloud.js";
 import { allow, front, policyFor } from "./stage/front.js";
@@ -24,7 +24,14 @@ async function onStage(settings, run, options = {}) {
   try {
     if (!settings.browser) await webView(made.context);
     const page = await made.context.newPage();
-    await run({ stage, page, context: made.context, call: `${stage.origin}/call/${appointmentId}`, appointmentId, token: users.provider.token });
+    await run({
+      stage,
+      page,
+      context: made.context,
+      call: `${stage.origin}/call/${appointmentId}`,
+      appointmentId,
+      token: users.provider.token,
+    });
     assert.deepEqual(made.violations, settings.violations ?? []);
   } finally {
     await made.context.close();
@@ -74,25 +81,33 @@ test("f01_what_the_app_posts_before_the_page_knows_whom_to_trust_is_kept", async
 });
 
 test("f01_a_tampered_sdk_is_refused_and_said_to_be", async () => {
-  await onStage({ alter: [/chime-sdk/, (contents) => Buffer.concat([contents, Buffer.from("\nwindow.stolen = true;")])] }, async ({ page, call }) => {
-    await page.goto(call);
-    await screen(page, "sdk");
-    await page.getByRole("heading", { name: "The video part could not be loaded" }).waitFor();
-    assert.equal(await page.evaluate(() => typeof window.ChimeSDK + typeof window.stolen), "undefinedundefined");
-    assert.deepEqual(await page.evaluate(() => window.told.flutter), ["MEETING_ERROR:SDK_LOAD_FAILED"]);
-  });
+  await onStage(
+    { alter: [/chime-sdk/, (contents) => Buffer.concat([contents, Buffer.from("\nwindow.stolen = true;")])] },
+    async ({ page, call }) => {
+      await page.goto(call);
+      await screen(page, "sdk");
+      await page.getByRole("heading", { name: "The video part could not be loaded" }).waitFor();
+      assert.equal(await page.evaluate(() => typeof window.ChimeSDK + typeof window.stolen), "undefinedundefined");
+      assert.deepEqual(await page.evaluate(() => window.told.flutter), ["MEETING_ERROR:SDK_LOAD_FAILED"]);
+    },
+  );
 });
 
 test("f01_when_the_page_itself_is_tampered_with_words_and_a_way_out_remain", async () => {
-  await onStage({ alter: [/assets\/page-.*js/, (contents) => Buffer.concat([contents, Buffer.from(" ")])] }, async ({ stage, page, call }) => {
-    await page.goto(call);
-    await page.evaluate(() => document.getAnimations().forEach((animation) => animation.finish()));
-    assert.ok(await page.getByText("This is taking longer than it should.").isVisible());
-    assert.ok(await page.getByText("Cela prend plus de temps que prévu.").isVisible());
-    stage.settings.alter = undefined;
-    await page.getByRole("link", { name: "Load the page again" }).click();
-    await told(page, "PAGE_READY");
-  });
+  await onStage(
+    { alter: [/assets\/page-.*js/, (contents) => Buffer.concat([contents, Buffer.from(" ")])] },
+    async ({ stage, page, call }) => {
+      await page.goto(call);
+      await page.evaluate(() => {
+        for (const animation of document.getAnimations()) animation.finish();
+      });
+      assert.ok(await page.getByText("This is taking longer than it should.").isVisible());
+      assert.ok(await page.getByText("Cela prend plus de temps que prévu.").isVisible());
+      stage.settings.alter = undefined;
+      await page.getByRole("link", { name: "Load the page again" }).click();
+      await told(page, "PAGE_READY");
+    },
+  );
 });
 
 test("f01_without_its_configuration_the_page_says_that_there_is_no_line_and_goes_on_when_there_is_one", async () => {
@@ -124,7 +139,10 @@ test("opened alone in a browser the page leads into the app, with the appointmen
   await onStage({ browser: true }, async ({ stage, page, call, appointmentId }) => {
     await page.goto(call);
     await screen(page, "alone");
-    assert.equal(await page.getByRole("link", { name: "Open the app" }).getAttribute("href"), `medzen://call/${appointmentId}`);
+    assert.equal(
+      await page.getByRole("link", { name: "Open the app" }).getAttribute("href"),
+      `medzen://call/${appointmentId}`,
+    );
     assert.deepEqual(stage.asked, [], "nobody is to be asked for anything yet");
   });
 });
@@ -163,7 +181,8 @@ test("the page lives under csp.txt as CloudFront sends it, and may use what it a
     assert.deepEqual(allow.split("; ").sort(), own.sort(), "what an app hands on is what the page may use");
     // In a document of its own all of it is on; a name that the browser does not know is no harm.
     const known = await page.evaluate(() => document.featurePolicy?.allowedFeatures() ?? []);
-    for (const name of ["camera", "microphone", "display-capture", "autoplay", "screen-wake-lock"]) assert.ok(known.includes(name), name);
+    for (const name of ["camera", "microphone", "display-capture", "autoplay", "screen-wake-lock"])
+      assert.ok(known.includes(name), name);
     await told(page, "PAGE_READY");
   });
 });
@@ -187,11 +206,22 @@ test("up to the device check a visit keeps to its budget of requests and bytes, 
     const first = await visit(budget.visits.first);
     for (const name of ["chime-sdk", "page-"]) {
       const { path, brotli } = stage.manifest.files.find(({ path }) => path.includes(name) && path.endsWith(".js"));
-      assert.deepEqual(first.filter((one) => one.path === `/${path}`), [{ path: `/${path}`, bytes: brotli }], "it comes once and small: what is preloaded is what runs");
+      assert.deepEqual(
+        first.filter((one) => one.path === `/${path}`),
+        [{ path: `/${path}`, bytes: brotli }],
+        "it comes once and small: what is preloaded is what runs",
+      );
     }
-    assert.deepEqual(first.filter(({ path }) => path.includes("chime-worker")), [], "the worker is not needed before the call");
+    assert.deepEqual(
+      first.filter(({ path }) => path.includes("chime-worker")),
+      [],
+      "the worker is not needed before the call",
+    );
     const second = await visit(budget.visits.second);
-    assert.deepEqual(second.filter(({ path }) => /^\/assets\/(chime-|page-)/.test(path)), []);
+    assert.deepEqual(
+      second.filter(({ path }) => /^\/assets\/(chime-|page-)/.test(path)),
+      [],
+    );
   });
 });
 

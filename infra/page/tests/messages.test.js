@@ -8,10 +8,15 @@ import { Stage } from "./stage/consultation.js";
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
 /** Event, names of its data, and what `FlutterChannel` hears of it. */
-const TABLE = readme.split("\n").filter((line) => /^\| `[A-Z_]+` \|/.test(line)).map((line) => {
-  const [, event, data, flutter] = line.split("|").map((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, word]) => word));
-  return { event: event[0], data, flutter: flutter[0] };
-});
+const TABLE = readme
+  .split("\n")
+  .filter((line) => /^\| `[A-Z_]+` \|/.test(line))
+  .map((line) => {
+    const [, event, data, flutter] = line
+      .split("|")
+      .map((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, word]) => word));
+    return { event: event[0], data, flutter: flutter[0] };
+  });
 
 let stage;
 before(async () => {
@@ -20,7 +25,11 @@ before(async () => {
 after(() => stage.close());
 
 const button = (page, name) => page.getByRole("button", { name });
-const times = (page, event, count) => page.waitForFunction(([event, count]) => window.told.chime.filter((message) => message.event === event).length >= count, [event, count]);
+const times = (page, event, count) =>
+  page.waitForFunction(
+    ([event, count]) => window.told.chime.filter((message) => message.event === event).length >= count,
+    [event, count],
+  );
 
 test("each message of the table is told with its data and no other, and the earlier app hears its own of them", async () => {
   await stage.appointment(
@@ -39,7 +48,8 @@ test("each message of the table is told with its data and no other, and the earl
       await told(page, "MEETING_JOINED");
       await button(page, "Français").click();
       const { token } = users.patient;
-      front.settings.answer = ({ headers }) => (headers.authorization === `Bearer ${token}` ? { status: 401, body: { message: "Unauthorized" } } : undefined);
+      front.settings.answer = ({ headers }) =>
+        headers.authorization === `Bearer ${token}` ? { status: 401, body: { message: "Unauthorized" } } : undefined;
       await told(page, "TOKEN_REQUIRED");
       await post(page, { type: "medzen.token", token: await cloud.token({ sub: users.patient.firebaseUid }, 600) });
       await media.cuts();
@@ -72,8 +82,11 @@ test("each message of the table is told with its data and no other, and the earl
       const { chime, flutter } = await page.evaluate(() => window.told);
       for (const { event, data } of chime) assert.deepEqual(data, expected[event], event);
       assert.deepEqual([...new Set(chime.map(({ event }) => event))].sort(), TABLE.map(({ event }) => event).sort());
-      for (const { event, data } of TABLE) assert.deepEqual(Object.keys(expected[event]).sort(), data.sort(), `${event} in README.md`);
-      const strings = new Map(TABLE.map(({ event, flutter }) => [event, flutter?.replace(/<(\w+)>/, (_, name) => expected[event][name])]));
+      for (const { event, data } of TABLE)
+        assert.deepEqual(Object.keys(expected[event]).sort(), data.sort(), `${event} in README.md`);
+      const strings = new Map(
+        TABLE.map(({ event, flutter }) => [event, flutter?.replace(/<(\w+)>/, (_, name) => expected[event][name])]),
+      );
       assert.deepEqual(flutter, chime.map(({ event }) => strings.get(event)).filter(Boolean));
     },
     { waitingRoom: true },

@@ -28,10 +28,12 @@ async function both({ inCall, ask, media, users }) {
   return { provider, patient, other };
 }
 
-const person = (page, name) => page.locator(".person", { hasText: name }).filter({ has: page.locator(".person-actions") });
+const person = (page, name) =>
+  page.locator(".person", { hasText: name }).filter({ has: page.locator(".person-actions") });
 
 /** What the API says of the patient's part. */
-const entryOf = async ({ ask, users }) => (await ask("provider", "GET", "/attendees")).body.attendees.find(({ userId }) => userId === users.patient.id);
+const entryOf = async ({ ask, users }) =>
+  (await ask("provider", "GET", "/attendees")).body.attendees.find(({ userId }) => userId === users.patient.id);
 
 test("a patient waits to be let in; the provider sees who, lets them in, and they are in", async () => {
   await stage.appointment(
@@ -68,7 +70,10 @@ test("who is turned away is told so and does not get in, unless the provider thi
       const { status, body } = await world.ask("patient", "POST", "/attendees", {});
       assert.deepEqual([status, body.code], [403, "TURNED_AWAY"]);
       await button(provider, "People").click();
-      await provider.locator(".person.away", { hasText: "Turned away" }).getByRole("button", { name: "Let in Patient" }).click();
+      await provider
+        .locator(".person.away", { hasText: "Turned away" })
+        .getByRole("button", { name: "Let in Patient" })
+        .click();
       await enter(patient);
       await told(patient, "MEETING_JOINED");
     },
@@ -100,11 +105,19 @@ test("the provider mutes, stops video, allows both again and removes; the patien
     const entry = person(provider, "Patient");
     await entry.getByRole("button", { name: /^Mute/ }).click();
     await patient.locator('button:disabled[aria-label="Microphone: turned off by your care provider"]').waitFor();
-    assert.deepEqual((await entryOf(world)).capabilities, { Audio: "Receive", Video: "SendReceive", Content: "SendReceive" });
+    assert.deepEqual((await entryOf(world)).capabilities, {
+      Audio: "Receive",
+      Video: "SendReceive",
+      Content: "SendReceive",
+    });
     await entry.getByRole("img", { name: "Not allowed to speak" }).waitFor();
     await entry.getByRole("button", { name: /^Stop video/ }).click();
     await patient.locator('button:disabled[aria-label="Camera: turned off by your care provider"]').waitFor();
-    assert.deepEqual((await entryOf(world)).capabilities, { Audio: "Receive", Video: "Receive", Content: "SendReceive" });
+    assert.deepEqual((await entryOf(world)).capabilities, {
+      Audio: "Receive",
+      Video: "Receive",
+      Content: "SendReceive",
+    });
     await entry.getByRole("button", { name: /^Let speak/ }).click();
     await entry.getByRole("button", { name: /^Allow video/ }).click();
     // Allowed is not switched on: that is for the patient to do.
@@ -129,8 +142,14 @@ test("the provider mutes, stops video, allows both again and removes; the patien
 test("who may only watch, as a student, cannot speak, be seen or share a screen", async () => {
   await stage.appointment(async (world) => {
     const { provider, patient, other } = await both(world);
-    await world.ask("provider", "PATCH", `/attendees/${other.externalUserId}`, { capabilities: { audio: "Receive", video: "Receive", content: "Receive" } });
-    for (const name of ["Microphone: turned off by your care provider", "Camera: turned off by your care provider", "Screen: you may not share"]) {
+    await world.ask("provider", "PATCH", `/attendees/${other.externalUserId}`, {
+      capabilities: { audio: "Receive", video: "Receive", content: "Receive" },
+    });
+    for (const name of [
+      "Microphone: turned off by your care provider",
+      "Camera: turned off by your care provider",
+      "Screen: you may not share",
+    ]) {
       await patient.locator(`button:disabled[aria-label="${name}"]`).waitFor();
     }
     assert.ok(await button(provider, "Screen: share").isEnabled(), "the others are left alone");
@@ -145,7 +164,11 @@ test("consent is asked for where somebody wishes a recording, is noted, and can 
     await button(page, "Start the consultation").click();
     const question = page.getByRole("dialog", { name: "Recording and transcript" });
     await question.getByRole("button", { name: "I agree" }).click();
-    const granted = (value) => eventually(async () => (await ask("provider", "GET", "")).body.consent.recording.granted === value, `the API knows: ${value}`);
+    const granted = (value) =>
+      eventually(
+        async () => (await ask("provider", "GET", "")).body.consent.recording.granted === value,
+        `the API knows: ${value}`,
+      );
     await granted(true);
     await button(page, "Settings").click();
     const box = page.getByLabel("I agree to the recording");
@@ -153,9 +176,19 @@ test("consent is asked for where somebody wishes a recording, is noted, and can 
 
     // The patient, who did not wish it, is asked too; only now everyone has agreed.
     const patient = await inCall("patient");
-    assert.deepEqual((await ask("provider", "GET", "")).body.consent.recording, { granted: true, allowed: false, missing: [users.patient.id] });
-    await patient.getByRole("dialog", { name: "Recording and transcript" }).getByRole("button", { name: "I agree" }).click();
-    await eventually(async () => (await ask("provider", "GET", "")).body.consent.recording.allowed, "it may be recorded");
+    assert.deepEqual((await ask("provider", "GET", "")).body.consent.recording, {
+      granted: true,
+      allowed: false,
+      missing: [users.patient.id],
+    });
+    await patient
+      .getByRole("dialog", { name: "Recording and transcript" })
+      .getByRole("button", { name: "I agree" })
+      .click();
+    await eventually(
+      async () => (await ask("provider", "GET", "")).body.consent.recording.allowed,
+      "it may be recorded",
+    );
     await page.bringToFront();
     await box.uncheck();
     await granted(false);
@@ -187,7 +220,11 @@ test("a question that is put off is not answered and stays in reach, however oft
     await question.getByRole("button", { name: "I do not agree" }).press("Enter");
     await eventually(async () => (await granted()) === false, "the answer is known");
     await notice.waitFor({ state: "hidden" });
-    assert.equal(await page.evaluate(() => document.activeElement?.tagName), "H1", "the focus is not lost with the notice");
+    assert.equal(
+      await page.evaluate(() => document.activeElement?.tagName),
+      "H1",
+      "the focus is not lost with the notice",
+    );
   });
 });
 
@@ -195,7 +232,10 @@ test("nobody is asked for consent to what nobody wishes", async () => {
   await stage.appointment(async ({ inCall, stage: front }) => {
     const page = await inCall("provider");
     const asked = front.asked.length;
-    await eventually(() => front.asked.slice(asked).filter(({ method, path }) => method === "GET" && /\/call$/.test(path)).length >= 1, "a status has been read");
+    await eventually(
+      () => front.asked.slice(asked).filter(({ method, path }) => method === "GET" && /\/call$/.test(path)).length >= 1,
+      "a status has been read",
+    );
     assert.equal(await page.locator("dialog").count(), 0);
   });
 });
@@ -219,14 +259,21 @@ test("everyone sees that the call is recorded and written down, as soon as it is
     const signs = (page) => [page.locator(".recording-sign"), page.locator(".transcription-sign")];
     const { body } = await ask("patient", "GET", "");
     assert.deepEqual([body.recording.state, body.transcription.state], ["requested", "requested"]);
-    for (const page of [provider, patient]) await page.getByRole("dialog", { name: "Recording and transcript" }).waitFor();
+    for (const page of [provider, patient])
+      await page.getByRole("dialog", { name: "Recording and transcript" }).waitFor();
     for (const page of [provider, patient]) for (const sign of signs(page)) assert.ok(await sign.isHidden());
     media.comes(RECORDER);
     media.transcription("STARTED");
     for (const page of [provider, patient]) for (const sign of signs(page)) await sign.waitFor();
     // Another status, which knows the wish alone, does not say otherwise.
     const asked = front.asked.length;
-    await eventually(() => front.asked.slice(asked).filter(({ method, path, status }) => method === "GET" && /\/call$/.test(path) && status === 200).length >= 4, "both have read the status again");
+    await eventually(
+      () =>
+        front.asked
+          .slice(asked)
+          .filter(({ method, path, status }) => method === "GET" && /\/call$/.test(path) && status === 200).length >= 4,
+      "both have read the status again",
+    );
     for (const page of [provider, patient]) for (const sign of signs(page)) assert.ok(await sign.isVisible());
     media.goes(RECORDER.attendeeId);
     media.transcription("STOPPED");
@@ -244,12 +291,19 @@ test("whoever comes while it is recorded sees so at once, and a connection made 
     await transcription.waitFor();
     await page.evaluate(() => {
       window.hidden = [];
-      for (const sign of document.querySelectorAll(".sign-on")) new MutationObserver(() => window.hidden.push(sign.hidden)).observe(sign, { attributeFilter: ["hidden"] });
+      for (const sign of document.querySelectorAll(".sign-on"))
+        new MutationObserver(() => window.hidden.push(sign.hidden)).observe(sign, { attributeFilter: ["hidden"] });
     });
     media.saysEnded();
     await told(page, "MEETING_RECONNECTED");
     const asked = front.asked.length;
-    await eventually(() => front.asked.slice(asked).filter(({ method, path, status }) => method === "GET" && /\/call$/.test(path) && status === 200).length >= 2, "the status is read again");
+    await eventually(
+      () =>
+        front.asked
+          .slice(asked)
+          .filter(({ method, path, status }) => method === "GET" && /\/call$/.test(path) && status === 200).length >= 2,
+      "the status is read again",
+    );
     assert.deepEqual(await page.evaluate(() => window.hidden), []);
     assert.ok((await recording.isVisible()) && (await transcription.isVisible()));
   });
@@ -277,11 +331,15 @@ test("captions show who says what, a later text in place of an earlier one", asy
 test("the line is measured, shown and told to the API", async () => {
   await stage.appointment(async ({ inCall, stage: front }) => {
     const page = await inCall("provider");
-    const { body } = await eventually(() => front.asked.find(({ path, status }) => path.endsWith("/quality") && status === 202), "the API takes a sample");
+    const { body } = await eventually(
+      () => front.asked.find(({ path, status }) => path.endsWith("/quality") && status === 202),
+      "the API takes a sample",
+    );
     const [sample] = body.samples;
     assert.equal(typeof sample.at, "number");
     assert.ok(sample.roundTripMs >= 0 && sample.bitrateKbps > 0, JSON.stringify(sample));
-    for (const name of Object.keys(sample)) assert.ok(["at", "packetLossPercent", "roundTripMs", "jitterMs", "bitrateKbps"].includes(name), name);
+    for (const name of Object.keys(sample))
+      assert.ok(["at", "packetLossPercent", "roundTripMs", "jitterMs", "bitrateKbps"].includes(name), name);
     await page.getByRole("img", { name: /^Connection: (good|fair|poor)$/ }).waitFor();
   });
 });
@@ -308,7 +366,10 @@ test("the focus stays with the person whose button was pressed, and is never now
     const { provider } = await both(world);
     const focused = () => provider.evaluate(() => document.activeElement?.textContent);
     const focus = async (words) => {
-      await provider.waitForFunction((words) => [...document.querySelectorAll(".people button")].some(({ textContent }) => textContent === words), words);
+      await provider.waitForFunction(
+        (words) => [...document.querySelectorAll(".people button")].some(({ textContent }) => textContent === words),
+        words,
+      );
       assert.equal(await focused(), words);
     };
     await button(provider, "People").press("Enter");
@@ -332,7 +393,12 @@ test("the focus is never nowhere when those who wait are let in or turned away",
       const provider = await inCall("provider");
       const focused = () => provider.evaluate(() => document.activeElement?.textContent);
       // A second one who waits is laid over what the API says, until it has been answered.
-      const guest = { userId: users.stranger.id, displayName: "Guest", role: "observer", since: "2026-11-20T10:00:00Z" };
+      const guest = {
+        userId: users.stranger.id,
+        displayName: "Guest",
+        role: "observer",
+        since: "2026-11-20T10:00:00Z",
+      };
       let guests = [guest];
       front.settings.answer = async ({ method, path }, real) => {
         if (method === "PATCH" && path.endsWith(guest.userId)) {
@@ -341,7 +407,9 @@ test("the focus is never nowhere when those who wait are let in or turned away",
         }
         if (method !== "GET" || !path.endsWith("/call")) return undefined;
         const answer = await real();
-        return answer.body.isProvider ? { ...answer, body: { ...answer.body, waiting: [...answer.body.waiting, ...guests] } } : undefined;
+        return answer.body.isProvider
+          ? { ...answer, body: { ...answer.body, waiting: [...answer.body.waiting, ...guests] } }
+          : undefined;
       };
       const notice = provider.locator('[data-notice="waiting"]');
       await notice.getByText("Guest is waiting").waitFor();
@@ -366,14 +434,24 @@ test("the focus is never nowhere when those who wait are let in or turned away",
 test("all of it is done by keyboard, and the focus goes where one is", async () => {
   await stage.appointment(async ({ inCall }) => {
     const page = await inCall("provider");
-    const focused = () => page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent);
+    const focused = () =>
+      page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent);
     assert.equal(await focused(), "Consultation", "the heading has the focus when the screen is shown");
     const order = [];
     for (let step = 0; step < 9; step += 1) {
       await page.keyboard.press("Tab");
       order.push(await focused());
     }
-    assert.deepEqual(order.slice(0, 8), ["Français", "Microphone: turn off", "Camera: turn off", "Screen: share", "Captions: show", order[5], "Settings", "Leave"]);
+    assert.deepEqual(order.slice(0, 8), [
+      "Français",
+      "Microphone: turn off",
+      "Camera: turn off",
+      "Screen: share",
+      "Captions: show",
+      order[5],
+      "Settings",
+      "Leave",
+    ]);
     assert.match(order[5], /^People/);
     await button(page, "People").focus();
     await page.keyboard.press("Enter");
@@ -385,7 +463,12 @@ test("all of it is done by keyboard, and the focus goes where one is", async () 
     await page.getByRole("dialog", { name: "Leave the consultation?" }).waitFor();
     for (let step = 0; step < 6; step += 1) {
       await page.keyboard.press("Tab");
-      assert.ok(await page.evaluate(() => document.activeElement === document.body || document.activeElement.closest("dialog") !== null), "the focus does not leave the question");
+      assert.ok(
+        await page.evaluate(
+          () => document.activeElement === document.body || document.activeElement.closest("dialog") !== null,
+        ),
+        "the focus does not leave the question",
+      );
     }
     await page.keyboard.press("Escape");
     assert.equal(await focused(), "Leave", "and returns to where it was");

@@ -14,7 +14,10 @@ after(() => stage.close());
 const button = (page, name) => page.getByRole("button", { name });
 const attendeeOf = async ({ ask, users }, role) => {
   const { body } = await ask("provider", "GET", "/attendees");
-  return { attendeeId: body.attendees.find(({ userId }) => userId === users[role].id).attendeeId, externalUserId: users[role].id };
+  return {
+    attendeeId: body.attendees.find(({ userId }) => userId === users[role].id).attendeeId,
+    externalUserId: users[role].id,
+  };
 };
 
 test("that the line is lost and is back is heard, also while a question is open", async () => {
@@ -28,7 +31,9 @@ test("that the line is lost and is back is heard, also while a question is open"
     await button(page, "Leave").click();
     await page.getByRole("dialog", { name: "Leave the consultation?" }).waitFor();
     await media.cuts();
-    await page.waitForFunction(() => window.spoken.filter(({ words, urgent }) => urgent && words === "You are connected again.").length === 2);
+    await page.waitForFunction(
+      () => window.spoken.filter(({ words, urgent }) => urgent && words === "You are connected again.").length === 2,
+    );
     assert.equal(await heard(page, "The connection was lost. Reconnecting…", { urgent: true }), 2);
     await page.keyboard.press("Escape");
     await button(page, "Microphone: turn off").click();
@@ -65,7 +70,9 @@ test("who comes and who goes is heard by name, once each", async () => {
     await provider.locator(`.tile[data-attendee="${patient.attendeeId}"]`).waitFor();
     media.goes(patient.attendeeId);
     await heard(provider, "Patient has left.");
-    const said = await provider.evaluate(() => window.spoken.map(({ words }) => words).filter((words) => / has (joined|left)\.$/.test(words)));
+    const said = await provider.evaluate(() =>
+      window.spoken.map(({ words }) => words).filter((words) => / has (joined|left)\.$/.test(words)),
+    );
     assert.deepEqual(said, ["Patient has joined.", "Patient has left."]);
   });
 });

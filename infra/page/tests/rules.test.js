@@ -7,19 +7,47 @@ const { Quality, lineOf } = await source("quality.ts");
 const { heard } = await source("bridge.ts");
 const { configOf } = await source("config.ts");
 const { stopOf } = await source("stop.ts");
-const { MeetingSessionStatusCode: codes } = createRequire(import.meta.url)("amazon-chime-sdk-js/build/meetingsession/MeetingSessionStatusCode");
+const { MeetingSessionStatusCode: codes } = createRequire(import.meta.url)(
+  "amazon-chime-sdk-js/build/meetingsession/MeetingSessionStatusCode",
+);
 
-const inbound = (packetsReceived, packetsLost, jitter) => ({ type: "inbound-rtp", id: "i", packetsReceived, packetsLost, jitter });
-const pair = (bytes, currentRoundTripTime) => ({ type: "candidate-pair", id: "p", state: "succeeded", nominated: true, bytesReceived: bytes, bytesSent: 0, currentRoundTripTime });
+const inbound = (packetsReceived, packetsLost, jitter) => ({
+  type: "inbound-rtp",
+  id: "i",
+  packetsReceived,
+  packetsLost,
+  jitter,
+});
+const pair = (bytes, currentRoundTripTime) => ({
+  type: "candidate-pair",
+  id: "p",
+  state: "succeeded",
+  nominated: true,
+  bytesReceived: bytes,
+  bytesSent: 0,
+  currentRoundTripTime,
+});
 
 test("a sample tells what happened since the one before", () => {
   const quality = new Quality();
   quality.read([inbound(100, 0, 0.01), pair(1_000, 0.1)], 0);
   assert.equal(quality.sample(), undefined, "one reading is no span of time");
   quality.read([inbound(190, 10, 0.03), pair(126_000, 0.3)], 10_000);
-  assert.deepEqual(quality.sample(), { at: 10_000, packetLossPercent: 10, roundTripMs: 200, jitterMs: 20, bitrateKbps: 100 });
+  assert.deepEqual(quality.sample(), {
+    at: 10_000,
+    packetLossPercent: 10,
+    roundTripMs: 200,
+    jitterMs: 20,
+    bitrateKbps: 100,
+  });
   quality.read([inbound(290, 10, 0.01), pair(126_000, 0.05)], 20_000);
-  assert.deepEqual(quality.sample(), { at: 20_000, packetLossPercent: 0, roundTripMs: 50, jitterMs: 10, bitrateKbps: 0 });
+  assert.deepEqual(quality.sample(), {
+    at: 20_000,
+    packetLossPercent: 0,
+    roundTripMs: 50,
+    jitterMs: 10,
+    bitrateKbps: 0,
+  });
 });
 
 test("a connection made anew, which counts from zero, gives no negative sample", () => {
@@ -48,10 +76,16 @@ test("the line is poor where speech suffers", () => {
 const token = "aaaa.bbbb.cccc";
 
 test("messages in are taken only when every field is as it should be", () => {
-  assert.deepEqual(heard({ type: "medzen.join", token, language: "fr", deviceDefaults: { camera: false, audioInput: "x" } }), { type: "medzen.join", token, language: "fr", deviceDefaults: { camera: false, audioInput: "x" } });
+  assert.deepEqual(
+    heard({ type: "medzen.join", token, language: "fr", deviceDefaults: { camera: false, audioInput: "x" } }),
+    { type: "medzen.join", token, language: "fr", deviceDefaults: { camera: false, audioInput: "x" } },
+  );
   assert.deepEqual(heard({ type: "medzen.token", token }), { type: "medzen.token", token });
   assert.deepEqual(heard({ type: "medzen.leave" }), { type: "medzen.leave" });
-  assert.deepEqual(heard({ type: "medzen.setLanguage", language: "fr-CM" }), { type: "medzen.setLanguage", language: "fr-CM" });
+  assert.deepEqual(heard({ type: "medzen.setLanguage", language: "fr-CM" }), {
+    type: "medzen.setLanguage",
+    language: "fr-CM",
+  });
   const refused = [
     undefined,
     null,
@@ -77,8 +111,17 @@ test("messages in are taken only when every field is as it should be", () => {
 });
 
 test("what the deployment says is taken only where it is safe", () => {
-  assert.deepEqual(configOf(undefined), { embeddingOrigins: [], deepLinkBase: null, tokenHeader: "Authorization", mediaTimeoutSeconds: 20 });
-  const { embeddingOrigins, deepLinkBase, tokenHeader } = configOf({ embeddingOrigins: ["https://app.example.com", "*", "https://app.example.com/path", 7], deepLinkBase: "javascript://x", tokenHeader: "Cookie" });
+  assert.deepEqual(configOf(undefined), {
+    embeddingOrigins: [],
+    deepLinkBase: null,
+    tokenHeader: "Authorization",
+    mediaTimeoutSeconds: 20,
+  });
+  const { embeddingOrigins, deepLinkBase, tokenHeader } = configOf({
+    embeddingOrigins: ["https://app.example.com", "*", "https://app.example.com/path", 7],
+    deepLinkBase: "javascript://x",
+    tokenHeader: "Cookie",
+  });
   assert.deepEqual(embeddingOrigins, ["https://app.example.com"]);
   assert.equal(deepLinkBase, null);
   assert.equal(tokenHeader, "Authorization");
@@ -91,7 +134,21 @@ test("each reason for which the SDK gives up is answered in its own way, and one
   assert.deepEqual(that("elsewhere"), ["AudioJoinedFromAnotherDevice"]);
   assert.deepEqual(that("full"), ["AudioCallAtCapacity", "VideoCallAtSourceCapacity"]);
   // The server is asked, and another place: MeetingEnded is no end.
-  for (const name of ["MeetingEnded", "AudioAttendeeRemoved", "AudioAuthenticationRejected", "SignalingBadRequest", "TURNCredentialsForbidden"]) assert.ok(that("refused").includes(name), name);
-  for (const name of ["SignalingChannelClosedUnexpectedly", "ICEGatheringTimeoutWorkaround", "ConnectionHealthReconnect", "TaskFailed", "AudioDisconnected"]) assert.ok(that("line").includes(name), name);
+  for (const name of [
+    "MeetingEnded",
+    "AudioAttendeeRemoved",
+    "AudioAuthenticationRejected",
+    "SignalingBadRequest",
+    "TURNCredentialsForbidden",
+  ])
+    assert.ok(that("refused").includes(name), name);
+  for (const name of [
+    "SignalingChannelClosedUnexpectedly",
+    "ICEGatheringTimeoutWorkaround",
+    "ConnectionHealthReconnect",
+    "TaskFailed",
+    "AudioDisconnected",
+  ])
+    assert.ok(that("line").includes(name), name);
   assert.equal(stopOf(99, codes), "line");
 });

@@ -10,9 +10,14 @@ import { asked, Stage } from "./stage/consultation.js";
 import { front } from "./stage/front.js";
 
 const texts = JSON.parse(readFileSync(new URL("../src/texts.json", import.meta.url), "utf8"));
-const denied = (name) => `navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("x", "${name}"); };`;
+const denied = (name) =>
+  `navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("x", "${name}"); };`;
 /** Answers of the API that cannot be brought about, or not soon. */
-const failing = (status, code, retryAfter) => () => ({ status, body: code ? { error: "x", code, requestId: "r" } : { message: "x" }, headers: retryAfter ? { "retry-after": retryAfter } : {} });
+const failing = (status, code, retryAfter) => () => ({
+  status,
+  body: code ? { error: "x", code, requestId: "r" } : { message: "x" },
+  headers: retryAfter ? { "retry-after": retryAfter } : {},
+});
 
 /** How each screen comes about that needs no media. */
 const SCREENS = {
@@ -65,7 +70,11 @@ before(async () => {
 });
 after(() => stage.close());
 
-const SIZES = { phone: { width: 360, height: 740 }, tablet: { width: 768, height: 1024 }, desk: { width: 1280, height: 800 } };
+const SIZES = {
+  phone: { width: 360, height: 740 },
+  tablet: { width: 768, height: 1024 },
+  desk: { width: 1280, height: 800 },
+};
 /** The smallest phones, upright and on their side, and a desk: everything is in reach there. */
 const NARROW = [
   { width: 320, height: 568 },
@@ -75,7 +84,9 @@ const NARROW = [
 ];
 const VIEWS = [
   // On a phone each language in each theme; elsewhere what differs is how things are laid out.
-  ...["en", "fr"].flatMap((language) => ["light", "dark"].map((colorScheme) => ({ language, colorScheme, viewport: SIZES.phone }))),
+  ...["en", "fr"].flatMap((language) =>
+    ["light", "dark"].map((colorScheme) => ({ language, colorScheme, viewport: SIZES.phone })),
+  ),
   { language: "en", colorScheme: "light", viewport: SIZES.desk },
   { language: "fr", colorScheme: "dark", viewport: SIZES.tablet },
 ];
@@ -86,7 +97,14 @@ for (const [name, how] of Object.entries(SCREENS)) {
     const cloud = how.waitingRoom ? stage.clouds.waiting : stage.clouds.open;
     const { appointmentId, users } = await cloud.appointment();
     await how.first?.(async (role, method, path, body) => {
-      const { status, body: said } = await asked(cloud, appointmentId, users[role].token, method, path.replace("/patient", `/${users.patient.id}`), body);
+      const { status, body: said } = await asked(
+        cloud,
+        appointmentId,
+        users[role].token,
+        method,
+        path.replace("/patient", `/${users.patient.id}`),
+        body,
+      );
       assert.ok(status < 300, `${method} ${path}: ${status} ${JSON.stringify(said)}`);
     });
     const served = await front(cloud, { answer: how.answer, alter: how.alter });
@@ -123,7 +141,10 @@ test("the screens of a call are without barriers, in both languages and themes, 
     const provider = await inCall("provider");
     await inCall("patient");
     const { body } = await ask("provider", "GET", "/attendees");
-    const other = { attendeeId: body.attendees.find(({ userId }) => userId === users.patient.id).attendeeId, externalUserId: users.patient.id };
+    const other = {
+      attendeeId: body.attendees.find(({ userId }) => userId === users.patient.id).attendeeId,
+      externalUserId: users.patient.id,
+    };
     media.comes(other);
     await provider.bringToFront();
     await provider.locator(`.tile[data-attendee="${other.attendeeId}"].seen`).waitFor();
@@ -131,7 +152,14 @@ test("the screens of a call are without barriers, in both languages and themes, 
     front.settings.answer = async ({ method, path }, real) => {
       if (method !== "GET" || !path.endsWith("/call")) return undefined;
       const answer = await real();
-      const waiting = [{ userId: users.stranger.id, displayName: "Jean-Baptiste Nkomo", role: "observer", since: "2026-11-20T10:00:00Z" }];
+      const waiting = [
+        {
+          userId: users.stranger.id,
+          displayName: "Jean-Baptiste Nkomo",
+          role: "observer",
+          since: "2026-11-20T10:00:00Z",
+        },
+      ];
       return { ...answer, body: { ...answer.body, waiting, recording: { state: "requested", reason: null } } };
     };
     media.transcription("STARTED");
@@ -145,7 +173,13 @@ test("the screens of a call are without barriers, in both languages and themes, 
     await provider.locator('[data-notice="consent"]').waitFor();
     await provider.locator('[data-control="captions"]').click();
     media.mutes(other.attendeeId, true);
-    const caption = () => media.says({ ...other, id: "r1", text: "The pain has been getting better since Monday, but I still feel it when I climb stairs.", partial: true });
+    const caption = () =>
+      media.says({
+        ...other,
+        id: "r1",
+        text: "The pain has been getting better since Monday, but I still feel it when I climb stairs.",
+        partial: true,
+      });
     caption();
     await provider.locator(".captions p").waitFor();
     await looks(provider, "call");
@@ -252,7 +286,11 @@ async function look(page, name, { language, colorScheme, viewport }) {
   const { wide, small } = await page.evaluate(() => ({
     wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
     // WCAG 2.5.8: 24 by 24, for all that is pressed.
-    small: [...document.querySelectorAll("button, select, input, a")].filter((element) => element.checkVisibility()).map((element) => [element.outerHTML.slice(0, 80), element.getBoundingClientRect()]).filter(([, { width, height }]) => width < 24 || height < 24).map(([html]) => html),
+    small: [...document.querySelectorAll("button, select, input, a")]
+      .filter((element) => element.checkVisibility())
+      .map((element) => [element.outerHTML.slice(0, 80), element.getBoundingClientRect()])
+      .filter(([, { width, height }]) => width < 24 || height < 24)
+      .map(([html]) => html),
   }));
   assert.ok(wide <= 0, `${view} is ${wide} pixels wider than the screen`);
   assert.deepEqual(small, [], view);
@@ -264,17 +302,23 @@ function misplaced(page) {
   return page.evaluate(() => {
     const root = document.documentElement;
     const modal = [...document.querySelectorAll("dialog:modal")].at(-1);
-    const controls = [...(modal ?? document).querySelectorAll("button, select, input, a")].filter((element) => element.checkVisibility());
+    const controls = [...(modal ?? document).querySelectorAll("button, select, input, a")].filter((element) =>
+      element.checkVisibility(),
+    );
     const called = (element) => (element.getAttribute("aria-label") ?? element.textContent).trim() || element.tagName;
-    const problems = root.scrollHeight > root.clientHeight && document.querySelector(".call") ? ["the page of a call scrolls"] : [];
+    const problems =
+      root.scrollHeight > root.clientHeight && document.querySelector(".call") ? ["the page of a call scrolls"] : [];
     scrollTo(0, 0);
     for (const box of document.querySelectorAll(".panel, dialog")) box.scrollTop = 0;
     // What stands in the same panel, or outside of it, shares no ground.
     const rectangles = controls.map((element) => [element, element.getBoundingClientRect()]);
     rectangles.forEach(([one, a], index) => {
       for (const [other, b] of rectangles.slice(index + 1)) {
-        const shared = Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1;
-        if (shared && one.closest(".panel") === other.closest(".panel")) problems.push(`${called(one)} and ${called(other)} overlap`);
+        const shared =
+          Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
+          Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1;
+        if (shared && one.closest(".panel") === other.closest(".panel"))
+          problems.push(`${called(one)} and ${called(other)} overlap`);
       }
     });
     for (const control of controls) {
@@ -284,23 +328,29 @@ function misplaced(page) {
       for (let box = control.parentElement; box && box !== document.body; box = box.parentElement) {
         const { overflowX, overflowY } = getComputedStyle(box);
         const area = box.getBoundingClientRect();
-        if (overflowX !== "visible" && (seen.left < area.left - 1 || seen.right > area.right + 1)) problems.push(`${called(control)}: cut off at the side by .${box.className}`);
+        if (overflowX !== "visible" && (seen.left < area.left - 1 || seen.right > area.right + 1))
+          problems.push(`${called(control)}: cut off at the side by .${box.className}`);
         if (overflowY === "auto" && box.scrollHeight > box.clientHeight) {
           // It is brought into sight by scrolling, if there is room for it.
-          if (bottom - top > area.height) problems.push(`${called(control)}: higher than what it scrolls in, .${box.className}`);
+          if (bottom - top > area.height)
+            problems.push(`${called(control)}: higher than what it scrolls in, .${box.className}`);
           scrolls = true;
           [seen.top, seen.bottom] = [area.top, area.bottom];
-        } else if (overflowY !== "visible" && (seen.top < area.top - 1 || seen.bottom > area.bottom + 1)) problems.push(`${called(control)}: cut off by .${box.className}`);
+        } else if (overflowY !== "visible" && (seen.top < area.top - 1 || seen.bottom > area.bottom + 1))
+          problems.push(`${called(control)}: cut off by .${box.className}`);
       }
-      if (seen.left < -1 || seen.right > innerWidth + 1) problems.push(`${called(control)}: outside of the screen, ${seen.left} to ${seen.right}`);
-      if (root.scrollHeight <= root.clientHeight && (seen.top < -1 || seen.bottom > innerHeight + 1)) problems.push(`${called(control)}: outside of the screen, ${seen.top} to ${seen.bottom} down`);
+      if (seen.left < -1 || seen.right > innerWidth + 1)
+        problems.push(`${called(control)}: outside of the screen, ${seen.left} to ${seen.right}`);
+      if (root.scrollHeight <= root.clientHeight && (seen.top < -1 || seen.bottom > innerHeight + 1))
+        problems.push(`${called(control)}: outside of the screen, ${seen.top} to ${seen.bottom} down`);
       if (problems.length > 0) continue;
       // A third from each edge, so that corners may be round.
       if (scrolls) control.scrollIntoView({ block: "center", behavior: "instant" });
       const now = control.getBoundingClientRect();
       for (const x of [1 / 3, 2 / 3]) {
         const hit = document.elementFromPoint(now.left + now.width * x, now.top + now.height / 2);
-        if (!hit || !(control.contains(hit) || control.labels?.[0]?.contains(hit))) problems.push(`${called(control)}: under ${hit?.outerHTML.slice(0, 60)}`);
+        if (!hit || !(control.contains(hit) || control.labels?.[0]?.contains(hit)))
+          problems.push(`${called(control)}: under ${hit?.outerHTML.slice(0, 60)}`);
       }
     }
     return [...new Set(problems)];
@@ -309,7 +359,9 @@ function misplaced(page) {
 
 /** Words that are seen or said and are neither a text of the language nor data. */
 async function foreign(page, language) {
-  const known = Object.values(texts[language]).map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/\\\{\w+\\\}/g, ".+"));
+  const known = Object.values(texts[language]).map((text) =>
+    text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/\\\{\w+\\\}/g, ".+"),
+  );
   known.push(...["language.english", "language.french"].map((key) => texts.en[key]));
   return page.evaluate((known) => {
     const texts = new RegExp(`^(?:${known.join("|")})$`, "s");

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
-import { readFile, readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 const texts = JSON.parse(await readFile(new URL("../src/texts.json", import.meta.url), "utf8"));
-const sources = await Promise.all((await readdir(new URL("../src", import.meta.url))).filter((name) => name.endsWith(".ts")).map(async (name) => [name, await readFile(new URL(`../src/${name}`, import.meta.url), "utf8")]));
+const sources = await Promise.all(
+  (await readdir(new URL("../src", import.meta.url)))
+    .filter((name) => name.endsWith(".ts"))
+    .map(async (name) => [name, await readFile(new URL(`../src/${name}`, import.meta.url), "utf8")]),
+);
 const html = await readFile(new URL("../src/index.html", import.meta.url), "utf8");
 
 test("both languages say the same things with the same blanks", () => {
@@ -22,19 +26,40 @@ test("French signs stand after a space that does not break", () => {
 test("every text is used", () => {
   const all = sources.map(([, source]) => source).join("\n") + html;
   // Texts that are named by a part that is only known as it runs.
-  const families = [/^permission\.\w+\.\d$/, /^devices\.\w+\.\w+$/, /^(microphone|camera)\.(turnO|isO)/, /^control\./, /^line\./, /^role\./, /^status\./, /^sign\./, /^consent\.(recording|transcription)\./, /^(busy|down)\./, /^(people|settings)\.title$/];
-  for (const key of Object.keys(texts.en)) assert.ok(all.includes(`"${key}"`) || all.includes(`{{${key}}}`) || families.some((family) => family.test(key)), `${key} is used nowhere`);
+  const families = [
+    /^permission\.\w+\.\d$/,
+    /^devices\.\w+\.\w+$/,
+    /^(microphone|camera)\.(turnO|isO)/,
+    /^control\./,
+    /^line\./,
+    /^role\./,
+    /^status\./,
+    /^sign\./,
+    /^consent\.(recording|transcription)\./,
+    /^(busy|down)\./,
+    /^(people|settings)\.title$/,
+  ];
+  for (const key of Object.keys(texts.en))
+    assert.ok(
+      all.includes(`"${key}"`) || all.includes(`{{${key}}}`) || families.some((family) => family.test(key)),
+      `${key} is used nowhere`,
+    );
 });
 
 test("no words stand in the code", () => {
   for (const [name, source] of sources) {
-    const code = source.replace(/^\s*\/\/.*$|\/\*[\s\S]*?\*\//gm, "").replace(/new (Error|TypeError|DOMException)\([^)]*\)/g, "");
+    const code = source
+      .replace(/^\s*\/\/.*$|\/\*[\s\S]*?\*\//gm, "")
+      .replace(/new (Error|TypeError|DOMException)\([^)]*\)/g, "");
     assert.doesNotMatch(code, /\.(textContent|innerText|title|placeholder|ariaLabel)\s*=\s*["'`][A-Za-zÀ-ÿ]/, name);
     assert.doesNotMatch(code, /\.(innerHTML|outerHTML|insertAdjacentHTML)\b/, name);
   }
 });
 
 test("between the tags of the page there are only texts of the file", () => {
-  const words = html.replace(/<[^>]*>/g, " ").replace(/\{\{[\w.]+\}\}/g, " ").trim();
+  const words = html
+    .replace(/<[^>]*>/g, " ")
+    .replace(/\{\{[\w.]+\}\}/g, " ")
+    .trim();
   assert.equal(words, "");
 });

@@ -16,7 +16,8 @@ const button = (page, name) => page.getByRole("button", { name });
 const notice = (page, name) => page.locator(`[data-notice="${name}"]`);
 const shown = (page) => page.evaluate(() => document.body.dataset.screen);
 const bad = async (page) => (await heardEvents(page)).filter((event) => /ENDED|LEFT|ERROR/.test(event));
-const times = (page, event) => page.evaluate((event) => window.told.chime.filter((message) => message.event === event).length, event);
+const times = (page, event) =>
+  page.evaluate((event) => window.told.chime.filter((message) => message.event === event).length, event);
 const isStatus = ({ method, path }) => method === "GET" && path.endsWith("/call");
 const isJoin = ({ method, path }) => method === "POST" && /\/call(\/attendees)?$/.test(path);
 const isLeave = ({ method, path }) => method === "DELETE" && path.endsWith("/attendees/me");
@@ -96,7 +97,10 @@ test("who leaves before the SDK has come does not go in when it comes, and the s
     assert.equal(await shown(patient), "left");
     assert.deepEqual(await live(patient), []);
     assert.deepEqual(media.addresses, []);
-    await eventually(async () => !(await ask("provider", "GET", "")).body.present.includes(users.patient.id), "the server knows that the patient has left");
+    await eventually(
+      async () => !(await ask("provider", "GET", "")).body.present.includes(users.patient.id),
+      "the server knows that the patient has left",
+    );
   });
 });
 
@@ -194,7 +198,10 @@ test("requests that are refused at once ask for one token", async () => {
     await eventually(() => front.asked.length > before, "a request is refused");
     await post(page, { type: "medzen.setLanguage", language: "fr" });
     await told(page, "TOKEN_REQUIRED");
-    await eventually(() => front.asked.slice(before).filter(({ path }) => /\/(quality|call)$/.test(path)).length >= 2, "another one is refused while the app is asked");
+    await eventually(
+      () => front.asked.slice(before).filter(({ path }) => /\/(quality|call)$/.test(path)).length >= 2,
+      "another one is refused while the app is asked",
+    );
     assert.equal(await times(page, "TOKEN_REQUIRED"), 1);
   });
 });
@@ -237,7 +244,11 @@ test("after minutes without any line the call is back by itself", async () => {
       await media.cuts();
       await told(page, "MEETING_RECONNECTING");
       let seconds = 0;
-      await passes(page, () => (seconds += 2) > 300, "five minutes", 2_000);
+      const fiveMinutes = () => {
+        seconds += 2;
+        return seconds > 300;
+      };
+      await passes(page, fiveMinutes, "five minutes", 2_000);
       assert.equal(await shown(page), "call");
       await notice(page, "line").waitFor();
       assert.deepEqual(await bad(page), []);
@@ -280,7 +291,11 @@ test("a network that lets no media through has an end, with longer pauses up to 
       media.up = false;
       await media.cuts();
       await told(page, "MEETING_RECONNECTING");
-      await passes(page, async () => ((seconds += 1), (await shown(page)) === "media"), "the page says so");
+      const saysSo = async () => {
+        seconds += 1;
+        return (await shown(page)) === "media";
+      };
+      await passes(page, saysSo, "the page says so");
       assert.deepEqual((await told(page, "MEETING_ERROR")).data, { code: "MEDIA_UNREACHABLE" });
       assert.equal(joins.length, 3, `joins at ${joins}`);
       assert.ok(joins[2] - joins[1] > joins[1] - joins[0], `joins at ${joins}`);
@@ -320,7 +335,11 @@ test("while the call is just being ended or begun, coming back waits for what co
     const page = await inCall("provider");
     await page.clock.install();
     let refusals = 0;
-    const codes = [[409, "CALL_NOT_READY"], [404, "NO_ACTIVE_CALL"], [409, "CALL_ENDING"]];
+    const codes = [
+      [409, "CALL_NOT_READY"],
+      [404, "NO_ACTIVE_CALL"],
+      [409, "CALL_ENDING"],
+    ];
     front.settings.answer = (told) => {
       if (!isJoin(told) || refusals === codes.length) return undefined;
       const [status, code] = codes[refusals++];
@@ -398,7 +417,11 @@ test("a microphone or camera that goes away during the call is told of, and anot
     // Another one from the settings is heard as the one before was.
     await button(page, "Settings").click();
     const select = page.getByLabel("Microphone", { exact: true });
-    await select.selectOption(await select.evaluate((select) => [...select.options].map(({ value }) => value).find((value) => value !== select.value && value !== "default")));
+    await select.selectOption(
+      await select.evaluate((select) =>
+        [...select.options].map(({ value }) => value).find((value) => value !== select.value && value !== "default"),
+      ),
+    );
     await button(page, "Microphone: turn off").waitFor();
     await notice(page, "microphone").waitFor({ state: "hidden" });
     assert.deepEqual(await live(page), ["audio"]);
@@ -409,7 +432,14 @@ test("a microphone that the device needs for something else, as a phone call, is
   await stage.appointment(async ({ inCall, context }) => {
     await watchDevices(context);
     const page = await inCall("provider");
-    const dispatch = (name) => page.evaluate((name) => window.tracks.findLast(({ kind, readyState }) => kind === "audio" && readyState === "live").dispatchEvent(new Event(name)), name);
+    const dispatch = (name) =>
+      page.evaluate(
+        (name) =>
+          window.tracks
+            .findLast(({ kind, readyState }) => kind === "audio" && readyState === "live")
+            .dispatchEvent(new Event(name)),
+        name,
+      );
     await dispatch("mute");
     await notice(page, "held").waitFor();
     await page.locator('[data-control="microphone"].off').waitFor();
@@ -447,8 +477,15 @@ test("who is muted stays muted with another microphone", async () => {
     await button(page, "Settings").click();
     const before = await page.evaluate(() => window.tracks.length);
     const select = page.getByLabel("Microphone", { exact: true });
-    await select.selectOption(await select.evaluate((select) => [...select.options].map(({ value }) => value).find((value) => value !== select.value && value !== "default")));
-    await page.waitForFunction((before) => window.tracks.slice(before).some(({ kind, enabled }) => kind === "audio" && !enabled), before);
+    await select.selectOption(
+      await select.evaluate((select) =>
+        [...select.options].map(({ value }) => value).find((value) => value !== select.value && value !== "default"),
+      ),
+    );
+    await page.waitForFunction(
+      (before) => window.tracks.slice(before).some(({ kind, enabled }) => kind === "audio" && !enabled),
+      before,
+    );
     await button(page, "Microphone: turn on").click();
     await page.waitForFunction((before) => window.tracks.slice(before).every(({ enabled }) => enabled), before);
   });
@@ -466,9 +503,15 @@ test("who waits for a call that is over and begun anew knocks again", async () =
       await ask("provider", "DELETE", "");
       const { body } = await ask("provider", "POST", "", {});
       front.settings.answer = undefined;
-      await eventually(async () => (await ask("provider", "GET", "")).body.waiting.some(({ userId }) => userId === users.patient.id), "the provider sees who waits");
+      await eventually(
+        async () => (await ask("provider", "GET", "")).body.waiting.some(({ userId }) => userId === users.patient.id),
+        "the provider sees who waits",
+      );
       await screen(patient, "waiting");
-      await patient.waitForFunction((id) => window.told.chime.some(({ event, data }) => event === "MEETING_WAITING" && data.sessionId === id), body.sessionId);
+      await patient.waitForFunction(
+        (id) => window.told.chime.some(({ event, data }) => event === "MEETING_WAITING" && data.sessionId === id),
+        body.sessionId,
+      );
     },
     { waitingRoom: true },
   );
@@ -521,7 +564,10 @@ test("an app that says leave before the call is told that the person has left", 
     assert.deepEqual((await told(page, "MEETING_LEFT")).data, { sessionId: null });
     await screen(page, "left");
     assert.deepEqual(await live(page), []);
-    assert.deepEqual(front.asked.filter(({ method }) => method !== "GET"), []);
+    assert.deepEqual(
+      front.asked.filter(({ method }) => method !== "GET"),
+      [],
+    );
     await button(page, "Come back").click();
     await screen(page, "check");
   });
@@ -534,7 +580,12 @@ test("the screen stays awake also after the page was out of sight", async () => 
       Object.defineProperty(navigator, "wakeLock", {
         value: {
           async request() {
-            const lock = { released: false, release: async () => void (lock.released = true) };
+            const lock = {
+              released: false,
+              async release() {
+                lock.released = true;
+              },
+            };
             window.locks.push(lock);
             return lock;
           },
@@ -542,7 +593,11 @@ test("the screen stays awake also after the page was out of sight", async () => 
       });
     });
     const page = await inCall("provider");
-    const held = (number) => page.waitForFunction((number) => window.locks.length === number && window.locks.filter(({ released }) => !released).length === 1, number);
+    const held = (number) =>
+      page.waitForFunction(
+        (number) => window.locks.length === number && window.locks.filter(({ released }) => !released).length === 1,
+        number,
+      );
     await held(1);
     // The browser takes the lock away with the sight.
     await page.evaluate(() => {

@@ -34,13 +34,20 @@ export const PATIENCE_MS = 60_000;
 
 /** Violations of the content security policy in all pages of a test, and errors that no code caught. */
 export async function context(from, options = {}) {
-  const made = await from.newContext({ viewport: { width: 1280, height: 800 }, locale: "en-GB", reducedMotion: "reduce", ...options });
+  const made = await from.newContext({
+    viewport: { width: 1280, height: 800 },
+    locale: "en-GB",
+    reducedMotion: "reduce",
+    ...options,
+  });
   made.setDefaultTimeout(PATIENCE_MS);
   const violations = [];
   const errors = [];
   await made.exposeBinding("noteViolation", (_, violation) => violations.push(violation));
   await made.addInitScript(() => {
-    document.addEventListener("securitypolicyviolation", (event) => window.noteViolation(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
+    document.addEventListener("securitypolicyviolation", (event) =>
+      window.noteViolation(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`),
+    );
   });
   await made.addInitScript(listening);
   made.on("weberror", (error) => errors.push(error.error()));
@@ -54,7 +61,8 @@ function listening() {
     const modal = [...document.querySelectorAll("dialog:modal")].at(-1);
     for (const { target, addedNodes } of changes) {
       const region = target.closest?.("[aria-live], [role=status], [role=alert]");
-      if (!region || region.ariaLive === "off" || !region.checkVisibility() || (modal && !modal.contains(region))) continue;
+      if (!region || region.ariaLive === "off" || !region.checkVisibility() || (modal && !modal.contains(region)))
+        continue;
       const urgent = region.ariaLive === "assertive" || region.role === "alert";
       for (const { textContent } of addedNodes) window.spoken.push({ words: textContent, urgent });
     }
@@ -63,7 +71,11 @@ function listening() {
 
 /** Waits until a screen reader has said this, and returns how often it has. */
 export async function heard(page, words, { urgent = false } = {}) {
-  const handle = await page.waitForFunction((expected) => window.spoken.filter((said) => said.words === expected.words && said.urgent === expected.urgent).length, { words, urgent });
+  const handle = await page.waitForFunction(
+    (expected) =>
+      window.spoken.filter((said) => said.words === expected.words && said.urgent === expected.urgent).length,
+    { words, urgent },
+  );
   return handle.jsonValue();
 }
 
@@ -96,7 +108,12 @@ export async function watchDevices(context) {
 
 /** Which of them are live. */
 export function live(page) {
-  return page.evaluate(() => window.tracks.filter(({ readyState }) => readyState === "live").map(({ kind }) => kind).sort());
+  return page.evaluate(() =>
+    window.tracks
+      .filter(({ readyState }) => readyState === "live")
+      .map(({ kind }) => kind)
+      .sort(),
+  );
 }
 
 /** As the app does it by `runJavaScript`. */
@@ -110,7 +127,10 @@ export async function screen(page, name) {
 
 /** Waits until the condition on what the app was told holds, and returns it. */
 export async function told(page, event) {
-  const handle = await page.waitForFunction((event) => window.told.chime.find((message) => message.event === event), event);
+  const handle = await page.waitForFunction(
+    (event) => window.told.chime.find((message) => message.event === event),
+    event,
+  );
   return handle.jsonValue();
 }
 
@@ -127,6 +147,12 @@ export async function eventually(check, what) {
 /** What axe finds that is serious or critical: nothing, it is to be hoped. */
 export async function barriers(page) {
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axeSource);
-  const { violations } = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
-  return violations.filter(({ impact }) => impact === "serious" || impact === "critical").map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(" | ")}`);
+  const { violations } = await page.evaluate(() =>
+    window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }),
+  );
+  return violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(
+      ({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(" | ")}`,
+    );
 }

@@ -21,7 +21,9 @@ export async function clouds() {
 /** Starts them. */
 export async function begin() {
   const app = await port();
-  const started = await Promise.allSettled(Object.entries(KINDS).map(([kind, waitingRoom]) => start(kind, waitingRoom, app)));
+  const started = await Promise.allSettled(
+    Object.entries(KINDS).map(([kind, waitingRoom]) => start(kind, waitingRoom, app)),
+  );
   // Together: each stops the PostgreSQL server that they share.
   const close = () => Promise.all(started.map(({ value }) => value?.stop())).then(() => undefined);
   const failed = started.find(({ status }) => status === "rejected");
@@ -29,7 +31,10 @@ export async function begin() {
     await close();
     throw failed.reason;
   }
-  const addresses = { app, ...Object.fromEntries(Object.keys(KINDS).map((kind, index) => [kind, started[index].value.addresses])) };
+  const addresses = {
+    app,
+    ...Object.fromEntries(Object.keys(KINDS).map((kind, index) => [kind, started[index].value.addresses])),
+  };
   return { ...reached(addresses), addresses, close };
 }
 
@@ -38,7 +43,16 @@ async function start(kind, waitingRoom, app) {
   const parameters = { WaitingRoom: waitingRoom, EmbeddingOrigins: `http://127.0.0.1:${aws},http://127.0.0.1:${app}` };
   const child = spawn(join(binaries, "local"), ["run"], {
     cwd: root,
-    env: { ...process.env, LOCAL_API_PORT: api, LOCAL_AWS_PORT: aws, LOCAL_INVOKE_PORT: invoke, LOCAL_PG_PORT: postgres, LOCAL_PAGE_PORT: page, LOCAL_DATABASE: `page_${kind}`, LOCAL_PARAMETERS: JSON.stringify(parameters) },
+    env: {
+      ...process.env,
+      LOCAL_API_PORT: api,
+      LOCAL_AWS_PORT: aws,
+      LOCAL_INVOKE_PORT: invoke,
+      LOCAL_PG_PORT: postgres,
+      LOCAL_PAGE_PORT: page,
+      LOCAL_DATABASE: `page_${kind}`,
+      LOCAL_PARAMETERS: JSON.stringify(parameters),
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let said = "";
@@ -56,9 +70,17 @@ async function start(kind, waitingRoom, app) {
     child.on("exit", (code) => reject(new Error(`the local cloud ended with ${code}:\n${said.slice(-2000)}`)));
   });
   // Under "Open the call page in the app around it, in two windows:".
-  const apps = Object.fromEntries([...said.matchAll(/^ +(http:\S+\/app\/(\w+))$/gm)].map(([, address, role]) => [role, address]));
+  const apps = Object.fromEntries(
+    [...said.matchAll(/^ +(http:\S+\/app\/(\w+))$/gm)].map(([, address, role]) => [role, address]),
+  );
   return {
-    addresses: { api: `http://127.0.0.1:${api}`, page: `http://127.0.0.1:${page}`, door: `http://127.0.0.1:${aws}/_local`, embedders: parameters.EmbeddingOrigins.split(","), apps },
+    addresses: {
+      api: `http://127.0.0.1:${api}`,
+      page: `http://127.0.0.1:${page}`,
+      door: `http://127.0.0.1:${aws}/_local`,
+      embedders: parameters.EmbeddingOrigins.split(","),
+      apps,
+    },
     async stop() {
       child.kill("SIGINT");
       await ended;
@@ -87,7 +109,11 @@ function reached({ app, ...kinds }) {
 }
 
 async function ask(address, method, body) {
-  const answer = await fetch(address, { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+  const answer = await fetch(address, {
+    method,
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
   const text = await answer.text();
   if (!answer.ok) throw new Error(`${method} ${address}: ${answer.status} ${text}`);
   return text ? JSON.parse(text) : undefined;

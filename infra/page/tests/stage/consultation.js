@@ -23,7 +23,10 @@ export class Stage {
     // Whether media comes in time on a busy machine is not what most tests are about.
     const stage = await front(cloud, { config: { mediaTimeoutSeconds: 120, ...config } });
     const made = await context(this.chromium, options);
-    const person = async (role, { connect = true, language = "en", token = users[role].token, deviceDefaults } = {}) => {
+    const person = async (
+      role,
+      { connect = true, language = "en", token = users[role].token, deviceDefaults } = {},
+    ) => {
       const page = await made.context.newPage();
       if (connect) await media.serve(page);
       await page.goto(`${stage.origin}/call/${appointmentId}`, { waitUntil: "commit" });
@@ -51,7 +54,11 @@ export class Stage {
       await run({ appointmentId, users, cloud, stage, media, person, enter, inCall, ask, context: made.context });
       if (media.failure) throw media.failure;
       if (made.violations.length > 0) throw new Error(`content security policy: ${made.violations.join("; ")}`);
-      if (made.errors.length > 0) throw new AggregateError(made.errors, `errors that nothing caught: ${made.errors.map(({ message }) => message).join("; ")}`);
+      if (made.errors.length > 0)
+        throw new AggregateError(
+          made.errors,
+          `errors that nothing caught: ${made.errors.map(({ message }) => message).join("; ")}`,
+        );
     } finally {
       await made.context.close();
       await stage.close();
@@ -61,7 +68,11 @@ export class Stage {
 
 /** A call of the API, not through the page. */
 export async function asked(cloud, appointmentId, token, method, path, body) {
-  const answer = await fetch(`${cloud.api}/appointments/${appointmentId}/call${path}`, { method, headers: { authorization: `Bearer ${token}`, "content-type": "application/json" }, ...(body ? { body: JSON.stringify(body) } : {}) });
+  const answer = await fetch(`${cloud.api}/appointments/${appointmentId}/call${path}`, {
+    method,
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    ...(body ? { body: JSON.stringify(body) } : {}),
+  });
   return { status: answer.status, body: await answer.json() };
 }
 

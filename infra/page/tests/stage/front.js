@@ -11,7 +11,11 @@ export const built = join(pageRoot, "../../target/page");
 
 /** The policy of `csp.txt`, for these embedding origins. */
 export function policyFor(origins) {
-  return readFileSync(join(pageRoot, "csp.txt"), "utf8").trim().split("\n").join("; ").replace("{EmbeddingOrigins}", origins.join(" ") || "'none'");
+  return readFileSync(join(pageRoot, "csp.txt"), "utf8")
+    .trim()
+    .split("\n")
+    .join("; ")
+    .replace("{EmbeddingOrigins}", origins.join(" ") || "'none'");
 }
 
 /** What an app around the page has to hand on by `allow`, as README.md tells it. */
@@ -41,18 +45,27 @@ export async function front(cloud, { answer, alter, config, embeddable = false }
   });
 
   async function file(incoming, outgoing, path) {
-    const laidOver = path === "/config.json" && settings.config ? (contents) => JSON.stringify({ ...JSON.parse(contents), ...settings.config }) : undefined;
+    const laidOver =
+      path === "/config.json" && settings.config
+        ? (contents) => JSON.stringify({ ...JSON.parse(contents), ...settings.config })
+        : undefined;
     const change = laidOver ?? (settings.alter?.[0].test(path) ? settings.alter[1] : undefined);
     if (!change) {
       const back = await passed(cloud, incoming);
       served.push({ path, bytes: back.body.length });
       const policy = back.headers["content-security-policy"];
-      if (embeddable && policy) back.headers["content-security-policy"] = policy.replace(/frame-ancestors [^;]*;? ?/, "");
+      if (embeddable && policy)
+        back.headers["content-security-policy"] = policy.replace(/frame-ancestors [^;]*;? ?/, "");
       outgoing.writeHead(back.status, back.headers).end(back.body);
       return;
     }
     // Whole and plain, so that it can be changed; what was changed is not kept.
-    const { "accept-encoding": encodings, "if-none-match": tag, "if-modified-since": time, ...headers } = incoming.headers;
+    const {
+      "accept-encoding": encodings,
+      "if-none-match": tag,
+      "if-modified-since": time,
+      ...headers
+    } = incoming.headers;
     const back = await passed(cloud, { method: incoming.method, url: incoming.url, headers });
     const contents = change(back.body);
     served.push({ path, bytes: contents?.length ?? 0 });
@@ -65,11 +78,20 @@ export async function front(cloud, { answer, alter, config, embeddable = false }
     const chunks = [];
     for await (const chunk of incoming) chunks.push(chunk);
     const body = Buffer.concat(chunks);
-    const told = { method: incoming.method, path, headers: incoming.headers, body: body.length > 0 ? JSON.parse(body) : undefined };
+    const told = {
+      method: incoming.method,
+      path,
+      headers: incoming.headers,
+      body: body.length > 0 ? JSON.parse(body) : undefined,
+    };
     asked.push(told);
     const real = async () => {
       const back = await passed(cloud, incoming, body);
-      return { status: back.status, body: JSON.parse(back.body), headers: plain(back.headers, ["content-length", "content-type"]) };
+      return {
+        status: back.status,
+        body: JSON.parse(back.body),
+        headers: plain(back.headers, ["content-length", "content-type"]),
+      };
     };
     const own = await settings.answer?.(told, real);
     if (own === "drop") {
@@ -79,7 +101,9 @@ export async function front(cloud, { answer, alter, config, embeddable = false }
       outgoing.write('{"sessionId"', () => own === "tear" && outgoing.destroy());
     } else if (own) {
       told.status = own.status ?? 200;
-      outgoing.writeHead(told.status, { ...own.headers, "content-type": "application/json" }).end(JSON.stringify(own.body ?? {}));
+      outgoing
+        .writeHead(told.status, { ...own.headers, "content-type": "application/json" })
+        .end(JSON.stringify(own.body ?? {}));
     } else {
       const back = await passed(cloud, incoming, body);
       told.status = back.status;
@@ -109,7 +133,11 @@ function passed(cloud, { method, url, headers }, body) {
       const chunks = [];
       try {
         for await (const chunk of coming) chunks.push(chunk);
-        resolve({ status: coming.statusCode, headers: plain(coming.headers, ["connection", "keep-alive", "transfer-encoding"]), body: Buffer.concat(chunks) });
+        resolve({
+          status: coming.statusCode,
+          headers: plain(coming.headers, ["connection", "keep-alive", "transfer-encoding"]),
+          body: Buffer.concat(chunks),
+        });
       } catch (error) {
         reject(error);
       }

@@ -43,7 +43,12 @@ export class MediaService {
 
   /** What a page sends: kind, device and whether it is switched on. */
   outgoing(page) {
-    return page.evaluate(() => window.connections.flatMap((connection) => (connection.connectionState === "closed" ? [] : connection.getSenders())).filter(({ track }) => track?.readyState === "live").map(({ track }) => ({ kind: track.kind, device: track.getSettings().deviceId, enabled: track.enabled })));
+    return page.evaluate(() =>
+      window.connections
+        .flatMap((connection) => (connection.connectionState === "closed" ? [] : connection.getSenders()))
+        .filter(({ track }) => track?.readyState === "live")
+        .map(({ track }) => ({ kind: track.kind, device: track.getSettings().deviceId, enabled: track.enabled })),
+    );
   }
 
   /** What comes here from a page: how loud it was in the last half second, and how many pictures there have been. */
@@ -56,7 +61,15 @@ export class MediaService {
   async serve(page) {
     let attendee;
     page.on("response", (response) => {
-      if (response.request().method() === "POST" && /\/call(\/attendees)?$/.test(new URL(response.url()).pathname) && response.ok()) attendee = response.json().then(({ attendee }) => attendee).catch(() => undefined);
+      if (
+        response.request().method() === "POST" &&
+        /\/call(\/attendees)?$/.test(new URL(response.url()).pathname) &&
+        response.ok()
+      )
+        attendee = response
+          .json()
+          .then(({ attendee }) => attendee)
+          .catch(() => undefined);
     });
     await page.routeWebSocket(/\.chime\.aws\//, async (socket) => {
       this.addresses.push(socket.url());
@@ -71,14 +84,24 @@ export class MediaService {
   #accept(socket, page, attendeeOf) {
     // A shared screen joins as an attendee of its own, by a token that says so.
     const content = socket.protocols().some((word) => word.endsWith("#content"));
-    const connection = { socket, page, content, id: `peer-${this.#next++}`, streams: [], attendee: undefined, send: (frame) => socket.send(framed(frame)) };
+    const connection = {
+      socket,
+      page,
+      content,
+      id: `peer-${this.#next++}`,
+      streams: [],
+      attendee: undefined,
+      send: (frame) => socket.send(framed(frame)),
+    };
     this.#connections.add(connection);
     // One after the other: a second offer must not overtake the answer to the first.
     let turn = Promise.resolve();
     socket.onMessage((data) => {
-      turn = turn.then(() => this.#take(connection, Frame.decode(Buffer.from(data).subarray(1)), attendeeOf)).catch((error) => {
-        if (!/closed|destroyed/.test(String(error))) this.failure ??= error;
-      });
+      turn = turn
+        .then(() => this.#take(connection, Frame.decode(Buffer.from(data).subarray(1)), attendeeOf))
+        .catch((error) => {
+          if (!/closed|destroyed/.test(String(error))) this.failure ??= error;
+        });
     });
     socket.onClose(() => {
       this.#connections.delete(connection);
@@ -102,8 +125,18 @@ export class MediaService {
       case Type.SUBSCRIBE: {
         const { sdpOffer, receiveStreamIds, compressedSdpOffer } = frame.sub;
         if (compressedSdpOffer?.length) throw new Error("a compressed offer was not asked for");
-        const { answer, tracks } = await this.#peer.evaluate(({ id, offer, wanted }) => window.answerTo(id, offer, wanted), { id: connection.id, offer: sdpOffer, wanted: receiveStreamIds });
-        connection.send({ type: Type.SUBSCRIBE_ACK, suback: { sdpAnswer: answer, allocations: [{ trackLabel: "AmazonChimeExpressVideo", streamId: 1, groupId: 1 }], tracks } });
+        const { answer, tracks } = await this.#peer.evaluate(
+          ({ id, offer, wanted }) => window.answerTo(id, offer, wanted),
+          { id: connection.id, offer: sdpOffer, wanted: receiveStreamIds },
+        );
+        connection.send({
+          type: Type.SUBSCRIBE_ACK,
+          suback: {
+            sdpAnswer: answer,
+            allocations: [{ trackLabel: "AmazonChimeExpressVideo", streamId: 1, groupId: 1 }],
+            tracks,
+          },
+        });
         if (!connection.subscribed) {
           connection.subscribed = true;
           connection.send(this.#presence(connection));
@@ -112,7 +145,8 @@ export class MediaService {
         break;
       }
       case Type.PING_PONG:
-        if (frame.pingPong.type === 1) connection.send({ type: Type.PING_PONG, pingPong: { type: 2, pingId: frame.pingPong.pingId } });
+        if (frame.pingPong.type === 1)
+          connection.send({ type: Type.PING_PONG, pingPong: { type: 2, pingId: frame.pingPong.pingId } });
         break;
       case Type.LEAVE:
         connection.send({ type: Type.LEAVE_ACK, leaveAck: {} });
@@ -125,7 +159,9 @@ export class MediaService {
   /** Whoever comes again with the same attendee, from another device, takes the place of the one before. */
   #throwOut({ attendee, content }) {
     if (content) return;
-    for (const other of this.#connections) if (!other.content && other.subscribed && other.attendee?.AttendeeId === attendee?.AttendeeId) this.#status(other, 301);
+    for (const other of this.#connections)
+      if (!other.content && other.subscribed && other.attendee?.AttendeeId === attendee?.AttendeeId)
+        this.#status(other, 301);
   }
 
   #status({ send }, audioStatus) {
@@ -138,21 +174,55 @@ export class MediaService {
   }
 
   #presence({ attendee, content }) {
-    const self = { AttendeeId: content ? `${attendee.AttendeeId}#content` : attendee.AttendeeId, ExternalUserId: attendee.ExternalUserId };
-    const streams = [...this.#people.values()].map(({ number, attendeeId, externalUserId, muted }) => ({ audioStreamId: number, attendeeId, externalUserId, muted }));
-    return { type: Type.AUDIO_STREAM_ID_INFO, audioStreamIdInfo: { streams: [{ audioStreamId: 1000, attendeeId: self.AttendeeId, externalUserId: self.ExternalUserId, muted: false }, ...streams] } };
+    const self = {
+      AttendeeId: content ? `${attendee.AttendeeId}#content` : attendee.AttendeeId,
+      ExternalUserId: attendee.ExternalUserId,
+    };
+    const streams = [...this.#people.values()].map(({ number, attendeeId, externalUserId, muted }) => ({
+      audioStreamId: number,
+      attendeeId,
+      externalUserId,
+      muted,
+    }));
+    return {
+      type: Type.AUDIO_STREAM_ID_INFO,
+      audioStreamIdInfo: {
+        streams: [
+          { audioStreamId: 1000, attendeeId: self.AttendeeId, externalUserId: self.ExternalUserId, muted: false },
+          ...streams,
+        ],
+      },
+    };
   }
 
   /** Everyone hears of a shared screen as of somebody who comes. */
   #shared({ attendee }, on) {
-    const stream = on ? { audioStreamId: 2000, attendeeId: `${attendee.AttendeeId}#content`, externalUserId: attendee.ExternalUserId } : { audioStreamId: 2000 };
-    for (const { send, content } of this.#connections) if (!content) send({ type: Type.AUDIO_STREAM_ID_INFO, audioStreamIdInfo: { streams: [stream] } });
+    const stream = on
+      ? { audioStreamId: 2000, attendeeId: `${attendee.AttendeeId}#content`, externalUserId: attendee.ExternalUserId }
+      : { audioStreamId: 2000 };
+    for (const { send, content } of this.#connections)
+      if (!content) send({ type: Type.AUDIO_STREAM_ID_INFO, audioStreamIdInfo: { streams: [stream] } });
   }
 
   /** Somebody else is in the call. */
   comes({ attendeeId, externalUserId, video = true, muted = false }) {
     const number = 100 + this.#people.size * 10;
-    const streams = video ? [{ streamId: number, groupId: number, maxBitrateKbps: 600, avgBitrateBps: 300_000, framerate: 15, attendeeId, externalUserId, mediaType: SdkStreamMediaType.VIDEO, width: 640, height: 480 }] : [];
+    const streams = video
+      ? [
+          {
+            streamId: number,
+            groupId: number,
+            maxBitrateKbps: 600,
+            avgBitrateBps: 300_000,
+            framerate: 15,
+            attendeeId,
+            externalUserId,
+            mediaType: SdkStreamMediaType.VIDEO,
+            width: 640,
+            height: 480,
+          },
+        ]
+      : [];
     this.#people.set(attendeeId, { number, attendeeId, externalUserId, muted, streams });
     this.#tellAll();
   }
@@ -173,27 +243,79 @@ export class MediaService {
 
   speaks(attendeeId) {
     const { number } = this.#people.get(attendeeId);
-    for (const { send } of this.#connections) send({ type: Type.AUDIO_METADATA, audioMetadata: { attendeeStates: [{ audioStreamId: number, volume: 20, signalStrength: 2 }] } });
+    for (const { send } of this.#connections)
+      send({
+        type: Type.AUDIO_METADATA,
+        audioMetadata: { attendeeStates: [{ audioStreamId: number, volume: 20, signalStrength: 2 }] },
+      });
   }
 
   mutes(attendeeId, muted) {
     const person = this.#people.get(attendeeId);
     person.muted = muted;
-    for (const { send } of this.#connections) send({ type: Type.AUDIO_STREAM_ID_INFO, audioStreamIdInfo: { streams: [{ audioStreamId: person.number, attendeeId, externalUserId: person.externalUserId, muted }] } });
+    for (const { send } of this.#connections)
+      send({
+        type: Type.AUDIO_STREAM_ID_INFO,
+        audioStreamIdInfo: {
+          streams: [{ audioStreamId: person.number, attendeeId, externalUserId: person.externalUserId, muted }],
+        },
+      });
   }
 
   transcription(state) {
-    this.#transcript({ status: { type: SdkTranscriptionStatus.Type[state], eventTime: 1, transcriptionRegion: "us-east-1", transcriptionConfiguration: "{}" } });
+    this.#transcript({
+      status: {
+        type: SdkTranscriptionStatus.Type[state],
+        eventTime: 1,
+        transcriptionRegion: "us-east-1",
+        transcriptionConfiguration: "{}",
+      },
+    });
   }
 
   says({ attendeeId, externalUserId, text, id, partial = false }) {
-    const item = { content: text, startTime: 1, endTime: 2, speakerAttendeeId: attendeeId, speakerExternalUserId: externalUserId, type: 1 };
-    this.#transcript({ transcript: { results: [{ resultId: id, isPartial: partial, startTime: 1, endTime: 2, channelId: "", alternatives: [{ transcript: text, items: [item] }] }] } });
+    const item = {
+      content: text,
+      startTime: 1,
+      endTime: 2,
+      speakerAttendeeId: attendeeId,
+      speakerExternalUserId: externalUserId,
+      type: 1,
+    };
+    this.#transcript({
+      transcript: {
+        results: [
+          {
+            resultId: id,
+            isPartial: partial,
+            startTime: 1,
+            endTime: 2,
+            channelId: "",
+            alternatives: [{ transcript: text, items: [item] }],
+          },
+        ],
+      },
+    });
   }
 
   #transcript(event) {
     const data = SdkTranscriptFrame.encode(SdkTranscriptFrame.create({ events: [event] })).finish();
-    for (const { send } of this.#connections) send({ type: Type.DATA_MESSAGE, dataMessage: { messages: [{ topic: "aws:chime:transcription", data, lifetimeMs: 0, senderAttendeeId: "transcription-service", senderExternalUserId: "transcription", ingestTimeNs: 1 }] } });
+    for (const { send } of this.#connections)
+      send({
+        type: Type.DATA_MESSAGE,
+        dataMessage: {
+          messages: [
+            {
+              topic: "aws:chime:transcription",
+              data,
+              lifetimeMs: 0,
+              senderAttendeeId: "transcription-service",
+              senderExternalUserId: "transcription",
+              ingestTimeNs: 1,
+            },
+          ],
+        },
+      });
   }
 
   /** The service says that the meeting has ended, which a client may hear wrongly. */
@@ -255,7 +377,8 @@ function answering() {
   };
   window.receivedFrom = async (id) => {
     let pictures = 0;
-    for (const stat of (await peers.get(id).getStats()).values()) if (stat.type === "inbound-rtp") pictures += stat.framesReceived ?? 0;
+    for (const stat of (await peers.get(id).getStats()).values())
+      if (stat.type === "inbound-rtp") pictures += stat.framesReceived ?? 0;
     const analyser = ears.get(id);
     const samples = new Float32Array(analyser.fftSize);
     analyser.getFloatTimeDomainData(samples);
@@ -304,7 +427,10 @@ function answering() {
     await peer.setRemoteDescription({ type: "offer", sdp: offer });
     const tracks = [];
     // What is wanted stands in the order of the offer's parts for pictures.
-    const parts = offer.split("\r\nm=").slice(1).map((part) => ({ kind: part.split(" ")[0], mid: /a=mid:(\S+)/.exec(part)?.[1] }));
+    const parts = offer
+      .split("\r\nm=")
+      .slice(1)
+      .map((part) => ({ kind: part.split(" ")[0], mid: /a=mid:(\S+)/.exec(part)?.[1] }));
     const pictures = parts.filter(({ kind }) => kind === "video").map(({ mid }) => mid);
     for (const transceiver of peer.getTransceivers()) {
       if (transceiver.mid === null || transceiver.direction === "stopped") continue;
@@ -332,7 +458,9 @@ function answering() {
     }
     await peer.setLocalDescription(await peer.createAnswer());
     if (peer.iceGatheringState !== "complete") {
-      await new Promise((resolve) => peer.addEventListener("icegatheringstatechange", () => peer.iceGatheringState === "complete" && resolve()));
+      await new Promise((resolve) =>
+        peer.addEventListener("icegatheringstatechange", () => peer.iceGatheringState === "complete" && resolve()),
+      );
     }
     return { answer: peer.localDescription.sdp, tracks };
   };
