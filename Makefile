@@ -42,6 +42,7 @@ NODE_BIN := $(shell command -v npm >/dev/null && node -e 'process.exit(Number(pr
 WITH_NODE := export PATH="$(NODE_BIN)$$PATH"
 NPM := $(if $(NODE_BIN),node $(CURDIR)/target/node/lib/node_modules/npm/bin/npm-cli.js,npm)
 PAGE := infra/page
+RUN_TYPESCRIPT := node --import ./tests/typescript/register.js
 PAGE_SOURCES := $(wildcard $(PAGE)/*.js $(PAGE)/*.json $(PAGE)/sdk/* $(PAGE)/src/*)
 
 .PHONY: page
@@ -60,14 +61,14 @@ test-page: page ## Test the call page in Chromium, against the local cloud
 	if [ ! -x $(LOCAL) ]; then cargo build --workspace --bins --locked; fi
 	$(WITH_NODE)
 	cd $(PAGE)
-	node tests/run.js
+	$(RUN_TYPESCRIPT) tests/run.ts
 
 .PHONY: bench-page
 bench-page: page ## Measure how fast the call page is, also on a slow machine and line
 	@if [ ! -x $(LOCAL) ]; then cargo build --workspace --bins --locked; fi
 	$(WITH_NODE)
 	cd $(PAGE)
-	node tests/bench.js
+	$(RUN_TYPESCRIPT) tests/bench.ts
 
 .PHONY: check-page
 check-page: $(PAGE)/node_modules/.package-lock.json
@@ -75,6 +76,7 @@ check-page: $(PAGE)/node_modules/.package-lock.json
 	cd $(PAGE)
 	node_modules/.bin/biome ci --error-on-warnings .
 	node_modules/.bin/tsc --project .
+	node_modules/.bin/tsc --project tests
 
 .PHONY: check-python
 check-python: $(VENV)/ruff-$(RUFF_VERSION)

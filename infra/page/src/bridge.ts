@@ -1,7 +1,7 @@
 // The way to the app around the page and back. `README.md` has the table; each line of it has a test.
 
 /** What the page tells, and with what. Nothing of it names a person or holds a token. */
-export interface Told {
+export interface OutgoingMessages {
   PAGE_READY: Record<string, never>;
   SDK_READY: { version: string };
   TOKEN_REQUIRED: { reason: "expired" };
@@ -17,7 +17,7 @@ export interface Told {
 }
 
 /** What the page takes from outside; each field has been checked. */
-export type Heard =
+export type IncomingMessage =
   | { type: "medzen.join"; token: string; language?: string; deviceDefaults?: DeviceDefaults }
   | { type: "medzen.token"; token: string }
   | { type: "medzen.leave" }
@@ -43,16 +43,16 @@ declare global {
 }
 
 /** The strings that the earlier app knows. It knows no others and is told no others. */
-function legacy<E extends keyof Told>(event: E, data: Told[E]): string | undefined {
+function flutterText<E extends keyof OutgoingMessages>(event: E, data: OutgoingMessages[E]): string | undefined {
   switch (event) {
     case "SDK_READY":
     case "MEETING_JOINED":
     case "MEETING_LEFT":
       return event;
     case "MEETING_ERROR":
-      return `MEETING_ERROR:${(data as Told["MEETING_ERROR"]).code}`;
+      return `MEETING_ERROR:${(data as OutgoingMessages["MEETING_ERROR"]).code}`;
     case "MEETING_ENDED_BY_PROVIDER":
-      return `MEETING_ENDED_BY_PROVIDER:${(data as Told["MEETING_ENDED_BY_PROVIDER"]).sessionId}`;
+      return `MEETING_ENDED_BY_PROVIDER:${(data as OutgoingMessages["MEETING_ENDED_BY_PROVIDER"]).sessionId}`;
     default:
       return undefined;
   }
@@ -65,15 +65,15 @@ export class Bridge {
   #origins: string[] | undefined;
   #peer: string | undefined;
   #early: MessageEvent[] = [];
-  #untold: object[] = [];
-  readonly #hear: (message: Heard) => void;
+  #unsent: object[] = [];
+  readonly #receive: (message: IncomingMessage) => void;
 
   /** Listens from now on. Until `trust` has been called, what comes is kept. */
-  constructor(hear: (message: Heard) => void) {
-    this.#hear = hear;
+  constructor(receive: (message: IncomingMessage) => void) {
+    this.#receive = receive;
     window.addEventListener("message", (event) => {
       // The app of a WebView speaks in the page's own name and needs no list.
-      if (this.#origins || isOwn(event)) this.#take(event);
+      if (this.#origins || isOwn(event)) this.#handle(event);
       else if (this.#early.length < KEPT) this.#early.push(event);
     });
   }
@@ -83,8 +83,8 @@ export class Bridge {
     this.#origins = origins;
     const around = surroundingOrigin();
     if (around && origins.includes(around)) this.#peer = around;
-    for (const message of this.#untold.splice(0)) this.#post(message);
-    for (const event of this.#early.splice(0)) this.#take(event);
+    for (const message of this.#unsent.splice(0)) this.#post(message);
+    for (const event of this.#early.splice(0)) this.#handle(event);
   }
 
   /** Whether somebody is there who could hand over a token. */
@@ -93,15 +93,15 @@ export class Bridge {
   }
 
   /** Tells everyone who listens. A listener that fails is its own affair. */
-  tell<E extends keyof Told>(event: E, data: Told[E]): void {
+  emit<E extends keyof OutgoingMessages>(event: E, data: OutgoingMessages[E]): void {
     const message = { event, data, timestamp: Date.now() };
-    const old = legacy(event, data);
+    const old = flutterText(event, data);
     if (old !== undefined) attempt(() => window.FlutterChannel?.postMessage(old));
     attempt(() => window.ChimeHandler?.postMessage(JSON.stringify(message)));
     const posted = { type: "medzen.event", ...message };
     // Before it is known who may be there, nobody may hear it.
     if (this.#origins) this.#post(posted);
-    else if (this.#untold.length < KEPT) this.#untold.push(posted);
+    else if (this.#unsent.length < KEPT) this.#unsent.push(posted);
   }
 
   /** To the one origin that is known to be there, else to each that may be: the browser delivers to none but the right one. */
@@ -111,14 +111,14 @@ export class Bridge {
     if (target) for (const origin of origins) attempt(() => target.postMessage(message, origin));
   }
 
-  #take(event: MessageEvent): void {
+  #handle(event: MessageEvent): void {
     const own = isOwn(event);
     const embedding = event.source !== null && event.source === host() && (this.#origins ?? []).includes(event.origin);
     if (!own && !embedding) return;
-    const message = heard(event.data);
+    const message = parseMessage(event.data);
     if (!message) return;
     if (embedding) this.#peer = event.origin;
-    this.#hear(message);
+    this.#receive(message);
   }
 }
 
@@ -150,7 +150,7 @@ function attempt(action: () => void): void {
 }
 
 /** What a message says, if it is one of ours and whole. */
-export function heard(data: unknown): Heard | undefined {
+export function parseMessage(data: unknown): IncomingMessage | undefined {
   if (typeof data !== "object" || data === null) return undefined;
   const { type, token, language, deviceDefaults } = data as Record<string, unknown>;
   switch (type) {

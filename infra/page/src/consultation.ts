@@ -114,7 +114,7 @@ export class Consultation {
         return this.#around.api.leave();
       })
       .catch(() => undefined);
-    this.#around.bridge.tell("MEETING_LEFT", { sessionId: this.#sessionId });
+    this.#around.bridge.emit("MEETING_LEFT", { sessionId: this.#sessionId });
   }
 
   /** The page is going away, or back to its beginning. */
@@ -186,7 +186,7 @@ export class Consultation {
   /** In the waiting room, until the provider has answered. */
   async #wait(sessionId: string): Promise<void> {
     this.#sessionId = sessionId;
-    this.#around.bridge.tell("MEETING_WAITING", { sessionId });
+    this.#around.bridge.emit("MEETING_WAITING", { sessionId });
     const signal = show(
       message({
         name: "waiting",
@@ -333,8 +333,8 @@ export class Consultation {
     screen.begin(() => performance.now());
     announce(again ? "call.back" : "call.connected", true);
     const joined = this.#joined;
-    if (joined && again) this.#around.bridge.tell("MEETING_RECONNECTED", { sessionId: joined.sessionId });
-    else if (joined) this.#around.bridge.tell("MEETING_JOINED", { sessionId: joined.sessionId, role: joined.role });
+    if (joined && again) this.#around.bridge.emit("MEETING_RECONNECTED", { sessionId: joined.sessionId });
+    else if (joined) this.#around.bridge.emit("MEETING_JOINED", { sessionId: joined.sessionId, role: joined.role });
     void this.#stayAwake();
   }
 
@@ -345,11 +345,11 @@ export class Consultation {
     this.#screen?.showLine("unknown");
     if (!was) return;
     if (Date.now() - this.#since >= STEADY_MS) this.#returns = 0;
-    if (this.#joined) this.#around.bridge.tell("MEETING_RECONNECTING", { sessionId: this.#joined.sessionId });
+    if (this.#joined) this.#around.bridge.emit("MEETING_RECONNECTING", { sessionId: this.#joined.sessionId });
   }
 
   #unreachable(): void {
-    this.#around.bridge.tell("MEETING_ERROR", { code: "MEDIA_UNREACHABLE" });
+    this.#around.bridge.emit("MEETING_ERROR", { code: "MEDIA_UNREACHABLE" });
     const again = () => void this.enter(true);
     const signal = show(
       message({
@@ -371,7 +371,7 @@ export class Consultation {
   /** The same person is in the call on another device. Were this one to come back by itself, the two would throw each other out for ever. */
   #elsewhere(): void {
     this.#inside = false;
-    this.#around.bridge.tell("MEETING_ERROR", { code: "JOINED_ELSEWHERE" });
+    this.#around.bridge.emit("MEETING_ERROR", { code: "JOINED_ELSEWHERE" });
     show(
       message({
         name: "elsewhere",
@@ -384,7 +384,7 @@ export class Consultation {
   }
 
   #full(): void {
-    this.#around.bridge.tell("MEETING_ERROR", { code: "CALL_FULL" });
+    this.#around.bridge.emit("MEETING_ERROR", { code: "CALL_FULL" });
     show(
       message({
         name: "full",
@@ -657,7 +657,7 @@ export class Consultation {
   /** The server has said so. */
   #ended(sessionId: string): void {
     this.#inside = false;
-    this.#around.bridge.tell("MEETING_ENDED_BY_PROVIDER", { sessionId });
+    this.#around.bridge.emit("MEETING_ENDED_BY_PROVIDER", { sessionId });
     show(endedScreen(this.#around, this.#provider));
   }
 
@@ -705,7 +705,7 @@ export function endedScreen(around: Pick<Around, "begin" | "bridge">, provider: 
 
 /** Back to the app, where there is one. */
 export function closing({ bridge }: Pick<Around, "bridge">, quiet = false) {
-  return bridge.hosted ? [{ text: "close.app" as const, press: () => bridge.tell("CLOSE_REQUESTED", {}), quiet }] : [];
+  return bridge.hosted ? [{ text: "close.app" as const, press: () => bridge.emit("CLOSE_REQUESTED", {}), quiet }] : [];
 }
 
 function isWaiting(answer: Joined | Waiting): answer is Waiting {

@@ -3,7 +3,7 @@
 
 import type { Status } from "./answers.ts";
 import { Api, ApiError, type TokenSource } from "./api.ts";
-import { Bridge, type DeviceDefaults, type Heard } from "./bridge.ts";
+import { Bridge, type DeviceDefaults, type IncomingMessage } from "./bridge.ts";
 import { checkDevices } from "./check.ts";
 import { type Config, readConfig } from "./config.ts";
 import { type Around, Consultation, closing, endedScreen, leftScreen } from "./consultation.ts";
@@ -36,7 +36,7 @@ class Page {
     speak(choose(navigator.languages));
     languageChosen.tell = () => {
       relabel();
-      this.#bridge.tell("LANGUAGE_CHANGED", { language: languageNow() });
+      this.#bridge.emit("LANGUAGE_CHANGED", { language: languageNow() });
     };
     window.addEventListener("pagehide", () => this.#consultation?.vanish());
     window.addEventListener("online", () => this.#consultation?.online());
@@ -69,7 +69,7 @@ class Page {
       return;
     }
     this.#bridge.trust(this.#config.embeddingOrigins);
-    this.#bridge.tell("PAGE_READY", {});
+    this.#bridge.emit("PAGE_READY", {});
     if (this.#sdkFailed) return;
     if (this.#token) this.#begin();
     else if (this.#bridge.hosted) await this.#awaitToken();
@@ -93,7 +93,7 @@ class Page {
     const sdk = loadSdk();
     // Whoever needs it first hears of a failure; it is shown here in any case, at once and not when one has waited for it.
     sdk.then(
-      ({ Versioning }) => this.#bridge.tell("SDK_READY", { version: Versioning.sdkVersion }),
+      ({ Versioning }) => this.#bridge.emit("SDK_READY", { version: Versioning.sdkVersion }),
       () => this.#noSdk(),
     );
     return sdk;
@@ -101,7 +101,7 @@ class Page {
 
   #noSdk(): void {
     this.#sdkFailed = true;
-    this.#bridge.tell("MEETING_ERROR", { code: "SDK_LOAD_FAILED" });
+    this.#bridge.emit("MEETING_ERROR", { code: "SDK_LOAD_FAILED" });
     const again = () => {
       this.#sdkFailed = false;
       this.#loading();
@@ -128,7 +128,7 @@ class Page {
     const signal = this.#loading();
     await wait(TOKEN_MS, signal).then(
       () => {
-        this.#bridge.tell("MEETING_ERROR", { code: "NO_TOKEN" });
+        this.#bridge.emit("MEETING_ERROR", { code: "NO_TOKEN" });
         show(
           message({
             name: "no-token",
@@ -166,7 +166,7 @@ class Page {
     show(screen);
   }
 
-  #hear(message: Heard): void {
+  #hear(message: IncomingMessage): void {
     switch (message.type) {
       case "medzen.join": {
         if (message.language) this.#speak(message.language);
@@ -206,7 +206,7 @@ class Page {
       void this.#consultation.leave();
       return;
     }
-    this.#bridge.tell("MEETING_LEFT", { sessionId: null });
+    this.#bridge.emit("MEETING_LEFT", { sessionId: null });
     if (this.#config && this.#token) show(leftScreen(this.#around(), false));
   }
 
@@ -303,7 +303,7 @@ class Page {
 
   #request(): Promise<string | undefined> {
     const renewed = new Promise<string>((resolve) => this.#renewed.push(resolve));
-    this.#bridge.tell("TOKEN_REQUIRED", { reason: "expired" });
+    this.#bridge.emit("TOKEN_REQUIRED", { reason: "expired" });
     return within(RENEWAL_MS, renewed, () => new Error("late")).catch(() => undefined);
   }
 
@@ -312,7 +312,7 @@ class Page {
     if (this.#sdkFailed) return;
     const failure = error instanceof ApiError ? error : new ApiError("broken", "UNEXPECTED");
     const { trouble, code } = failure;
-    this.#bridge.tell("MEETING_ERROR", { code });
+    this.#bridge.emit("MEETING_ERROR", { code });
     const retry = { text: "again", press: again } as const;
     if (code === "REMOVED_FROM_CALL") {
       show(

@@ -2,20 +2,28 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { test } from "node:test";
 
-const texts = JSON.parse(await readFile(new URL("../src/texts.json", import.meta.url), "utf8"));
+type Texts = Record<string, string>;
+const texts: { en: Texts; fr: Texts } = JSON.parse(
+  await readFile(new URL("../src/texts.json", import.meta.url), "utf8"),
+);
 const sources = await Promise.all(
-  (await readdir(new URL("../src", import.meta.url)))
+  (await readdir(new URL("../src", import.meta.url), { recursive: true }))
     .filter((name) => name.endsWith(".ts"))
-    .map(async (name) => [name, await readFile(new URL(`../src/${name}`, import.meta.url), "utf8")]),
+    .map(
+      async (name): Promise<[string, string]> => [
+        name,
+        await readFile(new URL(`../src/${name}`, import.meta.url), "utf8"),
+      ],
+    ),
 );
 const html = await readFile(new URL("../src/index.html", import.meta.url), "utf8");
 
 test("both languages say the same things with the same blanks", () => {
   assert.deepEqual(Object.keys(texts.fr), Object.keys(texts.en));
-  const blanks = (text) => [...text.matchAll(/\{\w+\}/g)].map(([blank]) => blank).sort();
+  const blanks = (text = "") => [...text.matchAll(/\{\w+\}/g)].map(([blank]) => blank).sort();
   for (const [key, text] of Object.entries(texts.en)) {
     assert.deepEqual(blanks(texts.fr[key]), blanks(text), key);
-    assert.ok(text.trim() && texts.fr[key].trim(), `${key} is empty`);
+    assert.ok(text.trim() && texts.fr[key]?.trim(), `${key} is empty`);
   }
 });
 

@@ -2,56 +2,50 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { eventually, heard, screen, told } from "./stage/browser.js";
-import { Stage } from "./stage/consultation.js";
+import type { Page } from "playwright-core";
+import { announcement, appMessage, button, chooseAnother, eventually, screen } from "./fixtures/browser.ts";
+import { CallFixture } from "./fixtures/call-fixture.ts";
+import type { ScriptedMedia, SentTrack } from "./fixtures/scripted-media.ts";
 
-let stage;
+let calls: CallFixture;
 before(async () => {
-  stage = await Stage.open();
+  calls = await CallFixture.open();
 });
-after(() => stage.close());
+after(() => calls.close());
 
-const button = (page, name) => page.getByRole("button", { name });
-
-/** Chooses another device of this kind than the one in use, and returns its id. */
-async function another(page, kind) {
-  const select = page.getByLabel(kind, { exact: true });
-  await select.waitFor();
-  const id = await select.evaluate((select) =>
-    [...select.options].map(({ value }) => value).find((value) => value !== select.value && value !== "default"),
-  );
-  await select.selectOption(id);
-  return id;
-}
+/** Chooses another device of this kind than the current one, and returns its id. */
+const another = (page: Page, kind: string) => chooseAnother(page.getByLabel(kind, { exact: true }));
 
 /** Runs in each page: keeps which devices were opened. */
 function opening() {
-  window.opened = [];
+  window.openedDevices = [];
   // An empty page has no devices.
   if (!navigator.mediaDevices) return;
   const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
   navigator.mediaDevices.getUserMedia = async (constraints) => {
     const stream = await open(constraints);
-    window.opened.push(...stream.getTracks().map((track) => track.getSettings().deviceId));
+    window.openedDevices.push(...stream.getTracks().map((track) => track.getSettings().deviceId));
     return stream;
   };
 }
 
 /** What the page sends of this kind, once it is so. */
-const sends = (media, page, kind, expected) =>
+const sends = (media: ScriptedMedia, page: Page, kind: string, expected: Partial<SentTrack>[]) =>
   eventually(
     async () => {
-      const tracks = (await media.outgoing(page)).filter((track) => track.kind === kind);
+      const tracks = (await media.sentTracks(page)).filter((track) => track.kind === kind);
       return (
         tracks.length === expected.length &&
-        tracks.every((track, index) => Object.entries(expected[index]).every(([name, value]) => track[name] === value))
+        tracks.every((track, index) =>
+          Object.entries(expected[index] ?? {}).every(([name, value]) => track[name as keyof SentTrack] === value),
+        )
       );
     },
     `${kind} goes out as ${JSON.stringify(expected)}`,
   );
 
-test("whoever switches the microphone off is not heard, and whoever switches the camera off is not seen", async () => {
-  await stage.appointment(async ({ inCall, media }) => {
+test("whoever switches the microphone off is not announcement, and whoever switches the camera off is not seen", async () => {
+  await calls.withAppointment(async ({ inCall, media }) => {
     const page = await inCall("provider");
     const loud = async () => (await media.received(page)).loud > 0.1;
     const silent = async () => (await media.received(page)).loud < 0.001;
@@ -66,7 +60,7 @@ test("whoever switches the microphone off is not heard, and whoever switches the
     await eventually(silent, "nothing is heard");
     await button(page, "Microphone: turn on").click();
     await sends(media, page, "audio", [{ enabled: true }]);
-    await eventually(loud, "the microphone is heard again");
+    await eventually(loud, "the microphone is announcement again");
 
     await button(page, "Camera: turn off").click();
     await page.locator(".tile.self:not(.seen)").waitFor();
@@ -79,22 +73,23 @@ test("whoever switches the microphone off is not heard, and whoever switches the
   });
 });
 
-test("whom the provider mutes is not heard, and stays so until they speak up themselves", async () => {
-  await stage.appointment(async ({ inCall, media, ask, users }) => {
+test("whom the provider mutes is not announcement, and stays so until they speak up themselves", async () => {
+  await calls.withAppointment(async ({ inCall, media, ask, users }) => {
     await inCall("provider");
     const patient = await inCall("patient");
     await sends(media, patient, "audio", [{ enabled: true }]);
-    const allow = (audio) => ask("provider", "PATCH", `/attendees/${users.patient.id}`, { capabilities: { audio } });
+    const allow = (audio: string) =>
+      ask("provider", "PATCH", `/attendees/${users.patient.id}`, { capabilities: { audio } });
     await allow("Receive");
     await sends(media, patient, "audio", [{ enabled: false }]);
     await allow("SendReceive");
-    await heard(patient, "You may turn on your microphone again.", { urgent: true });
+    await announcement(patient, "You may turn on your microphone again.", { urgent: true });
     await sends(media, patient, "audio", [{ enabled: false }]);
   });
 });
 
 test("another microphone or camera that is chosen in the call is the one that is sent", async () => {
-  await stage.appointment(async ({ inCall, media }) => {
+  await calls.withAppointment(async ({ inCall, media }) => {
     const page = await inCall("provider");
     await button(page, "Settings").click();
     const camera = await another(page, "Camera");
@@ -102,12 +97,12 @@ test("another microphone or camera that is chosen in the call is the one that is
     const microphone = await another(page, "Microphone");
     await sends(media, page, "audio", [{ device: microphone, enabled: true }]);
     const speaker = await another(page, "Speaker");
-    await page.waitForFunction((speaker) => document.querySelector("audio").sinkId === speaker, speaker);
+    await page.waitForFunction((speaker) => document.querySelector("audio")?.sinkId === speaker, speaker);
   });
 });
 
 test("whoever is muted and chooses another microphone stays muted", async () => {
-  await stage.appointment(async ({ inCall, media }) => {
+  await calls.withAppointment(async ({ inCall, media }) => {
     const page = await inCall("provider");
     await eventually(async () => (await media.received(page)).loud > 0.1, "the microphone is heard");
     await button(page, "Settings").click();
@@ -116,7 +111,7 @@ test("whoever is muted and chooses another microphone stays muted", async () => 
     const microphone = await another(page, "Microphone");
     await sends(media, page, "audio", [{ device: microphone }]);
     assert.deepEqual(
-      (await media.outgoing(page)).find(({ kind }) => kind === "audio"),
+      (await media.sentTracks(page)).find(({ kind }) => kind === "audio"),
       { kind: "audio", device: microphone, enabled: false },
     );
     // Pictures come five a second: by then it would have been heard.
@@ -131,8 +126,8 @@ test("whoever is muted and chooses another microphone stays muted", async () => 
   });
 });
 
-test("what is chosen in the device check is seen and heard there, and is what one goes in with", async () => {
-  await stage.appointment(async ({ person, enter, media, context }) => {
+test("what is chosen in the device check is seen and announcement there, and is what one goes in with", async () => {
+  await calls.withAppointment(async ({ person, enter, media, context }) => {
     await context.addInitScript(opening);
     const page = await person("provider");
     await screen(page, "check");
@@ -141,39 +136,41 @@ test("what is chosen in the device check is seen and heard there, and is what on
     const camera = await another(page, "Camera");
     await page.waitForFunction(
       (camera) =>
-        document.querySelector(".preview video").srcObject?.getVideoTracks()[0].getSettings().deviceId === camera,
+        (document.querySelector<HTMLVideoElement>(".preview video")?.srcObject as MediaStream | null)
+          ?.getVideoTracks()[0]
+          ?.getSettings().deviceId === camera,
       camera,
     );
-    await page.waitForFunction(() => document.querySelector(".preview video").videoWidth > 0);
+    await page.waitForFunction(() => (document.querySelector<HTMLVideoElement>(".preview video")?.videoWidth ?? 0) > 0);
     const microphone = await another(page, "Microphone");
-    await page.waitForFunction((microphone) => window.opened.at(-1) === microphone, microphone);
-    await eventually(async () => (await level()) > 0, "the other microphone is heard too");
+    await page.waitForFunction((microphone) => window.openedDevices.at(-1) === microphone, microphone);
+    await eventually(async () => (await level()) > 0, "the other microphone is announcement too");
     const speaker = await another(page, "Speaker");
     await button(page, "Microphone: turn off").click();
     assert.equal(await level(), 0);
     await button(page, "Microphone: turn on").click();
     await enter(page);
-    await told(page, "MEETING_JOINED");
+    await appMessage(page, "MEETING_JOINED");
     await sends(media, page, "video", [{ device: camera }]);
     await sends(media, page, "audio", [{ device: microphone, enabled: true }]);
-    await page.waitForFunction((speaker) => document.querySelector("audio").sinkId === speaker, speaker);
+    await page.waitForFunction((speaker) => document.querySelector("audio")?.sinkId === speaker, speaker);
   });
 });
 
 test("a device of the app's choice that is not there keeps nobody out", async () => {
-  await stage.appointment(async ({ person, enter, media }) => {
+  await calls.withAppointment(async ({ person, enter, media }) => {
     const page = await person("provider", {
       deviceDefaults: { audioInput: "gone", videoInput: "gone", audioOutput: "gone" },
     });
     await enter(page);
-    await told(page, "MEETING_JOINED");
+    await appMessage(page, "MEETING_JOINED");
     await sends(media, page, "audio", [{ enabled: true }]);
     await sends(media, page, "video", [{ enabled: true }]);
   });
 });
 
 test("a device that is plugged in during the call can be chosen", async () => {
-  await stage.appointment(async ({ inCall }) => {
+  await calls.withAppointment(async ({ inCall }) => {
     const page = await inCall("provider");
     await button(page, "Settings").click();
     const options = () => page.getByLabel("Microphone", { exact: true }).locator("option").allTextContents();
@@ -181,7 +178,13 @@ test("a device that is plugged in during the call can be chosen", async () => {
     assert.ok(!(await options()).includes("New headset"));
     await page.evaluate(async () => {
       const devices = await navigator.mediaDevices.enumerateDevices();
-      const more = { kind: "audioinput", deviceId: "headset", groupId: "headset", label: "New headset" };
+      const more = {
+        kind: "audioinput" as const,
+        deviceId: "headset",
+        groupId: "headset",
+        label: "New headset",
+        toJSON: () => undefined,
+      };
       navigator.mediaDevices.enumerateDevices = async () => [...devices, more];
       navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
     });
@@ -190,12 +193,12 @@ test("a device that is plugged in during the call can be chosen", async () => {
 });
 
 test("the speaker is tested by two notes from the speaker that is chosen", async () => {
-  await stage.appointment(async ({ person, context }) => {
+  await calls.withAppointment(async ({ person, context }) => {
     await context.addInitScript(() => {
       window.played = [];
       const play = HTMLAudioElement.prototype.play;
       HTMLAudioElement.prototype.play = function () {
-        window.played.push({ speaker: this.sinkId, tracks: this.srcObject.getAudioTracks().length });
+        window.played.push({ speaker: this.sinkId, tracks: (this.srcObject as MediaStream).getAudioTracks().length });
         return play.call(this);
       };
       const start = OscillatorNode.prototype.start;
@@ -210,7 +213,7 @@ test("the speaker is tested by two notes from the speaker that is chosen", async
     const speaker = await another(page, "Speaker");
     const test = button(page, "Test the speaker");
     await test.click();
-    await heard(page, "You should hear two notes now.");
+    await announcement(page, "You should hear two notes now.");
     await page.waitForFunction(() => window.played.length === 1);
     assert.deepEqual(await page.evaluate(() => [window.played, window.notes]), [[{ speaker, tracks: 1 }], 2]);
     await page.locator("button:not([aria-disabled])", { hasText: "Test the speaker" }).waitFor();
@@ -218,26 +221,26 @@ test("the speaker is tested by two notes from the speaker that is chosen", async
 });
 
 test("nobody sees or hears anybody before they join: the device check keeps to itself", async () => {
-  await stage.appointment(async ({ person, enter, media, stage: front }) => {
+  await calls.withAppointment(async ({ person, enter, media, proxy }) => {
     const page = await person("provider");
-    const requests = [];
+    const requests: string[] = [];
     page.on("request", (request) => requests.push(request.url()));
     await screen(page, "check");
-    await told(page, "SDK_READY");
+    await appMessage(page, "SDK_READY");
     await another(page, "Camera");
     await another(page, "Microphone");
-    await page.waitForFunction(() => document.querySelector(".preview video").videoWidth > 0);
+    await page.waitForFunction(() => (document.querySelector<HTMLVideoElement>(".preview video")?.videoWidth ?? 0) > 0);
     assert.deepEqual(media.addresses, []);
-    assert.deepEqual(await media.outgoing(page), []);
+    assert.deepEqual(await media.sentTracks(page), []);
     assert.equal(await page.evaluate(() => window.connections.length), 0);
     assert.deepEqual(
-      front.asked.map(({ method }) => method),
+      proxy.requests.map(({ method }) => method),
       ["GET"],
       "nobody is told that they are there",
     );
-    for (const address of requests) assert.equal(new URL(address).origin, front.origin);
+    for (const address of requests) assert.equal(new URL(address).origin, proxy.origin);
     await enter(page);
-    await told(page, "MEETING_JOINED");
+    await appMessage(page, "MEETING_JOINED");
     assert.equal(media.addresses.length, 1);
   });
 });

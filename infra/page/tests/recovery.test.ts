@@ -1,101 +1,109 @@
-// What goes wrong around a call, and that it harms neither the call nor the people in it: whoever is seen and heard has the
+// What goes wrong around a call, and that it harms neither the call nor the people in it: whoever is seen and announcement has the
 // controls before them, and whoever is not is told so.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { eventually, heard, live, post, screen, told, watchDevices } from "./stage/browser.js";
-import { heardEvents, Stage } from "./stage/consultation.js";
+import type { Page } from "playwright-core";
+import type { Person } from "../src/answers.ts";
+import {
+  announcement,
+  appEvents,
+  appMessage,
+  button,
+  chooseAnother,
+  eventually,
+  latch,
+  liveTracks,
+  post,
+  screen,
+  shownScreen,
+  watchDevices,
+} from "./fixtures/browser.ts";
+import { CallFixture } from "./fixtures/call-fixture.ts";
+import type { ApiRequest } from "./fixtures/cdn-proxy.ts";
 
-let stage;
+let calls: CallFixture;
 before(async () => {
-  stage = await Stage.open();
+  calls = await CallFixture.open();
 });
-after(() => stage.close());
+after(() => calls.close());
 
-const button = (page, name) => page.getByRole("button", { name });
-const notice = (page, name) => page.locator(`[data-notice="${name}"]`);
-const shown = (page) => page.evaluate(() => document.body.dataset.screen);
-const bad = async (page) => (await heardEvents(page)).filter((event) => /ENDED|LEFT|ERROR/.test(event));
-const times = (page, event) =>
-  page.evaluate((event) => window.told.chime.filter((message) => message.event === event).length, event);
-const isStatus = ({ method, path }) => method === "GET" && path.endsWith("/call");
-const isJoin = ({ method, path }) => method === "POST" && /\/call(\/attendees)?$/.test(path);
-const isLeave = ({ method, path }) => method === "DELETE" && path.endsWith("/attendees/me");
+const notice = (page: Page, name: string) => page.locator(`[data-notice="${name}"]`);
+const errorEvents = async (page: Page) => (await appEvents(page)).filter((event) => /ENDED|LEFT|ERROR/.test(event));
+const times = (page: Page, event: string) =>
+  page.evaluate((event) => window.appMessages.chime.filter((message) => message.event === event).length, event);
+const isStatus = ({ method, path }: ApiRequest) => method === "GET" && path.endsWith("/call");
+const isJoin = ({ method, path }: ApiRequest) => method === "POST" && /\/call(\/attendees)?$/.test(path);
+const isLeave = ({ method, path }: ApiRequest) => method === "DELETE" && path.endsWith("/attendees/me");
 const refused = { status: 401, body: { message: "Unauthorized" } };
 
 /** Lets the page's time pass until it has come to this: it waits in its own time, and not in ours. */
-const passes = (page, check, what, step = 1_000) =>
+const advanceUntil = (page: Page, check: () => boolean | Promise<boolean>, what: string, step = 1_000) =>
   eventually(async () => {
     await page.clock.fastForward(step);
     return check();
   }, what);
 
-/** A lock that a test opens. */
-function gate() {
-  let open;
-  const opened = new Promise((resolve) => {
-    open = resolve;
-  });
-  return { opened, open };
-}
-
 test("a call that cannot be ended for want of a token goes on with its controls, and is ended when there is one", async () => {
-  await stage.appointment(async ({ inCall, media, context, stage: front, users, cloud, ask }) => {
+  await calls.withAppointment(async ({ inCall, media, context, proxy, users, cloud, ask }) => {
     await watchDevices(context);
     const page = await inCall("provider");
     await page.clock.install();
     const old = users.provider.token;
-    front.settings.answer = ({ headers }) => (headers.authorization === `Bearer ${old}` ? refused : undefined);
+    proxy.settings.respond = ({ headers }) => (headers.authorization === `Bearer ${old}` ? refused : undefined);
     await button(page, "Leave").click();
     await button(page, "End for everyone").click();
     const failed = page.getByRole("dialog", { name: "The consultation could not be ended" });
-    await passes(page, () => failed.isVisible(), "the page says that it could not be ended");
-    assert.equal(await shown(page), "call");
+    await advanceUntil(page, () => failed.isVisible(), "the page says that it could not be ended");
+    assert.equal(await shownScreen(page), "call");
     assert.equal(media.connected, 1);
-    assert.deepEqual(await bad(page), []);
+    assert.deepEqual(await errorEvents(page), []);
     await post(page, { type: "medzen.token", token: await cloud.token({ sub: users.provider.firebaseUid }, 600) });
     await failed.getByRole("button", { name: "Try again" }).click();
     await screen(page, "ended");
     assert.equal((await ask("provider", "GET", "")).body.callStatus, "ended");
     await eventually(() => media.connected === 0, "the page has hung up");
-    assert.deepEqual(await live(page), []);
+    assert.deepEqual(await liveTracks(page), []);
   });
 });
 
 test("no screen but that of the call has camera and microphone on", async () => {
-  await stage.appointment(async ({ inCall, media, context, stage: front }) => {
+  await calls.withAppointment(async ({ inCall, media, context, proxy }) => {
     await watchDevices(context);
     const page = await inCall("provider");
-    assert.deepEqual(await live(page), ["audio", "video"]);
-    front.settings.answer = () => ({ status: 403, body: { code: "NOT_A_MEMBER", error: "x", requestId: "r" } });
+    assert.deepEqual(await liveTracks(page), ["audio", "video"]);
+    proxy.settings.respond = () => ({ status: 403, body: { code: "NOT_A_MEMBER", error: "x", requestId: "r" } });
     await button(page, "Leave").click();
     await button(page, "End for everyone").click();
     await screen(page, "forbidden");
     await eventually(() => media.connected === 0, "the page has hung up");
-    assert.deepEqual(await live(page), []);
+    assert.deepEqual(await liveTracks(page), []);
   });
 });
 
 test("who leaves before the SDK has come does not go in when it comes, and the server knows", async () => {
-  await stage.appointment(async ({ person, enter, media, context, stage: front, ask, users }) => {
+  await calls.withAppointment(async ({ person, enter, media, context, proxy, ask, users }) => {
     await watchDevices(context);
     await ask("provider", "POST", "", {});
-    const { opened, open } = gate();
+    const { opened, open } = latch();
     await context.route(/chime-sdk/, async (route) => {
       await opened;
       await route.continue();
     });
     const patient = await person("patient");
     await enter(patient);
-    await eventually(() => front.asked.some((told) => isJoin(told) && told.status === 200), "the patient has a place");
-    assert.equal(await shown(patient), "joining");
+    await eventually(
+      () => proxy.requests.some((request) => isJoin(request) && request.status === 200),
+      "the patient has a place",
+    );
+    assert.equal(await shownScreen(patient), "joining");
     await post(patient, { type: "medzen.leave" });
     await screen(patient, "left");
-    await told(patient, "MEETING_LEFT");
+    await appMessage(patient, "MEETING_LEFT");
     open();
-    await told(patient, "SDK_READY");
-    assert.equal(await shown(patient), "left");
-    assert.deepEqual(await live(patient), []);
+    await appMessage(patient, "SDK_READY");
+    assert.equal(await shownScreen(patient), "left");
+    assert.deepEqual(await liveTracks(patient), []);
     assert.deepEqual(media.addresses, []);
     await eventually(
       async () => !(await ask("provider", "GET", "")).body.present.includes(users.patient.id),
@@ -105,83 +113,87 @@ test("who leaves before the SDK has come does not go in when it comes, and the s
 });
 
 test("who joins on another device is out here, and stays out until they say otherwise", async () => {
-  await stage.appointment(async ({ inCall, media, stage: front }) => {
+  await calls.withAppointment(async ({ inCall, media, proxy }) => {
     const first = await inCall("provider");
     const second = await inCall("provider");
     await screen(first, "elsewhere");
     await first.getByRole("heading", { name: "You joined on another device" }).waitFor();
-    assert.deepEqual((await told(first, "MEETING_ERROR")).data, { code: "JOINED_ELSEWHERE" });
+    assert.deepEqual((await appMessage(first, "MEETING_ERROR")).data, { code: "JOINED_ELSEWHERE" });
     await eventually(() => media.connected === 1, "one of them is connected");
     // Two more rounds of the one that is in: the other one has not come back meanwhile.
-    const asked = front.asked.length;
-    await eventually(() => front.asked.slice(asked).filter(isStatus).length >= 2, "the call goes on");
-    assert.equal(front.asked.slice(asked).filter(isJoin).length, 0);
-    assert.equal(front.asked.filter(isLeave).length, 0, "the person has not left");
-    assert.equal(await shown(second), "call");
+    const asked = proxy.requests.length;
+    await eventually(() => proxy.requests.slice(asked).filter(isStatus).length >= 2, "the call goes on");
+    assert.equal(proxy.requests.slice(asked).filter(isJoin).length, 0);
+    assert.equal(proxy.requests.filter(isLeave).length, 0, "the person has not left");
+    assert.equal(await shownScreen(second), "call");
 
     await button(first, "Continue here").click();
     await screen(second, "elsewhere");
     await eventually(async () => (await times(first, "MEETING_JOINED")) === 2, "it goes on here");
     // Closed, it says nothing in the name of the one who is in the call.
     await post(second, { type: "medzen.leave" });
-    await told(second, "MEETING_LEFT");
-    assert.equal(front.asked.filter(isLeave).length, 0);
+    await appMessage(second, "MEETING_LEFT");
+    assert.equal(proxy.requests.filter(isLeave).length, 0);
   });
 });
 
 test("a call that has no room says so, and has a way to try again", async () => {
-  await stage.appointment(async ({ inCall, media }) => {
+  await calls.withAppointment(async ({ inCall, media }) => {
     const page = await inCall("provider");
-    media.refuses(409);
+    media.closeWithStatus(409);
     await screen(page, "full");
-    assert.deepEqual((await told(page, "MEETING_ERROR")).data, { code: "CALL_FULL" });
+    assert.deepEqual((await appMessage(page, "MEETING_ERROR")).data, { code: "CALL_FULL" });
     await button(page, "Try again").click();
     await eventually(async () => (await times(page, "MEETING_JOINED")) === 2, "it is in again");
   });
 });
 
 test("a place that media refuse again and again is no endless coming back", async () => {
-  await stage.appointment(async ({ inCall, media, stage: front }) => {
+  await calls.withAppointment(async ({ inCall, media, proxy }) => {
     const page = await inCall("provider");
     await page.clock.install();
-    media.refusing = 403;
-    media.refuses(403);
-    await passes(page, async () => (await shown(page)) === "failed", "the page asks the person");
-    assert.deepEqual((await told(page, "MEETING_ERROR")).data, { code: "MEDIA_REFUSED" });
-    assert.equal(front.asked.filter(({ body }) => body?.checked).length, 3);
-    media.refusing = undefined;
+    media.joinStatus = 403;
+    media.closeWithStatus(403);
+    await advanceUntil(page, async () => (await shownScreen(page)) === "failed", "the page asks the person");
+    assert.deepEqual((await appMessage(page, "MEETING_ERROR")).data, { code: "MEDIA_REFUSED" });
+    assert.equal(proxy.requests.filter(({ body }) => body?.checked).length, 3);
+    media.joinStatus = undefined;
     await button(page, "Try again").click();
     await eventually(async () => (await times(page, "MEETING_JOINED")) === 2, "it is in again");
   });
 });
 
 test("a token that the app does not renew ends no call: media goes on, and the page goes on asking", async () => {
-  await stage.appointment(async ({ inCall, media, stage: front, users, cloud }) => {
+  await calls.withAppointment(async ({ inCall, media, proxy, users, cloud }) => {
     const page = await inCall("provider");
     await page.clock.install();
     const old = users.provider.token;
-    front.settings.answer = ({ headers }) => (headers.authorization === `Bearer ${old}` ? refused : undefined);
-    await passes(page, () => notice(page, "session").isVisible(), "the page says that the app has to sign in again");
-    await passes(page, async () => (await times(page, "TOKEN_REQUIRED")) >= 3, "it goes on asking");
-    assert.equal(await shown(page), "call");
+    proxy.settings.respond = ({ headers }) => (headers.authorization === `Bearer ${old}` ? refused : undefined);
+    await advanceUntil(
+      page,
+      () => notice(page, "session").isVisible(),
+      "the page says that the app has to sign in again",
+    );
+    await advanceUntil(page, async () => (await times(page, "TOKEN_REQUIRED")) >= 3, "it goes on asking");
+    assert.equal(await shownScreen(page), "call");
     assert.equal(media.connected, 1);
-    assert.deepEqual(await bad(page), []);
+    assert.deepEqual(await errorEvents(page), []);
     await post(page, { type: "medzen.token", token: await cloud.token({ sub: users.provider.firebaseUid }, 600) });
-    await passes(page, () => notice(page, "session").isHidden(), "the fresh token is used");
+    await advanceUntil(page, () => notice(page, "session").isHidden(), "the fresh token is used");
   });
 });
 
 test("who waits while the token runs out waits again as soon as there is one", async () => {
-  await stage.appointment(
-    async ({ person, enter, stage: front, users, cloud, ask }) => {
+  await calls.withAppointment(
+    async ({ person, enter, proxy, users, cloud, ask }) => {
       await ask("provider", "POST", "", {});
       const page = await person("patient");
       await enter(page);
       await screen(page, "waiting");
       await page.clock.install();
       const old = users.patient.token;
-      front.settings.answer = ({ headers }) => (headers.authorization === `Bearer ${old}` ? refused : undefined);
-      await passes(page, async () => (await shown(page)) === "session", "the page says to sign in");
+      proxy.settings.respond = ({ headers }) => (headers.authorization === `Bearer ${old}` ? refused : undefined);
+      await advanceUntil(page, async () => (await shownScreen(page)) === "session", "the page says to sign in");
       await post(page, { type: "medzen.token", token: await cloud.token({ sub: users.patient.firebaseUid }, 600) });
       await screen(page, "waiting");
     },
@@ -190,137 +202,138 @@ test("who waits while the token runs out waits again as soon as there is one", a
 });
 
 test("requests that are refused at once ask for one token", async () => {
-  await stage.appointment(async ({ inCall, stage: front }) => {
+  await calls.withAppointment(async ({ inCall, proxy }) => {
     const page = await inCall("provider");
-    const before = front.asked.length;
-    front.settings.answer = () => refused;
+    const before = proxy.requests.length;
+    proxy.settings.respond = () => refused;
     await button(page, "People").click();
-    await eventually(() => front.asked.length > before, "a request is refused");
+    await eventually(() => proxy.requests.length > before, "a request is refused");
     await post(page, { type: "medzen.setLanguage", language: "fr" });
-    await told(page, "TOKEN_REQUIRED");
+    await appMessage(page, "TOKEN_REQUIRED");
     await eventually(
-      () => front.asked.slice(before).filter(({ path }) => /\/(quality|call)$/.test(path)).length >= 2,
+      () => proxy.requests.slice(before).filter(({ path }) => /\/(quality|call)$/.test(path)).length >= 2,
       "another one is refused while the app is asked",
     );
     assert.equal(await times(page, "TOKEN_REQUIRED"), 1);
   });
 });
 
-for (const how of ["tear", "stall"]) {
+for (const how of ["tear", "stall"] as const) {
   test(`an answer that ${how}s is a bad line and no end`, async () => {
-    await stage.appointment(async ({ inCall, media, stage: front }) => {
+    await calls.withAppointment(async ({ inCall, media, proxy }) => {
       const page = await inCall("provider");
       await page.clock.install();
-      front.settings.answer = (told) => (isStatus(told) ? how : undefined);
-      const asked = () => front.asked.filter(isStatus).length;
+      proxy.settings.respond = (request) => (isStatus(request) ? how : undefined);
+      const asked = () => proxy.requests.filter(isStatus).length;
       const before = asked();
-      await passes(page, () => asked() >= before + 3, "it goes on asking");
-      assert.equal(await shown(page), "call");
+      await advanceUntil(page, () => asked() >= before + 3, "it goes on asking");
+      assert.equal(await shownScreen(page), "call");
       assert.equal(media.connected, 1);
-      assert.deepEqual(await bad(page), []);
+      assert.deepEqual(await errorEvents(page), []);
     });
   });
 }
 
 test("a firewall that answers in the API's place does not say whose appointment it is", async () => {
-  await stage.appointment(async ({ inCall, media, stage: front }) => {
+  await calls.withAppointment(async ({ inCall, media, proxy }) => {
     const page = await inCall("provider");
-    front.settings.answer = () => ({ status: 403, body: { message: "Forbidden" } });
-    const before = front.asked.length;
-    await eventually(() => front.asked.slice(before).filter(isStatus).length >= 2, "it goes on asking");
-    assert.equal(await shown(page), "call");
+    proxy.settings.respond = () => ({ status: 403, body: { message: "Forbidden" } });
+    const before = proxy.requests.length;
+    await eventually(() => proxy.requests.slice(before).filter(isStatus).length >= 2, "it goes on asking");
+    assert.equal(await shownScreen(page), "call");
     assert.equal(media.connected, 1);
-    assert.deepEqual(await bad(page), []);
+    assert.deepEqual(await errorEvents(page), []);
   });
 });
 
 test("after minutes without any line the call is back by itself", async () => {
-  await stage.appointment(
-    async ({ inCall, media, stage: front }) => {
+  await calls.withAppointment(
+    async ({ inCall, media, proxy }) => {
       const page = await inCall("provider");
       await page.clock.install();
-      front.settings.answer = () => "drop";
-      media.up = false;
-      await media.cuts();
-      await told(page, "MEETING_RECONNECTING");
+      proxy.settings.respond = () => "drop";
+      media.accepting = false;
+      await media.dropConnections();
+      await appMessage(page, "MEETING_RECONNECTING");
       let seconds = 0;
       const fiveMinutes = () => {
         seconds += 2;
         return seconds > 300;
       };
-      await passes(page, fiveMinutes, "five minutes", 2_000);
-      assert.equal(await shown(page), "call");
+      await advanceUntil(page, fiveMinutes, "five minutes", 2_000);
+      assert.equal(await shownScreen(page), "call");
       await notice(page, "line").waitFor();
-      assert.deepEqual(await bad(page), []);
-      media.up = true;
-      front.settings.answer = undefined;
-      await passes(page, async () => (await times(page, "MEETING_RECONNECTED")) === 1, "it is back");
+      assert.deepEqual(await errorEvents(page), []);
+      media.accepting = true;
+      proxy.settings.respond = undefined;
+      await advanceUntil(page, async () => (await times(page, "MEETING_RECONNECTED")) === 1, "it is back");
       assert.equal(await times(page, "MEETING_RECONNECTING"), 1);
-      assert.deepEqual(await bad(page), []);
+      assert.deepEqual(await errorEvents(page), []);
     },
     { config: { mediaTimeoutSeconds: 20 } },
   );
 });
 
 test("as soon as the browser says that there is a network, the page comes back", async () => {
-  await stage.appointment(async ({ inCall, media, stage: front }) => {
+  await calls.withAppointment(async ({ inCall, media, proxy }) => {
     const page = await inCall("provider");
     await page.clock.install();
-    front.settings.answer = () => "drop";
-    media.saysEnded();
-    const asked = () => front.asked.filter(isStatus).length;
-    await passes(page, () => asked() > 20, "it has tried for a while");
-    front.settings.answer = undefined;
+    proxy.settings.respond = () => "drop";
+    media.reportMeetingEnded();
+    const asked = () => proxy.requests.filter(isStatus).length;
+    await advanceUntil(page, () => asked() > 20, "it has tried for a while");
+    proxy.settings.respond = undefined;
     // No time passes but what passes.
     await page.clock.pauseAt(await page.evaluate(() => Date.now() + 100));
     await page.evaluate(() => window.dispatchEvent(new Event("online")));
-    await eventually(() => front.asked.some(({ body }) => body?.checked), "it goes in");
+    await eventually(() => proxy.requests.some(({ body }) => body?.checked), "it goes in");
     await page.clock.resume();
-    await told(page, "MEETING_RECONNECTED");
+    await appMessage(page, "MEETING_RECONNECTED");
   });
 });
 
 test("a network that lets no media through has an end, with longer pauses up to it and a way on", async () => {
-  await stage.appointment(
-    async ({ inCall, media, stage: front }) => {
+  await calls.withAppointment(
+    async ({ inCall, media, proxy }) => {
       const page = await inCall("provider");
       await page.clock.install();
       let seconds = 0;
-      const joins = [];
-      front.settings.answer = (told) => void (isJoin(told) && joins.push(seconds));
-      media.up = false;
-      await media.cuts();
-      await told(page, "MEETING_RECONNECTING");
+      const joins: number[] = [];
+      proxy.settings.respond = (request) => void (isJoin(request) && joins.push(seconds));
+      media.accepting = false;
+      await media.dropConnections();
+      await appMessage(page, "MEETING_RECONNECTING");
       const saysSo = async () => {
         seconds += 1;
-        return (await shown(page)) === "media";
+        return (await shownScreen(page)) === "media";
       };
-      await passes(page, saysSo, "the page says so");
-      assert.deepEqual((await told(page, "MEETING_ERROR")).data, { code: "MEDIA_UNREACHABLE" });
+      await advanceUntil(page, saysSo, "the page says so");
+      assert.deepEqual((await appMessage(page, "MEETING_ERROR")).data, { code: "MEDIA_UNREACHABLE" });
       assert.equal(joins.length, 3, `joins at ${joins}`);
-      assert.ok(joins[2] - joins[1] > joins[1] - joins[0], `joins at ${joins}`);
-      media.up = true;
+      const [first = 0, second = 0, third = 0] = joins;
+      assert.ok(second - first < third - second, `joins at ${joins}`);
+      media.accepting = true;
       await page.evaluate(() => window.dispatchEvent(new Event("online")));
-      await passes(page, async () => (await times(page, "MEETING_JOINED")) === 2, "it is in again");
+      await advanceUntil(page, async () => (await times(page, "MEETING_JOINED")) === 2, "it is in again");
     },
     { config: { mediaTimeoutSeconds: 20 } },
   );
 });
 
 test("without a line at the first connection nobody is told of a VPN", async () => {
-  await stage.appointment(
-    async ({ person, enter, media, stage: front }) => {
-      media.up = false;
+  await calls.withAppointment(
+    async ({ person, enter, media, proxy }) => {
+      media.accepting = false;
       const page = await person("provider");
-      front.settings.answer = (told) => (isStatus(told) && front.asked.some(isJoin) ? "drop" : undefined);
+      proxy.settings.respond = (request) => (isStatus(request) && proxy.requests.some(isJoin) ? "drop" : undefined);
       await enter(page);
       await screen(page, "call");
       await page.clock.install();
-      const asked = front.asked.length;
-      await passes(page, () => front.asked.length > asked + 6, "it goes on asking");
-      assert.deepEqual(await bad(page), []);
-      front.settings.answer = undefined;
-      media.up = true;
+      const asked = proxy.requests.length;
+      await advanceUntil(page, () => proxy.requests.length > asked + 6, "it goes on asking");
+      assert.deepEqual(await errorEvents(page), []);
+      proxy.settings.respond = undefined;
+      media.accepting = true;
       await eventually(async () => {
         await page.evaluate(() => window.dispatchEvent(new Event("online")));
         return (await times(page, "MEETING_JOINED")) === 1;
@@ -331,29 +344,29 @@ test("without a line at the first connection nobody is told of a VPN", async () 
 });
 
 test("while the call is just being ended or begun, coming back waits for what comes of it", async () => {
-  await stage.appointment(async ({ inCall, media, stage: front }) => {
+  await calls.withAppointment(async ({ inCall, media, proxy }) => {
     const page = await inCall("provider");
     await page.clock.install();
     let refusals = 0;
-    const codes = [
+    const codes: [number, string][] = [
       [409, "CALL_NOT_READY"],
       [404, "NO_ACTIVE_CALL"],
       [409, "CALL_ENDING"],
     ];
-    front.settings.answer = (told) => {
-      if (!isJoin(told) || refusals === codes.length) return undefined;
-      const [status, code] = codes[refusals++];
-      return { status, body: { code, error: "x", requestId: "r" } };
+    proxy.settings.respond = (request) => {
+      if (!isJoin(request) || refusals === codes.length) return undefined;
+      const [status, code] = codes[refusals++] ?? [];
+      return { status: status ?? 500, body: { code, error: "x", requestId: "r" } };
     };
-    media.saysEnded();
-    await passes(page, async () => (await times(page, "MEETING_RECONNECTED")) === 1, "it is back");
+    media.reportMeetingEnded();
+    await advanceUntil(page, async () => (await times(page, "MEETING_RECONNECTED")) === 1, "it is back");
     assert.equal(refusals, 3);
-    assert.deepEqual(await bad(page), []);
+    assert.deepEqual(await errorEvents(page), []);
   });
 });
 
 test("listening only, the microphone is on when it is open, and not before", async () => {
-  await stage.appointment(async ({ person, context }) => {
+  await calls.withAppointment(async ({ person, context }) => {
     await watchDevices(context);
     await context.addInitScript(() => {
       window.broken = ["audio", "video"];
@@ -361,29 +374,29 @@ test("listening only, the microphone is on when it is open, and not before", asy
     const page = await person("provider");
     await screen(page, "devices-taken");
     await button(page, "Join to listen only").click();
-    await told(page, "MEETING_JOINED");
+    await appMessage(page, "MEETING_JOINED");
     await button(page, "Microphone: turn on").click();
     await notice(page, "microphone").waitFor();
     assert.ok(await button(page, "Microphone: turn on").isVisible(), "what cannot be opened is not on");
-    assert.deepEqual(await live(page), []);
+    assert.deepEqual(await liveTracks(page), []);
     await page.evaluate(() => (window.broken = []));
     await button(page, "Microphone: turn on").click();
     await button(page, "Microphone: turn off").waitFor();
     await notice(page, "microphone").waitFor({ state: "hidden" });
-    assert.deepEqual(await live(page), ["audio"]);
-    assert.ok(await page.evaluate(() => window.tracks.at(-1).enabled));
+    assert.deepEqual(await liveTracks(page), ["audio"]);
+    assert.ok(await page.evaluate(() => window.tracks.at(-1)?.enabled));
   });
 });
 
 test("camera and microphone that fail on the way in are said to be off", async () => {
-  await stage.appointment(async ({ person, context, enter }) => {
+  await calls.withAppointment(async ({ person, context, enter }) => {
     await watchDevices(context);
     const page = await person("provider");
     await screen(page, "check");
     // Another program takes them in the moment between the check and the call.
     await page.evaluate(() => (window.broken = ["audio", "video"]));
     await enter(page);
-    await told(page, "MEETING_JOINED");
+    await appMessage(page, "MEETING_JOINED");
     await notice(page, "microphone").waitFor();
     await notice(page, "camera").waitFor();
     await button(page, "Microphone: turn on").waitFor();
@@ -396,48 +409,44 @@ test("camera and microphone that fail on the way in are said to be off", async (
 });
 
 test("a microphone or camera that goes away during the call is told of, and another one takes its place", async () => {
-  await stage.appointment(async ({ inCall, context }) => {
+  await calls.withAppointment(async ({ inCall, context }) => {
     await watchDevices(context);
     const page = await inCall("provider");
     await page.locator(".tile.self.seen").waitFor();
-    const unplugged = (kind) =>
+    const unplugged = (kind: string) =>
       page.evaluate((kind) => {
         const track = window.tracks.findLast((one) => one.kind === kind && one.readyState === "live");
-        track.stop();
-        track.dispatchEvent(new Event("ended"));
+        track?.stop();
+        track?.dispatchEvent(new Event("ended"));
       }, kind);
     await unplugged("audio");
     await notice(page, "microphone").getByText("You are not heard").waitFor();
-    await heard(page, "You are not heard: choose another microphone in the settings.", { urgent: true });
+    await announcement(page, "You are not heard: choose another microphone in the settings.", { urgent: true });
     await button(page, "Microphone: turn on").waitFor();
     await unplugged("video");
     await notice(page, "camera").waitFor();
     await button(page, "Camera: turn on").waitFor();
     await page.locator(".tile.self:not(.seen)").waitFor();
-    // Another one from the settings is heard as the one before was.
+    // Another one from the settings is announcement as the one before was.
     await button(page, "Settings").click();
     const select = page.getByLabel("Microphone", { exact: true });
-    await select.selectOption(
-      await select.evaluate((select) =>
-        [...select.options].map(({ value }) => value).find((value) => value !== select.value && value !== "default"),
-      ),
-    );
+    await chooseAnother(select);
     await button(page, "Microphone: turn off").waitFor();
     await notice(page, "microphone").waitFor({ state: "hidden" });
-    assert.deepEqual(await live(page), ["audio"]);
+    assert.deepEqual(await liveTracks(page), ["audio"]);
   });
 });
 
 test("a microphone that the device needs for something else, as a phone call, is told of for as long", async () => {
-  await stage.appointment(async ({ inCall, context }) => {
+  await calls.withAppointment(async ({ inCall, context }) => {
     await watchDevices(context);
     const page = await inCall("provider");
-    const dispatch = (name) =>
+    const dispatch = (name: string) =>
       page.evaluate(
         (name) =>
           window.tracks
             .findLast(({ kind, readyState }) => kind === "audio" && readyState === "live")
-            .dispatchEvent(new Event(name)),
+            ?.dispatchEvent(new Event(name)),
         name,
       );
     await dispatch("mute");
@@ -450,7 +459,7 @@ test("a microphone that the device needs for something else, as a phone call, is
 });
 
 test("the settings offer what is plugged in, as it comes and goes", async () => {
-  await stage.appointment(async ({ inCall }) => {
+  await calls.withAppointment(async ({ inCall }) => {
     const page = await inCall("provider");
     await button(page, "Settings").click();
     const cameras = page.getByLabel("Camera", { exact: true }).locator("option");
@@ -469,7 +478,7 @@ test("the settings offer what is plugged in, as it comes and goes", async () => 
 });
 
 test("who is muted stays muted with another microphone", async () => {
-  await stage.appointment(async ({ inCall, context }) => {
+  await calls.withAppointment(async ({ inCall, context }) => {
     await watchDevices(context);
     const page = await inCall("provider");
     await button(page, "Microphone: turn off").click();
@@ -477,11 +486,7 @@ test("who is muted stays muted with another microphone", async () => {
     await button(page, "Settings").click();
     const before = await page.evaluate(() => window.tracks.length);
     const select = page.getByLabel("Microphone", { exact: true });
-    await select.selectOption(
-      await select.evaluate((select) =>
-        [...select.options].map(({ value }) => value).find((value) => value !== select.value && value !== "default"),
-      ),
-    );
+    await chooseAnother(select);
     await page.waitForFunction(
       (before) => window.tracks.slice(before).some(({ kind, enabled }) => kind === "audio" && !enabled),
       before,
@@ -492,24 +497,26 @@ test("who is muted stays muted with another microphone", async () => {
 });
 
 test("who waits for a call that is over and begun anew knocks again", async () => {
-  await stage.appointment(
-    async ({ person, enter, stage: front, ask, users }) => {
+  await calls.withAppointment(
+    async ({ person, enter, proxy, ask, users }) => {
       await ask("provider", "POST", "", {});
       const patient = await person("patient");
       await enter(patient);
       await screen(patient, "waiting");
       // The phone sleeps.
-      front.settings.answer = () => "drop";
+      proxy.settings.respond = () => "drop";
       await ask("provider", "DELETE", "");
       const { body } = await ask("provider", "POST", "", {});
-      front.settings.answer = undefined;
+      proxy.settings.respond = undefined;
       await eventually(
-        async () => (await ask("provider", "GET", "")).body.waiting.some(({ userId }) => userId === users.patient.id),
+        async () =>
+          (await ask("provider", "GET", "")).body.waiting.some(({ userId }: Person) => userId === users.patient.id),
         "the provider sees who waits",
       );
       await screen(patient, "waiting");
       await patient.waitForFunction(
-        (id) => window.told.chime.some(({ event, data }) => event === "MEETING_WAITING" && data.sessionId === id),
+        (id) =>
+          window.appMessages.chime.some(({ event, data }) => event === "MEETING_WAITING" && data["sessionId"] === id),
         body.sessionId,
       );
     },
@@ -518,7 +525,7 @@ test("who waits for a call that is over and begun anew knocks again", async () =
 });
 
 test("whoever closes the page waits no longer", async () => {
-  await stage.appointment(
+  await calls.withAppointment(
     async ({ person, enter, ask }) => {
       await ask("provider", "POST", "", {});
       const patient = await person("patient");
@@ -533,21 +540,24 @@ test("whoever closes the page waits no longer", async () => {
 });
 
 test("whoever leaves while they are being let in has left when that is done", async () => {
-  await stage.appointment(
-    async ({ person, enter, stage: front, ask }) => {
+  await calls.withAppointment(
+    async ({ person, enter, proxy, ask }) => {
       await ask("provider", "POST", "", {});
-      const { opened, open } = gate();
-      front.settings.answer = async (told) => {
-        if (isJoin(told)) await opened;
+      const { opened, open } = latch();
+      proxy.settings.respond = async (request) => {
+        if (isJoin(request)) await opened;
       };
       const patient = await person("patient");
       await enter(patient);
-      await eventually(() => front.asked.some(isJoin), "the patient knocks");
+      await eventually(() => proxy.requests.some(isJoin), "the patient knocks");
       await post(patient, { type: "medzen.leave" });
-      assert.deepEqual((await told(patient, "MEETING_LEFT")).data, { sessionId: null });
+      assert.deepEqual((await appMessage(patient, "MEETING_LEFT")).data, { sessionId: null });
       await screen(patient, "left");
       open();
-      await eventually(() => front.asked.some((told) => isLeave(told) && told.status === 200), "the server is told");
+      await eventually(
+        () => proxy.requests.some((request) => isLeave(request) && request.status === 200),
+        "the server is told",
+      );
       assert.deepEqual((await ask("provider", "GET", "")).body.waiting, []);
     },
     { waitingRoom: true },
@@ -555,17 +565,17 @@ test("whoever leaves while they are being let in has left when that is done", as
 });
 
 test("an app that says leave before the call is told that the person has left", async () => {
-  await stage.appointment(async ({ person, context, stage: front }) => {
+  await calls.withAppointment(async ({ person, context, proxy }) => {
     await watchDevices(context);
     const page = await person("provider");
     await screen(page, "check");
-    assert.deepEqual(await live(page), ["audio", "video"]);
+    assert.deepEqual(await liveTracks(page), ["audio", "video"]);
     await post(page, { type: "medzen.leave" });
-    assert.deepEqual((await told(page, "MEETING_LEFT")).data, { sessionId: null });
+    assert.deepEqual((await appMessage(page, "MEETING_LEFT")).data, { sessionId: null });
     await screen(page, "left");
-    assert.deepEqual(await live(page), []);
+    assert.deepEqual(await liveTracks(page), []);
     assert.deepEqual(
-      front.asked.filter(({ method }) => method !== "GET"),
+      proxy.requests.filter(({ method }) => method !== "GET"),
       [],
     );
     await button(page, "Come back").click();
@@ -574,7 +584,7 @@ test("an app that says leave before the call is told that the person has left", 
 });
 
 test("the screen stays awake also after the page was out of sight", async () => {
-  await stage.appointment(async ({ inCall, context }) => {
+  await calls.withAppointment(async ({ inCall, context }) => {
     await context.addInitScript(() => {
       window.locks = [];
       Object.defineProperty(navigator, "wakeLock", {
@@ -593,7 +603,7 @@ test("the screen stays awake also after the page was out of sight", async () => 
       });
     });
     const page = await inCall("provider");
-    const held = (number) =>
+    const held = (number: number) =>
       page.waitForFunction(
         (number) => window.locks.length === number && window.locks.filter(({ released }) => !released).length === 1,
         number,
@@ -601,7 +611,7 @@ test("the screen stays awake also after the page was out of sight", async () => 
     await held(1);
     // The browser takes the lock away with the sight.
     await page.evaluate(() => {
-      window.locks[0].released = true;
+      for (const lock of window.locks) lock.released = true;
       document.dispatchEvent(new Event("visibilitychange"));
     });
     await held(2);

@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { post, screen, told } from "./stage/browser.js";
-import { Stage } from "./stage/consultation.js";
+import type { Page } from "playwright-core";
+import { appMessage, button, post, screen } from "./fixtures/browser.ts";
+import { CallFixture } from "./fixtures/call-fixture.ts";
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
 /** Event, names of its data, and what `FlutterChannel` hears of it. */
@@ -15,28 +16,27 @@ const TABLE = readme
     const [, event, data, flutter] = line
       .split("|")
       .map((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, word]) => word));
-    return { event: event[0], data, flutter: flutter[0] };
+    return { event: event?.[0] ?? "", data: data ?? [], flutter: flutter?.[0] };
   });
 
-let stage;
+let calls: CallFixture;
 before(async () => {
-  stage = await Stage.open();
+  calls = await CallFixture.open();
 });
-after(() => stage.close());
+after(() => calls.close());
 
-const button = (page, name) => page.getByRole("button", { name });
-const times = (page, event, count) =>
+const times = (page: Page, event: string, count: number) =>
   page.waitForFunction(
-    ([event, count]) => window.told.chime.filter((message) => message.event === event).length >= count,
-    [event, count],
+    ({ event, count }) => window.appMessages.chime.filter((message) => message.event === event).length >= count,
+    { event, count },
   );
 
 test("each message of the table is told with its data and no other, and the earlier app hears its own of them", async () => {
-  await stage.appointment(
-    async ({ inCall, person, enter, ask, media, users, cloud, stage: front }) => {
+  await calls.withAppointment(
+    async ({ inCall, person, enter, ask, media, users, cloud, proxy }) => {
       const provider = await inCall("provider");
       const { sessionId } = (await ask("provider", "GET", "")).body;
-      const change = (body) => ask("provider", "PATCH", `/attendees/${users.patient.id}`, body);
+      const change = (body: object) => ask("provider", "PATCH", `/attendees/${users.patient.id}`, body);
 
       const page = await person("patient");
       await enter(page);
@@ -45,15 +45,15 @@ test("each message of the table is told with its data and no other, and the earl
       await screen(page, "turned-away");
       await change({ admitted: true });
       await enter(page);
-      await told(page, "MEETING_JOINED");
+      await appMessage(page, "MEETING_JOINED");
       await button(page, "Français").click();
       const { token } = users.patient;
-      front.settings.answer = ({ headers }) =>
+      proxy.settings.respond = ({ headers }) =>
         headers.authorization === `Bearer ${token}` ? { status: 401, body: { message: "Unauthorized" } } : undefined;
-      await told(page, "TOKEN_REQUIRED");
+      await appMessage(page, "TOKEN_REQUIRED");
       await post(page, { type: "medzen.token", token: await cloud.token({ sub: users.patient.firebaseUid }, 600) });
-      await media.cuts();
-      await told(page, "MEETING_RECONNECTED");
+      await media.dropConnections();
+      await appMessage(page, "MEETING_RECONNECTED");
       await button(page, "Quitter").click();
       await button(page, "Revenir").click();
       await enter(page);
@@ -63,11 +63,11 @@ test("each message of the table is told with its data and no other, and the earl
       await page.bringToFront();
       await screen(page, "ended");
       await button(page, "Fermer").click();
-      await told(page, "CLOSE_REQUESTED");
+      await appMessage(page, "CLOSE_REQUESTED");
 
-      const expected = {
+      const expected: Record<string, Record<string, string>> = {
         PAGE_READY: {},
-        SDK_READY: { version: front.manifest.version },
+        SDK_READY: { version: proxy.manifest.version },
         TOKEN_REQUIRED: { reason: "expired" },
         MEETING_WAITING: { sessionId },
         MEETING_JOINED: { sessionId, role: "patient" },
@@ -79,13 +79,16 @@ test("each message of the table is told with its data and no other, and the earl
         LANGUAGE_CHANGED: { language: "fr" },
         CLOSE_REQUESTED: {},
       };
-      const { chime, flutter } = await page.evaluate(() => window.told);
+      const { chime, flutter } = await page.evaluate(() => window.appMessages);
       for (const { event, data } of chime) assert.deepEqual(data, expected[event], event);
       assert.deepEqual([...new Set(chime.map(({ event }) => event))].sort(), TABLE.map(({ event }) => event).sort());
       for (const { event, data } of TABLE)
-        assert.deepEqual(Object.keys(expected[event]).sort(), data.sort(), `${event} in README.md`);
+        assert.deepEqual(Object.keys(expected[event] ?? {}).sort(), data.sort(), `${event} in README.md`);
       const strings = new Map(
-        TABLE.map(({ event, flutter }) => [event, flutter?.replace(/<(\w+)>/, (_, name) => expected[event][name])]),
+        TABLE.map(({ event, flutter }) => [
+          event,
+          flutter?.replace(/<(\w+)>/, (_, name) => expected[event]?.[name] ?? ""),
+        ]),
       );
       assert.deepEqual(flutter, chime.map(({ event }) => strings.get(event)).filter(Boolean));
     },

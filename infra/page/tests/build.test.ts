@@ -6,25 +6,29 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { runInNewContext } from "node:vm";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
+import type * as Chime from "amazon-chime-sdk-js";
 import { buildPage } from "../build.js";
-import { built } from "./stage/front.js";
+import { built, type Manifest } from "./fixtures/cdn-proxy.ts";
 
-const manifest = JSON.parse(await readFile(join(built, "manifest.json"), "utf8"));
+const manifest: Manifest = JSON.parse(await readFile(join(built, "manifest.json"), "utf8"));
 const budget = JSON.parse(await readFile(new URL("../budget.json", import.meta.url), "utf8"));
 const sdk = manifest.files.find(({ path }) => path.includes("chime-sdk-"));
+if (!sdk) throw new Error("the manifest has no SDK");
 
-async function all(folder) {
+async function all(folder: string): Promise<Map<string, string>> {
   const names = (await readdir(folder, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
   return new Map(
     await Promise.all(
-      names.sort().map(async (name) => [
-        name.slice(folder.length),
-        createHash("sha256")
-          .update(await readFile(name))
-          .digest("hex"),
-      ]),
+      names.sort().map(
+        async (name): Promise<[string, string]> => [
+          name.slice(folder.length),
+          createHash("sha256")
+            .update(await readFile(name))
+            .digest("hex"),
+        ],
+      ),
     ),
   );
 }
@@ -91,7 +95,7 @@ test("the bundle makes the global ChimeSDK, whose configuration takes the API's 
     URL,
   });
   runInNewContext(`${await readFile(join(built, sdk.path), "utf8")}; globalThis.ChimeSDK = ChimeSDK`, context);
-  const { ChimeSDK } = context;
+  const { ChimeSDK } = context as unknown as { ChimeSDK: Record<string, unknown> & typeof Chime };
   for (const name of [
     "MeetingSessionConfiguration",
     "DefaultMeetingSession",
@@ -106,8 +110,8 @@ test("the bundle makes the global ChimeSDK, whose configuration takes the API's 
     { AttendeeId: "a", JoinToken: "t" },
   );
   assert.equal(configuration.meetingId, "m");
-  assert.equal(configuration.credentials.attendeeId, "a");
-  assert.equal(configuration.urls.signalingURL, "wss://signal");
+  assert.equal(configuration.credentials?.attendeeId, "a");
+  assert.equal(configuration.urls?.signalingURL, "wss://signal");
 });
 
 test("nothing in the page is inline, and all that is loaded is checked", async () => {

@@ -1,26 +1,68 @@
-// Every screen, in both languages, light and dark, on a phone and on a desk: without barriers, all its words from the texts,
+// Every screen, in both languages, light and dark, on a phone and on a desk: without accessibilityViolations, all its words from the texts,
 // nothing cut off. With SHOTS=<folder> it keeps pictures.
 
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { barriers, context, eventually, post, screen, told, watchDevices, webView } from "./stage/browser.js";
-import { asked, Stage } from "./stage/consultation.js";
-import { front } from "./stage/front.js";
+import type { Page } from "playwright-core";
+import type { Person } from "../src/answers.ts";
+import {
+  accessibilityViolations,
+  appMessage,
+  context,
+  eventually,
+  post,
+  screen,
+  watchDevices,
+  webView,
+} from "./fixtures/browser.ts";
+import { CallFixture, requestApi } from "./fixtures/call-fixture.ts";
+import { type ProxySettings, startProxy } from "./fixtures/cdn-proxy.ts";
+import type { Role } from "./fixtures/cloud.ts";
 
-const texts = JSON.parse(readFileSync(new URL("../src/texts.json", import.meta.url), "utf8"));
-const denied = (name) =>
+const texts: Record<Language, Record<string, string>> = JSON.parse(
+  readFileSync(new URL("../src/texts.json", import.meta.url), "utf8"),
+);
+const denied = (name: string) =>
   `navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("x", "${name}"); };`;
 /** Answers of the API that cannot be brought about, or not soon. */
-const failing = (status, code, retryAfter) => () => ({
+const failing = (status: number, code?: string, retryAfter?: string) => () => ({
   status,
   body: code ? { error: "x", code, requestId: "r" } : { message: "x" },
   headers: retryAfter ? { "retry-after": retryAfter } : {},
 });
 
+type CallApi = (role: Role, method: string, path: string, body?: object) => Promise<void>;
+
+/** How a screen comes about. */
+interface Way {
+  /** The name of the screen, if it is not the key. */
+  shown?: string;
+  role?: Role;
+  token?: string;
+  waitingRoom?: boolean;
+  path?: string;
+  /** No app is around the page. */
+  alone?: boolean;
+  /** The app hands over no token. */
+  silent?: boolean;
+  /** Runs in the page before its own scripts. */
+  script?: string;
+  respond?: ProxySettings["respond"];
+  alter?: ProxySettings["alter"];
+  /** Requests to the API before the page is opened. */
+  first?(call: CallApi): Promise<void>;
+  /** What is waited for once the page is open. */
+  after?(page: Page): Promise<unknown>;
+  /** Milliseconds by which the page's clock is advanced. */
+  forward?: number;
+  /** Whether the button of the device check is pressed. */
+  press?: boolean;
+}
+
 /** How each screen comes about that needs no media. */
-const SCREENS = {
+const SCREENS: Record<string, Way> = {
   alone: { alone: true },
   "bad-link": { path: "/call/1" },
   loading: { silent: true },
@@ -31,7 +73,7 @@ const SCREENS = {
   "devices-none": { script: denied("NotFoundError") },
   "devices-taken": { script: denied("NotReadableError") },
   sdk: { alter: [/chime-sdk/, () => Buffer.from("0")] },
-  session: { token: "aaaa.bbbb.cccc", after: (page) => told(page, "TOKEN_REQUIRED"), forward: 11_000 },
+  session: { token: "aaaa.bbbb.cccc", after: (page) => appMessage(page, "TOKEN_REQUIRED"), forward: 11_000 },
   forbidden: { role: "stranger" },
   removed: {
     async first(call) {
@@ -49,11 +91,11 @@ const SCREENS = {
     },
   },
   missing: { path: "/call/ffffffff-ffff-4fff-8fff-ffffffffffff" },
-  expired: { answer: failing(410, "MEETING_EXPIRED") },
-  busy: { answer: failing(429, undefined, "30") },
-  down: { answer: failing(503, undefined, "30") },
-  offline: { answer: () => "drop" },
-  failed: { answer: failing(400, "BAD_REQUEST") },
+  expired: { respond: failing(410, "MEETING_EXPIRED") },
+  busy: { respond: failing(429, undefined, "30") },
+  down: { respond: failing(503, undefined, "30") },
+  offline: { respond: () => "drop" },
+  failed: { respond: failing(400, "BAD_REQUEST") },
   ended: {
     async first(call) {
       await call("provider", "POST", "");
@@ -64,11 +106,19 @@ const SCREENS = {
   waiting: { waitingRoom: true, first: (call) => call("provider", "POST", ""), press: true },
 };
 
-let stage;
+let calls: CallFixture;
 before(async () => {
-  stage = await Stage.open();
+  calls = await CallFixture.open();
 });
-after(() => stage.close());
+after(() => calls.close());
+
+type Language = "en" | "fr";
+
+interface View {
+  language: Language;
+  colorScheme: "light" | "dark";
+  viewport: { width: number; height: number };
+}
 
 const SIZES = {
   phone: { width: 360, height: 740 },
@@ -82,10 +132,10 @@ const NARROW = [
   { width: 640, height: 360 },
   { width: 1280, height: 800 },
 ];
-const VIEWS = [
+const VIEWS: View[] = [
   // On a phone each language in each theme; elsewhere what differs is how things are laid out.
-  ...["en", "fr"].flatMap((language) =>
-    ["light", "dark"].map((colorScheme) => ({ language, colorScheme, viewport: SIZES.phone })),
+  ...(["en", "fr"] as const).flatMap((language) =>
+    (["light", "dark"] as const).map((colorScheme) => ({ language, colorScheme, viewport: SIZES.phone })),
   ),
   { language: "en", colorScheme: "light", viewport: SIZES.desk },
   { language: "fr", colorScheme: "dark", viewport: SIZES.tablet },
@@ -93,11 +143,11 @@ const VIEWS = [
 
 for (const [name, how] of Object.entries(SCREENS)) {
   const { shown = name, role = "patient" } = how;
-  test(`the screen ${name} is without barriers, in both languages and themes, from phone to desk`, async () => {
-    const cloud = how.waitingRoom ? stage.clouds.waiting : stage.clouds.open;
+  test(`the screen ${name} is without accessibilityViolations, in both languages and themes, from phone to desk`, async () => {
+    const cloud = how.waitingRoom ? calls.clouds.waiting : calls.clouds.open;
     const { appointmentId, users } = await cloud.appointment();
     await how.first?.(async (role, method, path, body) => {
-      const { status, body: said } = await asked(
+      const { status, body: answer } = await requestApi(
         cloud,
         appointmentId,
         users[role].token,
@@ -105,18 +155,18 @@ for (const [name, how] of Object.entries(SCREENS)) {
         path.replace("/patient", `/${users.patient.id}`),
         body,
       );
-      assert.ok(status < 300, `${method} ${path}: ${status} ${JSON.stringify(said)}`);
+      assert.ok(status < 300, `${method} ${path}: ${status} ${JSON.stringify(answer)}`);
     });
-    const served = await front(cloud, { answer: how.answer, alter: how.alter });
-    const made = await context(stage.chromium, { locale: "en-GB" });
+    const proxy = await startProxy(cloud, { respond: how.respond, alter: how.alter });
+    const made = await context(calls.chromium, { locale: "en-GB" });
     try {
       if (!how.alone) await webView(made.context);
       if (how.script) await made.context.addInitScript({ content: how.script });
       const page = await made.context.newPage();
       if (how.forward) await page.clock.install();
-      await page.goto(served.origin + (how.path ?? `/call/${appointmentId}`));
+      await page.goto(proxy.origin + (how.path ?? `/call/${appointmentId}`));
       if (!how.alone && !how.silent && !how.alter && name !== "bad-link") {
-        await told(page, "PAGE_READY");
+        await appMessage(page, "PAGE_READY");
         await post(page, { type: "medzen.join", token: how.token ?? users[role].token });
       }
       await how.after?.(page);
@@ -131,25 +181,25 @@ for (const [name, how] of Object.entries(SCREENS)) {
       assert.deepEqual(made.violations, []);
     } finally {
       await made.context.close();
-      await served.close();
+      await proxy.close();
     }
   });
 }
 
-test("the screens of a call are without barriers, in both languages and themes, from phone to desk", async () => {
-  await stage.appointment(async ({ inCall, ask, users, media, stage: front }) => {
+test("the screens of a call are without accessibilityViolations, in both languages and themes, from phone to desk", async () => {
+  await calls.withAppointment(async ({ inCall, ask, users, media, proxy }) => {
     const provider = await inCall("provider");
     await inCall("patient");
     const { body } = await ask("provider", "GET", "/attendees");
     const other = {
-      attendeeId: body.attendees.find(({ userId }) => userId === users.patient.id).attendeeId,
+      attendeeId: body.attendees.find(({ userId }: Person) => userId === users.patient.id).attendeeId,
       externalUserId: users.patient.id,
     };
-    media.comes(other);
+    media.addParticipant(other);
     await provider.bringToFront();
     await provider.locator(`.tile[data-attendee="${other.attendeeId}"].seen`).waitFor();
     // What needs a second patient and a function that records is laid over what the API says.
-    front.settings.answer = async ({ method, path }, real) => {
+    proxy.settings.respond = async ({ method, path }, real) => {
       if (method !== "GET" || !path.endsWith("/call")) return undefined;
       const answer = await real();
       const waiting = [
@@ -163,7 +213,7 @@ test("the screens of a call are without barriers, in both languages and themes, 
       return { ...answer, body: { ...answer.body, waiting, recording: { state: "requested", reason: null } } };
     };
     media.transcription("STARTED");
-    media.comes({ attendeeId: "recorder-1", externalUserId: "aws:MediaPipeline-7d9f1c5e", video: false });
+    media.addParticipant({ attendeeId: "recorder-1", externalUserId: "aws:MediaPipeline-7d9f1c5e", video: false });
     await provider.locator('[data-notice="waiting"]').waitFor();
     await provider.locator(".recording-sign").waitFor();
     await provider.locator('dialog[data-dialog="consent"]').waitFor();
@@ -172,9 +222,9 @@ test("the screens of a call are without barriers, in both languages and themes, 
     await provider.keyboard.press("Escape");
     await provider.locator('[data-notice="consent"]').waitFor();
     await provider.locator('[data-control="captions"]').click();
-    media.mutes(other.attendeeId, true);
+    media.setMuted(other.attendeeId, true);
     const caption = () =>
-      media.says({
+      media.caption({
         ...other,
         id: "r1",
         text: "The pain has been getting better since Monday, but I still feel it when I climb stairs.",
@@ -192,11 +242,11 @@ test("the screens of a call are without barriers, in both languages and themes, 
     await provider.locator('[data-control="leave"]').click();
     await looks(provider, "leave");
     await provider.keyboard.press("Escape");
-    media.comes({ attendeeId: "guest-1", externalUserId: "guest-1", video: false });
-    media.comes({ attendeeId: "guest-2", externalUserId: "guest-2" });
+    media.addParticipant({ attendeeId: "guest-1", externalUserId: "guest-1", video: false });
+    media.addParticipant({ attendeeId: "guest-2", externalUserId: "guest-2" });
     await provider.locator('[data-layout="grid"]').waitFor();
     await looks(provider, "grid");
-    media.shares(other);
+    media.shareScreen(other);
     await provider.locator('[data-layout="shared"] .tile.content.seen').waitFor();
     await looks(provider, "shared");
     await provider.locator('[data-control="leave"]').click();
@@ -206,10 +256,10 @@ test("the screens of a call are without barriers, in both languages and themes, 
   });
 });
 
-test("a call whose media cannot be reached: without barriers, in both languages and themes, from phone to desk", async () => {
-  await stage.appointment(
+test("a call whose media cannot be reached: without accessibilityViolations, in both languages and themes, from phone to desk", async () => {
+  await calls.withAppointment(
     async ({ person, enter, media }) => {
-      media.up = false;
+      media.accepting = false;
       const page = await person("provider");
       await enter(page);
       await screen(page, "media");
@@ -219,12 +269,12 @@ test("a call whose media cannot be reached: without barriers, in both languages 
   );
 });
 
-test("what does not work in a call, and the screens that end it: without barriers, in both languages and themes, from phone to desk", async () => {
-  await stage.appointment(async ({ inCall, context, media, stage: front }) => {
+test("what does not work in a call, and the screens that end it: without accessibilityViolations, in both languages and themes, from phone to desk", async () => {
+  await calls.withAppointment(async ({ inCall, context, media, proxy }) => {
     await watchDevices(context);
     const page = await inCall("provider");
     await page.clock.install();
-    front.settings.answer = () => ({ status: 401, body: { message: "Unauthorized" } });
+    proxy.settings.respond = () => ({ status: 401, body: { message: "Unauthorized" } });
     await page.evaluate(() => {
       for (const track of window.tracks.filter(({ readyState }) => readyState === "live")) {
         track.stop();
@@ -241,22 +291,22 @@ test("what does not work in a call, and the screens that end it: without barrier
     await page.keyboard.press("Escape");
     for (const name of ["microphone", "camera", "session"]) await page.locator(`[data-notice="${name}"]`).waitFor();
     await looks(page, "notices");
-    front.settings.answer = undefined;
-    media.refuses(301);
+    proxy.settings.respond = undefined;
+    media.closeWithStatus(301);
     await screen(page, "elsewhere");
     await looks(page, "elsewhere");
     await page.locator(".actions .button").first().click();
     await eventually(() => media.connected === 1, "in again");
-    media.refuses(409);
+    media.closeWithStatus(409);
     await screen(page, "full");
     await looks(page, "full");
   });
 });
 
 /** Looks at it in all ways. */
-async function looks(page, name) {
+async function looks(page: Page, name: string) {
   for (const view of VIEWS) await look(page, name, view);
-  for (const language of ["en", "fr"]) {
+  for (const language of ["en", "fr"] as const) {
     for (const viewport of NARROW) {
       await set(page, { language, viewport });
       await picture(page, `${name}-${viewport.width}x${viewport.height}-${language}`);
@@ -265,32 +315,33 @@ async function looks(page, name) {
   }
 }
 
-async function set(page, { language, viewport }) {
+async function set(page: Page, { language, viewport }: Pick<View, "language" | "viewport">) {
   await page.setViewportSize(viewport);
   await post(page, { type: "medzen.setLanguage", language });
   await page.waitForFunction((language) => document.documentElement.lang === language, language);
 }
 
-async function picture(page, name) {
-  if (!process.env.SHOTS) return;
-  mkdirSync(process.env.SHOTS, { recursive: true });
-  await page.screenshot({ path: join(process.env.SHOTS, `${name}.png`) });
+async function picture(page: Page, name: string) {
+  const folder = process.env["SHOTS"];
+  if (!folder) return;
+  mkdirSync(folder, { recursive: true });
+  await page.screenshot({ path: join(folder, `${name}.png`) });
 }
 
-async function look(page, name, { language, colorScheme, viewport }) {
+async function look(page: Page, name: string, { language, colorScheme, viewport }: View) {
   await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
   await set(page, { language, viewport });
   const view = `${name}-${viewport.width}-${colorScheme}-${language}`;
   await picture(page, view);
-  assert.deepEqual(await barriers(page), [], view);
+  assert.deepEqual(await accessibilityViolations(page), [], view);
   const { wide, small } = await page.evaluate(() => ({
     wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
     // WCAG 2.5.8: 24 by 24, for all that is pressed.
     small: [...document.querySelectorAll("button, select, input, a")]
       .filter((element) => element.checkVisibility())
-      .map((element) => [element.outerHTML.slice(0, 80), element.getBoundingClientRect()])
-      .filter(([, { width, height }]) => width < 24 || height < 24)
-      .map(([html]) => html),
+      .map((element) => ({ html: element.outerHTML.slice(0, 80), box: element.getBoundingClientRect() }))
+      .filter(({ box }) => box.width < 24 || box.height < 24)
+      .map(({ html }) => html),
   }));
   assert.ok(wide <= 0, `${view} is ${wide} pixels wider than the screen`);
   assert.deepEqual(small, [], view);
@@ -298,22 +349,23 @@ async function look(page, name, { language, colorScheme, viewport }) {
 }
 
 /** Controls that cannot be seen whole or pressed: outside of the screen or of what clips them, or under something else. */
-function misplaced(page) {
+function misplaced(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     const root = document.documentElement;
     const modal = [...document.querySelectorAll("dialog:modal")].at(-1);
     const controls = [...(modal ?? document).querySelectorAll("button, select, input, a")].filter((element) =>
       element.checkVisibility(),
     );
-    const called = (element) => (element.getAttribute("aria-label") ?? element.textContent).trim() || element.tagName;
+    const called = (element: Element) =>
+      (element.getAttribute("aria-label") ?? element.textContent ?? "").trim() || element.tagName;
     const problems =
       root.scrollHeight > root.clientHeight && document.querySelector(".call") ? ["the page of a call scrolls"] : [];
     scrollTo(0, 0);
     for (const box of document.querySelectorAll(".panel, dialog")) box.scrollTop = 0;
     // What stands in the same panel, or outside of it, shares no ground.
-    const rectangles = controls.map((element) => [element, element.getBoundingClientRect()]);
-    rectangles.forEach(([one, a], index) => {
-      for (const [other, b] of rectangles.slice(index + 1)) {
+    const rectangles = controls.map((element) => ({ element, box: element.getBoundingClientRect() }));
+    rectangles.forEach(({ element: one, box: a }, index) => {
+      for (const { element: other, box: b } of rectangles.slice(index + 1)) {
         const shared =
           Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
           Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1;
@@ -349,7 +401,7 @@ function misplaced(page) {
       const now = control.getBoundingClientRect();
       for (const x of [1 / 3, 2 / 3]) {
         const hit = document.elementFromPoint(now.left + now.width * x, now.top + now.height / 2);
-        if (!hit || !(control.contains(hit) || control.labels?.[0]?.contains(hit)))
+        if (!hit || !(control.contains(hit) || (control as HTMLInputElement).labels?.[0]?.contains(hit)))
           problems.push(`${called(control)}: under ${hit?.outerHTML.slice(0, 60)}`);
       }
     }
@@ -358,19 +410,19 @@ function misplaced(page) {
 }
 
 /** Words that are seen or said and are neither a text of the language nor data. */
-async function foreign(page, language) {
+async function foreign(page: Page, language: Language): Promise<string[]> {
   const known = Object.values(texts[language]).map((text) =>
     text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/\\\{\w+\\\}/g, ".+"),
   );
-  known.push(...["language.english", "language.french"].map((key) => texts.en[key]));
-  return page.evaluate((known) => {
+  known.push(...["language.english", "language.french"].map((key) => texts.en[key] ?? ""));
+  return page.evaluate((known: string[]) => {
     const texts = new RegExp(`^(?:${known.join("|")})$`, "s");
-    const found = [];
+    const found: string[] = [];
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-      const words = node.data.trim();
+      const words = (node as Text).data.trim();
       const parent = node.parentElement;
-      if (!words || parent.closest("[data-name], script, style, noscript, [data-live]")) continue;
+      if (!words || !parent || parent.closest("[data-name], script, style, noscript, [data-live]")) continue;
       if (!texts.test(words)) found.push(words);
     }
     for (const element of document.querySelectorAll("[aria-label], [title], [alt], [placeholder]")) {

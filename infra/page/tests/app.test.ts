@@ -2,26 +2,27 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { context, eventually } from "./stage/browser.js";
-import { Stage } from "./stage/consultation.js";
-import { MediaService } from "./stage/media.js";
+import { context, eventually } from "./fixtures/browser.ts";
+import { CallFixture } from "./fixtures/call-fixture.ts";
+import type { Role } from "./fixtures/cloud.ts";
+import { ScriptedMedia } from "./fixtures/scripted-media.ts";
 
-let stage;
+let calls: CallFixture;
 before(async () => {
-  stage = await Stage.open();
+  calls = await CallFixture.open();
 });
-after(() => stage.close());
+after(() => calls.close());
 
 test("the addresses that make run prints open the call for provider and patient without further steps", async () => {
-  const { apps, page: origin } = stage.clouds.open;
+  const { apps, page: origin } = calls.clouds.open;
   assert.deepEqual(Object.keys(apps), ["provider", "patient"]);
-  const made = await context(stage.chromium);
+  const made = await context(calls.chromium);
   try {
-    const media = await MediaService.over(made.context);
-    const open = async (role) => {
+    const media = await ScriptedMedia.forContext(made.context);
+    const open = async (role: Role) => {
       const app = await made.context.newPage();
-      await media.serve(app);
-      await app.goto(apps[role]);
+      await media.attach(app);
+      await app.goto(apps[role] ?? "");
       const page = app.frameLocator("iframe");
       await page.locator('body[data-screen="check"]').waitFor();
       assert.ok(

@@ -2,14 +2,14 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { heard, screen, told } from "./stage/browser.js";
-import { Stage } from "./stage/consultation.js";
+import { announcement, appMessage, screen } from "./fixtures/browser.ts";
+import { CallFixture } from "./fixtures/call-fixture.ts";
 
-let stage;
+let calls: CallFixture;
 before(async () => {
-  stage = await Stage.open();
+  calls = await CallFixture.open();
 });
-after(() => stage.close());
+after(() => calls.close());
 
 /** As iOS does it where nothing is captured: no sound begins but in the hand of a person, whatever `autoplay` says. */
 function silent() {
@@ -23,7 +23,7 @@ function silent() {
   addEventListener(
     "click",
     ({ target }) => {
-      touched = target.closest("[data-notice]") !== null;
+      touched = target instanceof Element && target.closest("[data-notice]") !== null;
       setTimeout(() => (touched = false));
     },
     true,
@@ -35,22 +35,22 @@ function silent() {
 }
 
 test("whoever only listens, and whose browser holds the sound back, is shown how to hear, each time", async () => {
-  await stage.appointment(async ({ person, context }) => {
+  await calls.withAppointment(async ({ person, context }) => {
     await context.addInitScript(silent);
     const page = await person("provider");
     await screen(page, "devices-denied");
     assert.equal(await page.locator("audio").count(), 0);
     await page.getByRole("button", { name: "Join to listen only" }).click();
-    await told(page, "MEETING_JOINED");
+    await appMessage(page, "MEETING_JOINED");
     const notice = page.locator('[data-notice="sound"]');
-    const paused = () => page.locator("audio").evaluate((audio) => audio.paused);
-    await heard(page, "Your browser holds back the sound.", { urgent: true });
+    const paused = () => page.locator("audio").evaluate((audio: HTMLAudioElement) => audio.paused);
+    await announcement(page, "Your browser holds back the sound.", { urgent: true });
     assert.ok(await paused());
     await notice.getByRole("button", { name: "Tap to hear" }).click();
     await notice.waitFor({ state: "hidden" });
     assert.equal(await paused(), false);
     // A call of the phone takes the sound away, and does not give it back.
-    await page.locator("audio").evaluate((audio) => audio.pause());
+    await page.locator("audio").evaluate((audio: HTMLAudioElement) => audio.pause());
     await notice.getByRole("button", { name: "Tap to hear" }).click();
     await notice.waitFor({ state: "hidden" });
     assert.equal(await paused(), false);
@@ -58,9 +58,9 @@ test("whoever only listens, and whose browser holds the sound back, is shown how
 });
 
 test("where the browser plays, nobody is asked for anything", async () => {
-  await stage.appointment(async ({ inCall }) => {
+  await calls.withAppointment(async ({ inCall }) => {
     const page = await inCall("provider");
-    await page.waitForFunction(() => document.querySelector("audio").currentTime > 0);
+    await page.waitForFunction(() => (document.querySelector("audio")?.currentTime ?? 0) > 0);
     assert.ok(await page.locator('[data-notice="sound"]').isHidden());
   });
 });

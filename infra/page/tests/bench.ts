@@ -4,18 +4,30 @@
 import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { browser, context, screen, told, webView } from "./stage/browser.js";
-import { begin } from "./stage/cloud.js";
-import { built } from "./stage/front.js";
+import type { Browser } from "playwright-core";
+import { appMessage, browser, context, screen, webView } from "./fixtures/browser.ts";
+import { built, type Manifest } from "./fixtures/cdn-proxy.ts";
+import { type Cloud, startClouds } from "./fixtures/cloud.ts";
 
 const ROUNDS = 7;
 const budget = JSON.parse(await readFile(new URL("../budget.json", import.meta.url), "utf8"));
 const { slowed } = budget;
 
+/** Milliseconds after the start of the navigation. */
+interface Times {
+  check: number;
+  sdk: number;
+  both: number;
+}
+
 /** Medians of first visits, and the greatest number of bytes of the SDK that a second visit has loaded. */
-async function measure(chromium, { page: origin, appointment }, slow) {
+async function measure(
+  chromium: Browser,
+  { page: origin, appointment }: Pick<Cloud, "page" | "appointment">,
+  slow: boolean,
+): Promise<Times & { again: number }> {
   const { appointmentId, users } = await appointment();
-  const times = [];
+  const times: Times[] = [];
   let again = 0;
   for (let round = 0; round < ROUNDS; round += 1) {
     const { context: made } = await context(chromium);
@@ -26,7 +38,7 @@ async function measure(chromium, { page: origin, appointment }, slow) {
       window.marks = {};
       window.ChimeHandler = {
         postMessage(text) {
-          handler.postMessage(text);
+          handler?.postMessage(text);
           const { event } = JSON.parse(text);
           window.marks[event] ??= performance.now();
           if (event === "PAGE_READY") window.postMessage({ type: "medzen.join", token }, location.origin);
@@ -34,7 +46,7 @@ async function measure(chromium, { page: origin, appointment }, slow) {
       };
       // Interactive: the device check is shown, and its button can be pressed.
       new MutationObserver(() => {
-        if (document.body?.dataset.screen === "check") window.marks.check ??= performance.now();
+        if (document.body?.dataset["screen"] === "check") window.marks["check"] ??= performance.now();
       }).observe(document, { subtree: true, attributes: true, childList: true });
     }, users.patient.token);
     const page = await made.newPage();
@@ -52,32 +64,35 @@ async function measure(chromium, { page: origin, appointment }, slow) {
     const visit = async () => {
       await page.goto(`${origin}/call/${appointmentId}`);
       await screen(page, "check");
-      await told(page, "SDK_READY");
+      await appMessage(page, "SDK_READY");
       return page.evaluate(() => ({
         ...window.marks,
         bytes: performance
           .getEntriesByType("resource")
           .filter(({ name }) => name.includes("chime-sdk"))
-          .reduce((sum, { transferSize }) => sum + transferSize, 0),
+          .reduce((sum, entry) => sum + (entry as PerformanceResourceTiming).transferSize, 0),
       }));
     };
-    const { check, SDK_READY } = await visit();
+    const { check = Number.NaN, SDK_READY = Number.NaN } = (await visit()) as Record<string, number>;
     times.push({ check, sdk: SDK_READY, both: Math.max(check, SDK_READY) });
     again = Math.max(again, (await visit()).bytes);
     await made.close();
   }
-  const median = (name) => Math.round(times.map((time) => time[name]).sort((a, b) => a - b)[Math.floor(ROUNDS / 2)]);
+  const median = (name: keyof Times) =>
+    Math.round(times.map((time) => time[name]).sort((a, b) => a - b)[Math.floor(ROUNDS / 2)] ?? Number.NaN);
   return { check: median("check"), sdk: median("sdk"), both: median("both"), again };
 }
 
-const { files } = JSON.parse(await readFile(join(built, "manifest.json"), "utf8"));
-const { gzip, brotli } = files.find(({ path }) => path.includes("chime-sdk"));
-const [clouds, chromium] = await Promise.all([begin(), browser()]);
+const { files }: Manifest = JSON.parse(await readFile(join(built, "manifest.json"), "utf8"));
+const sdkFile = files.find(({ path }) => path.includes("chime-sdk"));
+if (!sdkFile) throw new Error("the manifest has no SDK");
+const { gzip, brotli } = sdkFile;
+const [clouds, chromium] = await Promise.all([startClouds(), browser()]);
 try {
   console.log(
     `SDK: ${gzip} bytes of gzip, ${brotli} of brotli (budget ${budget.bytes.sdk.gzip} and ${budget.bytes.sdk.brotli}); Chromium ${chromium.version()}, ${availableParallelism()} cores`,
   );
-  const rows = [
+  const rows: [string, Times & { again: number }, number][] = [
     ["loopback", await measure(chromium, clouds.open, false), budget.milliseconds.interactiveOnLoopback],
     [
       `${slowed.cpu}x slower CPU, ${slowed.bitsPerSecond / 1e6} Mbit/s, ${slowed.latencyMilliseconds} ms`,

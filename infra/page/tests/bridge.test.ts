@@ -2,56 +2,76 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { browser, context, eventually, post, screen, told, webView } from "./stage/browser.js";
-import { clouds } from "./stage/cloud.js";
-import { front, host } from "./stage/front.js";
+import type { Browser, Frame, Page } from "playwright-core";
+import { appMessage, browser, context, eventually, post, screen, webView } from "./fixtures/browser.ts";
+import { type CdnProxy, type ProxySettings, startEmbeddingApp, startProxy } from "./fixtures/cdn-proxy.ts";
+import { type Clouds, openClouds } from "./fixtures/cloud.ts";
 
-let chromium;
-let cloud;
+let chromium: Browser;
+let clouds: Clouds;
 before(async () => {
-  [chromium, cloud] = await Promise.all([browser(), clouds()]);
+  [chromium, clouds] = await Promise.all([browser(), openClouds()]);
 });
-after(() => Promise.all([chromium.close(), cloud.close()]));
+after(() => Promise.all([chromium.close(), clouds.close()]));
 
-async function embedded(run, { trusted = true, ...settings } = {}) {
-  const { appointmentId, users } = await cloud.open.appointment();
-  const stage = await front(cloud.open, settings);
-  const app = await host(() => `${stage.origin}/call/${appointmentId}`, trusted ? cloud.app : 0);
+interface Embedded {
+  token: string;
+  proxy: CdnProxy;
+  page: Page;
+  /** The frame that shows the call page. */
+  frame(): Frame;
+  violations: string[];
+}
+
+async function embedded(
+  run: (embedded: Embedded) => Promise<void>,
+  { trusted = true, ...settings }: ProxySettings & { trusted?: boolean } = {},
+) {
+  const { appointmentId, users } = await clouds.open.appointment();
+  const proxy = await startProxy(clouds.open, settings);
+  const app = await startEmbeddingApp(() => `${proxy.origin}/call/${appointmentId}`, trusted ? clouds.app : 0);
   const made = await context(chromium);
   try {
     const page = await made.context.newPage();
     await page.goto(app.origin);
     await run({
       token: users.patient.token,
-      stage,
+      proxy,
       page,
-      frame: () => page.frames().find((frame) => frame.url().startsWith(stage.origin)),
+      frame() {
+        const frame = page.frames().find((frame) => frame.url().startsWith(proxy.origin));
+        if (!frame) throw new Error("the app shows no call page");
+        return frame;
+      },
       violations: made.violations,
     });
   } finally {
     await made.context.close();
-    await Promise.all([stage.close(), app.close()]);
+    await Promise.all([proxy.close(), app.close()]);
   }
 }
 
-const heardByApp = (page, event) =>
-  eventually(() => page.evaluate((event) => window.told.find((message) => message.event === event), event), event);
-const send = (page, message, origin) =>
+const receivedByApp = (page: Page, event: string) =>
+  eventually(() => page.evaluate((event) => window.received.find((message) => message.event === event), event), event);
+const send = (page: Page, message: unknown, origin: string) =>
   page.evaluate(
-    ([message, origin]) => document.getElementById("call").contentWindow.postMessage(message, origin),
-    [message, origin],
+    ({ message, origin }) => {
+      const frame = document.querySelector<HTMLIFrameElement>("#call");
+      frame?.contentWindow?.postMessage(message, origin);
+    },
+    { message, origin },
   );
 
 test("an app around the page hears PAGE_READY and SDK_READY and hands over its token", async () => {
-  await embedded(async ({ stage, page, frame, token, violations }) => {
-    const ready = await heardByApp(page, "PAGE_READY");
+  await embedded(async ({ proxy, page, frame, token, violations }) => {
+    const ready = await receivedByApp(page, "PAGE_READY");
     assert.equal(ready.type, "medzen.event");
-    assert.equal(ready.origin, stage.origin);
+    assert.equal(ready.origin, proxy.origin);
     assert.equal(typeof ready.timestamp, "number");
-    assert.deepEqual((await heardByApp(page, "SDK_READY")).data, { version: "3.32.0" });
-    await send(page, { type: "medzen.join", token, language: "fr" }, stage.origin);
+    assert.deepEqual((await receivedByApp(page, "SDK_READY")).data, { version: "3.32.0" });
+    await send(page, { type: "medzen.join", token, language: "fr" }, proxy.origin);
     await frame().locator('body[data-screen="check"]').waitFor();
-    assert.equal(stage.asked[0].headers.authorization, `Bearer ${token}`);
+    assert.equal(proxy.requests[0]?.headers.authorization, `Bearer ${token}`);
     assert.equal(await frame().evaluate(() => document.documentElement.lang), "fr");
     assert.deepEqual(violations, []);
   });
@@ -59,22 +79,22 @@ test("an app around the page hears PAGE_READY and SDK_READY and hands over its t
 
 test("an app that is not listed cannot show the page at all", async () => {
   await embedded(
-    async ({ stage, page }) => {
-      await eventually(() => stage.served.some(({ path }) => path.startsWith("/call/")), "the frame is asked for");
+    async ({ proxy, page }) => {
+      await eventually(() => proxy.files.some(({ path }) => path.startsWith("/call/")), "the frame is asked for");
       await eventually(
         () => page.frames().some((frame) => frame.url().startsWith("chrome-error")),
         "the browser refuses to show it",
       );
-      assert.deepEqual(await page.evaluate(() => window.told), []);
-      assert.deepEqual(stage.asked, []);
+      assert.deepEqual(await page.evaluate(() => window.received), []);
+      assert.deepEqual(proxy.requests, []);
     },
     { trusted: false },
   );
 });
 
-test("an app that is not listed and can show the page all the same is neither heard nor told anything", async () => {
+test("an app that is not listed and can show the page all the same is neither announcement nor told anything", async () => {
   await embedded(
-    async ({ stage, page, frame, token }) => {
+    async ({ proxy, page, frame, token }) => {
       await page.clock.install();
       await page.reload();
       await frame().locator('body[data-screen="loading"]').waitFor();
@@ -84,39 +104,39 @@ test("an app that is not listed and can show the page all the same is neither he
         { type: "medzen.setLanguage", language: "fr" },
         { type: "medzen.token", token },
       ])
-        await send(page, message, stage.origin);
-      // Had it heard a token, it would not miss one.
+        await send(page, message, proxy.origin);
+      // Had it announcement a token, it would not miss one.
       await page.clock.fastForward(21_000);
       await frame().locator('body[data-screen="no-token"]').waitFor();
       // What had been told before would be there before this.
       await frame().evaluate(() => parent.postMessage({ type: "end" }, "*"));
-      await eventually(() => page.evaluate(() => window.told.some(({ type }) => type === "end")), "the end");
-      assert.deepEqual(await page.evaluate(() => window.told.map(({ type, event }) => event ?? type)), ["end"]);
+      await eventually(() => page.evaluate(() => window.received.some(({ type }) => type === "end")), "the end");
+      assert.deepEqual(await page.evaluate(() => window.received.map(({ type, event }) => event ?? type)), ["end"]);
       assert.equal(await frame().evaluate(() => document.documentElement.lang), "en");
-      assert.deepEqual(stage.asked, []);
+      assert.deepEqual(proxy.requests, []);
     },
     { trusted: false, embeddable: true },
   );
 });
 
 test("messages from frames and origins that are not the app's are ignored", async () => {
-  await embedded(async ({ stage, page, frame, token }) => {
-    await heardByApp(page, "PAGE_READY");
+  await embedded(async ({ proxy, page, frame, token }) => {
+    await receivedByApp(page, "PAGE_READY");
     // Another frame of the same, trusted origin is not the one that shows the page.
     await page.evaluate(
       ([message, origin]) =>
-        new Promise((resolve) => {
+        new Promise<void>((resolve) => {
           const other = document.createElement("iframe");
           other.src = "/other";
           other.onload = () => {
-            other.contentWindow.eval(
+            (other.contentWindow as (Window & { eval(code: string): void }) | null)?.eval(
               `parent.document.getElementById("call").contentWindow.postMessage(${JSON.stringify(message)}, ${JSON.stringify(origin)})`,
             );
             resolve();
           };
           document.body.append(other);
         }),
-      [{ type: "medzen.join", token: "from.another.frame" }, stage.origin],
+      [{ type: "medzen.join", token: "from.another.frame" }, proxy.origin],
     );
     // What is malformed or unknown, from the right one.
     for (const message of [
@@ -125,74 +145,82 @@ test("messages from frames and origins that are not the app's are ignored", asyn
       { type: "medzen.join", token: "x" },
       { type: "other", token },
     ])
-      await send(page, message, stage.origin);
+      await send(page, message, proxy.origin);
     // A good message afterwards is the first that counts: messages come in order.
-    await send(page, { type: "medzen.join", token }, stage.origin);
+    await send(page, { type: "medzen.join", token }, proxy.origin);
     await frame().locator('body[data-screen="check"]').waitFor();
-    assert.deepEqual([...new Set(stage.asked.map(({ headers }) => headers.authorization))], [`Bearer ${token}`]);
+    assert.deepEqual([...new Set(proxy.requests.map(({ headers }) => headers.authorization))], [`Bearer ${token}`]);
   });
 });
 
 test("a window that an app opens is parted from it: it can neither speak nor listen, and leads to the app", async () => {
-  const { appointmentId, users } = await cloud.open.appointment();
-  const stage = await front(cloud.open);
-  const app = await host(() => "about:blank", cloud.app);
+  const { appointmentId, users } = await clouds.open.appointment();
+  const proxy = await startProxy(clouds.open);
+  const app = await startEmbeddingApp(() => "about:blank", clouds.app);
   const made = await context(chromium);
   try {
     const page = await made.context.newPage();
     await page.goto(app.origin);
     const popup = made.context.waitForEvent("page");
     await page.evaluate((address) => {
-      window.opened = window.open(address, "call");
-    }, `${stage.origin}/call/${appointmentId}`);
+      window.popup = window.open(address, "call");
+    }, `${proxy.origin}/call/${appointmentId}`);
     const opened = await popup;
     await screen(opened, "alone");
-    await page.evaluate(
-      ([message, origin]) => window.opened.postMessage(message, origin),
-      [{ type: "medzen.join", token: users.patient.token }, stage.origin],
-    );
+    await page.evaluate(({ message, origin }) => window.popup?.postMessage(message, origin), {
+      message: { type: "medzen.join", token: users.patient.token },
+      origin: proxy.origin,
+    });
     assert.equal(await opened.evaluate(() => window.opener), null);
-    assert.deepEqual(await page.evaluate(() => window.told), []);
-    assert.deepEqual(stage.asked, []);
+    assert.deepEqual(await page.evaluate(() => window.received), []);
+    assert.deepEqual(proxy.requests, []);
   } finally {
     await made.context.close();
-    await Promise.all([stage.close(), app.close()]);
+    await Promise.all([proxy.close(), app.close()]);
   }
 });
 
-async function inWebView(run, settings = {}) {
-  const { appointmentId, users } = await cloud.open.appointment();
-  const stage = await front(cloud.open, settings);
+interface InWebView {
+  proxy: CdnProxy;
+  page: Page;
+  token: string;
+  /** Makes a token of the same person. */
+  fresh(expiresInSeconds: number): Promise<string>;
+}
+
+async function inWebView(run: (opened: InWebView) => Promise<void>, settings: ProxySettings = {}) {
+  const { appointmentId, users } = await clouds.open.appointment();
+  const proxy = await startProxy(clouds.open, settings);
   const made = await context(chromium);
   try {
     await webView(made.context);
     const page = await made.context.newPage();
-    await page.goto(`${stage.origin}/call/${appointmentId}`);
-    await told(page, "PAGE_READY");
+    await page.goto(`${proxy.origin}/call/${appointmentId}`);
+    await appMessage(page, "PAGE_READY");
     const { token, firebaseUid } = users.patient;
-    await run({ stage, page, token, fresh: (expiresIn) => cloud.open.token({ sub: firebaseUid }, expiresIn) });
+    await run({ proxy, page, token, fresh: (expiresIn: number) => clouds.open.token({ sub: firebaseUid }, expiresIn) });
     assert.deepEqual(made.violations, []);
   } finally {
     await made.context.close();
-    await stage.close();
+    await proxy.close();
   }
 }
 
 test("the earlier app hears its own strings and no others, the new one all of them with data and time", async () => {
   await inWebView(async ({ page, token }) => {
-    await told(page, "SDK_READY");
+    await appMessage(page, "SDK_READY");
     await post(page, { type: "medzen.join", token });
     await screen(page, "check");
-    assert.deepEqual(await page.evaluate(() => window.told.flutter), ["SDK_READY"]);
-    const messages = await page.evaluate(() => window.told.chime);
+    assert.deepEqual(await page.evaluate(() => window.appMessages.flutter), ["SDK_READY"]);
+    const messages = await page.evaluate(() => window.appMessages.chime);
     assert.deepEqual(messages.map(({ event }) => event).sort(), ["PAGE_READY", "SDK_READY"]);
     for (const message of messages) assert.deepEqual(Object.keys(message), ["event", "data", "timestamp"]);
   });
 });
 
 test("a channel of the app that fails does not stop the page", async () => {
-  const { appointmentId, users } = await cloud.open.appointment();
-  const stage = await front(cloud.open);
+  const { appointmentId, users } = await clouds.open.appointment();
+  const proxy = await startProxy(clouds.open);
   const made = await context(chromium);
   try {
     await made.context.addInitScript(() => {
@@ -205,25 +233,25 @@ test("a channel of the app that fails does not stop the page", async () => {
       window.ChimeHandler = broken;
     });
     const page = await made.context.newPage();
-    await page.goto(`${stage.origin}/call/${appointmentId}`);
+    await page.goto(`${proxy.origin}/call/${appointmentId}`);
     await screen(page, "loading");
     await post(page, { type: "medzen.join", token: users.patient.token });
     await screen(page, "check");
   } finally {
     await made.context.close();
-    await stage.close();
+    await proxy.close();
   }
 });
 
 test("TOKEN_REQUIRED is told when the API refuses the token, and the fresh one is used", async () => {
-  await inWebView(async ({ page, stage, token, fresh }) => {
+  await inWebView(async ({ page, proxy, token, fresh }) => {
     const expired = await fresh(-3_600);
     await post(page, { type: "medzen.join", token: expired });
-    assert.deepEqual((await told(page, "TOKEN_REQUIRED")).data, { reason: "expired" });
+    assert.deepEqual((await appMessage(page, "TOKEN_REQUIRED")).data, { reason: "expired" });
     await post(page, { type: "medzen.token", token });
     await screen(page, "check");
     assert.deepEqual(
-      stage.asked.map(({ headers, status }) => [headers.authorization, status]),
+      proxy.requests.map(({ headers, status }) => [headers.authorization, status]),
       [
         [`Bearer ${expired}`, 401],
         [`Bearer ${token}`, 200],
@@ -236,7 +264,7 @@ test("a token that is not renewed in time ends at the screen that says to sign i
   await inWebView(async ({ page, token, fresh }) => {
     await page.clock.install();
     await post(page, { type: "medzen.join", token: await fresh(-3_600) });
-    await told(page, "TOKEN_REQUIRED");
+    await appMessage(page, "TOKEN_REQUIRED");
     await page.clock.fastForward(11_000);
     await screen(page, "session");
     await post(page, { type: "medzen.token", token });
@@ -253,7 +281,7 @@ test("medzen.setLanguage changes the language at once, and LANGUAGE_CHANGED tell
     assert.equal(await page.evaluate(() => document.documentElement.lang), "fr");
     await page.getByRole("button", { name: "English" }).click();
     await page.getByRole("heading", { name: "Ready to join?" }).waitFor();
-    assert.deepEqual((await told(page, "LANGUAGE_CHANGED")).data, { language: "en" });
+    assert.deepEqual((await appMessage(page, "LANGUAGE_CHANGED")).data, { language: "en" });
   });
 });
 
@@ -268,10 +296,11 @@ test("deviceDefaults decide how one goes in", async () => {
 });
 
 test("the token is in no address, no storage and no log", async () => {
-  const logged = [];
-  const addresses = [];
+  const logged: string[] = [];
+  const addresses: string[] = [];
   await inWebView(async ({ page, token }) => {
-    const [, secret, signature] = token.split(".");
+    const [, secret = "", signature = ""] = token.split(".");
+    assert.ok(secret && signature);
     page.on("console", (message) => logged.push(message.text()));
     page.on("request", (request) => addresses.push(request.url()));
     await post(page, { type: "medzen.join", token });
@@ -284,7 +313,7 @@ test("the token is in no address, no storage and no log", async () => {
         location.href,
         history.state,
         await indexedDB.databases(),
-        window.told,
+        window.appMessages,
       ]),
     );
     for (const place of [kept, ...logged, ...addresses])
