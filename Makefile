@@ -43,7 +43,7 @@ WITH_NODE := export PATH="$(NODE_BIN)$$PATH"
 NPM := $(if $(NODE_BIN),node $(CURDIR)/target/node/lib/node_modules/npm/bin/npm-cli.js,npm)
 PAGE := infra/page
 RUN_TYPESCRIPT := node --import ./tests/typescript/register.js
-PAGE_SOURCES := $(wildcard $(PAGE)/*.js $(PAGE)/*.json $(PAGE)/sdk/* $(PAGE)/src/*)
+PAGE_SOURCES := $(wildcard $(PAGE)/*.js $(PAGE)/*.json $(PAGE)/sdk/* $(PAGE)/src/* $(PAGE)/src/*/*)
 
 .PHONY: page
 page: target/page/manifest.json ## Build the call page and the SDK it loads: target/page/

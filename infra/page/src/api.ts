@@ -4,7 +4,7 @@ import type { Capability, Consent, Feature, Joined, Medium, Person, Sample, Stat
 import type { Config } from "./config.ts";
 
 /** What stands in the way, by what can be done about it. */
-export type Trouble =
+export type ErrorKind =
   | "offline"
   | "unauthorized"
   | "forbidden"
@@ -16,13 +16,13 @@ export type Trouble =
   | "broken";
 
 export class ApiError extends Error {
-  readonly trouble: Trouble;
+  readonly kind: ErrorKind;
   readonly code: string;
   readonly retryAfterSeconds: number;
 
-  constructor(trouble: Trouble, code: string, retryAfterSeconds = 0) {
+  constructor(kind: ErrorKind, code: string, retryAfterSeconds = 0) {
     super(code);
-    this.trouble = trouble;
+    this.kind = kind;
     this.code = code;
     this.retryAfterSeconds = retryAfterSeconds;
   }
@@ -116,11 +116,11 @@ export class Api {
   async #ask<T>(method: string, path: string, body?: object): Promise<T> {
     const token = this.#tokens.current;
     const first = await this.#send(method, path, token, body);
-    if (first.status !== 401) return told(first) as T;
+    if (first.status !== 401) return bodyOf(first) as T;
     // The token has run out during the call, or was never good. The app is asked once.
     const fresh = await this.#tokens.renew(token);
     if (fresh === undefined) throw new ApiError("unauthorized", "UNAUTHORIZED");
-    return told(await this.#send(method, path, fresh, body)) as T;
+    return bodyOf(await this.#send(method, path, fresh, body)) as T;
   }
 
   async #send(method: string, path: string, token: string, body?: object): Promise<Answer> {
@@ -174,18 +174,18 @@ function parsed(text: string): Record<string, unknown> | undefined {
   }
 }
 
-function told({ status, retryAfterSeconds, body }: Answer): unknown {
+function bodyOf({ status, retryAfterSeconds, body }: Answer): unknown {
   const good = status >= 200 && status < 300;
   if (good && body) return body;
   // The sign-in page of a café's network is a line that is not there yet.
   if (good) throw new ApiError("offline", "NOT_JSON");
   const code = body?.["code"];
-  if (typeof code === "string") throw new ApiError(trouble(status, code), code, retryAfterSeconds);
+  if (typeof code === "string") throw new ApiError(kindOf(status, code), code, retryAfterSeconds);
   // API Gateway, a firewall or a proxy: they know nothing of the call, so nothing is concluded from their 403 or 404.
-  throw new ApiError(status === 401 || status === 429 ? trouble(status) : "down", String(status), retryAfterSeconds);
+  throw new ApiError(status === 401 || status === 429 ? kindOf(status) : "down", String(status), retryAfterSeconds);
 }
 
-function trouble(status: number, code?: string): Trouble {
+function kindOf(status: number, code?: string): ErrorKind {
   // For good, unlike what else is in the way of a call just now.
   if (code === "APPOINTMENT_CANCELLED" || code === "VIDEO_NOT_ENABLED") return "missing";
   switch (status) {

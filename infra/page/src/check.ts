@@ -64,14 +64,14 @@ export async function checkDevices(options: CheckOptions): Promise<void> {
     else show(new Check(options, choices, stream, devices).screen);
   } catch (error) {
     if (signal.aborted) return;
-    const trouble = error instanceof DeviceError ? error.trouble : "none";
+    const kind = error instanceof DeviceError ? error.kind : "none";
     show(
       message({
-        name: `devices-${trouble}`,
+        name: `devices-${kind}`,
         icon: "cameraOff",
-        title: `devices.${trouble}.title`,
-        body: [`devices.${trouble}.body`],
-        hints: trouble === "denied" ? permissionHints() : [`devices.${trouble}.hint`],
+        title: `devices.${kind}.title`,
+        body: [`devices.${kind}.body`],
+        hints: kind === "denied" ? permissionHints() : [`devices.${kind}.hint`],
         actions: [
           { text: "again", press: () => void checkDevices(options) },
           { text: "check.listen", press: listen, quiet: true },
@@ -103,7 +103,7 @@ class Check {
     },
     h("i"),
   );
-  readonly #trouble = h("p", { class: "trouble", attributes: { role: "alert" } });
+  readonly #error = h("p", { class: "trouble", attributes: { role: "alert" } });
   #sound: MediaStream | undefined;
   #sight: MediaStream | undefined;
   #stopMeter: () => void = () => undefined;
@@ -152,7 +152,7 @@ class Check {
           field("check.speaker", devices.audioOutput, choices.audioOutput, (id) => (choices.audioOutput = id)),
         test,
       ),
-      this.#trouble,
+      this.#error,
     );
 
     const wishes: Wishes = { recording: false, transcription: false };
@@ -253,11 +253,11 @@ class Check {
   }
 
   async #change(action: () => Promise<void>): Promise<void> {
-    clear(this.#trouble);
+    clear(this.#error);
     try {
       await action();
     } catch (error) {
-      put(this.#trouble, `devices.${error instanceof DeviceError ? error.trouble : "none"}.title`);
+      put(this.#error, `devices.${error instanceof DeviceError ? error.kind : "none"}.title`);
     }
     if (this.#closed) this.#close();
   }

@@ -12,13 +12,13 @@ export interface Choices {
 }
 
 /** Why there is nothing to see or hear. */
-export type DeviceTrouble = "denied" | "none" | "taken";
+export type DeviceErrorKind = "denied" | "none" | "taken";
 
 export class DeviceError extends Error {
-  readonly trouble: DeviceTrouble;
-  constructor(trouble: DeviceTrouble) {
-    super(trouble);
-    this.trouble = trouble;
+  readonly kind: DeviceErrorKind;
+  constructor(kind: DeviceErrorKind) {
+    super(kind);
+    this.kind = kind;
   }
 }
 
@@ -61,9 +61,9 @@ export async function openDevices(wanted: {
     try {
       return await capture(constraints);
     } catch (error) {
-      first ??= troubleOf(error);
+      first ??= deviceErrorOf(error);
       // Asking again for less would only be refused again.
-      if (first.trouble === "denied" && !(await oneIsAllowed())) break;
+      if (first.kind === "denied" && !(await oneIsAllowed())) break;
     }
   }
   throw first ?? new DeviceError("none");
@@ -78,7 +78,7 @@ export async function openOne(kind: "audio" | "video", id: string): Promise<Medi
         : { video: { ...prefer(id), width: { ideal: 1280 }, height: { ideal: 720 } } };
     return await capture(constraints);
   } catch (error) {
-    throw troubleOf(error);
+    throw deviceErrorOf(error);
   }
 }
 
@@ -113,7 +113,7 @@ async function oneIsAllowed(): Promise<boolean> {
   );
 }
 
-function troubleOf(error: unknown): DeviceError {
+function deviceErrorOf(error: unknown): DeviceError {
   switch (error instanceof DOMException ? error.name : "") {
     case "NotAllowedError":
     case "SecurityError":

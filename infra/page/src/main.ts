@@ -6,7 +6,9 @@ import { Api, ApiError, type TokenSource } from "./api.ts";
 import { Bridge, type DeviceDefaults, type IncomingMessage } from "./bridge.ts";
 import { checkDevices } from "./check.ts";
 import { type Config, readConfig } from "./config.ts";
-import { type Around, Consultation, closing, endedScreen, leftScreen } from "./consultation.ts";
+import { Consultation } from "./consultation/consultation.ts";
+import type { CallContext } from "./consultation/context.ts";
+import { closing, endedScreen, leftScreen } from "./consultation/screens.ts";
 import { h } from "./dom.ts";
 import { languageChosen, message, relabel, show, shown } from "./screen.ts";
 import { loadSdk, type Sdk } from "./sdk.ts";
@@ -65,7 +67,7 @@ class Page {
     try {
       this.#config = await within(15_000, readConfig(), () => new Error("late"));
     } catch {
-      this.#around().trouble(new ApiError("offline", "OFFLINE"), () => void this.open());
+      this.#context().showError(new ApiError("offline", "OFFLINE"), () => void this.open());
       return;
     }
     this.#bridge.trust(this.#config.embeddingOrigins);
@@ -203,11 +205,11 @@ class Page {
   /** The app says so, and waits to hear that it is done; also where there is no call yet. */
   #leave(): void {
     if (this.#consultation) {
-      void this.#consultation.leave();
+      this.#consultation.leave();
       return;
     }
     this.#bridge.emit("MEETING_LEFT", { sessionId: null });
-    if (this.#config && this.#token) show(leftScreen(this.#around(), false));
+    if (this.#config && this.#token) show(leftScreen(this.#context(), false));
   }
 
   #begin(): void {
@@ -218,18 +220,18 @@ class Page {
 
   /** Asks the server how things stand, and goes there. */
   async #start(): Promise<void> {
-    const around = this.#around();
+    const context = this.#context();
     this.#consultation?.vanish();
     this.#consultation = undefined;
     const signal = this.#loading();
     try {
-      const status = await around.api.status();
+      const status = await context.api.status();
       if (signal.aborted) return;
       const mine = status.me?.status;
       if (mine === "removed") throw new ApiError("forbidden", "REMOVED_FROM_CALL");
       if (mine === "turned_away") throw new ApiError("forbidden", "TURNED_AWAY");
       if (!status.isProvider && (status.callStatus === "ended" || status.callStatus === "failed")) {
-        this.#afterwards(around);
+        this.#afterwards(context);
         return;
       }
       await checkDevices({
@@ -238,23 +240,23 @@ class Page {
         begins: !status.hasActiveCall,
         defaults: this.#defaults,
         join: (choices, wishes) => {
-          this.#consultation = new Consultation(around, status.isProvider, choices, wishes);
-          void this.#consultation.enter();
+          this.#consultation = new Consultation(context, status.isProvider, choices, wishes);
+          this.#consultation.enter();
         },
       });
     } catch (error) {
-      if (!signal.aborted) around.trouble(error, () => this.#begin());
+      if (!signal.aborted) context.showError(error, () => this.#begin());
     }
   }
 
   /** The call has ended before this person came. Should it begin again, they are led there. */
-  #afterwards(around: Around): void {
-    this.#beginWhen(show(endedScreen(around, false)), ({ hasActiveCall }) => hasActiveCall);
+  #afterwards(context: CallContext): void {
+    this.#beginWhen(show(endedScreen(context, false)), ({ hasActiveCall }) => hasActiveCall);
   }
 
   /** Should things change for the better, this person need not know where to press. */
   #beginWhen(signal: AbortSignal, better: (status: Status) => boolean): void {
-    const { api } = this.#around();
+    const { api } = this.#context();
     const look = async () => {
       for (;;) {
         await wait(5_000, signal);
@@ -269,7 +271,7 @@ class Page {
     look().catch(() => undefined);
   }
 
-  #around(): Around {
+  #context(): CallContext {
     const config = this.#config ?? {
       embeddingOrigins: [],
       deepLinkBase: null,
@@ -288,8 +290,8 @@ class Page {
       bridge: this.#bridge,
       config,
       sdk: this.#sdk,
-      trouble: (error, again) => this.#trouble(error, again),
-      begin: () => this.#begin(),
+      showError: (error, retry) => this.#showError(error, retry),
+      restart: () => this.#begin(),
     };
   }
 
@@ -308,10 +310,10 @@ class Page {
   }
 
   /** Every way in which it can go wrong has a screen, and every screen says what to do. */
-  #trouble(error: unknown, again: () => void): void {
+  #showError(error: unknown, again: () => void): void {
     if (this.#sdkFailed) return;
     const failure = error instanceof ApiError ? error : new ApiError("broken", "UNEXPECTED");
-    const { trouble, code } = failure;
+    const { kind, code } = failure;
     this.#bridge.emit("MEETING_ERROR", { code });
     const retry = { text: "again", press: again } as const;
     if (code === "REMOVED_FROM_CALL") {
@@ -337,7 +339,7 @@ class Page {
         }),
       );
       this.#beginWhen(signal, ({ hasActiveCall, me }) => hasActiveCall && me?.admitted === true);
-    } else if (trouble === "gone") {
+    } else if (kind === "gone") {
       show(
         message({
           name: "expired",
@@ -348,7 +350,7 @@ class Page {
           wrong: true,
         }),
       );
-    } else if (trouble === "unauthorized") {
+    } else if (kind === "unauthorized") {
       this.#signedIn = again;
       show(
         message({
@@ -360,7 +362,7 @@ class Page {
           wrong: true,
         }),
       );
-    } else if (trouble === "forbidden") {
+    } else if (kind === "forbidden") {
       show(
         message({
           name: "forbidden",
@@ -371,7 +373,7 @@ class Page {
           wrong: true,
         }),
       );
-    } else if (trouble === "missing") {
+    } else if (kind === "missing") {
       show(
         message({
           name: "missing",
@@ -382,9 +384,9 @@ class Page {
           wrong: true,
         }),
       );
-    } else if (trouble === "busy" || trouble === "down") {
-      this.#later(trouble, failure.retryAfterSeconds, again);
-    } else if (trouble === "offline") {
+    } else if (kind === "busy" || kind === "down") {
+      this.#later(kind, failure.retryAfterSeconds, again);
+    } else if (kind === "offline") {
       const signal = show(
         message({
           name: "offline",
@@ -412,13 +414,13 @@ class Page {
   }
 
   /** It passes by itself: tries again when the server has said, and lets the person try before. */
-  #later(trouble: "busy" | "down", seconds: number, again: () => void): void {
+  #later(kind: "busy" | "down", seconds: number, again: () => void): void {
     const signal = show(
       message({
-        name: trouble,
+        name: kind,
         icon: "clock",
-        title: `${trouble}.title`,
-        body: [`${trouble}.body`],
+        title: `${kind}.title`,
+        body: [`${kind}.body`],
         actions: [{ text: "again", press: again }],
         busy: true,
       }),
