@@ -1,7 +1,7 @@
 // A call while its screen is shown: the screen, the media connection in use, and what is asked of the server meanwhile.
 
 import type { Joined, Status } from "../answers.ts";
-import { CallScreen } from "../call-screen.ts";
+import { CallScreen } from "../call-screen/call-screen.ts";
 import type { Choices } from "../devices.ts";
 import { announce } from "../dom.ts";
 import { Media, type MediaListener } from "../media.ts";
