@@ -37,7 +37,7 @@ let current: Screen | undefined;
 let going = new AbortController();
 
 /** Called with the language that somebody has chosen. */
-export const languageChosen: { tell: () => void } = { tell: () => undefined };
+export const languageChosen: { notify: () => void } = { notify: () => undefined };
 
 /** Shows a screen and gives it the focus. The signal ends what was begun for it. */
 export function show(screen: Screen): AbortSignal {
@@ -105,7 +105,7 @@ export function languageButton(): HTMLButtonElement {
   };
   other.addEventListener("click", () => {
     speak(languageNow() === "en" ? "fr" : "en");
-    languageChosen.tell();
+    languageChosen.notify();
   });
   other.addEventListener("medzen:language", paint);
   paint();
