@@ -1,4 +1,4 @@
-// Builds the call page: `make page`. The same input gives the same bytes: nothing in them tells when or where.
+// Builds the call page: `make page`. The same input gives the same bytes: they contain no time and no path.
 
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -14,7 +14,7 @@ const require = createRequire(import.meta.url);
 const sdkRoot = join(root, "node_modules/amazon-chime-sdk-js");
 const TARGET = ["chrome90", "firefox90", "safari15"];
 
-/** Builds all into a folder and returns the manifest. */
+/** Builds the page into a folder and returns the manifest. */
 export async function buildPage(out) {
   const sdkVersion = JSON.parse(await readFile(join(sdkRoot, "package.json"), "utf8")).version;
   const texts = JSON.parse(await readFile(join(root, "src/texts.json"), "utf8"));
@@ -48,12 +48,16 @@ export async function buildPage(out) {
   const html = file(
     "index.html",
     "html",
-    filled(await readFile(join(root, "src/index.html"), "utf8"), { ...names, ...texts.en, ...suffixed(texts.fr) }),
+    fillPlaceholders(await readFile(join(root, "src/index.html"), "utf8"), {
+      ...names,
+      ...texts.en,
+      ...suffixed(texts.fr),
+    }),
   );
 
   const files = [html, sdk, worker, page, style, icon, notices];
   const budget = JSON.parse(await readFile(join(root, "budget.json"), "utf8"));
-  keepTo(budget, { sdk, worker, page, style, html });
+  checkBudget(budget, { sdk, worker, page, style, html });
 
   await rm(out, { recursive: true, force: true });
   for (const { path, contents, gzip, brotli } of files) {
@@ -64,7 +68,7 @@ export async function buildPage(out) {
       writeFile(join(out, `${path}.br`), brotli),
     ]);
   }
-  const manifest = { version: sdkVersion, files: files.map(told) };
+  const manifest = { version: sdkVersion, files: files.map(manifestEntry) };
   await writeFile(join(out, "manifest.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
   return manifest;
 }
@@ -104,7 +108,7 @@ function workerSource() {
   return require(join(sdkRoot, "build/encodedtransformworkercode/EncodedTransformWorkerCode.js")).default;
 }
 
-/** What the licenses of the bundled packages want to be passed on: the SDK's and those of what it bundles. */
+/** The licenses of the bundled packages, which require that they are passed on. */
 async function noticesOf() {
   const packages = [
     "amazon-chime-sdk-js",
@@ -174,7 +178,7 @@ function file(path, extension, contents) {
   };
 }
 
-function told({ path, contents, gzip, brotli, integrity, contentType }) {
+function manifestEntry({ path, contents, gzip, brotli, integrity, contentType }) {
   const cacheControl = path.startsWith("assets/") ? "public, max-age=31536000, immutable" : "no-cache";
   return {
     path,
@@ -192,16 +196,16 @@ function suffixed(texts) {
   return Object.fromEntries(Object.entries(texts).map(([key, text]) => [`${key}.fr`, text]));
 }
 
-function filled(html, values) {
+function fillPlaceholders(html, values) {
   return html.replace(/\{\{([\w.]+)\}\}/g, (_, name) => {
     const value = values[name];
-    if (typeof value !== "string") throw new Error(`index.html wants ${name}, which is not there`);
+    if (typeof value !== "string") throw new Error(`index.html has the placeholder ${name}, which has no value`);
     return value.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/"/g, "&quot;");
   });
 }
 
-/** Fails on the first size that is over. */
-function keepTo(budget, files) {
+/** Fails on the first size that exceeds the budget. */
+function checkBudget(budget, files) {
   const sizes = { sdk: [files.sdk], worker: [files.worker], page: [files.page, files.style], html: [files.html] };
   for (const [name, limits] of Object.entries(budget.bytes)) {
     for (const encoding of ["gzip", "brotli"]) {

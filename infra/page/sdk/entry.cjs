@@ -1,5 +1,5 @@
-// The global `ChimeSDK`: what a call needs and no more. A further class is one more line here, at the price in bytes that
-// `budget.json` allows. The addresses are those of single modules, for the package's index cannot be shaken.
+// The global `ChimeSDK`: what a call needs. A further class is one more line here, within the bytes that `budget.json` allows.
+// Single modules are imported, because the package's index cannot be tree-shaken.
 
 const {
   default: Manager,
@@ -20,11 +20,11 @@ exports.Versioning = require("amazon-chime-sdk-js/build/versioning/Versioning").
 exports.VideoPriorityBasedPolicy =
   require("amazon-chime-sdk-js/build/videodownlinkbandwidthpolicy/VideoPriorityBasedPolicy").default;
 
-/** Where the worker for redundant audio and frame metrics is: the page sets it, as a trusted address. */
+/** The address of the worker for redundant audio and frame metrics: the page sets it, as a trusted address. */
 const transformWorker = { address: undefined };
 exports.transformWorker = transformWorker;
 
-// The SDK would make its worker from a `blob:`, which a policy of `worker-src 'self'` refuses. Ours is a file beside this one.
+// The SDK would make its worker from a `blob:`, which the policy `worker-src 'self'` blocks. Here it is a file of the page.
 Manager.prototype.createWorker = async function () {
   if (!transformWorker.address) {
     this.disable();

@@ -1,18 +1,18 @@
-// What is left out of the SDK's bundle, and what takes its place. Each rule says how often it must apply: a new version of
-// the SDK that has moved something fails the build instead of growing or breaking silently.
+// What is left out of the SDK's bundle, and what replaces it. Each rule says how often it must apply: a new version of the SDK
+// in which it does not apply fails the build, instead of making the bundle larger or breaking it silently.
 
 import { readFile } from "node:fs/promises";
 
-/** Modules that a call never needs, or that the page brings in another way, and what stands in for them. */
+/** Modules that a call never needs, or that the page loads in another way, and their replacements. */
 const REPLACED = [
-  // The messaging client imports node's own modules, which no browser has. Only the package's index asks for it, and that
-  // is not imported; should a later version ask, the build says so here.
+  // The messaging client imports Node's own modules, which no browser has. Only the package's index imports it, and that is
+  // not bundled; if a later version imports it elsewhere, the build fails here.
   {
     of: /^(?:@aws-sdk\/client-chime-sdk-messaging|.*\/messagingsession\/DefaultMessagingSession)$/,
     by: "module.exports = {};",
     times: 0,
   },
-  // 71 KB of worker as a string; it is a file of its own, see `entry.cjs`.
+  // 71 KB of worker as a string; the worker is a file of its own, see `entry.cjs`.
   { of: /\/EncodedTransformWorkerCode$/, by: "module.exports = { default: '' };", times: 1 },
   // One task imports the whole index for two classes.
   {
@@ -23,7 +23,7 @@ const REPLACED = [
   },
 ];
 
-/** What the protocol's generated code has for each of its messages and the SDK never calls. */
+/** Functions that the protocol's generated code has for each message and the SDK never calls. */
 const UNUSED = [
   "verify",
   "fromObject",
@@ -51,7 +51,7 @@ export function slim({ root }) {
         contents: REPLACED[Number(path)].by,
         resolveDir: root,
       }));
-      // It tries WebAssembly for its arithmetic, which the page's policy refuses and reports; it can do without.
+      // It tries WebAssembly for its arithmetic, which the page's policy blocks and reports; it works without.
       build.onLoad({ filter: /\/long\/umd\/index\.js$/ }, async ({ path }) => {
         const source = await readFile(path, "utf8");
         const without = source.replace(

@@ -1,9 +1,9 @@
-// The API, as far as the page needs it. Each answer that is not one is an `ApiError` that says what can be done.
+// The API, as far as the page needs it. Every failure is an `ApiError` that says what can be done about it.
 
 import type { Capability, Consent, Feature, Joined, Medium, Person, Sample, Status, Waiting } from "./answers.ts";
 import type { Config } from "./config.ts";
 
-/** What stands in the way, by what can be done about it. */
+/** Errors by what can be done about them. */
 export type ErrorKind =
   | "offline"
   | "unauthorized"
@@ -28,10 +28,10 @@ export class ApiError extends Error {
   }
 }
 
-/** Where the token comes from. It is kept in memory alone. */
+/** Where the token comes from. */
 export interface TokenSource {
   readonly current: string;
-  /** Another one than this, or nothing if none comes in time. */
+  /** Resolves to another token than this one, or to nothing if none arrives in time. */
   renew(old: string): Promise<string | undefined>;
 }
 
@@ -44,7 +44,7 @@ export interface StartWith {
 
 const DEADLINE_MS = 15_000;
 
-/** An answer that has come whole. */
+/** An answer that has arrived completely. */
 interface Answer {
   status: number;
   retryAfterSeconds: number;
@@ -78,7 +78,7 @@ export class Api {
     await this.#ask("DELETE", "/attendees/me");
   }
 
-  /** Ends this session and no later one. */
+  /** Ends this session, and no later one. */
   async end(sessionId: string): Promise<void> {
     await this.#ask("DELETE", "", { sessionId });
   }
@@ -108,7 +108,7 @@ export class Api {
     await this.#ask("POST", "/quality", { samples });
   }
 
-  /** Tells that we go while the page is being closed: nobody waits for the answer. */
+  /** Tells the server that the person leaves while the page is being closed: nobody waits for the answer. */
   leaveNow(): void {
     void fetch(`${this.#call}/attendees/me`, this.#request("DELETE", this.#tokens.current)).catch(() => undefined);
   }
@@ -117,7 +117,7 @@ export class Api {
     const token = this.#tokens.current;
     const first = await this.#send(method, path, token, body);
     if (first.status !== 401) return bodyOf(first) as T;
-    // The token has run out during the call, or was never good. The app is asked once.
+    // The token has expired during the call, or was never valid. The app is asked once.
     const fresh = await this.#tokens.renew(token);
     if (fresh === undefined) throw new ApiError("unauthorized", "UNAUTHORIZED");
     return bodyOf(await this.#send(method, path, fresh, body)) as T;
@@ -133,7 +133,7 @@ export class Api {
         ...text,
         signal: deadline.signal,
       });
-      // An answer whose body breaks off, or does not come, is none.
+      // An answer whose body breaks off, or does not arrive, is a network error too.
       return {
         status: answer.status,
         retryAfterSeconds: Number(answer.headers.get("retry-after")) || 0,
@@ -152,7 +152,7 @@ export class Api {
       [this.#header]: this.#header === "Authorization" ? `Bearer ${token}` : token,
     };
     if (method !== "GET") headers["content-type"] = "application/json";
-    // The app may close the page as soon as it is told that the person has left.
+    // The app may close the page as soon as it knows that the person has left.
     return {
       method,
       headers,
@@ -177,16 +177,16 @@ function parsed(text: string): Record<string, unknown> | undefined {
 function bodyOf({ status, retryAfterSeconds, body }: Answer): unknown {
   const good = status >= 200 && status < 300;
   if (good && body) return body;
-  // The sign-in page of a café's network is a line that is not there yet.
+  // The sign-in page of a café's network: the network is not usable yet.
   if (good) throw new ApiError("offline", "NOT_JSON");
   const code = body?.["code"];
   if (typeof code === "string") throw new ApiError(kindOf(status, code), code, retryAfterSeconds);
-  // API Gateway, a firewall or a proxy: they know nothing of the call, so nothing is concluded from their 403 or 404.
+  // API Gateway, a firewall or a proxy has answered. They know nothing of the call: nothing follows from their 403 or 404.
   throw new ApiError(status === 401 || status === 429 ? kindOf(status) : "down", String(status), retryAfterSeconds);
 }
 
 function kindOf(status: number, code?: string): ErrorKind {
-  // For good, unlike what else is in the way of a call just now.
+  // These two are final, unlike the other conflicts.
   if (code === "APPOINTMENT_CANCELLED" || code === "VIDEO_NOT_ENABLED") return "missing";
   switch (status) {
     case 401:

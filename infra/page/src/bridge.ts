@@ -1,6 +1,6 @@
-// The way to the app around the page and back. `README.md` has the table; each line of it has a test.
+// Messages between the page and the app around it. `README.md` has the table; each line of it has a test.
 
-/** What the page tells, and with what. Nothing of it names a person or holds a token. */
+/** The page's messages and their data. None names a person or contains a token. */
 export interface OutgoingMessages {
   PAGE_READY: Record<string, never>;
   SDK_READY: { version: string };
@@ -16,7 +16,7 @@ export interface OutgoingMessages {
   CLOSE_REQUESTED: Record<string, never>;
 }
 
-/** What the page takes from outside; each field has been checked. */
+/** The messages that the page accepts; each field has been checked. */
 export type IncomingMessage =
   | { type: "medzen.join"; token: string; language?: string; deviceDefaults?: DeviceDefaults }
   | { type: "medzen.token"; token: string }
@@ -42,7 +42,7 @@ declare global {
   }
 }
 
-/** The strings that the earlier app knows. It knows no others and is told no others. */
+/** The strings that the earlier app knows. It receives no others. */
 function flutterText<E extends keyof OutgoingMessages>(event: E, data: OutgoingMessages[E]): string | undefined {
   switch (event) {
     case "SDK_READY":
@@ -58,7 +58,7 @@ function flutterText<E extends keyof OutgoingMessages>(event: E, data: OutgoingM
   }
 }
 
-/** How many messages are kept until it is known whom to believe. */
+/** How many messages are kept until the trusted origins are known. */
 const KEPT = 16;
 
 export class Bridge {
@@ -68,17 +68,17 @@ export class Bridge {
   #unsent: object[] = [];
   readonly #receive: (message: IncomingMessage) => void;
 
-  /** Listens from now on. Until `trust` has been called, what comes is kept. */
+  /** Listens from now on. Messages that arrive before `trust` is called are kept. */
   constructor(receive: (message: IncomingMessage) => void) {
     this.#receive = receive;
     window.addEventListener("message", (event) => {
-      // The app of a WebView speaks in the page's own name and needs no list.
+      // The app of a WebView sends from the page's own window and needs no list.
       if (this.#origins || isOwn(event)) this.#handle(event);
       else if (this.#early.length < KEPT) this.#early.push(event);
     });
   }
 
-  /** From these origins messages are taken, and to them they are sent. */
+  /** Messages are accepted from these origins, and sent to them. */
   trust(origins: string[]): void {
     this.#origins = origins;
     const around = surroundingOrigin();
@@ -87,24 +87,24 @@ export class Bridge {
     for (const event of this.#early.splice(0)) this.#handle(event);
   }
 
-  /** Whether somebody is there who could hand over a token. */
+  /** Whether there is an app that could hand over a token. */
   get hosted(): boolean {
     return Boolean(host() || window.FlutterChannel || window.ChimeHandler);
   }
 
-  /** Tells everyone who listens. A listener that fails is its own affair. */
+  /** Sends a message through every channel. A channel that fails does not affect the others. */
   emit<E extends keyof OutgoingMessages>(event: E, data: OutgoingMessages[E]): void {
     const message = { event, data, timestamp: Date.now() };
     const old = flutterText(event, data);
     if (old !== undefined) attempt(() => window.FlutterChannel?.postMessage(old));
     attempt(() => window.ChimeHandler?.postMessage(JSON.stringify(message)));
     const posted = { type: "medzen.event", ...message };
-    // Before it is known who may be there, nobody may hear it.
+    // Nobody receives it before the trusted origins are known.
     if (this.#origins) this.#post(posted);
     else if (this.#unsent.length < KEPT) this.#unsent.push(posted);
   }
 
-  /** To the one origin that is known to be there, else to each that may be: the browser delivers to none but the right one. */
+  /** Sends to the app's origin if it is known, else to each trusted one: the browser delivers to the right one only. */
   #post(message: object): void {
     const target = host();
     const origins = this.#peer ? [this.#peer] : (this.#origins ?? []);
@@ -126,7 +126,7 @@ function isOwn(event: MessageEvent): boolean {
   return event.source === window && event.origin === location.origin;
 }
 
-/** Who shows this page in a frame. A window that opened it is none: `Cross-Origin-Opener-Policy` parts the two. */
+/** The window that shows this page in a frame. `Cross-Origin-Opener-Policy` isolates the page from a window that opened it. */
 function host(): Window | undefined {
   return window.parent === window ? undefined : window.parent;
 }
@@ -145,11 +145,11 @@ function attempt(action: () => void): void {
   try {
     action();
   } catch {
-    // The app's side is broken or gone; the call is not.
+    // The app's side is broken or gone; the call goes on.
   }
 }
 
-/** What a message says, if it is one of ours and whole. */
+/** The message, if it is one of the page's own and every field is valid. */
 export function parseMessage(data: unknown): IncomingMessage | undefined {
   if (typeof data !== "object" || data === null) return undefined;
   const { type, token, language, deviceDefaults } = data as Record<string, unknown>;
@@ -171,7 +171,7 @@ export function parseMessage(data: unknown): IncomingMessage | undefined {
   }
 }
 
-/** A JSON Web Token by its look, so that nothing else gets into a header. Whether it is good the API decides. */
+/** Whether this looks like a JSON Web Token, so that nothing else gets into a header. The API decides if it is valid. */
 function isToken(value: unknown): value is string {
   return typeof value === "string" && value.length <= 8192 && /^[\w-]+\.[\w-]+\.[\w-]+$/.test(value);
 }

@@ -1,16 +1,16 @@
-// What is said, in words. Shown over the pictures as long as somebody wants it; kept nowhere.
+// Captions, shown over the pictures while the person wants them, and stored nowhere.
 
 import { h, named } from "./dom.ts";
 import type { Caption } from "./media.ts";
 import { put } from "./text.ts";
 
-/** Two speakers are heard at a time. */
+/** Room for two speakers at a time, and the line before. */
 const LINES = 3;
-/** A line that is finished stays as long as a slow reader needs. */
+/** A finished line stays for as long as a slow reader needs. */
 const STAYS_MS = 8_000;
 
 export class Captions {
-  // Not live for screen readers: they would speak over the one who speaks.
+  // Not a live region: a screen reader would talk over the speaker.
   readonly root = h("div", {
     class: "captions",
     label: "captions.label",
@@ -46,7 +46,7 @@ export class Captions {
     this.#paint();
   }
 
-  /** Nothing has been said yet: says so. */
+  /** Shows that there is no caption yet. */
   waiting(waiting: boolean): void {
     const there = this.root.querySelector<HTMLElement>(".captions-none");
     if (!waiting) there?.remove();

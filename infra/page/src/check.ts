@@ -1,4 +1,4 @@
-// Before the call: does one see and hear oneself, and with which devices.
+// The device check before the call.
 
 import type { DeviceDefaults } from "./bridge.ts";
 import {
@@ -19,23 +19,23 @@ import { announce, button, drawn, h, named, redraw } from "./dom.ts";
 import { head, message, type Screen, show } from "./screen.ts";
 import { clear, type Key, label, put, say, type Text } from "./text.ts";
 
-/** What a provider may ask for in a call that is to begin. */
+/** What a provider may request for the call that they start. */
 export interface Wishes {
   recording: boolean;
   transcription: boolean;
 }
 
 export interface CheckOptions {
-  /** Of whom one is going to see. */
+  /** The name of the other person. */
   name: string | null;
   provider: boolean;
-  /** Whether this begins the call. */
+  /** Whether joining starts the call. */
   begins: boolean;
   defaults: DeviceDefaults;
   join(choices: Choices, wishes: Wishes): void;
 }
 
-/** Asks for the devices, then shows the check, or what stands in the way. */
+/** Opens the devices, then shows the check, or the reason why they cannot be opened. */
 export async function checkDevices(options: CheckOptions): Promise<void> {
   const signal = show(
     message({
@@ -177,7 +177,7 @@ class Check {
             named("span", options.name),
           )
         : h("p", { class: "lead", t: options.provider ? "check.lead.provider" : "check.lead" });
-    // Before the choice of devices, which most people leave as it is: on a phone the way in is in sight.
+    // Above the choice of devices, which most people do not change: on a phone the button is visible without scrolling.
     const join = button(
       "button wide",
       options.provider ? (options.begins ? "check.start" : "check.rejoin") : "check.join",
@@ -221,7 +221,7 @@ class Check {
   async #look(): Promise<void> {
     if (this.#choices.camera && this.#choices.videoInput !== undefined && !this.#sight)
       await this.#changeSight(this.#choices.videoInput);
-    // The camera's lamp goes out when it is off.
+    // The camera is closed, so that its light goes out.
     if (!this.#choices.camera) {
       stop(this.#sight);
       this.#sight = undefined;
@@ -242,7 +242,7 @@ class Check {
 
   async #changeSight(id: string): Promise<void> {
     await this.#change(async () => {
-      // A phone has one camera open at a time.
+      // A phone opens one camera at a time.
       stop(this.#sight);
       this.#sight = undefined;
       this.#choices.videoInput = id;
@@ -303,7 +303,7 @@ function toggle(
 
 let fields = 0;
 
-/** A choice of devices, with its label. */
+/** A list of devices to choose from, with its label. */
 export function field(
   text: Key,
   devices: MediaDeviceInfo[],
@@ -340,7 +340,7 @@ function wish(text: Key, more: Key, change: (on: boolean) => void): HTMLElement 
   );
 }
 
-/** The initials that stand for a picture. */
+/** The initials that are shown in place of a picture. */
 export function initials(name: string | null): string {
   const words = (name ?? "").trim().split(/\s+/).filter(Boolean);
   const letters = [words[0], words.length > 1 ? words.at(-1) : undefined]

@@ -1,4 +1,4 @@
-// Being asked whether one may be recorded and written down; saying yes, no, and otherwise later.
+// The question of consent to recording and transcript, and the settings in which the answer can be changed.
 
 import type { Consent, Feature } from "./answers.ts";
 import { announce, button, drawn, h, hide } from "./dom.ts";
@@ -9,12 +9,12 @@ export type Choice = Partial<Record<Feature, boolean>>;
 
 const FEATURES = ["recording", "transcription"] as const;
 
-/** Which of them somebody wants and I have not answered. */
+/** The features that somebody has requested and this person has not answered. */
 export function unanswered(consent: Consent | undefined, wanted: Record<Feature, boolean>): Feature[] {
   return FEATURES.filter((feature) => wanted[feature] && consent?.[feature].granted === null);
 }
 
-/** Asks. No is an answer; `later` is none. */
+/** Asks for consent. Refusing is an answer; with `later` the question stays open. */
 export function askConsent(
   features: Feature[],
   answer: (choice: Choice) => void,
@@ -38,7 +38,7 @@ export function askConsent(
   );
 }
 
-/** Above the stage, as long as somebody has put off the answer. */
+/** The notice above the pictures while the question is put off. */
 export class ConsentNotice {
   readonly root = h("div", { class: "notice", attributes: { hidden: true, "data-notice": "consent" } });
   #ask: () => void = () => undefined;
@@ -51,7 +51,7 @@ export class ConsentNotice {
     );
   }
 
-  /** Asks when one is ready for it; nothing when there is nothing to ask. */
+  /** Shows the notice, whose button asks; hides it when there is no question. */
   show(ask: (() => void) | undefined): void {
     if (!ask) {
       hide(this.root);
@@ -63,7 +63,7 @@ export class ConsentNotice {
   }
 }
 
-/** Two switches to say otherwise at any time. */
+/** Two switches that change the answer at any time. */
 export class ConsentSettings {
   readonly root = h("fieldset", { class: "wishes" }, h("legend", { t: "consent.title" }));
   readonly #boxes: Record<Feature, HTMLInputElement>;

@@ -1,8 +1,8 @@
-// Camera, microphone and speaker before and beside the call. No SDK in here, so that it works before that is loaded.
+// Camera, microphone and speaker, without the SDK, so that the device check works before that is loaded.
 
 import type { DeviceDefaults } from "./bridge.ts";
 
-/** What the person goes in with. An id of "" is the system's own choice; nothing means that there is none. */
+/** The devices with which the person joins. An id of "" is the system's default; `undefined` means that there is no device. */
 export interface Choices {
   audioInput: string | undefined;
   videoInput: string | undefined;
@@ -11,7 +11,7 @@ export interface Choices {
   camera: boolean;
 }
 
-/** Why there is nothing to see or hear. */
+/** Why a device cannot be opened. */
 export type DeviceErrorKind = "denied" | "none" | "taken";
 
 export class DeviceError extends Error {
@@ -41,12 +41,12 @@ export async function listDevices(): Promise<Devices> {
   };
 }
 
-/** Opens microphone and camera; if only one of them is there or free, that one. Asks the person where the browser must. */
+/** Opens microphone and camera, or only one if the other is missing or in use. The browser may ask the person. */
 export async function openDevices(wanted: {
   audioInput?: string | undefined;
   videoInput?: string | undefined;
 }): Promise<MediaStream> {
-  // Without HTTPS, or in a WebView whose app has not been given them, there is no way to ask.
+  // Without HTTPS, or in a WebView whose app has no permission, the browser cannot ask.
   if (!navigator.mediaDevices) throw new DeviceError("denied");
   const audio = prefer(wanted.audioInput);
   const video = {
@@ -62,14 +62,14 @@ export async function openDevices(wanted: {
       return await capture(constraints);
     } catch (error) {
       first ??= deviceErrorOf(error);
-      // Asking again for less would only be refused again.
+      // A request for less would be refused too.
       if (first.kind === "denied" && !(await oneIsAllowed())) break;
     }
   }
   throw first ?? new DeviceError("none");
 }
 
-/** One of them again, because another one was chosen. */
+/** Opens one device that was chosen. */
 export async function openOne(kind: "audio" | "video", id: string): Promise<MediaStream> {
   try {
     const constraints =
@@ -82,7 +82,7 @@ export async function openOne(kind: "audio" | "video", id: string): Promise<Medi
   }
 }
 
-/** `exact`: an `ideal` device is a hint, and Chromium puts its own choice before it. */
+/** `exact`, because `ideal` is only a hint, and Chromium prefers its own choice. */
 function prefer(id: string | undefined): MediaTrackConstraints {
   return id ? { deviceId: { exact: id } } : {};
 }
@@ -92,7 +92,7 @@ async function capture(constraints: MediaStreamConstraints): Promise<MediaStream
     return await navigator.mediaDevices.getUserMedia(constraints);
   } catch (error) {
     if ((error as Error).name !== "OverconstrainedError") throw error;
-    // A device that was unplugged must not keep anyone out.
+    // A device that was unplugged must not prevent joining.
     const any = (wanted: MediaStreamConstraints["audio"]) =>
       typeof wanted === "object" ? { ...wanted, deviceId: "" } : (wanted ?? false);
     return navigator.mediaDevices.getUserMedia({ audio: any(constraints.audio), video: any(constraints.video) });
@@ -140,7 +140,7 @@ export function chosenAtFirst(defaults: DeviceDefaults): Choices {
   };
 }
 
-/** How loud the microphone is, 0 to 1, until it is stopped. */
+/** Reports how loud the microphone is, from 0 to 1, until it is stopped. */
 export function meter(stream: MediaStream, show: (level: number) => void): () => void {
   if (stream.getAudioTracks().length === 0) return () => undefined;
   const context = new AudioContext();
@@ -191,7 +191,7 @@ export async function playNotes(speaker: string): Promise<void> {
   }
 }
 
-/** Which words tell how to allow the devices here. */
+/** Which instructions for allowing the devices apply to this browser. */
 export function browserKind(): "webview" | "ios" | "android" | "safari" | "firefox" | "desktop" {
   const agent = navigator.userAgent;
   if (window.FlutterChannel || window.ChimeHandler) return "webview";

@@ -1,4 +1,4 @@
-// Building what is seen: plain elements, no markup from strings.
+// Building elements, without markup from strings.
 
 import { label, put, say, type Text } from "./text.ts";
 
@@ -7,11 +7,11 @@ type Child = Node | undefined | false;
 interface Props {
   class?: string;
   id?: string;
-  /** Its words. */
+  /** The element's text. */
   t?: Text;
-  /** Its accessible name, where it has no words of its own or they are not enough. */
+  /** The accessible name, where the text is missing or not enough. */
   label?: Text;
-  /** The accessible name as a tooltip too. */
+  /** Whether the accessible name is a tooltip too. */
   tip?: boolean;
   on?: Record<string, (event: Event) => void>;
   attributes?: Record<string, string | boolean | undefined>;
@@ -36,7 +36,7 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** What somebody is called: data, not a text of ours. */
+/** A person's name: data, not a text of the page. */
 export function named(tag: "span" | "h2" | "p", name: string, css?: string): HTMLElement {
   const element = h(tag, { attributes: { "data-name": true }, ...(css ? { class: css } : {}) });
   element.textContent = name;
@@ -50,7 +50,7 @@ export function button(css: string, text: Text, press: () => void, icon?: Icon):
   return element;
 }
 
-/** Shapes on a grid of 24, drawn as lines. */
+/** SVG paths on a grid of 24 by 24, drawn as lines. */
 const ICONS = {
   alert: "M12 8v5m0 3.5v.01M10.3 3.9 2.2 18a2 2 0 0 0 1.7 3h16.2a2 2 0 0 0 1.7-3L13.7 3.9a2 2 0 0 0-3.4 0z",
   camera: "M3 7a2 2 0 0 1 2-2h9a2 2 0 0 1 2 2v10a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2zm13 3.5 5-3v9l-5-3",
@@ -95,14 +95,14 @@ export function redraw(element: Element, icon: Icon): void {
   element.querySelector("path")?.setAttribute("d", ICONS[icon]);
 }
 
-/** Takes something from sight. Were the focus in it, it would be nowhere: it goes to the screen's heading. */
+/** Hides an element. If the focus is in it, it moves to the screen's heading, so that it is not lost. */
 export function hide(element: HTMLElement): void {
   const focused = element.contains(document.activeElement);
   element.hidden = true;
   if (focused) document.querySelector<HTMLElement>("#app h1")?.focus();
 }
 
-/** The places of `announce`, beside those of `index.html`: a modal question makes all that is outside of it inert. */
+/** The live regions of a dialog: a modal dialog makes those of `index.html` inert. */
 export function liveRegions(): HTMLElement[] {
   return [
     h("div", { class: "unseen", attributes: { role: "status", "aria-live": "polite", "data-live": "polite" } }),
@@ -110,12 +110,12 @@ export function liveRegions(): HTMLElement[] {
   ];
 }
 
-/** Tells a screen reader something that happened beside the focus. */
+/** Lets a screen reader announce a change outside the focus. */
 export function announce(text: Text, urgent = false): void {
   const modal = [...document.querySelectorAll("dialog[open]")].at(-1);
   const region = (modal ?? document).querySelector(`[data-live="${urgent ? "urgent" : "polite"}"]`);
   if (!region) return;
-  // A new child, so that the same words are said again when they are true again.
+  // A new child, so that an equal text is announced again.
   const words = h("p");
   words.textContent = say(text);
   region.replaceChildren(words);

@@ -1,4 +1,4 @@
-// Who is in the call, who waits, and what the provider can do about each.
+// The list of people: those in the call, those who wait, and the provider's actions for each.
 
 import type { Capability, Person, WaitingPerson } from "./answers.ts";
 import { button, drawn, h, hide, named } from "./dom.ts";
@@ -11,7 +11,7 @@ export interface PeopleActions {
   remove(userId: string, name: string | null): void;
 }
 
-/** What the connection knows better than the server: who is muted just now. */
+/** Whether a person is muted, which the connection knows before the server does. */
 export type MutedNow = (attendeeId: string | null) => boolean;
 
 export class People {
@@ -37,7 +37,7 @@ export class People {
 
   show(people: Person[], waiting: WaitingPerson[], self: string | null, provider: boolean, muted: MutedNow): void {
     const withVoice = people.map((person) => ({ ...person, muted: muted(person.attendeeId) }));
-    // Nothing is drawn anew that has not changed.
+    // Without a change nothing is rendered again.
     const now = JSON.stringify([
       withVoice.map(({ userId, displayName, role, status, present, capabilities, muted }) => [
         userId,
@@ -134,7 +134,7 @@ export class People {
   #was({ userId, displayName, status }: Person, provider: boolean): HTMLElement {
     const known = ["invited", "left", "removed", "turned_away", "failed"] as const;
     const word = known.find((one) => one === status) ?? "left";
-    // Whoever was turned away by mistake is let in after all.
+    // A person who was turned away by mistake can be admitted.
     const back =
       provider &&
       word === "turned_away" &&
@@ -161,14 +161,17 @@ function act(
   css = "quiet",
 ): HTMLButtonElement {
   const element = button(`button small ${css}`, text, press);
-  // What it is about, and not its words, which change with what is done.
+  // The action's name, and not its text, which changes with the state.
   element.dataset["act"] = `${what}:${userId}`;
-  // "Mute" alone would be said of five people alike.
+  // "Mute" alone would be the same name for five people.
   if (name) element.append(named("span", ` ${name}`, "unseen"));
   return element;
 }
 
-/** Draws anew what may hold the focus, which stays at the same act, else goes beside it: never to the same act for another person. */
+/**
+ * Renders again what may contain the focus. The focus stays at the same action for the same person, else it moves beside it:
+ * never to the same action for another person.
+ */
 function keepFocus(root: HTMLElement, beside: HTMLElement, draw: () => void): void {
   const focused = document.activeElement;
   const held = focused instanceof HTMLElement && root.contains(focused);
@@ -183,7 +186,7 @@ export function sends(capability: Capability | undefined): boolean {
   return capability === undefined || capability === "SendReceive" || capability === "Send";
 }
 
-/** Above the stage, for the provider: somebody waits. */
+/** The provider's notice above the pictures that somebody waits. */
 export class WaitingNotice {
   readonly root = h("div", { class: "notice", attributes: { hidden: true, "data-notice": "waiting" } });
   readonly #words = h("p", { attributes: { tabindex: "-1" } });

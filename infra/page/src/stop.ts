@@ -1,15 +1,15 @@
-// What the SDK's reasons for giving a connection up mean to the person. That a call has ended is none of them: only the
-// server says so.
+// What the statuses with which the SDK stops mean to the person. None of them means that the call has ended: only the server
+// says so.
 
 import type * as Chime from "amazon-chime-sdk-js";
 
 /**
- * `elsewhere`: the same person has come in on another device, and stays there. `full`: there is no room. `refused`: what we
- * came with does not hold, or something is wrong in here: a new place may help. `line`: nothing was to be reached.
+ * `elsewhere`: the same person has joined on another device, and stays there. `full`: the call has no room. `refused`: the
+ * attendee is not valid, or the page has a defect: a new place may help. `line`: the media service was not reached.
  */
 export type Stop = "elsewhere" | "full" | "refused" | "line";
 
-/** All of them, so that one that a later SDK adds does not compile. */
+/** Every status, so that one that a later SDK adds does not compile. */
 const STOPS: Record<keyof typeof Chime.MeetingSessionStatusCode, Stop> = {
   OK: "line",
   Left: "line",

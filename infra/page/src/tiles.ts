@@ -1,4 +1,4 @@
-// The pictures: one tile for each person, one for a shared screen.
+// The video tiles: one for each person, one for a shared screen.
 
 import { initials } from "./check.ts";
 import { drawn, h } from "./dom.ts";
@@ -23,7 +23,7 @@ export class Tiles {
   #media: Media | undefined;
   #nameOf: (attendeeId: string) => string | null = () => null;
 
-  /** Begins with a connection: everyone is still to be heard of. */
+  /** Begins with a new connection, which reports everyone again. */
   begin(media: Media, self: string, nameOf: (attendeeId: string) => string | null): void {
     this.#media = media;
     this.#self = self;
@@ -82,7 +82,7 @@ export class Tiles {
     if (signal !== null) shown.root.classList.toggle("weak", signal < 0.5);
   }
 
-  /** Names have come, or changed. */
+  /** Shows the names again after the roster has changed. */
   rename(): void {
     for (const [attendeeId, shown] of this.#people) this.#write(attendeeId, shown, false);
     if (this.#shared) this.#write(this.#shared.root.dataset["attendee"] ?? "", this.#shared, true);
@@ -136,7 +136,7 @@ export class Tiles {
     } else put(shown.name, "person.unknown");
   }
 
-  /** One other person fills the stage with oneself in a corner; more share it; a screen stands above all. */
+  /** One other person fills the stage, with the own picture in a corner; more people share it; a shared screen is above all. */
   #arrange(): void {
     const others = this.#people.size - (this.#people.has(this.#self) ? 1 : 0);
     this.#alone.hidden = others > 0 || this.#shared !== undefined;
@@ -146,7 +146,7 @@ export class Tiles {
   }
 }
 
-/** How good the line is, in three bars and in words. */
+/** The quality of the connection, as three bars and as text. */
 export class LineSign {
   readonly root = h("span", { class: "line-sign", attributes: { role: "img" } }, h("i"), h("i"), h("i"));
 

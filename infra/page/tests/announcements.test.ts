@@ -1,4 +1,4 @@
-// What a screen reader says by itself, of what happens beside the focus.
+// What a screen reader announces by itself when something changes outside the focus.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -22,7 +22,7 @@ const attendeeOf = async ({ ask, users }: Call, role: Role): Promise<Participant
   };
 };
 
-test("that the line is lost and is back is announcement, also while a question is open", async () => {
+test("the page announces that the connection is lost and restored, also while a dialog is open", async () => {
   await calls.withAppointment(async ({ inCall, media }) => {
     const page = await inCall("provider");
     await announcement(page, "You are connected.", { urgent: true });
@@ -44,7 +44,7 @@ test("that the line is lost and is back is announcement, also while a question i
   });
 });
 
-test("that one is recorded and written down is announcement, and that it has stopped", async () => {
+test("the page announces that recording and transcript run, and that they have stopped", async () => {
   await calls.withAppointment(async ({ inCall, media }) => {
     const page = await inCall("provider");
     const recorder = { attendeeId: "recorder-1", externalUserId: "aws:MediaPipeline-7d9f1c5e", video: false };
@@ -59,7 +59,7 @@ test("that one is recorded and written down is announcement, and that it has sto
   });
 });
 
-test("who comes and who goes is announcement by name, once each", async () => {
+test("the page announces by name, and once each, who has joined and who has left", async () => {
   await calls.withAppointment(async (call) => {
     const { inCall, media } = call;
     const provider = await inCall("provider");
@@ -67,7 +67,7 @@ test("who comes and who goes is announcement by name, once each", async () => {
     const patient = await attendeeOf(call, "patient");
     media.addParticipant(patient);
     await announcement(provider, "Patient has joined.");
-    // Another connection tells of those who were there all the time.
+    // Another connection reports those again who were there before.
     media.reportMeetingEnded();
     await appMessage(provider, "MEETING_RECONNECTED");
     await provider.locator(`.tile[data-attendee="${patient.attendeeId}"]`).waitFor();
@@ -80,7 +80,7 @@ test("who comes and who goes is announcement by name, once each", async () => {
   });
 });
 
-test("that somebody waits, and that one has been let in, is heard", async () => {
+test("the page announces to the provider that somebody waits, and to the patient that they were admitted", async () => {
   await calls.withAppointment(
     async ({ inCall, person, enter }) => {
       const provider = await inCall("provider");
@@ -98,7 +98,7 @@ test("that somebody waits, and that one has been let in, is heard", async () => 
   );
 });
 
-test("whoever is muted by the provider hears so, and that they may speak again", async () => {
+test("the page announces to a patient that the provider has muted them, and that they may speak again", async () => {
   await calls.withAppointment(async (call) => {
     const { inCall, ask } = call;
     await inCall("provider");

@@ -1,4 +1,4 @@
-// As `make run` prints it: the page in the app around it, played by the local cloud, straight from CloudFront.
+// The addresses that `make run` prints: the page in an app that the local cloud serves, from the local CloudFront.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

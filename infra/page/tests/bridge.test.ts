@@ -62,7 +62,7 @@ const send = (page: Page, message: unknown, origin: string) =>
     { message, origin },
   );
 
-test("an app around the page hears PAGE_READY and SDK_READY and hands over its token", async () => {
+test("an app around the page receives PAGE_READY and SDK_READY and hands over its token", async () => {
   await embedded(async ({ proxy, page, frame, token, violations }) => {
     const ready = await receivedByApp(page, "PAGE_READY");
     assert.equal(ready.type, "medzen.event");
@@ -77,7 +77,7 @@ test("an app around the page hears PAGE_READY and SDK_READY and hands over its t
   });
 });
 
-test("an app that is not listed cannot show the page at all", async () => {
+test("an app that is not listed cannot show the page in a frame", async () => {
   await embedded(
     async ({ proxy, page }) => {
       await eventually(() => proxy.files.some(({ path }) => path.startsWith("/call/")), "the frame is asked for");
@@ -92,7 +92,7 @@ test("an app that is not listed cannot show the page at all", async () => {
   );
 });
 
-test("an app that is not listed and can show the page all the same is neither announcement nor told anything", async () => {
+test("an app that is not listed and shows the page nevertheless can neither send nor receive messages", async () => {
   await embedded(
     async ({ proxy, page, frame, token }) => {
       await page.clock.install();
@@ -105,10 +105,10 @@ test("an app that is not listed and can show the page all the same is neither an
         { type: "medzen.token", token },
       ])
         await send(page, message, proxy.origin);
-      // Had it announcement a token, it would not miss one.
+      // If it had accepted a token, it would not report that none has arrived.
       await page.clock.fastForward(21_000);
       await frame().locator('body[data-screen="no-token"]').waitFor();
-      // What had been told before would be there before this.
+      // Messages that the page had sent before would arrive before this one.
       await frame().evaluate(() => parent.postMessage({ type: "end" }, "*"));
       await eventually(() => page.evaluate(() => window.received.some(({ type }) => type === "end")), "the end");
       assert.deepEqual(await page.evaluate(() => window.received.map(({ type, event }) => event ?? type)), ["end"]);
@@ -122,7 +122,7 @@ test("an app that is not listed and can show the page all the same is neither an
 test("messages from frames and origins that are not the app's are ignored", async () => {
   await embedded(async ({ proxy, page, frame, token }) => {
     await receivedByApp(page, "PAGE_READY");
-    // Another frame of the same, trusted origin is not the one that shows the page.
+    // Another frame of the same, trusted origin does not show the page.
     await page.evaluate(
       ([message, origin]) =>
         new Promise<void>((resolve) => {
@@ -138,7 +138,7 @@ test("messages from frames and origins that are not the app's are ignored", asyn
         }),
       [{ type: "medzen.join", token: "from.another.frame" }, proxy.origin],
     );
-    // What is malformed or unknown, from the right one.
+    // Malformed and unknown messages from the right frame.
     for (const message of [
       "medzen.join",
       { type: "medzen.join" },
@@ -146,14 +146,14 @@ test("messages from frames and origins that are not the app's are ignored", asyn
       { type: "other", token },
     ])
       await send(page, message, proxy.origin);
-    // A good message afterwards is the first that counts: messages come in order.
+    // A valid message afterwards is the first that is accepted: messages arrive in order.
     await send(page, { type: "medzen.join", token }, proxy.origin);
     await frame().locator('body[data-screen="check"]').waitFor();
     assert.deepEqual([...new Set(proxy.requests.map(({ headers }) => headers.authorization))], [`Bearer ${token}`]);
   });
 });
 
-test("a window that an app opens is parted from it: it can neither speak nor listen, and leads to the app", async () => {
+test("a window that an app opens is isolated from it: no messages pass, and the page links to the app", async () => {
   const { appointmentId, users } = await clouds.open.appointment();
   const proxy = await startProxy(clouds.open);
   const app = await startEmbeddingApp(() => "about:blank", clouds.app);
@@ -206,7 +206,7 @@ async function inWebView(run: (opened: InWebView) => Promise<void>, settings: Pr
   }
 }
 
-test("the earlier app hears its own strings and no others, the new one all of them with data and time", async () => {
+test("the earlier app receives its own strings only, the new one every event with data and timestamp", async () => {
   await inWebView(async ({ page, token }) => {
     await appMessage(page, "SDK_READY");
     await post(page, { type: "medzen.join", token });
@@ -243,7 +243,7 @@ test("a channel of the app that fails does not stop the page", async () => {
   }
 });
 
-test("TOKEN_REQUIRED is told when the API refuses the token, and the fresh one is used", async () => {
+test("the page sends TOKEN_REQUIRED when the API rejects the token, and uses the fresh one", async () => {
   await inWebView(async ({ page, proxy, token, fresh }) => {
     const expired = await fresh(-3_600);
     await post(page, { type: "medzen.join", token: expired });
@@ -260,7 +260,7 @@ test("TOKEN_REQUIRED is told when the API refuses the token, and the fresh one i
   });
 });
 
-test("a token that is not renewed in time ends at the screen that says to sign in, and goes on from there", async () => {
+test("the page asks to sign in when the token is not renewed in time, and goes on when a token arrives", async () => {
   await inWebView(async ({ page, token, fresh }) => {
     await page.clock.install();
     await post(page, { type: "medzen.join", token: await fresh(-3_600) });
@@ -272,7 +272,7 @@ test("a token that is not renewed in time ends at the screen that says to sign i
   });
 });
 
-test("medzen.setLanguage changes the language at once, and LANGUAGE_CHANGED tells what the person chose", async () => {
+test("medzen.setLanguage changes the language at once, and LANGUAGE_CHANGED reports the person's choice", async () => {
   await inWebView(async ({ page, token }) => {
     await post(page, { type: "medzen.join", token });
     await screen(page, "check");
@@ -285,7 +285,7 @@ test("medzen.setLanguage changes the language at once, and LANGUAGE_CHANGED tell
   });
 });
 
-test("deviceDefaults decide how one goes in", async () => {
+test("deviceDefaults decide whether microphone and camera are on at the device check", async () => {
   await inWebView(async ({ page, token }) => {
     await post(page, { type: "medzen.join", token, deviceDefaults: { camera: false, microphone: false } });
     await screen(page, "check");
@@ -295,7 +295,7 @@ test("deviceDefaults decide how one goes in", async () => {
   });
 });
 
-test("the token is in no address, no storage and no log", async () => {
+test("the token appears in no address, no storage and no log", async () => {
   const logged: string[] = [];
   const addresses: string[] = [];
   await inWebView(async ({ page, token }) => {

@@ -33,7 +33,7 @@ async function all(folder: string): Promise<Map<string, string>> {
   );
 }
 
-test("the same input gives the same bytes, in another folder and at another time", async () => {
+test("the build makes the same bytes from the same input, in another folder and at another time", async () => {
   const folder = await mkdtemp(join(tmpdir(), "page-"));
   try {
     await buildPage(join(folder, "again"));
@@ -43,7 +43,7 @@ test("the same input gives the same bytes, in another folder and at another time
   }
 });
 
-test("the manifest tells the truth of each file", async () => {
+test("the manifest describes each file correctly", async () => {
   for (const { path, bytes, gzip, brotli, integrity, contentType, cacheControl, encodings } of manifest.files) {
     const plain = await readFile(join(built, path));
     assert.equal(plain.length, bytes, path);
@@ -65,7 +65,7 @@ test("the manifest tells the truth of each file", async () => {
   }
 });
 
-test("the SDK keeps to its budget, and its name says which version it is", () => {
+test("the SDK keeps to its budget, and its file name contains its version", () => {
   assert.equal(manifest.version, "3.32.0");
   assert.match(sdk.path, /^assets\/chime-sdk-3\.32\.0-[0-9a-f]{16}\.js$/);
   assert.ok(sdk.gzip <= budget.bytes.sdk.gzip, `${sdk.gzip} bytes of gzip`);
@@ -76,7 +76,7 @@ test("the SDK keeps to its budget, and its name says which version it is", () =>
   );
 });
 
-test("the bundle makes the global ChimeSDK, whose configuration takes the API's answer as it is", async () => {
+test("the bundle defines the global ChimeSDK, whose configuration accepts the API's answer unchanged", async () => {
   const window = {
     document: { addEventListener() {} },
     navigator: {
@@ -114,14 +114,14 @@ test("the bundle makes the global ChimeSDK, whose configuration takes the API's 
   assert.equal(configuration.urls?.signalingURL, "wss://signal");
 });
 
-test("nothing in the page is inline, and all that is loaded is checked", async () => {
+test("the page has no inline script or style, and every file that it loads has an integrity hash", async () => {
   const html = await readFile(join(built, "index.html"), "utf8");
   assert.doesNotMatch(html, /<style|style=|\son\w+=|<script(?![^>]*\ssrc=)/);
   for (const [tag] of html.matchAll(/<(?:script|link rel="stylesheet"|link id="sdk")[^>]*>/g))
     assert.match(tag, /integrity="sha384-/, tag);
 });
 
-test("no host of a registry stands in the lock file", async () => {
+test("the lock file names no registry host", async () => {
   const lock = await readFile(new URL("../package-lock.json", import.meta.url), "utf8");
   assert.doesNotMatch(lock, /"resolved"/);
   assert.doesNotMatch(lock, /"https?:\/\/(?!.*(funding|opencollective|github\.com\/sponsors))[^"]*registry/);

@@ -41,7 +41,7 @@ test("provider and patient see each other by name, and the provider ends it for 
   });
 });
 
-test("f21_the_sdk_takes_meeting_and_attendee_exactly_as_the_api_gave_them", async () => {
+test("the SDK receives meeting and attendee exactly as the API gave them", async () => {
   await calls.withAppointment(async ({ inCall, media, context }) => {
     const answers: Promise<Joined>[] = [];
     context.on("response", async (response) => {
@@ -58,7 +58,7 @@ test("f21_the_sdk_takes_meeting_and_attendee_exactly_as_the_api_gave_them", asyn
   });
 });
 
-test("f04_a_short_loss_of_the_line_is_no_end", async () => {
+test("a short loss of the connection does not end the call", async () => {
   await calls.withAppointment(async ({ inCall, media, ask }) => {
     const page = await inCall("provider");
     await media.dropConnections();
@@ -74,7 +74,7 @@ test("f04_a_short_loss_of_the_line_is_no_end", async () => {
   });
 });
 
-test("f04_that_the_client_stops_with_the_word_ended_is_no_end_while_the_server_says_that_it_goes_on", async () => {
+test("an SDK that stops with the status 'meeting ended' does not end a call that is active for the server", async () => {
   await calls.withAppointment(async ({ inCall, media, proxy }) => {
     const page = await inCall("provider");
     const before = media.addresses.length;
@@ -85,7 +85,7 @@ test("f04_that_the_client_stops_with_the_word_ended_is_no_end_while_the_server_s
       (await appEvents(page)).filter((event) => /ENDED|LEFT|ERROR/.test(event)),
       [],
     );
-    // Chime was to be asked whether the meeting is there: what the client had been given did not hold.
+    // The page has asked the server to check with Chime whether the meeting still exists.
     assert.ok(
       proxy.requests.some(
         ({ method, path, body }) => method === "POST" && /\/call$/.test(path) && body?.checked === true,
@@ -94,7 +94,7 @@ test("f04_that_the_client_stops_with_the_word_ended_is_no_end_while_the_server_s
   });
 });
 
-test("f04_while_the_server_cannot_be_asked_either_the_call_is_not_said_to_have_ended", async () => {
+test("the page does not report the end of a call while the server cannot be reached either", async () => {
   await calls.withAppointment(async ({ inCall, media, proxy }) => {
     const page = await inCall("provider");
     proxy.settings.respond = () => "drop";
@@ -112,11 +112,11 @@ test("f04_while_the_server_cannot_be_asked_either_the_call_is_not_said_to_have_e
   });
 });
 
-test("f22_the_patient_learns_from_the_server_that_the_call_has_ended_and_the_app_is_told", async () => {
+test("the patient's page learns from the server that the call has ended, and tells the app", async () => {
   await calls.withAppointment(async ({ inCall, ask }) => {
     await inCall("provider");
     const patient = await inCall("patient");
-    // Not through the page of the provider, and nothing comes over the media line: only the server knows.
+    // Not through the provider's page, and nothing arrives over the media connection: only the server knows.
     const { body } = await ask("provider", "DELETE", "");
     await screen(patient, "ended");
     assert.deepEqual((await appMessage(patient, "MEETING_ENDED_BY_PROVIDER")).data, { sessionId: body.sessionId });
@@ -130,7 +130,7 @@ test("f22_the_patient_learns_from_the_server_that_the_call_has_ended_and_the_app
   });
 });
 
-test("a patient who comes first waits, and is in when the provider starts", async () => {
+test("a patient who comes first waits, and joins when the provider starts the call", async () => {
   await calls.withAppointment(async ({ person, enter, inCall }) => {
     const patient = await person("patient");
     await enter(patient);
@@ -141,7 +141,7 @@ test("a patient who comes first waits, and is in when the provider starts", asyn
   });
 });
 
-test("whoever leaves can come back; the app hears both as the earlier app knows it", async () => {
+test("a person who leaves can come back, and the earlier app receives both in its own strings", async () => {
   await calls.withAppointment(async ({ inCall, enter, ask, users }) => {
     await inCall("provider");
     const patient = await inCall("patient");
@@ -165,7 +165,7 @@ test("whoever leaves can come back; the app hears both as the earlier app knows 
   });
 });
 
-test("the provider may leave without ending, and medzen.leave of the app does the same", async () => {
+test("medzen.leave makes the provider leave without ending the call", async () => {
   await calls.withAppointment(async ({ inCall, ask }) => {
     const provider = await inCall("provider");
     await post(provider, { type: "medzen.leave" });
@@ -175,7 +175,7 @@ test("the provider may leave without ending, and medzen.leave of the app does th
   });
 });
 
-test("whoever closes the page leaves the call, by a request that outlives the page", async () => {
+test("closing the page leaves the call by a request that outlives the page", async () => {
   await calls.withAppointment(async ({ inCall, ask, users, media, context, proxy }) => {
     await context.addInitScript(() => {
       const { fetch } = window;
@@ -207,7 +207,7 @@ test("whoever closes the page leaves the call, by a request that outlives the pa
   });
 });
 
-test("when media cannot be reached the page says so, and trying again goes in", async () => {
+test("the page says that media cannot be reached, and joins when the person tries again", async () => {
   await calls.withAppointment(
     async ({ person, enter, media, proxy }) => {
       media.accepting = false;
@@ -226,10 +226,10 @@ test("when media cannot be reached the page says so, and trying again goes in", 
   );
 });
 
-test("with the address of the media service as the local cloud gives it, the page lives under its policy up to the line", async () => {
+test("the page violates no policy with the media service's address that the local cloud gives", async () => {
   await calls.withAppointment(
     async ({ person, enter }) => {
-      // Nothing stands in for the service here: the browser itself tries to connect, and there is no such host.
+      // No double answers here: the browser itself tries to connect, and the host does not exist.
       const page = await person("provider", { connect: false });
       await enter(page);
       await screen(page, "media");
@@ -238,7 +238,7 @@ test("with the address of the media service as the local cloud gives it, the pag
   );
 });
 
-test("a stranger to the appointment is told so", async () => {
+test("the page rejects a person who has no part in the appointment", async () => {
   await calls.withAppointment(async ({ person }) => {
     const page = await person("stranger");
     await screen(page, "forbidden");
@@ -246,7 +246,7 @@ test("a stranger to the appointment is told so", async () => {
   });
 });
 
-test("a token that runs out in the call is renewed without a word to the person", async () => {
+test("a token that expires during the call is renewed without a notice to the person", async () => {
   await calls.withAppointment(async ({ inCall, proxy, users, cloud }) => {
     const page = await inCall("provider");
     const old = users.provider.token;

@@ -1,4 +1,4 @@
-// Camera, microphone and speaker: what the person chooses, and what of it the others see and hear.
+// Camera, microphone and speaker: what the person chooses, and what the page sends.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -16,10 +16,10 @@ after(() => calls.close());
 /** Chooses another device of this kind than the current one, and returns its id. */
 const another = (page: Page, kind: string) => chooseAnother(page.getByLabel(kind, { exact: true }));
 
-/** Runs in each page: keeps which devices were opened. */
+/** Runs in each page: keeps the ids of the devices that were opened. */
 function opening() {
   window.openedDevices = [];
-  // An empty page has no devices.
+  // A blank page has no devices.
   if (!navigator.mediaDevices) return;
   const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
   navigator.mediaDevices.getUserMedia = async (constraints) => {
@@ -29,7 +29,7 @@ function opening() {
   };
 }
 
-/** What the page sends of this kind, once it is so. */
+/** Waits until the page sends exactly these tracks of this kind. */
 const sends = (media: ScriptedMedia, page: Page, kind: string, expected: Partial<SentTrack>[]) =>
   eventually(
     async () => {
@@ -44,7 +44,7 @@ const sends = (media: ScriptedMedia, page: Page, kind: string, expected: Partial
     `${kind} goes out as ${JSON.stringify(expected)}`,
   );
 
-test("whoever switches the microphone off is not announcement, and whoever switches the camera off is not seen", async () => {
+test("a microphone that is switched off sends silence, and a camera that is switched off sends nothing", async () => {
   await calls.withAppointment(async ({ inCall, media }) => {
     const page = await inCall("provider");
     const loud = async () => (await media.received(page)).loud > 0.1;
@@ -60,7 +60,7 @@ test("whoever switches the microphone off is not announcement, and whoever switc
     await eventually(silent, "nothing is heard");
     await button(page, "Microphone: turn on").click();
     await sends(media, page, "audio", [{ enabled: true }]);
-    await eventually(loud, "the microphone is announcement again");
+    await eventually(loud, "the microphone is heard again");
 
     await button(page, "Camera: turn off").click();
     await page.locator(".tile.self:not(.seen)").waitFor();
@@ -73,7 +73,7 @@ test("whoever switches the microphone off is not announcement, and whoever switc
   });
 });
 
-test("whom the provider mutes is not announcement, and stays so until they speak up themselves", async () => {
+test("a patient whom the provider mutes sends silence until they unmute themselves", async () => {
   await calls.withAppointment(async ({ inCall, media, ask, users }) => {
     await inCall("provider");
     const patient = await inCall("patient");
@@ -88,7 +88,7 @@ test("whom the provider mutes is not announcement, and stays so until they speak
   });
 });
 
-test("another microphone or camera that is chosen in the call is the one that is sent", async () => {
+test("the page sends the microphone and camera that are chosen during the call", async () => {
   await calls.withAppointment(async ({ inCall, media }) => {
     const page = await inCall("provider");
     await button(page, "Settings").click();
@@ -101,7 +101,7 @@ test("another microphone or camera that is chosen in the call is the one that is
   });
 });
 
-test("whoever is muted and chooses another microphone stays muted", async () => {
+test("a muted person who chooses another microphone stays muted, also at the remote end", async () => {
   await calls.withAppointment(async ({ inCall, media }) => {
     const page = await inCall("provider");
     await eventually(async () => (await media.received(page)).loud > 0.1, "the microphone is heard");
@@ -114,7 +114,7 @@ test("whoever is muted and chooses another microphone stays muted", async () => 
       (await media.sentTracks(page)).find(({ kind }) => kind === "audio"),
       { kind: "audio", device: microphone, enabled: false },
     );
-    // Pictures come five a second: by then it would have been heard.
+    // There are five frames per second: by then the microphone would have been heard.
     const { pictures } = await media.received(page);
     const later = await eventually(async () => {
       const now = await media.received(page);
@@ -126,7 +126,7 @@ test("whoever is muted and chooses another microphone stays muted", async () => 
   });
 });
 
-test("what is chosen in the device check is seen and announcement there, and is what one goes in with", async () => {
+test("the device check shows the chosen devices, and the call uses them", async () => {
   await calls.withAppointment(async ({ person, enter, media, context }) => {
     await context.addInitScript(opening);
     const page = await person("provider");
@@ -144,7 +144,7 @@ test("what is chosen in the device check is seen and announcement there, and is 
     await page.waitForFunction(() => (document.querySelector<HTMLVideoElement>(".preview video")?.videoWidth ?? 0) > 0);
     const microphone = await another(page, "Microphone");
     await page.waitForFunction((microphone) => window.openedDevices.at(-1) === microphone, microphone);
-    await eventually(async () => (await level()) > 0, "the other microphone is announcement too");
+    await eventually(async () => (await level()) > 0, "the other microphone is heard too");
     const speaker = await another(page, "Speaker");
     await button(page, "Microphone: turn off").click();
     assert.equal(await level(), 0);
@@ -157,7 +157,7 @@ test("what is chosen in the device check is seen and announcement there, and is 
   });
 });
 
-test("a device of the app's choice that is not there keeps nobody out", async () => {
+test("a missing device in deviceDefaults does not prevent joining", async () => {
   await calls.withAppointment(async ({ person, enter, media }) => {
     const page = await person("provider", {
       deviceDefaults: { audioInput: "gone", videoInput: "gone", audioOutput: "gone" },
@@ -192,7 +192,7 @@ test("a device that is plugged in during the call can be chosen", async () => {
   });
 });
 
-test("the speaker is tested by two notes from the speaker that is chosen", async () => {
+test("the speaker test plays two notes through the chosen speaker", async () => {
   await calls.withAppointment(async ({ person, context }) => {
     await context.addInitScript(() => {
       window.played = [];
@@ -220,7 +220,7 @@ test("the speaker is tested by two notes from the speaker that is chosen", async
   });
 });
 
-test("nobody sees or hears anybody before they join: the device check keeps to itself", async () => {
+test("the device check opens no connection before the person joins", async () => {
   await calls.withAppointment(async ({ person, enter, media, proxy }) => {
     const page = await person("provider");
     const requests: string[] = [];

@@ -1,4 +1,4 @@
-// Loading: the page is never stuck, and nothing runs in it that was not built.
+// Loading: the page always leads on, and runs only what was built.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -27,7 +27,7 @@ interface Opened {
   token: string;
 }
 
-/** A page of a front and an appointment of its own; at the end there must have been no violation of the policy. */
+/** Runs a test with a new page, proxy and appointment. At its end the policy was violated only as `violations` says. */
 async function withPage(
   settings: ProxySettings & { browser?: boolean; violations?: string[] },
   run: (opened: Opened) => Promise<void>,
@@ -54,19 +54,19 @@ async function withPage(
   }
 }
 
-test("f01_the_page_listens_before_the_sdk_has_come_and_says_so_when_it_never_does", async () => {
+test("the page accepts messages before the SDK is loaded, and says so when it never loads", async () => {
   await withPage({ alter: [/chime-sdk/, () => undefined] }, async ({ proxy, page, call, token }) => {
     await page.clock.install();
     await page.goto(call, { waitUntil: "commit" });
     await appMessage(page, "PAGE_READY");
     await post(page, { type: "medzen.join", token });
-    // The device check needs no SDK: the person is busy with it while the SDK is still on its way.
+    // The device check needs no SDK: the person uses it while the SDK is being loaded.
     await screen(page, "check");
     assert.equal(await page.evaluate(() => typeof window.ChimeSDK), "undefined");
     await page.clock.fastForward(46_000);
     await screen(page, "sdk");
     assert.deepEqual((await appMessage(page, "MEETING_ERROR")).data, { code: "SDK_LOAD_FAILED" });
-    // The line is good again: the button leads on.
+    // The file can be loaded again: the button leads on.
     proxy.settings.alter = undefined;
     await page.getByRole("button", { name: "Try again" }).click();
     await screen(page, "check");
@@ -74,7 +74,7 @@ test("f01_the_page_listens_before_the_sdk_has_come_and_says_so_when_it_never_doe
   });
 });
 
-test("f01_what_the_app_posts_before_the_page_knows_whom_to_trust_is_kept", async () => {
+test("the page keeps messages that arrive before it knows the trusted origins", async () => {
   await withPage({}, async ({ page, call, token }) => {
     const held: Route[] = [];
     const { opened: released, open: release } = latch();
@@ -92,7 +92,7 @@ test("f01_what_the_app_posts_before_the_page_knows_whom_to_trust_is_kept", async
   });
 });
 
-test("f01_a_tampered_sdk_is_refused_and_said_to_be", async () => {
+test("the page refuses an altered SDK and says so", async () => {
   await withPage(
     { alter: [/chime-sdk/, (contents) => Buffer.concat([contents, Buffer.from("\nwindow.stolen = true;")])] },
     async ({ page, call }) => {
@@ -105,7 +105,7 @@ test("f01_a_tampered_sdk_is_refused_and_said_to_be", async () => {
   );
 });
 
-test("f01_when_the_page_itself_is_tampered_with_words_and_a_way_out_remain", async () => {
+test("when the page's own script is altered, a text and a way out remain", async () => {
   await withPage(
     { alter: [/assets\/page-.*js/, (contents) => Buffer.concat([contents, Buffer.from(" ")])] },
     async ({ proxy, page, call }) => {
@@ -122,7 +122,7 @@ test("f01_when_the_page_itself_is_tampered_with_words_and_a_way_out_remain", asy
   );
 });
 
-test("f01_without_its_configuration_the_page_says_that_there_is_no_line_and_goes_on_when_there_is_one", async () => {
+test("without its configuration the page says that it is offline, and goes on when the person tries again", async () => {
   await withPage({}, async ({ page, call }) => {
     await page.route("**/config.json", (route) => route.abort());
     await page.goto(call);
@@ -133,7 +133,7 @@ test("f01_without_its_configuration_the_page_says_that_there_is_no_line_and_goes
   });
 });
 
-test("an app that hands over no token is waited for, then told of", async () => {
+test("the page waits for a token, then says that it has received none", async () => {
   await withPage({}, async ({ page, call, token }) => {
     await page.clock.install();
     await page.goto(call);
@@ -141,13 +141,13 @@ test("an app that hands over no token is waited for, then told of", async () => 
     await page.clock.fastForward(21_000);
     await screen(page, "no-token");
     assert.deepEqual((await appMessage(page, "MEETING_ERROR")).data, { code: "NO_TOKEN" });
-    // Late is not never.
+    // A token that arrives late is used.
     await post(page, { type: "medzen.join", token });
     await screen(page, "check");
   });
 });
 
-test("opened alone in a browser the page leads into the app, with the appointment and nothing else in the link", async () => {
+test("a page that is opened in a browser links to the app, with nothing but the appointment in the link", async () => {
   await withPage({ browser: true }, async ({ proxy, page, call, appointmentId }) => {
     await page.goto(call);
     await screen(page, "alone");
@@ -159,7 +159,7 @@ test("opened alone in a browser the page leads into the app, with the appointmen
   });
 });
 
-test("a link that names no appointment is said to be incomplete", async () => {
+test("the page says that a link without an appointment is incomplete", async () => {
   await withPage({}, async ({ proxy, page }) => {
     for (const path of ["/call/1", "/call/00000000"]) {
       await page.goto(proxy.origin + path);
@@ -167,7 +167,7 @@ test("a link that names no appointment is said to be incomplete", async () => {
       assert.deepEqual(proxy.requests, []);
     }
   });
-  // What cannot be an appointment's address at all CloudFront answers itself.
+  // CloudFront itself answers an address that cannot be an appointment's.
   await withPage({}, async ({ proxy, page, appointmentId }) => {
     for (const path of ["/call", "/call/", `/call/${appointmentId}/x`]) {
       const answer = await page.goto(proxy.origin + path);
@@ -177,7 +177,7 @@ test("a link that names no appointment is said to be incomplete", async () => {
   });
 });
 
-test("the form of a link that the API gives leads to the page, and the address bar shows the appointment alone", async () => {
+test("the link that the API gives leads to the page, and the address bar shows nothing but the appointment", async () => {
   await withPage({}, async ({ proxy, page, appointmentId }) => {
     await page.goto(`${proxy.origin}/call?appointmentId=${appointmentId}`);
     await appMessage(page, "PAGE_READY");
@@ -185,13 +185,13 @@ test("the form of a link that the API gives leads to the page, and the address b
   });
 });
 
-test("the page lives under csp.txt as CloudFront sends it, and may use what it asks for", async () => {
+test("CloudFront sends the policy of csp.txt, and the permissions policy allows what the page uses", async () => {
   await withPage({}, async ({ page, call }) => {
     const headers = (await page.goto(call))?.headers() ?? {};
     assert.equal(headers["content-security-policy"], policyFor(clouds.open.embeddingOrigins));
     const own = [...(headers["permissions-policy"] ?? "").matchAll(/([\w-]+)=\(self\)/g)].map(([, name]) => name);
     assert.deepEqual(allow.split("; ").sort(), own.sort(), "what an app hands on is what the page may use");
-    // In a document of its own all of it is on; a name that the browser does not know is no harm.
+    // In a document of its own every permission is on; a name that the browser does not know has no effect.
     const known = await page.evaluate(
       () =>
         (document as Document & { featurePolicy?: { allowedFeatures(): string[] } }).featurePolicy?.allowedFeatures() ??
@@ -203,7 +203,7 @@ test("the page lives under csp.txt as CloudFront sends it, and may use what it a
   });
 });
 
-test("up to the device check a visit keeps to its budget of requests and bytes, and the second loads no byte of the SDK nor of the page", async () => {
+test("a visit up to the device check keeps to its budget, and a second one loads neither SDK nor page again", async () => {
   await withPage({}, async ({ proxy, page, call, token }) => {
     const visit = async (limits: { requests: number; bytes: number }) => {
       proxy.files.length = 0;
@@ -243,7 +243,7 @@ test("up to the device check a visit keeps to its budget of requests and bytes, 
   });
 });
 
-test("nothing inline runs, were it to get into the page", async () => {
+test("an inline script does not run, even if it gets into the page", async () => {
   await withPage({ violations: ["script-src-elem inline"] }, async ({ page, call }) => {
     await page.goto(call);
     await appMessage(page, "PAGE_READY");
@@ -266,7 +266,7 @@ test("nothing inline runs, were it to get into the page", async () => {
     assert.ok(markup, "markup from a string is refused");
     assert.ok(script, "a script from a string is refused");
   }).catch((error) => {
-    // How the browser words its report is its own affair; that it reports is what counts.
+    // The wording of the report depends on the browser; there must be one.
     if (error.code !== "ERR_ASSERTION" || !String(error.message).includes("script")) throw error;
     assert.match(JSON.stringify(error.actual), /require-trusted-types-for|script-src/);
   });

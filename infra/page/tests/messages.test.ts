@@ -1,4 +1,4 @@
-// What the app is told: each message of the table in README.md, with the data that stands there and no other.
+// The messages to the app: each one of the table in README.md, with exactly the data of the table.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { appMessage, button, post, screen } from "./fixtures/browser.ts";
 import { CallFixture } from "./fixtures/call-fixture.ts";
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
-/** Event, names of its data, and what `FlutterChannel` hears of it. */
+/** Event, names of its data, and the string that `FlutterChannel` receives. */
 const TABLE = readme
   .split("\n")
   .filter((line) => /^\| `[A-Z_]+` \|/.test(line))
@@ -31,7 +31,7 @@ const times = (page: Page, event: string, count: number) =>
     { event, count },
   );
 
-test("each message of the table is told with its data and no other, and the earlier app hears its own of them", async () => {
+test("each message of the table is sent with its data, and the earlier app receives its own strings", async () => {
   await calls.withAppointment(
     async ({ inCall, person, enter, ask, media, users, cloud, proxy }) => {
       const provider = await inCall("provider");

@@ -16,7 +16,7 @@ after(() => calls.close());
 /** Chime's recorder, which joins as an attendee. */
 const RECORDER = { attendeeId: "recorder-1", externalUserId: "aws:MediaPipeline-7d9f1c5e", video: false };
 
-/** Provider and patient in the call; the provider's page knows the patient's attendee. */
+/** Joins provider and patient; the provider's page knows the patient's attendee. */
 async function both({ inCall, ask, media, users }: Call) {
   const provider = await inCall("provider");
   const patient = await inCall("patient");
@@ -31,11 +31,11 @@ async function both({ inCall, ask, media, users }: Call) {
 const person = (page: Page, name: string) =>
   page.locator(".person", { hasText: name }).filter({ has: page.locator(".person-actions") });
 
-/** What the API says of the patient's part. */
+/** The patient's entry in the roster. */
 const entryOf = async ({ ask, users }: Call): Promise<Person> =>
   (await ask("provider", "GET", "/attendees")).body.attendees.find(({ userId }: Person) => userId === users.patient.id);
 
-test("a patient waits to be let in; the provider sees who, lets them in, and they are in", async () => {
+test("the provider sees who waits and admits them, and the patient joins", async () => {
   await calls.withAppointment(
     async ({ inCall, person, enter, ask }) => {
       const provider = await inCall("provider");
@@ -55,7 +55,7 @@ test("a patient waits to be let in; the provider sees who, lets them in, and the
   );
 });
 
-test("who is turned away is told so and does not get in, unless the provider thinks better of it", async () => {
+test("a patient who is turned away does not get in, unless the provider admits them later", async () => {
   await calls.withAppointment(
     async (call) => {
       const { inCall, person: opened, enter } = call;
@@ -81,7 +81,7 @@ test("who is turned away is told so and does not get in, unless the provider thi
   );
 });
 
-test("whoever stops waiting is no longer announced", async () => {
+test("a patient who stops waiting disappears from the provider's notice", async () => {
   await calls.withAppointment(
     async ({ inCall, person, enter, ask }) => {
       const provider = await inCall("provider");
@@ -98,7 +98,7 @@ test("whoever stops waiting is no longer announced", async () => {
   );
 });
 
-test("the provider mutes, stops video, allows both again and removes; the patient is told each time", async () => {
+test("the provider mutes, stops video, allows both again and removes a patient, who sees it each time", async () => {
   await calls.withAppointment(async (call) => {
     const { provider, patient } = await both(call);
     await button(provider, "People").click();
@@ -120,7 +120,7 @@ test("the provider mutes, stops video, allows both again and removes; the patien
     });
     await entry.getByRole("button", { name: /^Let speak/ }).click();
     await entry.getByRole("button", { name: /^Allow video/ }).click();
-    // Allowed is not switched on: that is for the patient to do.
+    // The provider allows it again; the patient switches it on.
     await button(patient, "Microphone: turn on").click();
     await button(patient, "Microphone: turn off").waitFor();
     await button(patient, "Camera: turn on").click();
@@ -139,7 +139,7 @@ test("the provider mutes, stops video, allows both again and removes; the patien
   });
 });
 
-test("who may only watch, as a student, cannot speak, be seen or share a screen", async () => {
+test("a participant who may only receive cannot speak, be seen or share a screen", async () => {
   await calls.withAppointment(async (call) => {
     const { provider, patient, other } = await both(call);
     await call.ask("provider", "PATCH", `/attendees/${other.externalUserId}`, {
@@ -156,7 +156,7 @@ test("who may only watch, as a student, cannot speak, be seen or share a screen"
   });
 });
 
-test("consent is asked for where somebody wishes a recording, is noted, and can be changed", async () => {
+test("the page asks for consent where a recording is requested; the answer is stored and can be changed", async () => {
   await calls.withAppointment(async ({ person, ask, users, inCall }) => {
     const page = await person("provider");
     await screen(page, "check");
@@ -174,7 +174,7 @@ test("consent is asked for where somebody wishes a recording, is noted, and can 
     const box = page.getByLabel("I agree to the recording");
     await eventually(() => box.isChecked(), "the settings know the answer");
 
-    // The patient, who did not wish it, is asked too; only now everyone has agreed.
+    // The patient, who has not requested it, is asked too; only then has everyone agreed.
     const patient = await inCall("patient");
     assert.deepEqual((await ask("provider", "GET", "")).body.consent.recording, {
       granted: true,
@@ -196,7 +196,7 @@ test("consent is asked for where somebody wishes a recording, is noted, and can 
   });
 });
 
-test("a question that is put off is not answered and stays in reach, however often Escape is pressed", async () => {
+test("a consent question that is put off is not answered and stays in reach, however often Escape is pressed", async () => {
   await calls.withAppointment(async ({ inCall, ask }) => {
     await ask("provider", "POST", "", { enableRecording: true });
     const page = await inCall("provider");
@@ -228,7 +228,7 @@ test("a question that is put off is not answered and stays in reach, however oft
   });
 });
 
-test("nobody is asked for consent to what nobody wishes", async () => {
+test("the page does not ask for consent when nobody has requested a recording or transcript", async () => {
   await calls.withAppointment(async ({ inCall, proxy }) => {
     const page = await inCall("provider");
     const asked = proxy.requests.length;
@@ -241,18 +241,18 @@ test("nobody is asked for consent to what nobody wishes", async () => {
   });
 });
 
-test("what records is nobody: it has no picture, and one is still told to be alone", async () => {
+test("Chime's recorder has no tile and does not count as a person", async () => {
   await calls.withAppointment(async ({ inCall, media }) => {
     const page = await inCall("provider");
     media.addParticipant(RECORDER);
-    // It is known to be there, so it would be seen.
+    // The page knows of the recorder, so it would show it.
     await page.locator(".recording-sign").waitFor();
     assert.equal(await page.locator(".tile").count(), 1);
     assert.ok(await page.getByText("Nobody else is here yet.").isVisible());
   });
 });
 
-test("everyone sees that the call is recorded and written down, as soon as it is and only then", async () => {
+test("everyone sees the signs of recording and transcript exactly while they run", async () => {
   await calls.withAppointment(async (call) => {
     const { media, ask, proxy } = call;
     await ask("provider", "POST", "", { enableRecording: true, enableTranscription: true });
@@ -266,7 +266,7 @@ test("everyone sees that the call is recorded and written down, as soon as it is
     media.addParticipant(RECORDER);
     media.transcription("STARTED");
     for (const page of [provider, patient]) for (const sign of signs(page)) await sign.waitFor();
-    // Another status, which knows the wish alone, does not say otherwise.
+    // Another status, which knows only the request, does not change the signs.
     const asked = proxy.requests.length;
     await eventually(
       () =>
@@ -282,7 +282,7 @@ test("everyone sees that the call is recorded and written down, as soon as it is
   });
 });
 
-test("whoever comes while it is recorded sees so at once, and a connection made anew does not forget what is written down", async () => {
+test("a person who joins later sees the signs at once, and a new connection keeps them", async () => {
   await calls.withAppointment(async ({ inCall, media, proxy }) => {
     media.addParticipant(RECORDER);
     const page = await inCall("provider");
@@ -312,7 +312,7 @@ test("whoever comes while it is recorded sees so at once, and a connection made 
   });
 });
 
-test("captions show who says what, a later text in place of an earlier one", async () => {
+test("captions show who says what, and a final text replaces a partial one", async () => {
   await calls.withAppointment(async (call) => {
     const { media } = call;
     const { provider, other } = await both(call);
@@ -331,7 +331,7 @@ test("captions show who says what, a later text in place of an earlier one", asy
   });
 });
 
-test("the line is measured, shown and told to the API", async () => {
+test("the page measures the connection, shows its quality and sends samples to the API", async () => {
   await calls.withAppointment(async ({ inCall, proxy }) => {
     const page = await inCall("provider");
     const { body } = await eventually(
@@ -347,7 +347,7 @@ test("the line is measured, shown and told to the API", async () => {
   });
 });
 
-test("a screen is shared, seen on top, and taken back", async () => {
+test("a shared screen is shown above the others, and sharing can be stopped", async () => {
   await calls.withAppointment(async (call) => {
     const { media } = call;
     const { provider, other } = await both(call);
@@ -364,7 +364,7 @@ test("a screen is shared, seen on top, and taken back", async () => {
   });
 });
 
-test("the focus stays with the person whose button was pressed, and is never nowhere", async () => {
+test("the focus stays with the person whose button was pressed, and is never lost", async () => {
   await calls.withAppointment(async (call) => {
     const { provider } = await both(call);
     const focused = () => provider.evaluate(() => document.activeElement?.textContent);
@@ -390,12 +390,12 @@ test("the focus stays with the person whose button was pressed, and is never now
   });
 });
 
-test("the focus is never nowhere when those who wait are let in or turned away", async () => {
+test("the focus is never lost when people are admitted or turned away", async () => {
   await calls.withAppointment(
     async ({ inCall, person: opened, enter, proxy, users }) => {
       const provider = await inCall("provider");
       const focused = () => provider.evaluate(() => document.activeElement?.textContent);
-      // A second one who waits is laid over what the API says, until it has been answered.
+      // A second person who waits is added to the API's answers until the provider has decided.
       const guest = {
         userId: users.stranger.id,
         displayName: "Guest",
@@ -434,7 +434,7 @@ test("the focus is never nowhere when those who wait are let in or turned away",
   );
 });
 
-test("all of it is done by keyboard, and the focus goes where one is", async () => {
+test("the call is operable by keyboard, and dialogs keep the focus", async () => {
   await calls.withAppointment(async ({ inCall }) => {
     const page = await inCall("provider");
     const focused = () =>

@@ -1,5 +1,5 @@
-// What goes wrong around a call, and that it harms neither the call nor the people in it: whoever is seen and announcement has the
-// controls before them, and whoever is not is told so.
+// Failures around a call, which must harm neither the call nor the people in it: a person who is seen and heard always has
+// the controls, and the page says when a person is not.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -37,14 +37,14 @@ const isJoin = ({ method, path }: ApiRequest) => method === "POST" && /\/call(\/
 const isLeave = ({ method, path }: ApiRequest) => method === "DELETE" && path.endsWith("/attendees/me");
 const refused = { status: 401, body: { message: "Unauthorized" } };
 
-/** Lets the page's time pass until it has come to this: it waits in its own time, and not in ours. */
+/** Advances the page's clock until the condition holds: the page waits by its own clock, and the test does not wait. */
 const advanceUntil = (page: Page, check: () => boolean | Promise<boolean>, what: string, step = 1_000) =>
   eventually(async () => {
     await page.clock.fastForward(step);
     return check();
   }, what);
 
-test("a call that cannot be ended for want of a token goes on with its controls, and is ended when there is one", async () => {
+test("a call that cannot be ended without a valid token goes on with its controls, and ends when there is one", async () => {
   await calls.withAppointment(async ({ inCall, media, context, proxy, users, cloud, ask }) => {
     await watchDevices(context);
     const page = await inCall("provider");
@@ -67,7 +67,7 @@ test("a call that cannot be ended for want of a token goes on with its controls,
   });
 });
 
-test("no screen but that of the call has camera and microphone on", async () => {
+test("camera and microphone are off on every screen but the call screen", async () => {
   await calls.withAppointment(async ({ inCall, media, context, proxy }) => {
     await watchDevices(context);
     const page = await inCall("provider");
@@ -81,7 +81,7 @@ test("no screen but that of the call has camera and microphone on", async () => 
   });
 });
 
-test("who leaves before the SDK has come does not go in when it comes, and the server knows", async () => {
+test("a person who leaves before the SDK is loaded does not join when it is, and the server knows", async () => {
   await calls.withAppointment(async ({ person, enter, media, context, proxy, ask, users }) => {
     await watchDevices(context);
     await ask("provider", "POST", "", {});
@@ -112,7 +112,7 @@ test("who leaves before the SDK has come does not go in when it comes, and the s
   });
 });
 
-test("who joins on another device is out here, and stays out until they say otherwise", async () => {
+test("a person who joins on another device leaves here, and comes back only by their own decision", async () => {
   await calls.withAppointment(async ({ inCall, media, proxy }) => {
     const first = await inCall("provider");
     const second = await inCall("provider");
@@ -120,7 +120,7 @@ test("who joins on another device is out here, and stays out until they say othe
     await first.getByRole("heading", { name: "You joined on another device" }).waitFor();
     assert.deepEqual((await appMessage(first, "MEETING_ERROR")).data, { code: "JOINED_ELSEWHERE" });
     await eventually(() => media.connected === 1, "one of them is connected");
-    // Two more rounds of the one that is in: the other one has not come back meanwhile.
+    // The page in the call reads the status twice more; the other one has not come back meanwhile.
     const asked = proxy.requests.length;
     await eventually(() => proxy.requests.slice(asked).filter(isStatus).length >= 2, "the call goes on");
     assert.equal(proxy.requests.slice(asked).filter(isJoin).length, 0);
@@ -130,14 +130,14 @@ test("who joins on another device is out here, and stays out until they say othe
     await button(first, "Continue here").click();
     await screen(second, "elsewhere");
     await eventually(async () => (await times(first, "MEETING_JOINED")) === 2, "it goes on here");
-    // Closed, it says nothing in the name of the one who is in the call.
+    // The other page does not tell the server that the person has left: they are in the call here.
     await post(second, { type: "medzen.leave" });
     await appMessage(second, "MEETING_LEFT");
     assert.equal(proxy.requests.filter(isLeave).length, 0);
   });
 });
 
-test("a call that has no room says so, and has a way to try again", async () => {
+test("the page says that a call is full, and offers to try again", async () => {
   await calls.withAppointment(async ({ inCall, media }) => {
     const page = await inCall("provider");
     media.closeWithStatus(409);
@@ -148,7 +148,7 @@ test("a call that has no room says so, and has a way to try again", async () => 
   });
 });
 
-test("a place that media refuse again and again is no endless coming back", async () => {
+test("a place that the media service refuses repeatedly is given up after three attempts", async () => {
   await calls.withAppointment(async ({ inCall, media, proxy }) => {
     const page = await inCall("provider");
     await page.clock.install();
@@ -163,7 +163,7 @@ test("a place that media refuse again and again is no endless coming back", asyn
   });
 });
 
-test("a token that the app does not renew ends no call: media goes on, and the page goes on asking", async () => {
+test("a token that the app does not renew ends no call: media goes on, and the page asks again", async () => {
   await calls.withAppointment(async ({ inCall, media, proxy, users, cloud }) => {
     const page = await inCall("provider");
     await page.clock.install();
@@ -183,7 +183,7 @@ test("a token that the app does not renew ends no call: media goes on, and the p
   });
 });
 
-test("who waits while the token runs out waits again as soon as there is one", async () => {
+test("a patient whose token expires in the waiting room waits again as soon as there is a fresh one", async () => {
   await calls.withAppointment(
     async ({ person, enter, proxy, users, cloud, ask }) => {
       await ask("provider", "POST", "", {});
@@ -201,7 +201,7 @@ test("who waits while the token runs out waits again as soon as there is one", a
   );
 });
 
-test("requests that are refused at once ask for one token", async () => {
+test("requests that are rejected at the same time ask for one token", async () => {
   await calls.withAppointment(async ({ inCall, proxy }) => {
     const page = await inCall("provider");
     const before = proxy.requests.length;
@@ -219,7 +219,7 @@ test("requests that are refused at once ask for one token", async () => {
 });
 
 for (const how of ["tear", "stall"] as const) {
-  test(`an answer that ${how}s is a bad line and no end`, async () => {
+  test(`an answer that ${how}s is a network error and does not end the call`, async () => {
     await calls.withAppointment(async ({ inCall, media, proxy }) => {
       const page = await inCall("provider");
       await page.clock.install();
@@ -234,7 +234,7 @@ for (const how of ["tear", "stall"] as const) {
   });
 }
 
-test("a firewall that answers in the API's place does not say whose appointment it is", async () => {
+test("a firewall that answers in place of the API does not end the call", async () => {
   await calls.withAppointment(async ({ inCall, media, proxy }) => {
     const page = await inCall("provider");
     proxy.settings.respond = () => ({ status: 403, body: { message: "Forbidden" } });
@@ -246,7 +246,7 @@ test("a firewall that answers in the API's place does not say whose appointment 
   });
 });
 
-test("after minutes without any line the call is back by itself", async () => {
+test("the page comes back by itself after minutes without a network", async () => {
   await calls.withAppointment(
     async ({ inCall, media, proxy }) => {
       const page = await inCall("provider");
@@ -274,7 +274,7 @@ test("after minutes without any line the call is back by itself", async () => {
   );
 });
 
-test("as soon as the browser says that there is a network, the page comes back", async () => {
+test("the page comes back as soon as the browser reports a network", async () => {
   await calls.withAppointment(async ({ inCall, media, proxy }) => {
     const page = await inCall("provider");
     await page.clock.install();
@@ -283,7 +283,7 @@ test("as soon as the browser says that there is a network, the page comes back",
     const asked = () => proxy.requests.filter(isStatus).length;
     await advanceUntil(page, () => asked() > 20, "it has tried for a while");
     proxy.settings.respond = undefined;
-    // No time passes but what passes.
+    // From here the page's clock stands still: the event alone makes the page go on.
     await page.clock.pauseAt(await page.evaluate(() => Date.now() + 100));
     await page.evaluate(() => window.dispatchEvent(new Event("online")));
     await eventually(() => proxy.requests.some(({ body }) => body?.checked), "it goes in");
@@ -292,7 +292,7 @@ test("as soon as the browser says that there is a network, the page comes back",
   });
 });
 
-test("a network that lets no media through has an end, with longer pauses up to it and a way on", async () => {
+test("the page gives up on a network that lets no media through, after longer and longer pauses", async () => {
   await calls.withAppointment(
     async ({ inCall, media, proxy }) => {
       const page = await inCall("provider");
@@ -320,7 +320,7 @@ test("a network that lets no media through has an end, with longer pauses up to 
   );
 });
 
-test("without a line at the first connection nobody is told of a VPN", async () => {
+test("the page does not blame a VPN when there is no network at the first connection", async () => {
   await calls.withAppointment(
     async ({ person, enter, media, proxy }) => {
       media.accepting = false;
@@ -343,7 +343,7 @@ test("without a line at the first connection nobody is told of a VPN", async () 
   );
 });
 
-test("while the call is just being ended or begun, coming back waits for what comes of it", async () => {
+test("recovery waits while the call is being started or ended", async () => {
   await calls.withAppointment(async ({ inCall, media, proxy }) => {
     const page = await inCall("provider");
     await page.clock.install();
@@ -365,7 +365,7 @@ test("while the call is just being ended or begun, coming back waits for what co
   });
 });
 
-test("listening only, the microphone is on when it is open, and not before", async () => {
+test("the microphone of a person who only listens is shown as on once it is open, and not before", async () => {
   await calls.withAppointment(async ({ person, context }) => {
     await watchDevices(context);
     await context.addInitScript(() => {
@@ -388,12 +388,12 @@ test("listening only, the microphone is on when it is open, and not before", asy
   });
 });
 
-test("camera and microphone that fail on the way in are said to be off", async () => {
+test("camera and microphone that fail while joining are shown as off", async () => {
   await calls.withAppointment(async ({ person, context, enter }) => {
     await watchDevices(context);
     const page = await person("provider");
     await screen(page, "check");
-    // Another program takes them in the moment between the check and the call.
+    // Another program opens the devices between the device check and the call.
     await page.evaluate(() => (window.broken = ["audio", "video"]));
     await enter(page);
     await appMessage(page, "MEETING_JOINED");
@@ -408,7 +408,7 @@ test("camera and microphone that fail on the way in are said to be off", async (
   });
 });
 
-test("a microphone or camera that goes away during the call is told of, and another one takes its place", async () => {
+test("the page reports a microphone or camera that disappears during the call, and another one can be chosen", async () => {
   await calls.withAppointment(async ({ inCall, context }) => {
     await watchDevices(context);
     const page = await inCall("provider");
@@ -427,7 +427,7 @@ test("a microphone or camera that goes away during the call is told of, and anot
     await notice(page, "camera").waitFor();
     await button(page, "Camera: turn on").waitFor();
     await page.locator(".tile.self:not(.seen)").waitFor();
-    // Another one from the settings is announcement as the one before was.
+    // Another microphone that is chosen in the settings is on, as the one before was.
     await button(page, "Settings").click();
     const select = page.getByLabel("Microphone", { exact: true });
     await chooseAnother(select);
@@ -437,7 +437,7 @@ test("a microphone or camera that goes away during the call is told of, and anot
   });
 });
 
-test("a microphone that the device needs for something else, as a phone call, is told of for as long", async () => {
+test("the page shows for how long the device uses the microphone for something else", async () => {
   await calls.withAppointment(async ({ inCall, context }) => {
     await watchDevices(context);
     const page = await inCall("provider");
@@ -458,7 +458,7 @@ test("a microphone that the device needs for something else, as a phone call, is
   });
 });
 
-test("the settings offer what is plugged in, as it comes and goes", async () => {
+test("the settings list the devices that are plugged in", async () => {
   await calls.withAppointment(async ({ inCall }) => {
     const page = await inCall("provider");
     await button(page, "Settings").click();
@@ -477,7 +477,7 @@ test("the settings offer what is plugged in, as it comes and goes", async () => 
   });
 });
 
-test("who is muted stays muted with another microphone", async () => {
+test("a muted person stays muted with another microphone", async () => {
   await calls.withAppointment(async ({ inCall, context }) => {
     await watchDevices(context);
     const page = await inCall("provider");
@@ -496,14 +496,14 @@ test("who is muted stays muted with another microphone", async () => {
   });
 });
 
-test("who waits for a call that is over and begun anew knocks again", async () => {
+test("a patient who waits for a call that was ended and started again joins its waiting room", async () => {
   await calls.withAppointment(
     async ({ person, enter, proxy, ask, users }) => {
       await ask("provider", "POST", "", {});
       const patient = await person("patient");
       await enter(patient);
       await screen(patient, "waiting");
-      // The phone sleeps.
+      // The phone sleeps: no request arrives.
       proxy.settings.respond = () => "drop";
       await ask("provider", "DELETE", "");
       const { body } = await ask("provider", "POST", "", {});
@@ -524,7 +524,7 @@ test("who waits for a call that is over and begun anew knocks again", async () =
   );
 });
 
-test("whoever closes the page waits no longer", async () => {
+test("closing the page leaves the waiting room", async () => {
   await calls.withAppointment(
     async ({ person, enter, ask }) => {
       await ask("provider", "POST", "", {});
@@ -539,7 +539,7 @@ test("whoever closes the page waits no longer", async () => {
   );
 });
 
-test("whoever leaves while they are being let in has left when that is done", async () => {
+test("a person who leaves during the join request has left once it is answered", async () => {
   await calls.withAppointment(
     async ({ person, enter, proxy, ask }) => {
       await ask("provider", "POST", "", {});
@@ -564,7 +564,7 @@ test("whoever leaves while they are being let in has left when that is done", as
   );
 });
 
-test("an app that says leave before the call is told that the person has left", async () => {
+test("an app that sends medzen.leave before the call receives MEETING_LEFT", async () => {
   await calls.withAppointment(async ({ person, context, proxy }) => {
     await watchDevices(context);
     const page = await person("provider");
@@ -583,7 +583,7 @@ test("an app that says leave before the call is told that the person has left", 
   });
 });
 
-test("the screen stays awake also after the page was out of sight", async () => {
+test("the device's screen stays on also after the page was hidden", async () => {
   await calls.withAppointment(async ({ inCall, context }) => {
     await context.addInitScript(() => {
       window.locks = [];
@@ -609,7 +609,7 @@ test("the screen stays awake also after the page was out of sight", async () => 
         number,
       );
     await held(1);
-    // The browser takes the lock away with the sight.
+    // The browser releases the lock when the page is hidden.
     await page.evaluate(() => {
       for (const lock of window.locks) lock.released = true;
       document.dispatchEvent(new Event("visibilitychange"));

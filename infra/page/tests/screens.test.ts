@@ -1,5 +1,5 @@
-// Every screen, in both languages, light and dark, on a phone and on a desk: without accessibilityViolations, all its words from the texts,
-// nothing cut off. With SHOTS=<folder> it keeps pictures.
+// Every screen, in both languages, light and dark, on phone and desktop: no accessibility violation, all texts from
+// texts.json, nothing cut off. With SHOTS=<folder> it keeps screenshots.
 
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -26,7 +26,7 @@ const texts: Record<Language, Record<string, string>> = JSON.parse(
 );
 const denied = (name: string) =>
   `navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("x", "${name}"); };`;
-/** Answers of the API that cannot be brought about, or not soon. */
+/** Answers that the real API does not give, or not soon. */
 const failing = (status: number, code?: string, retryAfter?: string) => () => ({
   status,
   body: code ? { error: "x", code, requestId: "r" } : { message: "x" },
@@ -35,7 +35,7 @@ const failing = (status: number, code?: string, retryAfter?: string) => () => ({
 
 type CallApi = (role: Role, method: string, path: string, body?: object) => Promise<void>;
 
-/** How a screen comes about. */
+/** How a test reaches a screen. */
 interface Way {
   /** The name of the screen, if it is not the key. */
   shown?: string;
@@ -61,7 +61,7 @@ interface Way {
   press?: boolean;
 }
 
-/** How each screen comes about that needs no media. */
+/** The screens that need no media. */
 const SCREENS: Record<string, Way> = {
   alone: { alone: true },
   "bad-link": { path: "/call/1" },
@@ -125,7 +125,7 @@ const SIZES = {
   tablet: { width: 768, height: 1024 },
   desk: { width: 1280, height: 800 },
 };
-/** The smallest phones, upright and on their side, and a desk: everything is in reach there. */
+/** The smallest phones, upright and on their side, and a desktop: every control can be reached there. */
 const NARROW = [
   { width: 320, height: 568 },
   { width: 360, height: 640 },
@@ -133,7 +133,7 @@ const NARROW = [
   { width: 1280, height: 800 },
 ];
 const VIEWS: View[] = [
-  // On a phone each language in each theme; elsewhere what differs is how things are laid out.
+  // On a phone each language in each theme; elsewhere only the layout differs.
   ...(["en", "fr"] as const).flatMap((language) =>
     (["light", "dark"] as const).map((colorScheme) => ({ language, colorScheme, viewport: SIZES.phone })),
   ),
@@ -143,7 +143,7 @@ const VIEWS: View[] = [
 
 for (const [name, how] of Object.entries(SCREENS)) {
   const { shown = name, role = "patient" } = how;
-  test(`the screen ${name} is without accessibilityViolations, in both languages and themes, from phone to desk`, async () => {
+  test(`the screen ${name} has no accessibility violation, in both languages and themes, from phone to desktop`, async () => {
     const cloud = how.waitingRoom ? calls.clouds.waiting : calls.clouds.open;
     const { appointmentId, users } = await cloud.appointment();
     await how.first?.(async (role, method, path, body) => {
@@ -186,7 +186,7 @@ for (const [name, how] of Object.entries(SCREENS)) {
   });
 }
 
-test("the screens of a call are without accessibilityViolations, in both languages and themes, from phone to desk", async () => {
+test("the screens of a call have no accessibility violation, in both languages and themes, from phone to desktop", async () => {
   await calls.withAppointment(async ({ inCall, ask, users, media, proxy }) => {
     const provider = await inCall("provider");
     await inCall("patient");
@@ -198,7 +198,7 @@ test("the screens of a call are without accessibilityViolations, in both languag
     media.addParticipant(other);
     await provider.bringToFront();
     await provider.locator(`.tile[data-attendee="${other.attendeeId}"].seen`).waitFor();
-    // What needs a second patient and a function that records is laid over what the API says.
+    // What needs a second patient and a recording function is added to the API's answers.
     proxy.settings.respond = async ({ method, path }, real) => {
       if (method !== "GET" || !path.endsWith("/call")) return undefined;
       const answer = await real();
@@ -218,7 +218,7 @@ test("the screens of a call are without accessibilityViolations, in both languag
     await provider.locator(".recording-sign").waitFor();
     await provider.locator('dialog[data-dialog="consent"]').waitFor();
     await looks(provider, "consent");
-    // Put off: its notice is one more to find room for.
+    // The question is put off: its notice takes room too.
     await provider.keyboard.press("Escape");
     await provider.locator('[data-notice="consent"]').waitFor();
     await provider.locator('[data-control="captions"]').click();
@@ -256,7 +256,7 @@ test("the screens of a call are without accessibilityViolations, in both languag
   });
 });
 
-test("a call whose media cannot be reached: without accessibilityViolations, in both languages and themes, from phone to desk", async () => {
+test("the screen for unreachable media has no accessibility violation, in both languages and themes, from phone to desktop", async () => {
   await calls.withAppointment(
     async ({ person, enter, media }) => {
       media.accepting = false;
@@ -269,7 +269,7 @@ test("a call whose media cannot be reached: without accessibilityViolations, in 
   );
 });
 
-test("what does not work in a call, and the screens that end it: without accessibilityViolations, in both languages and themes, from phone to desk", async () => {
+test("the notices of a call and the screens after it have no accessibility violation, in both languages and themes, from phone to desktop", async () => {
   await calls.withAppointment(async ({ inCall, context, media, proxy }) => {
     await watchDevices(context);
     const page = await inCall("provider");
@@ -303,7 +303,7 @@ test("what does not work in a call, and the screens that end it: without accessi
   });
 });
 
-/** Looks at it in all ways. */
+/** Checks the screen in every view. */
 async function looks(page: Page, name: string) {
   for (const view of VIEWS) await look(page, name, view);
   for (const language of ["en", "fr"] as const) {
@@ -336,7 +336,7 @@ async function look(page: Page, name: string, { language, colorScheme, viewport 
   assert.deepEqual(await accessibilityViolations(page), [], view);
   const { wide, small } = await page.evaluate(() => ({
     wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    // WCAG 2.5.8: 24 by 24, for all that is pressed.
+    // WCAG 2.5.8: each control is at least 24 by 24 pixels.
     small: [...document.querySelectorAll("button, select, input, a")]
       .filter((element) => element.checkVisibility())
       .map((element) => ({ html: element.outerHTML.slice(0, 80), box: element.getBoundingClientRect() }))
@@ -348,7 +348,7 @@ async function look(page: Page, name: string, { language, colorScheme, viewport 
   assert.deepEqual(await foreign(page, language), [], `${view}: words that are not in the texts`);
 }
 
-/** Controls that cannot be seen whole or pressed: outside of the screen or of what clips them, or under something else. */
+/** Controls that are not fully visible or cannot be pressed: outside the screen, clipped, or below another element. */
 function misplaced(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     const root = document.documentElement;
@@ -362,7 +362,7 @@ function misplaced(page: Page): Promise<string[]> {
       root.scrollHeight > root.clientHeight && document.querySelector(".call") ? ["the page of a call scrolls"] : [];
     scrollTo(0, 0);
     for (const box of document.querySelectorAll(".panel, dialog")) box.scrollTop = 0;
-    // What stands in the same panel, or outside of it, shares no ground.
+    // Controls of the same panel, and those outside of it, must not overlap.
     const rectangles = controls.map((element) => ({ element, box: element.getBoundingClientRect() }));
     rectangles.forEach(({ element: one, box: a }, index) => {
       for (const { element: other, box: b } of rectangles.slice(index + 1)) {
@@ -383,7 +383,7 @@ function misplaced(page: Page): Promise<string[]> {
         if (overflowX !== "visible" && (seen.left < area.left - 1 || seen.right > area.right + 1))
           problems.push(`${called(control)}: cut off at the side by .${box.className}`);
         if (overflowY === "auto" && box.scrollHeight > box.clientHeight) {
-          // It is brought into sight by scrolling, if there is room for it.
+          // Scrolling shows the control, if the area is large enough for it.
           if (bottom - top > area.height)
             problems.push(`${called(control)}: higher than what it scrolls in, .${box.className}`);
           scrolls = true;
@@ -396,7 +396,7 @@ function misplaced(page: Page): Promise<string[]> {
       if (root.scrollHeight <= root.clientHeight && (seen.top < -1 || seen.bottom > innerHeight + 1))
         problems.push(`${called(control)}: outside of the screen, ${seen.top} to ${seen.bottom} down`);
       if (problems.length > 0) continue;
-      // A third from each edge, so that corners may be round.
+      // The points are a third of the width from each edge, so that corners may be round.
       if (scrolls) control.scrollIntoView({ block: "center", behavior: "instant" });
       const now = control.getBoundingClientRect();
       for (const x of [1 / 3, 2 / 3]) {
@@ -409,7 +409,7 @@ function misplaced(page: Page): Promise<string[]> {
   });
 }
 
-/** Words that are seen or said and are neither a text of the language nor data. */
+/** Visible or accessible texts that are neither in texts.json for the language nor data. */
 async function foreign(page: Page, language: Language): Promise<string[]> {
   const known = Object.values(texts[language]).map((text) =>
     text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/\\\{\w+\\\}/g, ".+"),

@@ -1,4 +1,4 @@
-// Whether one hears the others, where the browser keeps silent by itself.
+// Whether a person hears the others where the browser blocks the sound.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -11,9 +11,9 @@ before(async () => {
 });
 after(() => calls.close());
 
-/** As iOS does it where nothing is captured: no sound begins but in the hand of a person, whatever `autoplay` says. */
+/** Behaves like iOS while nothing is captured: no sound starts without a touch, whatever `autoplay` says. */
 function silent() {
-  // An empty page has no devices.
+  // A blank page has no devices.
   if (!navigator.mediaDevices) return;
   navigator.mediaDevices.getUserMedia = async () => {
     throw new DOMException("no", "NotAllowedError");
@@ -34,7 +34,7 @@ function silent() {
   };
 }
 
-test("whoever only listens, and whose browser holds the sound back, is shown how to hear, each time", async () => {
+test("the page shows how to hear the others where the browser blocks the sound, each time", async () => {
   await calls.withAppointment(async ({ person, context }) => {
     await context.addInitScript(silent);
     const page = await person("provider");
@@ -49,7 +49,7 @@ test("whoever only listens, and whose browser holds the sound back, is shown how
     await notice.getByRole("button", { name: "Tap to hear" }).click();
     await notice.waitFor({ state: "hidden" });
     assert.equal(await paused(), false);
-    // A call of the phone takes the sound away, and does not give it back.
+    // A phone call pauses the sound and does not resume it.
     await page.locator("audio").evaluate((audio: HTMLAudioElement) => audio.pause());
     await notice.getByRole("button", { name: "Tap to hear" }).click();
     await notice.waitFor({ state: "hidden" });
@@ -57,7 +57,7 @@ test("whoever only listens, and whose browser holds the sound back, is shown how
   });
 });
 
-test("where the browser plays, nobody is asked for anything", async () => {
+test("the page asks for nothing where the browser plays the sound", async () => {
   await calls.withAppointment(async ({ inCall }) => {
     const page = await inCall("provider");
     await page.waitForFunction(() => (document.querySelector("audio")?.currentTime ?? 0) > 0);

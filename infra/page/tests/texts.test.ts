@@ -18,7 +18,7 @@ const sources = await Promise.all(
 );
 const html = await readFile(new URL("../src/index.html", import.meta.url), "utf8");
 
-test("both languages say the same things with the same blanks", () => {
+test("both languages have the same texts with the same placeholders", () => {
   assert.deepEqual(Object.keys(texts.fr), Object.keys(texts.en));
   const blanks = (text = "") => [...text.matchAll(/\{\w+\}/g)].map(([blank]) => blank).sort();
   for (const [key, text] of Object.entries(texts.en)) {
@@ -27,13 +27,13 @@ test("both languages say the same things with the same blanks", () => {
   }
 });
 
-test("French signs stand after a space that does not break", () => {
+test("French punctuation follows a non-breaking space", () => {
   for (const [key, text] of Object.entries(texts.fr)) assert.doesNotMatch(text, / [?!;:]/, key);
 });
 
 test("every text is used", () => {
   const all = sources.map(([, source]) => source).join("\n") + html;
-  // Texts that are named by a part that is only known as it runs.
+  // Texts whose key is composed at run time.
   const families = [
     /^permission\.\w+\.\d$/,
     /^devices\.\w+\.\w+$/,
@@ -54,7 +54,7 @@ test("every text is used", () => {
     );
 });
 
-test("no words stand in the code", () => {
+test("the code contains no texts", () => {
   for (const [name, source] of sources) {
     const code = source
       .replace(/^\s*\/\/.*$|\/\*[\s\S]*?\*\//gm, "")
@@ -64,7 +64,7 @@ test("no words stand in the code", () => {
   }
 });
 
-test("between the tags of the page there are only texts of the file", () => {
+test("index.html contains no texts but those of texts.json", () => {
   const words = html
     .replace(/<[^>]*>/g, " ")
     .replace(/\{\{[\w.]+\}\}/g, " ")

@@ -251,7 +251,7 @@ test("the end of a connection that lasted is a new problem, and one that did not
   assert.equal((lostAfter(30_000) as Named<"recovering">).returns, 0);
 });
 
-test("a new place is another connection, and is counted", () => {
+test("a new place opens another connection, and is counted", () => {
   for (const phase of PHASES.recovering) {
     const after = transition(phase, { type: "joined", attempt: ATTEMPT, call });
     assert.ok("connection" in after);

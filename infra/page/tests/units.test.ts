@@ -27,7 +27,7 @@ const pair = (bytes: number, currentRoundTripTime: number) => ({
   currentRoundTripTime,
 });
 
-test("a sample tells what happened since the one before", () => {
+test("a sample covers the time since the one before", () => {
   const quality = new Quality();
   quality.read([inbound(100, 0, 0.01), pair(1_000, 0.1)], 0);
   assert.equal(quality.sample(), undefined, "one reading is no span of time");
@@ -49,7 +49,7 @@ test("a sample tells what happened since the one before", () => {
   });
 });
 
-test("a connection made anew, which counts from zero, gives no negative sample", () => {
+test("a new connection, which counts from zero, gives no negative sample", () => {
   const quality = new Quality();
   quality.read([inbound(1_000, 50, 0), pair(1_000_000, 0.1)], 0);
   quality.read([inbound(90, 10, 0), pair(12_500, 0.1)], 10_000);
@@ -58,14 +58,14 @@ test("a connection made anew, which counts from zero, gives no negative sample",
   assert.equal(sample?.bitrateKbps, 10);
 });
 
-test("a sample without packets says nothing of their loss", () => {
+test("a sample without packets has no packet loss", () => {
   const quality = new Quality();
   quality.read([pair(0, 0.1)], 0);
   quality.read([pair(0, 0.1)], 10_000);
   assert.equal("packetLossPercent" in (quality.sample() ?? { packetLossPercent: 0 }), false);
 });
 
-test("the line is poor where speech suffers", () => {
+test("the connection is rated poor at the values at which speech suffers", () => {
   assert.equal(lineOf({ at: 0, packetLossPercent: 1, roundTripMs: 80, jitterMs: 5 }), "good");
   assert.equal(lineOf({ at: 0, packetLossPercent: 5 }), "fair");
   assert.equal(lineOf({ at: 0, roundTripMs: 700 }), "poor");
@@ -74,7 +74,7 @@ test("the line is poor where speech suffers", () => {
 
 const token = "aaaa.bbbb.cccc";
 
-test("messages in are taken only when every field is as it should be", () => {
+test("a message from outside is accepted only if every field is valid", () => {
   assert.deepEqual(
     parseMessage({ type: "medzen.join", token, language: "fr", deviceDefaults: { camera: false, audioInput: "x" } }),
     { type: "medzen.join", token, language: "fr", deviceDefaults: { camera: false, audioInput: "x" } },
@@ -109,7 +109,7 @@ test("messages in are taken only when every field is as it should be", () => {
   for (const message of refused) assert.equal(parseMessage(message), undefined, JSON.stringify(message));
 });
 
-test("what the deployment says is taken only where it is safe", () => {
+test("unsafe values of config.json are replaced by safe defaults", () => {
   assert.deepEqual(configOf(undefined), {
     embeddingOrigins: [],
     deepLinkBase: null,
@@ -127,12 +127,12 @@ test("what the deployment says is taken only where it is safe", () => {
   assert.equal(configOf({ deepLinkBase: "medzen://call" }).deepLinkBase, "medzen://call");
 });
 
-test("each reason for which the SDK gives up is answered in its own way, and one that is not known as a bad line", () => {
+test("every status with which the SDK stops has its own meaning, and an unknown one means a lost connection", () => {
   const names = Object.keys(codes).filter((name) => Number.isNaN(Number(name)));
   const that = (stop: Stop) => names.filter((name) => stopOf(codes[name], codes) === stop);
   assert.deepEqual(that("elsewhere"), ["AudioJoinedFromAnotherDevice"]);
   assert.deepEqual(that("full"), ["AudioCallAtCapacity", "VideoCallAtSourceCapacity"]);
-  // The server is asked, and another place: MeetingEnded is no end.
+  // The page asks the server, and for another place: MeetingEnded does not end the call.
   for (const name of [
     "MeetingEnded",
     "AudioAttendeeRemoved",
