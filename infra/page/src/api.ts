@@ -35,14 +35,14 @@ export interface TokenSource {
   renew(old: string): Promise<string | undefined>;
 }
 
-export interface StartWith {
+export interface StartOptions {
   enableRecording?: boolean;
   enableTranscription?: boolean;
   transcriptionLanguage?: string;
   checked?: boolean;
 }
 
-const DEADLINE_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 15_000;
 
 /** An answer that has arrived completely. */
 interface Answer {
@@ -66,7 +66,7 @@ export class Api {
     return this.#ask("GET", "");
   }
 
-  start(options: StartWith): Promise<Joined> {
+  start(options: StartOptions): Promise<Joined> {
     return this.#ask("POST", "", options);
   }
 
@@ -125,7 +125,7 @@ export class Api {
 
   async #send(method: string, path: string, token: string, body?: object): Promise<Answer> {
     const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(), DEADLINE_MS);
+    const timer = setTimeout(() => deadline.abort(), REQUEST_TIMEOUT_MS);
     try {
       const text = body === undefined ? {} : { body: JSON.stringify(body) };
       const answer = await fetch(this.#call + path, {

@@ -59,7 +59,7 @@ function flutterText<E extends keyof OutgoingMessages>(event: E, data: OutgoingM
 }
 
 /** How many messages are kept until the trusted origins are known. */
-const KEPT = 16;
+const MAX_KEPT_MESSAGES = 16;
 
 export class Bridge {
   #origins: string[] | undefined;
@@ -74,7 +74,7 @@ export class Bridge {
     window.addEventListener("message", (event) => {
       // The app of a WebView sends from the page's own window and needs no list.
       if (this.#origins || isOwn(event)) this.#handle(event);
-      else if (this.#early.length < KEPT) this.#early.push(event);
+      else if (this.#early.length < MAX_KEPT_MESSAGES) this.#early.push(event);
     });
   }
 
@@ -101,7 +101,7 @@ export class Bridge {
     const posted = { type: "medzen.event", ...message };
     // Nobody receives it before the trusted origins are known.
     if (this.#origins) this.#post(posted);
-    else if (this.#unsent.length < KEPT) this.#unsent.push(posted);
+    else if (this.#unsent.length < MAX_KEPT_MESSAGES) this.#unsent.push(posted);
   }
 
   /** Sends to the app's origin if it is known, else to each trusted one: the browser delivers to the right one only. */

@@ -5,9 +5,9 @@ import type { Caption } from "./media.ts";
 import { put } from "./text.ts";
 
 /** Room for two speakers at a time, and the line before. */
-const LINES = 3;
+const MAX_LINES = 3;
 /** A finished line stays for as long as a slow reader needs. */
-const STAYS_MS = 8_000;
+const LINE_VISIBLE_MS = 8_000;
 
 export class Captions {
   // Not a live region: a screen reader would talk over the speaker.
@@ -32,7 +32,7 @@ export class Captions {
       line = h("p", { attributes: { "data-user": userId } }, speaker, h("span", { attributes: { "data-name": true } }));
       this.#lines.set(id, line);
       this.root.append(line);
-      while (this.#lines.size > LINES) this.#drop([...this.#lines.keys()][0] ?? "");
+      while (this.#lines.size > MAX_LINES) this.#drop([...this.#lines.keys()][0] ?? "");
     }
     const words = line.lastElementChild;
     if (words) words.textContent = ` ${text}`;
@@ -40,7 +40,7 @@ export class Captions {
       const timer = setTimeout(() => {
         this.#timers.delete(timer);
         this.#drop(id);
-      }, STAYS_MS);
+      }, LINE_VISIBLE_MS);
       this.#timers.add(timer);
     }
     this.#paint();

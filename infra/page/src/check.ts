@@ -1,6 +1,7 @@
 // The device check before the call.
 
 import type { DeviceDefaults } from "./bridge.ts";
+import { checkbox, field, toggle } from "./device-fields.ts";
 import {
   browserKind,
   type Choices,
@@ -15,12 +16,12 @@ import {
   playNotes,
   stop,
 } from "./devices.ts";
-import { announce, button, drawn, h, named, redraw } from "./dom.ts";
+import { announce, button, h, named } from "./dom.ts";
 import { head, message, type Screen, show } from "./screen.ts";
-import { clear, type Key, label, put, say, type Text } from "./text.ts";
+import { clear, put, type Text } from "./text.ts";
 
 /** What a provider may request for the call that they start. */
-export interface Wishes {
+export interface RequestedFeatures {
   recording: boolean;
   transcription: boolean;
 }
@@ -32,7 +33,7 @@ export interface CheckOptions {
   /** Whether joining starts the call. */
   begins: boolean;
   defaults: DeviceDefaults;
-  join(choices: Choices, wishes: Wishes): void;
+  join(choices: Choices, requested: RequestedFeatures): void;
 }
 
 /** Opens the devices, then shows the check, or the reason why they cannot be opened. */
@@ -104,28 +105,28 @@ class Check {
     h("i"),
   );
   readonly #error = h("p", { class: "trouble", attributes: { role: "alert" } });
-  #sound: MediaStream | undefined;
-  #sight: MediaStream | undefined;
+  #audio: MediaStream | undefined;
+  #video: MediaStream | undefined;
   #stopMeter: () => void = () => undefined;
   #closed = false;
 
   constructor(options: CheckOptions, choices: Choices, stream: MediaStream, devices: Devices) {
     this.#choices = choices;
     const [audio, video] = [stream.getAudioTracks(), stream.getVideoTracks()];
-    this.#sound = audio.length > 0 ? new MediaStream(audio) : undefined;
-    this.#sight = video.length > 0 ? new MediaStream(video) : undefined;
-    choices.audioInput = this.#sound ? (audio[0]?.getSettings().deviceId ?? "") : undefined;
-    choices.videoInput = this.#sight ? (video[0]?.getSettings().deviceId ?? "") : undefined;
-    if (!this.#sound) choices.microphone = false;
-    if (!this.#sight) choices.camera = false;
+    this.#audio = audio.length > 0 ? new MediaStream(audio) : undefined;
+    this.#video = video.length > 0 ? new MediaStream(video) : undefined;
+    choices.audioInput = this.#audio ? (audio[0]?.getSettings().deviceId ?? "") : undefined;
+    choices.videoInput = this.#video ? (video[0]?.getSettings().deviceId ?? "") : undefined;
+    if (!this.#audio) choices.microphone = false;
+    if (!this.#video) choices.camera = false;
 
-    const microphone = toggle("microphone", choices.microphone, Boolean(this.#sound), (on) => {
+    const microphone = toggle("microphone", choices.microphone, Boolean(this.#audio), (on) => {
       choices.microphone = on;
-      this.#hear();
+      this.#measureLevel();
     });
-    const camera = toggle("camera", choices.camera, Boolean(this.#sight), (on) => {
+    const camera = toggle("camera", choices.camera, Boolean(this.#video), (on) => {
       choices.camera = on;
-      void this.#look();
+      void this.#showPreview();
     });
     const preview = h(
       "div",
@@ -140,10 +141,15 @@ class Check {
       "div",
       { class: "fields" },
       devices.audioInput.length > 0 &&
-        field("check.microphone", devices.audioInput, choices.audioInput ?? "", (id) => void this.#changeSound(id)),
+        field(
+          "check.microphone",
+          devices.audioInput,
+          choices.audioInput ?? "",
+          (id) => void this.#changeMicrophone(id),
+        ),
       h("div", { class: "level-row" }, h("span", { t: "check.level" }), this.#level),
       devices.videoInput.length > 0 &&
-        field("check.camera", devices.videoInput, choices.videoInput ?? "", (id) => void this.#changeSight(id)),
+        field("check.camera", devices.videoInput, choices.videoInput ?? "", (id) => void this.#changeCamera(id)),
       h(
         "div",
         { class: "speaker-row" },
@@ -155,15 +161,15 @@ class Check {
       this.#error,
     );
 
-    const wishes: Wishes = { recording: false, transcription: false };
+    const requested: RequestedFeatures = { recording: false, transcription: false };
     const wanted =
       options.provider && options.begins
         ? h(
             "fieldset",
             { class: "wishes" },
             h("legend", { t: "check.wishes" }),
-            wish("check.recording", "check.recording.more", (on) => (wishes.recording = on)),
-            wish("check.transcription", "check.transcription.more", (on) => (wishes.transcription = on)),
+            checkbox("check.recording", "check.recording.more", (on) => (requested.recording = on)),
+            checkbox("check.transcription", "check.transcription.more", (on) => (requested.transcription = on)),
           )
         : undefined;
 
@@ -181,7 +187,7 @@ class Check {
     const join = button(
       "button wide",
       options.provider ? (options.begins ? "check.start" : "check.rejoin") : "check.join",
-      () => options.join(choices, wishes),
+      () => options.join(choices, requested),
       "camera",
     );
     const side = h(
@@ -200,16 +206,16 @@ class Check {
       root: h("div", { class: "plain" }, head(), h("section", { class: "card check" }, preview, side)),
       close: () => this.#close(),
     };
-    this.#hear();
-    void this.#look();
+    this.#measureLevel();
+    void this.#showPreview();
   }
 
-  #hear(): void {
+  #measureLevel(): void {
     this.#stopMeter();
     this.#level.classList.toggle("off", !this.#choices.microphone);
     this.#showLevel(0);
-    if (this.#sound && this.#choices.microphone)
-      this.#stopMeter = meter(this.#sound, (level) => this.#showLevel(level));
+    if (this.#audio && this.#choices.microphone)
+      this.#stopMeter = meter(this.#audio, (level) => this.#showLevel(level));
   }
 
   #showLevel(level: number): void {
@@ -218,36 +224,36 @@ class Check {
     this.#level.setAttribute("aria-valuenow", String(Math.round(level * 10) * 10));
   }
 
-  async #look(): Promise<void> {
-    if (this.#choices.camera && this.#choices.videoInput !== undefined && !this.#sight)
-      await this.#changeSight(this.#choices.videoInput);
+  async #showPreview(): Promise<void> {
+    if (this.#choices.camera && this.#choices.videoInput !== undefined && !this.#video)
+      await this.#changeCamera(this.#choices.videoInput);
     // The camera is closed, so that its light goes out.
     if (!this.#choices.camera) {
-      stop(this.#sight);
-      this.#sight = undefined;
+      stop(this.#video);
+      this.#video = undefined;
     }
-    this.#picture.srcObject = this.#sight ?? null;
-    this.#off.hidden = Boolean(this.#sight);
+    this.#picture.srcObject = this.#video ?? null;
+    this.#off.hidden = Boolean(this.#video);
   }
 
-  async #changeSound(id: string): Promise<void> {
+  async #changeMicrophone(id: string): Promise<void> {
     await this.#change(async () => {
       const stream = await openOne("audio", id);
-      stop(this.#sound);
-      this.#sound = stream;
+      stop(this.#audio);
+      this.#audio = stream;
       this.#choices.audioInput = id;
-      this.#hear();
+      this.#measureLevel();
     });
   }
 
-  async #changeSight(id: string): Promise<void> {
+  async #changeCamera(id: string): Promise<void> {
     await this.#change(async () => {
       // A phone opens one camera at a time.
-      stop(this.#sight);
-      this.#sight = undefined;
+      stop(this.#video);
+      this.#video = undefined;
       this.#choices.videoInput = id;
-      this.#sight = await openOne("video", id);
-      this.#picture.srcObject = this.#sight;
+      this.#video = await openOne("video", id);
+      this.#picture.srcObject = this.#video;
       this.#off.hidden = true;
     });
   }
@@ -272,79 +278,8 @@ class Check {
   #close(): void {
     this.#closed = true;
     this.#stopMeter();
-    stop(this.#sound);
-    stop(this.#sight);
+    stop(this.#audio);
+    stop(this.#video);
     this.#picture.srcObject = null;
   }
-}
-
-function toggle(
-  kind: "microphone" | "camera",
-  on: boolean,
-  there: boolean,
-  change: (on: boolean) => void,
-): HTMLButtonElement {
-  const element = h("button", { class: "round", attributes: { type: "button", disabled: !there } }, drawn(kind));
-  let state = on;
-  const paint = () => {
-    element.classList.toggle("off", !state);
-    redraw(element, state ? kind : `${kind}Off`);
-    label(element, state ? `${kind}.turnOff` : `${kind}.turnOn`, true);
-  };
-  element.addEventListener("click", () => {
-    state = !state;
-    paint();
-    change(state);
-    announce(state ? `${kind}.isOn` : `${kind}.isOff`);
-  });
-  paint();
-  return element;
-}
-
-let fields = 0;
-
-/** A list of devices to choose from, with its label. */
-export function field(
-  text: Key,
-  devices: MediaDeviceInfo[],
-  chosen: string,
-  change: (id: string) => void,
-): HTMLElement {
-  const id = `field-${++fields}`;
-  const select = h("select", { id, on: { change: () => change(select.value) } });
-  devices.forEach((device, index) => {
-    const option = h("option", {
-      attributes: { value: device.deviceId, ...(device.label ? { "data-name": true } : {}) },
-    });
-    if (device.label) option.textContent = device.label;
-    else put(option, ["check.device", { number: index + 1 }]);
-    option.selected = device.deviceId === chosen;
-    select.append(option);
-  });
-  return h("div", { class: "field" }, h("label", { t: text, attributes: { for: id } }), select);
-}
-
-function wish(text: Key, more: Key, change: (on: boolean) => void): HTMLElement {
-  const id = `field-${++fields}`;
-  const box = h("input", {
-    id,
-    attributes: { type: "checkbox", "aria-describedby": `${id}-more` },
-    on: { change: () => change(box.checked) },
-  });
-  return h(
-    "div",
-    { class: "wish" },
-    box,
-    h("label", { t: text, attributes: { for: id } }),
-    h("p", { class: "small", id: `${id}-more`, t: more }),
-  );
-}
-
-/** The initials that are shown in place of a picture. */
-export function initials(name: string | null): string {
-  const words = (name ?? "").trim().split(/\s+/).filter(Boolean);
-  const letters = [words[0], words.length > 1 ? words.at(-1) : undefined]
-    .map((word) => [...(word ?? "")][0] ?? "")
-    .join("");
-  return letters.toLocaleUpperCase() || say("person.initial");
 }

@@ -1,6 +1,6 @@
 // Building elements, without markup from strings.
 
-import { label, put, say, type Text } from "./text.ts";
+import { label, put, type Text, translate } from "./text.ts";
 
 type Child = Node | undefined | false;
 
@@ -117,6 +117,6 @@ export function announce(text: Text, urgent = false): void {
   if (!region) return;
   // A new child, so that an equal text is announced again.
   const words = h("p");
-  words.textContent = say(text);
+  words.textContent = translate(text);
   region.replaceChildren(words);
 }

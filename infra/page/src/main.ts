@@ -13,7 +13,7 @@ import { errorScreen } from "./error-screen.ts";
 import { languageChosen, relabel, show, shown } from "./screen.ts";
 import { loadSdk, type Sdk } from "./sdk.ts";
 import { aloneScreen, badLinkScreen, loadingScreen, noTokenScreen, sdkFailedScreen } from "./start-screens.ts";
-import { choose, languageNow, speak } from "./text.ts";
+import { choose, languageNow, setLanguage } from "./text.ts";
 import { Tokens } from "./tokens.ts";
 import { wait, within } from "./wait.ts";
 
@@ -37,7 +37,7 @@ class Page {
   #afterSignIn: () => void = () => undefined;
 
   constructor() {
-    speak(choose(navigator.languages));
+    setLanguage(choose(navigator.languages));
     languageChosen.notify = () => {
       relabel();
       this.#bridge.emit("LANGUAGE_CHANGED", { language: languageNow() });
@@ -113,7 +113,7 @@ class Page {
   #receive(message: IncomingMessage): void {
     switch (message.type) {
       case "medzen.join": {
-        if (message.language) this.#speak(message.language);
+        if (message.language) this.#setLanguage(message.language);
         const first = !this.#tokens.known;
         this.#defaults = message.deviceDefaults ?? {};
         this.#tokens.receive(message.token);
@@ -129,13 +129,13 @@ class Page {
         this.#leave();
         break;
       case "medzen.setLanguage":
-        this.#speak(message.language);
+        this.#setLanguage(message.language);
         break;
     }
   }
 
-  #speak(language: string): void {
-    speak(choose([language]));
+  #setLanguage(language: string): void {
+    setLanguage(choose([language]));
     relabel();
   }
 
@@ -177,8 +177,8 @@ class Page {
         provider: status.isProvider,
         begins: !status.hasActiveCall,
         defaults: this.#defaults,
-        join: (choices, wishes) => {
-          this.#consultation = new Consultation(context, status.isProvider, choices, wishes);
+        join: (choices, requested) => {
+          this.#consultation = new Consultation(context, status.isProvider, choices, requested);
           this.#consultation.enter();
         },
       });

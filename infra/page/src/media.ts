@@ -5,7 +5,7 @@ import type * as Chime from "amazon-chime-sdk-js";
 import type { Joined } from "./answers.ts";
 import { type Choices, openOne, stop } from "./devices.ts";
 import type { Sdk } from "./sdk.ts";
-import { type Stop, stopOf } from "./stop.ts";
+import { type StopReason, stopReasonOf } from "./stop-reason.ts";
 
 /** A video tile: a person's camera or a shared screen. */
 export interface Tile {
@@ -37,7 +37,7 @@ export interface MediaListener {
   connecting(again: boolean): void;
   started(): void;
   /** The connection has stopped, which says nothing about the end of the call. */
-  stopped(why: Stop): void;
+  stopped(why: StopReason): void;
   presence(attendeeId: string, userId: string, present: boolean): void;
   recorder(attendeeId: string, present: boolean): void;
   voice(attendeeId: string, voice: Voice): void;
@@ -68,7 +68,7 @@ export class Media {
   #stopped = false;
   #began = false;
   /** Whether a microphone is open; without one the SDK sends silence. */
-  #hears = false;
+  #microphoneOpen = false;
 
   constructor(sdk: Sdk, joined: Joined, audio: HTMLAudioElement, listener: MediaListener) {
     // The SDK's logger would write ids and addresses of the call to the console.
@@ -103,10 +103,10 @@ export class Media {
     await av.listAudioOutputDevices().catch(() => undefined);
     await av.chooseAudioOutput(choices.audioOutput || null).catch(() => undefined);
     await av.bindAudioElement(this.#audio).catch(() => undefined);
-    if (!wanted || !this.#hears) av.realtimeMuteLocalAudio();
+    if (!wanted || !this.#microphoneOpen) av.realtimeMuteLocalAudio();
     if (this.#stopped) return;
     av.start();
-    if (wanted && !this.#hears) this.#lost("microphone");
+    if (wanted && !this.#microphoneOpen) this.#lost("microphone");
     if (choices.camera && choices.videoInput !== undefined)
       await this.camera(choices.videoInput).catch(() => this.#lost("camera"));
   }
@@ -140,10 +140,10 @@ export class Media {
 
   /** Opens a microphone. A muted person stays muted. */
   async microphone(id: string): Promise<void> {
-    this.#hears = false;
+    this.#microphoneOpen = false;
     try {
       const stream = await openOne("audio", id);
-      // The SDK mutes its present track only, not the next one: the new track is disabled until the person may be heard.
+      // The SDK mutes its present track only, not the next one: the new track is disabled until the person may be subscribed.
       for (const track of stream.getAudioTracks()) track.enabled = false;
       if (this.#stopped) return stop(stream);
       await this.#session.audioVideo.startAudioInput(stream).catch((error: unknown) => {
@@ -155,13 +155,13 @@ export class Media {
       this.mute(true);
       throw error;
     }
-    this.#hears = true;
+    this.#microphoneOpen = true;
     if (!this.muted) this.#devices.unmuteLocalAudioInputStream();
   }
 
   /** Turns the microphone on, and opens this one if none is open. */
   async unmute(id: string): Promise<void> {
-    if (!this.#hears) await this.microphone(id);
+    if (!this.#microphoneOpen) await this.microphone(id);
     this.mute(false);
   }
 
@@ -199,19 +199,19 @@ export class Media {
   #observe(): void {
     const av = this.#session.audioVideo;
     const to = this.#listener;
-    const live =
-      <A extends unknown[]>(tell: (...told: A) => void) =>
-      (...told: A) => {
-        if (!this.#stopped) tell(...told);
+    const whileOpen =
+      <A extends unknown[]>(report: (...values: A) => void) =>
+      (...values: A) => {
+        if (!this.#stopped) report(...values);
       };
     av.addObserver({
-      audioVideoDidStartConnecting: live((again) => to.connecting(again)),
-      audioVideoDidStart: live(() => {
+      audioVideoDidStartConnecting: whileOpen((again) => to.connecting(again)),
+      audioVideoDidStart: whileOpen(() => {
         this.#began = true;
         to.started();
       }),
-      audioVideoDidStop: live((status) => to.stopped(stopOf(status.statusCode(), this.#codes))),
-      videoTileDidUpdate: live((state) => {
+      audioVideoDidStop: whileOpen((status) => to.stopped(stopReasonOf(status.statusCode(), this.#codes))),
+      videoTileDidUpdate: whileOpen((state) => {
         if (state.tileId === null || !state.boundAttendeeId) return;
         const attendeeId = state.boundAttendeeId.replace(/#content$/, "");
         to.tile({
@@ -223,31 +223,31 @@ export class Media {
           paused: state.paused,
         });
       }),
-      videoTileWasRemoved: live((id) => to.tileGone(id)),
-      metricsDidReceive: live((report) => to.stats(report.getRTCStatsReport())),
-      connectionDidBecomePoor: live(() => to.line(true)),
-      connectionDidBecomeGood: live(() => to.line(false)),
+      videoTileWasRemoved: whileOpen((id) => to.tileGone(id)),
+      metricsDidReceive: whileOpen((report) => to.stats(report.getRTCStatsReport())),
+      connectionDidBecomePoor: whileOpen(() => to.line(true)),
+      connectionDidBecomeGood: whileOpen(() => to.line(false)),
     });
     av.addContentShareObserver({
-      contentShareDidStart: live(() => to.sharing(true)),
-      contentShareDidStop: live(() => to.sharing(false)),
+      contentShareDidStart: whileOpen(() => to.sharing(true)),
+      contentShareDidStop: whileOpen(() => to.sharing(false)),
     });
     av.addDeviceChangeObserver({
-      audioInputStreamEnded: live(() => {
-        this.#hears = false;
+      audioInputStreamEnded: whileOpen(() => {
+        this.#microphoneOpen = false;
         if (this.muted) return;
         this.mute(true);
         this.#lost("microphone");
       }),
-      videoInputStreamEnded: live(() => {
+      videoInputStreamEnded: whileOpen(() => {
         av.stopLocalVideoTile();
         this.#lost("camera");
       }),
-      audioInputMuteStateChanged: live((_, held) => to.held(held)),
+      audioInputMuteStateChanged: whileOpen((_, held) => to.held(held)),
     });
-    const heard = new Set<string>();
+    const subscribed = new Set<string>();
     av.realtimeSubscribeToAttendeeIdPresence(
-      live((attendeeId, present, externalUserId) => {
+      whileOpen((attendeeId, present, externalUserId) => {
         // A shared screen is an attendee of Chime, but no person.
         if (attendeeId.endsWith("#content")) return;
         // Chime's recorder joins as an attendee too.
@@ -256,16 +256,16 @@ export class Media {
           return;
         }
         to.presence(attendeeId, externalUserId ?? "", present);
-        if (!present || heard.has(attendeeId)) return;
-        heard.add(attendeeId);
+        if (!present || subscribed.has(attendeeId)) return;
+        subscribed.add(attendeeId);
         av.realtimeSubscribeToVolumeIndicator(
           attendeeId,
-          live((id, volume, muted, signal) => to.voice(id, { volume, muted, signal })),
+          whileOpen((id, volume, muted, signal) => to.voice(id, { volume, muted, signal })),
         );
       }),
     );
-    av.realtimeSubscribeToMuteAndUnmuteLocalAudio(live((muted) => to.muted(muted)));
-    av.transcriptionController?.subscribeToTranscriptEvent(live((event) => this.#transcript(event)));
+    av.realtimeSubscribeToMuteAndUnmuteLocalAudio(whileOpen((muted) => to.muted(muted)));
+    av.transcriptionController?.subscribeToTranscriptEvent(whileOpen((event) => this.#transcript(event)));
   }
 
   #lost(kind: "microphone" | "camera"): void {

@@ -58,10 +58,10 @@ export class Quality {
     if (!before || !latest || latest.at <= before.at) return undefined;
     const sample: Sample = { at: latest.at };
     // A new connection counts from zero: a lower counter than before is the new connection's own.
-    const anew = latest.received < before.received || latest.bytes < before.bytes;
-    const lost = anew ? latest.lost : Math.max(0, latest.lost - before.lost);
-    const received = anew ? latest.received : latest.received - before.received;
-    const bytes = anew ? latest.bytes : latest.bytes - before.bytes;
+    const restarted = latest.received < before.received || latest.bytes < before.bytes;
+    const lost = restarted ? latest.lost : Math.max(0, latest.lost - before.lost);
+    const received = restarted ? latest.received : latest.received - before.received;
+    const bytes = restarted ? latest.bytes : latest.bytes - before.bytes;
     if (lost + received > 0) sample.packetLossPercent = rounded((100 * lost) / (lost + received));
     if (this.#roundTrips.length > 0) sample.roundTripMs = rounded(1000 * mean(this.#roundTrips));
     if (this.#jitters.length > 0) sample.jitterMs = rounded(1000 * mean(this.#jitters));

@@ -1,7 +1,7 @@
 // One screen at a time. Showing the next one ends the work of the one before.
 
 import { announce, button, drawn, h, type Icon, liveRegions } from "./dom.ts";
-import { languageNow, say, speak, type Text, title } from "./text.ts";
+import { languageNow, setLanguage, type Text, title, translate } from "./text.ts";
 
 export interface Screen {
   /** Identifies the screen for styles and tests. */
@@ -101,10 +101,10 @@ export function languageButton(): HTMLButtonElement {
     const next = languageNow() === "en" ? "fr" : "en";
     other.lang = next;
     // In its own language, so that those who need it can read it.
-    other.textContent = next === "fr" ? say("language.french") : say("language.english");
+    other.textContent = next === "fr" ? translate("language.french") : translate("language.english");
   };
   other.addEventListener("click", () => {
-    speak(languageNow() === "en" ? "fr" : "en");
+    setLanguage(languageNow() === "en" ? "fr" : "en");
     languageChosen.notify();
   });
   other.addEventListener("medzen:language", paint);

@@ -31,7 +31,7 @@ declare global {
 }
 
 /** How long loading may take on a bad connection; the browser gives up later or never. */
-const PATIENCE_MS = 45_000;
+const LOAD_TIMEOUT_MS = 45_000;
 
 // Only the page's own assets may become script, whatever a mistake elsewhere passes in.
 const policy = window.trustedTypes?.createPolicy("medzen", {
@@ -73,7 +73,7 @@ export function loadSdk(): Promise<Sdk> {
     tries += 1;
     document.head.append(script);
   });
-  return within(PATIENCE_MS, loaded, () => new Error("the SDK did not come in time")).catch((error: unknown) => {
+  return within(LOAD_TIMEOUT_MS, loaded, () => new Error("the SDK did not come in time")).catch((error: unknown) => {
     script.remove();
     throw error;
   });

@@ -23,14 +23,14 @@ export function choose(wanted: readonly string[]): Language {
   return "en";
 }
 
-export function speak(next: Language): void {
+export function setLanguage(next: Language): void {
   language = next;
   document.documentElement.lang = next;
   for (const element of document.querySelectorAll<HTMLElement>("[data-t],[data-t-label]")) show(element);
   if (titled) title(titled);
 }
 
-export function say(text: Text): string {
+export function translate(text: Text): string {
   const [key, params] = typeof text === "string" ? [text, {} as Params] : text;
   return texts[language][key].replace(/\{(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
 }
@@ -63,14 +63,14 @@ let titled: Text | undefined;
 /** Sets the document's title, which a screen reader reads first. */
 export function title(text: Text): void {
   titled = text;
-  document.title = `${say(text)} · ${say("title.page")}`;
+  document.title = `${translate(text)} · ${translate("title.page")}`;
 }
 
 function show(element: HTMLElement): void {
   const { t, tLabel, tTip } = element.dataset;
-  if (t !== undefined) element.textContent = say(JSON.parse(t) as Text);
+  if (t !== undefined) element.textContent = translate(JSON.parse(t) as Text);
   if (tLabel !== undefined) {
-    const words = say(JSON.parse(tLabel) as Text);
+    const words = translate(JSON.parse(tLabel) as Text);
     element.setAttribute("aria-label", words);
     if (tTip !== undefined) element.title = words;
   }

@@ -1,9 +1,8 @@
 // The video tiles: one for each person, one for a shared screen.
 
-import { initials } from "./check.ts";
 import { drawn, h } from "./dom.ts";
 import type { Media, Tile, Voice } from "./media.ts";
-import { label, put } from "./text.ts";
+import { label, put, translate } from "./text.ts";
 
 interface Shown {
   root: HTMLElement;
@@ -158,4 +157,13 @@ export class LineSign {
     this.root.dataset["line"] = line;
     label(this.root, `line.${line}`, true);
   }
+}
+
+/** The initials that are shown in place of a picture. */
+function initials(name: string | null): string {
+  const words = (name ?? "").trim().split(/\s+/).filter(Boolean);
+  const letters = [words[0], words.length > 1 ? words.at(-1) : undefined]
+    .map((word) => [...(word ?? "")][0] ?? "")
+    .join("");
+  return letters.toLocaleUpperCase() || translate("person.initial");
 }

@@ -205,7 +205,7 @@ test("a phase of another name has a later attempt, except where the same connect
   });
 });
 
-test("a call that has ended and a person who has left stay so until the page begins anew", () => {
+test("a call that has ended and a person who has left stay so until the page begins again", () => {
   for (const phase of [...PHASES.ended, ...PHASES.left]) {
     for (const event of allEvents(ATTEMPT, CONNECTION))
       if (event.type !== "leave") assert.equal(transition(phase, event), phase, `${event.type} in ${phase.name}`);

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { parseMessage } from "../src/bridge.ts";
 import { configOf } from "../src/config.ts";
 import { lineOf, Quality } from "../src/quality.ts";
-import { type Stop, stopOf } from "../src/stop.ts";
+import { type StopReason, stopReasonOf } from "../src/stop-reason.ts";
 
 const { MeetingSessionStatusCode: codes } = createRequire(import.meta.url)(
   "amazon-chime-sdk-js/build/meetingsession/MeetingSessionStatusCode",
@@ -129,7 +129,7 @@ test("unsafe values of config.json are replaced by safe defaults", () => {
 
 test("every status with which the SDK stops has its own meaning, and an unknown one means a lost connection", () => {
   const names = Object.keys(codes).filter((name) => Number.isNaN(Number(name)));
-  const that = (stop: Stop) => names.filter((name) => stopOf(codes[name], codes) === stop);
+  const that = (stop: StopReason) => names.filter((name) => stopReasonOf(codes[name], codes) === stop);
   assert.deepEqual(that("elsewhere"), ["AudioJoinedFromAnotherDevice"]);
   assert.deepEqual(that("full"), ["AudioCallAtCapacity", "VideoCallAtSourceCapacity"]);
   // The page asks the server, and for another place: MeetingEnded does not end the call.
@@ -149,5 +149,5 @@ test("every status with which the SDK stops has its own meaning, and an unknown 
     "AudioDisconnected",
   ])
     assert.ok(that("line").includes(name), name);
-  assert.equal(stopOf(99, codes), "line");
+  assert.equal(stopReasonOf(99, codes), "line");
 });

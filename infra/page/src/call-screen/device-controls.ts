@@ -2,7 +2,7 @@
 // taken away.
 
 import type { Capabilities } from "../answers.ts";
-import { field } from "../check.ts";
+import { field } from "../device-fields.ts";
 import { type Choices, canChooseSpeaker, canShareScreen, listDevices } from "../devices.ts";
 import { announce, h } from "../dom.ts";
 import type { Media } from "../media.ts";

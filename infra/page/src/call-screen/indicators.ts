@@ -28,7 +28,7 @@ export class Indicators {
     return !this.#transcription.hidden;
   }
 
-  /** Another connection reports anew who is in the call. */
+  /** Another connection reports again who is in the call. */
   attach(): void {
     this.#recorders.clear();
     this.#present = false;

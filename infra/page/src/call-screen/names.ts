@@ -30,7 +30,7 @@ export class Names {
     return known?.displayName ?? null;
   }
 
-  /** Announces each arrival once: another connection reports anew those who were there. Without a name it waits for the roster. */
+  /** Announces each arrival once, also when another connection reports it again. Without a name it waits for the roster. */
   announcePresence(attendeeId: string, present: boolean): void {
     const name = this.of(attendeeId);
     this.#unnamed.delete(attendeeId);

@@ -3,7 +3,7 @@
 // belongs to the phase.
 
 import type { Joined, Waiting as WaitingAnswer } from "../answers.ts";
-import type { Wishes } from "../check.ts";
+import type { RequestedFeatures } from "../check.ts";
 import type { Choices } from "../devices.ts";
 import { announce } from "../dom.ts";
 import { type Screen, show } from "../screen.ts";
@@ -46,7 +46,7 @@ export class Consultation {
   readonly #context: CallContext;
   readonly #provider: boolean;
   readonly #choices: Choices;
-  readonly #wishes: Wishes;
+  readonly #requested: RequestedFeatures;
   readonly #presence: Presence;
   #phase: Phase = { name: "idle", attempt: 0, sessionId: null };
   /** Aborted when the phase ends, with its work. */
@@ -57,11 +57,11 @@ export class Consultation {
   #call: ActiveCall | undefined;
   #recovery: Recovery | undefined;
 
-  constructor(context: CallContext, provider: boolean, choices: Choices, wishes: Wishes) {
+  constructor(context: CallContext, provider: boolean, choices: Choices, requested: RequestedFeatures) {
     this.#context = context;
     this.#provider = provider;
     this.#choices = choices;
-    this.#wishes = wishes;
+    this.#requested = requested;
     this.#presence = new Presence(context.api);
   }
 
@@ -207,7 +207,7 @@ export class Consultation {
   #requestPlace(checked: boolean): Promise<Joined | WaitingAnswer> {
     const { api } = this.#context;
     if (!this.#provider) return api.join(checked);
-    const { recording, transcription } = this.#wishes;
+    const { recording, transcription } = this.#requested;
     return api.start({
       ...(checked ? { checked } : {}),
       ...(recording || transcription ? { enableRecording: recording, enableTranscription: transcription } : {}),

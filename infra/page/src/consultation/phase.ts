@@ -2,7 +2,7 @@
 // `consultation.ts` does what belongs to a phase: it shows the screen, asks the server, opens the media.
 
 import type { Joined, Status } from "../answers.ts";
-import type { Stop } from "../stop.ts";
+import type { StopReason } from "../stop-reason.ts";
 
 interface Common {
   /** Grows with each piece of work that is begun; an answer to earlier work is known by its lower number. */
@@ -136,4 +136,4 @@ export type ConsultationEvent =
   // The media connection.
   | { type: "mediaStarted"; connection: number; at: number }
   | { type: "mediaReconnecting"; connection: number; at: number }
-  | { type: "mediaStopped"; connection: number; at: number; why: Stop };
+  | { type: "mediaStopped"; connection: number; at: number; why: StopReason };

@@ -7,10 +7,10 @@ import type * as Chime from "amazon-chime-sdk-js";
  * `elsewhere`: the same person has joined on another device, and stays there. `full`: the call has no room. `refused`: the
  * attendee is not valid, or the page has a defect: a new place may help. `line`: the media service was not reached.
  */
-export type Stop = "elsewhere" | "full" | "refused" | "line";
+export type StopReason = "elsewhere" | "full" | "refused" | "line";
 
 /** Every status, so that one that a later SDK adds does not compile. */
-const STOPS: Record<keyof typeof Chime.MeetingSessionStatusCode, Stop> = {
+const STOP_REASONS: Record<keyof typeof Chime.MeetingSessionStatusCode, StopReason> = {
   OK: "line",
   Left: "line",
   AudioJoinedFromAnotherDevice: "elsewhere",
@@ -40,7 +40,7 @@ const STOPS: Record<keyof typeof Chime.MeetingSessionStatusCode, Stop> = {
   EncodedTransformManagerFailed: "line",
 };
 
-export function stopOf(code: number, codes: typeof Chime.MeetingSessionStatusCode): Stop {
-  const name = codes[code] as keyof typeof STOPS | undefined;
-  return name === undefined ? "line" : STOPS[name];
+export function stopReasonOf(code: number, codes: typeof Chime.MeetingSessionStatusCode): StopReason {
+  const name = codes[code] as keyof typeof STOP_REASONS | undefined;
+  return name === undefined ? "line" : STOP_REASONS[name];
 }
