@@ -10,7 +10,6 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use tracing::Instrument as _;
-use tracing_subscriber::EnvFilter;
 
 use crate::answer::{self, Answer};
 use crate::cause::causes;
@@ -36,28 +35,6 @@ where
         async move { serve(app, &*handle, event).await }
     }))
     .await
-}
-
-/// Starts logging: JSON lines on standard output. To be called first in `main`, before anything can go wrong.
-pub fn start_logging() {
-    let level = std::env::var("LOG_LEVEL").unwrap_or_else(|_| "info".to_owned());
-    // The SDK's and the HTTP client's own lines quote requests; a join token must not be among them.
-    let filter =
-        EnvFilter::try_new(format!("warn,{}", ours(&level))).unwrap_or_else(|_| EnvFilter::new("info"));
-    // A second start (tests in one process) keeps the first.
-    let _kept = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(true)
-        .with_span_list(false)
-        .with_env_filter(filter)
-        .try_init();
-}
-
-fn ours(level: &str) -> String {
-    ["attendee", "audit", "bus", "calls", "chime", "meeting_manager", "runtime", "store"]
-        .map(|name| format!("{name}={level}"))
-        .join(",")
 }
 
 /// One invocation.
