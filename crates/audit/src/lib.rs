@@ -1,13 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 mod config;
-mod ship;
+mod deliver;
 mod table;
 
 use std::sync::Arc;
 
 use domain::Error;
 use domain::error::reason;
+use runtime::metrics::{self, Metric};
 use runtime::{Answer, Trigger, secret_reader};
 use store::Store;
 
@@ -42,7 +43,11 @@ impl App {
 pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
     match trigger {
         Trigger::Schedule(origin) => {
-            ship::ship(&app.store, &app.table, origin.now).await?;
+            let status = deliver::deliver(&app.store, &app.table, origin.now).await?;
+            metrics::emit(&[
+                (Metric::AuditConflicts, status.conflicts),
+                (Metric::AuditBacklog, status.backlog),
+            ]);
             Ok(Answer::done())
         }
         Trigger::Request(_) | Trigger::Messages(_) => Err(Error::NotFound(reason::ROUTE_NOT_FOUND)),

@@ -134,6 +134,16 @@ impl Calls {
         projected.and(published.map(drop)).and(pruned.map(drop)).map(|()| Some(report))
     }
 
+    /// Executes due operations and publishes due events, beside the schedule: each operation is leased, so none is executed
+    /// twice at once.
+    ///
+    /// # Errors
+    /// 503 when the database or the bus is down.
+    pub async fn run_pending(&self, origin: &Origin) -> Result<(), Error> {
+        self.run_due(Instant::now() + OPERATIONS_FOR, origin).await?;
+        self.publish_due(origin.now, Instant::now() + PUBLISH_FOR).await.map(drop)
+    }
+
     /// Enqueues the deletion of meetings that no open session owns, and returns how many.
     async fn enqueue_orphan_deletions(&self, origin: &Origin) -> Result<u64, Error> {
         let prefix = &self.settings.external_id_prefix;
