@@ -1,6 +1,6 @@
 //! The functions' database: made and migrated, reached with a login of its own through the proxy, by TLS.
 //!
-//! As in an installation, that login is no superuser but a member of `medzen_functions` and nothing else, and only the
+//! As in an installation, that login is no superuser but a member of the functions' role and nothing else, and only the
 //! secret says where the database is and which authority its certificate is from. Roles belong to the server and not to
 //! a database, so each database has a login that is named as it is, and goes with it.
 
@@ -10,9 +10,6 @@ use uuid::Uuid;
 use crate::pgproxy::{Certificate, Proxy};
 use crate::postgres::{self, Server};
 use crate::secrets::Secrets;
-
-/// The role that the migrations make for the functions.
-const FUNCTIONS: &str = "medzen_functions";
 
 /// Why there is no database.
 #[derive(Debug, thiserror::Error)]
@@ -50,16 +47,17 @@ impl Database {
             tokio::spawn(driver);
             client.batch_execute(before).await?;
         }
-        store::migrate::run(&url, None).await?;
+        let applied = store::migrate::run(&url, None).await?;
         let password = Uuid::new_v4().simple().to_string();
-        server.create_login(name, &password, FUNCTIONS).await?;
+        server.create_login(name, &password, &applied.functions_role).await?;
         Ok(Self { server, name: name.to_owned(), password })
     }
 
-    /// Drops it, and its login.
+    /// Drops it, with its login and its functions' role.
     pub(crate) async fn drop(&self) -> Result<(), postgres::Error> {
         self.server.drop_database(&self.name).await?;
-        self.server.drop_login(&self.name).await
+        self.server.drop_login(&self.name).await?;
+        self.server.drop_login(&store::migrate::functions_role(&self.name)).await
     }
 
     /// The server that it is on.

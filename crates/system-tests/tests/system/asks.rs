@@ -64,12 +64,13 @@ pub(crate) fn capabilities([audio, video, content]: [&str; 3]) -> Value {
     json!({ "Audio": audio, "Video": video, "Content": content })
 }
 
-/// How many debts and tokens there are of someone.
-pub(crate) async fn owed_and_tokens(stage: &Stage, user: &Caller) -> Outcome<String> {
+/// The open operations on a user's attendees, and the user's join tokens.
+pub(crate) async fn operations_and_tokens(stage: &Stage, user: &Caller) -> Outcome<String> {
     let id = &user.id;
     stage
         .sql(&format!(
-            "SELECT (SELECT count(*) FROM medzen.attendee_debts WHERE user_id = '{id}') || ' '
+            "SELECT (SELECT count(*) FROM medzen.pending_operations
+                WHERE payload ->> 'userId' = '{id}' AND completed_at IS NULL) || ' '
                || (SELECT count(*) FROM medzen.video_call_attendee_tokens WHERE user_id = '{id}')"
         ))
         .await

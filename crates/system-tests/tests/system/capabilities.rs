@@ -5,7 +5,7 @@ use local::testing::{Caller, Outcome, Play, Stage};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::asks::{admit, at_chime, capabilities, change, invite, owed_and_tokens, with_waiting_room};
+use crate::asks::{admit, at_chime, capabilities, change, invite, operations_and_tokens, with_waiting_room};
 use crate::{invariants, outbox};
 
 const ALL: [&str; 3] = ["SendReceive"; 3];
@@ -58,7 +58,7 @@ async fn the_provider_mutes_and_stops_video_and_gives_both_back() -> Outcome {
         outbox::events(&stage, &play.appointment).await?.matches("participant.capabilities_changed").count(),
         4
     );
-    assert_eq!(owed_and_tokens(&stage, &play.patient).await?, "0 1");
+    assert_eq!(operations_and_tokens(&stage, &play.patient).await?, "0 1");
     let usage = stage.parts().iam_usage();
     assert_eq!(usage["attendee"]["refused"], json!([]));
     invariants::hold(&stage, &play.appointment).await
@@ -212,7 +212,7 @@ async fn of_changes_at_once_chime_has_what_is_stored() -> Outcome {
         assert!([200, 409].contains(&answer.status), "{:?}", answer.body);
     }
     assert_eq!(at_chime(&stage, &play.patient), [stored(&stage, &play.patient).await?]);
-    assert_eq!(owed_and_tokens(&stage, &play.patient).await?, "0 1");
+    assert_eq!(operations_and_tokens(&stage, &play.patient).await?, "0 1");
     invariants::hold(&stage, &play.appointment).await
 }
 
@@ -244,7 +244,7 @@ async fn a_change_that_chime_hears_of_late_does_not_undo_a_later_one() -> Outcom
     assert_eq!(change(&play.provider, &play.patient, quick).await?.brief(), "200");
     assert_eq!(late.await??.brief(), "200");
     assert_eq!(at_chime(&stage, &play.patient), [capabilities(["Receive", "Receive", "SendReceive"])]);
-    assert_eq!(owed_and_tokens(&stage, &play.patient).await?, "0 1");
+    assert_eq!(operations_and_tokens(&stage, &play.patient).await?, "0 1");
     Ok(())
 }
 
@@ -262,7 +262,7 @@ async fn what_chime_was_not_told_is_told_by_a_repetition_or_by_the_reconciler() 
     assert_eq!(at_chime(&stage, &play.patient), [capabilities(MUTED)], "told by the repetition");
     stage.parts().clock.advance(31);
     stage.run_schedule("meeting-manager").await?;
-    assert_eq!(owed_and_tokens(&stage, &play.patient).await?, "0 1");
+    assert_eq!(operations_and_tokens(&stage, &play.patient).await?, "0 1");
 
     stage.fault("chime", Some("UpdateAttendeeCapabilities"), Kind::Error, None);
     let loud = json!({ "capabilities": { "audio": "SendReceive" } });
@@ -271,7 +271,7 @@ async fn what_chime_was_not_told_is_told_by_a_repetition_or_by_the_reconciler() 
     stage.parts().clock.advance(31);
     stage.run_schedule("meeting-manager").await?;
     assert_eq!(at_chime(&stage, &play.patient), [capabilities(ALL)], "told by the reconciler");
-    assert_eq!(owed_and_tokens(&stage, &play.patient).await?, "0 1");
+    assert_eq!(operations_and_tokens(&stage, &play.patient).await?, "0 1");
     assert_eq!(
         outbox::events(&stage, &play.appointment).await?.matches("participant.capabilities_changed").count(),
         2,

@@ -232,7 +232,7 @@ async fn the_durations_of_an_ended_call_are_those_that_chime_saw() -> Outcome {
     assert_eq!(on.play.provider.end().await?.brief(), "200");
     // Nothing tells that the meeting ended; the reconciler reads once more.
     stage.run_schedule(MEETING).await?;
-    assert_eq!(session(&stage, &on, "events_read::text || ' ' || connected").await?, "true 0");
+    assert_eq!(session(&stage, &on, "projection_stale::text || ' ' || connected").await?, "true 0");
     assert_eq!(on.stands(&on.play.patient).await?, "left 10 1/1");
     let ended = session(&stage, &on, "floor(extract(epoch FROM ended_at))::bigint").await?.parse::<i64>()?;
     let expected = ended - on.at(10).unix_timestamp();

@@ -40,7 +40,7 @@ async fn f16_logs_are_json_lines_that_bear_no_token_no_name_and_no_sql() -> Outc
     let refused = stage.play().await?;
     assert_eq!(refused.provider.start().await?.brief(), "500 INTERNAL");
     let mut break_table =
-        "ALTER TABLE video_call_participants RENAME COLUMN quality_metrics TO gone".to_owned();
+        "ALTER TABLE video_call_participants RENAME COLUMN drops TO gone".to_owned();
     break_table
         .push_str(" ; ALTER TABLE video_call_participants RENAME COLUMN left_at TO gone_too; SELECT 1");
     stage.sql(&break_table).await?;

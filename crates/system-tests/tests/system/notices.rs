@@ -21,7 +21,7 @@ fn kinds(events: &[Value]) -> Vec<&str> {
 }
 
 async fn suppressed(stage: &Stage) -> Outcome<String> {
-    stage.sql("SELECT count(*) FROM medzen.notices WHERE told_at IS NULL").await
+    stage.sql("SELECT count(*) FROM medzen.pending_operations WHERE operation = 'publish_event' AND completed_at IS NULL").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,10 +125,10 @@ async fn notices_that_wait_go_ten_at_a_time_and_are_dropped_after_a_week() -> Ou
     let watch = stage.watch();
     stage.run_schedule(FUNCTION).await?;
     assert_eq!(watch.count("PutEvents"), 2, "ten at most at once");
-    assert_eq!((suppressed(&stage).await?.as_str(), watch.count("mark_notices")), ("0", 2));
+    assert_eq!((suppressed(&stage).await?.as_str(), watch.count("complete_operations")), ("0", 2));
     stage.parts().clock.advance(8 * 24 * 3600);
     stage.run_schedule(FUNCTION).await?;
-    let left = stage.sql("SELECT count(*) FROM medzen.notices WHERE kind = 'Call Started'").await?;
+    let left = stage.sql("SELECT count(*) FROM medzen.pending_operations WHERE payload ->> 'detailType' = 'Call Started'").await?;
     assert_eq!(left, "0", "and dropped after a week");
     Ok(())
 }

@@ -124,7 +124,7 @@ async fn a_meeting_that_is_heard_of_only_after_its_call_was_not_nobody_s() -> Ou
     stage.run_schedule(FUNCTION).await?;
     let audited = outbox::events(&stage, &play.appointment).await?;
     assert_eq!(audited, "call.started, call.end_requested, call.ended", "and of no other meeting");
-    let open = "SELECT count(*) FROM medzen.chime_meetings WHERE over_at IS NULL";
+    let open = "SELECT count(*) FROM medzen.chime_meetings WHERE ended_at IS NULL";
     assert_eq!(stage.sql(open).await?, "0");
     Ok(())
 }
@@ -143,7 +143,7 @@ async fn a_meeting_that_chime_does_not_let_be_ended_is_tried_again() -> Outcome 
     stage.parts().clock.advance(60);
     stage.run_schedule(FUNCTION).await?;
     assert_eq!(stage.live_meetings().len(), 0);
-    let over = stage.sql("SELECT count(*) FROM medzen.chime_meetings WHERE over_at IS NOT NULL").await?;
+    let over = stage.sql("SELECT count(*) FROM medzen.chime_meetings WHERE ended_at IS NOT NULL").await?;
     assert_eq!(over, "1");
     Ok(())
 }
@@ -218,7 +218,7 @@ async fn join_tokens_and_counts_of_refusals_are_dropped_two_days_after_they_are_
     for _ in 0..12 {
         assert_eq!(on.stranger.join().await?.brief(), "403 NOT_A_MEMBER");
     }
-    let kept = "SELECT (SELECT count(*) FROM medzen.video_call_attendee_tokens) || ' ' || (SELECT count(*) FROM medzen.refusals)";
+    let kept = "SELECT (SELECT count(*) FROM medzen.video_call_attendee_tokens) || ' ' || (SELECT count(*) FROM medzen.denial_rate_limits)";
     for (seconds, left) in [(172_000, "4 2"), (1_000, "2 1")] {
         stage.parts().clock.advance(seconds);
         // Chime has ended the other call's meeting by now; its tokens are young.

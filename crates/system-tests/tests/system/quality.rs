@@ -8,7 +8,7 @@ use crate::asks::{remove, tell_quality};
 use crate::outbox;
 
 async fn summary(stage: &Stage, user: &str) -> Outcome<Value> {
-    let row = format!("SELECT quality_metrics FROM video_call_participants WHERE user_id = '{user}'");
+    let row = format!("SELECT summary FROM medzen.participant_quality WHERE user_id = '{user}'");
     Ok(serde_json::from_str(&stage.sql(&row).await?).unwrap_or_default())
 }
 

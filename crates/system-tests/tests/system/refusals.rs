@@ -15,7 +15,7 @@ async fn a_refusal_is_noted_in_the_chain_of_whoever_asked() -> Outcome {
     play.provider.start().await?;
     let watch = stage.watch();
     assert_eq!(play.stranger.status().await?.brief(), "403 NOT_A_MEMBER");
-    assert_eq!(watch.operations(), ["load_call", "refuse"], "one turn more");
+    assert_eq!(watch.operations(), ["load_call", "count_denial"], "one turn more");
     assert_eq!(play.stranger.roster().await?.brief(), "403 NOT_A_MEMBER");
     assert_eq!(play.patient.end().await?.brief(), "403 PATIENT_CANNOT_END");
     let body = json!({"action": "end", "appointmentId": play.appointment, "userId": play.patient.id});
@@ -109,7 +109,7 @@ async fn a_refusal_that_cannot_be_noted_is_still_a_refusal() -> Outcome {
     for kind in [Kind::Error, Kind::Throttle] {
         let stage = Stage::new().await?;
         let play = stage.play().await?;
-        stage.fault("postgres", Some("refuse"), kind, None);
+        stage.fault("postgres", Some("count_denial"), kind, None);
         assert_eq!(play.stranger.status().await?.brief(), "403 NOT_A_MEMBER", "{kind:?}");
         let logs = stage.parts().lambda.logs();
         assert!(
@@ -124,10 +124,10 @@ async fn a_refusal_that_cannot_be_noted_is_still_a_refusal() -> Outcome {
 async fn a_refusal_whose_answer_was_lost_counts_once() -> Outcome {
     let stage = Stage::new().await?;
     let play = stage.play().await?;
-    stage.fault("postgres", Some("refuse"), Kind::Drop, Some(1));
+    stage.fault("postgres", Some("count_denial"), Kind::Drop, Some(1));
     let watch = stage.watch();
     assert_eq!(play.stranger.status().await?.brief(), "403 NOT_A_MEMBER");
-    assert_eq!(watch.count("refuse"), 2, "it was sent again");
+    assert_eq!(watch.count("count_denial"), 2, "it was sent again");
     assert_eq!(outbox::chain(&stage, &format!("ACTOR#{}", play.stranger.id)).await?.len(), 1);
     Ok(())
 }

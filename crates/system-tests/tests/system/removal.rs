@@ -4,7 +4,7 @@ use local::faults::Kind;
 use local::testing::{Outcome, Stage};
 use serde_json::{Value, json};
 
-use crate::asks::{admit, at_chime, invite, owed_and_tokens, remove};
+use crate::asks::{admit, at_chime, invite, operations_and_tokens, remove};
 use crate::{invariants, outbox};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,7 +26,7 @@ async fn the_removed_are_disconnected_and_cannot_come_again_to_this_call() -> Ou
         );
         assert_eq!(removed.text("userId"), guest.id);
         assert_eq!(at_chime(&stage, guest), Vec::<Value>::new(), "Chime has let go of them");
-        assert_eq!(owed_and_tokens(&stage, guest).await?, "0 0");
+        assert_eq!(operations_and_tokens(&stage, guest).await?, "0 0");
         assert_eq!(remove(&play.provider, guest).await?.brief(), "200", "twice is no error");
 
         assert_eq!(guest.join().await?.brief(), "403 REMOVED_FROM_CALL");
@@ -96,7 +96,7 @@ async fn a_join_that_meets_a_removal_leaves_no_attendee() -> Outcome {
     }
     assert_eq!(joining.await??.brief(), "403 REMOVED_FROM_CALL");
     assert_eq!(at_chime(&stage, &play.patient), Vec::<Value>::new(), "what was made in vain was taken back");
-    assert_eq!(owed_and_tokens(&stage, &play.patient).await?, "0 0");
+    assert_eq!(operations_and_tokens(&stage, &play.patient).await?, "0 0");
 
     // And at any other moment.
     stage.parts().faults.clear();
@@ -109,7 +109,7 @@ async fn a_join_that_meets_a_removal_leaves_no_attendee() -> Outcome {
         assert!(["200", "403 REMOVED_FROM_CALL"].contains(&joined.brief().as_str()), "{:?}", joined.body);
         assert_eq!(play.patient.join().await?.brief(), "403 REMOVED_FROM_CALL");
         assert_eq!(at_chime(&stage, &play.patient), Vec::<Value>::new());
-        assert_eq!(owed_and_tokens(&stage, &play.patient).await?, "0 0");
+        assert_eq!(operations_and_tokens(&stage, &play.patient).await?, "0 0");
         invariants::hold(&stage, &play.appointment).await?;
     }
     Ok(())
@@ -123,18 +123,18 @@ async fn while_chime_is_down_the_removed_are_out_already_and_the_reconciler_disc
     play.patient.join().await?;
     stage.fault("chime", Some("DeleteAttendee"), Kind::Error, None);
     assert_eq!(remove(&play.provider, &play.patient).await?.brief(), "503 UNAVAILABLE");
-    assert_eq!(owed_and_tokens(&stage, &play.patient).await?, "1 0", "it is owed");
+    assert_eq!(operations_and_tokens(&stage, &play.patient).await?, "1 0", "it is owed");
     assert_eq!(play.patient.join().await?.brief(), "403 REMOVED_FROM_CALL");
     stage.run_schedule("meeting-manager").await?;
-    assert_eq!(owed_and_tokens(&stage, &play.patient).await?, "1 0", "another request may be at it");
+    assert_eq!(operations_and_tokens(&stage, &play.patient).await?, "1 0", "another request may be at it");
 
     stage.parts().clock.advance(31);
     stage.run_schedule("meeting-manager").await?;
-    assert_eq!(owed_and_tokens(&stage, &play.patient).await?, "1 0", "Chime is down for the reconciler too");
+    assert_eq!(operations_and_tokens(&stage, &play.patient).await?, "1 0", "Chime is down for the reconciler too");
     stage.parts().faults.clear();
     stage.parts().clock.advance(60);
     stage.run_schedule("meeting-manager").await?;
-    assert_eq!(owed_and_tokens(&stage, &play.patient).await?, "0 0");
+    assert_eq!(operations_and_tokens(&stage, &play.patient).await?, "0 0");
     assert_eq!(at_chime(&stage, &play.patient), Vec::<Value>::new());
     assert_eq!(
         outbox::events(&stage, &play.appointment).await?,
@@ -149,7 +149,7 @@ async fn while_chime_is_down_the_removed_are_out_already_and_the_reconciler_disc
     assert_eq!(remove(&play.provider, &play.patient).await?.brief(), "503 UNAVAILABLE");
     play.provider.end().await?;
     stage.run_schedule("meeting-manager").await?;
-    assert_eq!(owed_and_tokens(&stage, &play.patient).await?, "0 0");
+    assert_eq!(operations_and_tokens(&stage, &play.patient).await?, "0 0");
     Ok(())
 }
 
@@ -162,15 +162,16 @@ async fn removals_that_hang_at_chime_make_way_for_others() -> Outcome {
     let now = stage.parts().clock.now().unix_timestamp();
     let owed = format!(
         "WITH person AS (
-           INSERT INTO video_call_participants (session_id, user_id, role, status)
+           INSERT INTO video_call_participants (video_call_id, user_id, role, status)
            SELECT '{session}', gen_random_uuid(), 'observer', 'removed' FROM generate_series(1, 5)
-           RETURNING session_id, user_id
-         ), debt AS (
-           INSERT INTO medzen.attendee_debts (id, session_id, user_id, attendee_id, kind, since)
-           SELECT gen_random_uuid(), session_id, user_id, gen_random_uuid()::text, 'delete', to_timestamp({now}) - interval '1 minute'
-           FROM person RETURNING 1
+           RETURNING video_call_id, user_id
+         ), operation AS (
+           SELECT medzen.enqueue_operation('delete_attendee', gen_random_uuid()::text, s.id, jsonb_build_object(
+             'userId', person.user_id, 'controlRegion', s.control_region, 'meetingId', s.meeting_id),
+             to_timestamp({now}) - interval '1 minute', NULL) AS operation
+           FROM person JOIN video_call_sessions s ON s.id = person.video_call_id
          )
-         SELECT count(*) FROM debt"
+         SELECT count(operation) FROM operation"
     );
     assert_eq!(stage.sql(&owed).await?, "5");
     stage.slow("chime", Some("DeleteAttendee"), 2_000);

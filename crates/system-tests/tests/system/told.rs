@@ -177,12 +177,12 @@ impl Call {
         assert_eq!(meeting["live"], false);
         let over_ms = self.over_ms.map_or_else(|| ms(meeting["endedAt"].as_str().unwrap_or_default()), Ok)?;
         let query = format!(
-            "SELECT status, end_reason, round(extract(epoch FROM ended_at) * 1000)::bigint AS over, connected, events_read
+            "SELECT status, end_reason, round(extract(epoch FROM ended_at) * 1000)::bigint AS over, connected, projection_stale
              FROM video_call_sessions WHERE id = '{}'",
             self.session
         );
         let reason = if self.fate == RepairOutcome::Ended { "ended_by_provider" } else { "meeting_ended" };
-        let expected = json!([{ "status": "ended", "end_reason": reason, "over": over_ms, "connected": 0, "events_read": true }]);
+        let expected = json!([{ "status": "ended", "end_reason": reason, "over": over_ms, "connected": 0, "projection_stale": true }]);
         assert_eq!(json!(rows(&self.stage, &query).await?), expected, "{:?}", self.fate);
 
         let told = outbox::chain(&self.stage, &format!("APPT#{}", self.play.appointment)).await?;
@@ -190,7 +190,7 @@ impl Call {
             let id = &person.caller.id;
             let row = format!(
                 "SELECT status, connections, drops, duration_seconds AS seconds
-                 FROM video_call_participants WHERE session_id = '{}' AND user_id = '{id}'",
+                 FROM video_call_participants WHERE video_call_id = '{}' AND user_id = '{id}'",
                 self.session
             );
             let row = rows(&self.stage, &row).await?;
@@ -291,7 +291,7 @@ async fn all_is_as_it_was(seed: u64) -> Outcome {
     }
     assert_eq!(stage.live_meetings(), Vec::<Value>::new());
     each(calls, Call::was_as_kept).await?;
-    assert_eq!(stage.sql("SELECT count(*) FROM medzen.notices WHERE told_at IS NULL").await?, "0");
+    assert_eq!(stage.sql("SELECT count(*) FROM medzen.pending_operations WHERE operation = 'publish_event' AND completed_at IS NULL").await?, "0");
     assert_eq!(stage.sql("SELECT count(*) FROM medzen.chime_events WHERE session_id IS NULL").await?, "0");
     for function in FUNCTIONS {
         assert_eq!(stage.dead_letters(function)?, Vec::<Value>::new(), "{function}");
