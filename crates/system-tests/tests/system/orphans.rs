@@ -1,7 +1,7 @@
 //! Meetings that nobody owns, and calls whose end nobody heard of: what the reconciler learns from events.
 
 use local::faults::Kind;
-use local::testing::{Outcome, Stage, Told, workspace};
+use local_testing::{Outcome, Stage, Told, workspace};
 use serde_json::{Value, json};
 
 use crate::outbox;
