@@ -22,7 +22,7 @@ RUFF_VERSION := 0.17.6
 
 # A function is known by its template: the crate, the binary and the zip bear the same name.
 FUNCTIONS := $(basename $(notdir $(wildcard infra/functions/*.yaml)))
-TEMPLATES := $(wildcard infra/*.yaml infra/functions/*.yaml)
+TEMPLATES := $(wildcard infra/*.yaml infra/functions/*.yaml infra/functions/parts/*.yaml)
 VENV := target/venv
 LOCAL := target/debug/local
 # The executables with the features that tests have, so that they are built once and not twice: `--examples` makes cargo

@@ -42,6 +42,8 @@ pub struct Plan {
     pub buckets: Vec<Bucket>,
     /// `CloudFront` distributions.
     pub distributions: Vec<Distribution>,
+    /// Alarms; nothing raises them here.
+    pub alarms: Vec<Alarm>,
     /// Parameters of the top stacks by name, defaults filled in; lists with commas.
     pub parameters: BTreeMap<String, String>,
     /// Outputs of the top stacks, by name.
@@ -179,6 +181,30 @@ pub struct Table {
     pub create: Value,
     /// The attribute that expires items, if any.
     pub ttl_attribute: Option<String>,
+}
+
+/// An `AWS::CloudWatch::Alarm`: what it watches and what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alarm {
+    /// Its logical id, `EventQueueAgeAlarm`.
+    pub id: String,
+    /// Its template's file name without the ending: `event-queue`.
+    pub template: String,
+    /// What the operator reads.
+    pub description: String,
+    /// The metrics that it watches.
+    pub metrics: Vec<AlarmMetric>,
+}
+
+/// A metric as an alarm names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlarmMetric {
+    /// `AWS/Lambda`.
+    pub namespace: String,
+    /// `Errors`.
+    pub name: String,
+    /// By name.
+    pub dimensions: BTreeMap<String, String>,
 }
 
 /// A property that is accepted and changes nothing here.

@@ -8,18 +8,21 @@ use std::sync::Arc;
 use bus::Bus;
 use calls::request::{EndOptions, JoinOptions, WhichCall};
 use calls::{Asked, Calls, Entry, LinkBases, POLL_SECONDS};
-use chime::{Meetings, event};
+use chime::Meetings;
 use domain::Error;
 use domain::call::Target;
 use domain::error::reason;
 use domain::id::AppointmentId;
-use runtime::{Answer, Messages, Request, Route, Trigger, secret_reader};
+use runtime::{Answer, Message, Messages, Request, Route, Trigger, secret_reader};
 use serde_json::json;
 use store::Store;
 
 pub use config::Config;
 
 use crate::wire::{Action, ActionBody, BatchJoinBody, CreateBody, LinkBody, StartBody};
+
+/// The detail type of an event that announces a pending operation of this function.
+const OPERATION_PENDING: &str = "Operation Pending";
 
 /// The function's backends.
 #[derive(Debug)]
@@ -59,7 +62,7 @@ pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
             app.calls.reconcile(&origin).await?;
             Ok(Answer::done())
         }
-        Trigger::Messages(messages) => Ok(hear(&app.calls, &messages).await),
+        Trigger::Messages(messages) => run_pending(&app.calls, &messages).await,
         Trigger::Request(request) => {
             let outcome = answer(&app, &request).await;
             let asked = Asked {
@@ -77,13 +80,18 @@ pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
     }
 }
 
-/// Chime's events of meetings and those in them.
-async fn hear(calls: &Calls, messages: &Messages) -> Answer {
-    let heard = messages.list.iter().map(|message| {
-        let runtime::Envelope { id, detail_type, region, detail, .. } = &message.event;
-        event::read(event::Envelope { id, detail_type, region, detail: detail.get() })
-    });
-    messages.answer(calls.hear(heard.collect(), &messages.origin).await)
+/// Events `Operation Pending` of our own bus start a run of the reconciler before its next minute. The events of one batch
+/// share one run; a run that fails returns all of them to the queue.
+async fn run_pending(calls: &Calls, messages: &Messages) -> Result<Answer, Error> {
+    let is_pending = |message: &Message| message.event.detail_type == OPERATION_PENDING;
+    if messages.list.iter().any(is_pending) {
+        calls.reconcile(&messages.origin).await?;
+    }
+    let outcome = |message| match is_pending(message) {
+        true => Ok(()),
+        false => Err(Error::invalid("detail-type", "must be Operation Pending")),
+    };
+    Ok(messages.answer(messages.list.iter().map(outcome)))
 }
 
 async fn answer(app: &App, request: &Request) -> Result<Answer, Error> {

@@ -57,8 +57,9 @@ async fn every_payload_is_answered() -> Outcome {
     story.tell("admit-removed", "409 ALREADY_REMOVED").await?;
     waiting(&mut story).await?;
 
-    // Of a meeting that nobody here knows, and one message that is no event.
+    // Of a meeting that no session has, and one message that is not an event.
     story.tell("chime-events", "0 failed").await?;
+    story.tell("chime-meeting-events", "0 failed").await?;
     story.tell("chime-events-with-unreadable", "1 failed").await?;
 
     story.end(&ACTIONS);

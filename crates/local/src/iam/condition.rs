@@ -12,6 +12,8 @@ pub(super) struct Condition {
     test: Test,
     /// `...IfExists`: met when the call does not have the key.
     if_exists: bool,
+    /// `ForAllValues:`: every value of the call must compare, not one of them. Met when the call does not have the key.
+    for_all: bool,
 }
 
 #[derive(Debug)]
@@ -27,6 +29,11 @@ enum Test {
 impl Condition {
     /// None when the operator is not known, or a value is not of its kind.
     pub(super) fn new(operator: &str, key: &str, values: &[String]) -> Option<Self> {
+        let (operator, for_all) = match operator.strip_prefix("ForAllValues:") {
+            Some(operator) => (operator, true),
+            // Without it, one value of the call is enough as well.
+            None => (operator.strip_prefix("ForAnyValue:").unwrap_or(operator), false),
+        };
         let (name, if_exists) = match operator.strip_suffix("IfExists") {
             Some(name) if name != "Null" => (name, true),
             _ => (operator, false),
@@ -59,19 +66,25 @@ impl Condition {
             "Null" => Test::Null,
             _ => return None,
         };
-        Some(Self { key: key.to_owned(), values: values.to_vec(), test, if_exists })
+        if for_all && !matches!(test, Test::Any(_)) {
+            return None;
+        }
+        Some(Self { key: key.to_owned(), values: values.to_vec(), test, if_exists, for_all })
     }
 
     /// Whether a call with this context meets it.
     pub(super) fn holds(&self, context: &[(&str, &str)]) -> bool {
         let mut found = context.iter().filter(|(key, _)| key.eq_ignore_ascii_case(&self.key)).peekable();
         let absent = found.peek().is_none();
-        if absent && self.if_exists {
+        if absent && (self.if_exists || self.for_all) {
             return true;
         }
         let mut one =
             |compare: Compare| found.any(|(_, it)| self.values.iter().any(|value| compare(value, it)));
         match self.test {
+            Test::Any(compare) if self.for_all => {
+                found.all(|(_, it)| self.values.iter().any(|value| compare(value, it)))
+            }
             Test::Any(compare) => one(compare),
             Test::None(compare) => !one(compare),
             Test::Null => self.values.iter().any(|value| value.eq_ignore_ascii_case("true") == absent),

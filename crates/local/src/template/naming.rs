@@ -20,7 +20,8 @@ impl Naming<'_> {
         format!("{}-{}-{}", self.stack, self.id, self.letters(12).to_uppercase())
     }
 
-    /// The same for what may have 64 characters at most (functions, roles, rules): both names cut short.
+    /// The same for what has a short limit (64 characters for functions, roles and rules, 80 for queues, 128 for policies):
+    /// both names cut short, as `CloudFormation` does with the names of stacks nested in stacks.
     pub(super) fn short_name(&self) -> String {
         let cut = |text: &str| text.chars().take(24).collect::<String>();
         format!("{}-{}-{}", cut(self.stack), cut(self.id), self.letters(12).to_uppercase())

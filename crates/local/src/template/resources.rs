@@ -113,6 +113,7 @@ pub(super) fn read(made: &[Made], plan: &mut Plan) -> Result<(), TemplateError> 
     plan.tables = dynamodb::read(made)?;
     plan.buckets = s3::read(made)?;
     plan.distributions = cloudfront::read(made)?;
+    plan.alarms = monitoring::alarms(made)?;
     Ok(())
 }
 

@@ -43,11 +43,13 @@ pub(super) const TYPES: &[ResourceType] = &[
         ],
         identify: |naming, properties| {
             let name = properties.text("Name")?.unwrap_or_else(|| naming.short_name());
-            let arn = match bus(properties)?.as_str() {
-                DEFAULT => naming.arn("events", &format!("rule/{name}")),
-                bus => naming.arn("events", &format!("rule/{bus}/{name}")),
+            // `Ref` of a rule on another bus than the default one has the bus's name too:
+            // https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/1131
+            let (reference, path) = match bus(properties)?.as_str() {
+                DEFAULT => (name.clone(), name),
+                bus => (format!("{bus}|{name}"), format!("{bus}/{name}")),
             };
-            Ok(identity(RULE, name, [("Arn", arn)]))
+            Ok(identity(RULE, reference, [("Arn", naming.arn("events", &format!("rule/{path}")))]))
         },
     },
 ];
@@ -91,7 +93,7 @@ fn schedule(made: &[Made], rule: &Made) -> Result<Schedule, TemplateError> {
             return Err(properties.unsupported("Targets", &count, "a schedule has one target here"));
         }
     };
-    let (name, arn) = (rule.identity.reference.clone(), rule.arn().to_owned());
+    let (name, arn) = (name(rule), rule.arn().to_owned());
     Ok(Schedule { name, arn, function, every, enabled: enabled(properties)? })
 }
 
@@ -110,13 +112,18 @@ fn rule(made: &[Made], rule: &Made) -> Result<EventRule, TemplateError> {
         return Err(properties.missing("Targets"));
     }
     Ok(EventRule {
-        name: rule.identity.reference.clone(),
+        name: name(rule),
         arn: rule.arn().to_owned(),
         bus,
         pattern: pattern::read(properties)?,
         enabled: enabled(properties)?,
         targets: targets.iter().map(|it| target(made, it)).collect::<Result<_, _>>()?,
     })
+}
+
+/// The rule's name without its bus.
+fn name(rule: &Made) -> String {
+    rule.arn().rsplit('/').next().unwrap_or_default().to_owned()
 }
 
 /// The bus's name, of a name or an ARN.

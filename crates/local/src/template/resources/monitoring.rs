@@ -1,6 +1,13 @@
-//! Log groups, alarms and the topic that alarms go to. They are there to be referred to.
+//! Log groups, alarms and the topic that alarms go to. They are there to be referred to; of alarms the plan has what they
+//! watch, for tests.
 
-use super::{ResourceType, TAGS, effect, identity, without_effect};
+use std::collections::BTreeMap;
+
+use super::super::error::TemplateError;
+use super::super::fields::Fields;
+use super::super::stack::Made;
+use super::{ResourceType, TAGS, effect, identity, of_type, without_effect};
+use crate::plan::{Alarm, AlarmMetric};
 
 const LOG_GROUP: &str = "AWS::Logs::LogGroup";
 const ALARM: &str = "AWS::CloudWatch::Alarm";
@@ -50,18 +57,18 @@ pub(super) const TYPES: &[ResourceType] = &[
             effect("AlarmName"),
             without_effect("ActionsEnabled", NO_METRICS),
             without_effect("AlarmActions", NO_METRICS),
-            without_effect("AlarmDescription", NO_METRICS),
+            effect("AlarmDescription"),
             without_effect("ComparisonOperator", NO_METRICS),
             without_effect("DatapointsToAlarm", NO_METRICS),
-            without_effect("Dimensions.Name", NO_METRICS),
-            without_effect("Dimensions.Value", NO_METRICS),
+            effect("Dimensions.Name"),
+            effect("Dimensions.Value"),
             without_effect("EvaluateLowSampleCountPercentile", NO_METRICS),
             without_effect("EvaluationPeriods", NO_METRICS),
             without_effect("ExtendedStatistic", NO_METRICS),
             without_effect("InsufficientDataActions", NO_METRICS),
-            without_effect("MetricName", NO_METRICS),
-            without_effect("Metrics", NO_METRICS),
-            without_effect("Namespace", NO_METRICS),
+            effect("MetricName"),
+            effect("Metrics"),
+            effect("Namespace"),
             without_effect("OKActions", NO_METRICS),
             without_effect("Period", NO_METRICS),
             without_effect("Statistic", NO_METRICS),
@@ -98,3 +105,40 @@ pub(super) const TYPES: &[ResourceType] = &[
         identify: |naming, _| Ok(identity(TOPIC_POLICY, naming.name(), [])),
     },
 ];
+
+/// All alarms with the metrics that they watch.
+pub(super) fn alarms(made: &[Made]) -> Result<Vec<Alarm>, TemplateError> {
+    of_type(made, ALARM).map(alarm).collect()
+}
+
+fn alarm(it: &Made) -> Result<Alarm, TemplateError> {
+    let properties = &it.properties;
+    let mut metrics = Vec::new();
+    if properties.map.contains_key("MetricName") {
+        metrics.push(metric(properties)?);
+    }
+    for query in properties.items("Metrics")? {
+        // An entry without MetricStat is an expression over the others.
+        if let Some(stat) = query.fields("MetricStat")? {
+            metrics.push(metric(&stat.required_fields("Metric")?)?);
+        }
+    }
+    if metrics.is_empty() {
+        return Err(properties.missing("MetricName"));
+    }
+    Ok(Alarm {
+        id: properties.path.clone(),
+        template: it.template.clone(),
+        description: properties.text("AlarmDescription")?.unwrap_or_default(),
+        metrics,
+    })
+}
+
+fn metric(fields: &Fields) -> Result<AlarmMetric, TemplateError> {
+    let mut dimensions = BTreeMap::new();
+    for dimension in fields.items("Dimensions")? {
+        dimensions.insert(dimension.required("Name")?, dimension.required("Value")?);
+    }
+    let (namespace, name) = (fields.required("Namespace")?, fields.required("MetricName")?);
+    Ok(AlarmMetric { namespace, name, dimensions })
+}

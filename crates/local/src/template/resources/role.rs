@@ -1,4 +1,4 @@
-//! Roles of functions, with their policies inside.
+//! Roles of functions, with the policies inside them and attached to them.
 
 use super::super::error::TemplateError;
 use super::super::fields::Fields;
@@ -7,28 +7,44 @@ use super::{DESCRIPTION, ResourceType, TAGS, effect, identity, of_type, without_
 use crate::plan::Statement;
 
 const ROLE: &str = "AWS::IAM::Role";
+const MANAGED_POLICY: &str = "AWS::IAM::ManagedPolicy";
 
-pub(super) const TYPES: &[ResourceType] = &[ResourceType {
-    name: ROLE,
-    // No ManagedPolicyArns: what a role may do is said in the template.
-    properties: &[
-        effect("AssumeRolePolicyDocument"),
-        DESCRIPTION,
-        without_effect("MaxSessionDuration", "local credentials do not expire"),
-        effect("Path"),
-        effect("Policies.PolicyDocument"),
-        without_effect("Policies.PolicyName", "it is for people; it must be there"),
-        effect("RoleName"),
-        TAGS,
-    ],
-    identify: |naming, properties| {
-        let name = properties.text("RoleName")?.unwrap_or_else(|| naming.short_name());
-        let path = properties.text("Path")?.unwrap_or_else(|| "/".to_owned());
-        let arn = naming.global_arn("iam", &format!("role{path}{name}"));
-        let id = format!("AROA{}", naming.letters(17).to_uppercase());
-        Ok(identity(ROLE, name, [("Arn", arn), ("RoleId", id)]))
+/// How many managed policies a role takes (the quota's default).
+const MAX_ATTACHED: usize = 10;
+
+pub(super) const TYPES: &[ResourceType] = &[
+    ResourceType {
+        name: ROLE,
+        properties: &[
+            effect("AssumeRolePolicyDocument"),
+            DESCRIPTION,
+            effect("ManagedPolicyArns"),
+            without_effect("MaxSessionDuration", "local credentials do not expire"),
+            effect("Path"),
+            effect("Policies.PolicyDocument"),
+            without_effect("Policies.PolicyName", "it is for people; it must be there"),
+            effect("RoleName"),
+            TAGS,
+        ],
+        identify: |naming, properties| {
+            let name = properties.text("RoleName")?.unwrap_or_else(|| naming.short_name());
+            let path = properties.text("Path")?.unwrap_or_else(|| "/".to_owned());
+            let arn = naming.global_arn("iam", &format!("role{path}{name}"));
+            let id = format!("AROA{}", naming.letters(17).to_uppercase());
+            Ok(identity(ROLE, name, [("Arn", arn), ("RoleId", id)]))
+        },
     },
-}];
+    ResourceType {
+        name: MANAGED_POLICY,
+        // No Groups, Roles and Users: a role names its policies, which also orders their creation.
+        properties: &[DESCRIPTION, effect("ManagedPolicyName"), effect("PolicyDocument")],
+        identify: |naming, properties| {
+            let name = properties.text("ManagedPolicyName")?.unwrap_or_else(|| naming.short_name());
+            let arn = naming.global_arn("iam", &format!("policy/{name}"));
+            Ok(identity(MANAGED_POLICY, arn.clone(), [("PolicyArn", arn)]))
+        },
+    },
+];
 
 /// The statements of a function's role; the role must let Lambda assume it.
 pub(super) fn statements(made: &[Made], function: &Fields) -> Result<Vec<Statement>, TemplateError> {
@@ -54,6 +70,19 @@ pub(super) fn statements(made: &[Made], function: &Fields) -> Result<Vec<Stateme
     let mut read = Vec::new();
     for policy in role.items("Policies")? {
         policy.required("PolicyName")?;
+        for fields in policy_statements(&policy.required_fields("PolicyDocument")?)? {
+            read.push(statement(&fields)?);
+        }
+    }
+    let attached = role.texts("ManagedPolicyArns")?;
+    if attached.len() > MAX_ATTACHED {
+        let wanted = "a role has at most 10 managed policies";
+        return Err(role.unsupported("ManagedPolicyArns", &attached.len().to_string(), wanted));
+    }
+    for arn in attached {
+        // Policies of AWS are unknown here: the templates contain everything that a role may do.
+        let policy = of_type(made, MANAGED_POLICY).find(|it| it.identity.reference == arn);
+        let policy = &policy.ok_or_else(|| role.dangling("ManagedPolicyArns", &arn))?.properties;
         for fields in policy_statements(&policy.required_fields("PolicyDocument")?)? {
             read.push(statement(&fields)?);
         }

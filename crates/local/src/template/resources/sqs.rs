@@ -33,7 +33,7 @@ pub(super) const TYPES: &[ResourceType] = &[
             effect("VisibilityTimeout"),
         ],
         identify: |naming, properties| {
-            let name = properties.text("QueueName")?.unwrap_or_else(|| naming.name());
+            let name = properties.text("QueueName")?.unwrap_or_else(|| naming.short_name());
             let arn = naming.arn("sqs", &name);
             let url = format!("https://sqs.{}.amazonaws.com/{}/{name}", naming.region, super::super::ACCOUNT);
             let attributes = [("Arn", arn), ("QueueName", name), ("QueueUrl", url.clone())];

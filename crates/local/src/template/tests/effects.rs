@@ -285,7 +285,23 @@ const CHANGES: &[(&str, &[Change])] = &[
         ],
     ),
     ("AWS::Logs::LogGroup", &[("LogGroupName", "logs", "other", Comes(r#""LogGroup": "other""#))]),
-    ("AWS::CloudWatch::Alarm", &[("AlarmName", "errors", "other", Comes(r#""Alarm": "other""#))]),
+    (
+        "AWS::CloudWatch::Alarm",
+        &[
+            ("AlarmDescription", "read the log", "call", Comes(r#"description: "call""#)),
+            ("AlarmName", "errors", "other", Comes(r#""Alarm": "other""#)),
+            ("Dimensions.Name", "by", "of", Comes(r#"{"of": "function"}"#)),
+            ("Dimensions.Value", "function", "queue", Comes(r#"{"by": "queue"}"#)),
+            ("MetricName", "counted", "other", Comes(r#"name: "other""#)),
+            (
+                "Metrics",
+                "[{Id: sum, Expression: a}, {Id: a, MetricStat: {Metric: {Namespace: theirs",
+                "[{Id: sum, Expression: a}, {Id: a, MetricStat: {Metric: {Namespace: others",
+                Comes(r#"namespace: "others""#),
+            ),
+            ("Namespace", "ours", "other", Comes(r#"namespace: "other""#)),
+        ],
+    ),
     ("AWS::SNS::Topic", &[("TopicName", "alarms", "other", Comes(r#":000000000000:other""#))]),
     (
         "AWS::IAM::Role",
@@ -296,6 +312,7 @@ const CHANGES: &[(&str, &[Change])] = &[
                 "{Statement: {Principal: {Service: ec2.",
                 Refused("Role.AssumeRolePolicyDocument"),
             ),
+            ("ManagedPolicyArns", "[!Ref Managed]", "[other]", Refused("Role.ManagedPolicyArns")),
             ("Path", "/", "/service/", Comes(":role/service/auditor")),
             (
                 "Policies.PolicyDocument",
@@ -304,6 +321,18 @@ const CHANGES: &[(&str, &[Change])] = &[
                 Comes(r#"actions: ["dynamodb:GetItem"]"#),
             ),
             ("RoleName", "auditor", "other", Comes(":role/other")),
+        ],
+    ),
+    (
+        "AWS::IAM::ManagedPolicy",
+        &[
+            ("ManagedPolicyName", "shared", "other", Comes(":policy/other")),
+            (
+                "PolicyDocument",
+                "{Statement: {Action: 'kms:Decrypt'",
+                "{Statement: {Action: 'kms:Encrypt'",
+                Comes(r#"actions: ["kms:Encrypt"]"#),
+            ),
         ],
     ),
 ];

@@ -170,3 +170,51 @@ Outputs:
     assert_ne!(one.outputs["A"], one.outputs["B"]);
     Ok(())
 }
+
+#[test]
+fn a_stack_is_nested_two_deep_with_addresses_relative_to_its_own_template() -> Result<(), TemplateError> {
+    let nest = |url: &str, value: &str| {
+        format!(
+            "Parameters: {{Word: {{Type: String, Default: a}}}}
+Resources:
+  Inner:
+    Type: AWS::CloudFormation::Stack
+    Properties: {{TemplateURL: {url}, Parameters: {{Word: {value}}}}}
+Outputs: {{Word: {{Value: !GetAtt Inner.Outputs.Word}}}}\n"
+        )
+    };
+    let leaf = "Parameters: {Word: {Type: String}}
+Resources: {Topic: {Type: AWS::SNS::Topic}}
+Outputs: {Word: {Value: !Sub '${Word}c'}}\n";
+    let plan = app(&nest("functions/one.yaml", "!Sub '${Word}b'"))
+        .file("functions/one.yaml", &nest("parts/two.yaml", "!Ref Word"))
+        .file("functions/parts/two.yaml", leaf)
+        .deploy()?;
+    assert_eq!(plan.outputs["Word"], "abc");
+    Ok(())
+}
+
+#[test]
+fn ref_of_a_rule_has_its_bus_unless_it_is_the_default_one() -> Result<(), TemplateError> {
+    let rule = |bus: &str| {
+        format!(
+            "{{Type: AWS::Events::Rule, Properties: {{Name: picks, {bus} EventPattern: {{source: [a]}}, Targets: [{{Id: q, Arn: !GetAtt Queue.Arn}}]}}}}"
+        )
+    };
+    let plan = app(&format!(
+        "Resources:
+  Queue: {{Type: AWS::SQS::Queue}}
+  Bus: {{Type: AWS::Events::EventBus, Properties: {{Name: calls}}}}
+  Default: {}
+  Own: {}
+Outputs:
+  Default: {{Value: !Ref Default}}
+  Own: {{Value: !Ref Own}}\n",
+        rule(""),
+        rule("EventBusName: !Ref Bus,")
+    ))
+    .deploy()?;
+    assert_eq!((&*plan.outputs["Default"], &*plan.outputs["Own"]), ("picks", "calls|picks"));
+    assert!(plan.rules.iter().all(|rule| rule.name == "picks"), "{:?}", plan.rules);
+    Ok(())
+}

@@ -50,14 +50,6 @@ Resources:
 }
 
 #[test]
-fn managed_policies_are_refused() {
-    let text = "Resources:\n  R: {Type: AWS::IAM::Role, Properties: {ManagedPolicyArns: [a]}}\n";
-    assert!(
-        matches!(app(text).problem().1, Problem::UnknownProperty { property, .. } if property == "ManagedPolicyArns")
-    );
-}
-
-#[test]
 fn unknown_names_are_refused_also_in_branches_not_taken() {
     let topic = |name: &str| {
         format!(

@@ -293,6 +293,12 @@ fn what_aws_would_refuse_is_refused() {
         ("MemorySize: 256", "MemorySize: 64", "MemorySize"),
         ("BillingMode: PAY_PER_REQUEST", "BillingMode: PROVISIONED", "BillingMode"),
         ("Role: !GetAtt Role.Arn", "Role: arn:aws:iam::000000000000:role/other", "Role"),
+        // What AWS's own policies allow is not in the templates.
+        (
+            "      Policies:\n",
+            "      ManagedPolicyArns: ['arn:aws:iam::aws:policy/AdministratorAccess']\n      Policies:\n",
+            "ManagedPolicyArns",
+        ),
         ("Service: lambda.amazonaws.com", "Service: ec2.amazonaws.com", "AssumeRolePolicyDocument"),
         ("Resource: !Ref TableArn", "NotResource: a", "NotResource"),
         ("Effect: Allow\n", "Effect: Perhaps\n", "Effect"),

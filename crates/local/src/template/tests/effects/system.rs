@@ -19,6 +19,14 @@ Resources:
     Type: AWS::CloudWatch::Alarm
     Properties:
       AlarmName: errors
+      AlarmDescription: read the log
+      Namespace: ours
+      MetricName: counted
+      Dimensions: [{Name: by, Value: function}]
+  Expression:
+    Type: AWS::CloudWatch::Alarm
+    Properties:
+      Metrics: [{Id: sum, Expression: a}, {Id: a, MetricStat: {Metric: {Namespace: theirs, MetricName: counts}}}]
   Table:
     Type: AWS::DynamoDB::Table
     Properties:
@@ -152,17 +160,23 @@ Resources:
       ReservedConcurrentExecutions: 2
       Role: !GetAtt Role.Arn
       Environment:
-        Variables: {GREETING: !Ref Greeting, ROLE_ARN: !GetAtt Role.Arn}
+        Variables: {GREETING: !Ref Greeting, ROLE_ARN: !GetAtt Role.Arn, POLICY_ARN: !GetAtt Managed.PolicyArn}
   Role:
     Type: AWS::IAM::Role
     Properties:
       RoleName: auditor
       Path: /
+      ManagedPolicyArns: [!Ref Managed]
       AssumeRolePolicyDocument: {Statement: {Principal: {Service: lambda.amazonaws.com},
         Effect: Allow, Action: 'sts:AssumeRole'}, Version: '2012-10-17'}
       Policies:
         - PolicyName: audit
           PolicyDocument: {Statement: {Action: 'dynamodb:PutItem', Effect: Allow, Resource: '*'}, Version: '2012-10-17'}
+  Managed:
+    Type: AWS::IAM::ManagedPolicy
+    Properties:
+      ManagedPolicyName: shared
+      PolicyDocument: {Statement: {Action: 'kms:Decrypt', Effect: Allow, Resource: '*'}, Version: '2012-10-17'}
   Rule:
     Type: AWS::Events::Rule
     Properties:
