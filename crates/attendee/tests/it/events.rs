@@ -1,6 +1,6 @@
 //! Every payload in `events/attendee/`, in an order in which they make sense.
 
-use local::testing::{Outcome, Stage, Story, masked};
+use local_testing::{Outcome, Stage, Story, masked};
 
 const ACTIONS: [&str; 7] = ["join", "roster", "leave", "change", "remove", "consent", "quality"];
 

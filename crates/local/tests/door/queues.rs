@@ -1,6 +1,6 @@
 //! Events put on the bus by hand, and the queues of the real templates that they come to.
 
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 use serde_json::{Value, json};
 
 use crate::{get, has_only, is_refused, list, told};

@@ -1,6 +1,6 @@
 //! Every payload in `events/meeting-manager/`, in an order in which they make sense.
 
-use local::testing::{Outcome, Stage, Story, masked};
+use local_testing::{Outcome, Stage, Story, masked};
 
 const ACTIONS: [&str; 7] = ["create", "join", "leave", "end", "get-status", "get-link", "batch-join"];
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use local::plan::{AlarmMetric, Function, Plan};
-use local::testing::{Outcome, workspace};
+use local_template::plan::{AlarmMetric, Function, Plan};
+use local_testing::{Outcome, workspace};
 use runtime::Metric;
 use runtime::metrics::{DIMENSION, NAMESPACE};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use local::testing::{Outcome, workspace};
+use local_testing::{Outcome, workspace};
 
 use crate::deployed;
 

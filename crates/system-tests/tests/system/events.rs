@@ -1,7 +1,7 @@
 //! Chime's events, as a queue hands them over: late, twice, out of order, in part.
 
 use local::faults::Kind;
-use local::testing::{Answer, Caller, Outcome, Play, Stage, Told};
+use local_testing::{Answer, Caller, Outcome, Play, Stage, Told};
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};

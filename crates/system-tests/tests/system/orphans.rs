@@ -1,7 +1,7 @@
 //! Meetings that nobody owns, and calls whose end nobody heard of: what the reconciler learns from events.
 
 use local::faults::Kind;
-use local::testing::{Outcome, Stage, Told};
+use local_testing::{Outcome, Stage, Told};
 use serde_json::{Value, json};
 
 use crate::outbox;

@@ -1,6 +1,6 @@
 //! Roles: what the templates allow is what the functions need, all of it and no more.
 
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 use serde_json::{Value, json};
 
 use crate::asks::change;
@@ -32,7 +32,7 @@ async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> Outcome {
     stage.run_schedule("meeting-manager").await?;
 
     // Someone joins twice at once: one of the two attendees is taken back.
-    let join = |play: &local::testing::Play| json!({"action": "join", "appointmentId": play.appointment});
+    let join = |play: &local_testing::Play| json!({"action": "join", "appointmentId": play.appointment});
     stage.slow("chime", Some("CreateAttendee"), 1000);
     let play = stage.play().await?;
     play.provider.start().await?;
