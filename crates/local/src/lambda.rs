@@ -25,8 +25,8 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::identity::Identities;
-use crate::plan;
 use environment::{Handle, Work};
+use local_template::plan;
 pub use logs::{LogLine, Logs};
 
 /// Environments that one function may have at once where the template reserves no number.
@@ -42,7 +42,7 @@ pub struct Settings {
     pub binaries: PathBuf,
     /// Where environments get their credentials.
     pub identities: Identities,
-    /// `AWS_ENDPOINT_URL` of the functions: the front door.
+    /// `AWS_ENDPOINT_URL` of the functions: the endpoint.
     pub aws_endpoint: String,
     /// Whether the functions' output also goes to standard error.
     pub echo: bool,

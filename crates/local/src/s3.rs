@@ -17,12 +17,12 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 
 use crate::calls::CallLog;
 use crate::clock::Clock;
+use crate::endpoint::Authorize;
 use crate::faults::Faults;
-use crate::front::Authorize;
-use crate::iam::IamError;
 use crate::identity::Identities;
-use crate::plan::Bucket;
 use gate::{Gate, Principal, Trace};
+use local_template::iam::IamError;
+use local_template::plan::Bucket;
 use operations::Operations;
 use store::Store;
 pub use store::{Object, ObjectHeaders};

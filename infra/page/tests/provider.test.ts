@@ -89,7 +89,7 @@ test("a patient who stops waiting disappears from the provider's notice", async 
       await enter(patient);
       const notice = provider.locator('[data-notice="waiting"]');
       await notice.waitFor();
-      await button(patient, "StopReason waiting").click();
+      await button(patient, "Stop waiting").click();
       await screen(patient, "left");
       await notice.waitFor({ state: "hidden" });
       assert.deepEqual((await ask("provider", "GET", "")).body.waiting, []);
@@ -111,7 +111,7 @@ test("the provider mutes, stops video, allows both again and removes a patient, 
       Content: "SendReceive",
     });
     await entry.getByRole("img", { name: "Not allowed to speak" }).waitFor();
-    await entry.getByRole("button", { name: /^StopReason video/ }).click();
+    await entry.getByRole("button", { name: /^Stop video/ }).click();
     await patient.locator('button:disabled[aria-label="Camera: turned off by your care provider"]').waitFor();
     assert.deepEqual((await entryOf(call)).capabilities, {
       Audio: "Receive",
@@ -139,7 +139,7 @@ test("the provider mutes, stops video, allows both again and removes a patient, 
   });
 });
 
-test("a participant who may only receive cannot setLanguage, be seen or share a screen", async () => {
+test("a participant who may only receive cannot speak, be seen or share a screen", async () => {
   await calls.withAppointment(async (call) => {
     const { provider, patient, other } = await both(call);
     await call.ask("provider", "PATCH", `/attendees/${other.externalUserId}`, {
@@ -381,7 +381,7 @@ test("the focus stays with the person whose button was pressed, and is never los
     await focus("Let speak Patient");
     await provider.keyboard.press("Enter");
     await focus("Mute Patient");
-    await entry.getByRole("button", { name: "StopReason video Patient" }).press("Enter");
+    await entry.getByRole("button", { name: "Stop video Patient" }).press("Enter");
     await focus("Allow video Patient");
     await entry.getByRole("button", { name: "Remove Patient" }).press("Enter");
     await provider.getByRole("dialog").getByRole("button", { name: "Remove" }).press("Enter");

@@ -11,9 +11,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::{Message, Queues, answer};
-use crate::iam::Iam;
 use crate::lambda::Lambda;
-use crate::plan::{Mapping, Plan};
+use local_template::iam::Iam;
+use local_template::plan::{Mapping, Plan};
 
 /// Invocations at once where the mapping says nothing; Lambda begins with as many.
 const CONCURRENCY: u32 = 5;
@@ -111,7 +111,7 @@ impl Pollers {
         self.0.shared.mappings.iter().any(|mapping| mapping.queue == queue)
     }
 
-    /// The mappings as the door lists them: `{"function", "queue", "enabled", "problem"}`.
+    /// The mappings as the control API lists them: `{"function", "queue", "enabled", "problem"}`.
     #[must_use]
     pub fn listed(&self) -> Vec<Value> {
         let problems = self.0.shared.problems();

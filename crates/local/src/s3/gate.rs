@@ -11,11 +11,11 @@ use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use super::Surroundings;
 use crate::calls::CallRequest;
-use crate::faults::Kind;
-use crate::front::Context;
-use crate::iam::{IamError, ResourcePolicy, Who};
+use crate::endpoint::Context;
+use crate::faults::FaultKind;
 use crate::identity::Caller;
-use crate::plan::Bucket;
+use local_template::iam::{IamError, ResourcePolicy, Who};
+use local_template::plan::Bucket;
 
 /// Who asks.
 #[derive(Clone)]
@@ -46,7 +46,7 @@ struct Ending {
     around: crate::calls::CallLog,
     n: u64,
     allowed: bool,
-    fault: Option<Kind>,
+    fault: Option<FaultKind>,
     caller: Caller,
 }
 
@@ -56,8 +56,8 @@ impl Trace {
         let ending = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(ending) = ending else { return true };
         match ending.fault {
-            Some(Kind::Drop) => {}
-            Some(Kind::KillBefore | Kind::KillAfter) => ending.caller.kill().await,
+            Some(FaultKind::Drop) => {}
+            Some(FaultKind::KillBefore | FaultKind::KillAfter) => ending.caller.kill().await,
             _ => {
                 ending.around.end(ending.n, ending.allowed, status);
                 return true;
@@ -98,14 +98,14 @@ impl Gate {
                 policy.is_some_and(|it| it.decide(&who, action, resource, &context).is_allowed())
             }
             Principal::Caller(caller) => {
-                let who = Who::Account(crate::template::ACCOUNT);
+                let who = Who::Account(local_template::template::ACCOUNT);
                 let of_bucket = policy.map(|it| it.decide(&who, action, resource, &[secure]));
                 let mut context = Context::new();
                 context.insert(secure.0.to_owned(), secure.1.to_owned());
                 let by_role = (self.0.around.authorize)(caller, action, Some(resource), &context);
                 match of_bucket {
-                    Some(crate::iam::Decision::Denied(_)) => false,
-                    Some(crate::iam::Decision::Allowed) => true,
+                    Some(local_template::iam::Decision::Denied(_)) => false,
+                    Some(local_template::iam::Decision::Allowed) => true,
                     _ => by_role,
                 }
             }
@@ -173,10 +173,10 @@ impl S3Access for Gate {
             (Some((action, resource)), _) => {
                 Err(s3_error!(AccessDenied, "not authorized to perform: {action} on resource: {resource}"))
             }
-            (None, Some(Kind::Throttle)) => Err(s3_error!(SlowDown, "Please reduce your request rate.")),
-            (None, Some(Kind::Error)) => Err(s3_error!(InternalError)),
+            (None, Some(FaultKind::Throttle)) => Err(s3_error!(SlowDown, "Please reduce your request rate.")),
+            (None, Some(FaultKind::Error)) => Err(s3_error!(InternalError)),
             // What happens is that the caller dies; that the call is not carried out is what this says.
-            (None, Some(Kind::KillBefore)) => Err(s3_error!(ServiceUnavailable)),
+            (None, Some(FaultKind::KillBefore)) => Err(s3_error!(ServiceUnavailable)),
             (None, _) => Ok(()),
         }
     }

@@ -18,16 +18,16 @@ use local::cloudfront::CloudFront;
 use local::faults::Faults;
 use local::identity::Identities;
 use local::listen::{self, Listening};
-use local::plan::Plan;
 use local::s3::{ObjectHeaders, S3, Surroundings};
-use local::template;
-use local::testing::{Outcome, workspace};
+use local_template::plan::Plan;
+use local_template::template;
+use local_testing::{TestResult, workspace};
 
 pub(crate) const EMBEDDER: &str = "https://app.example.com";
 
 /// What reached the API.
 #[derive(Clone, Debug)]
-pub(crate) struct RequestInfo {
+pub(crate) struct Asked {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
@@ -37,7 +37,7 @@ pub(crate) struct RequestInfo {
 pub(crate) struct Edge {
     pub(crate) url: String,
     pub(crate) clock: Clock,
-    pub(crate) asked: Arc<Mutex<Vec<RequestInfo>>>,
+    pub(crate) asked: Arc<Mutex<Vec<Asked>>>,
     _listening: [Listening; 2],
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Answer {
 }
 
 /// What the templates ask for, with the embedding origin of these tests.
-pub(crate) fn plan() -> Outcome<Plan> {
+pub(crate) fn plan() -> TestResult<Plan> {
     let infra = workspace().join("infra");
     let text = std::fs::read_to_string(infra.join("params/local.json"))?;
     let mut params: BTreeMap<String, String> = serde_json::from_str(&text)?;
@@ -57,12 +57,12 @@ pub(crate) fn plan() -> Outcome<Plan> {
 }
 
 impl Edge {
-    pub(crate) async fn start() -> Outcome<Self> {
+    pub(crate) async fn start() -> TestResult<Self> {
         Self::with(|_| ()).await
     }
 
     /// With a change of what the templates say.
-    pub(crate) async fn with(change: impl FnOnce(&mut Plan)) -> Outcome<Self> {
+    pub(crate) async fn with(change: impl FnOnce(&mut Plan)) -> TestResult<Self> {
         let mut plan = plan()?;
         change(&mut plan);
         let clock = Clock::default();
@@ -95,7 +95,7 @@ impl Edge {
             };
             s3.put(bucket, key, Bytes::from(text), headers)?;
         }
-        let asked: Arc<Mutex<Vec<RequestInfo>>> = Arc::default();
+        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let api = listen::serve(0, Router::new().fallback(api).with_state(Arc::clone(&asked))).await?;
         let distribution = plan.distributions.first().ok_or("a distribution")?.clone();
         let edge = CloudFront::new(distribution, s3, format!("http://{}", api.address()), clock.clone());
@@ -104,7 +104,7 @@ impl Edge {
         Ok(Self { url, clock, asked, _listening: [api, listening] })
     }
 
-    pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Outcome<Answer> {
+    pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> TestResult<Answer> {
         self.ask("GET", path, headers, "").await
     }
 
@@ -114,12 +114,12 @@ impl Edge {
         path: &str,
         headers: &[(&str, &str)],
         body: &str,
-    ) -> Outcome<Answer> {
+    ) -> TestResult<Answer> {
         ask(&self.url, method, path, headers, body).await
     }
 
     /// What reached the API, in order.
-    pub(crate) fn asked(&self) -> Vec<RequestInfo> {
+    pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().expect("no test panics with it").clone()
     }
 }
@@ -130,7 +130,7 @@ pub(crate) async fn ask(
     path: &str,
     headers: &[(&str, &str)],
     body: &str,
-) -> Outcome<Answer> {
+) -> TestResult<Answer> {
     let mut request = Request::builder().method(method).uri(format!("{url}{path}"));
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -146,7 +146,7 @@ pub(crate) async fn ask(
 }
 
 /// Answers with the status that the token names, and the token, so that it shows whose answer it is.
-async fn api(State(asked): State<Arc<Mutex<Vec<RequestInfo>>>>, request: axum::extract::Request) -> Response {
+async fn api(State(asked): State<Arc<Mutex<Vec<Asked>>>>, request: axum::extract::Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let path = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
@@ -154,14 +154,14 @@ async fn api(State(asked): State<Arc<Mutex<Vec<RequestInfo>>>>, request: axum::e
         parts.headers.get("authorization").and_then(|it| it.to_str().ok()).unwrap_or("200").to_owned();
     let status = token.split(' ').next().and_then(|it| it.parse().ok()).unwrap_or(200);
     let mut asked = asked.lock().expect("no test panics with it");
-    asked.push(RequestInfo { method: parts.method, path, headers: parts.headers, body });
+    asked.push(Asked { method: parts.method, path, headers: parts.headers, body });
     let status = StatusCode::from_u16(status).unwrap_or_default();
     let headers = [("content-type", "application/json"), ("cache-control", "no-store"), ("retry-after", "3")];
     (status, headers, format!("{{\"for\":\"{token}\"}}")).into_response()
 }
 
 /// The repository's Python, where `make` puts it.
-pub(crate) fn python() -> Outcome<PathBuf> {
+pub(crate) fn python() -> TestResult<PathBuf> {
     let python = workspace().join("target/venv/bin/python");
     let importable = std::process::Command::new(&python).args(["-c", "import boto3"]).status();
     match importable {

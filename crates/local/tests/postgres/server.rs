@@ -1,16 +1,20 @@
 use std::fs::Permissions;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use local::postgres::{self, Server};
+use local_postgres::{Server, Stopped};
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
-use super::world::{connect, in_a_world};
+use super::fixture::{connect, with_fixture};
 
 /// Names the workspace to the processes that [`processes_and_threads_that_start_at_once_get_one_server`] starts.
 const WORKSPACE: &str = "LOCAL_TEST_WORKSPACE";
+
+/// Tells such a process to use the server until it is killed.
+const HOLDS: &str = "LOCAL_TEST_HOLDS";
 
 fn empty_workspace(mode: u32) -> TempDir {
     let workspace = TempDir::new().expect("a directory");
@@ -29,7 +33,7 @@ async fn processes_and_threads_that_start_at_once_get_one_server() {
     let child = || {
         let mut child = Command::new(std::env::current_exe().expect("this test's program"));
         child.args(["--exact", "server::in_a_process", "--ignored", "--nocapture"]);
-        child.env(WORKSPACE, workspace.path()).stdout(std::process::Stdio::piped());
+        child.env(WORKSPACE, workspace.path()).stdout(Stdio::piped());
         child.spawn().expect("a process")
     };
     let children = [child(), child()];
@@ -45,9 +49,11 @@ async fn processes_and_threads_that_start_at_once_get_one_server() {
     let data = answer(&one).await.expect("it answers");
     assert_eq!(Path::new(&data).parent(), Some(one.directory()));
 
-    one.stop().await.expect("stopped");
+    drop(two);
+    assert_eq!(one.stop().await.expect("stopped"), Stopped::Yes);
     answer(&one).await.expect_err("it is stopped");
-    postgres::stop(workspace.path()).await.expect("stopping what is stopped is no error");
+    let again = local_postgres::stop(workspace.path()).await.expect("stopping what is stopped is no error");
+    assert_eq!(again, Stopped::Yes);
 }
 
 #[tokio::test]
@@ -56,6 +62,35 @@ async fn in_a_process() {
     let workspace = std::env::var_os(WORKSPACE).expect("the workspace");
     let server = Server::ensure(Path::new(&workspace)).await.expect("a server");
     println!("{}", server.admin_url());
+    if std::env::var_os(HOLDS).is_some() {
+        // Until this process is killed.
+        let _end = std::io::stdin().read_to_string(&mut String::new());
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_another_process_uses_is_not_stopped() {
+    let workspace = empty_workspace(0o755);
+    let mut other = Command::new(std::env::current_exe().expect("this test's program"));
+    other.args(["--exact", "server::in_a_process", "--ignored", "--nocapture"]);
+    other.env(WORKSPACE, workspace.path()).env(HOLDS, "1");
+    other.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut other = other.spawn().expect("a process");
+    let lines = BufReader::new(other.stdout.take().expect("its output")).lines();
+    let url =
+        lines.map_while(Result::ok).find(|line| line.contains("postgres://")).expect("it uses the server");
+
+    let server = Server::ensure(workspace.path()).await.expect("the same server");
+    assert!(url.contains(&server.admin_url()), "another server: {url}");
+    assert_eq!(server.stop().await.expect("asked"), Stopped::InUse);
+    answer(&server).await.expect("it keeps running");
+
+    // Its end releases the server, also an end by a signal.
+    other.kill().expect("killed");
+    other.wait().expect("it ends");
+    let stopped = local_postgres::stop(workspace.path()).await.expect("asked");
+    assert_eq!(stopped, Stopped::Yes);
+    answer(&server).await.expect_err("it is stopped");
 }
 
 #[tokio::test]
@@ -94,28 +129,29 @@ async fn a_workspace_that_the_server_may_not_enter_gets_a_directory_elsewhere() 
 
 #[tokio::test]
 async fn only_who_knows_the_password_gets_in() {
-    in_a_world(|world| async move {
-        let mut config = world.server.admin_url().parse::<tokio_postgres::Config>().expect("an address");
+    with_fixture(|fixture| async move {
+        let mut config = fixture.server.admin_url().parse::<tokio_postgres::Config>().expect("an address");
         config.password("guessed");
         let refused = config.connect(NoTls).await.map(drop).expect_err("a wrong password");
-        assert_eq!(super::world::code(&refused), "28P01");
+        assert_eq!(super::fixture::code(&refused), "28P01");
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_database_can_be_made_from_another_and_dropped_while_it_is_in_use() {
-    in_a_world(|world| async move {
-        let template = world.table().await;
+    with_fixture(|fixture| async move {
+        let template = fixture.table().await;
         template.batch_execute("INSERT INTO notes VALUES ('copied')").await.expect("a note");
         drop(template);
-        let copy = format!("{}\"copy", world.database);
-        world.server.create_database_from(&world.database, &copy).await.expect("a copy");
-        let client = connect(&world.server.url(&copy).parse().expect("an address")).await.expect("connected");
-        assert_eq!(super::world::notes(&client).await, ["copied"]);
-        world.server.drop_database(&copy).await.expect("dropped although in use");
+        let copy = format!("{}\"copy", fixture.database);
+        fixture.server.create_database_from(&fixture.database, &copy).await.expect("a copy");
+        let client =
+            connect(&fixture.server.url(&copy).parse().expect("an address")).await.expect("connected");
+        assert_eq!(super::fixture::notes(&client).await, ["copied"]);
+        fixture.server.drop_database(&copy).await.expect("dropped although in use");
         client.batch_execute("SELECT 1").await.expect_err("cut");
-        world.server.drop_database(&copy).await.expect("dropping what is gone is no error");
+        fixture.server.drop_database(&copy).await.expect("dropping what is gone is no error");
     })
     .await;
 }
