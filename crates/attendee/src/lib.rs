@@ -54,7 +54,7 @@ pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
     let request = match trigger {
         Trigger::Request(request) => request,
         Trigger::Schedule(_) => return Err(Error::NotFound(reason::ROUTE_NOT_FOUND)),
-        Trigger::Messages(messages) => return Ok(hear(&app.calls, &messages).await),
+        Trigger::Messages(messages) => return Ok(handle_events(&app.calls, &messages).await),
     };
     let outcome = answer(&app.calls, &request).await;
     let asked = RequestInfo {
@@ -67,12 +67,12 @@ pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
 }
 
 /// Chime's events of meetings and those in them.
-async fn hear(calls: &Calls, messages: &Messages) -> Answer {
-    let heard = messages.list.iter().map(|message| {
+async fn handle_events(calls: &Calls, messages: &Messages) -> Answer {
+    let events = messages.list.iter().map(|message| {
         let runtime::Envelope { id, detail_type, region, detail, .. } = &message.event;
         event::read(event::Envelope { id, detail_type, region, detail: detail.get() })
     });
-    messages.answer(calls.hear(heard.collect(), &messages.origin).await)
+    messages.answer(calls.handle_chime_events(events.collect(), &messages.origin).await)
 }
 
 async fn answer(calls: &Calls, request: &Request) -> Result<Answer, Error> {

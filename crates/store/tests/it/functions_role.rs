@@ -36,7 +36,8 @@ async fn the_functions_login_reads_calls_and_cannot_rewrite_what_was() -> TestRe
         "UPDATE medzen.video_call_attendee_tokens SET attendee = '{}'",
         "DELETE FROM video_call_consents",
         "UPDATE video_call_consents SET granted = true",
-        "UPDATE medzen.attendee_debts SET attendee_id = ''",
+        "UPDATE medzen.pending_operations SET target = ''",
+        "INSERT INTO medzen.pending_operations (operation, target, payload, executor, created_at, not_before) VALUES ('publish_event', 'x', '{}', 'x', now(), now())",
         "UPDATE medzen.audit_outbox SET payload = '{}'",
         "UPDATE medzen.audit_outbox SET hash = previous_hash",
         "INSERT INTO medzen.audit_outbox (chain, seq, payload, previous_hash, hash, at) VALUES ('x', 1, '', '', '', now())",
@@ -181,18 +182,12 @@ async fn decide_about(scenario: &Scenario) -> TestResult {
 
 /// The names of all statements that `store` sends: each begins with a comment that names it.
 fn statements() -> TestResult<BTreeSet<String>> {
-    let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sql");
     let mut names = BTreeSet::new();
     for file in std::fs::read_dir(sources)? {
         let file = file?.path();
-        if file.extension().is_some_and(|extension| extension == "rs") {
-            let text = std::fs::read_to_string(file)?;
-            for rest in text.split("\"-- ").skip(1) {
-                let name: String = rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
-                if !name.is_empty() {
-                    names.insert(name);
-                }
-            }
+        if let (Some(name), Some("sql")) = (file.file_stem(), file.extension().and_then(|it| it.to_str())) {
+            names.insert(name.to_string_lossy().into_owned());
         }
     }
     Ok(names)
