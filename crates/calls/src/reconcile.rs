@@ -92,7 +92,7 @@ impl Calls {
             };
             if page == 0 {
                 report.orphan_meetings = self.enqueue_orphan_deletions(origin).await?;
-                report.operations_completed = self.run_due(began + OPERATIONS_FOR, origin).await?;
+                report.operations_completed = self.run_due(began + OPERATIONS_FOR, &mut totals, origin).await?;
                 published = self.publish_due(origin.now, Instant::now() + PUBLISH_FOR).await;
             }
             let last = !sessions::is_full(&due, PAGE);
@@ -116,6 +116,7 @@ impl Calls {
         report.missed_meeting_events = totals.ended_without_event.into();
         tracing::info!(
             repaired = report.sessions_repaired,
+            ends_finished = totals.ends_finished,
             ended_without_event = totals.ended_without_event,
             starts_failed = totals.starts_failed,
             live = totals.live,
@@ -140,7 +141,7 @@ impl Calls {
     /// # Errors
     /// 503 when the database or the bus is down.
     pub async fn run_pending(&self, origin: &Origin) -> Result<(), Error> {
-        self.run_due(Instant::now() + OPERATIONS_FOR, origin).await?;
+        self.run_due(Instant::now() + OPERATIONS_FOR, &mut Totals::default(), origin).await?;
         self.publish_due(origin.now, Instant::now() + PUBLISH_FOR).await.map(drop)
     }
 

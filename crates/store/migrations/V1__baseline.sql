@@ -434,9 +434,10 @@ AS $enqueue$
   RETURNING jsonb_build_object('id', o.id, 'operation', o.operation, 'target', o.target, 'payload', o.payload)
 $enqueue$;
 
--- Inserts an event for the host application and returns its operation. `eventId` in the detail is the operation's id.
+-- Inserts an event for the host application and returns its operation. `eventId` in the detail is the operation's id;
+-- `occurred_at` is the time of what the event is about, which may lie ahead by Chime's clock.
 CREATE FUNCTION medzen.enqueue_event(
-  detail_type text, session uuid, detail jsonb, at timestamptz, leased_until timestamptz) RETURNS jsonb
+  detail_type text, session uuid, detail jsonb, occurred_at timestamptz, at timestamptz, leased_until timestamptz) RETURNS jsonb
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $event$
@@ -445,7 +446,7 @@ AS $event$
   SELECT id, 'publish_event', id, $2, jsonb_build_object('detailType', $1, 'detail', jsonb_build_object(
       'version', '1', 'eventId', id,
       'occurredAt', to_char($4 AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) || jsonb_strip_nulls($3)),
-    medzen.operation_executor('publish_event'), $4, $4, $5
+    medzen.operation_executor('publish_event'), $5, $5, $6
   FROM gen_random_uuid() AS id
   RETURNING jsonb_build_object('id', o.id, 'operation', o.operation, 'target', o.target, 'payload', o.payload)
 $event$;
@@ -649,7 +650,7 @@ GRANT EXECUTE ON FUNCTION
   medzen.call_member_ids(uuid, uuid),
   medzen.operation_executor(text),
   medzen.enqueue_operation(text, text, uuid, jsonb, timestamptz, timestamptz),
-  medzen.enqueue_event(text, uuid, jsonb, timestamptz, timestamptz),
+  medzen.enqueue_event(text, uuid, jsonb, timestamptz, timestamptz, timestamptz),
   medzen.revoke_attendee(uuid, uuid, timestamptz, timestamptz),
   medzen.enqueue_capability_update(uuid, uuid, jsonb, timestamptz, timestamptz),
   medzen.has_attendee(uuid, uuid, text),

@@ -1,5 +1,5 @@
 -- $1 session, $2 meeting id, $3 Meeting, $4 now, $5 provider, $6 attendee id, $7 Attendee, $8 origin, $9 audit event,
--- $10 detail type of the event that is published, $11 until when the request holds its lease (null: the schedule publishes it).
+-- $10 detail type of the event, which the schedule or the next event batch publishes.
 WITH changed AS (
   UPDATE public.video_call_sessions
   SET status = 'active', attempt_by = NULL, meeting_id = $2, activated_at = $4, updated_at = $4,
@@ -18,7 +18,7 @@ WITH changed AS (
 ), published AS MATERIALIZED (
   SELECT medzen.enqueue_event($10, changed.id, jsonb_build_object(
     'appointmentId', changed.appointment_id, 'sessionId', changed.id, 'startedBy', $5,
-    'userIds', medzen.call_member_ids(changed.id, changed.appointment_id) - $5::text), $4, NULL) AS operation
+    'userIds', medzen.call_member_ids(changed.id, changed.appointment_id) - $5::text), $4, $4, NULL) AS operation
   FROM changed
 ), audited AS MATERIALIZED (
   SELECT medzen.audit_append(medzen.appointment_chain(changed.appointment_id), $8 || jsonb_strip_nulls(jsonb_build_object(

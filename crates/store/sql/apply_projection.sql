@@ -67,7 +67,7 @@ WITH projection AS MATERIALIZED (
 ), published AS MATERIALIZED (
   SELECT count(medzen.enqueue_event($5, id, jsonb_build_object(
     'appointmentId', appointment_id, 'sessionId', id, 'reason', end_reason, 'endedBy', ended_by,
-    'durationSeconds', duration_seconds, 'userIds', medzen.call_member_ids(id, appointment_id)), closes_at, NULL)) AS events
+    'durationSeconds', duration_seconds, 'userIds', medzen.call_member_ids(id, appointment_id)), closes_at, $2, NULL)) AS events
   FROM changed WHERE closes_at IS NOT NULL
 ), audited AS MATERIALIZED (
   SELECT count(medzen.audit_append(medzen.appointment_chain(appointment_id), $3 || payload, $2)) AS entries

@@ -12,13 +12,15 @@ WITH outcome AS (
   UPDATE public.video_call_sessions s
   SET status = CASE locked.outcome WHEN 'start_failed' THEN 'failed' ELSE 'ended' END,
       attempt_by = NULL, updated_at = $2, connected_count = 0, projection_stale = locked.outcome <> 'start_failed',
-      ended_at = $2,
+      ended_at = CASE locked.outcome WHEN 'end_finished' THEN s.updated_at ELSE $2 END,
       end_reason = CASE locked.outcome WHEN 'start_failed' THEN NULL ELSE coalesce(s.end_reason, 'meeting_gone') END,
       error_message = CASE locked.outcome WHEN 'start_failed' THEN 'start_abandoned' END,
-      duration_seconds = CASE WHEN locked.outcome <> 'start_failed' THEN medzen.seconds_between(s.activated_at, $2) END
+      duration_seconds = CASE WHEN locked.outcome <> 'start_failed' THEN medzen.seconds_between(
+        s.activated_at, CASE locked.outcome WHEN 'end_finished' THEN s.updated_at ELSE $2 END) END
   FROM locked
   WHERE s.id = locked.id AND (
-    (locked.outcome = 'ended_without_event' AND s.status = 'active')
+    (locked.outcome = 'end_finished' AND s.status = 'ending')
+    OR (locked.outcome = 'ended_without_event' AND s.status = 'active')
     OR (locked.outcome = 'start_failed' AND s.status = 'creating' AND s.updated_at <= $3))
   RETURNING s.*, locked.outcome
 ), participant AS (
@@ -58,10 +60,11 @@ WITH outcome AS (
       THEN medzen.enqueue_event($7, changed.id, jsonb_build_object(
         'appointmentId', changed.appointment_id, 'sessionId', changed.id, 'reason', changed.end_reason,
         'endedBy', changed.ended_by, 'durationSeconds', changed.duration_seconds,
-        'userIds', medzen.call_member_ids(changed.id, changed.appointment_id)), changed.ended_at, NULL) END AS operation
+        'userIds', medzen.call_member_ids(changed.id, changed.appointment_id)), changed.ended_at, $2, NULL) END AS operation
   FROM (SELECT * FROM changed ORDER BY appointment_id) AS changed
 )
 SELECT json_build_object(
+  'endsFinished', count(*) FILTER (WHERE outcome = 'end_finished' AND seq > 0),
   'endedWithoutEvent', count(*) FILTER (WHERE outcome = 'ended_without_event' AND seq > 0),
   'startsFailed', count(*) FILTER (WHERE outcome = 'start_failed' AND seq > 0),
   'eventsEnqueued', count(operation))::text

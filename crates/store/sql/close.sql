@@ -1,5 +1,6 @@
 -- Ends a session that is in the state $2, and every participant's part in it. A call has ended when its end was requested,
--- however much later the request is finished. What was still to be sent to the meeting is void.
+-- however much later the request is finished. What was still to be sent to the meeting is void. The request publishes the event
+-- before $9.
 WITH changed AS (
   UPDATE public.video_call_sessions
   SET status = 'ended', attempt_by = NULL, updated_at = $3, connected_count = 0, projection_stale = true,
@@ -26,7 +27,7 @@ WITH changed AS (
   SELECT medzen.enqueue_event($8, changed.id, jsonb_build_object(
     'appointmentId', changed.appointment_id, 'sessionId', changed.id, 'reason', changed.end_reason,
     'endedBy', changed.ended_by, 'durationSeconds', changed.duration_seconds,
-    'userIds', medzen.call_member_ids(changed.id, changed.appointment_id)), changed.ended_at, $9) AS operation
+    'userIds', medzen.call_member_ids(changed.id, changed.appointment_id)), changed.ended_at, $3, $9) AS operation
   FROM changed WHERE changed.activated_at IS NOT NULL
 ), audited AS MATERIALIZED (
   SELECT medzen.audit_append(medzen.appointment_chain(changed.appointment_id), $6 || jsonb_strip_nulls(jsonb_build_object(

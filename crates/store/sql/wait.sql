@@ -17,7 +17,7 @@ WITH live AS (
   SELECT medzen.enqueue_event($7, live.id, jsonb_build_object(
     'appointmentId', live.appointment_id, 'sessionId', live.id, 'userId', $2, 'role', participant.role,
     'userIds', (SELECT jsonb_build_array(a.provider_user_id) FROM medzen.call_appointments a
-                WHERE a.id = live.appointment_id AND a.provider_user_id IS NOT NULL)), $3, $8) AS operation
+                WHERE a.id = live.appointment_id AND a.provider_user_id IS NOT NULL)), $3, $3, $8) AS operation
   FROM live, participant WHERE participant.join_count = 1
 ), audited AS MATERIALIZED (
   SELECT medzen.audit_append(medzen.appointment_chain(live.appointment_id), $5 || jsonb_build_object(

@@ -5,6 +5,7 @@ use domain::id::{OperationId, SessionId, UserId};
 use domain::operation::{Changed, Executed, LEASE, MAX_ATTEMPTS, Operation, PendingOperation};
 use time::OffsetDateTime;
 use tokio_postgres::types::{Json, Type};
+use uuid::Uuid;
 
 use crate::statement::sql;
 use crate::{Error, Store};
@@ -92,15 +93,25 @@ impl Store {
         Ok(self.ask(sql!("enqueue_orphan_deletions"), &params).await?.unwrap_or_default())
     }
 
-    /// Completes the deletion of an orphan meeting, with its audit entry; `false` where it was completed before.
-    pub async fn complete_orphan_deletion(&self, id: OperationId, origin: &Origin) -> Result<bool, Error> {
-        let id = id.as_uuid();
+    /// Returns operations that were leased and not executed; they are due first in the next run.
+    pub async fn return_operations(&self, ids: &[OperationId]) -> Result<u64, Error> {
+        let ids = uuids(ids);
+        Ok(self.ask(sql!("return_operations"), &[(&ids as _, Type::UUID_ARRAY)]).await?.unwrap_or_default())
+    }
+
+    /// Completes the deletion of orphan meetings, with their audit entries, and returns how many. May be repeated.
+    pub async fn complete_orphan_deletions(&self, ids: &[OperationId], origin: &Origin) -> Result<u64, Error> {
+        let ids = uuids(ids);
         let params = [
-            (&id as _, Type::UUID),
+            (&ids as _, Type::UUID_ARRAY),
             (&origin.now as _, Type::TIMESTAMPTZ),
             (&Json(origin) as _, Type::JSONB),
             (&Event::OrphanMeetingEnded.as_str() as _, Type::TEXT),
         ];
-        Ok(self.ask(sql!("complete_orphan_deletion"), &params).await?.unwrap_or_default())
+        Ok(self.ask(sql!("complete_orphan_deletions"), &params).await?.unwrap_or_default())
     }
+}
+
+fn uuids(ids: &[OperationId]) -> Vec<Uuid> {
+    ids.iter().map(|id| id.as_uuid()).collect()
 }

@@ -15,6 +15,8 @@ use crate::{Error, Store};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RepairOutcome {
+    /// It was `ending` and its meeting is deleted.
+    EndFinished,
     /// It was active and Chime does not know its meeting any more.
     EndedWithoutEvent,
     /// It was `creating` and no request creates its meeting any more.
@@ -36,6 +38,8 @@ pub struct SessionRepair {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RepairCounts {
+    /// Ends that a request began and did not finish.
+    pub ends_finished: u32,
     /// Calls that had ended and whose `MeetingEnded` never came.
     pub ended_without_event: u32,
     /// Starts that no request finished.

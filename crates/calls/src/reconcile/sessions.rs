@@ -18,6 +18,7 @@ pub(super) struct Totals {
     pub(super) pages: usize,
     pub(super) live: usize,
     pub(super) unknown: usize,
+    pub(super) ends_finished: u32,
     pub(super) ended_without_event: u32,
     pub(super) starts_failed: u32,
 }
@@ -25,15 +26,16 @@ pub(super) struct Totals {
 impl Totals {
     pub(super) fn add(&mut self, outcomes: &[SessionRepair], counts: RepairCounts) {
         let of = |wanted| outcomes.iter().filter(|repair| repair.outcome == wanted).count();
-        self.pages += 1;
+        self.pages += usize::from(!outcomes.is_empty());
         self.live += of(RepairOutcome::Live);
         self.unknown += of(RepairOutcome::Unknown);
+        self.ends_finished += counts.ends_finished;
         self.ended_without_event += counts.ended_without_event;
         self.starts_failed += counts.starts_failed;
     }
 
     pub(super) fn repaired(&self) -> u64 {
-        u64::from(self.ended_without_event) + u64::from(self.starts_failed)
+        u64::from(self.ends_finished) + u64::from(self.ended_without_event) + u64::from(self.starts_failed)
     }
 }
 

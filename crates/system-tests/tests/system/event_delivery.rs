@@ -175,12 +175,12 @@ impl Call {
         assert_eq!(meeting["live"], false);
         let over_ms = self.over_ms.map_or_else(|| ms(meeting["endedAt"].as_str().unwrap_or_default()), Ok)?;
         let query = format!(
-            "SELECT status, end_reason, round(extract(epoch FROM ended_at) * 1000)::bigint AS over, connected, projection_stale
+            "SELECT status, end_reason, round(extract(epoch FROM ended_at) * 1000)::bigint AS over, connected_count, projection_stale
              FROM video_call_sessions WHERE id = '{}'",
             self.session
         );
         let reason = if self.fate == RepairOutcome::Ended { "ended_by_provider" } else { "meeting_ended" };
-        let expected = json!([{ "status": "ended", "end_reason": reason, "over": over_ms, "connected": 0, "projection_stale": true }]);
+        let expected = json!([{ "status": "ended", "end_reason": reason, "over": over_ms, "connected_count": 0, "projection_stale": false }]);
         assert_eq!(json!(rows(&self.cloud, &query).await?), expected, "{:?}", self.fate);
 
         let told = outbox::chain(&self.cloud, &format!("APPT#{}", self.scenario.appointment)).await?;

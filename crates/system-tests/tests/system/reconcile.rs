@@ -10,7 +10,7 @@ const FUNCTION: &str = "meeting-manager";
 
 /// The state of a session, and why it is so: `ended meeting_gone`.
 async fn state(cloud: &TestCloud, session: &str) -> TestResult<String> {
-    let columns = "status || coalesce(' ' || end_reason, '')";
+    let columns = "status || coalesce(' ' || coalesce(end_reason, error_message), '')";
     cloud.sql(&format!("SELECT {columns} FROM video_call_sessions WHERE id = '{session}'")).await
 }
 
@@ -292,10 +292,20 @@ async fn broken(cloud: &TestCloud) -> TestResult<Broken> {
     let by =
         format!("status = 'ending', end_reason = 'ended_by_provider', ended_by = '{}'", ending.0.provider.id);
     cloud.sql(&set(&ending.1, &by)).await?;
+    cloud.sql(&delete_meeting(&ending.1)).await?;
     cloud
-        .sql(&set(&creating.1, "status = 'creating', meeting_id = NULL, meeting = NULL, activated_at = NULL"))
+        .sql(&set(&creating.1, "status = 'creating', meeting_id = NULL, activated_at = NULL"))
         .await?;
     Ok(Broken { ending, creating, gone, well })
+}
+
+/// The operation that a request inserts when it begins an end.
+fn delete_meeting(session: &str) -> String {
+    format!(
+        "SELECT medzen.enqueue_operation('delete_meeting', meeting_id, id,
+           jsonb_build_object('controlRegion', control_region, 'orphan', false), created_at, NULL)::text
+         FROM video_call_sessions WHERE id = '{session}'"
+    )
 }
 
 /// Kills a run at its nth backend call and lets the next minute's run mend what is left. `false`: it has fewer calls.

@@ -109,13 +109,17 @@ async fn a_checked_rejoin_asks_chime_first() -> TestResult {
     assert_eq!(scenario.patient.ask("POST", path, &checked).await?.body, joined.body);
     assert_eq!(watch.operations(), ["load_call", "GetMeeting", "mark_checked"]);
 
+    // Chime has ended the meeting and its event does not reach the database yet.
+    cloud.fault("postgres", Some("insert_events"), FaultKind::Error, None);
     let ended = serde_json::from_value(json!({ "eventType": "chime:MeetingEnded" }))?;
     cloud.parts().chime.event(&started.text("meetingId"), ended)?;
     assert_eq!(scenario.patient.join().await?.brief(), "200", "unchecked, it is still believed");
     let watch = cloud.watch();
     assert_eq!(scenario.patient.ask("POST", path, &checked).await?.brief(), "200");
+    let operations: Vec<_> =
+        watch.operations().into_iter().filter(|operation| operation != "insert_events").collect();
     assert_eq!(
-        watch.operations(),
+        operations,
         ["load_call"],
         "asked a moment ago: one phone must not use up Chime's quota"
     );
@@ -191,7 +195,7 @@ async fn who_comes_and_goes_all_the_time_is_told_to_slow_down() -> TestResult {
             assert_eq!(scenario.patient.leave().await?.brief(), "200");
         }
         let slower = scenario.patient.join().await?;
-        assert_eq!(slower.brief(), "429 COMES_TOO_OFTEN", "room {waiting_room}");
+        assert_eq!(slower.brief(), "429 JOIN_RATE_LIMITED", "room {waiting_room}");
         cloud.parts().clock.advance(61);
         let joined = scenario.patient.join().await?;
         assert!(matches!(joined.status, 200 | 202), "a minute later, room {waiting_room}: {:?}", joined.body);
