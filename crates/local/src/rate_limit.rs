@@ -10,8 +10,11 @@ use governor::{Quota, RateLimiter};
 
 type Limiter<C> = RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
-/// A limit, by real time: requests that wait for the cloud's clock to be advanced would never be let through. Without a
-/// limiter, for a rate or burst of zero, it refuses all requests.
+/// The slowest rate; governor has none of zero. A burst is used up long before a day ends.
+const MIN_PER_SECOND: f64 = 1.0 / 86_400.0;
+
+/// A limit, by real time: advancing the cloud's clock admits no request. A burst of zero, for which there is no limiter,
+/// admits none at all.
 pub(crate) struct RateLimit<C: Clock = MonotonicClock>(Option<Limiter<C>>);
 
 impl RateLimit {
@@ -23,7 +26,7 @@ impl RateLimit {
 impl<C: Clock> RateLimit<C> {
     fn with_clock(per_second: f64, burst: u32, clock: C) -> Self {
         let quota = || {
-            let period = Duration::try_from_secs_f64(per_second.recip()).ok()?;
+            let period = Duration::try_from_secs_f64(per_second.max(MIN_PER_SECOND).recip()).ok()?;
             Some(Quota::with_period(period)?.allow_burst(NonZeroU32::new(burst)?))
         };
         Self(quota().map(|quota| Limiter::direct_with_clock(quota, clock)))
@@ -56,8 +59,9 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_of_zero_admits_nothing() {
-        assert!(!RateLimit::new(0.0, 5).admits());
+    fn a_rate_of_zero_admits_the_burst_and_a_burst_of_zero_nothing() {
+        let limit = RateLimit::new(0.0, 2);
+        assert_eq!([limit.admits(), limit.admits(), limit.admits()], [true, true, false]);
         assert!(!RateLimit::new(5.0, 0).admits());
     }
 }
