@@ -28,7 +28,7 @@ const GRANTS: &[&str] = &[
     "functions EXECUTE medzen.capabilities(text,text,text)",
     "functions EXECUTE medzen.enqueue_capability_update(uuid,uuid,jsonb,timestamp with time zone,timestamp \
      with time zone)",
-    "functions EXECUTE medzen.enqueue_event(text,uuid,jsonb,timestamp with time zone,timestamp with time zone)",
+    "functions EXECUTE medzen.enqueue_event(text,uuid,jsonb,timestamp with time zone,timestamp with time zone,timestamp with time zone)",
     "functions EXECUTE medzen.enqueue_operation(text,text,uuid,jsonb,timestamp with time zone,timestamp with \
      time zone)",
     "functions EXECUTE medzen.has_attendee(uuid,uuid,text)",

@@ -224,7 +224,8 @@ async fn the_program_says_what_it_did() -> TestResult {
     in_a_database(async |database| {
         let url = || Some(database.url());
         let first = program(url(), None).await?;
-        let role = format!("the functions' login must be a member of the role {}\n", database.functions_role());
+        let role =
+            format!("the functions' login must be a member of the role {}\n", database.functions_role());
         assert_eq!(first, format!("0 applied V1__baseline\n{role}"));
         let second = program(url(), None).await?;
         assert_eq!(second, format!("0 nothing to do: the schema is up to date\n{role}"));

@@ -1,5 +1,6 @@
 //! Joining back: after a network loss, after Chime ended the meeting, from two devices.
 
+use local::faults::FaultKind;
 use local_testing::{TestCloud, TestResult};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -118,11 +119,7 @@ async fn a_checked_rejoin_asks_chime_first() -> TestResult {
     assert_eq!(scenario.patient.ask("POST", path, &checked).await?.brief(), "200");
     let operations: Vec<_> =
         watch.operations().into_iter().filter(|operation| operation != "insert_events").collect();
-    assert_eq!(
-        operations,
-        ["load_call"],
-        "asked a moment ago: one phone must not use up Chime's quota"
-    );
+    assert_eq!(operations, ["load_call"], "asked a moment ago: one phone must not use up Chime's quota");
     cloud.parts().clock.advance(11);
     assert_eq!(scenario.patient.ask("POST", path, &checked).await?.brief(), "410 MEETING_EXPIRED");
     invariants::hold(&cloud, &scenario.appointment).await
