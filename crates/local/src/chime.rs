@@ -36,7 +36,7 @@ pub use self::rate::Rate;
 pub use self::tell::Telling;
 use self::tell::Waiting;
 use crate::clock::Clock;
-use crate::front::{Answer, Service};
+use crate::endpoint::{Answer, Service};
 
 const NO_MEETING: Refusal = Refusal::NotFound("The meeting was not found.");
 const ENDED: Refusal = Refusal::NotFound("The meeting has ended.");
@@ -196,7 +196,7 @@ impl Chime {
         Ok(told)
     }
 
-    /// Answers a call that the front door has let in.
+    /// Answers a call that the endpoint has let in.
     pub(crate) fn answer(&self, region: &str, request: &Parts, body: &[u8]) -> Answer {
         let (path, query) = (request.uri.path(), request.uri.query().unwrap_or_default());
         let Some(call) = Call::parse(&request.method, path, query) else {

@@ -1,4 +1,4 @@
-//! `DynamoDB`: dynoxide in this process, reached by functions only through the front door.
+//! `DynamoDB`: dynoxide in this process, reached by functions only through the endpoint.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
-use crate::front::Answer;
+use crate::endpoint::Answer;
 use local_template::plan::Table;
 
 /// What can go wrong with the engine itself.
@@ -88,7 +88,7 @@ impl dynoxide::storage_backend::Clock for EngineClock {
 }
 
 impl DynamoDb {
-    /// Makes the tables, empty, and serves them on a port of loopback that only the front door knows.
+    /// Makes the tables, empty, and serves them on a port of loopback that only the endpoint knows.
     pub async fn start(clock: &Clock, tables: &[Table]) -> Result<Self, Error> {
         let database = Database::memory_with_clock(Arc::new(EngineClock(clock.clone())))?;
         for table in tables {

@@ -42,7 +42,7 @@ pub struct Settings {
     pub binaries: PathBuf,
     /// Where environments get their credentials.
     pub identities: Identities,
-    /// `AWS_ENDPOINT_URL` of the functions: the front door.
+    /// `AWS_ENDPOINT_URL` of the functions: the endpoint.
     pub aws_endpoint: String,
     /// Whether the functions' output also goes to standard error.
     pub echo: bool,

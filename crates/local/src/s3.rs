@@ -17,8 +17,8 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 
 use crate::calls::CallLog;
 use crate::clock::Clock;
+use crate::endpoint::Authorize;
 use crate::faults::Faults;
-use crate::front::Authorize;
 use crate::identity::Identities;
 use gate::{Gate, Principal, Trace};
 use local_template::iam::IamError;

@@ -10,7 +10,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::front::{Answer, Service};
+use crate::endpoint::{Answer, Service};
 
 #[derive(Clone, Debug)]
 struct Version {

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{DEFAULT_BUS, EventBridge, NewEvent};
-use crate::front::{Answer, Service};
+use crate::endpoint::{Answer, Service};
 use crate::schedules::seconds;
 
 /// The greatest number of entries in a call.
@@ -26,12 +26,12 @@ const TIME_SIZE: usize = 14;
 #[serde(rename_all = "PascalCase")]
 struct Input {
     #[serde(default)]
-    entries: Vec<Entry>,
+    entries: Vec<PutEventsEntry>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Entry {
+struct PutEventsEntry {
     time: Option<f64>,
     source: Option<String>,
     resources: Option<Vec<String>>,
@@ -63,7 +63,7 @@ pub(crate) fn needs(body: &Value, region: &str, account: &str) -> Vec<(String, B
 }
 
 impl EventBridge {
-    /// Answers a call that the front door has let in.
+    /// Answers a call that the endpoint has let in.
     pub(crate) fn answer(&self, request: &Parts, body: &[u8]) -> Answer {
         let operation = request.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
         if operation != Some("AWSEvents.PutEvents") {
@@ -85,7 +85,7 @@ impl EventBridge {
             );
             return refuse("ValidationException", &message);
         }
-        if entries.iter().map(Entry::size).sum::<usize>() > GREATEST {
+        if entries.iter().map(PutEventsEntry::size).sum::<usize>() > GREATEST {
             return refuse(
                 "ValidationException",
                 "Total size of the entries in the request is over the limit.",
@@ -102,7 +102,7 @@ impl EventBridge {
     }
 
     /// Puts one entry on its bus, whatever becomes of the others.
-    fn take(&self, entry: Entry) -> Result<String, Refused> {
+    fn take(&self, entry: PutEventsEntry) -> Result<String, Refused> {
         let invalid = |name: &str, reason: &str| {
             ("InvalidArgument", format!("Parameter {name} is not valid. Reason: {reason}"))
         };
@@ -140,7 +140,7 @@ impl EventBridge {
     }
 }
 
-impl Entry {
+impl PutEventsEntry {
     /// As AWS counts it.
     fn size(&self) -> usize {
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);

@@ -8,7 +8,7 @@ use uuid::Uuid;
 /// A whole answer.
 pub(crate) type Answer = Response<Bytes>;
 
-/// The services behind the front door.
+/// The services behind the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
     Chime,

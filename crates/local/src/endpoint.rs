@@ -27,13 +27,13 @@ use tokio::task::JoinSet;
 
 use self::answer::plain_error;
 pub(crate) use self::answer::{Answer, Service};
-use self::route::{Need, Place, Routed, route};
+use self::route::{ArnScope, Need, Routed, route};
 use self::sigv4::{Claim, Refusal};
 use crate::calls::{CallLog, CallRequest};
 use crate::chime::Chime;
 use crate::dynamodb::DynamoDb;
 use crate::events::EventBridge;
-use crate::faults::{Faults, Kind};
+use crate::faults::{FaultKind, Faults};
 use crate::identity::{Caller, Identities};
 use crate::s3::S3;
 use crate::secrets::Secrets;
@@ -49,7 +49,7 @@ pub type Context = BTreeMap<String, String>;
 pub type Authorize = Arc<dyn Fn(&Caller, &str, Option<&str>, &Context) -> bool + Send + Sync>;
 
 /// All that stands behind the endpoint.
-pub struct Front {
+pub struct Endpoint {
     /// The account's number.
     pub account: String,
     /// Who may sign.
@@ -79,7 +79,7 @@ struct Unanswered;
 
 /// Serves until it is dropped, which ends all connections too. `local` gets what is under `/_local/`, unsigned and
 /// with its whole path.
-pub async fn serve(listener: TcpListener, front: Arc<Front>, local: Router) {
+pub async fn serve(listener: TcpListener, front: Arc<Endpoint>, local: Router) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -98,7 +98,7 @@ pub async fn serve(listener: TcpListener, front: Arc<Front>, local: Router) {
     }
 }
 
-async fn connection(stream: TcpStream, front: Arc<Front>, local: Router) {
+async fn connection(stream: TcpStream, front: Arc<Endpoint>, local: Router) {
     // Answers are small and calls follow each other on one connection.
     let _best_effort = stream.set_nodelay(true);
     let service = service_fn(move |request: Request<Incoming>| {
@@ -131,7 +131,7 @@ async fn connection(stream: TcpStream, front: Arc<Front>, local: Router) {
     let _closed = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-impl Front {
+impl Endpoint {
     async fn take(self: Arc<Self>, request: Request<Incoming>) -> Result<Answer, Unanswered> {
         let (request, body) = request.into_parts();
         let body = match Limited::new(body, GREATEST_BODY).collect().await {
@@ -164,7 +164,7 @@ impl Front {
         request: &Parts,
         body: Bytes,
     ) -> Result<Answer, Unanswered> {
-        let place = Place { account: &self.account, region: claim.region };
+        let place = ArnScope { account: &self.account, region: claim.region };
         let routed = service.and_then(|service| {
             route(service, &place, &self.secrets, request, &body).map(|routed| (service, routed))
         });
@@ -189,23 +189,23 @@ impl Front {
         let allowed = refused.is_none();
         let fate = self.faults.fate(claim.service, &routed.operation, &caller.function);
         tokio::time::sleep(fate.latency).await;
-        if fate.fault == Some(Kind::KillBefore) {
+        if fate.fault == Some(FaultKind::KillBefore) {
             self.calls.end(n, allowed, 0);
             caller.kill().await;
             return Err(Unanswered);
         }
         let answer = match (refused, fate.fault) {
             (Some(message), _) => service.error(service.refusal_status(), "AccessDeniedException", &message),
-            (None, Some(Kind::Throttle)) => service.throttled(),
-            (None, Some(Kind::Error)) => service.broken(),
+            (None, Some(FaultKind::Throttle)) => service.throttled(),
+            (None, Some(FaultKind::Error)) => service.broken(),
             (None, _) => self.perform(service, claim.region, request, body).await,
         };
         match fate.fault {
-            Some(Kind::Drop) => {
+            Some(FaultKind::Drop) => {
                 self.calls.end(n, allowed, 0);
                 Err(Unanswered)
             }
-            Some(Kind::KillAfter) => {
+            Some(FaultKind::KillAfter) => {
                 self.calls.end(n, allowed, 0);
                 caller.kill().await;
                 Err(Unanswered)

@@ -1,4 +1,4 @@
-//! A front door with everything behind it, and clients that call through it.
+//! A endpoint with everything behind it, and clients that call through it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,9 +15,9 @@ use local::calls::CallLog;
 use local::chime::{Chime, EventSink, Options};
 use local::clock::Clock;
 use local::dynamodb::DynamoDb;
+use local::endpoint::{Authorize, Context, Endpoint, serve};
 use local::events::EventBridge;
 use local::faults::Faults;
-use local::front::{Authorize, Context, Front, serve};
 use local::identity::{Credentials, Identities};
 use local::lambda::{self, Lambda};
 use local::queues::Queues;
@@ -37,7 +37,7 @@ pub(crate) const TABLE: &str = "medzen-test-meeting-audit";
 /// What the role was asked: action and resource.
 pub(crate) type Asked = (String, Option<String>);
 
-pub(crate) struct World {
+pub(crate) struct Fixture {
     pub(crate) address: SocketAddr,
     pub(crate) clock: Clock,
     pub(crate) calls: CallLog,
@@ -59,13 +59,13 @@ pub(crate) struct World {
     server: JoinHandle<()>,
 }
 
-impl Drop for World {
+impl Drop for Fixture {
     fn drop(&mut self) {
         self.server.abort();
     }
 }
 
-impl World {
+impl Fixture {
     pub(crate) async fn start() -> Self {
         Self::with(Options::default()).await
     }
@@ -121,7 +121,7 @@ impl World {
             clock: clock.clone(),
         };
         let s3 = S3::new(&[bucket()], around).expect("the bucket has no policy");
-        let front = Front {
+        let front = Endpoint {
             account: ACCOUNT.to_owned(),
             identities,
             calls: calls.clone(),

@@ -36,7 +36,7 @@ pub(super) struct Routed {
 }
 
 /// What ARNs are made of.
-pub(super) struct Place<'a> {
+pub(super) struct ArnScope<'a> {
     pub(super) account: &'a str,
     pub(super) region: &'a str,
 }
@@ -44,7 +44,7 @@ pub(super) struct Place<'a> {
 /// The operation of a request to a service; None if the service has none such.
 pub(super) fn route(
     service: Service,
-    place: &Place<'_>,
+    place: &ArnScope<'_>,
     secrets: &Secrets,
     request: &Parts,
     body: &[u8],
@@ -80,7 +80,7 @@ pub(super) fn route(
     }
 }
 
-fn chime_call(place: &Place<'_>, request: &Parts, body: &[u8]) -> Option<Routed> {
+fn chime_call(place: &ArnScope<'_>, request: &Parts, body: &[u8]) -> Option<Routed> {
     let call =
         chime::Call::parse(&request.method, request.uri.path(), request.uri.query().unwrap_or_default())?;
     let operation = call.name();
@@ -94,7 +94,7 @@ fn chime_call(place: &Place<'_>, request: &Parts, body: &[u8]) -> Option<Routed>
     Some(Routed { operation: operation.to_owned(), needs })
 }
 
-fn dynamodb_needs(operation: &str, place: &Place<'_>, body: &Value) -> Vec<Need> {
+fn dynamodb_needs(operation: &str, place: &ArnScope<'_>, body: &Value) -> Vec<Need> {
     let need =
         |operation: &str, resource: Option<String>| Need::new(format!("dynamodb:{operation}"), resource);
     let table = |name: &str| {
