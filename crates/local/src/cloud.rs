@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::control_api;
 use crate::database_secret::{self, DatabaseSecret};
 use crate::dynamodb::{self, DynamoDb};
-use crate::endpoint::{self, Authorize, Endpoint};
+use crate::endpoint::{self, Endpoint};
 use crate::events::{DEFAULT_BUS, EventBridge};
 use crate::faults::Faults;
 use crate::gateway::{Gateway, InvalidRouteKey};
@@ -31,6 +31,7 @@ use crate::s3::{S3, Surroundings};
 use crate::schedules::Schedules;
 use crate::secrets::Secrets;
 use crate::seed::{self, Host, Seed};
+use crate::service::Authorize;
 use crate::tokens::{Issuer, TokenError};
 use crate::{invoke, tokens};
 use local_postgres::Server;
@@ -302,11 +303,13 @@ impl Cloud {
             calls: calls.clone(),
             faults: faults.clone(),
             authorize,
-            chime: chime.clone(),
-            dynamodb: dynamodb.clone(),
-            events: events.clone(),
-            s3: s3.clone(),
-            secrets: secrets.clone(),
+            services: vec![
+                Arc::new(chime.clone()),
+                Arc::new(dynamodb.clone()),
+                Arc::new(events.clone()),
+                Arc::new(s3.clone()),
+                Arc::new(secrets.clone()),
+            ],
         };
         let parts = Arc::new(Parts {
             plan,

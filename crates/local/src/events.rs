@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-pub(crate) use self::put::needs;
 use crate::clock::Clock;
 use crate::faults::{FaultKind, Faults};
 use crate::lambda::Lambda;

@@ -11,9 +11,9 @@ use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use super::Surroundings;
 use crate::calls::CallRequest;
-use crate::endpoint::Context;
 use crate::faults::FaultKind;
 use crate::identity::Caller;
+use crate::service::Context;
 use local_template::iam::{IamError, ResourcePolicy, Who};
 use local_template::plan::Bucket;
 

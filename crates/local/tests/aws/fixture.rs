@@ -15,7 +15,7 @@ use local::calls::CallLog;
 use local::chime::{Chime, EventSink, Options};
 use local::clock::Clock;
 use local::dynamodb::DynamoDb;
-use local::endpoint::{Authorize, Context, Endpoint, serve};
+use local::endpoint::{Endpoint, serve};
 use local::events::EventBridge;
 use local::faults::Faults;
 use local::identity::{Credentials, Identities};
@@ -23,6 +23,7 @@ use local::lambda::{self, Lambda};
 use local::queues::Queues;
 use local::s3::{S3, Surroundings};
 use local::secrets::Secrets;
+use local::service::{Authorize, Context};
 use local_template::plan::{Bucket, EventBus, Plan, Table};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -121,22 +122,24 @@ impl Fixture {
             clock: clock.clone(),
         };
         let s3 = S3::new(&[bucket()], around).expect("the bucket has no policy");
-        let front = Endpoint {
+        let endpoint = Endpoint {
             account: ACCOUNT.to_owned(),
             identities,
             calls: calls.clone(),
             faults: faults.clone(),
             authorize,
-            chime: chime.clone(),
-            dynamodb: dynamodb.clone(),
-            events: bridge.clone(),
-            s3,
-            secrets: secrets.clone(),
+            services: vec![
+                Arc::new(chime.clone()),
+                Arc::new(dynamodb.clone()),
+                Arc::new(bridge.clone()),
+                Arc::new(s3),
+                Arc::new(secrets.clone()),
+            ],
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let address = listener.local_addr().expect("it is bound");
         let local = Router::new().route("/_local/health", get(|| async { "well" }));
-        let server = tokio::spawn(serve(listener, Arc::new(front), local));
+        let server = tokio::spawn(serve(listener, Arc::new(endpoint), local));
         Self {
             address,
             clock,
