@@ -92,7 +92,8 @@ impl Calls {
             };
             if page == 0 {
                 report.orphan_meetings = self.enqueue_orphan_deletions(origin).await?;
-                report.operations_completed = self.run_due(began + OPERATIONS_FOR, &mut totals, origin).await?;
+                report.operations_completed =
+                    self.run_due(began + OPERATIONS_FOR, &mut totals, origin).await?;
                 published = self.publish_due(origin.now, Instant::now() + PUBLISH_FOR).await;
             }
             let last = !sessions::is_full(&due, PAGE);

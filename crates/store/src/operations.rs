@@ -100,7 +100,11 @@ impl Store {
     }
 
     /// Completes the deletion of orphan meetings, with their audit entries, and returns how many. May be repeated.
-    pub async fn complete_orphan_deletions(&self, ids: &[OperationId], origin: &Origin) -> Result<u64, Error> {
+    pub async fn complete_orphan_deletions(
+        &self,
+        ids: &[OperationId],
+        origin: &Origin,
+    ) -> Result<u64, Error> {
         let ids = uuids(ids);
         let params = [
             (&ids as _, Type::UUID_ARRAY),

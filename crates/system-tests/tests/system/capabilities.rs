@@ -5,7 +5,9 @@ use local_testing::{Caller, Scenario, TestCloud, TestResult};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::requests::{admit, at_chime, capabilities, change, invite, operations_and_tokens, with_waiting_room};
+use crate::requests::{
+    admit, at_chime, capabilities, change, invite, operations_and_tokens, with_waiting_room,
+};
 use crate::{invariants, outbox};
 
 const ALL: [&str; 3] = ["SendReceive"; 3];

@@ -80,7 +80,9 @@ impl Call {
         assert_eq!(started.brief(), "201", "{:?}", started.body);
         let joined = scenario.patient.join().await?;
         assert_eq!(joined.brief(), "200", "{:?}", joined.body);
-        let fate = [RepairOutcome::Ended, RepairOutcome::Left, RepairOutcome::Empty, RepairOutcome::Forgotten][n % 4];
+        let fate =
+            [RepairOutcome::Ended, RepairOutcome::Left, RepairOutcome::Empty, RepairOutcome::Forgotten]
+                [n % 4];
         Ok(Self {
             people: vec![
                 Person::new(&scenario.provider, started.text("attendeeToken")),

@@ -132,7 +132,9 @@ async fn events_that_wait_are_published_ten_at_a_time_and_deleted_after_a_week()
     assert_eq!((suppressed(&cloud).await?.as_str(), watch.count("complete_operations")), ("0", 2));
     cloud.parts().clock.advance(8 * 24 * 3600);
     cloud.run_schedule(FUNCTION).await?;
-    let left = cloud.sql("SELECT count(*) FROM medzen.pending_operations WHERE payload ->> 'detailType' = 'Call Started'").await?;
+    let left = cloud
+        .sql("SELECT count(*) FROM medzen.pending_operations WHERE payload ->> 'detailType' = 'Call Started'")
+        .await?;
     assert_eq!(left, "0", "and dropped after a week");
     Ok(())
 }

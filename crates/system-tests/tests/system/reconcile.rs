@@ -47,8 +47,9 @@ async fn an_end_that_broke_off_is_finished_after_thirty_seconds() -> TestResult 
     let by =
         cloud.sql(&format!("SELECT ended_by::text FROM video_call_sessions WHERE id = '{session}'")).await?;
     assert_eq!(by, scenario.provider.id, "who asked stays who asked");
-    let part =
-        format!("SELECT string_agg(status, ',') FROM video_call_participants WHERE video_call_id = '{session}'");
+    let part = format!(
+        "SELECT string_agg(status, ',') FROM video_call_participants WHERE video_call_id = '{session}'"
+    );
     assert_eq!(cloud.sql(&part).await?, "left");
 
     let entries = outbox::chain(&cloud, &format!("APPT#{}", scenario.appointment)).await?;
@@ -293,9 +294,7 @@ async fn broken(cloud: &TestCloud) -> TestResult<Broken> {
         format!("status = 'ending', end_reason = 'ended_by_provider', ended_by = '{}'", ending.0.provider.id);
     cloud.sql(&set(&ending.1, &by)).await?;
     cloud.sql(&delete_meeting(&ending.1)).await?;
-    cloud
-        .sql(&set(&creating.1, "status = 'creating', meeting_id = NULL, activated_at = NULL"))
-        .await?;
+    cloud.sql(&set(&creating.1, "status = 'creating', meeting_id = NULL, activated_at = NULL")).await?;
     Ok(Broken { ending, creating, gone, well })
 }
 

@@ -112,10 +112,7 @@ async fn a_refusal_that_cannot_be_noted_is_still_a_refusal() -> TestResult {
         cloud.fault("postgres", Some("count_denial"), kind, None);
         assert_eq!(scenario.stranger.status().await?.brief(), "403 NOT_A_MEMBER", "{kind:?}");
         let logs = cloud.parts().lambda.logs();
-        assert!(
-            logs.iter().any(|line| line.line.contains("denial not audited")),
-            "it is in the log"
-        );
+        assert!(logs.iter().any(|line| line.line.contains("denial not audited")), "it is in the log");
     }
     Ok(())
 }

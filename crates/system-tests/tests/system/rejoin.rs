@@ -118,11 +118,7 @@ async fn a_checked_rejoin_asks_chime_first() -> TestResult {
     assert_eq!(scenario.patient.ask("POST", path, &checked).await?.brief(), "200");
     let operations: Vec<_> =
         watch.operations().into_iter().filter(|operation| operation != "insert_events").collect();
-    assert_eq!(
-        operations,
-        ["load_call"],
-        "asked a moment ago: one phone must not use up Chime's quota"
-    );
+    assert_eq!(operations, ["load_call"], "asked a moment ago: one phone must not use up Chime's quota");
     cloud.parts().clock.advance(11);
     assert_eq!(scenario.patient.ask("POST", path, &checked).await?.brief(), "410 MEETING_EXPIRED");
     invariants::hold(&cloud, &scenario.appointment).await

@@ -131,7 +131,11 @@ async fn while_chime_is_down_the_removed_are_out_already_and_the_reconciler_disc
     assert_eq!(operations_and_tokens(&cloud, &scenario.patient).await?, "1 0", "it is owed");
     assert_eq!(scenario.patient.join().await?.brief(), "403 REMOVED_FROM_CALL");
     cloud.run_schedule("meeting-manager").await?;
-    assert_eq!(operations_and_tokens(&cloud, &scenario.patient).await?, "1 0", "another request may be at it");
+    assert_eq!(
+        operations_and_tokens(&cloud, &scenario.patient).await?,
+        "1 0",
+        "another request may be at it"
+    );
 
     cloud.parts().clock.advance(31);
     cloud.run_schedule("meeting-manager").await?;
