@@ -18,7 +18,7 @@ pub enum Error {
     Host(#[from] tokio_postgres::Error),
     /// The schema could not be made.
     #[error(transparent)]
-    Migrate(#[from] store::migrate::MigrateError),
+    Migrate(#[from] schema::MigrateError),
 }
 
 /// One database with its login.
@@ -44,7 +44,7 @@ impl Database {
             tokio::spawn(driver);
             client.batch_execute(before).await?;
         }
-        let functions_role = store::migrate::run(&url, None).await?.functions_role;
+        let functions_role = schema::run(&url, None).await?.functions_role;
         let password = Uuid::new_v4().simple().to_string();
         server.create_login(name, &password, &functions_role).await?;
         Ok(Self { server, name: name.to_owned(), password, functions_role })

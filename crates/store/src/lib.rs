@@ -8,8 +8,6 @@ pub mod denials;
 mod error;
 pub mod events;
 pub mod invitations;
-#[cfg(feature = "migrations")]
-pub mod migrate;
 pub mod operations;
 pub mod participants;
 mod prune;

@@ -12,7 +12,7 @@ use super::requests::{Reader, Requests};
 use super::wire::{Fatal, header};
 use super::{Backend, SERVICE};
 use crate::calls::CallRequest;
-use crate::faults::{FaultKind, RepairOutcome};
+use crate::faults::{FaultEffect, FaultKind};
 use crate::identity::Caller;
 
 /// Whoever has this much to write is not read from until it went out.
@@ -79,7 +79,7 @@ impl Session {
         backend: Backend,
         caller: Option<Caller>,
         startup: BytesMut,
-        fate: RepairOutcome,
+        fate: FaultEffect,
     ) -> Self {
         let function = caller.as_ref().map_or_else(String::new, |caller| caller.function.clone());
         let turn = Turn { n: None, failed: false, instead: instead(fate) };
@@ -330,7 +330,7 @@ impl Session {
     }
 }
 
-fn instead(fate: RepairOutcome) -> Option<Instead> {
+fn instead(fate: FaultEffect) -> Option<Instead> {
     match fate.fault? {
         FaultKind::Drop => Some(Instead::HangUp),
         FaultKind::KillAfter => Some(Instead::Kill),

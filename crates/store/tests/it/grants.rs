@@ -166,7 +166,7 @@ async fn check(client: &Client, functions_role: &str) -> TestResult {
 #[tokio::test(flavor = "multi_thread")]
 async fn on_plain_postgres_every_grant_is_on_the_list() -> TestResult {
     in_a_database(async |database| {
-        store::migrate::run(&database.url(), None).await?;
+        schema::run(&database.url(), None).await?;
         check(&database.superuser().await?, &database.functions_role()).await
     })
     .await
@@ -177,7 +177,7 @@ async fn on_supabase_too_and_what_a_table_forgets_is_found() -> TestResult {
     in_a_database(async |database| {
         let client = database.superuser().await?;
         client.batch_execute(&supabase(SUPERUSER)).await?;
-        store::migrate::run(&database.url(), None).await?;
+        schema::run(&database.url(), None).await?;
         check(&client, &database.functions_role()).await?;
 
         // What `check` would say of a migration that makes a table and a view and thinks no further.

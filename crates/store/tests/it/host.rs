@@ -10,7 +10,7 @@ const USERS: &str = include_str!("host_users.sql");
 const APPOINTMENTS: &str = include_str!("host_appointments.sql");
 
 async fn stopped(url: &str) -> String {
-    match store::migrate::run(url, None).await {
+    match schema::run(url, None).await {
         Ok(applied) => format!("applied {applied:?}"),
         Err(error) => error.to_string(),
     }

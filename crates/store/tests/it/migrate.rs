@@ -35,7 +35,7 @@ ORDER BY line";
 
 /// The roles that the migrations make, as they make them.
 fn roles_block() -> &'static str {
-    let migration = include_str!("../../migrations/V1__baseline.sql");
+    let migration = include_str!("../../../schema/migrations/V1__baseline.sql");
     let start = migration.find("DO $roles$").unwrap_or_default();
     migration[start..].split_inclusive("$roles$;").next().unwrap_or_default()
 }
@@ -48,11 +48,11 @@ async fn catalogue(client: &Client) -> TestResult<Vec<String>> {
 async fn migrating_twice_changes_nothing() -> TestResult {
     in_a_database(async |database| {
         let client = database.superuser().await?;
-        let applied = store::migrate::run(&database.url(), None).await?;
+        let applied = schema::run(&database.url(), None).await?;
         assert!(!applied.migrations.is_empty(), "{applied:?}");
         let before = catalogue(&client).await?;
         assert!(before.len() > 100, "{before:?}");
-        assert_eq!(store::migrate::run(&database.url(), None).await?.migrations, Vec::<String>::new());
+        assert_eq!(schema::run(&database.url(), None).await?.migrations, Vec::<String>::new());
         assert_eq!(catalogue(&client).await?, before);
         Ok(())
     })
@@ -65,7 +65,7 @@ async fn two_migrations_at_once_wait_for_each_other() -> TestResult {
         let url = database.url();
         let runs = [1, 2, 3].map(|_| {
             let url = url.clone();
-            tokio::spawn(async move { store::migrate::run(&url, None).await })
+            tokio::spawn(async move { schema::run(&url, None).await })
         });
         let mut applied = Vec::new();
         for run in runs {
@@ -85,7 +85,7 @@ async fn two_migrations_at_once_wait_for_each_other() -> TestResult {
 async fn databases_of_one_cluster_migrate_at_once() -> TestResult {
     let databases = (0..6).map(|_| {
         tokio::spawn(in_a_database(async |database| {
-            assert!(!store::migrate::run(&database.url(), None).await?.migrations.is_empty());
+            assert!(!schema::run(&database.url(), None).await?.migrations.is_empty());
             Ok(())
         }))
     });
@@ -134,9 +134,9 @@ async fn migrate_as_owner(attributes: &'static str, layout: bool) -> TestResult 
         if layout {
             client.batch_execute(&supabase(&owner)).await?;
         }
-        let applied = store::migrate::run(&url, None).await?;
+        let applied = schema::run(&url, None).await?;
         assert!(!applied.migrations.is_empty(), "{applied:?}");
-        assert_eq!(store::migrate::run(&url, None).await?.migrations, Vec::<String>::new());
+        assert_eq!(schema::run(&url, None).await?.migrations, Vec::<String>::new());
         if layout {
             let kept = "SELECT obj_description('auth.jwt()'::regprocedure)";
             assert_eq!(column(&client, kept).await?, ["Supabase's own"]);
@@ -198,7 +198,7 @@ async fn an_owner_whom_row_level_security_binds_migrates_and_reads_no_join_token
 async fn whoever_names_an_authority_never_migrates_in_plain_text() -> TestResult {
     in_a_database(async |database| {
         let certificate = local::pgproxy::Certificate::make()?;
-        let outcome = store::migrate::run(&database.url(), Some(certificate.authority())).await;
+        let outcome = schema::run(&database.url(), Some(certificate.authority())).await;
         let said = outcome.err().map(|error| error.to_string()).unwrap_or_default();
         assert!(said.contains("TLS"), "this server has none: {said}");
         let client = database.superuser().await?;

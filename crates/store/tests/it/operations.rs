@@ -10,7 +10,7 @@ const NOW: &str = "'2026-11-20T12:00:00Z'::timestamptz";
 #[tokio::test(flavor = "multi_thread")]
 async fn the_database_and_the_code_name_the_same_executor_for_each_operation() -> TestResult {
     in_a_database(async |database| {
-        store::migrate::run(&database.url(), None).await?;
+        schema::run(&database.url(), None).await?;
         let client = database.superuser().await?;
         for operation in Operation::ALL {
             let query = format!("SELECT medzen.operation_executor('{}')", operation.as_str());
@@ -30,7 +30,7 @@ async fn the_database_and_the_code_name_the_same_executor_for_each_operation() -
 #[tokio::test(flavor = "multi_thread")]
 async fn an_open_operation_takes_the_newest_payload_and_repeats_it_after_an_older_execution() -> TestResult {
     in_a_database(async |database| {
-        store::migrate::run(&database.url(), None).await?;
+        schema::run(&database.url(), None).await?;
         let client = database.superuser().await?;
         let enqueue = |payload: &str, lease: &str| {
             format!(

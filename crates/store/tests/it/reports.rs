@@ -26,7 +26,7 @@ WHERE s.status = 'ended'";
 #[tokio::test(flavor = "multi_thread")]
 async fn each_report_is_one_plain_query() -> TestResult {
     in_a_database(async |database| {
-        store::migrate::run(&database.url(), None).await?;
+        schema::run(&database.url(), None).await?;
         let client = database.superuser().await?;
         client.batch_execute(CALLS).await?;
         for (report, query, expected) in [

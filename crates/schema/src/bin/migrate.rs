@@ -19,7 +19,7 @@ async fn main() -> ExitCode {
             }
         },
     };
-    match store::migrate::run(&url, ca.as_deref()).await {
+    match schema::run(&url, ca.as_deref()).await {
         Ok(applied) => {
             if applied.migrations.is_empty() {
                 println!("nothing to do: the schema is up to date");

@@ -1,11 +1,9 @@
-//! Migrations: numbered, forward only, all or nothing, one run at a time.
+#![doc = include_str!("../README.md")]
 
 use refinery::{Migration, Runner};
 use sha2::{Digest as _, Sha256};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config, NoTls};
-
-use crate::target;
 
 /// Advisory locks are numbered; this is ours.
 const LOCK: i64 = 0x6d65_647a_656e;
@@ -26,8 +24,8 @@ const ROLE_PLACEHOLDER: &str = "{functions_role}";
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
     /// The database's certificate authority cannot be used.
-    #[error("{0}")]
-    Trust(crate::Error),
+    #[error("the certificate authority {0}")]
+    Trust(postgres_tls::Error),
     /// The database is on another machine, and nobody said how to know it.
     #[error(
         "without the database's certificate authority only a database on this machine is migrated: name the file with it \
@@ -116,7 +114,7 @@ pub struct Applied {
 async fn connect(url: &str, ca: Option<&str>) -> Result<Client, MigrateError> {
     let mut config: Config = url.parse()?;
     let client = if let Some(ca) = ca {
-        let tls = target::tls(ca).map_err(MigrateError::Trust)?;
+        let tls = postgres_tls::connector(ca).map_err(MigrateError::Trust)?;
         config.ssl_mode(SslMode::Require);
         let (client, driver) = config.connect(tls).await?;
         tokio::spawn(driver);
@@ -134,7 +132,7 @@ async fn connect(url: &str, ca: Option<&str>) -> Result<Client, MigrateError> {
 /// Whether nothing that is said to this database leaves the machine.
 fn stays_here(config: &Config) -> bool {
     let here = |host: &Host| match host {
-        Host::Tcp(name) => target::is_loopback(name),
+        Host::Tcp(name) => postgres_tls::is_loopback(name),
         Host::Unix(_) => true,
     };
     config.get_hosts().iter().all(here) && config.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback)
