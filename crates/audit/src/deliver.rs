@@ -26,12 +26,17 @@ const KEPT_FOR: Duration = Duration::from_hours(7 * 24);
 const PRUNING: u16 = 1000;
 const MAX_PRUNINGS: usize = 20;
 
-/// Delivers waiting entries, oldest first, until none is left, and returns what is still not delivered as it should be. An entry
-/// that cannot be put does not delay the others.
+/// The state of the outbox after a run, and the last failure of an entry that was not delivered: the next run delivers it.
+pub(crate) struct Delivered {
+    pub(crate) status: AuditStatus,
+    pub(crate) failure: Option<Error>,
+}
+
+/// Delivers waiting entries, oldest first, until none is left. An entry that cannot be put does not delay the others.
 ///
 /// # Errors
-/// 503 when a backend is down, after the other entries were delivered: the rest is delivered by the next run.
-pub(crate) async fn deliver(store: &Store, table: &Table, now: OffsetDateTime) -> Result<AuditStatus, Error> {
+/// 503 when the database is down.
+pub(crate) async fn deliver(store: &Store, table: &Table, now: OffsetDateTime) -> Result<Delivered, Error> {
     let mut totals = Totals::default();
     let mut failure = None;
     for _ in 0..MAX_BATCHES {
@@ -54,7 +59,7 @@ pub(crate) async fn deliver(store: &Store, table: &Table, now: OffsetDateTime) -
     if status.conflicts > 0 {
         tracing::error!(conflicts = status.conflicts, "audit entries in conflict with the audit table");
     }
-    failure.map_or(Ok(status), Err)
+    Ok(Delivered { status, failure })
 }
 
 /// Deletes entries that were delivered long ago. Its failure does not fail the run: the next run tries again.

@@ -43,12 +43,12 @@ impl App {
 pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
     match trigger {
         Trigger::Schedule(origin) => {
-            let status = deliver::deliver(&app.store, &app.table, origin.now).await?;
+            let delivered = deliver::deliver(&app.store, &app.table, origin.now).await?;
             metrics::emit(&[
-                (Metric::AuditConflicts, status.conflicts),
-                (Metric::AuditBacklog, status.backlog),
+                (Metric::AuditConflicts, delivered.status.conflicts),
+                (Metric::AuditBacklog, delivered.status.backlog),
             ]);
-            Ok(Answer::done())
+            delivered.failure.map_or_else(|| Ok(Answer::done()), Err)
         }
         Trigger::Request(_) | Trigger::Messages(_) => Err(Error::NotFound(reason::ROUTE_NOT_FOUND)),
     }
