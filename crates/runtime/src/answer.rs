@@ -4,7 +4,7 @@ use domain::Error;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::messages::Failed;
+use crate::trigger::sqs::Failed;
 
 /// A use case's answer.
 #[derive(Clone, Debug, PartialEq)]

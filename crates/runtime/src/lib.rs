@@ -6,7 +6,6 @@ mod cause;
 mod config;
 mod json;
 mod logging;
-mod messages;
 pub mod metrics;
 mod request;
 mod run;
@@ -18,12 +17,12 @@ pub use aws::sdk_config;
 pub use config::{ConfigError, Env};
 pub use json::word;
 pub use logging::start_logging;
-pub use messages::{Envelope, Message, Messages};
 pub use metrics::Metric;
 pub use request::{Request, Route};
 pub use run::run;
 pub use secrets::{ReadSecret, secret_reader};
 pub use trigger::Trigger;
+pub use trigger::sqs::{Envelope, Message, Messages};
 
 /// What ends a function's `main`: a configuration error, or the Lambda runtime itself.
 pub type Error = lambda_runtime::Error;

@@ -9,7 +9,7 @@ use domain::call::Actor;
 use domain::error::reason;
 use serde::de::DeserializeOwned;
 
-use crate::json;
+use crate::json::{BodyError, Fields};
 
 /// Which door it came in by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,12 +38,22 @@ pub struct Request {
     pub route: Route,
     /// Where it comes from and when, for rules and audit.
     pub origin: Origin,
-    pub(crate) actor: Option<Actor>,
-    pub(crate) path: HashMap<String, String>,
-    pub(crate) body: Vec<u8>,
+    actor: Option<Actor>,
+    path: HashMap<String, String>,
+    body: Result<Fields, BodyError>,
 }
 
 impl Request {
+    pub(crate) const fn new(
+        route: Route,
+        actor: Option<Actor>,
+        path: HashMap<String, String>,
+        body: Result<Fields, BodyError>,
+        origin: Origin,
+    ) -> Self {
+        Self { route, origin, actor, path, body }
+    }
+
     /// Who asks.
     ///
     /// # Errors
@@ -69,6 +79,6 @@ impl Request {
     /// # Errors
     /// 400 when it is not JSON, 422, naming the field, when a field is missing or of the wrong kind.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        json::read(&self.body)
+        self.body.as_ref().map_err(|error| Error::from(error.clone()))?.read()
     }
 }

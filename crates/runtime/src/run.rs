@@ -13,8 +13,9 @@ use tracing::Instrument as _;
 
 use crate::answer::{self, Answer};
 use crate::cause::causes;
-use crate::messages::Failed;
-use crate::trigger::Trigger;
+use crate::metrics::{self, Metric};
+use crate::trigger::sqs::Failed;
+use crate::trigger::{Trigger, TriggerKind};
 
 /// What is kept of an invocation's time for the answer to get out.
 const RESERVE: Duration = Duration::from_millis(500);
@@ -56,8 +57,11 @@ where
     );
     async {
         let began = Instant::now();
-        let mut trigger = Trigger::read(&event.payload, &request_id, OffsetDateTime::now_utc());
-        let asked = Trigger::is_request(&event.payload);
+        let kind = TriggerKind::of(&event.payload);
+        let mut trigger = kind.read(&event.payload, &request_id, OffsetDateTime::now_utc());
+        if trigger.as_ref().is_err_and(|error| !kind.has_caller() || answer::status(error) >= 500) {
+            metrics::emit(&[(Metric::EventUnreadable, 1)]);
+        }
         let route = route(&trigger);
         let unreadable = match &mut trigger {
             Ok(Trigger::Messages(messages)) => Some(messages.take_unreadable()),
@@ -80,7 +84,7 @@ where
         log(&route, &outcome, began.elapsed());
         match outcome {
             // Nobody reads what an event is answered; a failed invocation is what alarms count.
-            Err(error) if !asked => Err(Diagnostic {
+            Err(error) if !kind.has_caller() => Err(Diagnostic {
                 error_type: error.code().to_owned(),
                 error_message: "the event was not dealt with; the log says why".to_owned(),
             }),
