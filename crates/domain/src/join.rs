@@ -83,7 +83,7 @@ fn comes_seldom(view: &View, now: OffsetDateTime) -> Result<(), Error> {
     let over = me.comings_since.map_or(now, |since| since + A_MINUTE);
     match Duration::try_from(over - now) {
         Ok(retry_after) if !retry_after.is_zero() => {
-            Err(Error::TooMany { reason: reason::COMES_TOO_OFTEN, retry_after })
+            Err(Error::TooMany { reason: reason::JOIN_RATE_LIMITED, retry_after })
         }
         _ => Ok(()),
     }

@@ -45,22 +45,6 @@ impl Answer {
     }
 }
 
-/// The status an error has over HTTP.
-pub(crate) const fn status(error: &Error) -> u16 {
-    match error {
-        Error::Malformed { .. } => 400,
-        Error::Unauthenticated(_) => 401,
-        Error::Forbidden(_) => 403,
-        Error::NotFound(_) => 404,
-        Error::Conflict { .. } => 409,
-        Error::Gone(_) => 410,
-        Error::Invalid { .. } => 422,
-        Error::TooMany { .. } => 429,
-        Error::Internal(_) => 500,
-        Error::Unavailable { .. } => 503,
-    }
-}
-
 /// What the outside may read of an error.
 fn body(error: &Error, request_id: &str) -> Value {
     let mut body = Map::new();
@@ -70,16 +54,7 @@ fn body(error: &Error, request_id: &str) -> Value {
             body.insert("field".to_owned(), json!(field));
             format!("{field} {reason}.")
         }
-        Error::Unauthenticated(reason)
-        | Error::Forbidden(reason)
-        | Error::NotFound(reason)
-        | Error::Gone(reason)
-        | Error::Conflict { reason, .. }
-        | Error::TooMany { reason, .. } => reason.text.to_owned(),
-        Error::Unavailable { .. } => {
-            "The service is not available at this moment. Please try again.".to_owned()
-        }
-        Error::Internal(_) => "Something went wrong on our side.".to_owned(),
+        _ => error.error_code().text.to_owned(),
     };
     if let Error::Malformed { part, .. } = error {
         body.insert("field".to_owned(), json!(part));
@@ -106,7 +81,7 @@ pub(crate) fn to_http(outcome: &Result<Answer, Error>, request_id: &str) -> Valu
             if let Some(after) = error.retry_after() {
                 headers.insert("retry-after".to_owned(), json!(after.as_secs().max(1).to_string()));
             }
-            (status(error), body(error, request_id).to_string())
+            (error.status(), body(error, request_id).to_string())
         }
     };
     json!({ "statusCode": status, "headers": headers, "body": body, "isBase64Encoded": false })

@@ -59,7 +59,7 @@ where
         let began = Instant::now();
         let kind = TriggerKind::of(&event.payload);
         let mut trigger = kind.read(&event.payload, &request_id, OffsetDateTime::now_utc());
-        if trigger.as_ref().is_err_and(|error| !kind.has_caller() || answer::status(error) >= 500) {
+        if trigger.as_ref().is_err_and(|error| !kind.has_caller() || error.status() >= 500) {
             metrics::emit(&[(Metric::EventUnreadable, 1)]);
         }
         let route = route(&trigger);
@@ -129,7 +129,7 @@ fn log(route: &str, outcome: &Result<Answer, Error>, took: Duration) {
         }
         Ok(answer) => tracing::info!(route, status = answer.status, duration_ms, "answered"),
         Err(error) => {
-            let (status, code) = (answer::status(error), error.code());
+            let (status, code) = (error.status(), error.code());
             let cause = causes(error);
             if status >= 500 {
                 tracing::error!(route, status, code, cause, duration_ms, "failed");

@@ -190,7 +190,7 @@ async fn who_comes_and_goes_all_the_time_is_told_to_slow_down() -> Outcome {
             assert_eq!(play.patient.leave().await?.brief(), "200");
         }
         let slower = play.patient.join().await?;
-        assert_eq!(slower.brief(), "429 COMES_TOO_OFTEN", "room {waiting_room}");
+        assert_eq!(slower.brief(), "429 JOIN_RATE_LIMITED", "room {waiting_room}");
         stage.parts().clock.advance(61);
         let joined = play.patient.join().await?;
         assert!(matches!(joined.status, 200 | 202), "a minute later, room {waiting_room}: {:?}", joined.body);

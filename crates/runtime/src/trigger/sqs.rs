@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
-use crate::answer::{self, Answer};
+use crate::answer::Answer;
 use crate::cause::causes;
 use crate::json::Fields;
 
@@ -130,7 +130,7 @@ impl Envelope {
 
 impl Failed {
     fn new(message: String, receives: u32, event: Option<String>, error: &Error) -> Self {
-        let (status, code) = (answer::status(error), error.code());
+        let (status, code) = (error.status(), error.code());
         Self { message, receives, event, status, code, cause: causes(error) }
     }
 

@@ -129,7 +129,7 @@ fn a_body_that_is_not_base64_is_the_callers_mistake() {
         let mut event = with("/body", json!(body));
         event["isBase64Encoded"] = json!(true);
         let error = read_value(&event).expect_err("it is no base64");
-        assert_eq!(crate::answer::status(&error), 400, "{body}: {error:?}");
+        assert_eq!(error.status(), 400, "{body}: {error:?}");
     }
 }
 
@@ -145,7 +145,7 @@ fn without_what_api_gateway_writes_the_event_is_a_failure_of_ours() {
         with("/requestContext/timeEpoch", json!(i64::MAX)),
     ] {
         let error = read_value(&event).expect_err("it lacks what is always there");
-        assert_eq!(crate::answer::status(&error), 500, "{event}: {error:?}");
+        assert_eq!(error.status(), 500, "{event}: {error:?}");
     }
 }
 
@@ -245,13 +245,13 @@ proptest! {
             Ok(request) => {
                 // Readers of what was sent answer 4xx at worst.
                 if let Err(error) = request.json::<Checked>() {
-                    prop_assert!(crate::answer::status(&error) < 500, "{event}: {error:?}");
+                    prop_assert!(error.status() < 500, "{event}: {error:?}");
                 }
                 if let Err(error) = request.path::<domain::id::AppointmentId>("appointmentId") {
-                    prop_assert!(crate::answer::status(&error) < 500, "{event}: {error:?}");
+                    prop_assert!(error.status() < 500, "{event}: {error:?}");
                 }
             }
-            Err(error) => prop_assert_eq!(crate::answer::status(&error), 400, "{}: {:?}", event, error),
+            Err(error) => prop_assert_eq!(error.status(), 400, "{}: {:?}", event, error),
         }
     }
 
