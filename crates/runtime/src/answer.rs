@@ -1,5 +1,7 @@
 //! What goes out: JSON with a status or the failed messages of a batch, and every error mapped once.
 
+use api::ErrorResponse;
+use api::attendees::{JoinResponse, POLL_SECONDS};
 use domain::Error;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -33,6 +35,19 @@ impl Answer {
         self
     }
 
+    /// The answer to a join: 200 with what to connect by, or 202 with where to poll.
+    ///
+    /// # Errors
+    /// As [`Answer::json`].
+    pub fn join(response: &JoinResponse) -> Result<Self, Error> {
+        match response {
+            JoinResponse::Joined(info) => Self::json(200, info),
+            JoinResponse::Waiting(waiting) => Ok(Self::json(202, waiting)?
+                .with_header("location", &waiting.poll)
+                .with_header("retry-after", POLL_SECONDS.to_string())),
+        }
+    }
+
     /// The answer of a run that nobody reads but the log.
     #[must_use]
     pub const fn done() -> Self {
@@ -43,26 +58,6 @@ impl Answer {
     pub(crate) const fn batch(failed: Vec<Failed>) -> Self {
         Self { status: 200, body: Value::Null, headers: Vec::new(), failed: Some(failed) }
     }
-}
-
-/// What the outside may read of an error.
-fn body(error: &Error, request_id: &str) -> Value {
-    let mut body = Map::new();
-    let text = match error {
-        Error::Malformed { part, reason } => format!("The {part} {reason}."),
-        Error::Invalid { field, reason } => {
-            body.insert("field".to_owned(), json!(field));
-            format!("{field} {reason}.")
-        }
-        _ => error.error_code().text.to_owned(),
-    };
-    if let Error::Malformed { part, .. } = error {
-        body.insert("field".to_owned(), json!(part));
-    }
-    body.insert("error".to_owned(), json!(text));
-    body.insert("code".to_owned(), json!(error.code()));
-    body.insert("requestId".to_owned(), json!(request_id));
-    Value::Object(body)
 }
 
 /// The answer to API Gateway (payload 2.0) and to a direct invocation alike.
@@ -81,7 +76,8 @@ pub(crate) fn to_http(outcome: &Result<Answer, Error>, request_id: &str) -> Valu
             if let Some(after) = error.retry_after() {
                 headers.insert("retry-after".to_owned(), json!(after.as_secs().max(1).to_string()));
             }
-            (error.status(), body(error, request_id).to_string())
+            let body = serde_json::to_string(&ErrorResponse::new(error, request_id));
+            (error.status(), body.expect("its fields are texts"))
         }
     };
     json!({ "statusCode": status, "headers": headers, "body": body, "isBase64Encoded": false })

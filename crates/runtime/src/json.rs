@@ -3,10 +3,8 @@
 use std::fmt;
 
 use domain::Error;
-use serde::de::value::{MapDeserializer, StringDeserializer};
-use serde::de::{
-    Deserialize, DeserializeOwned, Deserializer, IgnoredAny, IntoDeserializer, MapAccess, Visitor,
-};
+use serde::de::value::MapDeserializer;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The members of a body's JSON object. The body is parsed once; each reader takes the members that it knows.
@@ -81,16 +79,6 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-/// Reads a word of a closed set, for `#[serde(deserialize_with)]`: serde by itself takes `{"create": null}` for `"create"`
-/// too, and does not say what it wants.
-///
-/// # Errors
-/// When it is no text, or not one of the set.
-pub fn word<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
-    let word: StringDeserializer<D::Error> = String::deserialize(deserializer)?.into_deserializer();
-    T::deserialize(word)
-}
-
 /// serde's message quotes what it found, which may be anything of any length; only what it wanted is passed on.
 fn field(path: &str, message: &str) -> Error {
     let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
@@ -125,19 +113,6 @@ mod tests {
         appointment_id: AppointmentId,
         #[serde(default)]
         enable_recording: bool,
-    }
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    struct Paint {
-        #[serde(deserialize_with = "word")]
-        colour: Colour,
-    }
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    #[serde(rename_all = "kebab-case")]
-    enum Colour {
-        Red,
-        DarkBlue,
     }
 
     fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
@@ -179,21 +154,5 @@ mod tests {
         let typed = told(&format!(r#"{{"appointmentId":"{id}","enableRecording":"expected secret"}}"#));
         assert_eq!(typed, "invalid enableRecording: must be a boolean");
         assert_eq!(told("\u{0}"), "malformed body: is not JSON (line 1 column 1)");
-    }
-    #[test]
-    fn a_word_is_a_text_of_the_set_and_nothing_else() {
-        let told = |body: &str| {
-            read::<Paint>(body.as_bytes())
-                .map_or_else(|error| error.to_string(), |paint| format!("{paint:?}"))
-        };
-        assert_eq!(told(r#"{"colour":"dark-blue"}"#), "Paint { colour: DarkBlue }");
-        let set = "invalid colour: must be `red` or `dark-blue`";
-        assert_eq!(told(r#"{"colour":"expected green"}"#), set);
-        for body in
-            [r#"{"colour":{"red":null}}"#, r#"{"colour":["red"]}"#, r#"{"colour":5}"#, r#"{"colour":null}"#]
-        {
-            assert_eq!(told(body), "invalid colour: must be a string", "{body}");
-        }
-        assert_eq!(told(r#"{"colour":"red","colour":"red"}"#), "invalid colour: is given twice");
     }
 }

@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
+use api::attendees::ParticipantSelector;
+use api::call::{AppointmentSelector, CallSelector};
 use domain::Error;
 use domain::audit::Origin;
-use domain::call::Actor;
+use domain::call::{Actor, Target};
 use domain::error::reason;
+use domain::id::{AppointmentId, UserId};
 use serde::de::DeserializeOwned;
 
 use crate::json::{BodyError, Fields};
@@ -60,6 +63,51 @@ impl Request {
     /// 401 where the trigger bore no identity.
     pub fn actor(&self) -> Result<&Actor, Error> {
         self.actor.as_ref().ok_or(Error::Unauthenticated(reason::NO_IDENTITY))
+    }
+
+    /// The appointment: by the route's path, else by the body.
+    ///
+    /// # Errors
+    /// 422 when it is missing or no id.
+    pub fn appointment(&self) -> Result<AppointmentId, Error> {
+        if self.has_parameter("appointmentId") {
+            return self.path("appointmentId");
+        }
+        let AppointmentSelector { appointment_id } = self.json()?;
+        Ok(appointment_id)
+    }
+
+    /// The call: by the route's path, else by the body's appointment or meeting.
+    ///
+    /// # Errors
+    /// 422 when it is missing or no id.
+    pub fn target(&self) -> Result<Target, Error> {
+        if self.has_parameter("appointmentId") {
+            return self.path("appointmentId").map(Target::Appointment);
+        }
+        self.json::<CallSelector>()?.target()
+    }
+
+    /// The participant that the request is about: by the route's path, else by the body.
+    ///
+    /// # Errors
+    /// 422 when it is missing or no id.
+    pub fn participant(&self) -> Result<UserId, Error> {
+        if self.has_parameter("userId") {
+            return self.path("userId");
+        }
+        let ParticipantSelector { participant_id } = self.json()?;
+        Ok(participant_id)
+    }
+
+    /// Whether the route's path has a parameter. Then the body's field of that name means nothing.
+    fn has_parameter(&self, name: &str) -> bool {
+        match &self.route {
+            Route::Http(key) => key
+                .split('/')
+                .any(|part| part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) == Some(name)),
+            Route::Direct => false,
+        }
     }
 
     /// A parameter of the path.

@@ -1,6 +1,5 @@
 //! The loop of a function: read the trigger, hand it over, answer, log once.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,6 +12,7 @@ use tracing::Instrument as _;
 
 use crate::answer::{self, Answer};
 use crate::cause::causes;
+use crate::function::Function;
 use crate::metrics::{self, Metric};
 use crate::trigger::sqs::Failed;
 use crate::trigger::{Trigger, TriggerKind};
@@ -20,34 +20,27 @@ use crate::trigger::{Trigger, TriggerKind};
 /// What is kept of an invocation's time for the answer to get out.
 const RESERVE: Duration = Duration::from_millis(500);
 
-/// Serves invocations until the environment ends. `handle` is the function: a trigger in, an answer out.
+/// Serves invocations of a function until the environment ends.
 ///
 /// # Errors
 /// When the Lambda runtime cannot be reached.
-pub async fn run<A, H, F>(app: A, handle: H) -> Result<(), crate::Error>
-where
-    A: Send + Sync + 'static,
-    H: Fn(Arc<A>, Trigger) -> F + Send + Sync + 'static,
-    F: Future<Output = Result<Answer, Error>> + Send,
-{
-    let (app, handle) = (Arc::new(app), Arc::new(handle));
+pub async fn run<A: Send + Sync + 'static>(
+    app: A,
+    function: &'static Function<A>,
+) -> Result<(), crate::Error> {
+    let app = Arc::new(app);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
-        let (app, handle) = (Arc::clone(&app), Arc::clone(&handle));
-        async move { serve(app, &*handle, event).await }
+        let app = Arc::clone(&app);
+        async move { serve(event, async |trigger| function.handle(&app, trigger).await).await }
     }))
     .await
 }
 
 /// One invocation.
-pub(crate) async fn serve<A, H, F>(
-    app: Arc<A>,
-    handle: &H,
+pub(crate) async fn serve(
     event: LambdaEvent<Box<RawValue>>,
-) -> Result<Value, Diagnostic>
-where
-    H: Fn(Arc<A>, Trigger) -> F,
-    F: Future<Output = Result<Answer, Error>>,
-{
+    handle: impl AsyncFnOnce(Trigger) -> Result<Answer, Error>,
+) -> Result<Value, Diagnostic> {
     let request_id = event.context.request_id.clone();
     let span = tracing::info_span!(
         "invocation",
@@ -72,9 +65,9 @@ where
             Ok(Trigger::Messages(messages)) if messages.list.is_empty() => Ok(messages.answer([])),
             Ok(trigger) => {
                 let deadline = remaining(event.context.deadline);
-                tokio::time::timeout(deadline, Box::pin(handle(app, trigger))).await.unwrap_or_else(
-                    |elapsed| Err(Error::Unavailable { backend: "function", source: Box::new(elapsed) }),
-                )
+                tokio::time::timeout(deadline, Box::pin(handle(trigger))).await.unwrap_or_else(|elapsed| {
+                    Err(Error::Unavailable { backend: "function", source: Box::new(elapsed) })
+                })
             }
             Err(error) => Err(error),
         };
