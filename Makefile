@@ -24,6 +24,9 @@ FUNCTIONS := $(basename $(notdir $(wildcard infra/functions/*.yaml)))
 TEMPLATES := $(wildcard infra/*.yaml infra/functions/*.yaml)
 VENV := target/venv
 LOCAL := target/debug/local
+# The executables with the features that tests have, so that they are built once and not twice: `--examples` makes cargo
+# count the dev-dependencies' features, and there are no examples.
+BUILD := cargo build --workspace --bins --examples --locked
 
 .PHONY: help
 help: ## List what can be made
@@ -31,7 +34,7 @@ help: ## List what can be made
 
 .PHONY: run
 run: ## Deploy the templates on this machine and print what to type next; Ctrl-C stops it all
-	@cargo build --workspace --bins --locked
+	@$(BUILD)
 	$(MAKE) --no-print-directory page || echo "the call page could not be built and is left as it is" >&2
 	exec $(LOCAL) run
 
@@ -56,14 +59,14 @@ test-page: page ## Test the call page in Chromium, against the local cloud
 	    echo "no browser: install chromium, or say where one is: make $@ CHROMIUM=/path/to/chromium" >&2
 	    exit 1
 	fi
-	if [ ! -x $(LOCAL) ]; then cargo build --workspace --bins --locked; fi
+	$(BUILD)
 	$(WITH_NODE)
 	cd $(PAGE)
 	node tests/run.js
 
 .PHONY: bench-page
 bench-page: page ## Measure how fast the call page is, also on a slow machine and line
-	@if [ ! -x $(LOCAL) ]; then cargo build --workspace --bins --locked; fi
+	@$(BUILD)
 	$(WITH_NODE)
 	cd $(PAGE)
 	node tests/bench.js

@@ -4,6 +4,7 @@
 mod callers;
 mod door;
 mod events;
+mod executables;
 mod heard;
 pub mod hostile;
 mod masked;
@@ -102,7 +103,7 @@ impl Stage {
     ) -> Outcome<Self> {
         let options = Options {
             workspace: workspace(),
-            binaries: binaries()?,
+            binaries: executables::build()?,
             ports: Ports::default(),
             database: reaper::name(),
             host,
@@ -341,11 +342,4 @@ impl Watch<'_> {
 #[must_use]
 pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-/// Where cargo puts executables: the test's own is in `deps` below it.
-fn binaries() -> Outcome<PathBuf> {
-    let test = std::env::current_exe()?;
-    let deps = test.parent().ok_or("the test is in no directory")?;
-    Ok(deps.parent().ok_or("the test is in no target directory")?.to_owned())
 }
