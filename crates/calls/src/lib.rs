@@ -15,7 +15,6 @@ mod quality;
 mod reconcile;
 mod refuse;
 mod remove;
-pub mod request;
 mod roster;
 mod start;
 mod status;

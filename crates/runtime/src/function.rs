@@ -6,7 +6,7 @@ use std::pin::Pin;
 use api::fields;
 use domain::Error;
 use domain::audit::Origin;
-use domain::error::reason;
+use domain::error::{Reason, reason};
 use serde::Deserialize;
 
 use crate::answer::Answer;
@@ -38,7 +38,7 @@ pub struct Function<A: 'static> {
     /// What becomes of a queue's messages: [`Messages::answer`].
     pub on_messages: Option<for<'a> fn(&'a A, &'a Messages) -> Pending<'a, Answer>>,
     /// Records that a request was denied (403). It cannot fail: a denial that cannot be recorded stays a denial.
-    pub on_denial: Option<for<'a> fn(&'a A, &'a Request, &'a Error) -> Pending<'a, ()>>,
+    pub on_denial: Option<for<'a> fn(&'a A, &'a Request, Reason<403>) -> Pending<'a, ()>>,
 }
 
 /// Makes a table of handlers from async functions: `handlers! { "GET /health" => health }`.
@@ -71,8 +71,8 @@ impl<A> Function<A> {
         match trigger {
             Trigger::Request(request) => {
                 let outcome = self.answer(app, &request).await;
-                if let (Err(error @ Error::Forbidden(_)), Some(on_denial)) = (&outcome, self.on_denial) {
-                    on_denial(app, &request, error).await;
+                if let (Err(Error::Forbidden(reason)), Some(on_denial)) = (&outcome, self.on_denial) {
+                    on_denial(app, &request, *reason).await;
                 }
                 outcome
             }

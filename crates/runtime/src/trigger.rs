@@ -16,7 +16,7 @@ use crate::request::Request;
 
 /// What a function is invoked with.
 #[derive(Debug)]
-pub enum Trigger {
+pub(crate) enum Trigger {
     /// A request of a person or program, by the HTTP API or by a direct invocation.
     Request(Request),
     /// The schedule runs.

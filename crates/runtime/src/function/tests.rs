@@ -20,8 +20,8 @@ const FUNCTION: Function<Log> = Function {
     },
     actions: crate::handlers! { "get" => get, "deny" => deny },
     action_route: Some("POST /actions"),
-    on_denial: Some(|log, request, error| {
-        Box::pin(async move { note(log, &format!("denied {} {}", request.route.name(), error.code())) })
+    on_denial: Some(|log, request, reason| {
+        Box::pin(async move { note(log, &format!("denied {} {}", request.route.name(), reason.code)) })
     }),
     ..Function::EMPTY
 };
