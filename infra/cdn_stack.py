@@ -1,4 +1,4 @@
-"""The stack of cdn.yaml, deployed by a change set, and what it and the application's stack say."""
+"""Deploys the stack of cdn.yaml by a change set, and reads outputs and parameters of it and of the application's stack."""
 
 import datetime
 import json
@@ -13,16 +13,16 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "infra" / "cdn.yaml"
 # The certificate, the firewall, the access log's delivery and CloudFront's metrics are there and nowhere else.
 REGION = "us-east-1"
-# What AWS answers to credentials that were good once.
+# AWS's error codes for expired credentials.
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 
 
-class Refused(Exception):
-    """Something is not as it must be; the message says what to do."""
+class DeployError(Exception):
+    """The deployment cannot go on; the message says what to do."""
 
 
 def stack_facts(client, name):
-    """Status, outputs and parameters of a stack; None if there is none."""
+    """Status, outputs and parameters of a stack; None if it does not exist."""
     try:
         stack = client.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
@@ -39,40 +39,40 @@ def stack_facts(client, name):
 def deploy_stack(client, name, there, given):
     """Creates or updates the stack of cdn.yaml by a change set, and waits."""
     kind = "CREATE" if there is None or there["status"] == "REVIEW_IN_PROGRESS" else "UPDATE"
-    hindered = hindrance(name, there["status"]) if kind == "UPDATE" else None
-    if hindered:
-        raise Refused(hindered)
+    blocked = blocking_reason(name, there["status"]) if kind == "UPDATE" else None
+    if blocked:
+        raise DeployError(blocked)
     body = TEMPLATE.read_text()
     declared = {it["ParameterKey"] for it in client.validate_template(TemplateBody=body)["Parameters"]}
     parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items() if key in declared]
-    change = "cdn-" + datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%d%H%M%S")
-    asked = {"StackName": name, "ChangeSetName": change}
-    client.create_change_set(**asked, ChangeSetType=kind, TemplateBody=body, Parameters=parameters)
+    change = "cdn-" + datetime.datetime.now(datetime.UTC).strftime("%Y%m%d%H%M%S")
+    change_set = {"StackName": name, "ChangeSetName": change}
+    client.create_change_set(**change_set, ChangeSetType=kind, TemplateBody=body, Parameters=parameters)
     try:
-        client.get_waiter("change_set_create_complete").wait(**asked, WaiterConfig={"Delay": 5})
+        client.get_waiter("change_set_create_complete").wait(**change_set, WaiterConfig={"Delay": 5})
     except WaiterError as error:
         if error.last_response.get("Status") != "FAILED":
             raise
         reason = error.last_response.get("StatusReason", "")
-        client.delete_change_set(**asked)
+        client.delete_change_set(**change_set)
         if "didn't contain changes" in reason or "No updates" in reason:
             print(f"{name}: no changes")
             return
-        raise Refused(f"{name}: {reason}") from None
-    # The token marks the events of this deployment. What is retained else is empty yet where its creation is undone.
-    client.execute_change_set(**asked, ClientRequestToken=change, RetainExceptOnCreate=True)
+        raise DeployError(f"{name}: {reason}") from None
+    # The token marks the events of this deployment. A retained resource is deleted if its creation is rolled back: it is empty.
+    client.execute_change_set(**change_set, ClientRequestToken=change, RetainExceptOnCreate=True)
     print(f"{name}: deploying, which takes some minutes")
     try:
         client.get_waiter("stack_create_complete" if kind == "CREATE" else "stack_update_complete").wait(StackName=name)
     except WaiterError as error:
         stacks = error.last_response.get("Stacks")
         if not stacks:
-            raise Refused(f"{told(error)}\n{name} is deployed meanwhile: run this again to finish") from None
-        raise Refused(failure(client, name, change, stacks[0]["StackStatus"])) from None
+            raise DeployError(f"{explain(error)}\n{name} is deployed meanwhile: run this again to finish") from None
+        raise DeployError(failure(client, name, change, stacks[0]["StackStatus"])) from None
 
 
-def hindrance(name, status):
-    """Why CloudFormation cannot update a stack, and what to do; None if it can."""
+def blocking_reason(name, status):
+    """The reason why CloudFormation cannot update a stack, and what to do; None if it can."""
     at = f"--region {REGION} --stack-name {name}"
     if status in ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"):
         return (
@@ -93,18 +93,18 @@ def hindrance(name, status):
 
 
 def failure(client, name, change, status):
-    """Why a deployment failed, and where to look."""
+    """The reason of a failed deployment, and where to look."""
     lines = [f"{name} is not deployed ({status})"]
     pages = client.get_paginator("describe_stack_events").paginate(StackName=name)
     events = [it for page in pages for it in page["StackEvents"] if it.get("ClientRequestToken") == change]
     for event in reversed(events):
         reason = event.get("ResourceStatusReason", "")
-        # What was broken off because another failed is no cause.
+        # A resource that was cancelled because another one failed is not the cause.
         if event["ResourceStatus"].endswith("_FAILED") and "cancelled" not in reason:
             lines.append(f"  {event['LogicalResourceId']}: {reason}")
     at = f"--region {REGION} --stack-name {name}"
     lines.append(f"All that happened: aws cloudformation describe-stack-events {at}")
-    lines.append(hindrance(name, status) or "The page is as it was.")
+    lines.append(blocking_reason(name, status) or "The page is as it was.")
     return "\n".join(lines)
 
 
@@ -113,37 +113,37 @@ def parameters_of(environment):
     directory = ROOT / "infra" / "params"
     there = ", ".join(sorted(it.stem for it in directory.glob("*.json")))
     if not environment:
-        raise Refused(f"which environment? ENV=..., one of those in infra/params: {there}")
+        raise DeployError(f"which environment? ENV=..., one of those in infra/params: {there}")
     name = f"infra/params/{environment}.json"
     try:
         given = json.loads((ROOT / name).read_text())
     except FileNotFoundError:
-        raise Refused(f"there is no {name}; in infra/params are: {there}") from None
+        raise DeployError(f"there is no {name}; in infra/params are: {there}") from None
     except ValueError as error:
-        raise Refused(f"{name} is not JSON: {error}") from None
+        raise DeployError(f"{name} is not JSON: {error}") from None
     if not isinstance(given, dict):
-        raise Refused(f"{name} is not an object of parameters")
+        raise DeployError(f"{name} is not an object of parameters")
     for key, value in given.items():
         if not isinstance(value, str):
-            raise Refused(f"{name}: {key} must be a text, in quotes")
+            raise DeployError(f"{name}: {key} must be a text, in quotes")
     return given
 
 
 def facts(arguments):
-    """What the stacks say: outputs and parameters of the application's and the page's."""
+    """Outputs and parameters of the application's stack and of the page's."""
     if arguments.facts:
         return json.loads(pathlib.Path(arguments.facts).read_text())
     given = parameters_of(arguments.env)
     project = given.get("Project", "medzen")
-    # The application is wherever the AWS configuration of who deploys says; boto3 does not look at AWS_REGION itself.
+    # The application is in the region of the AWS configuration; boto3 does not read AWS_REGION itself.
     client = boto3.client("cloudformation", region_name=os.environ.get("AWS_REGION") or None)
     app = stack_facts(client, project)
     if app is None:
         region = client.meta.region_name
-        raise Refused(f"there is no stack {project} in {region}: deploy app.yaml, or set AWS_REGION to where it is")
+        raise DeployError(f"there is no stack {project} in {region}: deploy app.yaml, or set AWS_REGION to where it is")
     api = given.get("ApiDomain") or app["outputs"].get("ApiDomain")
     if not api:
-        raise Refused(f"the stack {project} ({app['status']}) has no output ApiDomain: deploy app.yaml again")
+        raise DeployError(f"the stack {project} ({app['status']}) has no output ApiDomain: deploy app.yaml again")
 
     name = f"{project}-cdn"
     client = boto3.client("cloudformation", region_name=REGION)
@@ -151,7 +151,7 @@ def facts(arguments):
     if page and not arguments.move_api:
         before = page["parameters"].get("ApiDomain")
         if in_another_region(before, api):
-            raise Refused(
+            raise DeployError(
                 f"{name} is the page of {before}, and {api} is in another region. A Project has one page: name this "
                 "deployment otherwise; or, if it has moved here, say so:\n"
                 f"  target/venv/bin/python infra/cdn.py {arguments.command} --env {arguments.env} --move-api"
@@ -161,7 +161,7 @@ def facts(arguments):
         page = stack_facts(client, name)
     if page is None or "PageBucketName" not in page["outputs"]:
         there = "there is no stack" if page is None else f"nothing is in the stack ({page['status']})"
-        raise Refused(f"{there} {name} in {REGION}: run make cdn ENV={arguments.env}")
+        raise DeployError(f"{there} {name} in {REGION}: run make cdn ENV={arguments.env}")
     return {
         "outputs": {**app["outputs"], **page["outputs"]},
         "parameters": {**app["parameters"], **page["parameters"]},
@@ -169,14 +169,14 @@ def facts(arguments):
 
 
 def in_another_region(before, api):
-    """Whether an API is in another region than the one before, if there was one."""
+    """Whether an API is in another region than the previous one, if there was one."""
     region = re.compile(r"\.execute-api\.([^.]+)\.")
     was, now = region.search(before or ""), region.search(api)
     return was is not None and (now is None or was[1] != now[1])
 
 
-def told(error):
-    """What AWS or boto3 says, and what to do about it where that is known."""
+def explain(error):
+    """The error of AWS or boto3 in words, with what to do about it where that is known."""
     if isinstance(error, NoRegionError):
         return "no AWS region: set AWS_REGION to where the application is"
     if isinstance(error, NoCredentialsError):

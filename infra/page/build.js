@@ -1,4 +1,4 @@
-// Builds the call page: `make page`. The same input gives the same bytes: nothing in them tells when or where.
+// Builds the call page: `make page`. The same input gives the same bytes: they contain no time and no path.
 
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -14,42 +14,93 @@ const require = createRequire(import.meta.url);
 const sdkRoot = join(root, "node_modules/amazon-chime-sdk-js");
 const TARGET = ["chrome90", "firefox90", "safari15"];
 
-/** Builds all into a folder and returns the manifest. */
+/** Builds the page into a folder and returns the manifest. */
 export async function buildPage(out) {
   const sdkVersion = JSON.parse(await readFile(join(sdkRoot, "package.json"), "utf8")).version;
   const texts = JSON.parse(await readFile(join(root, "src/texts.json"), "utf8"));
 
-  const sdk = hashed(`chime-sdk-${sdkVersion}`, "js", await bundle("sdk/entry.cjs", { globalName: "ChimeSDK", define: { global: "globalThis" }, plugins: [slim({ root })] }));
+  const sdk = hashed(
+    `chime-sdk-${sdkVersion}`,
+    "js",
+    await bundle("sdk/entry.cjs", {
+      globalName: "ChimeSDK",
+      define: { global: "globalThis" },
+      plugins: [slim({ root })],
+    }),
+  );
   const worker = hashed(`chime-worker-${sdkVersion}`, "js", await minified(workerSource()));
   const page = hashed("page", "js", await bundle("src/main.ts", { format: "esm" }));
   const style = hashed("page", "css", await bundle("src/page.css"));
   const icon = hashed("icon", "svg", await readFile(join(root, "src/icon.svg")));
   const notices = hashed("notices", "txt", await noticesOf());
 
-  const names = { sdk: sdk.path, sdkIntegrity: sdk.integrity, worker: worker.path, page: page.path, pageIntegrity: page.integrity, style: style.path, styleIntegrity: style.integrity, icon: icon.path, notices: notices.path };
-  const html = file("index.html", "html", filled(await readFile(join(root, "src/index.html"), "utf8"), { ...names, ...texts.en, ...suffixed(texts.fr) }));
+  const names = {
+    sdk: sdk.path,
+    sdkIntegrity: sdk.integrity,
+    worker: worker.path,
+    page: page.path,
+    pageIntegrity: page.integrity,
+    style: style.path,
+    styleIntegrity: style.integrity,
+    icon: icon.path,
+    notices: notices.path,
+  };
+  const html = file(
+    "index.html",
+    "html",
+    fillPlaceholders(await readFile(join(root, "src/index.html"), "utf8"), {
+      ...names,
+      ...texts.en,
+      ...suffixed(texts.fr),
+    }),
+  );
 
   const files = [html, sdk, worker, page, style, icon, notices];
   const budget = JSON.parse(await readFile(join(root, "budget.json"), "utf8"));
-  keepTo(budget, { sdk, worker, page, style, html });
+  checkBudget(budget, { sdk, worker, page, style, html });
 
   await rm(out, { recursive: true, force: true });
   for (const { path, contents, gzip, brotli } of files) {
     await mkdir(dirname(join(out, path)), { recursive: true });
-    await Promise.all([writeFile(join(out, path), contents), writeFile(join(out, `${path}.gz`), gzip), writeFile(join(out, `${path}.br`), brotli)]);
+    await Promise.all([
+      writeFile(join(out, path), contents),
+      writeFile(join(out, `${path}.gz`), gzip),
+      writeFile(join(out, `${path}.br`), brotli),
+    ]);
   }
-  const manifest = { version: sdkVersion, files: files.map(told) };
+  const manifest = { version: sdkVersion, files: files.map(manifestEntry) };
   await writeFile(join(out, "manifest.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
   return manifest;
 }
 
 async function bundle(entry, options) {
-  const result = await build({ absWorkingDir: root, entryPoints: [entry], bundle: true, minify: true, write: false, format: "iife", platform: "browser", target: TARGET, legalComments: "none", charset: "utf8", logLevel: "error", ...options });
+  const result = await build({
+    absWorkingDir: root,
+    entryPoints: [entry],
+    bundle: true,
+    minify: true,
+    write: false,
+    format: "iife",
+    platform: "browser",
+    target: TARGET,
+    legalComments: "none",
+    charset: "utf8",
+    logLevel: "error",
+    ...options,
+  });
   return Buffer.from(result.outputFiles[0].contents);
 }
 
 async function minified(source) {
-  const result = await build({ stdin: { contents: source }, minify: true, write: false, target: TARGET, legalComments: "none", charset: "utf8", logLevel: "error" });
+  const result = await build({
+    stdin: { contents: source },
+    minify: true,
+    write: false,
+    target: TARGET,
+    legalComments: "none",
+    charset: "utf8",
+    logLevel: "error",
+  });
   return Buffer.from(result.outputFiles[0].contents);
 }
 
@@ -57,14 +108,27 @@ function workerSource() {
   return require(join(sdkRoot, "build/encodedtransformworkercode/EncodedTransformWorkerCode.js")).default;
 }
 
-/** What the licenses of the bundled packages want to be passed on: the SDK's and those of what it bundles. */
+/** The licenses of the bundled packages, which require that they are passed on. */
 async function noticesOf() {
-  const packages = ["amazon-chime-sdk-js", "@protobufjs/base64", "@protobufjs/float", "@protobufjs/utf8", "detect-browser", "long", "pako", "protobufjs", "resize-observer", "ua-parser-js"];
+  const packages = [
+    "amazon-chime-sdk-js",
+    "@protobufjs/base64",
+    "@protobufjs/float",
+    "@protobufjs/utf8",
+    "detect-browser",
+    "long",
+    "pako",
+    "protobufjs",
+    "resize-observer",
+    "ua-parser-js",
+  ];
   const parts = await Promise.all(
     packages.map(async (name) => {
       const folder = join(root, "node_modules", name);
       const { version, license } = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
-      const text = await firstOf(["LICENSE", "LICENSE.md", "license.md", "License"].map((license) => join(folder, license)));
+      const text = await firstOf(
+        ["LICENSE", "LICENSE.md", "license.md", "License"].map((license) => join(folder, license)),
+      );
       return `${name} ${version} (${license})\n\n${text.trim()}\n`;
     }),
   );
@@ -87,7 +151,13 @@ function hashed(name, extension, contents) {
   return file(`assets/${name}-${hash}.${extension}`, extension, contents);
 }
 
-const TYPES = { css: "text/css; charset=utf-8", html: "text/html; charset=utf-8", js: "text/javascript; charset=utf-8", svg: "image/svg+xml", txt: "text/plain; charset=utf-8" };
+const TYPES = {
+  css: "text/css; charset=utf-8",
+  html: "text/html; charset=utf-8",
+  js: "text/javascript; charset=utf-8",
+  svg: "image/svg+xml",
+  txt: "text/plain; charset=utf-8",
+};
 
 function file(path, extension, contents) {
   const bytes = Buffer.from(contents);
@@ -96,36 +166,52 @@ function file(path, extension, contents) {
     contents: bytes,
     // Node's gzip has no time in its header.
     gzip: gzipSync(bytes, { level: 9 }),
-    brotli: brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_LGWIN]: 22, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } }),
+    brotli: brotliCompressSync(bytes, {
+      params: {
+        [constants.BROTLI_PARAM_QUALITY]: 11,
+        [constants.BROTLI_PARAM_LGWIN]: 22,
+        [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+      },
+    }),
     integrity: `sha384-${createHash("sha384").update(bytes).digest("base64")}`,
     contentType: TYPES[extension],
   };
 }
 
-function told({ path, contents, gzip, brotli, integrity, contentType }) {
+function manifestEntry({ path, contents, gzip, brotli, integrity, contentType }) {
   const cacheControl = path.startsWith("assets/") ? "public, max-age=31536000, immutable" : "no-cache";
-  return { path, bytes: contents.length, gzip: gzip.length, brotli: brotli.length, integrity, contentType, cacheControl, encodings: { br: `${path}.br`, gzip: `${path}.gz` } };
+  return {
+    path,
+    bytes: contents.length,
+    gzip: gzip.length,
+    brotli: brotli.length,
+    integrity,
+    contentType,
+    cacheControl,
+    encodings: { br: `${path}.br`, gzip: `${path}.gz` },
+  };
 }
 
 function suffixed(texts) {
   return Object.fromEntries(Object.entries(texts).map(([key, text]) => [`${key}.fr`, text]));
 }
 
-function filled(html, values) {
+function fillPlaceholders(html, values) {
   return html.replace(/\{\{([\w.]+)\}\}/g, (_, name) => {
     const value = values[name];
-    if (typeof value !== "string") throw new Error(`index.html wants ${name}, which is not there`);
+    if (typeof value !== "string") throw new Error(`index.html has the placeholder ${name}, which has no value`);
     return value.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/"/g, "&quot;");
   });
 }
 
-/** Fails on the first size that is over. */
-function keepTo(budget, files) {
+/** Fails on the first size that exceeds the budget. */
+function checkBudget(budget, files) {
   const sizes = { sdk: [files.sdk], worker: [files.worker], page: [files.page, files.style], html: [files.html] };
   for (const [name, limits] of Object.entries(budget.bytes)) {
     for (const encoding of ["gzip", "brotli"]) {
       const size = sizes[name].reduce((sum, one) => sum + one[encoding].length, 0);
-      if (size > limits[encoding]) throw new Error(`${name} is ${size} bytes of ${encoding}; budget.json allows ${limits[encoding]}`);
+      if (size > limits[encoding])
+        throw new Error(`${name} is ${size} bytes of ${encoding}; budget.json allows ${limits[encoding]}`);
     }
   }
 }
@@ -135,5 +221,8 @@ if (resolve(process.argv[1] ?? "") === fileURLToPath(import.meta.url)) {
   const { files } = await buildPage(out);
   const width = Math.max(...files.map(({ path }) => path.length));
   console.log(`${"".padEnd(width)} ${"bytes".padStart(9)} ${"gzip".padStart(8)} ${"brotli".padStart(8)}`);
-  for (const { path, bytes, gzip, brotli } of files) console.log(`${path.padEnd(width)} ${String(bytes).padStart(9)} ${String(gzip).padStart(8)} ${String(brotli).padStart(8)}`);
+  for (const { path, bytes, gzip, brotli } of files)
+    console.log(
+      `${path.padEnd(width)} ${String(bytes).padStart(9)} ${String(gzip).padStart(8)} ${String(brotli).padStart(8)}`,
+    );
 }

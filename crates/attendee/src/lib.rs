@@ -105,12 +105,12 @@ async fn quality(App { calls }: &App, request: &Request) -> Result<Answer, Error
 }
 
 /// Chime's events of meetings and of the attendees in them.
-async fn handle_chime_events(App { calls }: &App, messages: &Messages) -> Answer {
+async fn handle_chime_events(App { calls }: &App, messages: &Messages) -> Result<Answer, Error> {
     let parsed = messages.list.iter().map(|message| {
         let runtime::Envelope { id, detail_type, region, detail, .. } = &message.event;
         event::read(event::Envelope { id, detail_type, region, detail: detail.get() })
     });
-    messages.answer(calls.hear(parsed.collect(), &messages.origin).await)
+    Ok(messages.answer(calls.hear(parsed.collect(), &messages.origin).await))
 }
 
 async fn audit_denial(App { calls }: &App, request: &Request, reason: Reason<403>) {

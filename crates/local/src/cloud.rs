@@ -14,29 +14,30 @@ use tokio::task::JoinHandle;
 use crate::calls::CallLog;
 use crate::chime::{self, Chime};
 use crate::clock::Clock;
-use crate::database::{self, Database, DatabaseSecret};
+use crate::database_secret::{self, DatabaseSecret};
 use crate::door;
 use crate::dynamodb::{self, DynamoDb};
 use crate::events::{DEFAULT_BUS, EventBridge};
 use crate::faults::Faults;
 use crate::front::{self, Authorize, Front};
 use crate::gateway::{Gateway, InvalidRouteKey};
-use crate::iam::{Iam, IamError};
 use crate::identity::{Identities, OPERATOR};
 use crate::lambda::{self, Lambda};
 use crate::listen::{self, Listening};
 use crate::page::PageError;
 use crate::pgproxy::{Certificate, CertificateError, Proxy};
-use crate::plan::Plan;
-use crate::postgres::{self, Server};
 use crate::queues::{Pollers, Queues};
 use crate::s3::{S3, Surroundings};
 use crate::schedules::Schedules;
 use crate::secrets::Secrets;
-use crate::template::{self, TemplateError};
 use crate::tokens::{Issuer, TokenError};
 use crate::world::{self, Host, World};
 use crate::{invoke, tokens};
+use local_postgres::Server;
+use local_postgres::database::{self, Database};
+use local_template::iam::{Iam, IamError};
+use local_template::plan::Plan;
+use local_template::template::{self, TemplateError};
 
 /// Ports; 0 takes a free one.
 #[derive(Clone, Copy, Debug, Default)]
@@ -94,7 +95,7 @@ pub enum StartError {
     Iam(#[from] IamError),
     /// PostgreSQL did not start.
     #[error(transparent)]
-    Postgres(#[from] postgres::Error),
+    Postgres(#[from] local_postgres::Error),
     /// The database could not be made.
     #[error(transparent)]
     Database(#[from] database::Error),
@@ -255,7 +256,7 @@ impl Cloud {
         let secrets = Secrets::new(clock.clone());
         let arn = params.get("DatabaseSecretArn").cloned().unwrap_or_default();
         let database_secret = DatabaseSecret::new(arn, secrets.clone());
-        database_secret.set(&database.secret(&proxy, &certificate));
+        database_secret.set(&database_secret::first_value(&database, &proxy, &certificate));
         let dynamodb = DynamoDb::start(&clock, &plan.tables).await?;
 
         let mut settings =
@@ -394,7 +395,7 @@ impl Cloud {
     ///
     /// # Errors
     /// When the database cannot be dropped.
-    pub async fn stop(self) -> Result<(), postgres::Error> {
+    pub async fn stop(self) -> Result<(), local_postgres::Error> {
         self.parts.schedules.stop();
         self.parts.pollers.stop();
         self.parts.lambda.stop().await;

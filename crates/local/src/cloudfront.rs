@@ -24,10 +24,10 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
 use crate::clock::Clock;
-use crate::plan::{Behavior, Distribution, OriginKind};
 use crate::s3::S3;
 use errors::Errors;
 use function::Verdict;
+use local_template::plan::{Behavior, Distribution, OriginKind};
 
 /// API Gateway takes no more; `CloudFront` would take 50 GB.
 const GREATEST_BODY: usize = 10 * 1024 * 1024;

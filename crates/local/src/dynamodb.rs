@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::front::Answer;
-use crate::plan::Table;
+use local_template::plan::Table;
 
 /// What can go wrong with the engine itself.
 #[derive(Debug, thiserror::Error)]

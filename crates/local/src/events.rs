@@ -3,7 +3,6 @@
 //! As on AWS, a queue gets an event only if its policy lets `events.amazonaws.com` send for that rule, and the key that it
 //! is encrypted with lets it, too; otherwise nothing arrives and nobody is told, but at the door.
 
-mod pattern;
 mod put;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,15 +12,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-pub use self::pattern::{Pattern, PatternError};
 pub(crate) use self::put::needs;
 use crate::clock::Clock;
 use crate::faults::{Faults, Kind};
-use crate::iam::policy_allows;
 use crate::lambda::Lambda;
-use crate::plan::{EventBus, EventRule, Key, Plan, Queue, Target};
 use crate::queues::Queues;
 use crate::schedules::seconds;
+use local_template::iam::policy_allows;
+use local_template::plan::{EventBus, EventRule, Key, Plan, Queue, Target};
 
 /// The bus of AWS services' events, which every account has.
 pub const DEFAULT_BUS: &str = "default";

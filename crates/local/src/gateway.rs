@@ -24,8 +24,8 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::Clock;
 use crate::lambda::{InvokeError, Lambda};
-use crate::plan::{HttpApi, JwtAuthorizer, Plan};
 use crate::tokens::Verifier;
+use local_template::plan::{HttpApi, JwtAuthorizer, Plan};
 use routes::Routes;
 use throttle::Bucket;
 

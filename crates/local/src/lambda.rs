@@ -25,8 +25,8 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::identity::Identities;
-use crate::plan;
 use environment::{Handle, Work};
+use local_template::plan;
 pub use logs::{LogLine, Logs};
 
 /// Environments that one function may have at once where the template reserves no number.

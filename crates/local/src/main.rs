@@ -1,24 +1,24 @@
-//! `local run` deploys the templates on this machine; `local postgres stop` ends the PostgreSQL server.
+//! `local run` deploys the templates on this machine; `local postgres stop` stops the PostgreSQL server unless it is in use.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use local::chime;
 use local::cloud::{Cloud, Options, Ports};
 use local::world::Host;
+use local_postgres::{Stopped, checkout};
 use tokio::signal::unix::{SignalKind, signal};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_env_filter("warn").with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr).init();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["run"] => run().await,
-        ["postgres", "stop"] => local::postgres::stop(&workspace()).await.map_err(Failure::from),
+        ["postgres", "stop"] => stop_postgres().await,
         _ => {
             eprintln!("usage: local run | local postgres stop");
             return ExitCode::from(2);
@@ -39,9 +39,11 @@ async fn main() -> ExitCode {
     }
 }
 
-/// The repository that this program was built from.
-fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap_or_else(|_| PathBuf::from("."))
+async fn stop_postgres() -> Result<(), Failure> {
+    match local_postgres::stop(&checkout::root()?).await? {
+        Stopped::Yes => Ok(()),
+        Stopped::InUse => Err("PostgreSQL keeps running: another process uses it".into()),
+    }
 }
 
 fn port(name: &str, default: u16) -> Result<u16, Failure> {
@@ -73,13 +75,14 @@ async fn run() -> Result<(), Failure> {
         postgres: port("LOCAL_PG_PORT", 54329)?,
         page: port("LOCAL_PAGE_PORT", 8081)?,
     };
-    let built = workspace().join("target/page");
+    let workspace = checkout::root()?;
+    let built = workspace.join("target/page");
     let web_links = format!("http://127.0.0.1:{}/call", ports.page);
     // Before the start, so that Ctrl-C during it is not lost.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let tells = chime::Telling::AsChimeDoes { seed: fastrand::u64(..) };
     let options = Options {
-        workspace: workspace(),
+        workspace: workspace.clone(),
         binaries,
         ports,
         database: std::env::var("LOCAL_DATABASE").unwrap_or_else(|_| "medzen".to_owned()),
@@ -93,7 +96,11 @@ async fn run() -> Result<(), Failure> {
     };
     let cloud = tokio::select! {
         cloud = Cloud::start(options) => cloud?,
-        _ = interrupt.recv() => return local::postgres::stop(&workspace()).await.map_err(Failure::from),
+        _ = interrupt.recv() => {
+            // Another process may use the server; then it keeps running.
+            local_postgres::stop(&workspace).await?;
+            return Ok(());
+        }
     };
     println!("{}", local::guide::text(&cloud, began.elapsed())?);
     tokio::select! {
@@ -101,7 +108,9 @@ async fn run() -> Result<(), Failure> {
         _ = terminate.recv() => {}
     }
     println!("stopping");
+    let server = cloud.server().clone();
     cloud.stop().await?;
-    local::postgres::stop(&workspace()).await?;
+    // Another process may use the server; then it keeps running.
+    server.stop().await?;
     Ok(())
 }

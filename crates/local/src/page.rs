@@ -7,8 +7,8 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::plan::Plan;
 use crate::s3::{NoBucket, ObjectHeaders, S3};
+use local_template::plan::Plan;
 
 /// Why the page is not there.
 #[derive(Debug, thiserror::Error)]

@@ -18,7 +18,7 @@ pub use self::pollers::{NotDrained, Pollers};
 use self::queue::Held;
 pub use self::queue::{Counts, Message};
 use crate::clock::Clock;
-use crate::plan;
+use local_template::plan;
 
 /// Why a message was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::lambda::{InvokeError, Invoked, Lambda};
-use crate::plan::{Plan, Schedule};
+use local_template::plan::{Plan, Schedule};
 
 /// The schedules of a plan. Cheap to clone; dropping the last clone ends them.
 #[derive(Clone)]

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 use crate::clock::Clock;
-use crate::plan::JwtAuthorizer;
+use local_template::plan::JwtAuthorizer;
 
 const KEY_ID: &str = "local-1";
 

@@ -7,14 +7,17 @@ use api::call::{EndRequest, HealthResponse, StartRequest};
 use api::invitations::InviteRequest;
 use bus::Bus;
 use calls::{Asked, Calls, Entry, LinkBases, NewCall, POLL_SECONDS};
-use chime::{Meetings, event};
+use chime::Meetings;
 use domain::Error;
 use domain::audit::Origin;
 use domain::error::Reason;
-use runtime::{Answer, Function, Messages, Request, handlers, secret_reader};
+use runtime::{Answer, Function, Message, Messages, Request, handlers, secret_reader};
 use store::Store;
 
 pub use config::Config;
+
+/// The detail type of an event that announces a pending operation of this function.
+const OPERATION_PENDING: &str = "Operation Pending";
 
 /// The function's routes, and what its other triggers do.
 pub const FUNCTION: Function<App> = Function {
@@ -37,7 +40,7 @@ pub const FUNCTION: Function<App> = Function {
         "batch-join" => invite,
     },
     on_schedule: Some(|app, origin| Box::pin(reconcile(app, origin))),
-    on_messages: Some(|app, messages| Box::pin(handle_chime_events(app, messages))),
+    on_messages: Some(|app, messages| Box::pin(run_pending(app, messages))),
     on_denial: Some(|app, request, reason| Box::pin(audit_denial(app, request, reason))),
 };
 
@@ -124,13 +127,18 @@ async fn reconcile(app: &App, origin: &Origin) -> Result<(), Error> {
     app.calls.reconcile(origin).await
 }
 
-/// Chime's events of meetings.
-async fn handle_chime_events(app: &App, messages: &Messages) -> Answer {
-    let parsed = messages.list.iter().map(|message| {
-        let runtime::Envelope { id, detail_type, region, detail, .. } = &message.event;
-        event::read(event::Envelope { id, detail_type, region, detail: detail.get() })
-    });
-    messages.answer(app.calls.hear(parsed.collect(), &messages.origin).await)
+/// Events `Operation Pending` of our own bus start a run of the reconciler before its next minute. The events of one batch
+/// share one run; a run that fails returns all of them to the queue.
+async fn run_pending(app: &App, messages: &Messages) -> Result<Answer, Error> {
+    let is_pending = |message: &Message| message.event.detail_type == OPERATION_PENDING;
+    if messages.list.iter().any(is_pending) {
+        app.calls.reconcile(&messages.origin).await?;
+    }
+    let outcome = |message| match is_pending(message) {
+        true => Ok(()),
+        false => Err(Error::invalid("detail-type", "must be Operation Pending")),
+    };
+    Ok(messages.answer(messages.list.iter().map(outcome)))
 }
 
 async fn audit_denial(app: &App, request: &Request, reason: Reason<403>) {

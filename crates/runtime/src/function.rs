@@ -36,7 +36,7 @@ pub struct Function<A: 'static> {
     /// What each run of the schedule does.
     pub on_schedule: Option<for<'a> fn(&'a A, &'a Origin) -> Pending<'a, Result<(), Error>>>,
     /// What becomes of a queue's messages: [`Messages::answer`].
-    pub on_messages: Option<for<'a> fn(&'a A, &'a Messages) -> Pending<'a, Answer>>,
+    pub on_messages: Option<for<'a> fn(&'a A, &'a Messages) -> Pending<'a, Result<Answer, Error>>>,
     /// Records that a request was denied (403). It cannot fail: a denial that cannot be recorded stays a denial.
     pub on_denial: Option<for<'a> fn(&'a A, &'a Request, Reason<403>) -> Pending<'a, ()>>,
 }
@@ -79,7 +79,7 @@ impl<A> Function<A> {
             Trigger::Schedule(origin) => {
                 self.on_schedule.ok_or(no_route)?(app, &origin).await.map(|()| Answer::done())
             }
-            Trigger::Messages(messages) => Ok(self.on_messages.ok_or(no_route)?(app, &messages).await),
+            Trigger::Messages(messages) => self.on_messages.ok_or(no_route)?(app, &messages).await,
         }
     }
 

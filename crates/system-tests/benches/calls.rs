@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use local::chime::Options;
-use local::testing::{Outcome, Play, Stage, Told};
+use local_testing::{Outcome, Play, Stage, Told};
 use serde_json::Value;
 
 const MEETINGS: usize = 500;

@@ -1,14 +1,18 @@
-// What is left out of the SDK's bundle, and what takes its place. Each rule says how often it must apply: a new version of
-// the SDK that has moved something fails the build instead of growing or breaking silently.
+// What is left out of the SDK's bundle, and what replaces it. Each rule says how often it must apply: a new version of the SDK
+// in which it does not apply fails the build, instead of making the bundle larger or breaking it silently.
 
 import { readFile } from "node:fs/promises";
 
-/** Modules that a call never needs, or that the page brings in another way, and what stands in for them. */
+/** Modules that a call never needs, or that the page loads in another way, and their replacements. */
 const REPLACED = [
-  // The messaging client imports node's own modules, which no browser has. Only the package's index asks for it, and that
-  // is not imported; should a later version ask, the build says so here.
-  { of: /^(?:@aws-sdk\/client-chime-sdk-messaging|.*\/messagingsession\/DefaultMessagingSession)$/, by: "module.exports = {};", times: 0 },
-  // 71 KB of worker as a string; it is a file of its own, see `entry.cjs`.
+  // The messaging client imports Node's own modules, which no browser has. Only the package's index imports it, and that is
+  // not bundled; if a later version imports it elsewhere, the build fails here.
+  {
+    of: /^(?:@aws-sdk\/client-chime-sdk-messaging|.*\/messagingsession\/DefaultMessagingSession)$/,
+    by: "module.exports = {};",
+    times: 0,
+  },
+  // 71 KB of worker as a string; the worker is a file of its own, see `entry.cjs`.
   { of: /\/EncodedTransformWorkerCode$/, by: "module.exports = { default: '' };", times: 1 },
   // One task imports the whole index for two classes.
   {
@@ -19,8 +23,16 @@ const REPLACED = [
   },
 ];
 
-/** What the protocol's generated code has for each of its messages and the SDK never calls. */
-const UNUSED = ["verify", "fromObject", "toObject", "getTypeUrl", "encodeDelimited", "decodeDelimited", "prototype.toJSON"];
+/** Functions that the protocol's generated code has for each message and the SDK never calls. */
+const UNUSED = [
+  "verify",
+  "fromObject",
+  "toObject",
+  "getTypeUrl",
+  "encodeDelimited",
+  "decodeDelimited",
+  "prototype.toJSON",
+];
 const MESSAGES = 53;
 
 /** The esbuild plugin. */
@@ -35,18 +47,29 @@ export function slim({ root }) {
         seen[rule] += 1;
         return { path: String(rule), namespace: "replaced" };
       });
-      build.onLoad({ filter: /./, namespace: "replaced" }, ({ path }) => ({ contents: REPLACED[Number(path)].by, resolveDir: root }));
-      // It tries WebAssembly for its arithmetic, which the page's policy refuses and reports; it can do without.
+      build.onLoad({ filter: /./, namespace: "replaced" }, ({ path }) => ({
+        contents: REPLACED[Number(path)].by,
+        resolveDir: root,
+      }));
+      // It tries WebAssembly for its arithmetic, which the page's policy blocks and reports; it works without.
       build.onLoad({ filter: /\/long\/umd\/index\.js$/ }, async ({ path }) => {
         const source = await readFile(path, "utf8");
-        const without = source.replace(/^ {4}try \{\n {6}wasm = new WebAssembly\.Instance\([\s\S]*?^ {4}\} catch \{[\s\S]*?^ {4}\}\n/m, "");
-        if (without === source || /WebAssembly\./.test(without)) throw new Error("the package long has changed: its WebAssembly is not where it was");
+        const without = source.replace(
+          /^ {4}try \{\n {6}wasm = new WebAssembly\.Instance\([\s\S]*?^ {4}\} catch \{[\s\S]*?^ {4}\}\n/m,
+          "",
+        );
+        if (without === source || /WebAssembly\./.test(without))
+          throw new Error("the package long has changed: its WebAssembly is not where it was");
         return { contents: without };
       });
-      build.onLoad({ filter: /\/SignalingProtocol\.js$/ }, async ({ path }) => ({ contents: withoutUnused(await readFile(path, "utf8")) }));
+      build.onLoad({ filter: /\/SignalingProtocol\.js$/ }, async ({ path }) => ({
+        contents: withoutUnused(await readFile(path, "utf8")),
+      }));
       build.onEnd(() => {
         const errors = REPLACED.flatMap(({ of, times }, rule) =>
-          seen[rule] === times ? [] : [{ text: `the SDK has changed: ${of} was to be replaced ${times} times, and was ${seen[rule]} times` }],
+          seen[rule] === times
+            ? []
+            : [{ text: `the SDK has changed: ${of} was to be replaced ${times} times, and was ${seen[rule]} times` }],
         );
         return { errors };
       });
@@ -58,12 +81,16 @@ function withoutUnused(source) {
   return UNUSED.reduce((text, name) => {
     let found = 0;
     const last = name.split(".").at(-1);
-    const method = new RegExp(`^( *)[\\w.]+\\.${name.replace(".", "\\.")} = function ${last}\\([^)]*\\) \\{\\n[\\s\\S]*?^\\1\\};\\n`, "gm");
+    const method = new RegExp(
+      `^( *)[\\w.]+\\.${name.replace(".", "\\.")} = function ${last}\\([^)]*\\) \\{\\n[\\s\\S]*?^\\1\\};\\n`,
+      "gm",
+    );
     const left = text.replace(method, () => {
       found += 1;
       return "";
     });
-    if (found !== MESSAGES) throw new Error(`the SDK has changed: ${found} times ${name} in its protocol, not ${MESSAGES}`);
+    if (found !== MESSAGES)
+      throw new Error(`the SDK has changed: ${found} times ${name} in its protocol, not ${MESSAGES}`);
     return left;
   }, source);
 }

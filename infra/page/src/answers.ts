@@ -1,4 +1,4 @@
-// What the API answers, as far as the page reads it. Fields that the API adds later may be missing from an older one.
+// The API's answers, as far as the page reads them.
 
 export type Role = "provider" | "patient" | "observer";
 export type Capability = "SendReceive" | "Send" | "Receive" | "None";
@@ -6,14 +6,14 @@ export type Feature = "recording" | "transcription";
 
 export type Medium = "audio" | "video" | "content";
 
-/** As Chime spells them; what is to be changed is named in the API's own words, `Medium`. */
+/** As Chime spells them; a change is requested in the API's own spelling, `Medium`. */
 export interface Capabilities {
   Audio: Capability;
   Video: Capability;
   Content: Capability;
 }
 
-/** Chime gives these; they are passed on to its SDK as they came. */
+/** Chime's own objects: the page passes them on to its SDK unchanged. */
 export type Opaque = Record<string, unknown>;
 
 export interface Joined {
@@ -77,7 +77,7 @@ export interface Person {
   capabilities: Capabilities | null;
 }
 
-/** One measurement of the line, see `quality.ts`. */
+/** One measurement of the connection, see `quality.ts`. */
 export interface Sample {
   at: number;
   packetLossPercent?: number;

@@ -1,41 +1,50 @@
-// The API, as far as the page needs it. Each answer that is not one is an `ApiError` that says what can be done.
+// The API, as far as the page needs it. Every failure is an `ApiError` that says what can be done about it.
 
 import type { Capability, Consent, Feature, Joined, Medium, Person, Sample, Status, Waiting } from "./answers.ts";
 import type { Config } from "./config.ts";
 
-/** What stands in the way, by what can be done about it. */
-export type Trouble = "offline" | "unauthorized" | "forbidden" | "missing" | "conflict" | "gone" | "busy" | "down" | "broken";
+/** Errors by what can be done about them. */
+export type ErrorKind =
+  | "offline"
+  | "unauthorized"
+  | "forbidden"
+  | "missing"
+  | "conflict"
+  | "gone"
+  | "busy"
+  | "down"
+  | "broken";
 
 export class ApiError extends Error {
-  readonly trouble: Trouble;
+  readonly kind: ErrorKind;
   readonly code: string;
   readonly retryAfterSeconds: number;
 
-  constructor(trouble: Trouble, code: string, retryAfterSeconds = 0) {
+  constructor(kind: ErrorKind, code: string, retryAfterSeconds = 0) {
     super(code);
-    this.trouble = trouble;
+    this.kind = kind;
     this.code = code;
     this.retryAfterSeconds = retryAfterSeconds;
   }
 }
 
-/** Where the token comes from. It is kept in memory alone. */
+/** Where the token comes from. */
 export interface TokenSource {
   readonly current: string;
-  /** Another one than this, or nothing if none comes in time. */
+  /** Resolves to another token than this one, or to nothing if none arrives in time. */
   renew(old: string): Promise<string | undefined>;
 }
 
-export interface StartWith {
+export interface StartOptions {
   enableRecording?: boolean;
   enableTranscription?: boolean;
   transcriptionLanguage?: string;
   checked?: boolean;
 }
 
-const DEADLINE_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 15_000;
 
-/** An answer that has come whole. */
+/** An answer that has arrived completely. */
 interface Answer {
   status: number;
   retryAfterSeconds: number;
@@ -57,7 +66,7 @@ export class Api {
     return this.#ask("GET", "");
   }
 
-  start(options: StartWith): Promise<Joined> {
+  start(options: StartOptions): Promise<Joined> {
     return this.#ask("POST", "", options);
   }
 
@@ -69,7 +78,7 @@ export class Api {
     await this.#ask("DELETE", "/attendees/me");
   }
 
-  /** Ends this session and no later one. */
+  /** Ends this session, and no later one. */
   async end(sessionId: string): Promise<void> {
     await this.#ask("DELETE", "", { sessionId });
   }
@@ -79,7 +88,10 @@ export class Api {
     return attendees;
   }
 
-  async change(userId: string, change: { admitted?: boolean; capabilities?: Partial<Record<Medium, Capability>> }): Promise<void> {
+  async change(
+    userId: string,
+    change: { admitted?: boolean; capabilities?: Partial<Record<Medium, Capability>> },
+  ): Promise<void> {
     await this.#ask("PATCH", `/attendees/${encodeURIComponent(userId)}`, change);
   }
 
@@ -96,7 +108,7 @@ export class Api {
     await this.#ask("POST", "/quality", { samples });
   }
 
-  /** Tells that we go while the page is being closed: nobody waits for the answer. */
+  /** Tells the server that the person leaves while the page is being closed: nobody waits for the answer. */
   leaveNow(): void {
     void fetch(`${this.#call}/attendees/me`, this.#request("DELETE", this.#tokens.current)).catch(() => undefined);
   }
@@ -104,21 +116,29 @@ export class Api {
   async #ask<T>(method: string, path: string, body?: object): Promise<T> {
     const token = this.#tokens.current;
     const first = await this.#send(method, path, token, body);
-    if (first.status !== 401) return told(first) as T;
-    // The token has run out during the call, or was never good. The app is asked once.
+    if (first.status !== 401) return bodyOf(first) as T;
+    // The token has expired during the call, or was never valid. The app is asked once.
     const fresh = await this.#tokens.renew(token);
     if (fresh === undefined) throw new ApiError("unauthorized", "UNAUTHORIZED");
-    return told(await this.#send(method, path, fresh, body)) as T;
+    return bodyOf(await this.#send(method, path, fresh, body)) as T;
   }
 
   async #send(method: string, path: string, token: string, body?: object): Promise<Answer> {
     const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(), DEADLINE_MS);
+    const timer = setTimeout(() => deadline.abort(), REQUEST_TIMEOUT_MS);
     try {
       const text = body === undefined ? {} : { body: JSON.stringify(body) };
-      const answer = await fetch(this.#call + path, { ...this.#request(method, token), ...text, signal: deadline.signal });
-      // An answer whose body breaks off, or does not come, is none.
-      return { status: answer.status, retryAfterSeconds: Number(answer.headers.get("retry-after")) || 0, body: parsed(await answer.text()) };
+      const answer = await fetch(this.#call + path, {
+        ...this.#request(method, token),
+        ...text,
+        signal: deadline.signal,
+      });
+      // An answer whose body breaks off, or does not arrive, is a network error too.
+      return {
+        status: answer.status,
+        retryAfterSeconds: Number(answer.headers.get("retry-after")) || 0,
+        body: parsed(await answer.text()),
+      };
     } catch {
       throw new ApiError("offline", "OFFLINE");
     } finally {
@@ -127,10 +147,21 @@ export class Api {
   }
 
   #request(method: string, token: string): RequestInit {
-    const headers: Record<string, string> = { accept: "application/json", [this.#header]: this.#header === "Authorization" ? `Bearer ${token}` : token };
+    const headers: Record<string, string> = {
+      accept: "application/json",
+      [this.#header]: this.#header === "Authorization" ? `Bearer ${token}` : token,
+    };
     if (method !== "GET") headers["content-type"] = "application/json";
-    // The app may close the page as soon as it is told that the person has left.
-    return { method, headers, keepalive: method === "DELETE", cache: "no-store", credentials: "omit", redirect: "error", referrerPolicy: "no-referrer" };
+    // The app may close the page as soon as it knows that the person has left.
+    return {
+      method,
+      headers,
+      keepalive: method === "DELETE",
+      cache: "no-store",
+      credentials: "omit",
+      redirect: "error",
+      referrerPolicy: "no-referrer",
+    };
   }
 }
 
@@ -143,19 +174,19 @@ function parsed(text: string): Record<string, unknown> | undefined {
   }
 }
 
-function told({ status, retryAfterSeconds, body }: Answer): unknown {
+function bodyOf({ status, retryAfterSeconds, body }: Answer): unknown {
   const good = status >= 200 && status < 300;
   if (good && body) return body;
-  // The sign-in page of a café's network is a line that is not there yet.
+  // The sign-in page of a café's network: the network is not usable yet.
   if (good) throw new ApiError("offline", "NOT_JSON");
   const code = body?.["code"];
-  if (typeof code === "string") throw new ApiError(trouble(status, code), code, retryAfterSeconds);
-  // API Gateway, a firewall or a proxy: they know nothing of the call, so nothing is concluded from their 403 or 404.
-  throw new ApiError(status === 401 || status === 429 ? trouble(status) : "down", String(status), retryAfterSeconds);
+  if (typeof code === "string") throw new ApiError(kindOf(status, code), code, retryAfterSeconds);
+  // API Gateway, a firewall or a proxy has answered. They know nothing of the call: nothing follows from their 403 or 404.
+  throw new ApiError(status === 401 || status === 429 ? kindOf(status) : "down", String(status), retryAfterSeconds);
 }
 
-function trouble(status: number, code?: string): Trouble {
-  // For good, unlike what else is in the way of a call just now.
+function kindOf(status: number, code?: string): ErrorKind {
+  // These two are final, unlike the other conflicts.
   if (code === "APPOINTMENT_CANCELLED" || code === "VIDEO_NOT_ENABLED") return "missing";
   switch (status) {
     case 401:

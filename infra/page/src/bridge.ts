@@ -1,7 +1,7 @@
-// The way to the app around the page and back. `README.md` has the table; each line of it has a test.
+// Messages between the page and the app around it. `README.md` has the table; each line of it has a test.
 
-/** What the page tells, and with what. Nothing of it names a person or holds a token. */
-export interface Told {
+/** The page's messages and their data. None names a person or contains a token. */
+export interface OutgoingMessages {
   PAGE_READY: Record<string, never>;
   SDK_READY: { version: string };
   TOKEN_REQUIRED: { reason: "expired" };
@@ -16,8 +16,8 @@ export interface Told {
   CLOSE_REQUESTED: Record<string, never>;
 }
 
-/** What the page takes from outside; each field has been checked. */
-export type Heard =
+/** The messages that the page accepts; each field has been checked. */
+export type IncomingMessage =
   | { type: "medzen.join"; token: string; language?: string; deviceDefaults?: DeviceDefaults }
   | { type: "medzen.token"; token: string }
   | { type: "medzen.leave" }
@@ -42,83 +42,83 @@ declare global {
   }
 }
 
-/** The strings that the earlier app knows. It knows no others and is told no others. */
-function legacy<E extends keyof Told>(event: E, data: Told[E]): string | undefined {
+/** The strings that the earlier app knows. It receives no others. */
+function flutterText<E extends keyof OutgoingMessages>(event: E, data: OutgoingMessages[E]): string | undefined {
   switch (event) {
     case "SDK_READY":
     case "MEETING_JOINED":
     case "MEETING_LEFT":
       return event;
     case "MEETING_ERROR":
-      return `MEETING_ERROR:${(data as Told["MEETING_ERROR"]).code}`;
+      return `MEETING_ERROR:${(data as OutgoingMessages["MEETING_ERROR"]).code}`;
     case "MEETING_ENDED_BY_PROVIDER":
-      return `MEETING_ENDED_BY_PROVIDER:${(data as Told["MEETING_ENDED_BY_PROVIDER"]).sessionId}`;
+      return `MEETING_ENDED_BY_PROVIDER:${(data as OutgoingMessages["MEETING_ENDED_BY_PROVIDER"]).sessionId}`;
     default:
       return undefined;
   }
 }
 
-/** How many messages are kept until it is known whom to believe. */
-const KEPT = 16;
+/** How many messages are kept until the trusted origins are known. */
+const MAX_KEPT_MESSAGES = 16;
 
 export class Bridge {
   #origins: string[] | undefined;
   #peer: string | undefined;
   #early: MessageEvent[] = [];
-  #untold: object[] = [];
-  readonly #hear: (message: Heard) => void;
+  #unsent: object[] = [];
+  readonly #receive: (message: IncomingMessage) => void;
 
-  /** Listens from now on. Until `trust` has been called, what comes is kept. */
-  constructor(hear: (message: Heard) => void) {
-    this.#hear = hear;
+  /** Listens from now on. Messages that arrive before `trust` is called are kept. */
+  constructor(receive: (message: IncomingMessage) => void) {
+    this.#receive = receive;
     window.addEventListener("message", (event) => {
-      // The app of a WebView speaks in the page's own name and needs no list.
-      if (this.#origins || isOwn(event)) this.#take(event);
-      else if (this.#early.length < KEPT) this.#early.push(event);
+      // The app of a WebView sends from the page's own window and needs no list.
+      if (this.#origins || isOwn(event)) this.#handle(event);
+      else if (this.#early.length < MAX_KEPT_MESSAGES) this.#early.push(event);
     });
   }
 
-  /** From these origins messages are taken, and to them they are sent. */
+  /** Messages are accepted from these origins, and sent to them. */
   trust(origins: string[]): void {
     this.#origins = origins;
     const around = surroundingOrigin();
     if (around && origins.includes(around)) this.#peer = around;
-    for (const message of this.#untold.splice(0)) this.#post(message);
-    for (const event of this.#early.splice(0)) this.#take(event);
+    for (const message of this.#unsent.splice(0)) this.#post(message);
+    for (const event of this.#early.splice(0)) this.#handle(event);
   }
 
-  /** Whether somebody is there who could hand over a token. */
+  /** Whether there is an app that could hand over a token. */
   get hosted(): boolean {
     return Boolean(host() || window.FlutterChannel || window.ChimeHandler);
   }
 
-  /** Tells everyone who listens. A listener that fails is its own affair. */
-  tell<E extends keyof Told>(event: E, data: Told[E]): void {
+  /** Sends a message through every channel. A channel that fails does not affect the others. */
+  emit<E extends keyof OutgoingMessages>(event: E, data: OutgoingMessages[E]): void {
     const message = { event, data, timestamp: Date.now() };
-    const old = legacy(event, data);
+    const old = flutterText(event, data);
     if (old !== undefined) attempt(() => window.FlutterChannel?.postMessage(old));
     attempt(() => window.ChimeHandler?.postMessage(JSON.stringify(message)));
     const posted = { type: "medzen.event", ...message };
-    // Before it is known who may be there, nobody may hear it.
+    // Nobody receives it before the trusted origins are known.
     if (this.#origins) this.#post(posted);
-    else if (this.#untold.length < KEPT) this.#untold.push(posted);
+    else if (this.#unsent.length < MAX_KEPT_MESSAGES) this.#unsent.push(posted);
   }
 
-  /** To the one origin that is known to be there, else to each that may be: the browser delivers to none but the right one. */
+  /** Sends to the app's origin if it is known, else to each trusted one: the browser delivers to the right one only. */
   #post(message: object): void {
     const target = host();
     const origins = this.#peer ? [this.#peer] : (this.#origins ?? []);
     if (target) for (const origin of origins) attempt(() => target.postMessage(message, origin));
   }
 
-  #take(event: MessageEvent): void {
+  #handle(event: MessageEvent): void {
     const own = isOwn(event);
     const embedding = event.source !== null && event.source === host() && (this.#origins ?? []).includes(event.origin);
     if (!own && !embedding) return;
-    const message = heard(event.data);
+    const message = parseMessage(event.data);
     if (!message) return;
     if (embedding) this.#peer = event.origin;
-    this.#hear(message);
+    this.#receive(message);
   }
 }
 
@@ -126,7 +126,7 @@ function isOwn(event: MessageEvent): boolean {
   return event.source === window && event.origin === location.origin;
 }
 
-/** Who shows this page in a frame. A window that opened it is none: `Cross-Origin-Opener-Policy` parts the two. */
+/** The window that shows this page in a frame. `Cross-Origin-Opener-Policy` isolates the page from a window that opened it. */
 function host(): Window | undefined {
   return window.parent === window ? undefined : window.parent;
 }
@@ -145,12 +145,12 @@ function attempt(action: () => void): void {
   try {
     action();
   } catch {
-    // The app's side is broken or gone; the call is not.
+    // The app's side is broken or gone; the call goes on.
   }
 }
 
-/** What a message says, if it is one of ours and whole. */
-export function heard(data: unknown): Heard | undefined {
+/** The message, if it is one of the page's own and every field is valid. */
+export function parseMessage(data: unknown): IncomingMessage | undefined {
   if (typeof data !== "object" || data === null) return undefined;
   const { type, token, language, deviceDefaults } = data as Record<string, unknown>;
   switch (type) {
@@ -171,7 +171,7 @@ export function heard(data: unknown): Heard | undefined {
   }
 }
 
-/** A JSON Web Token by its look, so that nothing else gets into a header. Whether it is good the API decides. */
+/** Whether this looks like a JSON Web Token, so that nothing else gets into a header. The API decides if it is valid. */
 function isToken(value: unknown): value is string {
   return typeof value === "string" && value.length <= 8192 && /^[\w-]+\.[\w-]+\.[\w-]+$/.test(value);
 }

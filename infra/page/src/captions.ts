@@ -1,17 +1,21 @@
-// What is said, in words. Shown over the pictures as long as somebody wants it; kept nowhere.
+// Captions, shown over the pictures while the person wants them, and stored nowhere.
 
 import { h, named } from "./dom.ts";
-import { put } from "./text.ts";
 import type { Caption } from "./media.ts";
+import { put } from "./text.ts";
 
-/** Two speakers are heard at a time. */
-const LINES = 3;
-/** A line that is finished stays as long as a slow reader needs. */
-const STAYS_MS = 8_000;
+/** Room for two speakers at a time, and the line before. */
+const MAX_LINES = 3;
+/** A finished line stays for as long as a slow reader needs. */
+const LINE_VISIBLE_MS = 8_000;
 
 export class Captions {
-  // Not live for screen readers: they would speak over the one who speaks.
-  readonly root = h("div", { class: "captions", label: "captions.label", attributes: { role: "log", "aria-live": "off", tabindex: "0", hidden: true } });
+  // Not a live region: a screen reader would talk over the speaker.
+  readonly root = h("div", {
+    class: "captions",
+    label: "captions.label",
+    attributes: { role: "log", "aria-live": "off", tabindex: "0", hidden: true },
+  });
   readonly #lines = new Map<string, HTMLElement>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   #on = false;
@@ -28,7 +32,7 @@ export class Captions {
       line = h("p", { attributes: { "data-user": userId } }, speaker, h("span", { attributes: { "data-name": true } }));
       this.#lines.set(id, line);
       this.root.append(line);
-      while (this.#lines.size > LINES) this.#drop([...this.#lines.keys()][0] ?? "");
+      while (this.#lines.size > MAX_LINES) this.#drop([...this.#lines.keys()][0] ?? "");
     }
     const words = line.lastElementChild;
     if (words) words.textContent = ` ${text}`;
@@ -36,13 +40,13 @@ export class Captions {
       const timer = setTimeout(() => {
         this.#timers.delete(timer);
         this.#drop(id);
-      }, STAYS_MS);
+      }, LINE_VISIBLE_MS);
       this.#timers.add(timer);
     }
     this.#paint();
   }
 
-  /** Nothing has been said yet: says so. */
+  /** Shows that there is no caption yet. */
   waiting(waiting: boolean): void {
     const there = this.root.querySelector<HTMLElement>(".captions-none");
     if (!waiting) there?.remove();

@@ -1,32 +1,59 @@
-// Before the call: does one see and hear oneself, and with which devices.
+// The device check before the call.
 
-import { button, drawn, h, named, redraw, announce } from "./dom.ts";
-import { browserKind, canChooseSpeaker, chosenAtFirst, listDevices, meter, openDevices, openOne, playNotes, stop, DeviceError, type Choices, type Devices } from "./devices.ts";
 import type { DeviceDefaults } from "./bridge.ts";
-import { head, message, show, type Screen } from "./screen.ts";
-import { clear, label, put, say, type Key, type Text } from "./text.ts";
+import { checkbox, field, toggle } from "./device-fields.ts";
+import {
+  browserKind,
+  type Choices,
+  canChooseSpeaker,
+  chosenAtFirst,
+  DeviceError,
+  type Devices,
+  listDevices,
+  meter,
+  openDevices,
+  openOne,
+  playNotes,
+  stop,
+} from "./devices.ts";
+import { announce, button, h, named } from "./dom.ts";
+import { head, message, type Screen, show } from "./screen.ts";
+import { clear, put, type Text } from "./text.ts";
 
-/** What a provider may ask for in a call that is to begin. */
-export interface Wishes {
+/** What a provider may request for the call that they start. */
+export interface RequestedFeatures {
   recording: boolean;
   transcription: boolean;
 }
 
 export interface CheckOptions {
-  /** Of whom one is going to see. */
+  /** The name of the other person. */
   name: string | null;
   provider: boolean;
-  /** Whether this begins the call. */
+  /** Whether joining starts the call. */
   begins: boolean;
   defaults: DeviceDefaults;
-  join(choices: Choices, wishes: Wishes): void;
+  join(choices: Choices, requested: RequestedFeatures): void;
 }
 
-/** Asks for the devices, then shows the check, or what stands in the way. */
+/** Opens the devices, then shows the check, or the reason why they cannot be opened. */
 export async function checkDevices(options: CheckOptions): Promise<void> {
-  const signal = show(message({ name: "permission", icon: "camera", title: "permission.title", body: ["permission.body"], actions: [], busy: true }));
+  const signal = show(
+    message({
+      name: "permission",
+      icon: "camera",
+      title: "permission.title",
+      body: ["permission.body"],
+      actions: [],
+      busy: true,
+    }),
+  );
   const choices = chosenAtFirst(options.defaults);
-  const listen = () => options.join({ ...choices, audioInput: undefined, videoInput: undefined, microphone: false, camera: false }, { recording: false, transcription: false });
+  const listen = () =>
+    options.join(
+      { ...choices, audioInput: undefined, videoInput: undefined, microphone: false, camera: false },
+      { recording: false, transcription: false },
+    );
   try {
     const stream = await openDevices(choices);
     if (signal.aborted) {
@@ -38,14 +65,14 @@ export async function checkDevices(options: CheckOptions): Promise<void> {
     else show(new Check(options, choices, stream, devices).screen);
   } catch (error) {
     if (signal.aborted) return;
-    const trouble = error instanceof DeviceError ? error.trouble : "none";
+    const kind = error instanceof DeviceError ? error.kind : "none";
     show(
       message({
-        name: `devices-${trouble}`,
+        name: `devices-${kind}`,
         icon: "cameraOff",
-        title: `devices.${trouble}.title`,
-        body: [`devices.${trouble}.body`],
-        hints: trouble === "denied" ? permissionHints() : [`devices.${trouble}.hint`],
+        title: `devices.${kind}.title`,
+        body: [`devices.${kind}.body`],
+        hints: kind === "denied" ? permissionHints() : [`devices.${kind}.hint`],
         actions: [
           { text: "again", press: () => void checkDevices(options) },
           { text: "check.listen", press: listen, quiet: true },
@@ -64,66 +91,131 @@ function permissionHints(): Text[] {
 class Check {
   readonly screen: Screen;
   readonly #choices: Choices;
-  readonly #picture = h("video", { attributes: { autoplay: true, playsinline: true, muted: true, tabindex: "-1", "aria-hidden": "true" } });
+  readonly #picture = h("video", {
+    attributes: { autoplay: true, playsinline: true, muted: true, tabindex: "-1", "aria-hidden": "true" },
+  });
   readonly #off = h("p", { class: "preview-off", t: "check.cameraOff" });
-  readonly #level = h("div", { class: "level", label: "check.level", attributes: { role: "meter", "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": "0" } }, h("i"));
-  readonly #trouble = h("p", { class: "trouble", attributes: { role: "alert" } });
-  #sound: MediaStream | undefined;
-  #sight: MediaStream | undefined;
+  readonly #level = h(
+    "div",
+    {
+      class: "level",
+      label: "check.level",
+      attributes: { role: "meter", "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": "0" },
+    },
+    h("i"),
+  );
+  readonly #error = h("p", { class: "trouble", attributes: { role: "alert" } });
+  #audio: MediaStream | undefined;
+  #video: MediaStream | undefined;
   #stopMeter: () => void = () => undefined;
   #closed = false;
 
   constructor(options: CheckOptions, choices: Choices, stream: MediaStream, devices: Devices) {
     this.#choices = choices;
     const [audio, video] = [stream.getAudioTracks(), stream.getVideoTracks()];
-    this.#sound = audio.length > 0 ? new MediaStream(audio) : undefined;
-    this.#sight = video.length > 0 ? new MediaStream(video) : undefined;
-    choices.audioInput = this.#sound ? (audio[0]?.getSettings().deviceId ?? "") : undefined;
-    choices.videoInput = this.#sight ? (video[0]?.getSettings().deviceId ?? "") : undefined;
-    if (!this.#sound) choices.microphone = false;
-    if (!this.#sight) choices.camera = false;
+    this.#audio = audio.length > 0 ? new MediaStream(audio) : undefined;
+    this.#video = video.length > 0 ? new MediaStream(video) : undefined;
+    choices.audioInput = this.#audio ? (audio[0]?.getSettings().deviceId ?? "") : undefined;
+    choices.videoInput = this.#video ? (video[0]?.getSettings().deviceId ?? "") : undefined;
+    if (!this.#audio) choices.microphone = false;
+    if (!this.#video) choices.camera = false;
 
-    const microphone = toggle("microphone", choices.microphone, Boolean(this.#sound), (on) => {
+    const microphone = toggle("microphone", choices.microphone, Boolean(this.#audio), (on) => {
       choices.microphone = on;
-      this.#hear();
+      this.#measureLevel();
     });
-    const camera = toggle("camera", choices.camera, Boolean(this.#sight), (on) => {
+    const camera = toggle("camera", choices.camera, Boolean(this.#video), (on) => {
       choices.camera = on;
-      void this.#look();
+      void this.#showPreview();
     });
-    const preview = h("div", { class: "preview" }, this.#picture, this.#off, h("div", { class: "preview-controls" }, microphone, camera));
+    const preview = h(
+      "div",
+      { class: "preview" },
+      this.#picture,
+      this.#off,
+      h("div", { class: "preview-controls" }, microphone, camera),
+    );
 
     const test = button("button quiet small", "check.speaker.test", () => void this.#play(test), "speaker");
     const fields = h(
       "div",
       { class: "fields" },
-      devices.audioInput.length > 0 && field("check.microphone", devices.audioInput, choices.audioInput ?? "", (id) => void this.#changeSound(id)),
+      devices.audioInput.length > 0 &&
+        field(
+          "check.microphone",
+          devices.audioInput,
+          choices.audioInput ?? "",
+          (id) => void this.#changeMicrophone(id),
+        ),
       h("div", { class: "level-row" }, h("span", { t: "check.level" }), this.#level),
-      devices.videoInput.length > 0 && field("check.camera", devices.videoInput, choices.videoInput ?? "", (id) => void this.#changeSight(id)),
-      h("div", { class: "speaker-row" }, canChooseSpeaker && devices.audioOutput.length > 0 && field("check.speaker", devices.audioOutput, choices.audioOutput, (id) => (choices.audioOutput = id)), test),
-      this.#trouble,
+      devices.videoInput.length > 0 &&
+        field("check.camera", devices.videoInput, choices.videoInput ?? "", (id) => void this.#changeCamera(id)),
+      h(
+        "div",
+        { class: "speaker-row" },
+        canChooseSpeaker &&
+          devices.audioOutput.length > 0 &&
+          field("check.speaker", devices.audioOutput, choices.audioOutput, (id) => (choices.audioOutput = id)),
+        test,
+      ),
+      this.#error,
     );
 
-    const wishes: Wishes = { recording: false, transcription: false };
+    const requested: RequestedFeatures = { recording: false, transcription: false };
     const wanted =
       options.provider && options.begins
-        ? h("fieldset", { class: "wishes" }, h("legend", { t: "check.wishes" }), wish("check.recording", "check.recording.more", (on) => (wishes.recording = on)), wish("check.transcription", "check.transcription.more", (on) => (wishes.transcription = on)))
+        ? h(
+            "fieldset",
+            { class: "wishes" },
+            h("legend", { t: "check.wishes" }),
+            checkbox("check.recording", "check.recording.more", (on) => (requested.recording = on)),
+            checkbox("check.transcription", "check.transcription.more", (on) => (requested.transcription = on)),
+          )
         : undefined;
 
-    const lead = options.name && !options.provider ? h("p", { class: "lead" }, h("span", { t: "check.with" }), document.createTextNode(" "), named("span", options.name)) : h("p", { class: "lead", t: options.provider ? "check.lead.provider" : "check.lead" });
-    // Before the choice of devices, which most people leave as it is: on a phone the way in is in sight.
-    const join = button("button wide", options.provider ? (options.begins ? "check.start" : "check.rejoin") : "check.join", () => options.join(choices, wishes), "camera");
-    const side = h("div", { class: "side" }, h("h1", { t: "check.title" }), lead, wanted, join, h("p", { class: "small", t: "check.private" }), fields);
-    this.screen = { name: "check", title: "check.title", root: h("div", { class: "plain" }, head(), h("section", { class: "card check" }, preview, side)), close: () => this.#close() };
-    this.#hear();
-    void this.#look();
+    const lead =
+      options.name && !options.provider
+        ? h(
+            "p",
+            { class: "lead" },
+            h("span", { t: "check.with" }),
+            document.createTextNode(" "),
+            named("span", options.name),
+          )
+        : h("p", { class: "lead", t: options.provider ? "check.lead.provider" : "check.lead" });
+    // Above the choice of devices, which most people do not change: on a phone the button is visible without scrolling.
+    const join = button(
+      "button wide",
+      options.provider ? (options.begins ? "check.start" : "check.rejoin") : "check.join",
+      () => options.join(choices, requested),
+      "camera",
+    );
+    const side = h(
+      "div",
+      { class: "side" },
+      h("h1", { t: "check.title" }),
+      lead,
+      wanted,
+      join,
+      h("p", { class: "small", t: "check.private" }),
+      fields,
+    );
+    this.screen = {
+      name: "check",
+      title: "check.title",
+      root: h("div", { class: "plain" }, head(), h("section", { class: "card check" }, preview, side)),
+      close: () => this.#close(),
+    };
+    this.#measureLevel();
+    void this.#showPreview();
   }
 
-  #hear(): void {
+  #measureLevel(): void {
     this.#stopMeter();
     this.#level.classList.toggle("off", !this.#choices.microphone);
     this.#showLevel(0);
-    if (this.#sound && this.#choices.microphone) this.#stopMeter = meter(this.#sound, (level) => this.#showLevel(level));
+    if (this.#audio && this.#choices.microphone)
+      this.#stopMeter = meter(this.#audio, (level) => this.#showLevel(level));
   }
 
   #showLevel(level: number): void {
@@ -132,45 +224,46 @@ class Check {
     this.#level.setAttribute("aria-valuenow", String(Math.round(level * 10) * 10));
   }
 
-  async #look(): Promise<void> {
-    if (this.#choices.camera && this.#choices.videoInput !== undefined && !this.#sight) await this.#changeSight(this.#choices.videoInput);
-    // The camera's lamp goes out when it is off.
+  async #showPreview(): Promise<void> {
+    if (this.#choices.camera && this.#choices.videoInput !== undefined && !this.#video)
+      await this.#changeCamera(this.#choices.videoInput);
+    // The camera is closed, so that its light goes out.
     if (!this.#choices.camera) {
-      stop(this.#sight);
-      this.#sight = undefined;
+      stop(this.#video);
+      this.#video = undefined;
     }
-    this.#picture.srcObject = this.#sight ?? null;
-    this.#off.hidden = Boolean(this.#sight);
+    this.#picture.srcObject = this.#video ?? null;
+    this.#off.hidden = Boolean(this.#video);
   }
 
-  async #changeSound(id: string): Promise<void> {
+  async #changeMicrophone(id: string): Promise<void> {
     await this.#change(async () => {
       const stream = await openOne("audio", id);
-      stop(this.#sound);
-      this.#sound = stream;
+      stop(this.#audio);
+      this.#audio = stream;
       this.#choices.audioInput = id;
-      this.#hear();
+      this.#measureLevel();
     });
   }
 
-  async #changeSight(id: string): Promise<void> {
+  async #changeCamera(id: string): Promise<void> {
     await this.#change(async () => {
-      // A phone has one camera open at a time.
-      stop(this.#sight);
-      this.#sight = undefined;
+      // A phone opens one camera at a time.
+      stop(this.#video);
+      this.#video = undefined;
       this.#choices.videoInput = id;
-      this.#sight = await openOne("video", id);
-      this.#picture.srcObject = this.#sight;
+      this.#video = await openOne("video", id);
+      this.#picture.srcObject = this.#video;
       this.#off.hidden = true;
     });
   }
 
   async #change(action: () => Promise<void>): Promise<void> {
-    clear(this.#trouble);
+    clear(this.#error);
     try {
       await action();
     } catch (error) {
-      put(this.#trouble, `devices.${error instanceof DeviceError ? error.trouble : "none"}.title`);
+      put(this.#error, `devices.${error instanceof DeviceError ? error.kind : "none"}.title`);
     }
     if (this.#closed) this.#close();
   }
@@ -185,55 +278,8 @@ class Check {
   #close(): void {
     this.#closed = true;
     this.#stopMeter();
-    stop(this.#sound);
-    stop(this.#sight);
+    stop(this.#audio);
+    stop(this.#video);
     this.#picture.srcObject = null;
   }
-}
-
-function toggle(kind: "microphone" | "camera", on: boolean, there: boolean, change: (on: boolean) => void): HTMLButtonElement {
-  const element = h("button", { class: "round", attributes: { type: "button", disabled: !there } }, drawn(kind));
-  let state = on;
-  const paint = () => {
-    element.classList.toggle("off", !state);
-    redraw(element, state ? kind : `${kind}Off`);
-    label(element, state ? `${kind}.turnOff` : `${kind}.turnOn`, true);
-  };
-  element.addEventListener("click", () => {
-    state = !state;
-    paint();
-    change(state);
-    announce(state ? `${kind}.isOn` : `${kind}.isOff`);
-  });
-  paint();
-  return element;
-}
-
-let fields = 0;
-
-/** A choice of devices, with its label. */
-export function field(text: Key, devices: MediaDeviceInfo[], chosen: string, change: (id: string) => void): HTMLElement {
-  const id = `field-${++fields}`;
-  const select = h("select", { id, on: { change: () => change(select.value) } });
-  devices.forEach((device, index) => {
-    const option = h("option", { attributes: { value: device.deviceId, ...(device.label ? { "data-name": true } : {}) } });
-    if (device.label) option.textContent = device.label;
-    else put(option, ["check.device", { number: index + 1 }]);
-    option.selected = device.deviceId === chosen;
-    select.append(option);
-  });
-  return h("div", { class: "field" }, h("label", { t: text, attributes: { for: id } }), select);
-}
-
-function wish(text: Key, more: Key, change: (on: boolean) => void): HTMLElement {
-  const id = `field-${++fields}`;
-  const box = h("input", { id, attributes: { type: "checkbox", "aria-describedby": `${id}-more` }, on: { change: () => change(box.checked) } });
-  return h("div", { class: "wish" }, box, h("label", { t: text, attributes: { for: id } }), h("p", { class: "small", id: `${id}-more`, t: more }));
-}
-
-/** The initials that stand for a picture. */
-export function initials(name: string | null): string {
-  const words = (name ?? "").trim().split(/\s+/).filter(Boolean);
-  const letters = [words[0], words.length > 1 ? words.at(-1) : undefined].map((word) => [...(word ?? "")][0] ?? "").join("");
-  return letters.toLocaleUpperCase() || say("person.initial");
 }

@@ -1,8 +1,8 @@
-// Camera, microphone and speaker before and beside the call. No SDK in here, so that it works before that is loaded.
+// Camera, microphone and speaker, without the SDK, so that the device check works before that is loaded.
 
 import type { DeviceDefaults } from "./bridge.ts";
 
-/** What the person goes in with. An id of "" is the system's own choice; nothing means that there is none. */
+/** The devices with which the person joins. An id of "" is the system's default; `undefined` means that there is no device. */
 export interface Choices {
   audioInput: string | undefined;
   videoInput: string | undefined;
@@ -11,14 +11,14 @@ export interface Choices {
   camera: boolean;
 }
 
-/** Why there is nothing to see or hear. */
-export type DeviceTrouble = "denied" | "none" | "taken";
+/** Why a device cannot be opened. */
+export type DeviceErrorKind = "denied" | "none" | "taken";
 
 export class DeviceError extends Error {
-  readonly trouble: DeviceTrouble;
-  constructor(trouble: DeviceTrouble) {
-    super(trouble);
-    this.trouble = trouble;
+  readonly kind: DeviceErrorKind;
+  constructor(kind: DeviceErrorKind) {
+    super(kind);
+    this.kind = kind;
   }
 }
 
@@ -34,40 +34,55 @@ export const canShareScreen = typeof navigator.mediaDevices?.getDisplayMedia ===
 export async function listDevices(): Promise<Devices> {
   const all = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
   const of = (kind: MediaDeviceKind) => all.filter((device) => device.kind === kind && device.deviceId !== "");
-  return { audioInput: of("audioinput"), videoInput: of("videoinput"), audioOutput: canChooseSpeaker ? of("audiooutput") : [] };
+  return {
+    audioInput: of("audioinput"),
+    videoInput: of("videoinput"),
+    audioOutput: canChooseSpeaker ? of("audiooutput") : [],
+  };
 }
 
-/** Opens microphone and camera; if only one of them is there or free, that one. Asks the person where the browser must. */
-export async function openDevices(wanted: { audioInput?: string | undefined; videoInput?: string | undefined }): Promise<MediaStream> {
-  // Without HTTPS, or in a WebView whose app has not been given them, there is no way to ask.
+/** Opens microphone and camera, or only one if the other is missing or in use. The browser may ask the person. */
+export async function openDevices(wanted: {
+  audioInput?: string | undefined;
+  videoInput?: string | undefined;
+}): Promise<MediaStream> {
+  // Without HTTPS, or in a WebView whose app has no permission, the browser cannot ask.
   if (!navigator.mediaDevices) throw new DeviceError("denied");
   const audio = prefer(wanted.audioInput);
-  const video = { ...prefer(wanted.videoInput), width: { ideal: 1280 }, height: { ideal: 720 }, ...(wanted.videoInput ? {} : { facingMode: "user" }) };
+  const video = {
+    ...prefer(wanted.videoInput),
+    width: { ideal: 1280 },
+    height: { ideal: 720 },
+    ...(wanted.videoInput ? {} : { facingMode: "user" }),
+  };
   const attempts: MediaStreamConstraints[] = [{ audio, video }, { audio }, { video }];
   let first: DeviceError | undefined;
   for (const constraints of attempts) {
     try {
       return await capture(constraints);
     } catch (error) {
-      first ??= troubleOf(error);
-      // Asking again for less would only be refused again.
-      if (first.trouble === "denied" && !(await oneIsAllowed())) break;
+      first ??= deviceErrorOf(error);
+      // A request for less would be refused too.
+      if (first.kind === "denied" && !(await oneIsAllowed())) break;
     }
   }
   throw first ?? new DeviceError("none");
 }
 
-/** One of them again, because another one was chosen. */
+/** Opens one device that was chosen. */
 export async function openOne(kind: "audio" | "video", id: string): Promise<MediaStream> {
   try {
-    const constraints = kind === "audio" ? { audio: prefer(id) } : { video: { ...prefer(id), width: { ideal: 1280 }, height: { ideal: 720 } } };
+    const constraints =
+      kind === "audio"
+        ? { audio: prefer(id) }
+        : { video: { ...prefer(id), width: { ideal: 1280 }, height: { ideal: 720 } } };
     return await capture(constraints);
   } catch (error) {
-    throw troubleOf(error);
+    throw deviceErrorOf(error);
   }
 }
 
-/** `exact`: an `ideal` device is a hint, and Chromium puts its own choice before it. */
+/** `exact`, because `ideal` is only a hint, and Chromium prefers its own choice. */
 function prefer(id: string | undefined): MediaTrackConstraints {
   return id ? { deviceId: { exact: id } } : {};
 }
@@ -77,8 +92,9 @@ async function capture(constraints: MediaStreamConstraints): Promise<MediaStream
     return await navigator.mediaDevices.getUserMedia(constraints);
   } catch (error) {
     if ((error as Error).name !== "OverconstrainedError") throw error;
-    // A device that was unplugged must not keep anyone out.
-    const any = (wanted: MediaStreamConstraints["audio"]) => (typeof wanted === "object" ? { ...wanted, deviceId: "" } : (wanted ?? false));
+    // A device that was unplugged must not prevent joining.
+    const any = (wanted: MediaStreamConstraints["audio"]) =>
+      typeof wanted === "object" ? { ...wanted, deviceId: "" } : (wanted ?? false);
     return navigator.mediaDevices.getUserMedia({ audio: any(constraints.audio), video: any(constraints.video) });
   }
 }
@@ -92,10 +108,12 @@ async function oneIsAllowed(): Promise<boolean> {
       ),
     ),
   );
-  return states.some((state) => state === "granted" || state === "prompt") && states.some((state) => state === "denied");
+  return (
+    states.some((state) => state === "granted" || state === "prompt") && states.some((state) => state === "denied")
+  );
 }
 
-function troubleOf(error: unknown): DeviceError {
+function deviceErrorOf(error: unknown): DeviceError {
   switch (error instanceof DOMException ? error.name : "") {
     case "NotAllowedError":
     case "SecurityError":
@@ -122,7 +140,7 @@ export function chosenAtFirst(defaults: DeviceDefaults): Choices {
   };
 }
 
-/** How loud the microphone is, 0 to 1, until it is stopped. */
+/** Reports how loud the microphone is, from 0 to 1, until it is stopped. */
 export function meter(stream: MediaStream, show: (level: number) => void): () => void {
   if (stream.getAudioTracks().length === 0) return () => undefined;
   const context = new AudioContext();
@@ -150,7 +168,10 @@ export async function playNotes(speaker: string): Promise<void> {
   audio.srcObject = destination.stream;
   if (canChooseSpeaker && speaker) await audio.setSinkId(speaker).catch(() => undefined);
   await context.resume();
-  for (const [at, pitch] of [[0.05, 523.25], [0.45, 659.25]] as const) {
+  for (const [at, pitch] of [
+    [0.05, 523.25],
+    [0.45, 659.25],
+  ] as const) {
     const note = new OscillatorNode(context, { frequency: pitch });
     const volume = new GainNode(context, { gain: 0 });
     const begin = context.currentTime + at;
@@ -170,7 +191,7 @@ export async function playNotes(speaker: string): Promise<void> {
   }
 }
 
-/** Which words tell how to allow the devices here. */
+/** Which instructions for allowing the devices apply to this browser. */
 export function browserKind(): "webview" | "ios" | "android" | "safari" | "firefox" | "desktop" {
   const agent = navigator.userAgent;
   if (window.FlutterChannel || window.ChimeHandler) return "webview";

@@ -1,23 +1,27 @@
-// Building what is seen: plain elements, no markup from strings.
+// Building elements, without markup from strings.
 
-import { label, put, say, type Text } from "./text.ts";
+import { label, put, type Text, translate } from "./text.ts";
 
 type Child = Node | undefined | false;
 
 interface Props {
   class?: string;
   id?: string;
-  /** Its words. */
+  /** The element's text. */
   t?: Text;
-  /** Its accessible name, where it has no words of its own or they are not enough. */
+  /** The accessible name, where the text is missing or not enough. */
   label?: Text;
-  /** The accessible name as a tooltip too. */
+  /** Whether the accessible name is a tooltip too. */
   tip?: boolean;
   on?: Record<string, (event: Event) => void>;
   attributes?: Record<string, string | boolean | undefined>;
 }
 
-export function h<K extends keyof HTMLElementTagNameMap>(tag: K, props: Props = {}, ...children: Child[]): HTMLElementTagNameMap[K] {
+export function h<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  props: Props = {},
+  ...children: Child[]
+): HTMLElementTagNameMap[K] {
   const element = document.createElement(tag);
   if (props.class) element.className = props.class;
   if (props.id) element.id = props.id;
@@ -32,7 +36,7 @@ export function h<K extends keyof HTMLElementTagNameMap>(tag: K, props: Props = 
   return element;
 }
 
-/** What somebody is called: data, not a text of ours. */
+/** A person's name: data, not a text of the page. */
 export function named(tag: "span" | "h2" | "p", name: string, css?: string): HTMLElement {
   const element = h(tag, { attributes: { "data-name": true }, ...(css ? { class: css } : {}) });
   element.textContent = name;
@@ -46,24 +50,30 @@ export function button(css: string, text: Text, press: () => void, icon?: Icon):
   return element;
 }
 
-/** Shapes on a grid of 24, drawn as lines. */
+/** SVG paths on a grid of 24 by 24, drawn as lines. */
 const ICONS = {
   alert: "M12 8v5m0 3.5v.01M10.3 3.9 2.2 18a2 2 0 0 0 1.7 3h16.2a2 2 0 0 0 1.7-3L13.7 3.9a2 2 0 0 0-3.4 0z",
   camera: "M3 7a2 2 0 0 1 2-2h9a2 2 0 0 1 2 2v10a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2zm13 3.5 5-3v9l-5-3",
   cameraOff: "M16 16.5V17a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2V7c0-.6.2-1 .6-1.4M9 5h5a2 2 0 0 1 2 2v3.500l5-3v9M3 3l18 18",
-  captions: "M4 5h16a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V6a1 1 0 0 1 1-1zm7 5.500a2 2 0 1 0 0 3m6-3a2 2 0 1 0 0 3",
+  captions:
+    "M4 5h16a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V6a1 1 0 0 1 1-1zm7 5.500a2 2 0 1 0 0 3m6-3a2 2 0 1 0 0 3",
   check: "M4 12.500l5 5L20 6.500",
   clock: "M12 7v5l3 2m6-2a9 9 0 1 1-18 0 9 9 0 0 1 18 0z",
   close: "M6 6l12 12M18 6 6 18",
   gear: "M4 7h10m4 0h2M4 17h2m4 0h10M16 9a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM8 19a2 2 0 1 0 0-4 2 2 0 0 0 0 4z",
   hand: "M8 12V5.500a1.500 1.500 0 0 1 3 0V11m0-1V4.500a1.500 1.500 0 0 1 3 0V11m0-4.500a1.500 1.500 0 0 1 3 0V14a7 7 0 0 1-7 7c-2.500 0-4-1-5.200-3L3.500 14.500a1.500 1.500 0 0 1 2.500-1.600L8 15",
-  leave: "M3.500 14.500c-.8-1 .2-2.600 1.500-3.400 4.300-2.700 9.700-2.700 14 0 1.300.8 2.300 2.400 1.500 3.400l-1 1.200c-.5.6-1.300.7-2 .4l-2.200-1c-.6-.3-1-.9-1-1.600v-1.200a9 9 0 0 0-4.600 0v1.200c0 .7-.4 1.300-1 1.600l-2.200 1c-.7.3-1.500.2-2-.4z",
+  leave:
+    "M3.500 14.500c-.8-1 .2-2.600 1.500-3.400 4.300-2.700 9.700-2.700 14 0 1.300.8 2.300 2.400 1.500 3.400l-1 1.200c-.5.6-1.300.7-2 .4l-2.200-1c-.6-.3-1-.9-1-1.600v-1.200a9 9 0 0 0-4.600 0v1.200c0 .7-.4 1.300-1 1.600l-2.200 1c-.7.3-1.500.2-2-.4z",
   link: "M9.500 14.500l5-5M8 11l-2.500 2.500a4 4 0 0 0 5.600 5.600L13.500 16.500M16 13l2.500-2.500a4 4 0 0 0-5.600-5.600L10.500 7.500",
   microphone: "M12 3a3 3 0 0 1 3 3v5a3 3 0 0 1-6 0V6a3 3 0 0 1 3-3zM5.500 11a6.500 6.500 0 0 0 13 0M12 17.500V21",
-  microphoneOff: "M15 10.500V6a3 3 0 0 0-5.900-.8M9 9v2a3 3 0 0 0 4.600 2.500M5.500 11a6.500 6.500 0 0 0 10.600 5M18.500 11c0 .9-.2 1.700-.5 2.500M12 17.500V21M3 3l18 18",
-  offline: "M3 9.500a14 14 0 0 1 4-2.600M11.500 5.500A14 14 0 0 1 21 9.500M6 13a9.500 9.500 0 0 1 4-2.300M15 11.300a9.500 9.500 0 0 1 3 1.700M9.300 16.500a4.500 4.500 0 0 1 5.400 0M12 20v.01M3 3l18 18",
-  people: "M9 11a3.500 3.500 0 1 0 0-7 3.500 3.500 0 0 0 0 7zM2.500 20a6.500 6.500 0 0 1 13 0M16 4.300a3.500 3.500 0 0 1 0 6.400M18 14.200a6.500 6.500 0 0 1 3.500 5.800",
-  screen: "M4 4h16a1 1 0 0 1 1 1v11a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V5a1 1 0 0 1 1-1zM8 21h8M12 14V8m0 0-2.500 2.500M12 8l2.500 2.500",
+  microphoneOff:
+    "M15 10.500V6a3 3 0 0 0-5.900-.8M9 9v2a3 3 0 0 0 4.600 2.500M5.500 11a6.500 6.500 0 0 0 10.600 5M18.500 11c0 .9-.2 1.700-.5 2.500M12 17.500V21M3 3l18 18",
+  offline:
+    "M3 9.500a14 14 0 0 1 4-2.600M11.500 5.500A14 14 0 0 1 21 9.500M6 13a9.500 9.500 0 0 1 4-2.300M15 11.300a9.500 9.500 0 0 1 3 1.700M9.300 16.500a4.500 4.500 0 0 1 5.400 0M12 20v.01M3 3l18 18",
+  people:
+    "M9 11a3.500 3.500 0 1 0 0-7 3.500 3.500 0 0 0 0 7zM2.500 20a6.500 6.500 0 0 1 13 0M16 4.300a3.500 3.500 0 0 1 0 6.400M18 14.200a6.500 6.500 0 0 1 3.500 5.800",
+  screen:
+    "M4 4h16a1 1 0 0 1 1 1v11a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V5a1 1 0 0 1 1-1zM8 21h8M12 14V8m0 0-2.500 2.500M12 8l2.500 2.500",
   shield: "M12 3l7 3v5c0 4.500-3 8.300-7 10-4-1.700-7-5.500-7-10V6z",
   speaker: "M4 9.500v5h3.500L12 18.500v-13L7.500 9.500zM15.500 9a4.200 4.200 0 0 1 0 6M18 6.500a7.800 7.800 0 0 1 0 11",
 } as const;
@@ -85,14 +95,14 @@ export function redraw(element: Element, icon: Icon): void {
   element.querySelector("path")?.setAttribute("d", ICONS[icon]);
 }
 
-/** Takes something from sight. Were the focus in it, it would be nowhere: it goes to the screen's heading. */
+/** Hides an element. If the focus is in it, it moves to the screen's heading, so that it is not lost. */
 export function hide(element: HTMLElement): void {
   const focused = element.contains(document.activeElement);
   element.hidden = true;
   if (focused) document.querySelector<HTMLElement>("#app h1")?.focus();
 }
 
-/** The places of `announce`, beside those of `index.html`: a modal question makes all that is outside of it inert. */
+/** The live regions of a dialog: a modal dialog makes those of `index.html` inert. */
 export function liveRegions(): HTMLElement[] {
   return [
     h("div", { class: "unseen", attributes: { role: "status", "aria-live": "polite", "data-live": "polite" } }),
@@ -100,13 +110,13 @@ export function liveRegions(): HTMLElement[] {
   ];
 }
 
-/** Tells a screen reader something that happened beside the focus. */
+/** Lets a screen reader announce a change outside the focus. */
 export function announce(text: Text, urgent = false): void {
   const modal = [...document.querySelectorAll("dialog[open]")].at(-1);
   const region = (modal ?? document).querySelector(`[data-live="${urgent ? "urgent" : "polite"}"]`);
   if (!region) return;
-  // A new child, so that the same words are said again when they are true again.
+  // A new child, so that an equal text is announced again.
   const words = h("p");
-  words.textContent = say(text);
+  words.textContent = translate(text);
   region.replaceChildren(words);
 }

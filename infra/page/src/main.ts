@@ -1,184 +1,175 @@
-// Where the page begins. What others call is there before anything is loaded: then a slow or broken line shows a screen that
-// says so, and never nothing.
+// Where the page begins. The screens that report a problem need nothing that has yet to be loaded: on a slow or broken network
+// the page says so, and is never empty.
 
 import type { Status } from "./answers.ts";
-import { Api, ApiError, type TokenSource } from "./api.ts";
-import { Bridge, type DeviceDefaults, type Heard } from "./bridge.ts";
+import { Api, ApiError } from "./api.ts";
+import { Bridge, type DeviceDefaults, type IncomingMessage } from "./bridge.ts";
 import { checkDevices } from "./check.ts";
-import { readConfig, type Config } from "./config.ts";
-import { closing, Consultation, endedScreen, leftScreen, type Around } from "./consultation.ts";
-import { h } from "./dom.ts";
-import { languageChosen, message, relabel, show, shown } from "./screen.ts";
+import { type Config, configOf, readConfig } from "./config.ts";
+import { Consultation } from "./consultation/consultation.ts";
+import type { CallContext } from "./consultation/context.ts";
+import { endedScreen, leftScreen } from "./consultation/screens.ts";
+import { errorScreen } from "./error-screen.ts";
+import { languageChosen, relabel, show, shown } from "./screen.ts";
 import { loadSdk, type Sdk } from "./sdk.ts";
-import { choose, languageNow, speak } from "./text.ts";
+import { aloneScreen, badLinkScreen, loadingScreen, noTokenScreen, sdkFailedScreen } from "./start-screens.ts";
+import { choose, languageNow, setLanguage } from "./text.ts";
+import { Tokens } from "./tokens.ts";
 import { wait, within } from "./wait.ts";
 
-/** How long the app may take to hand over its token, and a fresh one. */
-const TOKEN_MS = 20_000;
-const RENEWAL_MS = 10_000;
+const CONFIG_TIMEOUT_MS = 15_000;
+/** How long the app may take to hand over its token. */
+const TOKEN_TIMEOUT_MS = 20_000;
+const STATUS_INTERVAL_MS = 5_000;
 
 class Page {
-  readonly #bridge = new Bridge((message) => this.#hear(message));
-  readonly #appointment = /^\/call\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/?$/i.exec(location.pathname)?.[1]?.toLowerCase();
+  readonly #bridge = new Bridge((message) => this.#receive(message));
+  readonly #tokens = new Tokens(() => this.#bridge.emit("TOKEN_REQUIRED", { reason: "expired" }));
+  readonly #appointment = /^\/call\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/?$/i
+    .exec(location.pathname)?.[1]
+    ?.toLowerCase();
   #sdk: Promise<Sdk>;
-  #config: Config | undefined;
-  #token: string | undefined;
-  #renewed: ((token: string) => void)[] = [];
-  #renewal: Promise<string | undefined> | undefined;
-  #signedIn: () => void = () => undefined;
-  #defaults: DeviceDefaults = {};
   #sdkFailed = false;
+  #config: Config | undefined;
+  #defaults: DeviceDefaults = {};
   #consultation: Consultation | undefined;
+  /** What is done when a fresh token arrives while the screen asks to sign in. */
+  #afterSignIn: () => void = () => undefined;
 
   constructor() {
-    speak(choose(navigator.languages));
-    languageChosen.tell = () => {
+    setLanguage(choose(navigator.languages));
+    languageChosen.notify = () => {
       relabel();
-      this.#bridge.tell("LANGUAGE_CHANGED", { language: languageNow() });
+      this.#bridge.emit("LANGUAGE_CHANGED", { language: languageNow() });
     };
     window.addEventListener("pagehide", () => this.#consultation?.vanish());
     window.addEventListener("online", () => this.#consultation?.online());
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "visible") this.#consultation?.seen();
     });
-    this.#loading();
-    this.#sdk = this.#load();
+    show(loadingScreen());
+    this.#sdk = this.#loadSdk();
   }
 
   async open(): Promise<void> {
     if (!this.#appointment) {
-      show(message({ name: "bad-link", icon: "link", title: "badLink.title", body: ["badLink.body"], actions: [], wrong: true }));
+      show(badLinkScreen());
       return;
     }
-    if (!this.#sdkFailed) this.#loading();
+    if (!this.#sdkFailed) show(loadingScreen());
     try {
-      this.#config = await within(15_000, readConfig(), () => new Error("late"));
+      this.#config = await within(CONFIG_TIMEOUT_MS, readConfig(), () => new Error("late"));
     } catch {
-      this.#around().trouble(new ApiError("offline", "OFFLINE"), () => void this.open());
+      this.#showError(new ApiError("offline", "OFFLINE"), () => void this.open());
       return;
     }
-    this.#bridge.trust(this.#config.embeddingOrigins);
-    this.#bridge.tell("PAGE_READY", {});
+    const { embeddingOrigins, deepLinkBase } = this.#config;
+    this.#bridge.trust(embeddingOrigins);
+    this.#bridge.emit("PAGE_READY", {});
     if (this.#sdkFailed) return;
-    if (this.#token) this.#begin();
+    if (this.#tokens.known) this.#begin();
     else if (this.#bridge.hosted) await this.#awaitToken();
-    else this.#alone(this.#config);
+    else show(aloneScreen(deepLinkBase && `${deepLinkBase}/${this.#appointment}`));
   }
 
-  #loading(): AbortSignal {
-    return show(message({ name: "loading", icon: "shield", title: "loading.title", body: ["loading.body"], actions: [], busy: true }));
-  }
-
-  async #load(): Promise<Sdk> {
+  async #loadSdk(): Promise<Sdk> {
     const sdk = loadSdk();
-    // Whoever needs it first hears of a failure; it is shown here in any case, at once and not when one has waited for it.
+    // A failure is shown at once, and not only when the SDK is needed.
     sdk.then(
-      ({ Versioning }) => this.#bridge.tell("SDK_READY", { version: Versioning.sdkVersion }),
-      () => this.#noSdk(),
+      ({ Versioning }) => this.#bridge.emit("SDK_READY", { version: Versioning.sdkVersion }),
+      () => this.#showSdkFailed(),
     );
     return sdk;
   }
 
-  #noSdk(): void {
+  #showSdkFailed(): void {
     this.#sdkFailed = true;
-    this.#bridge.tell("MEETING_ERROR", { code: "SDK_LOAD_FAILED" });
+    this.#bridge.emit("MEETING_ERROR", { code: "SDK_LOAD_FAILED" });
     const again = () => {
       this.#sdkFailed = false;
-      this.#loading();
-      this.#sdk = this.#load();
+      show(loadingScreen());
+      this.#sdk = this.#loadSdk();
       this.#sdk.then(
-        () => (this.#config && this.#token ? this.#begin() : void this.open()),
+        () => (this.#config && this.#tokens.known ? this.#begin() : void this.open()),
+        // `#loadSdk` shows the failure.
         () => undefined,
       );
     };
-    show(message({ name: "sdk", icon: "alert", title: "sdk.title", body: ["sdk.body"], hints: ["sdk.hint.1", "sdk.hint.2"], actions: [{ text: "again", press: again }], wrong: true }));
+    show(sdkFailedScreen(again));
   }
 
   async #awaitToken(): Promise<void> {
-    const signal = this.#loading();
-    await wait(TOKEN_MS, signal).then(
+    const signal = show(loadingScreen());
+    await wait(TOKEN_TIMEOUT_MS, signal).then(
       () => {
-        this.#bridge.tell("MEETING_ERROR", { code: "NO_TOKEN" });
-        show(message({ name: "no-token", icon: "link", title: "noToken.title", body: ["noToken.body"], hints: ["noToken.hint"], actions: [{ text: "again", press: () => void this.open() }], wrong: true }));
+        this.#bridge.emit("MEETING_ERROR", { code: "NO_TOKEN" });
+        show(noTokenScreen(() => void this.open()));
       },
+      // Another screen is shown: the token has arrived.
       () => undefined,
     );
   }
 
-  /** Nobody is there who could say who this is. */
-  #alone({ deepLinkBase }: Config): void {
-    const screen = message({ name: "alone", icon: "link", title: "alone.title", body: ["alone.body"], hints: ["alone.hint"], actions: [] });
-    if (deepLinkBase) {
-      const link = h("a", { class: "button", t: "alone.open", attributes: { href: `${deepLinkBase}/${this.#appointment ?? ""}`, rel: "noreferrer" } });
-      screen.root.querySelector(".card")?.append(h("div", { class: "actions" }, link));
-    }
-    show(screen);
-  }
-
-  #hear(message: Heard): void {
+  #receive(message: IncomingMessage): void {
     switch (message.type) {
       case "medzen.join": {
-        if (message.language) this.#speak(message.language);
-        const first = this.#token === undefined;
+        if (message.language) this.#setLanguage(message.language);
+        const first = !this.#tokens.known;
         this.#defaults = message.deviceDefaults ?? {};
-        this.#take(message.token);
-        // A second one is a fresh token and no second call.
+        this.#tokens.receive(message.token);
+        // A second message brings a fresh token and does not begin a second call.
         if (this.#config && (first || shown() === "session")) this.#begin();
         break;
       }
       case "medzen.token":
-        this.#take(message.token);
-        if (shown() === "session") this.#signedIn();
+        this.#tokens.receive(message.token);
+        if (shown() === "session") this.#afterSignIn();
         break;
       case "medzen.leave":
         this.#leave();
         break;
       case "medzen.setLanguage":
-        this.#speak(message.language);
+        this.#setLanguage(message.language);
         break;
     }
   }
 
-  #speak(language: string): void {
-    speak(choose([language]));
+  #setLanguage(language: string): void {
+    setLanguage(choose([language]));
     relabel();
   }
 
-  #take(token: string): void {
-    this.#token = token;
-    for (const renewed of this.#renewed.splice(0)) renewed(token);
-  }
-
-  /** The app says so, and waits to hear that it is done; also where there is no call yet. */
+  /** The app waits for MEETING_LEFT also where there is no call yet. */
   #leave(): void {
     if (this.#consultation) {
-      void this.#consultation.leave();
+      this.#consultation.leave();
       return;
     }
-    this.#bridge.tell("MEETING_LEFT", { sessionId: null });
-    if (this.#config && this.#token) show(leftScreen(this.#around(), false));
+    this.#bridge.emit("MEETING_LEFT", { sessionId: null });
+    if (this.#config && this.#tokens.known) show(leftScreen(this.#context(), false));
   }
 
   #begin(): void {
-    // Without the SDK there is no call; the screen that says so has the way on.
+    // Without the SDK there is no call; the screen that says so has the button that leads on.
     if (!this.#sdkFailed) void this.#start();
-    else if (shown() !== "sdk") this.#noSdk();
+    else if (shown() !== "sdk") this.#showSdkFailed();
   }
 
-  /** Asks the server how things stand, and goes there. */
+  /** Asks the server for the state of the call, and shows the screen that belongs to it. */
   async #start(): Promise<void> {
-    const around = this.#around();
+    const context = this.#context();
     this.#consultation?.vanish();
     this.#consultation = undefined;
-    const signal = this.#loading();
+    const signal = show(loadingScreen());
     try {
-      const status = await around.api.status();
+      const status = await context.api.status();
       if (signal.aborted) return;
-      const mine = status.me?.status;
-      if (mine === "removed") throw new ApiError("forbidden", "REMOVED_FROM_CALL");
-      if (mine === "turned_away") throw new ApiError("forbidden", "TURNED_AWAY");
+      const own = status.me?.status;
+      if (own === "removed") throw new ApiError("forbidden", "REMOVED_FROM_CALL");
+      if (own === "turned_away") throw new ApiError("forbidden", "TURNED_AWAY");
       if (!status.isProvider && (status.callStatus === "ended" || status.callStatus === "failed")) {
-        this.#afterwards(around);
+        // The call has ended before this person came. If it starts again, they are led there.
+        this.#beginWhen(show(endedScreen(context, false)), ({ hasActiveCall }) => hasActiveCall);
         return;
       }
       await checkDevices({
@@ -186,106 +177,63 @@ class Page {
         provider: status.isProvider,
         begins: !status.hasActiveCall,
         defaults: this.#defaults,
-        join: (choices, wishes) => {
-          this.#consultation = new Consultation(around, status.isProvider, choices, wishes);
-          void this.#consultation.enter();
+        join: (choices, requested) => {
+          this.#consultation = new Consultation(context, status.isProvider, choices, requested);
+          this.#consultation.enter();
         },
       });
     } catch (error) {
-      if (!signal.aborted) around.trouble(error, () => this.#begin());
+      if (!signal.aborted) this.#showError(error, () => this.#begin());
     }
   }
 
-  /** The call has ended before this person came. Should it begin again, they are led there. */
-  #afterwards(around: Around): void {
-    this.#beginWhen(show(endedScreen(around, false)), ({ hasActiveCall }) => hasActiveCall);
-  }
-
-  /** Should things change for the better, this person need not know where to press. */
-  #beginWhen(signal: AbortSignal, better: (status: Status) => boolean): void {
-    const { api } = this.#around();
-    const look = async () => {
+  /** Begins as soon as the status is as wanted: the person need not find out what to press. */
+  #beginWhen(signal: AbortSignal, wanted: (status: Status) => boolean): void {
+    const { api } = this.#context();
+    const poll = async () => {
       for (;;) {
-        await wait(5_000, signal);
+        await wait(STATUS_INTERVAL_MS, signal);
+        // An error is not shown: the screen has its own text, and the next request follows.
         const status = await api.status().catch(() => undefined);
         if (signal.aborted) return;
-        if (status && better(status)) {
+        if (status && wanted(status)) {
           this.#begin();
           return;
         }
       }
     };
-    look().catch(() => undefined);
+    // The loop ends when another screen is shown.
+    poll().catch(() => undefined);
   }
 
-  #around(): Around {
-    const config = this.#config ?? { embeddingOrigins: [], deepLinkBase: null, tokenHeader: "Authorization", mediaTimeoutSeconds: 20 };
-    const page = this;
-    const tokens: TokenSource = {
-      get current() {
-        return page.#token ?? "";
-      },
-      renew: (old) => page.#renew(old),
-    };
+  #context(): CallContext {
+    const config = this.#config ?? configOf(undefined);
     return {
-      api: new Api(this.#appointment ?? "", config, tokens),
+      api: new Api(this.#appointment ?? "", config, this.#tokens),
       bridge: this.#bridge,
       config,
       sdk: this.#sdk,
-      trouble: (error, again) => this.#trouble(error, again),
-      begin: () => this.#begin(),
+      showError: (error, retry) => this.#showError(error, retry),
+      restart: () => this.#begin(),
     };
   }
 
-  async #renew(old: string): Promise<string | undefined> {
-    if (this.#token !== undefined && this.#token !== old) return this.#token;
-    // Requests that are refused at the same time ask once.
-    this.#renewal ??= this.#request().finally(() => (this.#renewal = undefined));
-    const token = await this.#renewal;
-    return token === old ? undefined : token;
-  }
-
-  #request(): Promise<string | undefined> {
-    const renewed = new Promise<string>((resolve) => this.#renewed.push(resolve));
-    this.#bridge.tell("TOKEN_REQUIRED", { reason: "expired" });
-    return within(RENEWAL_MS, renewed, () => new Error("late")).catch(() => undefined);
-  }
-
-  /** Every way in which it can go wrong has a screen, and every screen says what to do. */
-  #trouble(error: unknown, again: () => void): void {
+  #showError(error: unknown, again: () => void): void {
     if (this.#sdkFailed) return;
     const failure = error instanceof ApiError ? error : new ApiError("broken", "UNEXPECTED");
-    const { trouble, code } = failure;
-    this.#bridge.tell("MEETING_ERROR", { code });
-    const retry = { text: "again", press: again } as const;
-    if (code === "REMOVED_FROM_CALL") {
-      show(message({ name: "removed", icon: "hand", title: "removed.title", body: ["removed.body"], actions: closing({ bridge: this.#bridge }), wrong: true }));
-    } else if (code === "TURNED_AWAY") {
-      const signal = show(message({ name: "turned-away", icon: "hand", title: "turnedAway.title", body: ["turnedAway.body"], actions: closing({ bridge: this.#bridge }), wrong: true }));
+    this.#bridge.emit("MEETING_ERROR", { code: failure.code });
+    const signal = show(errorScreen(failure, again, this.#bridge));
+    if (failure.code === "TURNED_AWAY") {
       this.#beginWhen(signal, ({ hasActiveCall, me }) => hasActiveCall && me?.admitted === true);
-    } else if (trouble === "gone") {
-      show(message({ name: "expired", icon: "clock", title: "expired.title", body: ["expired.body"], actions: [retry], wrong: true }));
-    } else if (trouble === "unauthorized") {
-      this.#signedIn = again;
-      show(message({ name: "session", icon: "shield", title: "session.title", body: ["session.body"], actions: [retry], wrong: true }));
-    } else if (trouble === "forbidden") {
-      show(message({ name: "forbidden", icon: "hand", title: "forbidden.title", body: ["forbidden.body"], actions: [retry], wrong: true }));
-    } else if (trouble === "missing") {
-      show(message({ name: "missing", icon: "link", title: "missing.title", body: ["missing.body"], actions: [retry], wrong: true }));
-    } else if (trouble === "busy" || trouble === "down") {
-      this.#later(trouble, failure.retryAfterSeconds, again);
-    } else if (trouble === "offline") {
-      const signal = show(message({ name: "offline", icon: "offline", title: "offline.title", body: ["offline.body"], hints: ["offline.hint.1", "offline.hint.2"], actions: [retry], wrong: true }));
+    } else if (failure.kind === "unauthorized") {
+      this.#afterSignIn = again;
+    } else if (failure.kind === "offline") {
       window.addEventListener("online", again, { once: true, signal });
-    } else {
-      show(message({ name: "failed", icon: "alert", title: "failed.title", body: ["failed.body"], actions: [retry], wrong: true }));
+    } else if (failure.kind === "busy" || failure.kind === "down") {
+      // It passes by itself: the page tries again after the time that the server has given, and the person may before.
+      const seconds = Math.min(60, Math.max(3, failure.retryAfterSeconds));
+      wait(1_000 * seconds, signal).then(again, () => undefined);
     }
-  }
-
-  /** It passes by itself: tries again when the server has said, and lets the person try before. */
-  #later(trouble: "busy" | "down", seconds: number, again: () => void): void {
-    const signal = show(message({ name: trouble, icon: "clock", title: `${trouble}.title`, body: [`${trouble}.body`], actions: [{ text: "again", press: again }], busy: true }));
-    wait(1_000 * Math.min(60, Math.max(3, seconds)), signal).then(again, () => undefined);
   }
 }
 

@@ -1,19 +1,19 @@
-// The SDK's meeting session: sound, pictures and captions of one connection. What the call is and whether it has ended is
-// not known here: the session only tells that it stopped, and the server is asked.
+// The SDK's meeting session: audio, video and captions of one connection. It does not know whether the call has ended: it only
+// reports that it stopped, and the page asks the server.
 
 import type * as Chime from "amazon-chime-sdk-js";
 import type { Joined } from "./answers.ts";
-import { openOne, stop, type Choices } from "./devices.ts";
+import { type Choices, openOne, stop } from "./devices.ts";
 import type { Sdk } from "./sdk.ts";
-import { stopOf, type Stop } from "./stop.ts";
+import { type StopReason, stopReasonOf } from "./stop-reason.ts";
 
-/** A picture to show: somebody's camera, or the screen that is shared. */
+/** A video tile: a person's camera or a shared screen. */
 export interface Tile {
   id: number;
   attendeeId: string;
   userId: string;
   content: boolean;
-  /** Whether there is a picture in it just now. */
+  /** Whether the tile has video at present. */
   seen: boolean;
   paused: boolean;
 }
@@ -32,12 +32,12 @@ export interface Voice {
   signal: number | null;
 }
 
-/** What the call screen and the flow want to know. */
+/** What a connection reports. */
 export interface MediaListener {
   connecting(again: boolean): void;
   started(): void;
-  /** Not that the call has ended. */
-  stopped(why: Stop): void;
+  /** The connection has stopped, which says nothing about the end of the call. */
+  stopped(why: StopReason): void;
   presence(attendeeId: string, userId: string, present: boolean): void;
   recorder(attendeeId: string, present: boolean): void;
   voice(attendeeId: string, voice: Voice): void;
@@ -46,16 +46,16 @@ export interface MediaListener {
   caption(caption: Caption): void;
   transcription(running: boolean): void;
   muted(muted: boolean): void;
-  /** It was to be on and is not: it could not be opened, or has gone away. */
+  /** A device that should be on could not be opened, or has disappeared. */
   lost(kind: "microphone" | "camera"): void;
-  /** The device uses the microphone for something else, or no longer. */
+  /** The operating system uses the microphone for something else, or no longer does. */
   held(held: boolean): void;
   sharing(on: boolean): void;
   stats(report: RTCStatsReport): void;
   line(poor: boolean): void;
 }
 
-/** How long the SDK tries by itself when the line is lost, before the page asks the server and comes back anew. */
+/** How long the SDK tries to restore a lost connection, before the page asks the server for a new place. */
 const RECONNECT_MS = 30_000;
 
 export class Media {
@@ -67,11 +67,11 @@ export class Media {
   readonly #audio: HTMLAudioElement;
   #stopped = false;
   #began = false;
-  /** Whether a microphone is open; else the SDK sends silence. */
-  #hears = false;
+  /** Whether a microphone is open; without one the SDK sends silence. */
+  #microphoneOpen = false;
 
   constructor(sdk: Sdk, joined: Joined, audio: HTMLAudioElement, listener: MediaListener) {
-    // It would write ids and addresses of the call to the console.
+    // The SDK's logger would write ids and addresses of the call to the console.
     const logger = new sdk.NoOpLogger(sdk.LogLevel.OFF);
     const configuration = new sdk.MeetingSessionConfiguration(joined.meeting, joined.attendee);
     configuration.reconnectTimeoutMs = RECONNECT_MS;
@@ -85,40 +85,48 @@ export class Media {
     this.#observe();
   }
 
-  /** Whether sound and picture have run. */
+  /** Whether audio and video have run. */
   get began(): boolean {
     return this.#began;
   }
 
-  /** Begins to connect; what comes of it is told to the listener. */
+  /** Begins to connect; the listener receives the result. */
   async start(choices: Choices): Promise<void> {
     const av = this.#session.audioVideo;
     const wanted = choices.microphone;
-    // A device that fails keeps nobody out: one listens, and chooses another one.
+    // A device that fails does not prevent joining: the person listens, and can choose another one.
     if (choices.audioInput !== undefined) await this.microphone(choices.audioInput).catch(() => undefined);
     if (this.#stopped) return;
-    // The SDK knows no speaker, and tells of no device that is plugged in, before it was asked what there is. It is not to ask
-    // the person for permission in order to learn the names.
+    // The SDK knows no speaker and reports no new device before it was asked for a list. It must not ask the person for
+    // permission in order to read the labels.
     this.#devices.setDeviceLabelTrigger(async () => new MediaStream());
     await av.listAudioOutputDevices().catch(() => undefined);
     await av.chooseAudioOutput(choices.audioOutput || null).catch(() => undefined);
     await av.bindAudioElement(this.#audio).catch(() => undefined);
-    if (!wanted || !this.#hears) av.realtimeMuteLocalAudio();
+    if (!wanted || !this.#microphoneOpen) av.realtimeMuteLocalAudio();
     if (this.#stopped) return;
     av.start();
-    if (wanted && !this.#hears) this.#lost("microphone");
-    if (choices.camera && choices.videoInput !== undefined) await this.camera(choices.videoInput).catch(() => this.#lost("camera"));
+    if (wanted && !this.#microphoneOpen) this.#lost("microphone");
+    if (choices.camera && choices.videoInput !== undefined)
+      await this.camera(choices.videoInput).catch(() => this.#lost("camera"));
   }
 
-  /** Ends the connection on this side. */
+  /** Closes the connection. */
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
     const av = this.#session.audioVideo;
-    // One after the other, whatever becomes of the one before: camera and microphone go off in any case.
-    const steps = [() => av.stopContentShare(), () => av.stopLocalVideoTile(), () => av.stop(), () => av.stopVideoInput(), () => av.stopAudioInput(), () => av.unbindAudioElement()];
+    // Each step runs whatever becomes of the others: camera and microphone are switched off in any case.
+    const steps = [
+      () => av.stopContentShare(),
+      () => av.stopLocalVideoTile(),
+      () => av.stop(),
+      () => av.stopVideoInput(),
+      () => av.stopAudioInput(),
+      () => av.unbindAudioElement(),
+    ];
     await Promise.allSettled(steps.map(async (step) => step()));
-    // Not destroyed: what the SDK still has going on after `stop` would trip over what `destroy` takes away.
+    // Without `destroy`: tasks that the SDK still runs after `stop` would fail on what it removes.
   }
 
   mute(muted: boolean): void {
@@ -130,16 +138,16 @@ export class Media {
     return this.#session.audioVideo.realtimeIsLocalAudioMuted();
   }
 
-  /** Opens a microphone. Whoever is muted stays so. */
+  /** Opens a microphone. A muted person stays muted. */
   async microphone(id: string): Promise<void> {
-    this.#hears = false;
+    this.#microphoneOpen = false;
     try {
       const stream = await openOne("audio", id);
-      // The SDK mutes the track that it has and not the one that comes after it: that one is silent until it may be heard.
+      // The SDK mutes its present track only, not the next one: the new track is disabled until the person may be subscribed.
       for (const track of stream.getAudioTracks()) track.enabled = false;
       if (this.#stopped) return stop(stream);
       await this.#session.audioVideo.startAudioInput(stream).catch((error: unknown) => {
-        // Nobody else has it: it would stay open.
+        // Nothing else closes the stream.
         stop(stream);
         throw error;
       });
@@ -147,13 +155,13 @@ export class Media {
       this.mute(true);
       throw error;
     }
-    this.#hears = true;
+    this.#microphoneOpen = true;
     if (!this.muted) this.#devices.unmuteLocalAudioInputStream();
   }
 
-  /** Turns the microphone on; opens this one where none is. */
+  /** Turns the microphone on, and opens this one if none is open. */
   async unmute(id: string): Promise<void> {
-    if (!this.#hears) await this.microphone(id);
+    if (!this.#microphoneOpen) await this.microphone(id);
     this.mute(false);
   }
 
@@ -191,61 +199,73 @@ export class Media {
   #observe(): void {
     const av = this.#session.audioVideo;
     const to = this.#listener;
-    const live = <A extends unknown[]>(tell: (...told: A) => void) => (...told: A) => {
-      if (!this.#stopped) tell(...told);
-    };
+    const whileOpen =
+      <A extends unknown[]>(report: (...values: A) => void) =>
+      (...values: A) => {
+        if (!this.#stopped) report(...values);
+      };
     av.addObserver({
-      audioVideoDidStartConnecting: live((again) => to.connecting(again)),
-      audioVideoDidStart: live(() => {
+      audioVideoDidStartConnecting: whileOpen((again) => to.connecting(again)),
+      audioVideoDidStart: whileOpen(() => {
         this.#began = true;
         to.started();
       }),
-      audioVideoDidStop: live((status) => to.stopped(stopOf(status.statusCode(), this.#codes))),
-      videoTileDidUpdate: live((state) => {
+      audioVideoDidStop: whileOpen((status) => to.stopped(stopReasonOf(status.statusCode(), this.#codes))),
+      videoTileDidUpdate: whileOpen((state) => {
         if (state.tileId === null || !state.boundAttendeeId) return;
         const attendeeId = state.boundAttendeeId.replace(/#content$/, "");
-        to.tile({ id: state.tileId, attendeeId, userId: state.boundExternalUserId?.replace(/#content$/, "") ?? "", content: state.isContent, seen: state.boundVideoStream !== null, paused: state.paused });
+        to.tile({
+          id: state.tileId,
+          attendeeId,
+          userId: state.boundExternalUserId?.replace(/#content$/, "") ?? "",
+          content: state.isContent,
+          seen: state.boundVideoStream !== null,
+          paused: state.paused,
+        });
       }),
-      videoTileWasRemoved: live((id) => to.tileGone(id)),
-      metricsDidReceive: live((report) => to.stats(report.getRTCStatsReport())),
-      connectionDidBecomePoor: live(() => to.line(true)),
-      connectionDidBecomeGood: live(() => to.line(false)),
+      videoTileWasRemoved: whileOpen((id) => to.tileGone(id)),
+      metricsDidReceive: whileOpen((report) => to.stats(report.getRTCStatsReport())),
+      connectionDidBecomePoor: whileOpen(() => to.line(true)),
+      connectionDidBecomeGood: whileOpen(() => to.line(false)),
     });
     av.addContentShareObserver({
-      contentShareDidStart: live(() => to.sharing(true)),
-      contentShareDidStop: live(() => to.sharing(false)),
+      contentShareDidStart: whileOpen(() => to.sharing(true)),
+      contentShareDidStop: whileOpen(() => to.sharing(false)),
     });
     av.addDeviceChangeObserver({
-      audioInputStreamEnded: live(() => {
-        this.#hears = false;
+      audioInputStreamEnded: whileOpen(() => {
+        this.#microphoneOpen = false;
         if (this.muted) return;
         this.mute(true);
         this.#lost("microphone");
       }),
-      videoInputStreamEnded: live(() => {
+      videoInputStreamEnded: whileOpen(() => {
         av.stopLocalVideoTile();
         this.#lost("camera");
       }),
-      audioInputMuteStateChanged: live((_, held) => to.held(held)),
+      audioInputMuteStateChanged: whileOpen((_, held) => to.held(held)),
     });
-    const heard = new Set<string>();
+    const subscribed = new Set<string>();
     av.realtimeSubscribeToAttendeeIdPresence(
-      live((attendeeId, present, externalUserId) => {
-        // A shared screen is an attendee to Chime and nobody to us.
+      whileOpen((attendeeId, present, externalUserId) => {
+        // A shared screen is an attendee of Chime, but no person.
         if (attendeeId.endsWith("#content")) return;
-        // What records joins as an attendee too.
+        // Chime's recorder joins as an attendee too.
         if (externalUserId?.startsWith("aws:MediaPipeline")) {
           to.recorder(attendeeId, present);
           return;
         }
         to.presence(attendeeId, externalUserId ?? "", present);
-        if (!present || heard.has(attendeeId)) return;
-        heard.add(attendeeId);
-        av.realtimeSubscribeToVolumeIndicator(attendeeId, live((id, volume, muted, signal) => to.voice(id, { volume, muted, signal })));
+        if (!present || subscribed.has(attendeeId)) return;
+        subscribed.add(attendeeId);
+        av.realtimeSubscribeToVolumeIndicator(
+          attendeeId,
+          whileOpen((id, volume, muted, signal) => to.voice(id, { volume, muted, signal })),
+        );
       }),
     );
-    av.realtimeSubscribeToMuteAndUnmuteLocalAudio(live((muted) => to.muted(muted)));
-    av.transcriptionController?.subscribeToTranscriptEvent(live((event) => this.#transcript(event)));
+    av.realtimeSubscribeToMuteAndUnmuteLocalAudio(whileOpen((muted) => to.muted(muted)));
+    av.transcriptionController?.subscribeToTranscriptEvent(whileOpen((event) => this.#transcript(event)));
   }
 
   #lost(kind: "microphone" | "camera"): void {
@@ -262,7 +282,13 @@ export class Media {
       const best = result.alternatives[0];
       const who = best?.items[0]?.attendee;
       if (!best) continue;
-      this.#listener.caption({ id: result.resultId, attendeeId: who?.attendeeId ?? "", userId: who?.externalUserId ?? "", text: best.transcript, partial: result.isPartial });
+      this.#listener.caption({
+        id: result.resultId,
+        attendeeId: who?.attendeeId ?? "",
+        userId: who?.externalUserId ?? "",
+        text: best.transcript,
+        partial: result.isPartial,
+      });
     }
   }
 }

@@ -1,8 +1,8 @@
-// From the browser's statistics to what the API keeps: loss, delay, jitter and bitrate of ten seconds.
+// Samples of the connection's quality from the browser's statistics: loss, delay, jitter and bitrate over ten seconds.
 
 import type { Sample } from "./answers.ts";
 
-/** The parts of RTCStats that are read. */
+/** The fields of RTCStats that are read. */
 interface Stat {
   type: string;
   id: string;
@@ -17,7 +17,7 @@ interface Stat {
   nominated?: boolean;
 }
 
-/** What has been counted since the connection was made. */
+/** Counters since the connection was opened. */
 interface Counts {
   at: number;
   lost: number;
@@ -33,7 +33,7 @@ export class Quality {
   #jitters: number[] = [];
   #latest: Counts | undefined;
 
-  /** Takes one reading; the SDK brings one each second. */
+  /** Adds a reading; the SDK gives one each second. */
   read(stats: Iterable<Stat>, now: number): void {
     const counts: Counts = { at: now, lost: 0, received: 0, bytes: 0 };
     let jitter: number | undefined;
@@ -52,16 +52,16 @@ export class Quality {
     this.#latest = counts;
   }
 
-  /** What the readings since the last sample come to; nothing if there were too few. */
+  /** The sample of the readings since the last one; nothing if there were too few. */
   sample(): Sample | undefined {
     const [before, latest] = [this.#before, this.#latest];
     if (!before || !latest || latest.at <= before.at) return undefined;
     const sample: Sample = { at: latest.at };
-    // A connection made anew counts from zero: what is less than before is its own beginning.
-    const anew = latest.received < before.received || latest.bytes < before.bytes;
-    const lost = anew ? latest.lost : Math.max(0, latest.lost - before.lost);
-    const received = anew ? latest.received : latest.received - before.received;
-    const bytes = anew ? latest.bytes : latest.bytes - before.bytes;
+    // A new connection counts from zero: a lower counter than before is the new connection's own.
+    const restarted = latest.received < before.received || latest.bytes < before.bytes;
+    const lost = restarted ? latest.lost : Math.max(0, latest.lost - before.lost);
+    const received = restarted ? latest.received : latest.received - before.received;
+    const bytes = restarted ? latest.bytes : latest.bytes - before.bytes;
     if (lost + received > 0) sample.packetLossPercent = rounded((100 * lost) / (lost + received));
     if (this.#roundTrips.length > 0) sample.roundTripMs = rounded(1000 * mean(this.#roundTrips));
     if (this.#jitters.length > 0) sample.jitterMs = rounded(1000 * mean(this.#jitters));
@@ -72,7 +72,7 @@ export class Quality {
     return sample;
   }
 
-  /** Forgets what was counted: another connection begins. */
+  /** Resets the counters for another connection. */
   begin(): void {
     this.#before = undefined;
     this.#latest = undefined;
@@ -81,7 +81,7 @@ export class Quality {
   }
 }
 
-/** What a sample means to someone who talks: the limits are those at which speech suffers. */
+/** Rates a sample by the values at which speech suffers. */
 export function lineOf(sample: Sample): Line {
   const loss = sample.packetLossPercent ?? 0;
   const delay = sample.roundTripMs ?? 0;

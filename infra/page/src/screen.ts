@@ -1,14 +1,14 @@
-// One screen at a time. Showing the next one ends all that the one before had going on.
+// One screen at a time. Showing the next one ends the work of the one before.
 
-import { announce, button, drawn, h, liveRegions, type Icon } from "./dom.ts";
-import { languageNow, say, speak, title, type Text } from "./text.ts";
+import { announce, button, drawn, h, type Icon, liveRegions } from "./dom.ts";
+import { languageNow, setLanguage, type Text, title, translate } from "./text.ts";
 
 export interface Screen {
-  /** Told to tests and styles: which one it is. */
+  /** Identifies the screen for styles and tests. */
   name: string;
   title: Text;
   root: HTMLElement;
-  /** What takes the focus; else the first heading. */
+  /** The element that takes the focus, if not the first heading. */
   focus?: HTMLElement;
   close?(): void;
 }
@@ -27,19 +27,19 @@ export interface Message {
   body: Text[];
   hints?: Text[];
   actions: Action[];
-  /** Something goes on by itself. */
+  /** Whether work goes on. */
   busy?: boolean;
-  /** Something is wrong. */
+  /** Whether something is wrong. */
   wrong?: boolean;
 }
 
 let current: Screen | undefined;
 let going = new AbortController();
 
-/** Called with the language that somebody has chosen. */
-export const languageChosen: { tell: () => void } = { tell: () => undefined };
+/** Called when the person has chosen a language. */
+export const languageChosen: { notify: () => void } = { notify: () => undefined };
 
-/** Shows a screen and gives it the focus. The signal ends what was begun for it. */
+/** Shows a screen and gives it the focus. The signal is aborted when another screen takes its place. */
 export function show(screen: Screen): AbortSignal {
   going.abort(new DOMException("another screen is shown", "AbortError"));
   going = new AbortController();
@@ -62,22 +62,37 @@ export function shown(): string | undefined {
   return current?.name;
 }
 
-/** A screen that says one thing and what to do about it. */
+/** A screen with one message and the actions for it. */
 export function message({ name, icon, title, body, hints, actions, busy, wrong }: Message): Screen {
   const sign = h("div", { class: `sign${wrong ? " wrong" : ""}${busy ? " busy" : ""}` }, drawn(icon));
   const heading = h("h1", { t: title });
   const words = body.map((text) => h("p", { t: text }));
   const list = hints && h("ul", { class: "hints" }, ...hints.map((hint) => h("li", { t: hint })));
-  const buttons = actions.map(({ text, press, quiet, icon }) => button(quiet ? "button quiet" : "button", text, press, icon));
-  const card = h("section", { class: "card message" }, sign, heading, ...words, list, buttons.length > 0 && h("div", { class: "actions" }, ...buttons));
-  // The heading takes the focus and is read; what follows it is told, for nobody would look for it.
+  const buttons = actions.map(({ text, press, quiet, icon }) =>
+    button(quiet ? "button quiet" : "button", text, press, icon),
+  );
+  const card = h(
+    "section",
+    { class: "card message" },
+    sign,
+    heading,
+    ...words,
+    list,
+    buttons.length > 0 && h("div", { class: "actions" }, ...buttons),
+  );
+  // The heading takes the focus and is read; the text after it is announced.
   if (body[0]) announce(body[0]);
   return { name, title, root: h("div", { class: "plain" }, head(), card) };
 }
 
-/** The line above everything: what this is, and the other language. */
+/** The bar at the top: the title, and the button for the other language. */
 export function head(): HTMLElement {
-  return h("header", { class: "head" }, h("div", { class: "brand" }, drawn("shield"), h("span", { t: "title.page" })), languageButton());
+  return h(
+    "header",
+    { class: "head" },
+    h("div", { class: "brand" }, drawn("shield"), h("span", { t: "title.page" })),
+    languageButton(),
+  );
 }
 
 export function languageButton(): HTMLButtonElement {
@@ -85,37 +100,53 @@ export function languageButton(): HTMLButtonElement {
   const paint = () => {
     const next = languageNow() === "en" ? "fr" : "en";
     other.lang = next;
-    // In its own language, so that who needs it can read it.
-    other.textContent = next === "fr" ? say("language.french") : say("language.english");
+    // In its own language, so that those who need it can read it.
+    other.textContent = next === "fr" ? translate("language.french") : translate("language.english");
   };
   other.addEventListener("click", () => {
-    speak(languageNow() === "en" ? "fr" : "en");
-    languageChosen.tell();
+    setLanguage(languageNow() === "en" ? "fr" : "en");
+    languageChosen.notify();
   });
   other.addEventListener("medzen:language", paint);
   paint();
   return other;
 }
 
-/** After the language has changed. */
+/** Renders the language buttons again after the language has changed. */
 export function relabel(): void {
   for (const button of document.querySelectorAll(".language")) button.dispatchEvent(new Event("medzen:language"));
 }
 
-/** A question before anything else; the browser keeps the focus in it. Escape is no answer: it is gone, and `dismissed` is told. */
-export function dialog(name: string, heading: Text, content: (HTMLElement | undefined)[], actions: (Action & { danger?: boolean })[], dismissed: () => void): HTMLDialogElement {
+/** A modal dialog. Escape is no answer: it closes the dialog and calls `dismissed`. */
+export function dialog(
+  name: string,
+  heading: Text,
+  content: (HTMLElement | undefined)[],
+  actions: (Action & { danger?: boolean })[],
+  dismissed: () => void,
+): HTMLDialogElement {
   const id = `dialog-${name}`;
   const title = h("h2", { id, t: heading });
   const box = h("dialog", { class: "dialog", attributes: { "aria-labelledby": id, "data-dialog": name } });
   const buttons = actions.map(({ text, press, quiet, danger, icon }) =>
-    button(`button${quiet ? " quiet" : ""}${danger ? " danger" : ""}`, text, () => {
-      box.close();
-      box.remove();
-      press();
-    }, icon),
+    button(
+      `button${quiet ? " quiet" : ""}${danger ? " danger" : ""}`,
+      text,
+      () => {
+        box.close();
+        box.remove();
+        press();
+      },
+      icon,
+    ),
   );
-  box.append(title, ...content.filter((part): part is HTMLElement => part !== undefined), h("div", { class: "actions" }, ...buttons), ...liveRegions());
-  // Not prevented on `cancel`: a browser lets that happen only so often, and then closes it all the same.
+  box.append(
+    title,
+    ...content.filter((part): part is HTMLElement => part !== undefined),
+    h("div", { class: "actions" }, ...buttons),
+    ...liveRegions(),
+  );
+  // `cancel` is not prevented: a browser allows that only a few times, and then closes the dialog nevertheless.
   box.addEventListener("close", () => {
     if (!box.isConnected) return;
     box.remove();

@@ -1,27 +1,43 @@
-// Loading the SDK. Nothing of a call is in this page's own script, so that the page is there before the SDK is.
+// Loading the SDK. The page's own script contains nothing of it, so that the page is usable before the SDK is.
 
 import type * as Chime from "amazon-chime-sdk-js";
 import { within } from "./wait.ts";
 
-/** The global that the SDK's bundle makes, see `sdk/entry.cjs`. */
-export type Sdk = Pick<typeof Chime, "DefaultDeviceController" | "DefaultMeetingSession" | "MeetingSessionConfiguration" | "MeetingSessionStatusCode" | "NoOpLogger" | "VideoPriorityBasedPolicy" | "Versioning" | "LogLevel"> & {
+/** The global that the SDK's bundle defines, see `sdk/entry.cjs`. */
+export type Sdk = Pick<
+  typeof Chime,
+  | "DefaultDeviceController"
+  | "DefaultMeetingSession"
+  | "MeetingSessionConfiguration"
+  | "MeetingSessionStatusCode"
+  | "NoOpLogger"
+  | "VideoPriorityBasedPolicy"
+  | "Versioning"
+  | "LogLevel"
+> & {
   transformWorker: { address: unknown };
 };
 
 declare global {
   interface Window {
     ChimeSDK?: Sdk;
-    trustedTypes?: { createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): unknown } };
+    trustedTypes?: {
+      createPolicy(
+        name: string,
+        rules: { createScriptURL(url: string): string },
+      ): { createScriptURL(url: string): unknown };
+    };
   }
 }
 
-/** How long it may take on a bad line; the browser gives up later or never. */
-const PATIENCE_MS = 45_000;
+/** How long loading may take on a bad connection; the browser gives up later or never. */
+const LOAD_TIMEOUT_MS = 45_000;
 
-// Only our own assets may become script, whatever a mistake elsewhere passes in.
+// Only the page's own assets may become script, whatever a mistake elsewhere passes in.
 const policy = window.trustedTypes?.createPolicy("medzen", {
   createScriptURL(url) {
-    if (!/^\/assets\/chime-(sdk|worker)-[\w.-]+\.js(\?try=\d+)?$/.test(url)) throw new TypeError("not an asset of this page");
+    if (!/^\/assets\/chime-(sdk|worker)-[\w.-]+\.js(\?try=\d+)?$/.test(url))
+      throw new TypeError("not an asset of this page");
     return url;
   },
 });
@@ -29,7 +45,7 @@ const trusted = (url: string) => (policy ? policy.createScriptURL(url) : url);
 
 let tries = 0;
 
-/** Loads the bundle that `index.html` names, if it has the very bytes that the build made. */
+/** Loads the bundle that `index.html` names, if it has exactly the bytes that the build made. */
 export function loadSdk(): Promise<Sdk> {
   const named = document.querySelector<HTMLLinkElement>("#sdk");
   const script = document.createElement("script");
@@ -52,12 +68,12 @@ export function loadSdk(): Promise<Sdk> {
     };
     script.crossOrigin = "anonymous";
     script.integrity = named.integrity;
-    // Once more means from anew: under the same address the browser would wait for what hangs, or take what it has kept.
+    // A second attempt has another address: under the same one the browser would wait for the request that hangs, or use its cache.
     (script as { src: unknown }).src = trusted(tries === 0 ? address : `${address}?try=${tries}`);
     tries += 1;
     document.head.append(script);
   });
-  return within(PATIENCE_MS, loaded, () => new Error("the SDK did not come in time")).catch((error: unknown) => {
+  return within(LOAD_TIMEOUT_MS, loaded, () => new Error("the SDK did not come in time")).catch((error: unknown) => {
     script.remove();
     throw error;
   });

@@ -1,10 +1,16 @@
-// What the others say, where the browser does not play it by itself: iOS does so only while something is captured, which is not
-// so for one who listens; and it stops for a call of the phone.
+// The notice that the browser blocks the sound. iOS plays sound without a touch only while something is captured, which is not
+// so for a person who only listens; and a phone call pauses it.
 
 import { announce, button, drawn, h, hide } from "./dom.ts";
 
 export class SoundNotice {
-  readonly root = h("div", { class: "notice", attributes: { hidden: true, "data-notice": "sound" } }, drawn("speaker"), h("p", { t: "sound.blocked" }), button("button small", "sound.hear", () => this.check()));
+  readonly root = h(
+    "div",
+    { class: "notice", attributes: { hidden: true, "data-notice": "sound" } },
+    drawn("speaker"),
+    h("p", { t: "sound.blocked" }),
+    button("button small", "sound.hear", () => this.check()),
+  );
   readonly #audio: HTMLAudioElement;
 
   constructor(audio: HTMLAudioElement) {
@@ -13,9 +19,9 @@ export class SoundNotice {
     audio.addEventListener("playing", () => hide(this.root));
   }
 
-  /** Plays what there is to hear; if that takes a touch, asks for one. */
+  /** Plays the sound; if the browser requires a touch for that, asks for one. */
   check(): void {
-    // What is taken from the page or has nothing to play is paused rightly.
+    // An element that is not in the page or has no stream is paused rightly.
     if (!this.#audio.paused || !this.#audio.srcObject || !this.#audio.isConnected) return;
     this.#audio.play().catch((error: DOMException) => {
       if (error.name !== "NotAllowedError") return;

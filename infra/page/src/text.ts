@@ -1,11 +1,11 @@
-// Words on the page. All of them are in `texts.json`; an element knows its own, so that the language can change at any time.
+// The texts of the page. All are in `texts.json`; an element stores its own key, so that the language can change at any time.
 
 import texts from "./texts.json";
 
 export type Language = keyof typeof texts;
 export type Key = keyof (typeof texts)["en"];
 export type Params = Record<string, string | number>;
-/** A text, with what is to be put into it. */
+/** A text, with the values of its placeholders. */
 export type Text = Key | readonly [Key, Params];
 
 let language: Language = "en";
@@ -14,7 +14,7 @@ export function languageNow(): Language {
   return language;
 }
 
-/** The first of these that we speak, else English. */
+/** The first of these languages that the page has, else English. */
 export function choose(wanted: readonly string[]): Language {
   for (const tag of wanted) {
     const base = tag.toLowerCase().split("-")[0];
@@ -23,19 +23,19 @@ export function choose(wanted: readonly string[]): Language {
   return "en";
 }
 
-export function speak(next: Language): void {
+export function setLanguage(next: Language): void {
   language = next;
   document.documentElement.lang = next;
   for (const element of document.querySelectorAll<HTMLElement>("[data-t],[data-t-label]")) show(element);
   if (titled) title(titled);
 }
 
-export function say(text: Text): string {
+export function translate(text: Text): string {
   const [key, params] = typeof text === "string" ? [text, {} as Params] : text;
   return texts[language][key].replace(/\{(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
 }
 
-/** Gives an element its text, or changes it. An equal text is not written again: screen readers would repeat it. */
+/** Sets the text of an element. An equal text is not written again: screen readers would repeat it. */
 export function put(element: HTMLElement, text: Text): void {
   const stored = JSON.stringify(text);
   if (element.dataset["t"] === stored) return;
@@ -43,13 +43,13 @@ export function put(element: HTMLElement, text: Text): void {
   show(element);
 }
 
-/** Takes its text from an element. */
+/** Removes the text of an element. */
 export function clear(element: HTMLElement): void {
   delete element.dataset["t"];
   element.textContent = "";
 }
 
-/** The same for what a screen reader says and a pointer that rests sees. */
+/** Sets the accessible name of an element, and its tooltip if `tip`. */
 export function label(element: HTMLElement, text: Text, tip = false): void {
   const stored = JSON.stringify(text);
   if (element.dataset["tLabel"] === stored) return;
@@ -60,17 +60,17 @@ export function label(element: HTMLElement, text: Text, tip = false): void {
 
 let titled: Text | undefined;
 
-/** The document's title: the first thing that a screen reader says of a screen. */
+/** Sets the document's title, which a screen reader reads first. */
 export function title(text: Text): void {
   titled = text;
-  document.title = `${say(text)} · ${say("title.page")}`;
+  document.title = `${translate(text)} · ${translate("title.page")}`;
 }
 
 function show(element: HTMLElement): void {
   const { t, tLabel, tTip } = element.dataset;
-  if (t !== undefined) element.textContent = say(JSON.parse(t) as Text);
+  if (t !== undefined) element.textContent = translate(JSON.parse(t) as Text);
   if (tLabel !== undefined) {
-    const words = say(JSON.parse(tLabel) as Text);
+    const words = translate(JSON.parse(tLabel) as Text);
     element.setAttribute("aria-label", words);
     if (tTip !== undefined) element.title = words;
   }

@@ -1,9 +1,8 @@
-// The pictures: one tile for each person, one for a shared screen.
+// The video tiles: one for each person, one for a shared screen.
 
 import { drawn, h } from "./dom.ts";
-import { initials } from "./check.ts";
-import { label, put } from "./text.ts";
 import type { Media, Tile, Voice } from "./media.ts";
+import { label, put, translate } from "./text.ts";
 
 interface Shown {
   root: HTMLElement;
@@ -23,7 +22,7 @@ export class Tiles {
   #media: Media | undefined;
   #nameOf: (attendeeId: string) => string | null = () => null;
 
-  /** Begins with a connection: everyone is still to be heard of. */
+  /** Begins with a new connection, which reports everyone again. */
   begin(media: Media, self: string, nameOf: (attendeeId: string) => string | null): void {
     this.#media = media;
     this.#self = self;
@@ -46,7 +45,8 @@ export class Tiles {
   }
 
   tile(tile: Tile): void {
-    const shown = tile.content ? (this.#shared ??= this.#make(tile.attendeeId, true)) : this.#add(tile.attendeeId);
+    if (tile.content) this.#shared ??= this.#make(tile.attendeeId, true);
+    const shown = (tile.content && this.#shared) || this.#add(tile.attendeeId);
     if (shown.tile !== tile.id) {
       shown.tile = tile.id;
       this.#media?.bind(tile.id, shown.video);
@@ -81,7 +81,7 @@ export class Tiles {
     if (signal !== null) shown.root.classList.toggle("weak", signal < 0.5);
   }
 
-  /** Names have come, or changed. */
+  /** Shows the names again after the roster has changed. */
   rename(): void {
     for (const [attendeeId, shown] of this.#people) this.#write(attendeeId, shown, false);
     if (this.#shared) this.#write(this.#shared.root.dataset["attendee"] ?? "", this.#shared, true);
@@ -97,11 +97,26 @@ export class Tiles {
   }
 
   #make(attendeeId: string, content: boolean): Shown {
-    const video = h("video", { attributes: { autoplay: true, playsinline: true, muted: true, "aria-hidden": "true", tabindex: "-1" } });
+    const video = h("video", {
+      attributes: { autoplay: true, playsinline: true, muted: true, "aria-hidden": "true", tabindex: "-1" },
+    });
     const face = h("div", { class: "face", attributes: { "aria-hidden": "true", "data-name": true } });
     const name = h("span", { class: "name" });
-    const sound = h("span", { class: "sound", label: "person.muted", attributes: { role: "img", hidden: true } }, drawn("microphoneOff"));
-    const root = h("figure", { class: `tile${content ? " content" : ""}${attendeeId === this.#self ? " self" : ""}`, attributes: { "data-attendee": attendeeId } }, face, video, h("figcaption", {}, sound, name));
+    const sound = h(
+      "span",
+      { class: "sound", label: "person.muted", attributes: { role: "img", hidden: true } },
+      drawn("microphoneOff"),
+    );
+    const root = h(
+      "figure",
+      {
+        class: `tile${content ? " content" : ""}${attendeeId === this.#self ? " self" : ""}`,
+        attributes: { "data-attendee": attendeeId },
+      },
+      face,
+      video,
+      h("figcaption", {}, sound, name),
+    );
     const shown = { root, video, face, name, sound, tile: undefined };
     this.#write(attendeeId, shown, content);
     this.root.append(root);
@@ -120,7 +135,7 @@ export class Tiles {
     } else put(shown.name, "person.unknown");
   }
 
-  /** One other person fills the stage with oneself in a corner; more share it; a screen stands above all. */
+  /** One other person fills the stage, with the own picture in a corner; more people share it; a shared screen is above all. */
   #arrange(): void {
     const others = this.#people.size - (this.#people.has(this.#self) ? 1 : 0);
     this.#alone.hidden = others > 0 || this.#shared !== undefined;
@@ -130,7 +145,7 @@ export class Tiles {
   }
 }
 
-/** How good the line is, in three bars and in words. */
+/** The quality of the connection, as three bars and as text. */
 export class LineSign {
   readonly root = h("span", { class: "line-sign", attributes: { role: "img" } }, h("i"), h("i"), h("i"));
 
@@ -144,3 +159,11 @@ export class LineSign {
   }
 }
 
+/** The initials that are shown in place of a picture. */
+function initials(name: string | null): string {
+  const words = (name ?? "").trim().split(/\s+/).filter(Boolean);
+  const letters = [words[0], words.length > 1 ? words.at(-1) : undefined]
+    .map((word) => [...(word ?? "")][0] ?? "")
+    .join("");
+  return letters.toLocaleUpperCase() || translate("person.initial");
+}

@@ -1,4 +1,4 @@
-/** Resolves after a time; rejects at once when the signal ends it. */
+/** Resolves after a time; rejects as soon as the signal is aborted. */
 export function wait(milliseconds: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
@@ -17,7 +17,7 @@ export function wait(milliseconds: number, signal?: AbortSignal): Promise<void> 
   });
 }
 
-/** The promise's outcome, or an error when it takes longer. */
+/** The promise's result, or an error when it takes longer. */
 export function within<T>(milliseconds: number, promise: Promise<T>, late: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(late()), milliseconds);

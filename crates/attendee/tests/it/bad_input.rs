@@ -1,7 +1,7 @@
 //! Input that must be refused by name, without a trace.
 
-use local::testing::hostile::Field;
-use local::testing::{Outcome, Stage, refusals};
+use local_testing::hostile::Field;
+use local_testing::{Outcome, Stage, refusals};
 use serde_json::{Value, json};
 
 /// The function's routes, and whether each reads a body.

@@ -1,6 +1,6 @@
 //! Every payload in `events/attendee/`, in an order in which they make sense.
 
-use local::testing::{Outcome, Stage, Story, masked};
+use local_testing::{Outcome, Stage, Story, masked};
 
 const ACTIONS: [&str; 7] = ["join", "roster", "leave", "change", "remove", "consent", "quality"];
 
@@ -57,8 +57,9 @@ async fn every_payload_is_answered() -> Outcome {
     story.tell("admit-removed", "409 ALREADY_REMOVED").await?;
     waiting(&mut story).await?;
 
-    // Of a meeting that nobody here knows, and one message that is no event.
+    // Of a meeting that no session has, and one message that is not an event.
     story.tell("chime-events", "0 failed").await?;
+    story.tell("chime-meeting-events", "0 failed").await?;
     story.tell("chime-events-with-unreadable", "1 failed").await?;
 
     story.end(&ACTIONS);

@@ -1,6 +1,6 @@
 //! Every payload in `events/audit/`.
 
-use local::testing::{Outcome, Stage, Story};
+use local_testing::{Outcome, Stage, Story};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_payload_is_answered() -> Outcome {

@@ -2,7 +2,7 @@
 
 use domain::audit::{Entry, Hash, verify};
 use local::faults::Kind;
-use local::testing::{Outcome, Play, Stage};
+use local_testing::{Outcome, Play, Stage};
 use serde_json::Value;
 
 /// The four entries of a short call.

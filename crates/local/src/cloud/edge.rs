@@ -4,8 +4,8 @@ use super::{Options, StartError};
 use crate::cloudfront::CloudFront;
 use crate::listen::Listening;
 use crate::page;
-use crate::plan::Plan;
 use crate::s3::{S3, Surroundings};
+use local_template::plan::Plan;
 
 /// Makes the buckets, puts the page into its own, if one was built, and serves the distribution.
 pub(super) async fn serve(

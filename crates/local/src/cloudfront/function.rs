@@ -15,7 +15,7 @@ use rquickjs::{CatchResultExt as _, Context, Function, Promise, Runtime};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::plan::Distribution;
+use local_template::plan::Distribution;
 
 /// `CloudFront` gives a function less than a millisecond of a processor; a debug build on a busy machine gets more.
 const GREATEST_TIME: Duration = Duration::from_secs(1);

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::plan::{CorsHeaders, ResponseHeaders};
+use local_template::plan::{CorsHeaders, ResponseHeaders};
 
 /// Takes off and sets what the policy says.
 pub(super) fn apply(policy: &ResponseHeaders, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {

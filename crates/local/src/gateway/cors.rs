@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::plan::Cors;
+use local_template::plan::Cors;
 
 /// Sets the headers that the configuration grants to this origin, and takes off those that a function set.
 pub(super) fn apply(cors: &Cors, origin: Option<&HeaderValue>, preflight: bool, headers: &mut HeaderMap) {

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use http::Method;
 use percent_encoding::percent_decode_str;
 
-use crate::plan::Route;
+use local_template::plan::Route;
 
 /// A route key that API Gateway would not take.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

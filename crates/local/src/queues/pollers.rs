@@ -11,9 +11,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::{Message, Queues, answer};
-use crate::iam::Iam;
 use crate::lambda::Lambda;
-use crate::plan::{Mapping, Plan};
+use local_template::iam::Iam;
+use local_template::plan::{Mapping, Plan};
 
 /// Invocations at once where the mapping says nothing; Lambda begins with as many.
 const CONCURRENCY: u32 = 5;

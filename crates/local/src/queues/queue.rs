@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{SendError, date, md5_of};
-use crate::plan;
+use local_template::plan;
 
 /// A message that was given out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,7 +207,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::plan::Redrive;
+    use local_template::plan::Redrive;
 
     fn queue(redrive: Option<u32>) -> Held {
         let redrive = redrive.map(|most_receives| Redrive { queue: "arn:dead".to_owned(), most_receives });

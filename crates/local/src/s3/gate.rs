@@ -13,9 +13,9 @@ use super::Surroundings;
 use crate::calls::CallRequest;
 use crate::faults::Kind;
 use crate::front::Context;
-use crate::iam::{IamError, ResourcePolicy, Who};
 use crate::identity::Caller;
-use crate::plan::Bucket;
+use local_template::iam::{IamError, ResourcePolicy, Who};
+use local_template::plan::Bucket;
 
 /// Who asks.
 #[derive(Clone)]
@@ -98,14 +98,14 @@ impl Gate {
                 policy.is_some_and(|it| it.decide(&who, action, resource, &context).is_allowed())
             }
             Principal::Caller(caller) => {
-                let who = Who::Account(crate::template::ACCOUNT);
+                let who = Who::Account(local_template::template::ACCOUNT);
                 let of_bucket = policy.map(|it| it.decide(&who, action, resource, &[secure]));
                 let mut context = Context::new();
                 context.insert(secure.0.to_owned(), secure.1.to_owned());
                 let by_role = (self.0.around.authorize)(caller, action, Some(resource), &context);
                 match of_bucket {
-                    Some(crate::iam::Decision::Denied(_)) => false,
-                    Some(crate::iam::Decision::Allowed) => true,
+                    Some(local_template::iam::Decision::Denied(_)) => false,
+                    Some(local_template::iam::Decision::Allowed) => true,
                     _ => by_role,
                 }
             }

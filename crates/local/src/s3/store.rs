@@ -63,8 +63,8 @@ pub(super) struct Store {
 }
 
 impl Store {
-    pub(super) fn new(buckets: &[crate::plan::Bucket], clock: Clock) -> Self {
-        let made = |it: &crate::plan::Bucket| {
+    pub(super) fn new(buckets: &[local_template::plan::Bucket], clock: Clock) -> Self {
+        let made = |it: &local_template::plan::Bucket| {
             let (versioned, encryption) = (it.versioned, it.encryption.clone());
             (it.name.clone(), Bucket { versioned, encryption, keys: BTreeMap::new() })
         };

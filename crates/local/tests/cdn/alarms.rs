@@ -1,6 +1,6 @@
 //! The alarms on what viewers are answered.
 
-use local::testing::{Outcome, workspace};
+use local_testing::{Outcome, workspace};
 use regex::Regex;
 use saphyr::{LoadableYamlNode as _, Yaml};
 

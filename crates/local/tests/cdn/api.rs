@@ -1,7 +1,7 @@
 //! The API on the page's domain.
 
-use local::plan::{OriginKind, Plan};
-use local::testing::{Outcome, Stage};
+use local_template::plan::{OriginKind, Plan};
+use local_testing::{Outcome, Stage};
 
 use crate::edge::{Edge, ask, plan};
 

@@ -18,10 +18,10 @@ use local::cloudfront::CloudFront;
 use local::faults::Faults;
 use local::identity::Identities;
 use local::listen::{self, Listening};
-use local::plan::Plan;
 use local::s3::{ObjectHeaders, S3, Surroundings};
-use local::template;
-use local::testing::{Outcome, workspace};
+use local_template::plan::Plan;
+use local_template::template;
+use local_testing::{Outcome, workspace};
 
 pub(crate) const EMBEDDER: &str = "https://app.example.com";
 

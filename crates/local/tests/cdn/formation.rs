@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use local::listen::{self, Listening};
-use local::testing::Outcome;
+use local_testing::Outcome;
 
 type Texts = BTreeMap<String, String>;
 

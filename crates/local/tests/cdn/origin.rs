@@ -1,11 +1,11 @@
 //! What the distribution may read of its bucket, and what viewers are told about the rest.
 
-use local::plan::{OriginKind, Plan, Principals};
-use local::testing::Outcome;
+use local_template::plan::{OriginKind, Plan, Principals};
+use local_testing::Outcome;
 
 use crate::edge::Edge;
 
-fn policy<'a>(plan: &'a mut Plan, sid: &str) -> &'a mut local::plan::ResourceStatement {
+fn policy<'a>(plan: &'a mut Plan, sid: &str) -> &'a mut local_template::plan::ResourceStatement {
     let statements = plan.buckets.iter_mut().flat_map(|it| &mut it.policy);
     statements.into_iter().find(|it| it.statement.sid == sid).expect("the template has this statement")
 }

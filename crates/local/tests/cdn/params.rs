@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use local::template;
-use local::testing::{Outcome, workspace};
+use local_template::template;
+use local_testing::{Outcome, workspace};
 use saphyr::{LoadableYamlNode as _, Yaml};
 
 /// The parameters of a template, and whether each has a default.

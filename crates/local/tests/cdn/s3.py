@@ -21,8 +21,13 @@ def code(call, **arguments):
 
 
 put = s3.put_object(
-    Bucket=bucket, Key="a/b c.txt", Body=b"0123456789", ContentType="text/plain", CacheControl="no-cache",
-    ContentEncoding="identity", Metadata={"who": "me"},
+    Bucket=bucket,
+    Key="a/b c.txt",
+    Body=b"0123456789",
+    ContentType="text/plain",
+    CacheControl="no-cache",
+    ContentEncoding="identity",
+    Metadata={"who": "me"},
 )
 assert put["ServerSideEncryption"] == "AES256", put
 first = put["VersionId"]
@@ -63,14 +68,23 @@ assert s3.head_object(Bucket=bucket, Key="a/copy")["ContentType"] == "text/html"
 # Lists, page by page.
 for n in range(7):
     s3.put_object(Bucket=bucket, Key=f"list/{n % 2}/{n}", Body=b"x")
-pages = list(s3.get_paginator("list_objects_v2").paginate(
-    Bucket=bucket, Prefix="list/", PaginationConfig={"PageSize": 3}))
+pages = list(
+    s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="list/", PaginationConfig={"PageSize": 3})
+)
 assert [it["Key"] for page in pages for it in page["Contents"]] == [
-    "list/0/0", "list/0/2", "list/0/4", "list/0/6", "list/1/1", "list/1/3", "list/1/5"], pages
+    "list/0/0",
+    "list/0/2",
+    "list/0/4",
+    "list/0/6",
+    "list/1/1",
+    "list/1/3",
+    "list/1/5",
+], pages
 assert len(pages) == 3
 for size in (1, 1000):
     pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=bucket, Prefix="list/", Delimiter="/", PaginationConfig={"PageSize": size})
+        Bucket=bucket, Prefix="list/", Delimiter="/", PaginationConfig={"PageSize": size}
+    )
     found = [it["Prefix"] for page in pages for it in page.get("CommonPrefixes", [])]
     assert found == ["list/0/", "list/1/"], (size, found)
 gone = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "list/0/0"}, {"Key": "never"}]})
@@ -104,7 +118,11 @@ for secret, token, expected in [
     (good.secret_key, None, "InvalidToken"),
 ]:
     other = boto3.client(
-        "s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id=good.access_key,
-        aws_secret_access_key=secret, aws_session_token=token,
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=good.access_key,
+        aws_secret_access_key=secret,
+        aws_session_token=token,
     )
     assert code(other.get_object, Bucket=bucket, Key="a/copy") == expected, expected

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use local::identity::OPERATOR;
-use local::testing::{Outcome, Stage, workspace};
+use local_testing::{Outcome, Stage, workspace};
 use serde_json::json;
 use tokio::process::Command;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use local::testing::{Outcome, workspace};
+use local_testing::{Outcome, workspace};
 
 use crate::edge::{EMBEDDER, Edge};
 
@@ -60,7 +60,7 @@ async fn without_an_embedding_origin_nobody_may_frame_the_page() -> Outcome {
     let text = std::fs::read_to_string(infra.join("params/local.json"))?;
     let mut params: BTreeMap<String, String> = serde_json::from_str(&text)?;
     params.insert("EmbeddingOrigins".to_owned(), String::new());
-    let plan = local::template::deploy(&infra, &params, "us-east-1")?;
+    let plan = local_template::template::deploy(&infra, &params, "us-east-1")?;
     let edge = Edge::with(|it| *it = plan).await?;
     let answer = edge.get(CALL, &[("origin", EMBEDDER)]).await?;
     assert!(answer.headers["content-security-policy"].contains("; frame-ancestors 'none'; "));

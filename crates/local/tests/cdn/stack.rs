@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use local::testing::{Outcome, workspace};
+use local_testing::{Outcome, workspace};
 use serde_json::{Value, json};
 use tokio::process::Command;
 

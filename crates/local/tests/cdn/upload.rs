@@ -1,7 +1,7 @@
 //! `make cdn` and `make cdn-rollback`.
 
 use local::faults::Kind;
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 
 use crate::script::{Desk, served};
 

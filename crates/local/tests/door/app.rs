@@ -1,6 +1,6 @@
 //! The app around the call page, played.
 
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread")]

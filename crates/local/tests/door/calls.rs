@@ -1,6 +1,6 @@
 //! What functions asked of backends, and which permissions they used for it.
 
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 use serde_json::{Value, json};
 
 use crate::{get, has_only, is_refused, list};

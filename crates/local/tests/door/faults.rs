@@ -1,6 +1,6 @@
 //! Faults on demand.
 
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 use serde_json::{Value, json};
 
 use crate::{is_refused, told};

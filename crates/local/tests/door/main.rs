@@ -10,7 +10,7 @@ mod world;
 
 use std::collections::BTreeSet;
 
-use local::testing::{Answer, Outcome, Stage};
+use local_testing::{Answer, Outcome, Stage};
 use serde_json::Value;
 
 /// What a route answers, which must be 200.

@@ -1,6 +1,6 @@
 //! Chime's meetings, and events in them.
 
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 use serde_json::{Value, json};
 
 use crate::{get, has_only, is_refused, list, told};

@@ -1,6 +1,6 @@
 //! The clock, and what runs by it.
 
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 use serde_json::{Value, json};
 
 use crate::{get, is_refused, list, told};

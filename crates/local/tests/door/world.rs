@@ -1,6 +1,6 @@
 //! Who is there, and their tokens.
 
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 use serde_json::{Value, json};
 
 use crate::{get, has_only, is_refused, told};
@@ -20,7 +20,7 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
 }
 
 /// How the call of an appointment looks to the bearer of a token.
-async fn status(stage: &Stage, cast: &Value, token: &str) -> Outcome<local::testing::Answer> {
+async fn status(stage: &Stage, cast: &Value, token: &str) -> Outcome<local_testing::Answer> {
     let path = format!("/appointments/{}/call", text(cast, "/appointmentId"));
     stage.request("GET", &path, Some(token), "").await
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use local::lambda::{InvokeError, Invoked, Lambda, Settings, StartError, State};
-use local::plan::Function;
+use local_template::plan::Function;
 use serde_json::{Value, json};
 
 use crate::probe::{Meeting, binaries, function, function_with, lambda, settings};

@@ -5,8 +5,8 @@ use std::time::Duration;
 use local::clock::Clock;
 use local::gateway::Gateway;
 use local::listen::{Listening, serve};
-use local::plan::{Cors, Function, HttpApi, JwtAuthorizer, Plan, Route};
 use local::tokens::{Issuer, Key};
+use local_template::plan::{Cors, Function, HttpApi, JwtAuthorizer, Plan, Route};
 use serde_json::{Value, json};
 
 use crate::http::{Answer, send};

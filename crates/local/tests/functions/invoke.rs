@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use local::listen::{Listening, serve};
-use local::plan::Function;
+use local_template::plan::Function;
 use serde_json::json;
 
 use crate::http::send;

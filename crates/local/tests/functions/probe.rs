@@ -8,7 +8,7 @@ use std::time::Duration;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use local::identity::Identities;
 use local::lambda::{Lambda, Settings};
-use local::plan::{Function, Permission};
+use local_template::plan::{Function, Permission};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};

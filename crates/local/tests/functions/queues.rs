@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use local::clock::Clock;
-use local::events::{EventBridge, NewEvent, Outcome, Pattern};
+use local::events::{EventBridge, NewEvent, Outcome};
 use local::faults::{Fault, Faults, Kind};
-use local::iam::Iam;
 use local::lambda::Lambda;
-use local::plan::{
+use local::queues::{NotDrained, Pollers, Queues};
+use local_template::event_pattern::Pattern;
+use local_template::iam::Iam;
+use local_template::plan::{
     EventRule, Function, Key, Mapping, Plan, Principals, Queue, Redrive, ResourceStatement, Statement, Target,
 };
-use local::queues::{NotDrained, Pollers, Queues};
 use serde_json::{Value, json};
 
 use crate::probe::{Meeting, function, settings};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use local::clock::Clock;
-use local::plan::{Function, Permission, Plan, Schedule};
 use local::schedules::{RunError, Schedules};
+use local_template::plan::{Function, Permission, Plan, Schedule};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;

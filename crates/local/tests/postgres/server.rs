@@ -1,9 +1,10 @@
 use std::fs::Permissions;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use local::postgres::{self, Server};
+use local_postgres::{Server, Stopped};
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
@@ -11,6 +12,9 @@ use super::world::{connect, in_a_world};
 
 /// Names the workspace to the processes that [`processes_and_threads_that_start_at_once_get_one_server`] starts.
 const WORKSPACE: &str = "LOCAL_TEST_WORKSPACE";
+
+/// Tells such a process to use the server until it is killed.
+const HOLDS: &str = "LOCAL_TEST_HOLDS";
 
 fn empty_workspace(mode: u32) -> TempDir {
     let workspace = TempDir::new().expect("a directory");
@@ -29,7 +33,7 @@ async fn processes_and_threads_that_start_at_once_get_one_server() {
     let child = || {
         let mut child = Command::new(std::env::current_exe().expect("this test's program"));
         child.args(["--exact", "server::in_a_process", "--ignored", "--nocapture"]);
-        child.env(WORKSPACE, workspace.path()).stdout(std::process::Stdio::piped());
+        child.env(WORKSPACE, workspace.path()).stdout(Stdio::piped());
         child.spawn().expect("a process")
     };
     let children = [child(), child()];
@@ -45,9 +49,11 @@ async fn processes_and_threads_that_start_at_once_get_one_server() {
     let data = answer(&one).await.expect("it answers");
     assert_eq!(Path::new(&data).parent(), Some(one.directory()));
 
-    one.stop().await.expect("stopped");
+    drop(two);
+    assert_eq!(one.stop().await.expect("stopped"), Stopped::Yes);
     answer(&one).await.expect_err("it is stopped");
-    postgres::stop(workspace.path()).await.expect("stopping what is stopped is no error");
+    let again = local_postgres::stop(workspace.path()).await.expect("stopping what is stopped is no error");
+    assert_eq!(again, Stopped::Yes);
 }
 
 #[tokio::test]
@@ -56,6 +62,35 @@ async fn in_a_process() {
     let workspace = std::env::var_os(WORKSPACE).expect("the workspace");
     let server = Server::ensure(Path::new(&workspace)).await.expect("a server");
     println!("{}", server.admin_url());
+    if std::env::var_os(HOLDS).is_some() {
+        // Until this process is killed.
+        let _end = std::io::stdin().read_to_string(&mut String::new());
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_another_process_uses_is_not_stopped() {
+    let workspace = empty_workspace(0o755);
+    let mut other = Command::new(std::env::current_exe().expect("this test's program"));
+    other.args(["--exact", "server::in_a_process", "--ignored", "--nocapture"]);
+    other.env(WORKSPACE, workspace.path()).env(HOLDS, "1");
+    other.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut other = other.spawn().expect("a process");
+    let lines = BufReader::new(other.stdout.take().expect("its output")).lines();
+    let url =
+        lines.map_while(Result::ok).find(|line| line.contains("postgres://")).expect("it uses the server");
+
+    let server = Server::ensure(workspace.path()).await.expect("the same server");
+    assert!(url.contains(&server.admin_url()), "another server: {url}");
+    assert_eq!(server.stop().await.expect("asked"), Stopped::InUse);
+    answer(&server).await.expect("it keeps running");
+
+    // Its end releases the server, also an end by a signal.
+    other.kill().expect("killed");
+    other.wait().expect("it ends");
+    let stopped = local_postgres::stop(workspace.path()).await.expect("asked");
+    assert_eq!(stopped, Stopped::Yes);
+    answer(&server).await.expect_err("it is stopped");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use local::calls::{Call, CallLog};
 use local::faults::{Fault, Faults};
 use local::identity::Identities;
 use local::pgproxy::Proxy;
-use local::postgres::Server;
+use local_postgres::Server;
 use tokio_postgres::{Client, Config, Error, NoTls};
 
 /// The workspace that these tests belong to.

@@ -1,8 +1,8 @@
 //! Input that must be refused by name, without a trace.
 
 use bytes::Bytes;
-use local::testing::hostile::{self, Field};
-use local::testing::{Outcome, Stage, refusals};
+use local_testing::hostile::{self, Field};
+use local_testing::{Outcome, Stage, refusals};
 use serde_json::{Value, json};
 
 /// The function's routes, and whether each reads a body.

@@ -1,6 +1,6 @@
 //! Events that no trigger of ours makes.
 
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! Every payload in `events/meeting-manager/`, in an order in which they make sense.
 
-use local::testing::{Outcome, Stage, Story, masked};
+use local_testing::{Outcome, Stage, Story, masked};
 
 const ACTIONS: [&str; 7] = ["create", "join", "leave", "end", "get-status", "get-link", "batch-join"];
 
@@ -83,9 +83,9 @@ async fn every_payload_is_answered() -> Outcome {
     story.tell("direct-leave", "200").await?;
     story.tell("direct-end", "200").await?;
 
-    // Of a meeting that nobody here knows, and one message that is no event.
-    story.tell("chime-events", "0 failed").await?;
-    story.tell("chime-events-with-unreadable", "1 failed").await?;
+    // Operations that are complete already, and one message that is not an event.
+    story.tell("operation-pending", "0 failed").await?;
+    story.tell("operation-pending-with-unreadable", "1 failed").await?;
 
     story.end(&ACTIONS);
     Ok(())

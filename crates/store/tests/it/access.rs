@@ -1,8 +1,8 @@
 //! What clients see and may do: nobody, strangers, and those who are in a call. On Supabase's layout, whose default
 //! privileges give clients everything.
 
-use local::testing::{Outcome, Play, Stage};
 use local::world::Cast;
+use local_testing::{Outcome, Play, Stage};
 
 use crate::people::{Person, World, in_supabase};
 

@@ -1,7 +1,7 @@
 //! The way to the database: a login that is rotated, and an authority that is trusted, over the real functions.
 
 use local::pgproxy::Certificate;
-use local::testing::{Answer, Outcome, Play, Stage};
+use local_testing::{Answer, Outcome, Play, Stage};
 use serde_json::{Value, json};
 
 /// The secret with one field changed.

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use local::postgres::Server;
-use local::testing::{Outcome, workspace};
+use local_postgres::Server;
+use local_testing::{Outcome, workspace};
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 /// The API roles, schemas and default privileges of Supabase.
@@ -55,7 +55,7 @@ impl Database {
     pub(crate) async fn login(&self, what: &str, attributes: &str) -> Outcome<(String, String)> {
         let name = format!("{}_{what}", self.name);
         self.roles.lock().unwrap_or_else(PoisonError::into_inner).push(name.clone());
-        let verifier = local::postgres::verifier("let me in");
+        let verifier = local_postgres::verifier("let me in");
         let create = format!("CREATE ROLE {name} LOGIN PASSWORD '{verifier}' {attributes}");
         self.superuser().await?.batch_execute(&create).await?;
         let url = format!("postgres://{name}:let%20me%20in@{}/{}", self.server.addr(), self.name);

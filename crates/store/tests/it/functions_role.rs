@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use local::faults::Kind;
-use local::testing::{Outcome, Play, Stage, Told};
+use local_testing::{Outcome, Play, Stage, Told};
 use serde_json::json;
 
 use crate::database::{column, connect};

@@ -1,6 +1,6 @@
 //! The whole of who may do what in our schemas, as a list. A new table, view, function or grant has to be written down here.
 
-use local::testing::Outcome;
+use local_testing::Outcome;
 use tokio_postgres::Client;
 
 use crate::database::{SUPERUSER, column, in_a_database, supabase};

@@ -1,7 +1,7 @@
 //! A host application with tables of its own.
 
-use local::testing::{Outcome, Stage};
 use local::world::Host;
+use local_testing::{Outcome, Stage};
 
 use crate::database::{column, in_a_database};
 

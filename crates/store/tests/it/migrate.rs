@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use local::testing::{Outcome, workspace};
+use local_testing::{Outcome, workspace};
 use tokio_postgres::Client;
 
 use crate::database::{column, connect, in_a_database, supabase};

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use local::testing::{Outcome, Stage};
 use local::world::{Host, User};
+use local_testing::{Outcome, Stage};
 use serde_json::json;
 use tokio_postgres::Client;
 
@@ -26,7 +26,7 @@ where
     let database = &stage.parts().database;
     let login = format!("{}_api", database.name());
     let admin = connect(&database.server().admin_url()).await?;
-    let verifier = local::postgres::verifier("let me in");
+    let verifier = local_postgres::verifier("let me in");
     let create =
         format!("CREATE ROLE {login} LOGIN NOINHERIT PASSWORD '{verifier}' IN ROLE anon, authenticated");
     admin.batch_execute(&create).await?;

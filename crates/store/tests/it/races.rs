@@ -1,6 +1,6 @@
 //! Statements that meet at a lock: one waits, with a snapshot from before what the other does.
 
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 use serde_json::{Value, json};
 
 use crate::database::{column, connect};
@@ -10,8 +10,8 @@ use crate::database::{column, connect};
 async fn meanwhile(
     stage: &Stage,
     change: &str,
-    request: impl Future<Output = Outcome<local::testing::Answer>> + Send + 'static,
-) -> Outcome<local::testing::Answer> {
+    request: impl Future<Output = Outcome<local_testing::Answer>> + Send + 'static,
+) -> Outcome<local_testing::Answer> {
     let database = &stage.parts().database;
     let url = database.server().url(database.name());
     let (holder, watcher) = (connect(&url).await?, connect(&url).await?);

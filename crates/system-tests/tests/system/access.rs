@@ -1,7 +1,7 @@
 //! Who may do what: every route by everyone, as one table.
 
-use local::testing::{Outcome, Play, Stage};
 use local::tokens::Key;
+use local_testing::{Outcome, Play, Stage};
 use serde_json::{Value, json};
 
 const ROUTES: &[(&str, &str)] = &[

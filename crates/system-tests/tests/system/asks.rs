@@ -1,6 +1,6 @@
 //! What people ask of others' places and of their own, beyond coming and going.
 
-use local::testing::{Answer, Caller, Outcome, Stage};
+use local_testing::{Answer, Caller, Outcome, Stage};
 use serde_json::{Value, json};
 
 /// A cloud in which those who come wait.

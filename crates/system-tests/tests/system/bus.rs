@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::notice::Kind;
 use jsonschema::Validator;
-use local::testing::{Outcome, workspace};
+use local_testing::{Outcome, workspace};
 use serde_json::{Value, json};
 
 use crate::asks::with_waiting_room;

@@ -1,7 +1,7 @@
 //! Capabilities: what someone may send and receive, at Chime as it is stored.
 
 use local::faults::{Fault, Kind};
-use local::testing::{Caller, Outcome, Play, Stage};
+use local_testing::{Caller, Outcome, Play, Stage};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 

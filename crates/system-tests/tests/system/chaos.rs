@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use local::faults::Kind;
-use local::testing::{Answer, Caller, Outcome, Play, Stage};
+use local_testing::{Answer, Caller, Outcome, Play, Stage};
 use serde_json::json;
 use tokio::task::JoinSet;
 

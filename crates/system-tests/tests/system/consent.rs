@@ -1,6 +1,6 @@
 //! Consent: each person's own word, and whether it may be done.
 
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 

@@ -1,7 +1,7 @@
 //! Chime's events, as a queue hands them over: late, twice, out of order, in part.
 
 use local::faults::Kind;
-use local::testing::{Answer, Caller, Outcome, Play, Stage, Told};
+use local_testing::{Answer, Caller, Outcome, Play, Stage, Told};
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
@@ -184,7 +184,7 @@ async fn f10_a_meeting_that_chime_ended_closes_its_call_when_chime_says_so() -> 
     stage.parts().clock.advance(700);
     // The patient's departure never came.
     assert_eq!(stage.hear(ATTENDEE, &[on.provider("AttendeeLeft", 60)?]).await?, Vec::<usize>::new());
-    assert_eq!(stage.hear(MEETING, &[on.ended(620)?]).await?, Vec::<usize>::new());
+    assert_eq!(stage.hear(ATTENDEE, &[on.ended(620)?]).await?, Vec::<usize>::new());
 
     assert_eq!(session(&stage, &on, "status || ' ' || end_reason").await?, "ended meeting_ended");
     let length = session(&stage, &on, "extract(epoch FROM ended_at)::bigint").await?;
@@ -213,7 +213,7 @@ async fn an_end_that_broke_off_is_finished_by_chime_s_word() -> Outcome {
     assert!(on.play.provider.end().await?.status >= 500, "the end broke off");
     stage.parts().faults.clear();
     assert_eq!(session(&stage, &on, "status").await?, "ending");
-    assert_eq!(stage.hear(MEETING, &[on.ended(1)?]).await?, Vec::<usize>::new());
+    assert_eq!(stage.hear(ATTENDEE, &[on.ended(1)?]).await?, Vec::<usize>::new());
     assert_eq!(session(&stage, &on, "status || ' ' || end_reason").await?, "ended ended_by_provider");
     invariants::hold(&stage, &on.play.appointment).await
 }
@@ -430,14 +430,14 @@ async fn a_function_that_dies_at_any_call_of_a_meetings_end_leaves_one_end_that_
             let on = On::set(&stage).await?;
             // Warm, and the start is told, so that the nth call is the batch's.
             assert_eq!(
-                stage.hear(MEETING, &[on.told.meeting("MeetingStarted", on.at(1))?]).await?,
+                stage.hear(ATTENDEE, &[on.told.meeting("MeetingStarted", on.at(1))?]).await?,
                 Vec::<usize>::new()
             );
             stage.fault("*", None, kind, Some(nth));
             let ended = [on.ended(40)?];
-            assert!(stage.hear(MEETING, &ended).await.is_err(), "{kind:?} {nth}: it died");
+            assert!(stage.hear(ATTENDEE, &ended).await.is_err(), "{kind:?} {nth}: it died");
             stage.parts().faults.clear();
-            assert_eq!(stage.hear(MEETING, &ended).await?, Vec::<usize>::new(), "{kind:?} {nth}");
+            assert_eq!(stage.hear(ATTENDEE, &ended).await?, Vec::<usize>::new(), "{kind:?} {nth}");
             stage.parts().clock.advance(61);
             stage.run_schedule(MEETING).await?;
             assert_eq!(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use local::testing::{Outcome, Stage, workspace};
+use local_testing::{Outcome, Stage, workspace};
 use serde_json::json;
 
 const LISTED: &str = "http://localhost:3000";

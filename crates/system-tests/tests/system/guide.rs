@@ -1,6 +1,6 @@
 //! The cases a newcomer tries first.
 
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 use tokio::task::JoinSet;
 
 use crate::invariants;

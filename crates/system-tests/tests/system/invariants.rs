@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::audit::{self, Entry, Hash};
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 use serde_json::Value;
 
 /// Checks that the appointment has at most one open session and that this has its one live meeting, that no other live

@@ -2,7 +2,7 @@
 
 use local::chime;
 use local::faults::Kind;
-use local::testing::{Answer, Caller, Outcome, Play, Stage};
+use local_testing::{Answer, Caller, Outcome, Play, Stage};
 use serde_json::{Value, json};
 
 use crate::outbox;

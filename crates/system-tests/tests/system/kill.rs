@@ -1,7 +1,7 @@
 //! The function dies before or after each of its backend calls; then the request is repeated.
 
 use local::faults::Kind;
-use local::testing::{Outcome, Play, Stage};
+use local_testing::{Outcome, Play, Stage};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -50,7 +50,7 @@ impl UseCase {
         Ok(())
     }
 
-    async fn request(self, play: &Play) -> Outcome<local::testing::Answer> {
+    async fn request(self, play: &Play) -> Outcome<local_testing::Answer> {
         match self {
             Self::Start => play.provider.start().await,
             Self::Join | Self::Rejoin | Self::Wait => play.patient.join().await,

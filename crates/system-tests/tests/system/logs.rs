@@ -1,7 +1,7 @@
 //! Failure 16: stack traces, tokens and patients' names in logs and answers.
 
 use local::faults::Kind;
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 use serde_json::{Value, json};
 
 /// A whole run with everything that can go wrong in it, and then every line that the functions wrote.

@@ -1,7 +1,7 @@
 //! What the host application is told: when a call starts and ends, on the bus, whatever goes wrong in between.
 
 use local::faults::Kind;
-use local::testing::{Outcome, Play, Stage};
+use local_testing::{Outcome, Play, Stage};
 use serde_json::{Value, json};
 
 const FUNCTION: &str = "meeting-manager";

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use local::faults::Kind;
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 use tokio::time::timeout;
 
 use crate::invariants;

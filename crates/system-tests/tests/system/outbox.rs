@@ -1,7 +1,7 @@
 //! The audit outbox, read as an auditor would: each chain is verified before it is believed.
 
 use domain::audit::{Entry, Hash, verify};
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 use serde_json::Value;
 
 /// The payloads of a chain, in order.

@@ -1,6 +1,6 @@
 //! Roles: what the templates allow is what the functions need, all of it and no more.
 
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 use serde_json::{Value, json};
 
 use crate::asks::change;
@@ -32,7 +32,7 @@ async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> Outcome {
     stage.run_schedule("meeting-manager").await?;
 
     // Someone joins twice at once: one of the two attendees is taken back.
-    let join = |play: &local::testing::Play| json!({"action": "join", "appointmentId": play.appointment});
+    let join = |play: &local_testing::Play| json!({"action": "join", "appointmentId": play.appointment});
     stage.slow("chime", Some("CreateAttendee"), 1000);
     let play = stage.play().await?;
     play.provider.start().await?;
@@ -66,7 +66,7 @@ async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> Outcome {
     assert_eq!(rejoining.await??.brief(), "410 MEETING_EXPIRED");
     assert!(stage.live_meetings().is_empty());
 
-    // Chime tells of a meeting, so that both queues are read.
+    // Chime sends events of a meeting, and an operation is announced, so that both queues are read.
     let play = stage.play().await?;
     let started = play.provider.start().await?;
     let attendee = started.text("attendeeToken");
@@ -74,6 +74,12 @@ async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> Outcome {
     // One function at a time, so that each has something to tell.
     assert_eq!(stage.drain_queues().await?, 0);
     stage.chime_event(&started.text("meetingId"), "MeetingEnded", None)?;
+    assert_eq!(stage.drain_queues().await?, 0);
+    let bus = &stage.parts().plan.buses.first().ok_or("a bus of our own")?.name;
+    stage.send_event(&json!({
+        "bus": bus, "source": "medzen.internal", "detail-type": "Operation Pending",
+        "detail": {"operation": "delete_attendee", "operationId": started.text("sessionId"), "executor": "meeting-manager"},
+    }))?;
     assert_eq!(stage.drain_queues().await?, 0);
 
     stage.run_schedule("audit").await?;

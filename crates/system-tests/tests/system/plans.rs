@@ -1,6 +1,6 @@
 //! However much is kept, a batch of events reads what it is about and nothing else.
 
-use local::testing::{Outcome, Stage, Told};
+use local_testing::{Outcome, Stage, Told};
 use serde_json::{Value, json};
 
 /// Calls that are over, each with twenty events.

@@ -1,6 +1,6 @@
 //! Quality: samples of a connection, kept as a summary.
 
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 

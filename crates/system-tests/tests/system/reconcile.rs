@@ -1,7 +1,7 @@
 //! The reconciler: what requests left behind, on a moved clock.
 
 use local::faults::Kind;
-use local::testing::{Answer, Outcome, Play, Stage, Told, Watch};
+use local_testing::{Answer, Outcome, Play, Stage, Told, Watch};
 use serde_json::{Value, json};
 
 use crate::outbox;

@@ -2,8 +2,8 @@
 
 use domain::audit::stranger_chain;
 use local::faults::Kind;
-use local::testing::{Outcome, Stage};
 use local::tokens::Key;
+use local_testing::{Outcome, Stage};
 use serde_json::{Value, json};
 
 use crate::outbox;

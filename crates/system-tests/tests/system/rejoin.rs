@@ -1,6 +1,6 @@
 //! Coming back: after a network loss, after Chime ended the meeting, from two devices.
 
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 use serde_json::json;
 use tokio::task::JoinSet;
 

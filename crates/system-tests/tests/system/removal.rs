@@ -1,7 +1,7 @@
 //! Removal: who must go is disconnected, and cannot come again to this call.
 
 use local::faults::Kind;
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 use serde_json::{Value, json};
 
 use crate::asks::{admit, at_chime, invite, owed_and_tokens, remove};

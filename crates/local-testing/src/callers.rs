@@ -1,0 +1,173 @@
+//! People who call the API, and what they are answered.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{Method, Request, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::Value;
+
+use crate::Outcome;
+
+/// What a request was answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers, names in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// The body; a text that is not JSON as a JSON string.
+    pub body: Value,
+}
+
+impl Answer {
+    /// Status and code in one, for assertions that read well: `403 NOT_A_MEMBER`, `200`.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        match self.body["code"].as_str() {
+            Some(code) => format!("{} {code}", self.status),
+            None => self.status.to_string(),
+        }
+    }
+
+    /// A text of the body.
+    #[must_use]
+    pub fn text(&self, name: &str) -> String {
+        self.body[name].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// Someone with a token, at an appointment.
+#[derive(Clone)]
+pub struct Caller {
+    pub(super) stage: Handle,
+    /// Their `users.id`.
+    pub id: String,
+    /// Their token.
+    pub token: String,
+    /// The appointment's id.
+    pub appointment: String,
+}
+
+/// An appointment and the callers around it.
+#[derive(Clone)]
+pub struct Play {
+    /// The appointment's id.
+    pub appointment: String,
+    /// Holds it.
+    pub provider: Caller,
+    /// Whose it is.
+    pub patient: Caller,
+    /// Has nothing to do with it.
+    pub stranger: Caller,
+}
+
+#[derive(Clone)]
+pub(super) struct Handle {
+    pub(super) http: Client<HttpConnector, Full<Bytes>>,
+    pub(super) api: String,
+}
+
+impl Handle {
+    pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Outcome<Answer> {
+        let answer = self.http.request(request).await?;
+        let status = answer.status().as_u16();
+        let headers = answer
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        let body = answer.into_body().collect().await?.to_bytes();
+        let body = serde_json::from_slice(&body)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
+        Ok(Answer { status, headers, body })
+    }
+
+    pub(super) async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: impl Into<Bytes>,
+    ) -> Outcome<Answer> {
+        let mut request = Request::builder()
+            .method(Method::from_bytes(method.as_bytes())?)
+            .uri(format!("{}{path}", self.api))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::USER_AGENT, "medzen-tests");
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        self.send(request.body(Full::new(body.into()))?).await
+    }
+}
+
+impl Caller {
+    /// A request with their token. `{a}` in the path stands for the appointment.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn ask(&self, method: &str, path: &str, body: &Value) -> Outcome<Answer> {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.ask_raw(method, path, body).await
+    }
+
+    /// The same with a body as it is.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn ask_raw(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Outcome<Answer> {
+        let path = path.replace("{a}", &self.appointment);
+        self.stage.request(method, &path, Some(&self.token), body).await
+    }
+
+    /// Starts the call.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn start(&self) -> Outcome<Answer> {
+        self.ask("POST", "/appointments/{a}/call", &Value::Null).await
+    }
+
+    /// Joins the call.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn join(&self) -> Outcome<Answer> {
+        self.ask("POST", "/appointments/{a}/call/attendees", &Value::Null).await
+    }
+
+    /// Leaves the call.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn leave(&self) -> Outcome<Answer> {
+        self.ask("DELETE", "/appointments/{a}/call/attendees/me", &Value::Null).await
+    }
+
+    /// Ends the call.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn end(&self) -> Outcome<Answer> {
+        self.ask("DELETE", "/appointments/{a}/call", &Value::Null).await
+    }
+
+    /// Asks how the call stands.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn status(&self) -> Outcome<Answer> {
+        self.ask("GET", "/appointments/{a}/call", &Value::Null).await
+    }
+
+    /// Asks who is in the call.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn roster(&self) -> Outcome<Answer> {
+        self.ask("GET", "/appointments/{a}/call/attendees", &Value::Null).await
+    }
+}

@@ -1,0 +1,83 @@
+//! Events and queues, as tests drive them.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::{Outcome, Stage};
+use local::chime;
+use local::events::NewEvent;
+
+/// How long a test waits for queues.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+impl Stage {
+    /// Puts any event on a bus, as `POST /_local/events` does, and answers it whole.
+    ///
+    /// # Errors
+    /// When it is not what the door takes.
+    pub fn send_event(&self, event: &Value) -> Outcome<Value> {
+        let event: NewEvent = serde_json::from_value(event.clone())?;
+        Ok(self.parts.events.put(event))
+    }
+
+    /// Lets something happen in one of Chime's meetings: `AttendeeJoined`. Answers the event as it went onto the bus.
+    ///
+    /// # Errors
+    /// When the meeting or the attendee is not there.
+    pub fn chime_event(&self, meeting: &str, event_type: &str, attendee: Option<&str>) -> Outcome<Value> {
+        let event = chime::NewEvent {
+            event_type: event_type.to_owned(),
+            attendee_id: attendee.map(str::to_owned),
+            ..chime::NewEvent::default()
+        };
+        Ok(self.parts.chime.event(meeting, event)?)
+    }
+
+    /// The rules that picked an event.
+    #[must_use]
+    pub fn picked(&self, event: &Value) -> Vec<String> {
+        self.parts.events.picked(event["id"].as_str().unwrap_or_default())
+    }
+
+    /// Reads no queue until [`Stage::release_queues`], so that a test can send in any order and have whole batches.
+    pub fn hold_queues(&self) {
+        self.parts.pollers.hold();
+    }
+
+    /// Reads the queues again.
+    pub fn release_queues(&self) {
+        self.parts.pollers.release();
+    }
+
+    /// Lets Chime tell what is due, and waits until every message that can be seen was given to its function and answered. What failed comes back after its
+    /// visibility timeout; how many messages that are is the answer.
+    ///
+    /// # Errors
+    /// When the queues are held, a mapping does not work, or it takes longer than a minute.
+    pub async fn drain_queues(&self) -> Outcome<usize> {
+        self.parts.chime.tell();
+        Ok(self.parts.pollers.drained(PATIENCE).await?)
+    }
+
+    /// What lies in the dead-letter queue of a function, in the order of its burial.
+    ///
+    /// # Errors
+    /// When the function reads no queue that has one, or a body is not JSON.
+    pub fn dead_letters(&self, function: &str) -> Outcome<Vec<Value>> {
+        let plan = &self.parts.plan;
+        let mapping = plan.mappings.iter().find(|mapping| mapping.function == function);
+        let mapping = mapping.ok_or_else(|| format!("{function} reads no queue"))?;
+        let queue = plan.queues.iter().find(|queue| queue.arn == mapping.queue);
+        let redrive = queue.and_then(|queue| queue.redrive.as_ref()).ok_or("no dead-letter queue")?;
+        let name = redrive.queue.rsplit(':').next().unwrap_or_default();
+        let bodies = self.parts.queues.bodies(name);
+        Ok(bodies.iter().map(|body| serde_json::from_str(body)).collect::<Result<_, _>>()?)
+    }
+
+    /// The queues, as the door lists them.
+    #[must_use]
+    pub fn queues(&self) -> Value {
+        json!(self.parts.queues.listed(|queue| self.parts.pollers.reads(queue)))
+    }
+}

@@ -1,0 +1,17 @@
+//! What operators rely on: alarms, metrics, and the runbook agree with the templates and the code.
+
+mod alarms;
+mod runbook;
+
+use std::collections::BTreeMap;
+
+use local_template::plan::Plan;
+use local_testing::{Outcome, workspace};
+
+/// The templates of this repository, deployed with the local parameters.
+fn deployed() -> Outcome<Plan> {
+    let infra = workspace().join("infra");
+    let params = std::fs::read_to_string(infra.join("params/local.json"))?;
+    let params: BTreeMap<String, String> = serde_json::from_str(&params)?;
+    Ok(local_template::template::deploy(&infra, &params, "us-east-1")?)
+}

@@ -1,0 +1,48 @@
+//! The runbook's headings are the alarms of the templates.
+
+use std::collections::BTreeSet;
+
+use local_testing::{Outcome, workspace};
+
+use crate::deployed;
+
+const MAX_RUNBOOK_BYTES: usize = 15 * 1024;
+const MAX_README_BYTES: usize = 10 * 1024;
+
+pub(super) fn runbook() -> Outcome<String> {
+    Ok(std::fs::read_to_string(workspace().join("infra/RUNBOOK.md"))?)
+}
+
+#[test]
+fn the_runbook_has_one_heading_for_each_alarm() -> Outcome {
+    let runbook = runbook()?;
+    let headings: Vec<&str> = runbook
+        .lines()
+        .filter_map(|line| line.strip_prefix("### "))
+        .filter(|it| it.ends_with("Alarm"))
+        .collect();
+    let once: BTreeSet<&str> = headings.iter().copied().collect();
+    assert_eq!(once.len(), headings.len(), "a heading is there twice");
+    let plan = deployed()?;
+    let alarms: BTreeSet<&str> = plan.alarms.iter().map(|alarm| alarm.id.as_str()).collect();
+    assert_eq!(once, alarms);
+    Ok(())
+}
+
+#[test]
+fn every_alarm_names_its_heading() -> Outcome {
+    for alarm in deployed()?.alarms {
+        let named = format!("Runbook: {}.", alarm.id);
+        assert!(alarm.description.ends_with(&named), "{} says {:?}", alarm.id, alarm.description);
+    }
+    Ok(())
+}
+
+#[test]
+fn the_documents_are_short_enough_to_be_read() -> Outcome {
+    for (file, most) in [("infra/RUNBOOK.md", MAX_RUNBOOK_BYTES), ("infra/README.md", MAX_README_BYTES)] {
+        let bytes = std::fs::metadata(workspace().join(file))?.len();
+        assert!(bytes <= u64::try_from(most)?, "{file} has {bytes} bytes, of {most}");
+    }
+    Ok(())
+}

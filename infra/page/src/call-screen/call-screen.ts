@@ -1,0 +1,242 @@
+// The call as a person sees it: pictures, captions, controls, and the panel beside them. It shows the state and reports what
+// the person does; `consultation/` acts on it.
+
+import type { Consent, Person, Role, Status } from "../answers.ts";
+import { Captions } from "../captions.ts";
+import { type Choice, ConsentNotice, ConsentSettings } from "../consent.ts";
+import type { Choices } from "../devices.ts";
+import { announce, h } from "../dom.ts";
+import type { Media, MediaListener } from "../media.ts";
+import { People, type PeopleActions, WaitingNotice } from "../people.ts";
+import type { Line } from "../quality.ts";
+import { languageButton, type Screen } from "../screen.ts";
+import { SoundNotice } from "../sound.ts";
+import { type Key, label } from "../text.ts";
+import { LineSign, Tiles } from "../tiles.ts";
+import { control } from "./controls.ts";
+import { DeviceControls } from "./device-controls.ts";
+import { Indicators } from "./indicators.ts";
+import { Names } from "./names.ts";
+import { type Notice, Notices } from "./notices.ts";
+import { SidePanel } from "./side-panel.ts";
+import { CallTimer } from "./timer.ts";
+
+export interface CallScreenActions extends PeopleActions {
+  leave(): void;
+  consent(choice: Choice): void;
+}
+
+export class CallScreen {
+  readonly screen: Screen;
+  readonly audio = h("audio", { attributes: { hidden: true } });
+  readonly #actions: CallScreenActions;
+  readonly #role: Role;
+  readonly #heading = h("h1", { class: "call-name", t: "call.title" });
+  readonly #timer = new CallTimer();
+  readonly #line = new LineSign();
+  readonly #tiles = new Tiles();
+  readonly #captions = new Captions();
+  readonly #sound = new SoundNotice(this.audio);
+  readonly #waiting = new WaitingNotice();
+  readonly #question = new ConsentNotice();
+  readonly #notices = new Notices();
+  readonly #names = new Names();
+  readonly #indicators = new Indicators((running) => this.#captions.waiting(running));
+  readonly #people: People;
+  readonly #consent: ConsentSettings;
+  readonly #devices: DeviceControls;
+  readonly #panel: SidePanel;
+  readonly #captionsControl = control("captions", "captions.show", () => this.#showCaptions(!this.#captionsOn));
+  /** By attendee, whether they are muted: the connection knows it before the server does. */
+  readonly #muted = new Map<string, boolean>();
+  #media: Media | undefined;
+  #status: Status | undefined;
+  #captionsOn = false;
+
+  constructor(role: Role, choices: Choices, actions: CallScreenActions) {
+    this.#role = role;
+    this.#actions = actions;
+    this.#people = new People(actions);
+    this.#consent = new ConsentSettings((choice) => actions.consent(choice));
+    this.#devices = new DeviceControls(choices, this.#notices);
+    this.#panel = new SidePanel((name) => (name === "people" ? this.#people.root : this.#settings()));
+    this.#heading.tabIndex = -1;
+    const root = this.#layOut();
+    root.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.#panel.close();
+    });
+    this.screen = { name: "call", title: "call.title", root, focus: this.#heading, close: () => this.#close() };
+  }
+
+  /** A connection is opened, the first or another one. */
+  attach(media: Media): void {
+    this.#media = media;
+    this.#muted.clear();
+    this.#indicators.attach();
+    this.#devices.attach(media);
+    this.#tiles.begin(media, media.attendeeId, (attendeeId) => this.#names.of(attendeeId));
+  }
+
+  /** What the connection reports, as far as it is shown. */
+  readonly listener: Omit<MediaListener, "connecting" | "started" | "stopped" | "stats" | "line"> = {
+    presence: (attendeeId, userId, present) => {
+      const own = attendeeId === this.#media?.attendeeId;
+      if (own) this.#indicators.ownPresence(present);
+      this.#names.connect(attendeeId, userId);
+      if (!present) this.#muted.delete(attendeeId);
+      if (!own) this.#names.announcePresence(attendeeId, present);
+      this.#tiles.present(attendeeId, present);
+    },
+    recorder: (attendeeId, present) => this.#indicators.recorder(attendeeId, present),
+    voice: (attendeeId, voice) => {
+      if (voice.muted !== null && this.#muted.get(attendeeId) !== voice.muted) {
+        this.#muted.set(attendeeId, voice.muted);
+        this.#paintPeople();
+      }
+      this.#tiles.voice(attendeeId, voice);
+    },
+    tile: (tile) => {
+      this.#names.connect(tile.attendeeId, tile.userId);
+      this.#tiles.tile(tile);
+    },
+    tileGone: (id) => this.#tiles.gone(id),
+    caption: (caption) => {
+      this.#captions.add(caption, this.#names.of(caption.attendeeId));
+      this.#indicators.transcription(true);
+    },
+    transcription: (running) => this.#indicators.transcription(running),
+    muted: (muted) => this.#devices.muted(muted),
+    lost: (kind) => this.#devices.lost(kind),
+    held: (held) => this.#devices.held(held),
+    sharing: (on) => this.#devices.sharing(on),
+  };
+
+  /** Shows what the server says of the call. */
+  showStatus(status: Status): void {
+    this.#status = status;
+    const other = this.#role === "provider" ? null : status.providerName;
+    if (other && !this.#heading.dataset["name"]) {
+      delete this.#heading.dataset["t"];
+      this.#heading.dataset["name"] = "";
+      this.#heading.textContent = other;
+    }
+    this.#indicators.status(status);
+    this.#consent.show(status.consent);
+    if (this.#waiting.show(this.#waitingPeople(), this.#actions)) announce("people.somebodyWaits", true);
+    this.#devices.restrict(status.me?.capabilities);
+    this.#paintPeople();
+  }
+
+  showConsent(consent: Consent): void {
+    if (this.#status) this.#status = { ...this.#status, consent };
+    this.#consent.show(consent);
+  }
+
+  /** Shows that a question was put off, until there is none. */
+  remind(ask: (() => void) | undefined): void {
+    this.#question.show(ask);
+  }
+
+  showRoster(people: Person[]): void {
+    this.#names.set(people);
+    this.#tiles.rename();
+    this.#paintPeople();
+  }
+
+  showLine(line: Line | "unknown"): void {
+    this.#line.set(line);
+  }
+
+  notice(name: Notice, text: Key | undefined, urgent = false): void {
+    this.#notices.show(name, text, urgent);
+  }
+
+  /** Audio and video run. */
+  begin(now: () => number): void {
+    this.#sound.check();
+    this.#timer.start(now);
+  }
+
+  #layOut(): HTMLElement {
+    const leave = control("leave", "leave", () => this.#actions.leave());
+    leave.root.classList.add("leave");
+    const controls = [
+      this.#devices.microphone,
+      this.#devices.camera,
+      this.#devices.screen,
+      this.#captionsControl,
+      this.#panel.controls.people,
+      this.#panel.controls.settings,
+      leave,
+    ];
+    const notices = [this.#waiting.root, this.#question.root, this.#sound.root, ...this.#notices.roots];
+    return h(
+      "div",
+      { class: "call" },
+      h(
+        "header",
+        { class: "call-bar" },
+        this.#heading,
+        this.#timer.root,
+        h("div", { class: "signs" }, ...this.#indicators.roots, this.#line.root),
+        languageButton(),
+      ),
+      h(
+        "div",
+        { class: "middle" },
+        h(
+          "div",
+          { class: "main" },
+          ...notices,
+          h("section", { class: "stage", label: "call.stage" }, this.#tiles.root, this.#captions.root),
+        ),
+        this.#panel.root,
+      ),
+      h(
+        "div",
+        { class: "controls", label: "call.controls", attributes: { role: "group" } },
+        ...controls.map(({ root }) => root),
+      ),
+      this.audio,
+    );
+  }
+
+  #settings(): HTMLElement {
+    void this.#devices.listDevices();
+    return h("div", { class: "settings" }, this.#devices.fields, this.#consent.root, languageButton());
+  }
+
+  #showCaptions(on: boolean): void {
+    const running = this.#indicators.transcribing;
+    this.#captionsOn = on;
+    this.#captions.on = on;
+    this.#captions.waiting(running);
+    this.#captionsControl.set(on, on ? "captions.hide" : "captions.show", "captions");
+    if (on) announce(running ? "captions.isOn" : "captions.notRunning");
+    else announce("captions.isOff");
+  }
+
+  /** Those in the waiting room, whom only the provider sees. */
+  #waitingPeople() {
+    return this.#role === "provider" ? (this.#status?.waiting ?? []) : [];
+  }
+
+  #paintPeople(): void {
+    const { roster } = this.#names;
+    const self = roster.find(({ attendeeId }) => attendeeId === this.#media?.attendeeId)?.userId ?? null;
+    const muted = (attendeeId: string | null) => attendeeId !== null && this.#muted.get(attendeeId) === true;
+    this.#people.show(roster, this.#waitingPeople(), self, this.#role === "provider", muted);
+    const present = roster.filter((person) => person.present).length;
+    const { root } = this.#panel.controls.people;
+    // The number is drawn by the style; the button's name has it in words.
+    if (present > 0) root.dataset["count"] = String(present);
+    else delete root.dataset["count"];
+    label(root, ["people.openCount", { count: present }]);
+  }
+
+  #close(): void {
+    this.#timer.stop();
+    this.#devices.close();
+    this.#captions.close();
+  }
+}

@@ -1,0 +1,16 @@
+import type { Api } from "../api.ts";
+import type { Bridge } from "../bridge.ts";
+import type { Config } from "../config.ts";
+import type { Sdk } from "../sdk.ts";
+
+/** What a consultation needs of the page around it. */
+export interface CallContext {
+  api: Api;
+  bridge: Bridge;
+  config: Config;
+  sdk: Promise<Sdk>;
+  /** Shows the screen for an error; `retry` is its button. */
+  showError(error: unknown, retry: () => void): void;
+  /** Goes back to the beginning: asks the server for the state of the call and shows the screen that belongs to it. */
+  restart(): void;
+}

@@ -1,0 +1,118 @@
+// The screens of a consultation that have one message. The call screen is `call-screen/`.
+
+import type { Bridge } from "../bridge.ts";
+import { type Action, message, type Screen } from "../screen.ts";
+import type { CallContext } from "./context.ts";
+import type { Stopped } from "./phase.ts";
+
+export function joiningScreen(): Screen {
+  return message({
+    name: "joining",
+    icon: "link",
+    title: "joining.title",
+    body: ["joining.body"],
+    actions: [],
+    busy: true,
+  });
+}
+
+export function notStartedScreen(leave: () => void): Screen {
+  return message({
+    name: "not-started",
+    icon: "clock",
+    title: "notStarted.title",
+    body: ["notStarted.body"],
+    hints: ["notStarted.hint"],
+    actions: [{ text: "leave.waiting", press: leave, quiet: true }],
+    busy: true,
+  });
+}
+
+export function waitingScreen(leave: () => void): Screen {
+  return message({
+    name: "waiting",
+    icon: "clock",
+    title: "waiting.title",
+    body: ["waiting.body"],
+    hints: ["waiting.hint.1", "waiting.hint.2"],
+    actions: [{ text: "leave.waiting", press: leave, quiet: true }],
+    busy: true,
+  });
+}
+
+interface StoppedActions {
+  enter(checked: boolean): void;
+  leave(): void;
+}
+
+export function stoppedScreen(
+  reason: Stopped["reason"],
+  context: Pick<CallContext, "bridge">,
+  { enter, leave }: StoppedActions,
+): Screen {
+  switch (reason) {
+    case "elsewhere":
+      return message({
+        name: "elsewhere",
+        icon: "screen",
+        title: "elsewhere.title",
+        body: ["elsewhere.body"],
+        actions: [{ text: "elsewhere.here", press: () => enter(false) }, ...closing(context, true)],
+      });
+    case "full":
+      return message({
+        name: "full",
+        icon: "people",
+        title: "full.title",
+        body: ["full.body"],
+        actions: [
+          { text: "again", press: () => enter(false) },
+          { text: "leave", press: leave, quiet: true },
+        ],
+        wrong: true,
+      });
+    case "unreachable":
+      return message({
+        name: "media",
+        icon: "offline",
+        title: "media.title",
+        body: ["media.body"],
+        hints: ["media.hint.1", "media.hint.2", "media.hint.3"],
+        actions: [
+          { text: "again", press: () => enter(true) },
+          { text: "leave", press: leave, quiet: true },
+        ],
+        wrong: true,
+      });
+  }
+}
+
+/** The person has left and may come back. */
+export function leftScreen(context: Pick<CallContext, "restart" | "bridge">, provider: boolean): Screen {
+  return message({
+    name: "left",
+    icon: "leave",
+    title: "left.title",
+    body: [provider ? "left.body.provider" : "left.body"],
+    actions: [{ text: "left.rejoin", press: () => context.restart() }, ...closing(context, true)],
+  });
+}
+
+/** The call is over. If it starts again, this screen leads there. */
+export function endedScreen(context: Pick<CallContext, "restart" | "bridge">, provider: boolean): Screen {
+  return message({
+    name: "ended",
+    icon: "check",
+    title: "ended.title",
+    body: [provider ? "ended.body.provider" : "ended.body"],
+    actions: [
+      ...closing(context),
+      { text: provider ? "ended.again.provider" : "ended.again", press: () => context.restart(), quiet: true },
+    ],
+  });
+}
+
+/** The button that leads back to the app, where there is one. */
+export function closing({ bridge }: { bridge: Bridge }, quiet = false): Action[] {
+  return bridge.hosted ? [{ text: "close.app", press: () => bridge.emit("CLOSE_REQUESTED", {}), quiet }] : [];
+}

@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { test } from "node:test";
+import { parseMessage } from "../src/bridge.ts";
+import { configOf } from "../src/config.ts";
+import { lineOf, Quality } from "../src/quality.ts";
+import { type StopReason, stopReasonOf } from "../src/stop-reason.ts";
+
+const { MeetingSessionStatusCode: codes } = createRequire(import.meta.url)(
+  "amazon-chime-sdk-js/build/meetingsession/MeetingSessionStatusCode",
+);
+
+const inbound = (packetsReceived: number, packetsLost: number, jitter: number) => ({
+  type: "inbound-rtp",
+  id: "i",
+  packetsReceived,
+  packetsLost,
+  jitter,
+});
+const pair = (bytes: number, currentRoundTripTime: number) => ({
+  type: "candidate-pair",
+  id: "p",
+  state: "succeeded",
+  nominated: true,
+  bytesReceived: bytes,
+  bytesSent: 0,
+  currentRoundTripTime,
+});
+
+test("a sample covers the time since the one before", () => {
+  const quality = new Quality();
+  quality.read([inbound(100, 0, 0.01), pair(1_000, 0.1)], 0);
+  assert.equal(quality.sample(), undefined, "one reading is no span of time");
+  quality.read([inbound(190, 10, 0.03), pair(126_000, 0.3)], 10_000);
+  assert.deepEqual(quality.sample(), {
+    at: 10_000,
+    packetLossPercent: 10,
+    roundTripMs: 200,
+    jitterMs: 20,
+    bitrateKbps: 100,
+  });
+  quality.read([inbound(290, 10, 0.01), pair(126_000, 0.05)], 20_000);
+  assert.deepEqual(quality.sample(), {
+    at: 20_000,
+    packetLossPercent: 0,
+    roundTripMs: 50,
+    jitterMs: 10,
+    bitrateKbps: 0,
+  });
+});
+
+test("a new connection, which counts from zero, gives no negative sample", () => {
+  const quality = new Quality();
+  quality.read([inbound(1_000, 50, 0), pair(1_000_000, 0.1)], 0);
+  quality.read([inbound(90, 10, 0), pair(12_500, 0.1)], 10_000);
+  const sample = quality.sample();
+  assert.equal(sample?.packetLossPercent, 10);
+  assert.equal(sample?.bitrateKbps, 10);
+});
+
+test("a sample without packets has no packet loss", () => {
+  const quality = new Quality();
+  quality.read([pair(0, 0.1)], 0);
+  quality.read([pair(0, 0.1)], 10_000);
+  assert.equal("packetLossPercent" in (quality.sample() ?? { packetLossPercent: 0 }), false);
+});
+
+test("the connection is rated poor at the values at which speech suffers", () => {
+  assert.equal(lineOf({ at: 0, packetLossPercent: 1, roundTripMs: 80, jitterMs: 5 }), "good");
+  assert.equal(lineOf({ at: 0, packetLossPercent: 5 }), "fair");
+  assert.equal(lineOf({ at: 0, roundTripMs: 700 }), "poor");
+  assert.equal(lineOf({ at: 0, packetLossPercent: 12 }), "poor");
+});
+
+const token = "aaaa.bbbb.cccc";
+
+test("a message from outside is accepted only if every field is valid", () => {
+  assert.deepEqual(
+    parseMessage({ type: "medzen.join", token, language: "fr", deviceDefaults: { camera: false, audioInput: "x" } }),
+    { type: "medzen.join", token, language: "fr", deviceDefaults: { camera: false, audioInput: "x" } },
+  );
+  assert.deepEqual(parseMessage({ type: "medzen.token", token }), { type: "medzen.token", token });
+  assert.deepEqual(parseMessage({ type: "medzen.leave" }), { type: "medzen.leave" });
+  assert.deepEqual(parseMessage({ type: "medzen.setLanguage", language: "fr-CM" }), {
+    type: "medzen.setLanguage",
+    language: "fr-CM",
+  });
+  const refused = [
+    undefined,
+    null,
+    "medzen.leave",
+    7,
+    {},
+    { type: "medzen.unknown" },
+    { type: "medzen.join" },
+    { type: "medzen.join", token: 7 },
+    { type: "medzen.join", token: "" },
+    { type: "medzen.join", token: "two.parts" },
+    { type: "medzen.join", token: `${token}\r\nX-Other: 1` },
+    { type: "medzen.join", token: `a.b.${"c".repeat(8192)}` },
+    { type: "medzen.join", token, language: 7 },
+    { type: "medzen.join", token, language: "<b>" },
+    { type: "medzen.join", token, deviceDefaults: "all" },
+    { type: "medzen.join", token, deviceDefaults: { camera: "yes" } },
+    { type: "medzen.join", token, deviceDefaults: { audioInput: "x".repeat(513) } },
+    { type: "medzen.token", token: null },
+    { type: "medzen.setLanguage" },
+  ];
+  for (const message of refused) assert.equal(parseMessage(message), undefined, JSON.stringify(message));
+});
+
+test("unsafe values of config.json are replaced by safe defaults", () => {
+  assert.deepEqual(configOf(undefined), {
+    embeddingOrigins: [],
+    deepLinkBase: null,
+    tokenHeader: "Authorization",
+    mediaTimeoutSeconds: 20,
+  });
+  const { embeddingOrigins, deepLinkBase, tokenHeader } = configOf({
+    embeddingOrigins: ["https://app.example.com", "*", "https://app.example.com/path", 7],
+    deepLinkBase: "javascript://x",
+    tokenHeader: "Cookie",
+  });
+  assert.deepEqual(embeddingOrigins, ["https://app.example.com"]);
+  assert.equal(deepLinkBase, null);
+  assert.equal(tokenHeader, "Authorization");
+  assert.equal(configOf({ deepLinkBase: "medzen://call" }).deepLinkBase, "medzen://call");
+});
+
+test("every status with which the SDK stops has its own meaning, and an unknown one means a lost connection", () => {
+  const names = Object.keys(codes).filter((name) => Number.isNaN(Number(name)));
+  const that = (stop: StopReason) => names.filter((name) => stopReasonOf(codes[name], codes) === stop);
+  assert.deepEqual(that("elsewhere"), ["AudioJoinedFromAnotherDevice"]);
+  assert.deepEqual(that("full"), ["AudioCallAtCapacity", "VideoCallAtSourceCapacity"]);
+  // The page asks the server, and for another place: MeetingEnded does not end the call.
+  for (const name of [
+    "MeetingEnded",
+    "AudioAttendeeRemoved",
+    "AudioAuthenticationRejected",
+    "SignalingBadRequest",
+    "TURNCredentialsForbidden",
+  ])
+    assert.ok(that("refused").includes(name), name);
+  for (const name of [
+    "SignalingChannelClosedUnexpectedly",
+    "ICEGatheringTimeoutWorkaround",
+    "ConnectionHealthReconnect",
+    "TaskFailed",
+    "AudioDisconnected",
+  ])
+    assert.ok(that("line").includes(name), name);
+  assert.equal(stopReasonOf(99, codes), "line");
+});
