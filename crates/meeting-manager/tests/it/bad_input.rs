@@ -58,12 +58,7 @@ async fn a_bad_field_is_named_whatever_its_value() -> Outcome {
         (&on, act, json!({ "action": "end" }), ("appointmentId", Field::Id)),
         (&on, act, json!({ "action": "end", "appointmentId": on.appointment }), ("sessionId", Field::Id)),
         (&on, act, json!({ "action": "get-status" }), ("appointmentId", Field::Id)),
-        (
-            &on,
-            act,
-            json!({ "action": "create", "appointmentId": on.appointment }),
-            ("checked", Field::Flag),
-        ),
+        (&on, act, json!({ "action": "create", "appointmentId": on.appointment }), ("checked", Field::Flag)),
         (&on, act, json!({ "action": "get-link" }), ("appointmentId", Field::Id)),
         (
             &on,
