@@ -18,6 +18,7 @@ BOTO3_VERSION := 1.44.5
 CARGO_DENY_VERSION := 0.20.2
 CARGO_LAMBDA_VERSION := 1.9.2
 CFN_LINT_VERSION := 1.58.0
+OPENAPI_SPEC_VALIDATOR_VERSION := 0.9.0
 RUFF_VERSION := 0.17.6
 
 # A function is known by its template: the crate, the binary and the zip bear the same name.
@@ -50,6 +51,9 @@ WITH_NODE := export PATH="$(NODE_BIN)$$PATH"
 NPM := $(if $(NODE_BIN),node $(CURDIR)/target/node/lib/node_modules/npm/bin/npm-cli.js,npm)
 PAGE := infra/page
 RUN_TYPESCRIPT := node --import ./tests/typescript/register.js
+# Not .bin/tsc, which is the version that openapi-typescript needs: see the decisions in the page's README.
+TSC := node node_modules/tsc/bin/tsc
+API_TYPES := node_modules/.bin/openapi-typescript ../openapi.json --output src/api-types.ts --default-non-nullable=false
 PAGE_SOURCES := $(wildcard $(PAGE)/*.js $(PAGE)/*.json $(PAGE)/sdk/* $(PAGE)/src/* $(PAGE)/src/*/*)
 
 .PHONY: page
@@ -87,8 +91,14 @@ check-page: $(PAGE)/node_modules/.package-lock.json
 	@$(WITH_NODE)
 	cd $(PAGE)
 	node_modules/.bin/biome ci --error-on-warnings .
-	node_modules/.bin/tsc --project .
-	node_modules/.bin/tsc --project tests
+	$(TSC) --project .
+	$(TSC) --project tests
+	$(API_TYPES) --check
+
+# The file is that of crates/api: its tests compare the two.
+.PHONY: check-openapi
+check-openapi: $(VENV)/openapi-spec-validator-$(OPENAPI_SPEC_VALIDATOR_VERSION)
+	$(VENV)/bin/openapi-spec-validator infra/openapi.json
 
 .PHONY: check-python
 check-python: $(VENV)/ruff-$(RUFF_VERSION)
@@ -141,7 +151,7 @@ bench: ## Measure what an environment absorbs and how long requests take; builds
 	cargo bench --workspace --bench calls --profile quick --locked
 
 .PHONY: check
-check: check-format check-dependencies check-templates check-python check-page check-code ## Check format, lints, dependency rule, licenses, templates and docs
+check: check-format check-dependencies check-templates check-openapi check-python check-page check-code ## Check format, lints, dependency rule, licenses, templates and docs
 
 .PHONY: build
 build: $(VENV)/cargo-lambda-$(CARGO_LAMBDA_VERSION) ## Build the functions for AWS: target/lambda/<name>/bootstrap.zip
@@ -152,6 +162,14 @@ build: $(VENV)/cargo-lambda-$(CARGO_LAMBDA_VERSION) ## Build the functions for A
 migrate: ## Bring a database to the newest schema: DATABASE_URL=postgresql://... and, if it is elsewhere, DATABASE_CA=<PEM file>
 	@# Variables given to make are in the environment of its recipes: no password shows in a command line.
 	cargo run --quiet --locked --package store --features migrations --bin migrate
+
+.PHONY: openapi
+openapi: $(PAGE)/node_modules/.package-lock.json ## Generate infra/openapi.json from crates/api, and the page's types from it
+	@document="$$(cargo run --quiet --locked --package api --features openapi --bin openapi)"
+	printf '%s\n' "$$document" > infra/openapi.json
+	$(WITH_NODE)
+	cd $(PAGE)
+	$(API_TYPES)
 
 .PHONY: fmt
 fmt: $(VENV)/ruff-$(RUFF_VERSION) $(PAGE)/node_modules/.package-lock.json ## Format the code: Rust, Python, TypeScript and JavaScript
@@ -200,7 +218,7 @@ check-code:
 # The tools of `check` and `test`.
 .PHONY: tools
 tools: cargo-deny $(VENV)/boto3-$(BOTO3_VERSION) $(VENV)/cfn-lint-$(CFN_LINT_VERSION) $(VENV)/ruff-$(RUFF_VERSION)
-tools: $(PAGE)/node_modules/.package-lock.json
+tools: $(VENV)/openapi-spec-validator-$(OPENAPI_SPEC_VALIDATOR_VERSION) $(PAGE)/node_modules/.package-lock.json
 
 # Without optimisation: it compiles in a quarter of the time and still checks in two seconds.
 .PHONY: cargo-deny

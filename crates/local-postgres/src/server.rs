@@ -15,9 +15,9 @@
 
 mod binaries;
 mod cluster;
+mod directory;
 mod in_use;
 mod password;
-mod place;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -29,9 +29,9 @@ use tokio_postgres::{Client, Config, NoTls};
 
 use binaries::Binaries;
 use cluster::Cluster;
+use directory::ServerDirectory;
 use in_use::InUse;
 pub use password::verifier;
-use place::Place;
 
 /// Why there is no server, or not the database that was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -257,7 +257,7 @@ impl Server {
 pub async fn stop(workspace: &Path) -> Result<Stopped> {
     let workspace = workspace.canonicalize().map_err(Error::file(workspace))?;
     tokio::task::spawn_blocking(move || {
-        let place = Place::of(&workspace)?;
+        let place = ServerDirectory::of(&workspace)?;
         let _lock = place.lock()?;
         if InUse::by_anyone(&place)? {
             return Ok(Stopped::InUse);
@@ -271,7 +271,7 @@ pub async fn stop(workspace: &Path) -> Result<Stopped> {
 }
 
 fn start(workspace: PathBuf) -> Result<Server> {
-    let place = Place::of(&workspace)?;
+    let place = ServerDirectory::of(&workspace)?;
     let _lock = place.lock()?;
     let in_use = Arc::new(InUse::claim(&place)?);
     let binaries = Binaries::find_or_install(&place)?;

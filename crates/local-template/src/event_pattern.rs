@@ -4,6 +4,7 @@
 //! `{"prefix": {"equals-ignore-case"}}`, and takes what AWS refuses. What AWS has and is not here (`cidr`) is refused.
 
 use serde_json::{Map, Number, Value};
+use wildmatch::WildMatchPattern;
 
 /// A pattern: which events a rule picks.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +18,13 @@ pub struct PatternError {
     path: String,
     why: &'static str,
 }
+
+/// Stand for the wildcards, because the pattern itself may have an escaped star; Unicode assigns them to nobody. EventBridge
+/// has no wildcard for one character.
+const ANY_TEXT: char = '\u{E000}';
+const ANY_CHARACTER: char = '\u{E001}';
+
+type Wildcard = WildMatchPattern<ANY_TEXT, ANY_CHARACTER>;
 
 /// All of these hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,8 +57,7 @@ enum Text {
     PrefixIgnoringCase(String),
     SuffixIgnoringCase(String),
     EqualsIgnoringCase(String),
-    /// The pieces between the stars.
-    Wildcard(Vec<String>),
+    Wildcard(Wildcard),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -157,7 +164,7 @@ fn text(path: &str, operator: &str, value: &Value) -> Result<Text, PatternError>
         ("prefix", None, Some(text)) => Text::PrefixIgnoringCase(text.to_lowercase()),
         ("suffix", None, Some(text)) => Text::SuffixIgnoringCase(text.to_lowercase()),
         ("equals-ignore-case", Some(text), _) => Text::EqualsIgnoringCase(text.to_lowercase()),
-        ("wildcard", Some(text), _) => Text::Wildcard(pieces(path, text)?),
+        ("wildcard", Some(text), _) => Text::Wildcard(wildcard(path, text)?),
         ("prefix" | "suffix" | "equals-ignore-case" | "wildcard", ..) => {
             return wrong(path, "the operator takes a text");
         }
@@ -165,23 +172,22 @@ fn text(path: &str, operator: &str, value: &Value) -> Result<Text, PatternError>
     })
 }
 
-/// The pieces between stars; a backslash takes a star or a backslash as it is.
-fn pieces(path: &str, wildcard: &str) -> Result<Vec<String>, PatternError> {
-    let (mut pieces, mut piece) = (Vec::new(), String::new());
-    let mut characters = wildcard.chars().peekable();
+/// Reads a wildcard; a backslash takes a star or a backslash as it is.
+fn wildcard(path: &str, text: &str) -> Result<Wildcard, PatternError> {
+    let mut pattern = String::new();
+    let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
         match character {
             '*' if characters.peek() == Some(&'*') => return wrong(path, "has two stars side by side"),
-            '*' => pieces.push(std::mem::take(&mut piece)),
+            '*' => pattern.push(ANY_TEXT),
             '\\' => match characters.next() {
-                Some(escaped @ ('*' | '\\')) => piece.push(escaped),
+                Some(escaped @ ('*' | '\\')) => pattern.push(escaped),
                 _ => return wrong(path, "has a backslash before neither star nor backslash"),
             },
-            other => piece.push(other),
+            other => pattern.push(other),
         }
     }
-    pieces.push(piece);
-    Ok(pieces)
+    Ok(Wildcard::new(&pattern))
 }
 
 fn numeric(path: &str, value: &Value) -> Result<Vec<(Comparison, f64)>, PatternError> {
@@ -282,24 +288,9 @@ impl Text {
             Self::PrefixIgnoringCase(text) => leaf.to_lowercase().starts_with(text.as_str()),
             Self::SuffixIgnoringCase(text) => leaf.to_lowercase().ends_with(text.as_str()),
             Self::EqualsIgnoringCase(text) => leaf.to_lowercase() == *text,
-            Self::Wildcard(pieces) => wildcard(pieces, leaf),
+            Self::Wildcard(wildcard) => wildcard.matches(leaf),
         }
     }
-}
-
-fn wildcard(pieces: &[String], leaf: &str) -> bool {
-    let [first, between @ .., last] = pieces else {
-        return pieces.first().is_some_and(|only| only == leaf);
-    };
-    let Some(mut rest) = leaf.strip_prefix(first.as_str()).and_then(|rest| rest.strip_suffix(last.as_str()))
-    else {
-        return false;
-    };
-    for piece in between {
-        let Some((_, after)) = rest.split_once(piece.as_str()) else { return false };
-        rest = after;
-    }
-    true
 }
 
 impl Comparison {

@@ -9,7 +9,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::Value;
 
-use crate::Outcome;
+use crate::TestResult;
 
 /// What a request was answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +42,7 @@ impl Answer {
 /// Someone with a token, at an appointment.
 #[derive(Clone)]
 pub struct Caller {
-    pub(super) stage: Handle,
+    pub(super) cloud: Handle,
     /// Their `users.id`.
     pub id: String,
     /// Their token.
@@ -53,7 +53,7 @@ pub struct Caller {
 
 /// An appointment and the callers around it.
 #[derive(Clone)]
-pub struct Play {
+pub struct Scenario {
     /// The appointment's id.
     pub appointment: String,
     /// Holds it.
@@ -71,7 +71,7 @@ pub(super) struct Handle {
 }
 
 impl Handle {
-    pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Outcome<Answer> {
+    pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> TestResult<Answer> {
         let answer = self.http.request(request).await?;
         let status = answer.status().as_u16();
         let headers = answer
@@ -91,7 +91,7 @@ impl Handle {
         path: &str,
         token: Option<&str>,
         body: impl Into<Bytes>,
-    ) -> Outcome<Answer> {
+    ) -> TestResult<Answer> {
         let mut request = Request::builder()
             .method(Method::from_bytes(method.as_bytes())?)
             .uri(format!("{}{path}", self.api))
@@ -109,7 +109,7 @@ impl Caller {
     ///
     /// # Errors
     /// When no answer comes.
-    pub async fn ask(&self, method: &str, path: &str, body: &Value) -> Outcome<Answer> {
+    pub async fn ask(&self, method: &str, path: &str, body: &Value) -> TestResult<Answer> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         self.ask_raw(method, path, body).await
     }
@@ -118,16 +118,16 @@ impl Caller {
     ///
     /// # Errors
     /// When no answer comes.
-    pub async fn ask_raw(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Outcome<Answer> {
+    pub async fn ask_raw(&self, method: &str, path: &str, body: impl Into<Bytes>) -> TestResult<Answer> {
         let path = path.replace("{a}", &self.appointment);
-        self.stage.request(method, &path, Some(&self.token), body).await
+        self.cloud.request(method, &path, Some(&self.token), body).await
     }
 
     /// Starts the call.
     ///
     /// # Errors
     /// When no answer comes.
-    pub async fn start(&self) -> Outcome<Answer> {
+    pub async fn start(&self) -> TestResult<Answer> {
         self.ask("POST", "/appointments/{a}/call", &Value::Null).await
     }
 
@@ -135,7 +135,7 @@ impl Caller {
     ///
     /// # Errors
     /// When no answer comes.
-    pub async fn join(&self) -> Outcome<Answer> {
+    pub async fn join(&self) -> TestResult<Answer> {
         self.ask("POST", "/appointments/{a}/call/attendees", &Value::Null).await
     }
 
@@ -143,7 +143,7 @@ impl Caller {
     ///
     /// # Errors
     /// When no answer comes.
-    pub async fn leave(&self) -> Outcome<Answer> {
+    pub async fn leave(&self) -> TestResult<Answer> {
         self.ask("DELETE", "/appointments/{a}/call/attendees/me", &Value::Null).await
     }
 
@@ -151,7 +151,7 @@ impl Caller {
     ///
     /// # Errors
     /// When no answer comes.
-    pub async fn end(&self) -> Outcome<Answer> {
+    pub async fn end(&self) -> TestResult<Answer> {
         self.ask("DELETE", "/appointments/{a}/call", &Value::Null).await
     }
 
@@ -159,7 +159,7 @@ impl Caller {
     ///
     /// # Errors
     /// When no answer comes.
-    pub async fn status(&self) -> Outcome<Answer> {
+    pub async fn status(&self) -> TestResult<Answer> {
         self.ask("GET", "/appointments/{a}/call", &Value::Null).await
     }
 
@@ -167,7 +167,7 @@ impl Caller {
     ///
     /// # Errors
     /// When no answer comes.
-    pub async fn roster(&self) -> Outcome<Answer> {
+    pub async fn roster(&self) -> TestResult<Answer> {
         self.ask("GET", "/appointments/{a}/call/attendees", &Value::Null).await
     }
 }

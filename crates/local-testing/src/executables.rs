@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use crate::{Outcome, workspace};
+use crate::{TestResult, workspace};
 
 /// Once for each test process; the tests that come meanwhile wait here.
 static BUILT: LazyLock<Result<PathBuf, String>> =
@@ -14,11 +14,11 @@ static BUILT: LazyLock<Result<PathBuf, String>> =
 ///
 /// # Errors
 /// When they cannot be built, with the compiler's output.
-pub(super) fn build() -> Outcome<PathBuf> {
+pub(super) fn build() -> TestResult<PathBuf> {
     Ok(BUILT.as_ref().map_err(String::as_str)?.clone())
 }
 
-fn build_all() -> Outcome<PathBuf> {
+fn build_all() -> TestResult<PathBuf> {
     let directory = beside_this_test()?;
     let profile = directory.file_name().and_then(|name| name.to_str()).ok_or("no profile's name")?;
     let target = directory.parent().ok_or("the executables are in no target directory")?;
@@ -55,7 +55,7 @@ fn about_this_test(name: &str) -> bool {
 }
 
 /// Where cargo puts executables: the test's own is in `deps` below it.
-fn beside_this_test() -> Outcome<PathBuf> {
+fn beside_this_test() -> TestResult<PathBuf> {
     let test = std::env::current_exe()?;
     let deps = test.parent().ok_or("the test is in no directory")?;
     Ok(deps.parent().map(Path::to_owned).ok_or("the test is in no target directory")?)

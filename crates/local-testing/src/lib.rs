@@ -1,20 +1,20 @@
 #![doc = include_str!("../README.md")]
 
 mod callers;
-mod door;
-mod events;
+mod control_api;
 mod executables;
-mod heard;
-pub mod hostile;
-mod masked;
+pub mod malformed_input;
+mod meeting_events;
 mod messages;
+mod payloads;
+mod redact;
 pub mod refusals;
 
 use callers::Handle;
-pub use callers::{Answer, Caller, Play};
-pub use events::Story;
-pub use heard::{Told, batch};
-pub use masked::masked;
+pub use callers::{Answer, Caller, Scenario};
+pub use meeting_events::{MeetingEvents, batch};
+pub use payloads::Payloads;
+pub use redact::redact;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -33,15 +33,15 @@ use serde_json::{Value, json};
 use local::calls::Call;
 use local::chime;
 use local::cloud::{Cloud, Options, Parts, Ports};
-use local::faults::{Fault, Kind};
+use local::faults::{Fault, FaultKind};
+use local::seed::{Fixture, Host};
 use local::tokens::Key;
-use local::world::{Cast, Host};
 
 /// What a test may fail with besides its assertions.
-pub type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
+pub type TestResult<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// A local cloud for one test. Ends with it.
-pub struct Stage {
+pub struct TestCloud {
     cloud: Option<Cloud>,
     parts: Arc<Parts>,
     http: Client<HttpConnector, Full<Bytes>>,
@@ -49,12 +49,12 @@ pub struct Stage {
     invoke: String,
 }
 
-impl Stage {
+impl TestCloud {
     /// A cloud whose Chime has no rate limit, so that tests at full speed meet only what they are about.
     ///
     /// # Errors
     /// When it does not start.
-    pub async fn new() -> Outcome<Self> {
+    pub async fn new() -> TestResult<Self> {
         Self::with(chime::Options { rate: None, ..chime::Options::default() }).await
     }
 
@@ -62,7 +62,7 @@ impl Stage {
     ///
     /// # Errors
     /// When it does not start.
-    pub async fn with(chime: chime::Options) -> Outcome<Self> {
+    pub async fn with(chime: chime::Options) -> TestResult<Self> {
         Self::set(chime, Host::default(), BTreeMap::new(), None).await
     }
 
@@ -70,7 +70,7 @@ impl Stage {
     ///
     /// # Errors
     /// When it does not start.
-    pub async fn on(host: Host) -> Outcome<Self> {
+    pub async fn on(host: Host) -> TestResult<Self> {
         Self::set(chime::Options { rate: None, ..chime::Options::default() }, host, BTreeMap::new(), None)
             .await
     }
@@ -79,7 +79,7 @@ impl Stage {
     ///
     /// # Errors
     /// When it does not start.
-    pub async fn with_parameters(parameters: &[(&str, &str)]) -> Outcome<Self> {
+    pub async fn with_parameters(parameters: &[(&str, &str)]) -> TestResult<Self> {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let chime = chime::Options { rate: None, ..chime::Options::default() };
         Self::set(chime, Host::default(), parameters.iter().map(owned).collect(), None).await
@@ -89,7 +89,7 @@ impl Stage {
     ///
     /// # Errors
     /// When it does not start.
-    pub async fn with_page(directory: &Path) -> Outcome<Self> {
+    pub async fn with_page(directory: &Path) -> TestResult<Self> {
         let chime = chime::Options { rate: None, ..chime::Options::default() };
         Self::set(chime, Host::default(), BTreeMap::new(), Some(directory.to_owned())).await
     }
@@ -99,7 +99,7 @@ impl Stage {
         host: Host,
         parameters: BTreeMap<String, String>,
         page: Option<PathBuf>,
-    ) -> Outcome<Self> {
+    ) -> TestResult<Self> {
         let options = Options {
             workspace: workspace(),
             binaries: executables::build()?,
@@ -137,33 +137,33 @@ impl Stage {
     ///
     /// # Errors
     /// When the database does not take them.
-    pub async fn play(&self) -> Outcome<Play> {
-        self.play_of(&self.parts.world.appointment().await?)
+    pub async fn scenario(&self) -> TestResult<Scenario> {
+        self.scenario_of(&self.parts.seed.appointment().await?)
     }
 
     /// The seeded appointment, which `events/` names.
     ///
     /// # Errors
     /// When no token can be made.
-    pub fn first_play(&self) -> Outcome<Play> {
-        self.play_of(self.parts.world.first())
+    pub fn first_scenario(&self) -> TestResult<Scenario> {
+        self.scenario_of(self.parts.seed.first())
     }
 
     /// The callers of an appointment that was seeded.
     ///
     /// # Errors
     /// When no token can be made.
-    pub fn play_of(&self, cast: &Cast) -> Outcome<Play> {
+    pub fn scenario_of(&self, cast: &Fixture) -> TestResult<Scenario> {
         let appointment = cast.appointment.to_string();
-        let caller = |user: &local::world::User| -> Outcome<Caller> {
+        let caller = |user: &local::seed::User| -> TestResult<Caller> {
             Ok(Caller {
-                stage: self.handle(),
+                cloud: self.handle(),
                 id: user.id.to_string(),
                 token: self.parts.token(&json!({ "sub": user.firebase_uid }), 3600, Key::Good)?,
                 appointment: appointment.clone(),
             })
         };
-        Ok(Play {
+        Ok(Scenario {
             provider: caller(&cast.provider)?,
             patient: caller(&cast.patient)?,
             stranger: caller(&cast.stranger)?,
@@ -181,7 +181,7 @@ impl Stage {
         path: &str,
         token: Option<&str>,
         body: impl Into<Bytes>,
-    ) -> Outcome<Answer> {
+    ) -> TestResult<Answer> {
         self.handle().request(method, path, token, body).await
     }
 
@@ -189,7 +189,12 @@ impl Stage {
     ///
     /// # Errors
     /// When no answer comes.
-    pub async fn request_with(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Outcome<Answer> {
+    pub async fn request_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> TestResult<Answer> {
         let mut request = Request::builder()
             .method(Method::from_bytes(method.as_bytes())?)
             .uri(format!("{}{path}", self.api));
@@ -203,7 +208,7 @@ impl Stage {
     ///
     /// # Errors
     /// When no answer comes.
-    pub async fn invoke(&self, function: &str, event: &Value) -> Outcome<Value> {
+    pub async fn invoke(&self, function: &str, event: &Value) -> TestResult<Value> {
         let uri = format!("{}/2015-03-31/functions/{function}/invocations", self.invoke);
         let request = Request::builder().method(Method::POST).uri(uri);
         let answer = self.handle().send(request.body(Full::new(Bytes::from(event.to_string())))?).await?;
@@ -214,7 +219,7 @@ impl Stage {
     ///
     /// # Errors
     /// When the function has none, or failed.
-    pub async fn run_schedule(&self, function: &str) -> Outcome {
+    pub async fn run_schedule(&self, function: &str) -> TestResult {
         let invoked = self.parts.schedules.run(function).await?;
         match invoked.function_error {
             None => Ok(()),
@@ -223,7 +228,7 @@ impl Stage {
     }
 
     /// Puts a fault in force.
-    pub fn fault(&self, service: &str, operation: Option<&str>, kind: Kind, nth: Option<u32>) {
+    pub fn fault(&self, service: &str, operation: Option<&str>, kind: FaultKind, nth: Option<u32>) {
         self.parts.faults.add(Fault {
             service: service.to_owned(),
             operation: operation.map(str::to_owned),
@@ -241,7 +246,7 @@ impl Stage {
             service: service.to_owned(),
             operation: operation.map(str::to_owned),
             function: None,
-            kind: Kind::Latency,
+            kind: FaultKind::Latency,
             nth: None,
             ms: Some(ms),
             times: None,
@@ -252,15 +257,15 @@ impl Stage {
     #[must_use]
     pub fn watch(&self) -> Watch<'_> {
         let so_far = self.parts.calls.since(0).last().map_or(0, |call| call.n);
-        Watch { stage: self, so_far }
+        Watch { cloud: self, so_far }
     }
 
     /// One text that a query of the database answers; empty for null.
     ///
     /// # Errors
     /// When it fails, or answers no row.
-    pub async fn sql(&self, query: &str) -> Outcome<String> {
-        let rows = self.parts.world.database().simple_query(query).await?;
+    pub async fn sql(&self, query: &str) -> TestResult<String> {
+        let rows = self.parts.seed.database().simple_query(query).await?;
         let mut cells = rows.iter().filter_map(|message| match message {
             tokio_postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
             _ => None,
@@ -268,7 +273,7 @@ impl Stage {
         Ok(cells.next().ok_or("no row")?)
     }
 
-    /// Chime's meetings, as the door tells them.
+    /// Chime's meetings, as the control API tells them.
     #[must_use]
     pub fn meetings(&self) -> Vec<Value> {
         self.parts.chime.meetings()["meetings"].as_array().cloned().unwrap_or_default()
@@ -284,7 +289,7 @@ impl Stage {
     ///
     /// # Errors
     /// When the table cannot be read or a payload is not JSON.
-    pub fn audit_table(&self, appointment: &str) -> Outcome<Vec<Value>> {
+    pub fn audit_table(&self, appointment: &str) -> TestResult<Vec<Value>> {
         self.audit_chain(&format!("APPT#{appointment}"))
     }
 
@@ -292,7 +297,7 @@ impl Stage {
     ///
     /// # Errors
     /// When the table cannot be read or a payload is not JSON.
-    pub fn audit_chain(&self, chain: &str) -> Outcome<Vec<Value>> {
+    pub fn audit_chain(&self, chain: &str) -> TestResult<Vec<Value>> {
         let table = self.parts.plan.outputs.get("AuditTableName").ok_or("no audit table")?;
         let items = self.parts.dynamodb.items(table, chain)?;
         items
@@ -302,7 +307,7 @@ impl Stage {
     }
 }
 
-impl Drop for Stage {
+impl Drop for TestCloud {
     fn drop(&mut self) {
         let Some(cloud) = self.cloud.take() else { return };
         let (server, database) = (cloud.server().clone(), cloud.database().to_owned());
@@ -313,7 +318,7 @@ impl Drop for Stage {
 
 /// Looks at the calls that were made since it was taken.
 pub struct Watch<'a> {
-    stage: &'a Stage,
+    cloud: &'a TestCloud,
     so_far: u64,
 }
 
@@ -321,7 +326,7 @@ impl Watch<'_> {
     /// The calls.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
-        self.stage.parts.calls.since(self.so_far)
+        self.cloud.parts.calls.since(self.so_far)
     }
 
     /// Their operations in order: `start_call, CreateMeetingWithAttendees, activate`.

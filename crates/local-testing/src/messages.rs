@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::{Outcome, Stage};
+use crate::{TestCloud, TestResult};
 use local::chime;
 use local::events::NewEvent;
 
 /// How long a test waits for queues.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-impl Stage {
+impl TestCloud {
     /// Puts any event on a bus, as `POST /_local/events` does, and answers it whole.
     ///
     /// # Errors
-    /// When it is not what the door takes.
-    pub fn send_event(&self, event: &Value) -> Outcome<Value> {
+    /// When it is not what the control API takes.
+    pub fn send_event(&self, event: &Value) -> TestResult<Value> {
         let event: NewEvent = serde_json::from_value(event.clone())?;
         Ok(self.parts.events.put(event))
     }
@@ -25,7 +25,7 @@ impl Stage {
     ///
     /// # Errors
     /// When the meeting or the attendee is not there.
-    pub fn chime_event(&self, meeting: &str, event_type: &str, attendee: Option<&str>) -> Outcome<Value> {
+    pub fn chime_event(&self, meeting: &str, event_type: &str, attendee: Option<&str>) -> TestResult<Value> {
         let event = chime::NewEvent {
             event_type: event_type.to_owned(),
             attendee_id: attendee.map(str::to_owned),
@@ -40,7 +40,7 @@ impl Stage {
         self.parts.events.picked(event["id"].as_str().unwrap_or_default())
     }
 
-    /// Reads no queue until [`Stage::release_queues`], so that a test can send in any order and have whole batches.
+    /// Reads no queue until [`TestCloud::release_queues`], so that a test can send in any order and have whole batches.
     pub fn hold_queues(&self) {
         self.parts.pollers.hold();
     }
@@ -55,7 +55,7 @@ impl Stage {
     ///
     /// # Errors
     /// When the queues are held, a mapping does not work, or it takes longer than a minute.
-    pub async fn drain_queues(&self) -> Outcome<usize> {
+    pub async fn drain_queues(&self) -> TestResult<usize> {
         self.parts.chime.tell();
         Ok(self.parts.pollers.drained(PATIENCE).await?)
     }
@@ -64,7 +64,7 @@ impl Stage {
     ///
     /// # Errors
     /// When the function reads no queue that has one, or a body is not JSON.
-    pub fn dead_letters(&self, function: &str) -> Outcome<Vec<Value>> {
+    pub fn dead_letters(&self, function: &str) -> TestResult<Vec<Value>> {
         let plan = &self.parts.plan;
         let mapping = plan.mappings.iter().find(|mapping| mapping.function == function);
         let mapping = mapping.ok_or_else(|| format!("{function} reads no queue"))?;
@@ -75,7 +75,7 @@ impl Stage {
         Ok(bodies.iter().map(|body| serde_json::from_str(body)).collect::<Result<_, _>>()?)
     }
 
-    /// The queues, as the door lists them.
+    /// The queues, as the control API lists them.
     #[must_use]
     pub fn queues(&self) -> Value {
         json!(self.parts.queues.listed(|queue| self.parts.pollers.reads(queue)))

@@ -1,4 +1,4 @@
-//! Sends what [`hostile`] holds to a function's routes, and looks at what came of it: no 5xx, nothing
+//! Sends what [`malformed_input`] holds to a function's routes, and looks at what came of it: no 5xx, nothing
 //! written, not a word from the inside.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,8 +10,8 @@ use http_body_util::Full;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use crate::hostile::{self, Field};
-use crate::{Answer, Caller, Outcome, Play, Stage};
+use crate::malformed_input::{self, Field};
+use crate::{Answer, Caller, Scenario, TestCloud, TestResult};
 
 /// A route by its key, and whether it reads a body; one that does not must answer the same whatever the body is.
 pub type Route = (&'static str, bool);
@@ -32,12 +32,12 @@ impl Census {
     }
 }
 
-impl Stage {
+impl TestCloud {
     /// Counts everything that is kept.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn census(&self) -> Outcome<Census> {
+    pub async fn census(&self) -> TestResult<Census> {
         let tables = self
             .sql(
                 "SELECT string_agg(format('%I.%I', schemaname, tablename), ',') FROM pg_tables
@@ -64,18 +64,18 @@ impl Caller {
         &self,
         method: &str,
         path: &str,
-        headers: &[hostile::Header],
+        headers: &[malformed_input::Header],
         body: Bytes,
-    ) -> Outcome<Answer> {
+    ) -> TestResult<Answer> {
         let path = path.replace("{a}", &self.appointment);
         let mut request = Request::builder()
             .method(Method::from_bytes(method.as_bytes())?)
-            .uri(format!("{}{path}", self.stage.api))
+            .uri(format!("{}{path}", self.cloud.api))
             .header(header::AUTHORIZATION, format!("Bearer {}", self.token));
         for (name, value) in headers {
             request = request.header(*name, HeaderValue::from_bytes(value)?);
         }
-        self.stage.send(request.body(Full::new(body))?).await
+        self.cloud.send(request.body(Full::new(body))?).await
     }
 }
 
@@ -133,60 +133,60 @@ pub fn assert_refused(answer: &Answer, expected: &str, what: &str) {
 ///
 /// # Panics
 /// When an answer is another, something was written, or `routes` are not the function's routes.
-pub async fn routes_refuse(stage: &Stage, function: &str, routes: &[Route]) -> Outcome {
-    let there: BTreeSet<String> = stage.routes(function).into_iter().collect();
+pub async fn routes_refuse(cloud: &TestCloud, function: &str, routes: &[Route]) -> TestResult {
+    let there: BTreeSet<String> = cloud.routes(function).into_iter().collect();
     let named: BTreeSet<String> = routes.iter().map(|(key, _)| (*key).to_owned()).collect();
     assert_eq!(named, there, "the table and the templates must have the same routes");
 
-    let (idle, on) = (stage.play().await?, stage.play().await?);
+    let (idle, on) = (cloud.scenario().await?, cloud.scenario().await?);
     for answer in [on.provider.start().await?, on.patient.join().await?] {
         assert!(answer.status < 300, "{:?}", answer.body);
     }
-    let before = stage.census().await?;
+    let before = cloud.census().await?;
     for (key, reads) in routes {
         let (method, path) = key.split_once(' ').ok_or("no route key")?;
         ids_in_path(&idle, method, path).await?;
-        for play in [&idle, &on] {
-            let path = filled(play, path);
+        for scenario in [&idle, &on] {
+            let path = filled(scenario, path);
             if *reads {
-                bodies_read(play, method, &path).await?;
+                bodies_read(scenario, method, &path).await?;
             }
         }
         if !reads {
             bodies_unread(&idle, method, &filled(&idle, path)).await?;
         }
-        assert_eq!(stage.census().await?, before, "{key} wrote something");
+        assert_eq!(cloud.census().await?, before, "{key} wrote something");
     }
     Ok(())
 }
 
-/// A path about a play's appointment, and about its patient.
-fn filled(play: &Play, path: &str) -> String {
-    path.replace("{appointmentId}", &play.appointment).replace("{userId}", &play.patient.id)
+/// A path about a scenario's appointment, and about its patient.
+fn filled(scenario: &Scenario, path: &str) -> String {
+    path.replace("{appointmentId}", &scenario.appointment).replace("{userId}", &scenario.patient.id)
 }
 
 /// Bad ids in the path's places.
-async fn ids_in_path(play: &Play, method: &str, path: &str) -> Outcome {
+async fn ids_in_path(scenario: &Scenario, method: &str, path: &str) -> TestResult {
     let names = path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
     for name in names {
         // The others are good.
         let others = ["appointmentId", "userId"].into_iter().filter(|other| *other != name);
         let path = others.fold(path.to_owned(), |path, other| {
-            let id = if other == "userId" { &play.patient.id } else { &play.appointment };
+            let id = if other == "userId" { &scenario.patient.id } else { &scenario.appointment };
             path.replace(&format!("{{{other}}}"), id)
         });
-        bad_ids(play, method, &path, name).await?;
+        bad_ids(scenario, method, &path, name).await?;
     }
     Ok(())
 }
 
-async fn bad_ids(play: &Play, method: &str, path: &str, name: &str) -> Outcome {
+async fn bad_ids(scenario: &Scenario, method: &str, path: &str, name: &str) -> TestResult {
     let place = format!("{{{name}}}");
-    for (what, text) in hostile::texts() {
+    for (what, text) in malformed_input::texts() {
         let encoded = utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string();
         // A text that grows beyond what API Gateway takes is another case.
         let path = path.replace(&place, &encoded);
-        let answer = play.provider.ask_raw(method, &path, "").await?;
+        let answer = scenario.provider.ask_raw(method, &path, "").await?;
         assert_refused(&answer, &format!("422 {name}"), &format!("{method} {place}, {what}"));
     }
     for (what, encoded, expected) in [
@@ -195,26 +195,26 @@ async fn bad_ids(play: &Play, method: &str, path: &str, name: &str) -> Outcome {
         ("a slash that is none", "a%2Fb".to_owned(), format!("422 {name}")),
         ("10,000 characters", "9".repeat(10_000), "431".to_owned()),
     ] {
-        let answer = play.provider.ask_raw(method, &path.replace(&place, &encoded), "").await?;
+        let answer = scenario.provider.ask_raw(method, &path.replace(&place, &encoded), "").await?;
         assert_refused(&answer, &expected, &format!("{method} {place}, {what}"));
     }
     Ok(())
 }
 
-async fn bodies_read(play: &Play, method: &str, path: &str) -> Outcome {
-    for body in hostile::bodies() {
+async fn bodies_read(scenario: &Scenario, method: &str, path: &str) -> TestResult {
+    for body in malformed_input::bodies() {
         let headers = [("content-type", body.media_type.as_bytes().to_vec())];
-        let answer = play.provider.ask_with(method, path, &headers, body.bytes).await?;
+        let answer = scenario.provider.ask_with(method, path, &headers, body.bytes).await?;
         assert_refused(&answer, body.expected, &format!("{method} {path}, {}", body.name));
     }
     Ok(())
 }
 
-async fn bodies_unread(play: &Play, method: &str, path: &str) -> Outcome {
-    let usual = play.provider.ask_raw(method, path, "").await?.brief();
-    for body in hostile::bodies() {
+async fn bodies_unread(scenario: &Scenario, method: &str, path: &str) -> TestResult {
+    let usual = scenario.provider.ask_raw(method, path, "").await?.brief();
+    for body in malformed_input::bodies() {
         let headers = [("content-type", body.media_type.as_bytes().to_vec())];
-        let answer = play.provider.ask_with(method, path, &headers, body.bytes).await?;
+        let answer = scenario.provider.ask_with(method, path, &headers, body.bytes).await?;
         let expected = if body.expected == "413" { "413" } else { &usual };
         assert_eq!(answer.brief(), expected, "{method} {path}, {}: {:?}", body.name, answer.body);
     }
@@ -229,15 +229,15 @@ async fn bodies_unread(play: &Play, method: &str, path: &str) -> Outcome {
 /// # Panics
 /// When an answer is another, or something was written.
 pub async fn field_refuses(
-    stage: &Stage,
-    play: &Play,
+    cloud: &TestCloud,
+    scenario: &Scenario,
     route: &str,
     body: &Value,
     (name, field): (&str, Field),
-) -> Outcome {
+) -> TestResult {
     let (method, path) = route.split_once(' ').ok_or("no route key")?;
-    let path = filled(play, path);
-    let before = stage.census().await?;
+    let path = filled(scenario, path);
+    let before = cloud.census().await?;
     let mut rest = String::new();
     for (key, value) in body.as_object().ok_or("a body must be an object")? {
         if key != name {
@@ -247,10 +247,10 @@ pub async fn field_refuses(
     for (what, value) in field.refuses() {
         // As text: some of the values are too deep or too odd to be built.
         let body = format!(r#"{{"{name}": {value}{rest}}}"#);
-        let answer = play.provider.ask_raw(method, &path, body).await?;
+        let answer = scenario.provider.ask_raw(method, &path, body).await?;
         assert_refused(&answer, &format!("422 {name}"), &format!("{route}{rest}, {name} {what}"));
     }
-    assert_eq!(stage.census().await?, before, "{route}{rest}: {name} wrote something");
+    assert_eq!(cloud.census().await?, before, "{route}{rest}: {name} wrote something");
     Ok(())
 }
 
@@ -262,24 +262,24 @@ pub async fn field_refuses(
 ///
 /// # Panics
 /// When an answer is another, or something was written.
-pub async fn odd_headers_change_nothing(stage: &Stage, function: &str) -> Outcome {
-    let play = stage.play().await?;
-    let before = stage.census().await?.without_audit();
-    for key in stage.routes(function) {
+pub async fn odd_headers_change_nothing(cloud: &TestCloud, function: &str) -> TestResult {
+    let scenario = cloud.scenario().await?;
+    let before = cloud.census().await?.without_audit();
+    for key in cloud.routes(function) {
         let (method, path) = key.split_once(' ').ok_or("no route key")?;
-        let path = filled(&play, path);
-        let ask = async |headers: &[hostile::Header]| {
-            let body = json!({ "action": "get-status", "appointmentId": play.appointment }).to_string();
-            play.stranger.ask_with(method, &path, headers, Bytes::from(body)).await
+        let path = filled(&scenario, path);
+        let ask = async |headers: &[malformed_input::Header]| {
+            let body = json!({ "action": "get-status", "appointmentId": scenario.appointment }).to_string();
+            scenario.stranger.ask_with(method, &path, headers, Bytes::from(body)).await
         };
         let usual = ask(&[]).await?.brief();
-        for (what, headers) in hostile::headers() {
+        for (what, headers) in malformed_input::headers() {
             let answer = ask(&headers).await?;
             assert_eq!(answer.brief(), usual, "{key}, {what}: {:?}", answer.body);
         }
         let answer = ask(&[("x-huge", vec![b'x'; 10_240])]).await?;
         assert_refused(&answer, "431", &format!("{key}, 10 KB of headers"));
     }
-    assert_eq!(stage.census().await?.without_audit(), before, "odd headers wrote something");
+    assert_eq!(cloud.census().await?.without_audit(), before, "odd headers wrote something");
     Ok(())
 }

@@ -18,6 +18,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use http::StatusCode;
 use http::request::Parts;
 use serde_json::{Value, json};
@@ -31,12 +33,12 @@ use self::input::{
     BatchCreateAttendee, CreateMeeting, NewAttendee, UpdateCapabilities, UpdateCapabilitiesExcept,
 };
 use self::meeting::{Attendee, Meeting};
-use self::rate::Bucket;
 pub use self::rate::Rate;
 pub use self::tell::Telling;
 use self::tell::Waiting;
 use crate::clock::Clock;
-use crate::front::{Answer, Service};
+use crate::rate_limit::RateLimit;
+use crate::service::{Answer, ArnScope, AwsService, Operation, Permission, Protocol, REST_JSON, body_json};
 
 const NO_MEETING: Refusal = Refusal::NotFound("The meeting was not found.");
 const ENDED: Refusal = Refusal::NotFound("The meeting has ended.");
@@ -99,13 +101,51 @@ struct State {
     meetings: Vec<Meeting>,
     /// When a token was first used in a region.
     tokens: HashMap<(String, String), Instant>,
-    buckets: HashMap<String, Bucket>,
+    /// By region.
+    limits: HashMap<String, RateLimit>,
     waiting: Waiting,
 }
 
 /// The ARN of a meeting in its control region.
 pub(crate) fn meeting_arn(region: &str, account: &str, id: &str) -> String {
     format!("arn:{}:chime:{region}:{account}:meeting/{id}", region::partition(region))
+}
+
+const PROTOCOL: Protocol = Protocol {
+    error_body: |code, message, request_id| {
+        let short = code.strip_suffix("Exception").unwrap_or(code);
+        json!({ "Code": short, "Message": message, "RequestId": request_id })
+    },
+    ..REST_JSON
+};
+
+#[async_trait]
+impl AwsService for Chime {
+    fn scope(&self) -> &'static str {
+        "chime"
+    }
+
+    fn protocol(&self) -> &'static Protocol {
+        &PROTOCOL
+    }
+
+    fn operation(&self, arns: ArnScope<'_>, request: &Parts, body: &[u8]) -> Option<Operation> {
+        let (path, query) = (request.uri.path(), request.uri.query().unwrap_or_default());
+        let call = Call::parse(&request.method, path, query)?;
+        let meeting = |id: &str| Some(meeting_arn(arns.region, arns.account, id));
+        let resource = call.meeting_id().and_then(meeting);
+        let mut permissions = vec![Permission::new(format!("chime:{}", call.name()), resource)];
+        // To create with tags is to tag, for IAM too.
+        let tagged = || body_json(body)["Tags"].as_array().is_some_and(|tags| !tags.is_empty());
+        if call.meeting_id().is_none() && tagged() {
+            permissions.push(Permission::new("chime:TagResource", meeting("*")));
+        }
+        Some(Operation { name: call.name().to_owned(), permissions })
+    }
+
+    async fn answer(&self, region: &str, request: &Parts, body: Bytes) -> Answer {
+        self.carry_out(region, request, &body)
+    }
 }
 
 impl Chime {
@@ -115,7 +155,7 @@ impl Chime {
         let state = State {
             meetings: Vec::new(),
             tokens: HashMap::new(),
-            buckets: HashMap::new(),
+            limits: HashMap::new(),
             waiting: Waiting::new(options.tells),
         };
         let changed = Arc::new(watch::Sender::new(()));
@@ -196,15 +236,10 @@ impl Chime {
         Ok(told)
     }
 
-    /// Answers a call that the front door has let in.
-    pub(crate) fn answer(&self, region: &str, request: &Parts, body: &[u8]) -> Answer {
+    fn carry_out(&self, region: &str, request: &Parts, body: &[u8]) -> Answer {
         let (path, query) = (request.uri.path(), request.uri.query().unwrap_or_default());
         let Some(call) = Call::parse(&request.method, path, query) else {
-            return Service::Chime.error(
-                StatusCode::NOT_FOUND,
-                "UnknownOperationException",
-                "Unknown operation",
-            );
+            return PROTOCOL.error(StatusCode::NOT_FOUND, "UnknownOperationException", "Unknown operation");
         };
         let outcome = self.perform(region, &call, body);
         self.tell_on();
@@ -214,9 +249,9 @@ impl Chime {
                     Call::DeleteMeeting { .. } | Call::DeleteAttendee { .. } => StatusCode::NO_CONTENT,
                     _ => StatusCode::OK,
                 };
-                Service::Chime.json(status, &body)
+                PROTOCOL.json(status, &body)
             }
-            Err(refusal) => Service::Chime.error(refusal.status(), refusal.code(), &refusal.to_string()),
+            Err(refusal) => PROTOCOL.error(refusal.status(), refusal.code(), &refusal.to_string()),
         }
     }
 
@@ -225,7 +260,7 @@ impl Chime {
             return Err(Refusal::BadRequest(format!("the Chime SDK has no meetings endpoint in {region}")));
         }
         let state = &mut *self.settled();
-        self.take_turn(state, region)?;
+        self.check_rate(state, region)?;
         match call {
             Call::CreateMeeting => self.create_meeting(state, region, &input::read(body)?, false),
             Call::CreateMeetingWithAttendees => self.create_meeting(state, region, &input::read(body)?, true),
@@ -350,11 +385,12 @@ impl Chime {
         (attendees, errors)
     }
 
-    fn take_turn(&self, state: &mut State, region: &str) -> Result<(), Refusal> {
+    fn check_rate(&self, state: &mut State, region: &str) -> Result<(), Refusal> {
         let Some(rate) = self.options.rate else { return Ok(()) };
-        let now = Instant::now();
-        let bucket = state.buckets.entry(region.to_owned()).or_insert_with(|| Bucket::full(rate, now));
-        if bucket.take(now) { Ok(()) } else { Err(Refusal::Throttled) }
+        let limits = &mut state.limits;
+        let limit =
+            limits.entry(region.to_owned()).or_insert_with(|| RateLimit::new(rate.per_second, rate.burst));
+        if limit.admits() { Ok(()) } else { Err(Refusal::Throttled) }
     }
 
     /// The state as it is now: what ended in the meantime has ended.

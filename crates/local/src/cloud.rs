@@ -14,12 +14,12 @@ use tokio::task::JoinHandle;
 use crate::calls::CallLog;
 use crate::chime::{self, Chime};
 use crate::clock::Clock;
+use crate::control_api;
 use crate::database_secret::{self, DatabaseSecret};
-use crate::door;
 use crate::dynamodb::{self, DynamoDb};
+use crate::endpoint::{self, Endpoint};
 use crate::events::{DEFAULT_BUS, EventBridge};
 use crate::faults::Faults;
-use crate::front::{self, Authorize, Front};
 use crate::gateway::{Gateway, InvalidRouteKey};
 use crate::identity::{Identities, OPERATOR};
 use crate::lambda::{self, Lambda};
@@ -30,8 +30,9 @@ use crate::queues::{Pollers, Queues};
 use crate::s3::{S3, Surroundings};
 use crate::schedules::Schedules;
 use crate::secrets::Secrets;
+use crate::seed::{self, Host, Seed};
+use crate::service::Authorize;
 use crate::tokens::{Issuer, TokenError};
-use crate::world::{self, Host, World};
 use crate::{invoke, tokens};
 use local_postgres::Server;
 use local_postgres::database::{self, Database};
@@ -42,7 +43,7 @@ use local_template::template::{self, TemplateError};
 /// Ports; 0 takes a free one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ports {
-    /// The AWS endpoint with the door under `/_local/`.
+    /// The AWS endpoint with the control API under `/_local/`.
     pub aws: u16,
     /// The HTTP API.
     pub api: u16,
@@ -104,7 +105,7 @@ pub enum StartError {
     Certificate(#[from] CertificateError),
     /// The world could not be seeded.
     #[error(transparent)]
-    World(#[from] world::Error),
+    Seed(#[from] seed::Error),
     /// A port is taken.
     #[error("the {what} cannot listen on port {port}")]
     Listen {
@@ -139,7 +140,7 @@ pub enum StartError {
     Apis(usize),
 }
 
-/// What the door and the tests reach for. Cheap to share.
+/// What the control API and the tests reach for. Cheap to share.
 pub struct Parts {
     /// What the templates ask for.
     pub plan: Plan,
@@ -176,7 +177,7 @@ pub struct Parts {
     /// The way to it.
     pub proxy: Proxy,
     /// Who and what was seeded.
-    pub world: World,
+    pub seed: Seed,
     /// All events that came to a bus, in order.
     pub bus: Arc<Mutex<Vec<Value>>>,
     /// The buses and their rules.
@@ -205,13 +206,13 @@ pub struct Cloud {
     api: Listening,
     invoke: Listening,
     page: Listening,
-    front: JoinHandle<()>,
+    endpoint: JoinHandle<()>,
     chime: JoinHandle<()>,
 }
 
 impl Drop for Cloud {
     fn drop(&mut self) {
-        self.front.abort();
+        self.endpoint.abort();
         self.chime.abort();
         self.parts.schedules.stop();
         self.parts.pollers.stop();
@@ -293,20 +294,22 @@ impl Cloud {
         let pollers =
             Pollers::start(&plan, queues.clone(), lambda.clone(), Arc::clone(&iam), options.hold_queues);
         let audience = params.get("JwtAudience").cloned().unwrap_or_default();
-        let world =
-            World::seed(&database.url(), options.host, format!("http://{}", api.address()), audience).await?;
+        let seed = Seed::insert(&database.url(), options.host, format!("http://{}", api.address()), audience)
+            .await?;
 
-        let front = Front {
+        let endpoint = Endpoint {
             account: plan.account.clone(),
             identities: identities.clone(),
             calls: calls.clone(),
             faults: faults.clone(),
             authorize,
-            chime: chime.clone(),
-            dynamodb: dynamodb.clone(),
-            events: events.clone(),
-            s3: s3.clone(),
-            secrets: secrets.clone(),
+            services: vec![
+                Arc::new(chime.clone()),
+                Arc::new(dynamodb.clone()),
+                Arc::new(events.clone()),
+                Arc::new(s3.clone()),
+                Arc::new(secrets.clone()),
+            ],
         };
         let parts = Arc::new(Parts {
             plan,
@@ -326,15 +329,19 @@ impl Cloud {
             database,
             database_secret,
             proxy,
-            world,
+            seed,
             bus: events.heard(),
             events,
             queues,
             pollers,
         });
-        let front = tokio::spawn(front::serve(listener, Arc::new(front), door::router(Arc::clone(&parts))));
+        let endpoint = tokio::spawn(endpoint::serve(
+            listener,
+            Arc::new(endpoint),
+            control_api::router(Arc::clone(&parts)),
+        ));
         let chime = parts.chime.keep_telling();
-        Ok(Self { parts, aws, api, invoke, page, front, chime })
+        Ok(Self { parts, aws, api, invoke, page, endpoint, chime })
     }
 
     /// What it is made of.
@@ -343,7 +350,7 @@ impl Cloud {
         &self.parts
     }
 
-    /// `http://127.0.0.1:4566`, the AWS endpoint with the door under `/_local`.
+    /// `http://127.0.0.1:4566`, the AWS endpoint with the control API under `/_local`.
     #[must_use]
     pub fn aws_url(&self) -> String {
         format!("http://{}", self.aws)
@@ -399,7 +406,7 @@ impl Cloud {
         self.parts.schedules.stop();
         self.parts.pollers.stop();
         self.parts.lambda.stop().await;
-        self.front.abort();
+        self.endpoint.abort();
         self.parts.database.drop().await
     }
 }
@@ -423,7 +430,7 @@ fn params(options: &Options, aws: std::net::SocketAddr) -> Result<BTreeMap<Strin
     let text = std::fs::read_to_string(path).map_err(StartError::Parameters)?;
     let mut params: BTreeMap<String, String> =
         serde_json::from_str(&text).map_err(|error| StartError::Parameters(error.into()))?;
-    // The door plays the app that embeds the page, on whatever port it listens.
+    // The control API plays the app that embeds the page, on whatever port it listens.
     params.insert("EmbeddingOrigins".to_owned(), format!("http://{aws}"));
     params.extend(options.parameters.clone());
     Ok(params)
@@ -451,8 +458,8 @@ impl Parts {
     /// When the claims are no object.
     pub fn token(&self, claims: &Value, expires_in: i64, key: tokens::Key) -> Result<String, TokenError> {
         let mut all = serde_json::json!({
-            "aud": self.world.audience(),
-            "sub": self.world.first().provider.firebase_uid,
+            "aud": self.seed.audience(),
+            "sub": self.seed.first().provider.firebase_uid,
         });
         if let (Some(all), Some(claims)) = (all.as_object_mut(), claims.as_object()) {
             for (name, value) in claims {

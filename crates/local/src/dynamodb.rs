@@ -1,8 +1,9 @@
-//! `DynamoDB`: dynoxide in this process, reached by functions only through the front door.
+//! `DynamoDB`: dynoxide in this process, reached by functions only through the endpoint.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use dynoxide::Database;
 use dynoxide::actions::create_table::CreateTableRequest;
@@ -11,7 +12,7 @@ use dynoxide::actions::scan::ScanRequest;
 use dynoxide::actions::update_time_to_live::UpdateTimeToLiveRequest;
 use http::request::Parts;
 use http::uri::{Authority, Scheme};
-use http::{Request, Uri};
+use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -21,7 +22,9 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
-use crate::front::Answer;
+use crate::service::{
+    Answer, ArnScope, AwsService, Operation, Permission, Protocol, body_json, target_operation,
+};
 use local_template::plan::Table;
 
 /// What can go wrong with the engine itself.
@@ -48,7 +51,7 @@ pub enum Error {
 
 /// The engine did not answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ForwardError {
+enum ForwardError {
     #[error("the request has no form that can be forwarded")]
     Request(#[from] http::Error),
     #[error("no answer")]
@@ -88,7 +91,7 @@ impl dynoxide::storage_backend::Clock for EngineClock {
 }
 
 impl DynamoDb {
-    /// Makes the tables, empty, and serves them on a port of loopback that only the front door knows.
+    /// Makes the tables, empty, and serves them on a port of loopback that only the endpoint knows.
     pub async fn start(clock: &Clock, tables: &[Table]) -> Result<Self, Error> {
         let database = Database::memory_with_clock(Arc::new(EngineClock(clock.clone())))?;
         for table in tables {
@@ -168,7 +171,7 @@ impl DynamoDb {
     }
 
     /// Hands a call that was checked to the engine.
-    pub(crate) async fn forward(&self, request: &Parts, body: Bytes) -> Result<Answer, ForwardError> {
+    async fn forward(&self, request: &Parts, body: Bytes) -> Result<Answer, ForwardError> {
         let uri = Uri::builder()
             .scheme(Scheme::HTTP)
             .authority(Authority::try_from(self.address.to_string()).map_err(http::Error::from)?)
@@ -180,6 +183,89 @@ impl DynamoDb {
         let body = body.collect().await?.to_bytes();
         head.headers.remove(http::header::TRANSFER_ENCODING);
         Ok(Answer::from_parts(head, body))
+    }
+}
+
+const PROTOCOL: Protocol = Protocol {
+    content_type: "application/x-amz-json-1.0",
+    refusal_status: StatusCode::BAD_REQUEST,
+    throttled_status: StatusCode::BAD_REQUEST,
+    failure_code: "InternalServerError",
+    error_body: |code, message, _| json!({ "__type": format!("{}#{code}", namespace(code)), "message": message }),
+    names_error_in_header: false,
+};
+
+/// What is common to all AWS services comes from another namespace than what is `DynamoDB`'s own.
+fn namespace(code: &str) -> &'static str {
+    match code {
+        "InternalServerError" => "com.amazonaws.dynamodb.v20120810",
+        "ThrottlingException" => "com.amazon.coral.availability",
+        _ => "com.amazon.coral.service",
+    }
+}
+
+#[async_trait]
+impl AwsService for DynamoDb {
+    fn scope(&self) -> &'static str {
+        "dynamodb"
+    }
+
+    fn protocol(&self) -> &'static Protocol {
+        &PROTOCOL
+    }
+
+    fn operation(&self, arns: ArnScope<'_>, request: &Parts, body: &[u8]) -> Option<Operation> {
+        let name = target_operation(request, "DynamoDB_20120810.")?;
+        let permissions = permissions(&name, arns, &body_json(body));
+        Some(Operation { name, permissions })
+    }
+
+    async fn answer(&self, _region: &str, request: &Parts, body: Bytes) -> Answer {
+        self.forward(request, body).await.unwrap_or_else(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "the DynamoDB engine did not answer");
+            PROTOCOL.failed()
+        })
+    }
+}
+
+fn permissions(operation: &str, arns: ArnScope<'_>, body: &Value) -> Vec<Permission> {
+    let permission = |operation: &str, resource: Option<String>| {
+        Permission::new(format!("dynamodb:{operation}"), resource)
+    };
+    let table = |name: &str| {
+        if name.starts_with("arn:") {
+            name.to_owned()
+        } else {
+            format!("arn:aws:dynamodb:{}:{}:table/{name}", arns.region, arns.account)
+        }
+    };
+    match operation {
+        "BatchGetItem" | "BatchWriteItem" => {
+            let tables = body["RequestItems"].as_object().into_iter().flatten();
+            tables.map(|(name, _)| permission(operation, Some(table(name)))).collect()
+        }
+        "TransactGetItems" | "TransactWriteItems" => {
+            let items = body["TransactItems"].as_array().into_iter().flatten();
+            let items = items.filter_map(Value::as_object).flatten();
+            items
+                .map(|(kind, item)| {
+                    let action = if kind == "ConditionCheck" {
+                        "ConditionCheckItem".to_owned()
+                    } else {
+                        format!("{kind}Item")
+                    };
+                    permission(&action, item["TableName"].as_str().map(table))
+                })
+                .collect()
+        }
+        _ => {
+            let resource =
+                body["TableName"].as_str().map(table).map(|arn| match body["IndexName"].as_str() {
+                    Some(index) => format!("{arn}/index/{index}"),
+                    None => arn,
+                });
+            vec![permission(operation, resource)]
+        }
     }
 }
 

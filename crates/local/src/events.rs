@@ -1,7 +1,7 @@
 //! `EventBridge`: buses, rules that pick events, and their delivery to queues and functions.
 //!
 //! As on AWS, a queue gets an event only if its policy lets `events.amazonaws.com` send for that rule, and the key that it
-//! is encrypted with lets it, too; otherwise nothing arrives and nobody is told, but at the door.
+//! is encrypted with lets it, too; otherwise nothing arrives and nobody is told, but at the control API.
 
 mod put;
 
@@ -12,9 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-pub(crate) use self::put::needs;
 use crate::clock::Clock;
-use crate::faults::{Faults, Kind};
+use crate::faults::{FaultKind, Faults};
 use crate::lambda::Lambda;
 use crate::queues::Queues;
 use crate::schedules::seconds;
@@ -39,13 +38,13 @@ pub struct Delivery {
     /// The target's ARN, or the function's name.
     pub target: Option<String>,
     /// What happened.
-    pub outcome: Outcome,
+    pub outcome: DeliveryOutcome,
 }
 
 /// What happened to an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Outcome {
+pub enum DeliveryOutcome {
     /// The target has it.
     Delivered,
     /// The target did not get it, because of this.
@@ -159,14 +158,14 @@ impl EventBridge {
         };
         if bus != DEFAULT_BUS && !inner.buses.iter().any(|known| known.name == bus) {
             tracing::warn!(bus, "an event went to a bus that is not there");
-            return note(None, None, Outcome::NoBus);
+            return note(None, None, DeliveryOutcome::NoBus);
         }
         let kind = event["detail"]["eventType"].as_str().or(event["detail-type"].as_str());
         let fate = inner.faults.fate_of_event(kind.unwrap_or_default());
-        if fate.fault == Some(Kind::Lose) {
-            return note(None, None, Outcome::Lost);
+        if fate.fault == Some(FaultKind::Lose) {
+            return note(None, None, DeliveryOutcome::Lost);
         }
-        let times = if fate.fault == Some(Kind::Double) { 2 } else { 1 };
+        let times = if fate.fault == Some(FaultKind::Double) { 2 } else { 1 };
         let delay_ms = i64::try_from(fate.latency.as_millis()).unwrap_or(i64::MAX);
         for rule in inner.rules.iter().filter(|rule| rule.bus == bus && rule.enabled) {
             if !rule.pattern.matches(event) {
@@ -205,23 +204,23 @@ impl EventBridge {
 }
 
 impl Inner {
-    fn deliver(&self, rule: &EventRule, target: &Target, event: &Value, delay_ms: i64) -> Outcome {
+    fn deliver(&self, rule: &EventRule, target: &Target, event: &Value, delay_ms: i64) -> DeliveryOutcome {
         match target {
             Target::Queue(arn) => match self.send(rule, arn, event, delay_ms) {
-                Ok(()) => Outcome::Delivered,
+                Ok(()) => DeliveryOutcome::Delivered,
                 Err(reason) => {
                     tracing::warn!(rule = rule.name, queue = arn, reason, "an event was not delivered");
-                    Outcome::Refused(reason)
+                    DeliveryOutcome::Refused(reason)
                 }
             },
             Target::Function(name) => {
                 if !self.lambda.permits(name, SERVICE, &rule.arn) {
-                    return Outcome::Refused(format!(
+                    return DeliveryOutcome::Refused(format!(
                         "no permission lets {SERVICE} invoke {name} for the rule"
                     ));
                 }
                 self.invoke(name.clone(), Bytes::from(event.to_string()));
-                Outcome::Delivered
+                DeliveryOutcome::Delivered
             }
         }
     }

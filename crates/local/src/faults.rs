@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum FaultKind {
     /// The service's own throttling answer, without effect.
     Throttle,
     /// The service's own internal error, without effect.
@@ -30,7 +30,7 @@ pub enum Kind {
     Delay,
 }
 
-impl Kind {
+impl FaultKind {
     /// Whether it is about an event on its way and not about a call.
     #[must_use]
     pub const fn is_of_delivery(self) -> bool {
@@ -51,7 +51,7 @@ pub struct Fault {
     #[serde(default)]
     pub function: Option<String>,
     /// What goes wrong.
-    pub kind: Kind,
+    pub kind: FaultKind,
     /// Begin with the nth matching call from now, counting from 1.
     #[serde(default)]
     pub nth: Option<u32>,
@@ -69,7 +69,7 @@ pub struct Fate {
     /// How much later it is carried out, or delivered.
     pub latency: Duration,
     /// What else goes wrong; the first fault that matches decides.
-    pub fault: Option<Kind>,
+    pub fault: Option<FaultKind>,
 }
 
 /// The operation that opens a connection.
@@ -113,7 +113,7 @@ impl Faults {
     #[must_use]
     pub fn fate_of_connect(&self, service: &str, function: &str) -> Fate {
         self.decide(service, CONNECT, function, |fault| {
-            let kills = matches!(fault.kind, Kind::KillBefore | Kind::KillAfter);
+            let kills = matches!(fault.kind, FaultKind::KillBefore | FaultKind::KillAfter);
             !fault.kind.is_of_delivery()
                 && (fault.operation.as_deref() == Some(CONNECT) || (fault.nth.is_none() && !kills))
         })
@@ -142,7 +142,7 @@ impl Faults {
             let hit = armed.seen >= first && times.is_none_or(|times| armed.seen - first < times);
             match (hit, fault.kind) {
                 (false, _) => {}
-                (true, Kind::Latency | Kind::Delay) => {
+                (true, FaultKind::Latency | FaultKind::Delay) => {
                     fate.latency += Duration::from_millis(fault.ms.unwrap_or(0));
                 }
                 (true, kind) => fate.fault = fate.fault.or(Some(kind)),

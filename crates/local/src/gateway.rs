@@ -7,7 +7,6 @@ mod answer;
 mod cors;
 mod event;
 mod routes;
-mod throttle;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,10 +23,10 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::Clock;
 use crate::lambda::{InvokeError, Lambda};
+use crate::rate_limit::RateLimit;
 use crate::tokens::Verifier;
 use local_template::plan::{HttpApi, JwtAuthorizer, Plan};
 use routes::Routes;
-use throttle::Bucket;
 
 /// The greatest request body, in bytes.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
@@ -47,7 +46,7 @@ struct Deployed {
     account: String,
     region: String,
     routes: Routes,
-    bucket: Option<Bucket>,
+    limit: Option<RateLimit>,
     lambda: Lambda,
     verifier: Verifier,
     clock: Clock,
@@ -75,7 +74,7 @@ impl Gateway {
     ) -> Result<Self, InvalidRouteKey> {
         Ok(Self(Arc::new(Deployed {
             routes: Routes::new(&api.routes)?,
-            bucket: api.throttling.map(|(rate, burst)| Bucket::new(rate, burst)),
+            limit: api.throttling.map(|(rate, burst)| RateLimit::new(rate, burst)),
             api: api.clone(),
             account: plan.account.clone(),
             region: plan.region.clone(),
@@ -130,7 +129,7 @@ impl Deployed {
         }
         let path = self.without_stage(parts.uri.path()).ok_or(Refusal::NoRoute)?;
         let found = self.routes.find(&parts.method, path).ok_or(Refusal::NoRoute)?;
-        if self.bucket.as_ref().is_some_and(|bucket| !bucket.take()) {
+        if self.limit.as_ref().is_some_and(|limit| !limit.admits()) {
             return Err(Refusal::TooMany);
         }
         let route = found.route;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::cloud::Cloud;
-use crate::door;
+use crate::control_api;
 use crate::tokens::TokenError;
 
 /// Where `cargo lambda invoke` looks when it is told nothing.
@@ -17,9 +17,9 @@ const CARGO_LAMBDA_PORT: u16 = 9000;
 /// When no token can be made.
 pub fn text(cloud: &Cloud, took: Duration) -> Result<String, TokenError> {
     let parts = cloud.parts();
-    let world = door::cast_json(parts, parts.world.first())?;
+    let world = control_api::fixture_json(parts, parts.seed.first())?;
     let (api, aws) = (cloud.api_url(), cloud.aws_url());
-    let call = format!("{api}/appointments/{}/call", parts.world.first().appointment);
+    let call = format!("{api}/appointments/{}/call", parts.seed.first().appointment);
     let token = |who: &str| world["users"][who]["token"].as_str().unwrap_or_default().to_owned();
     let mut text = String::new();
     let mut line = |line: &str| {
@@ -41,9 +41,9 @@ pub fn text(cloud: &Cloud, took: Duration) -> Result<String, TokenError> {
     line("");
     line(&format!("Ready after {:.1} s. Ctrl-C stops everything.", took.as_secs_f64()));
     line(&format!("  API        {api}"));
-    line(&format!("  Call page  {}/call/{}", cloud.page_url(), parts.world.first().appointment));
+    line(&format!("  Call page  {}/call/{}", cloud.page_url(), parts.seed.first().appointment));
     line(&format!("  Invoke API {}", cloud.invoke_url()));
-    line(&format!("  AWS        {aws}  (this cloud's own door: {aws}/_local/world)"));
+    line(&format!("  AWS        {aws}  (the control API: {aws}/_local/world)"));
     line(&format!("  Database   {}", cloud.database_url()));
     line("");
     if parts.s3.keys(parts.plan.outputs.get("PageBucketName").map_or("", String::as_str)).is_empty() {

@@ -23,6 +23,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
+use wildmatch::WildMatch;
 
 use crate::identity::Identities;
 use environment::{Handle, Work};
@@ -42,7 +43,7 @@ pub struct Settings {
     pub binaries: PathBuf,
     /// Where environments get their credentials.
     pub identities: Identities,
-    /// `AWS_ENDPOINT_URL` of the functions: the front door.
+    /// `AWS_ENDPOINT_URL` of the functions: the endpoint.
     pub aws_endpoint: String,
     /// Whether the functions' output also goes to standard error.
     pub echo: bool,
@@ -235,7 +236,10 @@ impl Lambda {
         let permissions = self.0.shared.pools.get(function).map(|pool| &pool.function.permissions);
         permissions.into_iter().flatten().any(|permission| {
             permission.principal == principal
-                && permission.source_arn.as_deref().is_none_or(|pattern| like(pattern, source_arn))
+                && permission
+                    .source_arn
+                    .as_deref()
+                    .is_none_or(|pattern| WildMatch::new(pattern).matches(source_arn))
         })
     }
 
@@ -295,40 +299,7 @@ impl Lambda {
     }
 }
 
-/// Matches an ARN pattern with `*` and `?`.
-fn like(pattern: &str, text: &str) -> bool {
-    let mut rest = pattern.chars();
-    match rest.next() {
-        None => text.is_empty(),
-        Some('*') => {
-            let rest = rest.as_str();
-            text.char_indices().any(|(at, _)| like(rest, &text[at..])) || like(rest, "")
-        }
-        Some(wanted) => {
-            let mut text = text.chars();
-            text.next().is_some_and(|got| wanted == '?' || wanted == got)
-                && like(rest.as_str(), text.as_str())
-        }
-    }
-}
-
 /// The data behind these locks is whole between any two statements, so a panic elsewhere does not spoil it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::like;
-
-    #[test]
-    fn arn_patterns_match_as_in_policies() {
-        let arn = "arn:aws:execute-api:eu-central-1:000000000000:abc/$default/GET/health";
-        assert!(like("arn:aws:execute-api:eu-central-1:000000000000:abc/*", arn));
-        assert!(like("arn:aws:execute-api:eu-central-1:000000000000:abc/*/*/health", arn));
-        assert!(like("arn:aws:execute-api:eu-central-?:*:abc/$default/GET/health", arn));
-        assert!(!like("arn:aws:execute-api:eu-central-1:000000000000:abc/*/POST/*", arn));
-        assert!(!like("arn:aws:execute-api:eu-central-1:000000000000:other/*", arn));
-        assert!(!like(&arn[..arn.len() - 1], arn));
-    }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use local::chime;
 use local::cloud::{Cloud, Options, Ports};
-use local::world::Host;
+use local::seed::Host;
 use local_postgres::{Stopped, checkout};
 use tokio::signal::unix::{SignalKind, signal};
 

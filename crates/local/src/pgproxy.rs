@@ -37,7 +37,7 @@ use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
 use crate::calls::CallLog;
-use crate::faults::{Faults, Kind};
+use crate::faults::{FaultKind, Faults};
 use crate::identity::Identities;
 use session::Session;
 pub use tls::{Certificate, CertificateError};
@@ -59,7 +59,7 @@ const STARTUP_PARAMETERS: [&str; 7] = [
 
 /// What a connection needs to know.
 #[derive(Clone)]
-struct World {
+struct Backend {
     server: SocketAddr,
     identities: Identities,
     calls: CallLog,
@@ -85,7 +85,7 @@ impl Proxy {
         faults: Faults,
         port: u16,
     ) -> io::Result<Self> {
-        Self::listen(World { server, identities, calls, faults, tls: None }, port).await
+        Self::listen(Backend { server, identities, calls, faults, tls: None }, port).await
     }
 
     /// The same with TLS for the clients that ask for it.
@@ -98,14 +98,14 @@ impl Proxy {
         certificate: &Certificate,
     ) -> io::Result<Self> {
         let tls = Some(certificate.acceptor());
-        Self::listen(World { server, identities, calls, faults, tls }, port).await
+        Self::listen(Backend { server, identities, calls, faults, tls }, port).await
     }
 
-    async fn listen(world: World, port: u16) -> io::Result<Self> {
+    async fn listen(backend: Backend, port: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let addr = listener.local_addr()?;
         let down = watch::Sender::new(false);
-        tokio::spawn(listen(listener, Arc::new(world), down.subscribe()));
+        tokio::spawn(listen(listener, Arc::new(backend), down.subscribe()));
         Ok(Self { addr, down })
     }
 
@@ -127,7 +127,7 @@ impl Proxy {
     }
 }
 
-async fn listen(listener: TcpListener, world: Arc<World>, mut down: watch::Receiver<bool>) {
+async fn listen(listener: TcpListener, backend: Arc<Backend>, mut down: watch::Receiver<bool>) {
     loop {
         let accepted = tokio::select! {
             biased;
@@ -151,12 +151,12 @@ async fn listen(listener: TcpListener, world: Arc<World>, mut down: watch::Recei
         if *cut.borrow_and_update() {
             continue;
         }
-        let world = World::clone(&world);
+        let backend = Backend::clone(&backend);
         tokio::spawn(async move {
             tokio::select! {
                 biased;
                 _ = cut.changed() => {}
-                ended = serve(client, world) => if let Err(error) = ended {
+                ended = serve(client, backend) => if let Err(error) = ended {
                     tracing::debug!(%error, "a connection ended");
                 }
             }
@@ -164,37 +164,37 @@ async fn listen(listener: TcpListener, world: Arc<World>, mut down: watch::Recei
     }
 }
 
-async fn serve(mut client: TcpStream, world: World) -> io::Result<()> {
+async fn serve(mut client: TcpStream, backend: Backend) -> io::Result<()> {
     client.set_nodelay(true)?;
     loop {
-        match (Opening::read(&mut client).await?, world.tls.clone()) {
+        match (Opening::read(&mut client).await?, backend.tls.clone()) {
             (Opening::Tls, Some(tls)) => {
                 client.write_all(b"S").await?;
                 let mut client = tls.accept(client).await?;
                 let opening = Opening::read(&mut client).await?;
-                return proceed(client, world, opening).await;
+                return proceed(client, backend, opening).await;
             }
             // Neither TLS nor Kerberos here; the client may go on without.
             (Opening::Tls, None) | (Opening::Gss, _) => client.write_all(b"N").await?,
-            (opening, _) => return proceed(client, world, opening).await,
+            (opening, _) => return proceed(client, backend, opening).await,
         }
     }
 }
 
-async fn proceed<C>(client: C, world: World, opening: Opening) -> io::Result<()>
+async fn proceed<C>(client: C, backend: Backend, opening: Opening) -> io::Result<()>
 where
     C: AsyncRead + AsyncWrite + Unpin,
 {
     match opening {
         Opening::Tls | Opening::Gss => Err(wire::malformed("encryption within encryption")),
-        Opening::Cancel(message) => cancel(&world, message).await,
-        Opening::Startup { message, parameters } => converse(client, world, message, &parameters).await,
+        Opening::Cancel(message) => cancel(&backend, message).await,
+        Opening::Startup { message, parameters } => converse(client, backend, message, &parameters).await,
     }
 }
 
 async fn converse<C>(
     mut client: C,
-    world: World,
+    backend: Backend,
     message: BytesMut,
     parameters: &[(String, String)],
 ) -> io::Result<()>
@@ -206,23 +206,30 @@ where
         return turn_away(&mut client, &Fatal::refused(&format!("the startup parameter {name}"))).await;
     }
     let application = parameters.iter().find(|(name, _)| name == "application_name");
-    let caller = application.and_then(|(_, environment)| world.identities.by_environment(environment));
+    let caller = application.and_then(|(_, environment)| backend.identities.by_environment(environment));
     let function = caller.as_ref().map_or("", |caller| &caller.function);
-    let fate = world.faults.fate_of_connect(SERVICE, function);
+    let fate = backend.faults.fate_of_connect(SERVICE, function);
     session::delay(fate.latency).await;
     match fate.fault {
-        Some(Kind::Throttle) => return turn_away(&mut client, &Fatal::too_many()).await,
-        Some(Kind::Error) => return turn_away(&mut client, &Fatal::down()).await,
-        Some(Kind::KillBefore) => {
+        Some(FaultKind::Throttle) => return turn_away(&mut client, &Fatal::too_many()).await,
+        Some(FaultKind::Error) => return turn_away(&mut client, &Fatal::down()).await,
+        Some(FaultKind::KillBefore) => {
             session::kill(caller.as_ref()).await;
             return Ok(());
         }
-        Some(Kind::Drop | Kind::KillAfter | Kind::Latency | Kind::Lose | Kind::Double | Kind::Delay)
+        Some(
+            FaultKind::Drop
+            | FaultKind::KillAfter
+            | FaultKind::Latency
+            | FaultKind::Lose
+            | FaultKind::Double
+            | FaultKind::Delay,
+        )
         | None => {}
     }
-    let server = TcpStream::connect(world.server).await?;
+    let server = TcpStream::connect(backend.server).await?;
     server.set_nodelay(true)?;
-    Session::new(world, caller, message, fate).run(client, server).await
+    Session::new(backend, caller, message, fate).run(client, server).await
 }
 
 async fn turn_away(client: &mut (impl AsyncWrite + Unpin), why: &Fatal) -> io::Result<()> {
@@ -233,8 +240,8 @@ async fn turn_away(client: &mut (impl AsyncWrite + Unpin), why: &Fatal) -> io::R
 }
 
 /// The server answers with the end of the connection, and then the client may know that it was heard.
-async fn cancel(world: &World, mut message: BytesMut) -> io::Result<()> {
-    let mut server = TcpStream::connect(world.server).await?;
+async fn cancel(backend: &Backend, mut message: BytesMut) -> io::Result<()> {
+    let mut server = TcpStream::connect(backend.server).await?;
     server.write_all_buf(&mut message).await?;
     tokio::io::copy(&mut server, &mut tokio::io::sink()).await.map(drop)
 }

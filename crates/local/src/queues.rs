@@ -108,7 +108,7 @@ impl Queues {
         queue.map(|queue| queue.bodies(now_ms)).unwrap_or_default()
     }
 
-    /// The queues as the door lists them, by name: `{"name", "visible", "inFlight", "delayed", "deadLetterQueue",
+    /// The queues as the control API lists them, by name: `{"name", "visible", "inFlight", "delayed", "deadLetterQueue",
     /// "messages": [{"id", "receives", "sentAt", "body"}]}`. Bodies are listed where nothing reads the queue.
     #[must_use]
     pub fn listed(&self, is_read: impl Fn(&str) -> bool) -> Vec<Value> {

@@ -9,7 +9,10 @@ mod store;
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use axum::body::Body;
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -18,8 +21,8 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use crate::calls::CallLog;
 use crate::clock::Clock;
 use crate::faults::Faults;
-use crate::front::Authorize;
 use crate::identity::Identities;
+use crate::service::{Answer, ArnScope, Authorize, AwsService, Operation, Protocol, REST_JSON, Unanswered};
 use gate::{Gate, Principal, Trace};
 use local_template::iam::IamError;
 use local_template::plan::Bucket;
@@ -48,11 +51,6 @@ pub struct S3 {
     store: Arc<Store>,
 }
 
-/// An object is not answered: the caller was killed, or the answer is lost.
-#[derive(Debug, thiserror::Error)]
-#[error("the call is not answered")]
-pub(crate) struct Lost;
-
 impl S3 {
     /// The buckets of a plan, empty.
     ///
@@ -65,22 +63,6 @@ impl S3 {
         builder.set_auth(gate.clone());
         builder.set_access(gate);
         Ok(Self { service: builder.build(), store })
-    }
-
-    /// Whether a request is for S3: by its signature, or by that of a presigned link.
-    pub(crate) fn is_meant(request: &Request<Incoming>) -> bool {
-        let header = request.headers().get(http::header::AUTHORIZATION).and_then(|it| it.to_str().ok());
-        let query = request.uri().query().unwrap_or_default();
-        header.is_some_and(|it| it.contains("/s3/aws4_request"))
-            || (query.contains("X-Amz-Credential=") && query.contains("%2Fs3%2Faws4_request"))
-    }
-
-    /// Carries a call out.
-    pub(crate) async fn answer(&self, mut request: Request<Incoming>) -> Result<Response<s3s::Body>, Lost> {
-        let trace = Trace::default();
-        request.extensions_mut().insert(trace.clone());
-        let answer = self.service.call(request.map(s3s::Body::from)).await.map_err(|_| Lost)?;
-        if trace.end(answer.status().as_u16()).await { Ok(answer) } else { Err(Lost) }
     }
 
     /// What a distribution gets when it asks for an object, signed or not.
@@ -129,6 +111,41 @@ impl S3 {
     #[must_use]
     pub fn keys(&self, bucket: &str) -> Vec<String> {
         self.store.list(bucket, "").unwrap_or_default().into_iter().map(|(key, _)| key).collect()
+    }
+}
+
+/// S3 has a protocol of its own, presigned links among it, and bodies of any size.
+#[async_trait]
+impl AwsService for S3 {
+    fn scope(&self) -> &'static str {
+        "s3"
+    }
+
+    fn protocol(&self) -> &'static Protocol {
+        &REST_JSON
+    }
+
+    fn operation(&self, _: ArnScope<'_>, _: &Parts, _: &[u8]) -> Option<Operation> {
+        None
+    }
+
+    async fn answer(&self, _: &str, _: &Parts, _: Bytes) -> Answer {
+        REST_JSON.failed()
+    }
+
+    /// By its signature, or by that of a presigned link.
+    fn recognizes(&self, request: &Request<Incoming>) -> bool {
+        let header = request.headers().get(http::header::AUTHORIZATION).and_then(|it| it.to_str().ok());
+        let query = request.uri().query().unwrap_or_default();
+        header.is_some_and(|it| it.contains("/s3/aws4_request"))
+            || (query.contains("X-Amz-Credential=") && query.contains("%2Fs3%2Faws4_request"))
+    }
+
+    async fn take(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Unanswered> {
+        let trace = Trace::default();
+        request.extensions_mut().insert(trace.clone());
+        let answer = self.service.call(request.map(s3s::Body::from)).await.map_err(|_| Unanswered)?;
+        if trace.end(answer.status().as_u16()).await { Ok(answer.map(Body::new)) } else { Err(Unanswered) }
     }
 }
 

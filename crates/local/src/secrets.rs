@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use http::StatusCode;
 use http::request::Parts;
 use serde::Deserialize;
@@ -10,7 +12,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::front::{Answer, Service};
+use crate::service::{
+    Answer, ArnScope, AwsService, Operation, Permission, Protocol, body_json, target_operation,
+};
 
 #[derive(Clone, Debug)]
 struct Version {
@@ -67,9 +71,8 @@ impl Secrets {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn answer(&self, request: &Parts, body: &[u8]) -> Answer {
-        let service = Service::SecretsManager;
-        let refuse = |code, message: &str| service.error(StatusCode::BAD_REQUEST, code, message);
+    fn get_secret_value(&self, request: &Parts, body: &[u8]) -> Answer {
+        let refuse = |code, message: &str| PROTOCOL.error(StatusCode::BAD_REQUEST, code, message);
         let target = request.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
         if target != Some("secretsmanager.GetSecretValue") {
             return refuse("UnknownOperationException", "The local cloud knows only GetSecretValue.");
@@ -103,7 +106,43 @@ impl Secrets {
             "VersionStages": ["AWSCURRENT"],
             "CreatedDate": created,
         });
-        service.json(StatusCode::OK, &body)
+        PROTOCOL.json(StatusCode::OK, &body)
+    }
+}
+
+const PROTOCOL: Protocol = Protocol {
+    content_type: "application/x-amz-json-1.1",
+    refusal_status: StatusCode::BAD_REQUEST,
+    throttled_status: StatusCode::BAD_REQUEST,
+    failure_code: "InternalServiceError",
+    error_body: |code, message, _| json!({ "__type": code, "Message": message }),
+    names_error_in_header: false,
+};
+
+#[async_trait]
+impl AwsService for Secrets {
+    fn scope(&self) -> &'static str {
+        "secretsmanager"
+    }
+
+    fn protocol(&self) -> &'static Protocol {
+        &PROTOCOL
+    }
+
+    fn operation(&self, arns: ArnScope<'_>, request: &Parts, body: &[u8]) -> Option<Operation> {
+        let name = target_operation(request, "secretsmanager.")?;
+        let id = body_json(body)["SecretId"].as_str().map(ToOwned::to_owned);
+        let resource = id.map(|id| match self.arn_of(&id) {
+            Some(arn) => arn,
+            None if id.starts_with("arn:") => id,
+            None => format!("arn:aws:secretsmanager:{}:{}:secret:{id}", arns.region, arns.account),
+        });
+        let permission = Permission::new(format!("secretsmanager:{name}"), resource);
+        Some(Operation { name, permissions: vec![permission] })
+    }
+
+    async fn answer(&self, _region: &str, request: &Parts, body: Bytes) -> Answer {
+        self.get_secret_value(request, &body)
     }
 }
 

@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use local::chime::Options;
-use local_testing::{Outcome, Play, Stage, Told};
+use local_testing::{MeetingEvents, Scenario, TestCloud, TestResult};
 use serde_json::Value;
 
 const MEETINGS: usize = 500;
@@ -29,11 +29,12 @@ const REQUESTS: usize = 200;
 const TABLES: &str = "('chime_events', 'chime_meetings', 'video_call_sessions', 'video_call_participants')";
 
 #[tokio::main]
-async fn main() -> Outcome {
-    let stage = Stage::with(Options { rate: None, active_meetings: 10_000, ..Options::default() }).await?;
-    history(&stage).await?;
-    requests(&stage).await?;
-    let per_second = events(&stage).await?;
+async fn main() -> TestResult {
+    let cloud =
+        TestCloud::with(Options { rate: None, active_meetings: 10_000, ..Options::default() }).await?;
+    history(&cloud).await?;
+    requests(&cloud).await?;
+    let per_second = events(&cloud).await?;
     if per_second < LEAST_PER_SECOND {
         return Err(format!("{per_second:.0} events a second are fewer than {LEAST_PER_SECOND}").into());
     }
@@ -41,9 +42,9 @@ async fn main() -> Outcome {
 }
 
 /// Calls that are over, with their events: what a system has after weeks.
-async fn history(stage: &Stage) -> Outcome {
+async fn history(cloud: &TestCloud) -> TestResult {
     let per_call = OLD_EVENTS / OLD_CALLS;
-    stage
+    cloud
         .sql(&format!(
             "INSERT INTO video_call_sessions (
                id, appointment_id, status, control_region, media_region, meeting_id, created_by, created_at, updated_at,
@@ -66,17 +67,17 @@ async fn history(stage: &Stage) -> Outcome {
 }
 
 /// Start, join and status of warm functions, in relation to a bare turn.
-async fn requests(stage: &Stage) -> Outcome {
-    let mut plays = Vec::new();
+async fn requests(cloud: &TestCloud) -> TestResult {
+    let mut scenarios = Vec::new();
     for _ in 0..REQUESTS {
-        plays.push(stage.play().await?);
+        scenarios.push(cloud.scenario().await?);
     }
-    let warm = stage.play().await?;
+    let warm = cloud.scenario().await?;
     tokio::try_join!(warm.provider.status(), warm.provider.roster())?;
     let mut bare = Vec::new();
     for _ in 0..REQUESTS {
         let began = Instant::now();
-        stage.sql("SELECT 1").await?;
+        cloud.sql("SELECT 1").await?;
         bare.push(began.elapsed());
     }
     let turn = median(&mut bare);
@@ -84,14 +85,14 @@ async fn requests(stage: &Stage) -> Outcome {
     println!("{:<8} {:>10} {:>10} {:>16}", "request", "median ms", "p95 ms", "turns' worth");
     for request in ["health", "start", "join", "status", "end"] {
         let mut took = Vec::new();
-        for play in &plays {
+        for scenario in &scenarios {
             let began = Instant::now();
             let answer = match request {
-                "health" => stage.request("GET", "/health", None, "").await?,
-                "start" => play.provider.start().await?,
-                "join" => play.patient.join().await?,
-                "status" => play.patient.status().await?,
-                _ => play.provider.end().await?,
+                "health" => cloud.request("GET", "/health", None, "").await?,
+                "start" => scenario.provider.start().await?,
+                "join" => scenario.patient.join().await?,
+                "status" => scenario.patient.status().await?,
+                _ => scenario.provider.end().await?,
             };
             took.push(began.elapsed());
             if answer.status >= 300 {
@@ -107,27 +108,27 @@ async fn requests(stage: &Stage) -> Outcome {
 }
 
 /// Events in batches, one after the other: one environment takes them all.
-async fn events(stage: &Stage) -> Outcome<f64> {
+async fn events(cloud: &TestCloud) -> TestResult<f64> {
     let mut told = Vec::new();
     for _ in 0..MEETINGS {
-        let play = stage.play().await?;
-        let (started, joined) = (play.provider.start().await?, play.patient.join().await?);
+        let scenario = cloud.scenario().await?;
+        let (started, joined) = (scenario.provider.start().await?, scenario.patient.join().await?);
         let attendees = [started.text("attendeeToken"), joined.text("attendeeToken")];
-        told.extend(of_a_meeting(stage, &play, &Told::of(stage, &started), &attendees)?);
+        told.extend(of_a_meeting(cloud, &scenario, &MeetingEvents::of(cloud, &started), &attendees)?);
     }
     told.truncate(EVENTS);
     fastrand::Rng::with_seed(1).shuffle(&mut told);
-    stage.hear("attendee", &[]).await?;
+    cloud.deliver("attendee", &[]).await?;
 
     let scans =
         format!("SELECT coalesce(sum(seq_scan), 0) FROM pg_stat_user_tables WHERE relname IN {TABLES}");
     let busy = "SELECT active_time FROM pg_stat_database WHERE datname = current_database()";
-    let (scans_before, busy_before) = (number(stage, &scans).await?, number(stage, busy).await?);
-    let watch = stage.watch();
+    let (scans_before, busy_before) = (number(cloud, &scans).await?, number(cloud, busy).await?);
+    let watch = cloud.watch();
     let (began, mut took) = (Instant::now(), Vec::new());
     for batch in told.chunks(BATCH) {
         let batch_began = Instant::now();
-        let given_back = stage.hear("attendee", batch).await?;
+        let given_back = cloud.deliver("attendee", batch).await?;
         took.push(batch_began.elapsed());
         if !given_back.is_empty() {
             return Err(format!("given back: {given_back:?}").into());
@@ -137,11 +138,11 @@ async fn events(stage: &Stage) -> Outcome<f64> {
     let turns = watch.calls().iter().filter(|call| call.service == "postgres").count();
     // A backend tells its statistics once it has been idle for a moment.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let scans = number(stage, &scans).await? - scans_before;
-    let busy_ms = number(stage, busy).await? - busy_before;
+    let scans = number(cloud, &scans).await? - scans_before;
+    let busy_ms = number(cloud, busy).await? - busy_before;
     let kept = "SELECT count(*) FROM medzen.chime_events WHERE session_id IS NOT NULL";
-    let kept = number(stage, kept).await?;
-    let environments = stage.parts().lambda.environments();
+    let kept = number(cloud, kept).await?;
+    let environments = cloud.parts().lambda.environments();
     let environments = environments.iter().filter(|it| it.function == "attendee").count();
 
     let per_second = told.len() as f64 / whole.as_secs_f64();
@@ -165,12 +166,17 @@ async fn events(stage: &Stage) -> Outcome<f64> {
 }
 
 /// Twenty events: both people come and go four times.
-fn of_a_meeting(stage: &Stage, play: &Play, told: &Told, attendees: &[String; 2]) -> Outcome<Vec<Value>> {
-    let began = stage.parts().clock.now();
+fn of_a_meeting(
+    cloud: &TestCloud,
+    scenario: &Scenario,
+    told: &MeetingEvents,
+    attendees: &[String; 2],
+) -> TestResult<Vec<Value>> {
+    let began = cloud.parts().clock.now();
     let kinds = ["AttendeeAdded", "AttendeeAuthorized"].into_iter();
     let kinds: Vec<&str> = kinds.chain(["AttendeeJoined", "AttendeeLeft"].repeat(4)).collect();
     let mut events = Vec::new();
-    for (person, attendee) in [&play.provider, &play.patient].into_iter().zip(attendees) {
+    for (person, attendee) in [&scenario.provider, &scenario.patient].into_iter().zip(attendees) {
         for (second, kind) in (1..).zip(&kinds) {
             events.push(told.attendee(kind, began + Duration::from_secs(second), attendee, &person.id)?);
         }
@@ -178,8 +184,8 @@ fn of_a_meeting(stage: &Stage, play: &Play, told: &Told, attendees: &[String; 2]
     Ok(events)
 }
 
-async fn number(stage: &Stage, query: &str) -> Outcome<f64> {
-    Ok(stage.sql(query).await?.parse()?)
+async fn number(cloud: &TestCloud, query: &str) -> TestResult<f64> {
+    Ok(cloud.sql(query).await?.parse()?)
 }
 
 fn median(all: &mut [Duration]) -> Duration {

@@ -1,87 +1,155 @@
-// The API's answers, as far as the page reads them.
+// The API's answers, as far as the page reads them. The types are those of `infra/openapi.json`; the functions check at run time
+// what the page relies on, for an answer may come from something else than the API.
 
-export type Role = "provider" | "patient" | "observer";
-export type Capability = "SendReceive" | "Send" | "Receive" | "None";
-export type Feature = "recording" | "transcription";
+import type { components, operations } from "./api-types.ts";
 
-export type Medium = "audio" | "video" | "content";
+type Schemas = components["schemas"];
 
+export type Role = Schemas["Role"];
+export type Capability = Schemas["Direction"];
 /** As Chime spells them; a change is requested in the API's own spelling, `Medium`. */
-export interface Capabilities {
-  Audio: Capability;
-  Video: Capability;
-  Content: Capability;
-}
+export type Capabilities = Schemas["Capabilities"];
+export type Medium = keyof Schemas["CapabilitiesRequest"];
+export type Feature = keyof Schemas["ConsentStatus"];
+export type FeatureStatus = Schemas["FeatureStatus"];
+export type Consent = Schemas["ConsentStatus"];
 
-/** Chime's own objects: the page passes them on to its SDK unchanged. */
-export type Opaque = Record<string, unknown>;
+/** A place in the call. `meeting` and `attendee` are Chime's own objects: the page passes them on to its SDK unchanged. */
+export type Joined = Pick<
+  Schemas["JoinInfo"],
+  "sessionId" | "role" | "meeting" | "attendee" | "recordingEnabled" | "transcriptionEnabled"
+>;
 
-export interface Joined {
-  sessionId: string;
-  role: Role;
-  meeting: Opaque;
-  attendee: Opaque;
-  recordingEnabled: boolean;
-  transcriptionEnabled: boolean;
-}
+/** A place in the waiting room. */
+export type Waiting = Pick<Schemas["WaitingResponse"], "sessionId"> & { status: "waiting" };
 
-export interface Waiting {
-  status: "waiting";
-  sessionId: string;
-  waitingSince?: string;
-}
+export type WaitingPerson = Pick<Schemas["WaitingParticipant"], "userId" | "displayName" | "role">;
 
-export interface ConsentOf {
-  granted: boolean | null;
-  allowed: boolean;
-  missing: string[];
-}
+export type Status = Pick<
+  Schemas["StatusResponse"],
+  | "sessionId"
+  | "callStatus"
+  | "hasActiveCall"
+  | "isProvider"
+  | "providerName"
+  | "present"
+  | "recording"
+  | "transcription"
+  | "consent"
+> & { me: Pick<Schemas["CallerStatus"], "status" | "admitted" | "capabilities">; waiting: WaitingPerson[] };
 
-export type Consent = Record<Feature, ConsentOf>;
-
-export interface FeatureState {
-  state: "off" | "requested";
-  reason: string | null;
-}
-
-export interface WaitingPerson {
-  userId: string;
-  displayName: string | null;
-  role: Role;
-  since: string;
-}
-
-export interface Status {
-  sessionId: string | null;
-  callStatus: "not_started" | "creating" | "active" | "ending" | "ended" | "failed";
-  hasActiveCall: boolean;
-  canJoin: boolean;
-  isProvider: boolean;
-  isPatient: boolean;
-  providerName: string | null;
-  present: string[];
-  recording: FeatureState;
-  transcription: FeatureState;
-  me?: { status: string | null; admitted: boolean; waitingSince: string | null; capabilities: Capabilities | null };
-  waiting?: WaitingPerson[];
-  consent?: Consent;
-}
-
-export interface Person {
-  userId: string;
-  displayName: string | null;
-  role: Role;
-  status: string;
-  attendeeId: string | null;
-  present: boolean;
-  capabilities: Capabilities | null;
-}
+export type Person = Pick<
+  Schemas["RosterAttendee"],
+  "userId" | "displayName" | "role" | "status" | "attendeeId" | "present" | "capabilities"
+>;
 
 /** One measurement of the connection, see `quality.ts`. */
-export interface Sample {
-  at: number;
-  packetLossPercent?: number;
-  roundTripMs?: number;
-  jitterMs?: number;
-  bitrateKbps?: number;
+export type Sample = { [Name in keyof Schemas["QualitySample"]]: number } & { at: number };
+
+export type StartOptions = Schemas["StartRequest"];
+export type Change = Schemas["ChangeRequest"];
+export type ConsentChoice = Schemas["ConsentRequest"];
+
+/** Every error code that the document names for a route: one that the API renames does not compile here. */
+export type ErrorCode = CodeOf<JsonOf<ResponsesOf<operations[keyof operations]>>>;
+
+type ResponsesOf<O> = O extends { responses: infer R } ? R[keyof R] : never;
+type JsonOf<R> = R extends { content: { "application/json": infer J } } ? J : never;
+type CodeOf<J> = J extends { error: string; code: infer C } ? C : never;
+
+export type Body = Record<string, unknown>;
+
+export function parseJoined(body: Body): Joined | undefined {
+  const { sessionId, role, meeting, attendee, recordingEnabled, transcriptionEnabled } = body;
+  const valid =
+    isText(sessionId) &&
+    isText(role) &&
+    isObject(meeting) &&
+    isObject(attendee) &&
+    isFlag(recordingEnabled) &&
+    isFlag(transcriptionEnabled);
+  return valid ? (body as Joined) : undefined;
+}
+
+export function parseWaiting(body: Body): Waiting | undefined {
+  return body["status"] === "waiting" && isText(body["sessionId"]) ? (body as Waiting) : undefined;
+}
+
+export function parseStatus(body: Body): Status | undefined {
+  const { sessionId, callStatus, hasActiveCall, isProvider, providerName, present, me, waiting } = body;
+  const valid =
+    isNullable(sessionId, isText) &&
+    isText(callStatus) &&
+    isFlag(hasActiveCall) &&
+    isFlag(isProvider) &&
+    isNullable(providerName, isText) &&
+    isListOf(present, isText) &&
+    isObject(me) &&
+    isNullable(me["status"], isText) &&
+    isFlag(me["admitted"]) &&
+    isCapabilities(me["capabilities"]) &&
+    isListOf(waiting, isWaitingPerson) &&
+    isFeature(body["recording"]) &&
+    isFeature(body["transcription"]) &&
+    isConsent(body["consent"]);
+  return valid ? (body as unknown as Status) : undefined;
+}
+
+export function parseRoster({ attendees }: Body): Person[] | undefined {
+  return isListOf(attendees, isPerson) ? (attendees as unknown as Person[]) : undefined;
+}
+
+export function parseConsent({ consent }: Body): Consent | undefined {
+  return isConsent(consent) ? (consent as Consent) : undefined;
+}
+
+function isWaitingPerson(value: unknown): value is Body {
+  return isObject(value) && isText(value["userId"]) && isNullable(value["displayName"], isText);
+}
+
+function isPerson(value: unknown): value is Body {
+  return (
+    isWaitingPerson(value) &&
+    isText(value["role"]) &&
+    isText(value["status"]) &&
+    isNullable(value["attendeeId"], isText) &&
+    isFlag(value["present"]) &&
+    isCapabilities(value["capabilities"])
+  );
+}
+
+function isCapabilities(value: unknown): boolean {
+  return isObject(value) && [value["Audio"], value["Video"], value["Content"]].every(isText);
+}
+
+function isFeature(value: unknown): boolean {
+  return isObject(value) && isText(value["state"]);
+}
+
+function isConsent(value: unknown): boolean {
+  return isObject(value) && [value["recording"], value["transcription"]].every(isPurpose);
+}
+
+function isPurpose(value: unknown): boolean {
+  return isObject(value) && isNullable(value["granted"], isFlag);
+}
+
+export function isObject(value: unknown): value is Body {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function isFlag(value: unknown): value is boolean {
+  return typeof value === "boolean";
+}
+
+function isNullable(value: unknown, check: (value: unknown) => boolean): boolean {
+  return value === null || check(value);
+}
+
+function isListOf(value: unknown, check: (value: unknown) => boolean): value is unknown[] {
+  return Array.isArray(value) && value.every(check);
 }

@@ -1,6 +1,24 @@
 // The API, as far as the page needs it. Every failure is an `ApiError` that says what can be done about it.
 
-import type { Capability, Consent, Feature, Joined, Medium, Person, Sample, Status, Waiting } from "./answers.ts";
+import {
+  type Body,
+  type Change,
+  type Consent,
+  type ConsentChoice,
+  type ErrorCode,
+  isObject,
+  type Joined,
+  type Person,
+  parseConsent,
+  parseJoined,
+  parseRoster,
+  parseStatus,
+  parseWaiting,
+  type Sample,
+  type StartOptions,
+  type Status,
+  type Waiting,
+} from "./answers.ts";
 import type { Config } from "./config.ts";
 
 /** Errors by what can be done about them. */
@@ -28,18 +46,16 @@ export class ApiError extends Error {
   }
 }
 
+/** Whether the API has answered with this code. */
+export function hasCode(error: unknown, code: ErrorCode): boolean {
+  return error instanceof ApiError && error.code === code;
+}
+
 /** Where the token comes from. */
 export interface TokenSource {
   readonly current: string;
   /** Resolves to another token than this one, or to nothing if none arrives in time. */
   renew(old: string): Promise<string | undefined>;
-}
-
-export interface StartOptions {
-  enableRecording?: boolean;
-  enableTranscription?: boolean;
-  transcriptionLanguage?: string;
-  checked?: boolean;
 }
 
 const REQUEST_TIMEOUT_MS = 15_000;
@@ -48,7 +64,7 @@ const REQUEST_TIMEOUT_MS = 15_000;
 interface Answer {
   status: number;
   retryAfterSeconds: number;
-  body: Record<string, unknown> | undefined;
+  body: Body | undefined;
 }
 
 export class Api {
@@ -63,15 +79,16 @@ export class Api {
   }
 
   status(): Promise<Status> {
-    return this.#ask("GET", "");
+    return this.#read(parseStatus, "GET", "");
   }
 
   start(options: StartOptions): Promise<Joined> {
-    return this.#ask("POST", "", options);
+    return this.#read(parseJoined, "POST", "", options);
   }
 
   join(checked: boolean): Promise<Joined | Waiting> {
-    return this.#ask("POST", "/attendees", checked ? { checked } : {});
+    const parse = (body: Body) => parseWaiting(body) ?? parseJoined(body);
+    return this.#read(parse, "POST", "/attendees", checked ? { checked } : {});
   }
 
   async leave(): Promise<void> {
@@ -83,15 +100,11 @@ export class Api {
     await this.#ask("DELETE", "", { sessionId });
   }
 
-  async roster(): Promise<Person[]> {
-    const { attendees } = await this.#ask<{ attendees: Person[] }>("GET", "/attendees");
-    return attendees;
+  roster(): Promise<Person[]> {
+    return this.#read(parseRoster, "GET", "/attendees");
   }
 
-  async change(
-    userId: string,
-    change: { admitted?: boolean; capabilities?: Partial<Record<Medium, Capability>> },
-  ): Promise<void> {
+  async change(userId: string, change: Change): Promise<void> {
     await this.#ask("PATCH", `/attendees/${encodeURIComponent(userId)}`, change);
   }
 
@@ -99,9 +112,8 @@ export class Api {
     await this.#ask("DELETE", `/attendees/${encodeURIComponent(userId)}`);
   }
 
-  async consent(choice: Partial<Record<Feature, boolean>>): Promise<Consent> {
-    const { consent } = await this.#ask<{ consent: Consent }>("PUT", "/consent", choice);
-    return consent;
+  consent(choice: ConsentChoice): Promise<Consent> {
+    return this.#read(parseConsent, "PUT", "/consent", choice);
   }
 
   async quality(samples: Sample[]): Promise<void> {
@@ -113,14 +125,21 @@ export class Api {
     void fetch(`${this.#call}/attendees/me`, this.#request("DELETE", this.#tokens.current)).catch(() => undefined);
   }
 
-  async #ask<T>(method: string, path: string, body?: object): Promise<T> {
+  async #read<T>(parse: (body: Body) => T | undefined, method: string, path: string, body?: object): Promise<T> {
+    const answer = parse(await this.#ask(method, path, body));
+    // JSON of another shape: it is not the API that has answered, or not the one for which this page was built.
+    if (answer === undefined) throw new ApiError("down", "UNEXPECTED");
+    return answer;
+  }
+
+  async #ask(method: string, path: string, body?: object): Promise<Body> {
     const token = this.#tokens.current;
     const first = await this.#send(method, path, token, body);
-    if (first.status !== 401) return bodyOf(first) as T;
+    if (first.status !== 401) return bodyOf(first);
     // The token has expired during the call, or was never valid. The app is asked once.
     const fresh = await this.#tokens.renew(token);
     if (fresh === undefined) throw new ApiError("unauthorized", "UNAUTHORIZED");
-    return bodyOf(await this.#send(method, path, fresh, body)) as T;
+    return bodyOf(await this.#send(method, path, fresh, body));
   }
 
   async #send(method: string, path: string, token: string, body?: object): Promise<Answer> {
@@ -165,16 +184,16 @@ export class Api {
   }
 }
 
-function parsed(text: string): Record<string, unknown> | undefined {
+function parsed(text: string): Body | undefined {
   try {
     const body: unknown = JSON.parse(text);
-    return typeof body === "object" && body !== null ? (body as Record<string, unknown>) : undefined;
+    return isObject(body) ? body : undefined;
   } catch {
     return undefined;
   }
 }
 
-function bodyOf({ status, retryAfterSeconds, body }: Answer): unknown {
+function bodyOf({ status, retryAfterSeconds, body }: Answer): Body {
   const good = status >= 200 && status < 300;
   if (good && body) return body;
   // The sign-in page of a café's network: the network is not usable yet.
@@ -185,9 +204,11 @@ function bodyOf({ status, retryAfterSeconds, body }: Answer): unknown {
   throw new ApiError(status === 401 || status === 429 ? kindOf(status) : "down", String(status), retryAfterSeconds);
 }
 
+/** Conflicts that do not pass by themselves, unlike the others. */
+const FINAL_CONFLICTS: readonly ErrorCode[] = ["APPOINTMENT_CANCELLED", "VIDEO_NOT_ENABLED"];
+
 function kindOf(status: number, code?: string): ErrorKind {
-  // These two are final, unlike the other conflicts.
-  if (code === "APPOINTMENT_CANCELLED" || code === "VIDEO_NOT_ENABLED") return "missing";
+  if (FINAL_CONFLICTS.some((final) => final === code)) return "missing";
   switch (status) {
     case 401:
       return "unauthorized";

@@ -10,8 +10,8 @@ export type Choice = Partial<Record<Feature, boolean>>;
 const FEATURES = ["recording", "transcription"] as const;
 
 /** The features that somebody has requested and this person has not answered. */
-export function unanswered(consent: Consent | undefined, wanted: Record<Feature, boolean>): Feature[] {
-  return FEATURES.filter((feature) => wanted[feature] && consent?.[feature].granted === null);
+export function unanswered(consent: Consent, wanted: Record<Feature, boolean>): Feature[] {
+  return FEATURES.filter((feature) => wanted[feature] && consent[feature].granted === null);
 }
 
 /** Asks for consent. Refusing is an answer; with `later` the question stays open. */
@@ -85,8 +85,7 @@ export class ConsentSettings {
     this.root.append(h("p", { class: "small", t: "consent.change" }));
   }
 
-  show(consent: Consent | undefined): void {
-    this.root.hidden = consent === undefined;
-    for (const feature of FEATURES) this.#boxes[feature].checked = consent?.[feature].granted === true;
+  show(consent: Consent): void {
+    for (const feature of FEATURES) this.#boxes[feature].checked = consent[feature].granted === true;
   }
 }

@@ -1,12 +1,12 @@
-import type { ApiError } from "./api.ts";
+import { type ApiError, hasCode } from "./api.ts";
 import type { Bridge } from "./bridge.ts";
 import { closing } from "./consultation/screens.ts";
 import { message, type Screen } from "./screen.ts";
 
 /** The screen for an error. Each says what the person can do. */
-export function errorScreen({ kind, code }: ApiError, again: () => void, bridge: Bridge): Screen {
+export function errorScreen(error: ApiError, again: () => void, bridge: Bridge): Screen {
   const retry = { text: "again", press: again } as const;
-  if (code === "REMOVED_FROM_CALL")
+  if (hasCode(error, "REMOVED_FROM_CALL"))
     return message({
       name: "removed",
       icon: "hand",
@@ -15,7 +15,7 @@ export function errorScreen({ kind, code }: ApiError, again: () => void, bridge:
       actions: closing({ bridge }),
       wrong: true,
     });
-  if (code === "TURNED_AWAY")
+  if (hasCode(error, "TURNED_AWAY"))
     return message({
       name: "turned-away",
       icon: "hand",
@@ -24,6 +24,7 @@ export function errorScreen({ kind, code }: ApiError, again: () => void, bridge:
       actions: closing({ bridge }),
       wrong: true,
     });
+  const { kind } = error;
   switch (kind) {
     case "gone":
       return message({

@@ -2,7 +2,7 @@
 // the page says so, and is never empty.
 
 import type { Status } from "./answers.ts";
-import { Api, ApiError } from "./api.ts";
+import { Api, ApiError, hasCode } from "./api.ts";
 import { Bridge, type DeviceDefaults, type IncomingMessage } from "./bridge.ts";
 import { checkDevices } from "./check.ts";
 import { type Config, configOf, readConfig } from "./config.ts";
@@ -164,7 +164,7 @@ class Page {
     try {
       const status = await context.api.status();
       if (signal.aborted) return;
-      const own = status.me?.status;
+      const own = status.me.status;
       if (own === "removed") throw new ApiError("forbidden", "REMOVED_FROM_CALL");
       if (own === "turned_away") throw new ApiError("forbidden", "TURNED_AWAY");
       if (!status.isProvider && (status.callStatus === "ended" || status.callStatus === "failed")) {
@@ -223,8 +223,8 @@ class Page {
     const failure = error instanceof ApiError ? error : new ApiError("broken", "UNEXPECTED");
     this.#bridge.emit("MEETING_ERROR", { code: failure.code });
     const signal = show(errorScreen(failure, again, this.#bridge));
-    if (failure.code === "TURNED_AWAY") {
-      this.#beginWhen(signal, ({ hasActiveCall, me }) => hasActiveCall && me?.admitted === true);
+    if (hasCode(failure, "TURNED_AWAY")) {
+      this.#beginWhen(signal, ({ hasActiveCall, me }) => hasActiveCall && me.admitted);
     } else if (failure.kind === "unauthorized") {
       this.#afterSignIn = again;
     } else if (failure.kind === "offline") {

@@ -95,8 +95,8 @@ export class People {
     provider: boolean,
   ): HTMLElement {
     const mine = userId === self;
-    const speaks = sends(capabilities?.Audio);
-    const shows = sends(capabilities?.Video);
+    const speaks = sends(capabilities.Audio);
+    const shows = sends(capabilities.Video);
     const states = [
       muted || !speaks ? state("microphoneOff", speaks ? "person.muted" : "person.silenced") : undefined,
       shows ? undefined : state("cameraOff", "person.unseen"),
@@ -182,8 +182,8 @@ function keepFocus(root: HTMLElement, beside: HTMLElement, draw: () => void): vo
   (same ?? beside).focus();
 }
 
-export function sends(capability: Capability | undefined): boolean {
-  return capability === undefined || capability === "SendReceive" || capability === "Send";
+export function sends(capability: Capability): boolean {
+  return capability === "SendReceive" || capability === "Send";
 }
 
 /** The provider's notice above the pictures that somebody waits. */

@@ -24,20 +24,23 @@ function status(changes: Partial<Status> = {}): Status {
     sessionId: SESSION,
     callStatus: "active",
     hasActiveCall: true,
-    canJoin: true,
     isProvider: false,
-    isPatient: true,
     providerName: null,
     present: [],
     recording: { state: "off", reason: null },
     transcription: { state: "off", reason: null },
+    consent: { recording: noConsent, transcription: noConsent },
     me: me("joined"),
+    waiting: [],
     ...changes,
   };
 }
 
-function me(status: string, admitted = false): NonNullable<Status["me"]> {
-  return { status, admitted, waitingSince: null, capabilities: null };
+const noConsent = { granted: null, allowed: false, missing: [] };
+const capabilities = { Audio: "SendReceive", Video: "SendReceive", Content: "SendReceive" } as const;
+
+function me(status: Status["me"]["status"], admitted = false): Status["me"] {
+  return { status, admitted, capabilities };
 }
 
 type Named<N extends Phase["name"]> = Extract<Phase, { name: N }>;
@@ -86,7 +89,7 @@ const STATUSES = [
   status({ hasActiveCall: false, callStatus: "not_started", sessionId: null }),
   status({ callStatus: "ended", hasActiveCall: false }),
   status({ sessionId: OTHER_SESSION }),
-  ...["removed", "turned_away", "waiting"].map((one) => status({ me: me(one) })),
+  ...(["removed", "turned_away", "waiting"] as const).map((one) => status({ me: me(one) })),
   status({ me: me("waiting", true) }),
 ];
 

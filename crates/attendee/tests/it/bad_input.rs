@@ -1,7 +1,7 @@
 //! Input that must be refused by name, without a trace.
 
-use local_testing::hostile::Field;
-use local_testing::{Outcome, Stage, refusals};
+use local_testing::malformed_input::Field;
+use local_testing::{TestCloud, TestResult, refusals};
 use serde_json::{Value, json};
 
 /// The function's routes, and whether each reads a body.
@@ -16,36 +16,36 @@ const ROUTES: [refusals::Route; 7] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_ids_and_bodies_are_refused_on_every_route() -> Outcome {
-    let stage = Stage::new().await?;
-    refusals::routes_refuse(&stage, "attendee", &ROUTES).await
+async fn bad_ids_and_bodies_are_refused_on_every_route() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    refusals::routes_refuse(&cloud, "attendee", &ROUTES).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_field_is_named_whatever_its_value() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    play.provider.start().await?;
-    refusals::field_refuses(&stage, &play, ROUTES[0].0, &json!({}), ("checked", Field::Flag)).await?;
-    play.patient.join().await?;
+async fn a_bad_field_is_named_whatever_its_value() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    scenario.provider.start().await?;
+    refusals::field_refuses(&cloud, &scenario, ROUTES[0].0, &json!({}), ("checked", Field::Flag)).await?;
+    scenario.patient.join().await?;
     for word in ["recording", "transcription"] {
-        refusals::field_refuses(&stage, &play, ROUTES[5].0, &json!({}), (word, Field::Flag)).await?;
+        refusals::field_refuses(&cloud, &scenario, ROUTES[5].0, &json!({}), (word, Field::Flag)).await?;
     }
-    refusals::field_refuses(&stage, &play, ROUTES[3].0, &json!({}), ("admitted", Field::Flag)).await
+    refusals::field_refuses(&cloud, &scenario, ROUTES[3].0, &json!({}), ("admitted", Field::Flag)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_capability_is_named_and_changes_nothing() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    play.provider.start().await?;
-    play.patient.join().await?;
-    let before = stage.census().await?;
-    let path = format!("/appointments/{{a}}/call/attendees/{}", play.patient.id);
+async fn a_bad_capability_is_named_and_changes_nothing() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    scenario.provider.start().await?;
+    scenario.patient.join().await?;
+    let before = cloud.census().await?;
+    let path = format!("/appointments/{{a}}/call/attendees/{}", scenario.patient.id);
     for medium in ["audio", "video", "content"] {
         for (what, value) in Field::Word.refuses() {
             let body = format!(r#"{{"capabilities": {{"{medium}": {value}}}}}"#);
-            let answer = play.provider.ask_raw("PATCH", &path, body).await?;
+            let answer = scenario.provider.ask_raw("PATCH", &path, body).await?;
             refusals::assert_refused(&answer, &format!("422 capabilities.{medium}"), what);
         }
     }
@@ -62,20 +62,20 @@ async fn a_bad_capability_is_named_and_changes_nothing() -> Outcome {
         ("null", "admitted"),
     ] {
         let body = format!(r#"{{"capabilities": {capabilities}}}"#);
-        let answer = play.provider.ask_raw("PATCH", &path, body).await?;
+        let answer = scenario.provider.ask_raw("PATCH", &path, body).await?;
         refusals::assert_refused(&answer, &format!("422 {field}"), capabilities);
     }
-    assert_eq!(stage.census().await?, before);
+    assert_eq!(cloud.census().await?, before);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_sample_is_named_by_its_place_and_nothing_of_the_request_is_kept() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    play.provider.start().await?;
-    play.patient.join().await?;
-    let before = stage.census().await?;
+async fn a_bad_sample_is_named_by_its_place_and_nothing_of_the_request_is_kept() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    scenario.provider.start().await?;
+    scenario.patient.join().await?;
+    let before = cloud.census().await?;
     let path = "/appointments/{a}/call/quality";
     let good = r#"{"jitterMs": 1}"#;
     for (measure, most) in [
@@ -104,18 +104,18 @@ async fn a_bad_sample_is_named_by_its_place_and_nothing_of_the_request_is_kept()
             r#"{"$ne": null}"#,
         ] {
             let body = format!(r#"{{"samples": [{good}, {good}, {good}, {{"{measure}": {value}}}]}}"#);
-            let answer = play.patient.ask_raw("POST", path, body).await?;
+            let answer = scenario.patient.ask_raw("POST", path, body).await?;
             refusals::assert_refused(&answer, &format!("422 samples[3].{measure}"), value);
         }
         for value in ["NaN", "Infinity", "-Infinity", "0x10", "1,5", "01"] {
             let body = format!(r#"{{"samples": [{{"{measure}": {value}}}]}}"#);
-            let answer = play.patient.ask_raw("POST", path, body).await?;
+            let answer = scenario.patient.ask_raw("POST", path, body).await?;
             refusals::assert_refused(&answer, "400 body", value);
         }
     }
     for at in ["-1", "1e20", "4102444800001", "1.5", r#""2026-11-20T10:00:00Z""#, "true", "[]"] {
         let body = format!(r#"{{"samples": [{{"jitterMs": 1, "at": {at}}}]}}"#);
-        let answer = play.patient.ask_raw("POST", path, body).await?;
+        let answer = scenario.patient.ask_raw("POST", path, body).await?;
         refusals::assert_refused(&answer, "422 samples[0].at", at);
     }
     let many = format!(r#"{{"samples": [{}]}}"#, vec![good; 61].join(","));
@@ -133,29 +133,29 @@ async fn a_bad_sample_is_named_by_its_place_and_nothing_of_the_request_is_kept()
         (format!(r#"{{"samples": [{good}, {{"at": 1}}]}}"#), "samples[1]"),
         (format!(r#"{{"samples": [{good}, {{"jitterMs": null}}]}}"#), "samples[1]"),
     ] {
-        let answer = play.patient.ask_raw("POST", path, body.clone()).await?;
+        let answer = scenario.patient.ask_raw("POST", path, body.clone()).await?;
         refusals::assert_refused(&answer, &format!("422 {field}"), body.get(..60).unwrap_or(&body));
     }
-    assert_eq!(stage.census().await?, before);
+    assert_eq!(cloud.census().await?, before);
     let most = format!(r#"{{"samples": [{}]}}"#, vec![good; 60].join(","));
-    assert_eq!(play.patient.ask_raw("POST", path, most).await?.brief(), "202");
-    assert_ne!(stage.census().await?, before, "what is kept is seen by the same means");
+    assert_eq!(scenario.patient.ask_raw("POST", path, most).await?.brief(), "202");
+    assert_ne!(cloud.census().await?, before, "what is kept is seen by the same means");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn odd_headers_change_no_answer() -> Outcome {
-    let stage = Stage::new().await?;
-    refusals::odd_headers_change_nothing(&stage, "attendee").await
+async fn odd_headers_change_no_answer() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    refusals::odd_headers_change_nothing(&cloud, "attendee").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ids_of_others_open_nothing() -> Outcome {
-    let stage = Stage::new().await?;
-    let (mine, theirs) = (stage.play().await?, stage.play().await?);
+async fn ids_of_others_open_nothing() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let (mine, theirs) = (cloud.scenario().await?, cloud.scenario().await?);
     mine.provider.start().await?;
     let others = theirs.provider.start().await?;
-    let before = stage.census().await?.without_audit();
+    let before = cloud.census().await?.without_audit();
     let their_call = format!("/appointments/{}/call/attendees", theirs.appointment);
     let own = json!({ "appointmentId": mine.appointment, "meetingId": others.text("meetingId"), "userId": theirs.patient.id });
     for (method, path, body) in [
@@ -170,7 +170,7 @@ async fn ids_of_others_open_nothing() -> Outcome {
         let answer = mine.patient.ask(method, &path, &body).await?;
         assert_eq!(answer.brief(), "403 NOT_A_MEMBER", "{method}");
     }
-    assert_eq!(stage.census().await?.without_audit(), before, "nothing was done");
+    assert_eq!(cloud.census().await?.without_audit(), before, "nothing was done");
 
     // And in a body they mean nothing: who joins is who the token names, which call is what the path names.
     let joined = mine.patient.ask("POST", "/appointments/{a}/call/attendees", &own).await?;

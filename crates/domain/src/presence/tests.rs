@@ -59,7 +59,7 @@ fn a_reconnect_counts_as_two_connections_and_leaves_out_the_gap() {
 }
 
 #[test]
-fn f23_left_before_joined_and_doubles_make_no_count_go_below_zero() {
+fn left_before_joined_and_doubles_make_no_count_go_below_zero() {
     let history = [
         told(AttendeeLeft, 1, 160),
         told(AttendeeJoined, 1, 100),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::place::{Place, run};
+use super::directory::{ServerDirectory, run};
 use super::{Error, Result};
 
 /// Views that respect row-level security (`security_invoker`) came with 15.
@@ -25,7 +25,7 @@ impl Binaries {
         self.directory.join(name)
     }
 
-    pub(super) fn find_or_install(place: &Place) -> Result<Self> {
+    pub(super) fn find_or_install(place: &ServerDirectory) -> Result<Self> {
         if let Some(found) = Self::find(place) {
             return Ok(found);
         }
@@ -39,7 +39,7 @@ impl Binaries {
     }
 
     /// The first place that has a full and usable set wins; among versions side by side, the newest.
-    pub(super) fn find(place: &Place) -> Option<Self> {
+    pub(super) fn find(place: &ServerDirectory) -> Option<Self> {
         let named = std::env::var_os("POSTGRES_BIN").map(PathBuf::from);
         let path = std::env::var_os("PATH").unwrap_or_default();
         // Links to single programs are followed to the directory that has them all.
@@ -59,7 +59,7 @@ impl Binaries {
     }
 
     /// Usable means: the user that runs the server can run it.
-    fn at(place: &Place, directory: PathBuf) -> Option<Self> {
+    fn at(place: &ServerDirectory, directory: PathBuf) -> Option<Self> {
         let complete = ["initdb", "pg_ctl", "postgres"].iter().all(|name| directory.join(name).is_file());
         if !complete {
             return None;

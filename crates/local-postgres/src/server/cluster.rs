@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::binaries::Binaries;
-use super::place::{Place, User, run};
+use super::directory::{ServerDirectory, User, run};
 use super::{Error, Result};
 
 pub(super) const SUPERUSER: &str = "postgres";
@@ -31,7 +31,7 @@ const ATTEMPTS: u32 = 5;
 /// `<place>/<major version>`: `data`, `log` and `password`.
 #[derive(Debug)]
 pub(super) struct Cluster<'a> {
-    place: &'a Place,
+    place: &'a ServerDirectory,
     directory: PathBuf,
     /// Whoever owns the directory runs the server, also if another user would be chosen today.
     user: Option<User>,
@@ -39,7 +39,7 @@ pub(super) struct Cluster<'a> {
 
 impl<'a> Cluster<'a> {
     /// The directory for these binaries, made if it is not there.
-    pub(super) fn prepare(place: &'a Place, binaries: &Binaries) -> Result<Self> {
+    pub(super) fn prepare(place: &'a ServerDirectory, binaries: &Binaries) -> Result<Self> {
         let directory = place.directory().join(binaries.major.to_string());
         if !directory.exists() {
             // Renamed when complete, so that an interrupted attempt leaves nothing that looks like a database.
@@ -51,7 +51,7 @@ impl<'a> Cluster<'a> {
     }
 
     /// All directories that there are, with binaries that can stop a server in them.
-    pub(super) fn all(place: &'a Place) -> Result<Vec<(Binaries, Self)>> {
+    pub(super) fn all(place: &'a ServerDirectory) -> Result<Vec<(Binaries, Self)>> {
         let Some(binaries) = Binaries::find(place) else { return Ok(Vec::new()) };
         let path = place.directory();
         let mut all = Vec::new();
@@ -64,7 +64,7 @@ impl<'a> Cluster<'a> {
         Ok(all)
     }
 
-    fn at(place: &'a Place, directory: PathBuf) -> Result<Self> {
+    fn at(place: &'a ServerDirectory, directory: PathBuf) -> Result<Self> {
         let owner = fs::metadata(&directory).map_err(Error::file(&directory))?;
         let user = place.user().map(|_| User { uid: owner.uid(), gid: owner.gid() });
         Ok(Self { place, directory, user })
@@ -177,7 +177,7 @@ impl<'a> Cluster<'a> {
     }
 }
 
-fn make(place: &Place, binaries: &Binaries, directory: &Path) -> Result<()> {
+fn make(place: &ServerDirectory, binaries: &Binaries, directory: &Path) -> Result<()> {
     match fs::remove_dir_all(directory) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::file(directory)(error)),
         _ => {}

@@ -4,7 +4,7 @@
 
 use std::fs::{File, TryLockError};
 
-use super::place::Place;
+use super::directory::ServerDirectory;
 use super::{Error, Result};
 
 /// A shared lock.
@@ -16,14 +16,14 @@ pub(super) struct InUse {
 
 impl InUse {
     /// Locks the file, which no process keeps locked exclusively.
-    pub(super) fn claim(place: &Place) -> Result<Self> {
+    pub(super) fn claim(place: &ServerDirectory) -> Result<Self> {
         let it = Self::open(place)?;
         it.file.lock_shared().map_err(Error::file(&it.path))?;
         Ok(it)
     }
 
     /// Whether any [`InUse`] is locked, in this process or in another.
-    pub(super) fn by_anyone(place: &Place) -> Result<bool> {
+    pub(super) fn by_anyone(place: &ServerDirectory) -> Result<bool> {
         let it = Self::open(place)?;
         match it.file.try_lock() {
             Ok(()) => Ok(false),
@@ -37,7 +37,7 @@ impl InUse {
         self.file.unlock().map_err(Error::file(&self.path))
     }
 
-    fn open(place: &Place) -> Result<Self> {
+    fn open(place: &ServerDirectory) -> Result<Self> {
         let path = place.directory().join("in-use");
         let file = File::options().create(true).append(true).open(&path).map_err(Error::file(&path))?;
         Ok(Self { file, path })

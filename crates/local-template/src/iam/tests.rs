@@ -1,4 +1,4 @@
-use super::pattern::matches_arn;
+use super::pattern::{matches, matches_arn};
 use super::*;
 use crate::plan::Function;
 
@@ -175,4 +175,17 @@ fn usage_tells_used_unused_and_refused() -> Result<(), IamError> {
     }});
     assert_eq!(usage, expected);
     Ok(())
+}
+
+#[test]
+fn wildcards_match_as_in_policies() {
+    let arn = "arn:aws:execute-api:eu-central-1:000000000000:abc/$default/GET/health";
+    assert!(matches("arn:aws:execute-api:eu-central-1:000000000000:abc/*", arn));
+    assert!(matches("arn:aws:execute-api:eu-central-1:000000000000:abc/*/*/health", arn));
+    assert!(matches("arn:aws:execute-api:eu-central-?:*:abc/$default/GET/health", arn));
+    assert!(!matches("arn:aws:execute-api:eu-central-1:000000000000:abc/*/POST/*", arn));
+    assert!(!matches("arn:aws:execute-api:eu-central-1:000000000000:other/*", arn));
+    assert!(!matches(&arn[..arn.len() - 1], arn));
+    // A matcher that tries every split of the text for every star would not end here.
+    assert!(!matches(&"*a".repeat(40), &"a".repeat(39).repeat(40).replace("aaa", "aab")));
 }

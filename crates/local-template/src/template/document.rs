@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::error::{Place, Problem, TemplateError};
-use super::node::{Intrinsic, Kind, Node};
+use super::node::{Intrinsic, Node, NodeKind};
 
 /// A template as it is written.
 #[derive(Debug)]
@@ -135,14 +135,14 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn entries(&self, what: &str, node: Node) -> Result<Entries, TemplateError> {
         match node.kind {
-            Kind::Map(entries) => Ok(entries),
+            NodeKind::Map(entries) => Ok(entries),
             _ => Err(self.at(&node, Problem::Shape { what: what.to_owned(), wanted: "a mapping" })),
         }
     }
 
     fn text(&self, what: &str, node: &Node) -> Result<String, TemplateError> {
         match &node.kind {
-            Kind::Text(text) => Ok(text.clone()),
+            NodeKind::Text(text) => Ok(text.clone()),
             _ => Err(self.at(node, Problem::Shape { what: what.to_owned(), wanted: "a plain text" })),
         }
     }
@@ -150,18 +150,18 @@ impl Reader<'_> {
     fn resource(&self, id: String, node: Node) -> Result<Declared, TemplateError> {
         let line = node.line;
         let (mut kind, mut condition, mut depends_on, mut policies) = (None, None, Vec::new(), Vec::new());
-        let mut properties = Node { line, kind: Kind::Map(Vec::new()) };
+        let mut properties = Node { line, kind: NodeKind::Map(Vec::new()) };
         for (name, node) in self.entries(&id, node)? {
             match (name.as_str(), &node.kind) {
                 ("Type", _) => kind = Some(self.text(&name, &node)?),
                 ("Condition", _) => condition = Some(self.text(&name, &node)?),
-                ("DependsOn", Kind::List(items)) => {
+                ("DependsOn", NodeKind::List(items)) => {
                     depends_on = items.iter().map(|item| self.text(&name, item)).collect::<Result<_, _>>()?;
                 }
                 ("DependsOn", _) => depends_on = vec![self.text(&name, &node)?],
                 ("DeletionPolicy" | "UpdateReplacePolicy", _) => policies.push(name),
                 ("Metadata", _) => {}
-                ("Properties", Kind::Map(_)) => properties = node,
+                ("Properties", NodeKind::Map(_)) => properties = node,
                 _ => return Err(self.at(&node, Self::unknown(&name, &format!("the resource {id}")))),
             }
         }
@@ -199,14 +199,14 @@ impl Reader<'_> {
 /// The argument of `!GetAtt` as resource and attribute; both forms.
 pub(super) fn get_att(argument: &Node) -> Option<(&str, String)> {
     match &argument.kind {
-        Kind::Text(text) => text.split_once('.').map(|(id, attribute)| (id, attribute.to_owned())),
-        Kind::List(items) => match &items[..] {
-            [Node { kind: Kind::Text(id), .. }, Node { kind: Kind::Text(attribute), .. }] => {
+        NodeKind::Text(text) => text.split_once('.').map(|(id, attribute)| (id, attribute.to_owned())),
+        NodeKind::List(items) => match &items[..] {
+            [Node { kind: NodeKind::Text(id), .. }, Node { kind: NodeKind::Text(attribute), .. }] => {
                 Some((id, attribute.clone()))
             }
             _ => None,
         },
-        Kind::Map(_) | Kind::Call(..) => None,
+        NodeKind::Map(_) | NodeKind::Call(..) => None,
     }
 }
 

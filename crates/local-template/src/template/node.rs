@@ -10,12 +10,12 @@ use super::error::{Place, Problem, TemplateError};
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub(super) line: usize,
-    pub(super) kind: Kind,
+    pub(super) kind: NodeKind,
 }
 
 /// What a node is.
 #[derive(Clone, Debug)]
-pub(super) enum Kind {
+pub(super) enum NodeKind {
     /// A scalar, as it is written: `CloudFormation` takes `256`, `"256"` and a parameter for the same.
     Text(String),
     List(Vec<Node>),
@@ -94,15 +94,15 @@ impl Reader<'_> {
                 if plain && tag.is_none() && matches!(&*text, "" | "~" | "null" | "Null" | "NULL") {
                     return Err(self.at(line, Problem::Null));
                 }
-                let text = Node { line, kind: Kind::Text(text.into_owned()) };
+                let text = Node { line, kind: NodeKind::Text(text.into_owned()) };
                 return match tag {
                     Some(tag) => self.tagged(&tag, text),
                     None => Ok(text),
                 };
             }
-            YamlData::Value(Scalar::String(text)) => Kind::Text(text.into_owned()),
+            YamlData::Value(Scalar::String(text)) => NodeKind::Text(text.into_owned()),
             YamlData::Sequence(items) => {
-                Kind::List(items.into_iter().map(|item| self.node(item)).collect::<Result<_, _>>()?)
+                NodeKind::List(items.into_iter().map(|item| self.node(item)).collect::<Result<_, _>>()?)
             }
             YamlData::Mapping(entries) => return self.mapping(line, entries),
             YamlData::Tagged(tag, inner) => {
@@ -125,7 +125,7 @@ impl Reader<'_> {
         let mut read = Vec::with_capacity(entries.len());
         for (key, value) in entries {
             let (start, key) = (key.span.start.line(), self.node(key)?);
-            let Kind::Text(name) = key.kind else { return Err(self.at(start, Problem::BadValue)) };
+            let NodeKind::Text(name) = key.kind else { return Err(self.at(start, Problem::BadValue)) };
             let mut value = self.node(value)?;
             // A property's line is that of its name.
             value.line = start;
@@ -138,9 +138,9 @@ impl Reader<'_> {
             let intrinsic = Intrinsic::from_short(&short)
                 .ok_or_else(|| self.at(line, Problem::UnknownFunction(name.clone())))?;
             let argument = read.remove(0).1;
-            return Ok(Node { line, kind: Kind::Call(intrinsic, Box::new(argument)) });
+            return Ok(Node { line, kind: NodeKind::Call(intrinsic, Box::new(argument)) });
         }
-        Ok(Node { line, kind: Kind::Map(read) })
+        Ok(Node { line, kind: NodeKind::Map(read) })
     }
 
     fn tagged(&self, tag: &Tag, inner: Node) -> Result<Node, TemplateError> {
@@ -150,7 +150,7 @@ impl Reader<'_> {
         }
         let intrinsic = Intrinsic::from_short(&tag.suffix)
             .ok_or_else(|| self.at(inner.line, Problem::UnknownFunction(format!("!{}", tag.suffix))))?;
-        Ok(Node { line: inner.line, kind: Kind::Call(intrinsic, Box::new(inner)) })
+        Ok(Node { line: inner.line, kind: NodeKind::Call(intrinsic, Box::new(inner)) })
     }
 
     fn at(&self, line: usize, problem: Problem) -> TemplateError {

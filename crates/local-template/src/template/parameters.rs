@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::document::Document;
 use super::error::{Place, Problem, TemplateError};
-use super::node::{Kind, Node};
+use super::node::{Node, NodeKind};
 
 /// A parameter's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl Declaration {
         let place = document.place(node);
         let shape =
             |what: &str, wanted| place.error(Problem::Shape { what: format!("{what} of {name}"), wanted });
-        let Kind::Map(entries) = &node.kind else { return Err(shape("the declaration", "a mapping")) };
+        let NodeKind::Map(entries) = &node.kind else { return Err(shape("the declaration", "a mapping")) };
         let mut declaration = Self::default();
         for (key, node) in entries {
             let place = document.place(node);
@@ -75,7 +75,7 @@ impl Declaration {
                 "AllowedPattern" => declaration.allowed_pattern = Some(text()?),
                 "ConstraintDescription" => declaration.constraint = Some(text()?),
                 "AllowedValues" => {
-                    let Kind::List(items) = &node.kind else { return Err(shape(key, "a list")) };
+                    let NodeKind::List(items) = &node.kind else { return Err(shape(key, "a list")) };
                     let items = items.iter().map(self::text).collect::<Option<_>>();
                     declaration.allowed_values =
                         Some(items.ok_or_else(|| shape(key, "a list of plain texts"))?);
@@ -137,7 +137,7 @@ impl Declaration {
 
 fn text(node: &Node) -> Option<String> {
     match &node.kind {
-        Kind::Text(text) => Some(text.clone()),
+        NodeKind::Text(text) => Some(text.clone()),
         _ => None,
     }
 }

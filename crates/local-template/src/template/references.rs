@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::{Document, get_att};
 use super::error::{Place, Problem, TemplateError};
-use super::node::{Intrinsic, Kind, Node};
+use super::node::{Intrinsic, Node, NodeKind};
 use super::sub::{Part, parts};
 
 const PSEUDO: [&str; 7] = [
@@ -25,31 +25,31 @@ pub(super) fn collect<'a>(
     found: &mut Vec<&'a str>,
 ) -> Result<(), TemplateError> {
     match &node.kind {
-        Kind::Text(_) => Ok(()),
-        Kind::List(items) => items.iter().try_for_each(|item| collect(document, item, found)),
-        Kind::Map(entries) => entries.iter().try_for_each(|(_, item)| collect(document, item, found)),
-        Kind::Call(Intrinsic::Ref, argument) => match &argument.kind {
-            Kind::Text(name) => reference(document, node, name, found),
+        NodeKind::Text(_) => Ok(()),
+        NodeKind::List(items) => items.iter().try_for_each(|item| collect(document, item, found)),
+        NodeKind::Map(entries) => entries.iter().try_for_each(|(_, item)| collect(document, item, found)),
+        NodeKind::Call(Intrinsic::Ref, argument) => match &argument.kind {
+            NodeKind::Text(name) => reference(document, node, name, found),
             _ => Err(wrong(document, node, "Ref", "a name")),
         },
-        Kind::Call(Intrinsic::GetAtt, argument) => {
+        NodeKind::Call(Intrinsic::GetAtt, argument) => {
             let Some((id, _)) = get_att(argument) else {
                 return Err(wrong(document, node, "GetAtt", "a resource and an attribute"));
             };
             found.push(resource(document, node, id)?);
             Ok(())
         }
-        Kind::Call(Intrinsic::Sub, argument) => substitution(document, argument, found),
-        Kind::Call(Intrinsic::If, argument) => {
-            if let Kind::List(items) = &argument.kind
-                && let Some(Node { kind: Kind::Text(name), .. }) = items.first()
+        NodeKind::Call(Intrinsic::Sub, argument) => substitution(document, argument, found),
+        NodeKind::Call(Intrinsic::If, argument) => {
+            if let NodeKind::List(items) = &argument.kind
+                && let Some(Node { kind: NodeKind::Text(name), .. }) = items.first()
                 && document.condition(name).is_none()
             {
                 return Err(document.place(node).error(Problem::UnknownCondition(name.clone())));
             }
             collect(document, argument, found)
         }
-        Kind::Call(_, argument) => collect(document, argument, found),
+        NodeKind::Call(_, argument) => collect(document, argument, found),
     }
 }
 
@@ -60,12 +60,14 @@ fn substitution<'a>(
 ) -> Result<(), TemplateError> {
     let usage = || wrong(document, argument, "Sub", "a text, or a list of a text and a mapping");
     let (text, own) = match &argument.kind {
-        Kind::Text(text) => (text, &[][..]),
-        Kind::List(items) => match &items[..] {
-            [Node { kind: Kind::Text(text), .. }, Node { kind: Kind::Map(own), .. }] => (text, &own[..]),
+        NodeKind::Text(text) => (text, &[][..]),
+        NodeKind::List(items) => match &items[..] {
+            [Node { kind: NodeKind::Text(text), .. }, Node { kind: NodeKind::Map(own), .. }] => {
+                (text, &own[..])
+            }
             _ => return Err(usage()),
         },
-        Kind::Map(_) | Kind::Call(..) => return Err(usage()),
+        NodeKind::Map(_) | NodeKind::Call(..) => return Err(usage()),
     };
     own.iter().try_for_each(|(_, node)| collect(document, node, found))?;
     for part in parts(text) {

@@ -22,7 +22,7 @@ use super::document::Document;
 use super::error::{Problem, TemplateError};
 use super::fields::Fields;
 use super::naming::Naming;
-use super::node::{Intrinsic, Kind, Node};
+use super::node::{Intrinsic, Node, NodeKind};
 use super::scope::Identity;
 use super::stack::Made;
 use crate::plan::{Plan, WithoutEffect};
@@ -136,7 +136,7 @@ impl ResourceType {
         noted: &mut BTreeSet<WithoutEffect>,
     ) -> Result<(), TemplateError> {
         match &node.kind {
-            Kind::Map(entries) => {
+            NodeKind::Map(entries) => {
                 for (key, node) in entries {
                     let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                     let below = format!("{path}.");
@@ -156,15 +156,17 @@ impl ResourceType {
                 }
                 Ok(())
             }
-            Kind::List(items) => items.iter().try_for_each(|it| self.check_below(path, document, it, noted)),
+            NodeKind::List(items) => {
+                items.iter().try_for_each(|it| self.check_below(path, document, it, noted))
+            }
             // Both branches, whichever is taken.
-            Kind::Call(Intrinsic::If, argument) => match &argument.kind {
-                Kind::List(items) => {
+            NodeKind::Call(Intrinsic::If, argument) => match &argument.kind {
+                NodeKind::List(items) => {
                     items.iter().skip(1).try_for_each(|it| self.check_below(path, document, it, noted))
                 }
                 _ => Ok(()),
             },
-            Kind::Text(_) | Kind::Call(..) => Ok(()),
+            NodeKind::Text(_) | NodeKind::Call(..) => Ok(()),
         }
     }
 }

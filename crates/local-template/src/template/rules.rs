@@ -2,7 +2,7 @@
 
 use super::document::Document;
 use super::error::{Problem, TemplateError};
-use super::node::{Kind, Node};
+use super::node::{Node, NodeKind};
 use super::scope::Scope;
 
 /// Refuses parameters that a rule of the template refuses.
@@ -15,22 +15,22 @@ fn one(document: &Document, scope: &Scope<'_>, name: &str, rule: &Node) -> Resul
         let what = format!("the rule {name}");
         document.place(node).error(Problem::Shape { what, wanted })
     };
-    let Kind::Map(entries) = &rule.kind else { return Err(shape(rule, "a mapping")) };
+    let NodeKind::Map(entries) = &rule.kind else { return Err(shape(rule, "a mapping")) };
     let (mut applies, mut assertions) = (true, &[][..]);
     for (key, node) in entries {
         match (key.as_str(), &node.kind) {
             ("RuleCondition", _) => applies = scope.holds(node)?,
-            ("Assertions", Kind::List(items)) => assertions = items,
+            ("Assertions", NodeKind::List(items)) => assertions = items,
             _ => return Err(shape(node, "RuleCondition and a list of Assertions")),
         }
     }
     for assertion in assertions {
-        let Kind::Map(entries) = &assertion.kind else { return Err(shape(assertion, "a mapping")) };
+        let NodeKind::Map(entries) = &assertion.kind else { return Err(shape(assertion, "a mapping")) };
         let (mut holds, mut description) = (None, String::new());
         for (key, node) in entries {
             match (key.as_str(), &node.kind) {
                 ("Assert", _) => holds = Some(scope.holds(node)?),
-                ("AssertDescription", Kind::Text(text)) => text.clone_into(&mut description),
+                ("AssertDescription", NodeKind::Text(text)) => text.clone_into(&mut description),
                 _ => return Err(shape(node, "Assert and AssertDescription")),
             }
         }

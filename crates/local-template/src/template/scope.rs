@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::document::{Document, get_att, is_condition_function};
 use super::error::{Place, Problem, TemplateError};
-use super::node::{Intrinsic, Kind, Node};
+use super::node::{Intrinsic, Node, NodeKind};
 use super::parameters;
 use super::sub::{Part, parts};
 
@@ -46,15 +46,15 @@ impl Scope<'_> {
     /// A node's value; none for `AWS::NoValue`. Scalars are texts.
     pub(super) fn resolve(&self, node: &Node) -> Resolved<Option<Value>> {
         match &node.kind {
-            Kind::Text(text) => Ok(Some(Value::String(text.clone()))),
-            Kind::List(items) => {
+            NodeKind::Text(text) => Ok(Some(Value::String(text.clone()))),
+            NodeKind::List(items) => {
                 let items: Vec<_> = items
                     .iter()
                     .filter_map(|item| self.resolve(item).transpose())
                     .collect::<Result<_, _>>()?;
                 Ok(Some(Value::Array(items)))
             }
-            Kind::Map(entries) => {
+            NodeKind::Map(entries) => {
                 let mut map = Map::new();
                 for (key, node) in entries {
                     if let Some(value) = self.resolve(node)? {
@@ -63,7 +63,7 @@ impl Scope<'_> {
                 }
                 Ok(Some(Value::Object(map)))
             }
-            Kind::Call(intrinsic, argument) => self.call(*intrinsic, node, argument),
+            NodeKind::Call(intrinsic, argument) => self.call(*intrinsic, node, argument),
         }
     }
 
@@ -100,28 +100,28 @@ impl Scope<'_> {
     /// Whether a condition function holds.
     pub(super) fn holds(&self, node: &Node) -> Resolved<bool> {
         let some = |argument: &Node| match &argument.kind {
-            Kind::List(items) if !items.is_empty() && items.len() <= 10 => {
+            NodeKind::List(items) if !items.is_empty() && items.len() <= 10 => {
                 items.iter().map(|item| self.holds(item)).collect::<Resolved<Vec<bool>>>()
             }
             _ => Err(self.arguments(node, "And, Or and Not", "a list of conditions")),
         };
         match &node.kind {
-            Kind::Call(Intrinsic::And, argument) => Ok(some(argument)?.into_iter().all(|it| it)),
-            Kind::Call(Intrinsic::Or, argument) => Ok(some(argument)?.into_iter().any(|it| it)),
-            Kind::Call(Intrinsic::Not, argument) => match some(argument)?[..] {
+            NodeKind::Call(Intrinsic::And, argument) => Ok(some(argument)?.into_iter().all(|it| it)),
+            NodeKind::Call(Intrinsic::Or, argument) => Ok(some(argument)?.into_iter().any(|it| it)),
+            NodeKind::Call(Intrinsic::Not, argument) => match some(argument)?[..] {
                 [one] => Ok(!one),
                 _ => Err(self.arguments(node, "Not", "one condition")),
             },
-            Kind::Call(Intrinsic::Equals, argument) => {
+            NodeKind::Call(Intrinsic::Equals, argument) => {
                 let [left, right] = self.items(node, argument, "Equals", "two values")?;
                 Ok(self.resolve(left)? == self.resolve(right)?)
             }
-            Kind::Call(Intrinsic::Condition, argument) => match &argument.kind {
-                Kind::Text(name) => self.condition(name, &self.document.place(node)),
+            NodeKind::Call(Intrinsic::Condition, argument) => match &argument.kind {
+                NodeKind::Text(name) => self.condition(name, &self.document.place(node)),
                 _ => Err(self.arguments(node, "Condition", "a condition's name")),
             },
-            Kind::Map(entries) => match &entries[..] {
-                [(key, Node { kind: Kind::Text(name), .. })] if key == "Condition" => {
+            NodeKind::Map(entries) => match &entries[..] {
+                [(key, Node { kind: NodeKind::Text(name), .. })] if key == "Condition" => {
                     self.condition(name, &self.document.place(node))
                 }
                 _ => Err(self.at(node, Problem::Shape { what: "this".to_owned(), wanted: "a condition" })),
@@ -134,7 +134,7 @@ impl Scope<'_> {
         let text = |text: Resolved<String>| Ok(Some(Value::String(text?)));
         match intrinsic {
             Intrinsic::Ref => match &argument.kind {
-                Kind::Text(name) => self.reference(node, name),
+                NodeKind::Text(name) => self.reference(node, name),
                 _ => Err(self.arguments(node, "Ref", "a name")),
             },
             Intrinsic::GetAtt => match get_att(argument) {
@@ -163,7 +163,7 @@ impl Scope<'_> {
             Intrinsic::If => {
                 let [condition, then, otherwise] =
                     self.items(node, argument, "If", "a condition's name and two values")?;
-                let Kind::Text(name) = &condition.kind else {
+                let NodeKind::Text(name) = &condition.kind else {
                     return Err(self.arguments(node, "If", "a condition's name and two values"));
                 };
                 let holds = self.condition(name, &self.document.place(node))?;
@@ -209,12 +209,14 @@ impl Scope<'_> {
     fn substitute(&self, node: &Node, argument: &Node) -> Resolved<String> {
         let usage = || self.arguments(node, "Sub", "a text, or a list of a text and a mapping");
         let (template, own) = match &argument.kind {
-            Kind::Text(text) => (text, &[][..]),
-            Kind::List(items) => match &items[..] {
-                [Node { kind: Kind::Text(text), .. }, Node { kind: Kind::Map(own), .. }] => (text, &own[..]),
+            NodeKind::Text(text) => (text, &[][..]),
+            NodeKind::List(items) => match &items[..] {
+                [Node { kind: NodeKind::Text(text), .. }, Node { kind: NodeKind::Map(own), .. }] => {
+                    (text, &own[..])
+                }
                 _ => return Err(usage()),
             },
-            Kind::Map(_) | Kind::Call(..) => return Err(usage()),
+            NodeKind::Map(_) | NodeKind::Call(..) => return Err(usage()),
         };
         let mut result = String::new();
         for part in parts(template) {
@@ -248,7 +250,9 @@ impl Scope<'_> {
         let mut found = self.document.mappings.iter().find(|(it, _)| *it == map).map(|(_, node)| node);
         for key in [&first, &second] {
             found = match found.map(|node| &node.kind) {
-                Some(Kind::Map(entries)) => entries.iter().find(|(it, _)| it == key).map(|(_, node)| node),
+                Some(NodeKind::Map(entries)) => {
+                    entries.iter().find(|(it, _)| it == key).map(|(_, node)| node)
+                }
                 _ => None,
             };
         }
@@ -270,7 +274,7 @@ impl Scope<'_> {
         wanted: &'static str,
     ) -> Resolved<&'n [Node; N]> {
         let items = match &argument.kind {
-            Kind::List(items) => <&[Node; N]>::try_from(&items[..]).ok(),
+            NodeKind::List(items) => <&[Node; N]>::try_from(&items[..]).ok(),
             _ => None,
         };
         items.ok_or_else(|| self.arguments(node, function, wanted))

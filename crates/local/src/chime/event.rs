@@ -46,18 +46,18 @@ enum Effect {
     Disconnects,
 }
 
-struct Kind {
+struct EventKind {
     name: &'static str,
     about_attendee: bool,
     network_type: bool,
     effect: Effect,
 }
 
-const fn kind(name: &'static str, about_attendee: bool, network_type: bool, effect: Effect) -> Kind {
-    Kind { name, about_attendee, network_type, effect }
+const fn kind(name: &'static str, about_attendee: bool, network_type: bool, effect: Effect) -> EventKind {
+    EventKind { name, about_attendee, network_type, effect }
 }
 
-const KINDS: [Kind; 15] = [
+const KINDS: [EventKind; 15] = [
     kind("MeetingStarted", false, false, Effect::Nothing),
     kind("MeetingEnded", false, false, Effect::Ends),
     kind("AttendeeAdded", true, false, Effect::Nothing),
@@ -128,7 +128,7 @@ pub(super) fn happen(
     Ok(told)
 }
 
-fn kind_of(event: &NewEvent) -> Result<&'static Kind, EventError> {
+fn kind_of(event: &NewEvent) -> Result<&'static EventKind, EventError> {
     let name = event.event_type.strip_prefix("chime:").unwrap_or(&event.event_type);
     KINDS
         .iter()
@@ -139,7 +139,7 @@ fn kind_of(event: &NewEvent) -> Result<&'static Kind, EventError> {
 fn whole(
     meeting: &Meeting,
     account: &str,
-    kind: &Kind,
+    kind: &EventKind,
     event: NewEvent,
     timestamp: i64,
 ) -> Result<Value, EventError> {

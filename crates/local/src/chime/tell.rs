@@ -10,7 +10,7 @@ const DELAYS_MS: std::ops::Range<i64> = 200..3000;
 /// One event of so many comes twice.
 const ONE_IN: u32 = 8;
 
-/// What the engine tells by itself, beside what the door lets happen.
+/// What the engine tells by itself, beside what the control API lets happen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Telling {
     /// Nothing.
@@ -18,7 +18,7 @@ pub enum Telling {
     Nothing,
     /// What happens, when it happens, in order and once.
     AtOnce,
-    /// As Chime does: 0.2 to 3 s late, so out of order, and now and then twice; the door's events too.
+    /// As Chime does: 0.2 to 3 s late, so out of order, and now and then twice; the control API's events too.
     AsChimeDoes {
         /// Of the random numbers; the same happenings in the same order are told alike.
         seed: u64,

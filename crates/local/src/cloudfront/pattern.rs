@@ -1,20 +1,12 @@
 //! Path patterns of behaviors.
 
+use wildmatch::WildMatch;
+
 /// Whether a path matches: `*` is any text, slashes too, `?` one character. Case counts; a leading slash may be left out
 /// of the pattern.
 pub(super) fn matches(pattern: &str, path: &str) -> bool {
-    let pattern = pattern.strip_prefix('/').unwrap_or(pattern).as_bytes();
-    below(pattern, path.strip_prefix('/').unwrap_or(path).as_bytes())
-}
-
-fn below(pattern: &[u8], path: &[u8]) -> bool {
-    match (pattern, path) {
-        ([], []) => true,
-        ([b'*', pattern @ ..], _) => (0..=path.len()).any(|from| below(pattern, &path[from..])),
-        ([b'?', pattern @ ..], [_, path @ ..]) => below(pattern, path),
-        ([wanted, pattern @ ..], [found, path @ ..]) => wanted == found && below(pattern, path),
-        _ => false,
-    }
+    let pattern = pattern.strip_prefix('/').unwrap_or(pattern);
+    WildMatch::new(pattern).matches(path.strip_prefix('/').unwrap_or(path))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `PutEvents`, as functions call it.
 
-use std::collections::BTreeMap;
-
+use async_trait::async_trait;
+use bytes::Bytes;
 use http::StatusCode;
 use http::request::Parts;
 use serde::Deserialize;
@@ -10,8 +10,10 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{DEFAULT_BUS, EventBridge, NewEvent};
-use crate::front::{Answer, Service};
 use crate::schedules::seconds;
+use crate::service::{
+    Answer, ArnScope, AwsService, Context, Operation, Permission, Protocol, body_json, target_operation,
+};
 
 /// The greatest number of entries in a call.
 const MOST: usize = 10;
@@ -26,12 +28,12 @@ const TIME_SIZE: usize = 14;
 #[serde(rename_all = "PascalCase")]
 struct Input {
     #[serde(default)]
-    entries: Vec<Entry>,
+    entries: Vec<PutEventsEntry>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Entry {
+struct PutEventsEntry {
     time: Option<f64>,
     source: Option<String>,
     resources: Option<Vec<String>>,
@@ -43,8 +45,37 @@ struct Entry {
 /// Why an entry is not taken: code and message.
 type Refused = (&'static str, String);
 
-/// What a role must allow for a call: for each entry the bus's ARN and the condition keys of `events:PutEvents`.
-pub(crate) fn needs(body: &Value, region: &str, account: &str) -> Vec<(String, BTreeMap<String, String>)> {
+const PROTOCOL: Protocol = Protocol {
+    content_type: "application/x-amz-json-1.1",
+    refusal_status: StatusCode::BAD_REQUEST,
+    throttled_status: StatusCode::BAD_REQUEST,
+    failure_code: "InternalException",
+    error_body: |code, message, _| json!({ "__type": code, "message": message }),
+    names_error_in_header: false,
+};
+
+#[async_trait]
+impl AwsService for EventBridge {
+    fn scope(&self) -> &'static str {
+        "events"
+    }
+
+    fn protocol(&self) -> &'static Protocol {
+        &PROTOCOL
+    }
+
+    fn operation(&self, arns: ArnScope<'_>, request: &Parts, body: &[u8]) -> Option<Operation> {
+        let name = target_operation(request, "AWSEvents.").filter(|name| name == "PutEvents")?;
+        Some(Operation { name, permissions: permissions(&body_json(body), arns) })
+    }
+
+    async fn answer(&self, _region: &str, request: &Parts, body: Bytes) -> Answer {
+        self.put_events(request, &body)
+    }
+}
+
+/// For each entry the bus's ARN and the condition keys of `events:PutEvents`.
+fn permissions(body: &Value, ArnScope { account, region }: ArnScope<'_>) -> Vec<Permission> {
     let entries = body["Entries"].as_array().map(Vec::as_slice).unwrap_or_default();
     let need = |entry: &Value| {
         let bus = entry["EventBusName"].as_str().unwrap_or(DEFAULT_BUS);
@@ -57,21 +88,20 @@ pub(crate) fn needs(body: &Value, region: &str, account: &str) -> Vec<(String, B
         let context = keys
             .into_iter()
             .filter_map(|(key, name)| Some((key.to_owned(), entry[name].as_str()?.to_owned())));
-        (arn, context.collect())
+        let context: Context = context.collect();
+        Permission { context, ..Permission::new("events:PutEvents", Some(arn)) }
     };
     entries.iter().map(need).collect()
 }
 
 impl EventBridge {
-    /// Answers a call that the front door has let in.
-    pub(crate) fn answer(&self, request: &Parts, body: &[u8]) -> Answer {
+    fn put_events(&self, request: &Parts, body: &[u8]) -> Answer {
         let operation = request.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
         if operation != Some("AWSEvents.PutEvents") {
             let message = "The local cloud knows no such operation of events.";
-            return Service::Events.error(StatusCode::BAD_REQUEST, "UnknownOperationException", message);
+            return PROTOCOL.error(StatusCode::BAD_REQUEST, "UnknownOperationException", message);
         }
-        let refuse =
-            |code: &str, message: &str| Service::Events.error(StatusCode::BAD_REQUEST, code, message);
+        let refuse = |code: &str, message: &str| PROTOCOL.error(StatusCode::BAD_REQUEST, code, message);
         let entries = match serde_json::from_slice::<Input>(body) {
             Ok(input) => input.entries,
             Err(error) => return refuse("SerializationException", &error.to_string()),
@@ -85,7 +115,7 @@ impl EventBridge {
             );
             return refuse("ValidationException", &message);
         }
-        if entries.iter().map(Entry::size).sum::<usize>() > GREATEST {
+        if entries.iter().map(PutEventsEntry::size).sum::<usize>() > GREATEST {
             return refuse(
                 "ValidationException",
                 "Total size of the entries in the request is over the limit.",
@@ -98,11 +128,11 @@ impl EventBridge {
             Err((code, message)) => json!({ "ErrorCode": code, "ErrorMessage": message }),
         };
         let results: Vec<_> = results.into_iter().map(told).collect();
-        Service::Events.json(StatusCode::OK, &json!({ "FailedEntryCount": failed, "Entries": results }))
+        PROTOCOL.json(StatusCode::OK, &json!({ "FailedEntryCount": failed, "Entries": results }))
     }
 
     /// Puts one entry on its bus, whatever becomes of the others.
-    fn take(&self, entry: Entry) -> Result<String, Refused> {
+    fn take(&self, entry: PutEventsEntry) -> Result<String, Refused> {
         let invalid = |name: &str, reason: &str| {
             ("InvalidArgument", format!("Parameter {name} is not valid. Reason: {reason}"))
         };
@@ -140,7 +170,7 @@ impl EventBridge {
     }
 }
 
-impl Entry {
+impl PutEventsEntry {
     /// As AWS counts it.
     fn size(&self) -> usize {
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);

@@ -31,7 +31,7 @@ pub(super) struct Delivery {
 }
 
 /// How the function ended an invocation.
-pub(super) enum Outcome {
+pub(super) enum InvocationOutcome {
     Answered(Bytes),
     Failed(Bytes),
 }
@@ -44,7 +44,7 @@ pub(super) enum Message {
     /// The process ended an invocation; the answer tells whether it was the current one.
     Ended {
         request_id: String,
-        outcome: Outcome,
+        outcome: InvocationOutcome,
         accept: oneshot::Sender<bool>,
     },
     InitError(Bytes),
@@ -116,7 +116,7 @@ pub(super) fn start(shared: &Arc<Shared>, pool: &Pool, work: Work, tasks: &mut J
             drop(environments);
             shared.settings.identities.revoke(&id);
             lock(&pool.seats).living -= 1;
-            let failed = Outcome::Failed(payload::not_started(&work.request_id, &error));
+            let failed = InvocationOutcome::Failed(payload::not_started(&work.request_id, &error));
             Serving::new(work, shared).reply(failed, shared, &id, pool.function.memory_mb);
         }
     }
@@ -158,7 +158,7 @@ struct Serving {
     begun: Instant,
     log_from: usize,
     delivered: bool,
-    outcome: Option<Outcome>,
+    outcome: Option<InvocationOutcome>,
 }
 
 impl Serving {
@@ -167,13 +167,13 @@ impl Serving {
         Self { work, begun: Instant::now(), log_from, delivered: false, outcome: None }
     }
 
-    fn reply(self, outcome: Outcome, shared: &Shared, environment: &str, memory_mb: u32) {
+    fn reply(self, outcome: InvocationOutcome, shared: &Shared, environment: &str, memory_mb: u32) {
         let request_id = self.work.request_id;
         let lines = shared.logs.after(self.log_from, environment);
         let log_tail = payload::log_tail(&request_id, &lines, self.begun.elapsed(), memory_mb);
         let (payload, function_error) = match outcome {
-            Outcome::Answered(payload) => (payload, None),
-            Outcome::Failed(payload) => (payload, Some("Unhandled".to_owned())),
+            InvocationOutcome::Answered(payload) => (payload, None),
+            InvocationOutcome::Failed(payload) => (payload, Some("Unhandled".to_owned())),
         };
         // Nobody may be waiting any more; the invocation has ended all the same.
         let _gone = self.work.reply.send(Invoked { request_id, payload, function_error, log_tail });
@@ -344,13 +344,13 @@ impl Supervisor {
             (Some(outcome), _) => outcome,
             // Dropped unanswered: `Lambda::invoke` looks for another environment.
             (None, _) if self.initialised && !serving.delivered => return,
-            (None, Some(init_error)) => Outcome::Failed(init_error),
+            (None, Some(init_error)) => InvocationOutcome::Failed(init_error),
             (None, None) if timed_out => {
                 let init = self.shared.settings.init_timeout;
                 let limit = if serving.delivered { pool.function.timeout } else { init };
-                Outcome::Failed(payload::timed_out(id, limit))
+                InvocationOutcome::Failed(payload::timed_out(id, limit))
             }
-            (None, None) => Outcome::Failed(payload::exited(id, status)),
+            (None, None) => InvocationOutcome::Failed(payload::exited(id, status)),
         };
         serving.reply(outcome, &self.shared, &self.handle.id, pool.function.memory_mb);
     }

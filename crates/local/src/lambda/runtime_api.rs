@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::environment::{Delivery, Handle, Message, Outcome};
+use super::environment::{Delivery, Handle, InvocationOutcome, Message};
 use super::{PAYLOAD_LIMIT, Shared, lock, payload};
 
 /// Serves until Lambda is stopped.
@@ -71,10 +71,10 @@ async fn response(
     body: Bytes,
 ) -> Response {
     if body.len() > PAYLOAD_LIMIT {
-        end(&shared, &environment, id, Outcome::Failed(payload::too_large(PAYLOAD_LIMIT))).await;
+        end(&shared, &environment, id, InvocationOutcome::Failed(payload::too_large(PAYLOAD_LIMIT))).await;
         return refused(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", "The answer is too large");
     }
-    end(&shared, &environment, id, Outcome::Answered(body)).await
+    end(&shared, &environment, id, InvocationOutcome::Answered(body)).await
 }
 
 async fn error(
@@ -82,7 +82,7 @@ async fn error(
     Path((environment, id)): Path<(String, String)>,
     body: Bytes,
 ) -> Response {
-    end(&shared, &environment, id, Outcome::Failed(body)).await
+    end(&shared, &environment, id, InvocationOutcome::Failed(body)).await
 }
 
 async fn init_error(
@@ -95,7 +95,7 @@ async fn init_error(
     accepted()
 }
 
-async fn end(shared: &Shared, environment: &str, request_id: String, outcome: Outcome) -> Response {
+async fn end(shared: &Shared, environment: &str, request_id: String, outcome: InvocationOutcome) -> Response {
     let Some(handle) = find(shared, environment) else { return unknown() };
     let (accept, answer) = oneshot::channel();
     handle.send(Message::Ended { request_id, outcome, accept });

@@ -10,9 +10,9 @@ use tokio::time::{sleep, timeout};
 
 use super::requests::{Reader, Requests};
 use super::wire::{Fatal, header};
-use super::{SERVICE, World};
+use super::{Backend, SERVICE};
 use crate::calls::CallRequest;
-use crate::faults::{Fate, Kind};
+use crate::faults::{Fate, FaultKind};
 use crate::identity::Caller;
 
 /// Whoever has this much to write is not read from until it went out.
@@ -53,7 +53,7 @@ enum Next {
 
 /// The state of a conversation.
 pub(super) struct Session {
-    world: World,
+    backend: Backend,
     caller: Option<Caller>,
     function: String,
     from_client: Reader,
@@ -75,11 +75,11 @@ pub(super) struct Session {
 
 impl Session {
     /// A session that begins with this message to the server.
-    pub(super) fn new(world: World, caller: Option<Caller>, startup: BytesMut, fate: Fate) -> Self {
+    pub(super) fn new(backend: Backend, caller: Option<Caller>, startup: BytesMut, fate: Fate) -> Self {
         let function = caller.as_ref().map_or_else(String::new, |caller| caller.function.clone());
         let turn = Turn { n: None, failed: false, instead: instead(fate) };
         Self {
-            world,
+            backend,
             caller,
             function,
             from_client: Reader::default(),
@@ -174,7 +174,7 @@ impl Session {
                     return Ok(Next::GoOn);
                 }
                 if let Some(n) = turn.n.filter(|_| !requests.statements.is_empty()) {
-                    self.world.calls.append(n, &requests.text());
+                    self.backend.calls.append(n, &requests.text());
                 }
                 self.forward(requests);
                 Ok(Next::GoOn)
@@ -190,20 +190,27 @@ impl Session {
     async fn begin_turn(&mut self, requests: Requests) -> Next {
         let operation = requests.operation();
         let request = CallRequest { body: requests.text(), ..CallRequest::default() };
-        let n = self.world.calls.begin(&self.function, SERVICE, &operation, request);
+        let n = self.backend.calls.begin(&self.function, SERVICE, &operation, request);
         if let Some(why) = &requests.refused {
             return self.refuse(Some(n), &Fatal::refused(why));
         }
-        let fate = self.world.faults.fate(SERVICE, &operation, &self.function);
+        let fate = self.backend.faults.fate(SERVICE, &operation, &self.function);
         delay(fate.latency).await;
         match fate.fault {
-            Some(Kind::Throttle) => return self.refuse(Some(n), &Fatal::too_many()),
-            Some(Kind::Error) => return self.refuse(Some(n), &Fatal::down()),
-            Some(Kind::KillBefore) => {
+            Some(FaultKind::Throttle) => return self.refuse(Some(n), &Fatal::too_many()),
+            Some(FaultKind::Error) => return self.refuse(Some(n), &Fatal::down()),
+            Some(FaultKind::KillBefore) => {
                 kill(self.caller.as_ref()).await;
                 return Next::HangUp;
             }
-            Some(Kind::Drop | Kind::KillAfter | Kind::Latency | Kind::Lose | Kind::Double | Kind::Delay)
+            Some(
+                FaultKind::Drop
+                | FaultKind::KillAfter
+                | FaultKind::Latency
+                | FaultKind::Lose
+                | FaultKind::Double
+                | FaultKind::Delay,
+            )
             | None => {}
         }
         self.turn = Some(Turn { n: Some(n), failed: false, instead: instead(fate) });
@@ -218,7 +225,7 @@ impl Session {
 
     fn refuse(&mut self, n: Option<u64>, why: &Fatal) -> Next {
         if let Some(n) = n {
-            self.world.calls.end(n, true, 500);
+            self.backend.calls.end(n, true, 500);
         }
         why.put(&mut self.to_client);
         Next::SayGoodBye
@@ -289,7 +296,7 @@ impl Session {
                 self.open = true;
                 let turn = self.turn.take()?;
                 if let (Some(n), None) = (turn.n, turn.instead) {
-                    self.world.calls.end(n, true, if turn.failed { 500 } else { 200 });
+                    self.backend.calls.end(n, true, if turn.failed { 500 } else { 200 });
                 }
                 Some(turn)
             }
@@ -302,7 +309,7 @@ impl Session {
         match self.turn.take() {
             Some(Turn { instead: Some(instead), .. }) => self.instead_of_answer(instead).await,
             Some(Turn { n: Some(n), failed: true, .. }) => {
-                self.world.calls.end(n, true, 500);
+                self.backend.calls.end(n, true, 500);
                 Next::SayGoodBye
             }
             _ => Next::SayGoodBye,
@@ -320,15 +327,15 @@ impl Session {
 
 fn instead(fate: Fate) -> Option<Instead> {
     match fate.fault? {
-        Kind::Drop => Some(Instead::HangUp),
-        Kind::KillAfter => Some(Instead::Kill),
-        Kind::Throttle
-        | Kind::Error
-        | Kind::Latency
-        | Kind::KillBefore
-        | Kind::Lose
-        | Kind::Double
-        | Kind::Delay => None,
+        FaultKind::Drop => Some(Instead::HangUp),
+        FaultKind::KillAfter => Some(Instead::Kill),
+        FaultKind::Throttle
+        | FaultKind::Error
+        | FaultKind::Latency
+        | FaultKind::KillBefore
+        | FaultKind::Lose
+        | FaultKind::Double
+        | FaultKind::Delay => None,
     }
 }
 

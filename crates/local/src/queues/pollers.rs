@@ -111,7 +111,7 @@ impl Pollers {
         self.0.shared.mappings.iter().any(|mapping| mapping.queue == queue)
     }
 
-    /// The mappings as the door lists them: `{"function", "queue", "enabled", "problem"}`.
+    /// The mappings as the control API lists them: `{"function", "queue", "enabled", "problem"}`.
     #[must_use]
     pub fn listed(&self) -> Vec<Value> {
         let problems = self.0.shared.problems();

@@ -11,9 +11,9 @@ use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use super::Surroundings;
 use crate::calls::CallRequest;
-use crate::faults::Kind;
-use crate::front::Context;
+use crate::faults::FaultKind;
 use crate::identity::Caller;
+use crate::service::Context;
 use local_template::iam::{IamError, ResourcePolicy, Who};
 use local_template::plan::Bucket;
 
@@ -46,7 +46,7 @@ struct Ending {
     around: crate::calls::CallLog,
     n: u64,
     allowed: bool,
-    fault: Option<Kind>,
+    fault: Option<FaultKind>,
     caller: Caller,
 }
 
@@ -56,8 +56,8 @@ impl Trace {
         let ending = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(ending) = ending else { return true };
         match ending.fault {
-            Some(Kind::Drop) => {}
-            Some(Kind::KillBefore | Kind::KillAfter) => ending.caller.kill().await,
+            Some(FaultKind::Drop) => {}
+            Some(FaultKind::KillBefore | FaultKind::KillAfter) => ending.caller.kill().await,
             _ => {
                 ending.around.end(ending.n, ending.allowed, status);
                 return true;
@@ -173,10 +173,10 @@ impl S3Access for Gate {
             (Some((action, resource)), _) => {
                 Err(s3_error!(AccessDenied, "not authorized to perform: {action} on resource: {resource}"))
             }
-            (None, Some(Kind::Throttle)) => Err(s3_error!(SlowDown, "Please reduce your request rate.")),
-            (None, Some(Kind::Error)) => Err(s3_error!(InternalError)),
+            (None, Some(FaultKind::Throttle)) => Err(s3_error!(SlowDown, "Please reduce your request rate.")),
+            (None, Some(FaultKind::Error)) => Err(s3_error!(InternalError)),
             // What happens is that the caller dies; that the call is not carried out is what this says.
-            (None, Some(Kind::KillBefore)) => Err(s3_error!(ServiceUnavailable)),
+            (None, Some(FaultKind::KillBefore)) => Err(s3_error!(ServiceUnavailable)),
             (None, _) => Ok(()),
         }
     }

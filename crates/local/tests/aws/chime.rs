@@ -9,7 +9,7 @@ use aws_sdk_chimesdkmeetings::types::{
 };
 use local::chime::{EventError, NewEvent, Options, Rate};
 
-use crate::world::{REGION, World, create};
+use crate::fixture::{Fixture, REGION, create};
 
 fn code<T: ProvideErrorMetadata, R>(error: &SdkError<T, R>) -> &str {
     error.code().unwrap_or("no code")
@@ -56,8 +56,8 @@ async fn start(
 
 #[tokio::test]
 async fn a_meeting_and_its_attendee_have_all_that_a_client_needs() {
-    let world = World::start().await;
-    let answer = start(&world.chime(), "token-1").await;
+    let fixture = Fixture::start().await;
+    let answer = start(&fixture.chime(), "token-1").await;
     let meeting = answer.meeting().expect("the meeting");
     let id = meeting.meeting_id().expect("an id");
     let arn = format!("arn:aws:chime:eu-central-1:111122223333:meeting/{id}");
@@ -78,27 +78,27 @@ async fn a_meeting_and_its_attendee_have_all_that_a_client_needs() {
     assert_eq!(attendee.external_user_id(), Some("provider-1"));
     assert!(attendee.join_token().is_some_and(|token| token.len() > 20), "{attendee:?}");
     assert!(answer.errors().is_empty());
-    assert_eq!(world.last_asked(), ("chime:CreateMeetingWithAttendees".to_owned(), None));
-    let got = world.chime().get_meeting().meeting_id(id).send().await.expect("it is there");
+    assert_eq!(fixture.last_asked(), ("chime:CreateMeetingWithAttendees".to_owned(), None));
+    let got = fixture.chime().get_meeting().meeting_id(id).send().await.expect("it is there");
     assert_eq!(got.meeting(), answer.meeting(), "the same meeting");
-    assert_eq!(world.last_asked(), ("chime:GetMeeting".to_owned(), Some(arn)));
+    assert_eq!(fixture.last_asked(), ("chime:GetMeeting".to_owned(), Some(arn)));
 }
 
 #[tokio::test]
 async fn a_token_makes_one_meeting_however_often_it_comes() {
-    let world = World::start().await;
-    let client = world.chime();
+    let fixture = Fixture::start().await;
+    let client = fixture.chime();
     let (first, second) = (start(&client, "token-1").await, start(&client, "token-1").await);
     assert_eq!(first.meeting(), second.meeting());
     assert_eq!(first.attendees(), second.attendees());
-    assert_eq!(world.meetings().len(), 1);
+    assert_eq!(fixture.meetings().len(), 1);
     assert_ne!(first.meeting(), start(&client, "token-2").await.meeting());
 }
 
 #[tokio::test]
 async fn a_token_of_an_ended_meeting_gives_the_ended_meeting_without_attendees() {
-    let world = World::start().await;
-    let client = world.chime();
+    let fixture = Fixture::start().await;
+    let client = fixture.chime();
     let first = start(&client, "token-1").await;
     let id = first.meeting().and_then(|meeting| meeting.meeting_id()).expect("an id");
     client.delete_meeting().meeting_id(id).send().await.expect("it ends");
@@ -113,13 +113,14 @@ async fn a_token_of_an_ended_meeting_gives_the_ended_meeting_without_attendees()
         .await
         .expect_err("it ended");
     assert_eq!(code(&error), "NotFoundException");
-    assert_eq!(world.live(), 0, "the token has not made another");
+    assert_eq!(fixture.live(), 0, "the token has not made another");
 }
 
 #[tokio::test]
 async fn concurrent_tokens_can_conflict() {
-    let world = World::with(Options { conflict_within: Duration::from_hours(1), ..Options::default() }).await;
-    let client = world.chime();
+    let fixture =
+        Fixture::with(Options { conflict_within: Duration::from_hours(1), ..Options::default() }).await;
+    let client = fixture.chime();
     meeting(&client, "token-1").await;
     let error = create(&client, "token-1").send().await.expect_err("it is still being made");
     assert_eq!(code(&error), "ConflictException");
@@ -127,12 +128,12 @@ async fn concurrent_tokens_can_conflict() {
 
 #[tokio::test]
 async fn a_deleted_meeting_is_not_found() {
-    let world = World::start().await;
-    let client = world.chime();
+    let fixture = Fixture::start().await;
+    let client = fixture.chime();
     let id = meeting(&client, "token-1").await;
     let answer = client.delete_meeting().meeting_id(&id).send().await;
     assert!(answer.is_ok(), "{answer:?}");
-    assert_eq!(world.calls.since(1)[0].status, 204);
+    assert_eq!(fixture.calls.since(1)[0].status, 204);
     let error = client.get_meeting().meeting_id(&id).send().await.expect_err("it ended");
     assert_eq!(code(&error), "NotFoundException");
     let error = client.delete_meeting().meeting_id(&id).send().await.expect_err("it had ended");
@@ -141,9 +142,9 @@ async fn a_deleted_meeting_is_not_found() {
 
 #[tokio::test]
 async fn a_meeting_is_known_only_in_its_control_region() {
-    let world = World::start().await;
-    let id = meeting(&world.chime(), "token-1").await;
-    let elsewhere = world.chime_in("us-east-1");
+    let fixture = Fixture::start().await;
+    let id = meeting(&fixture.chime(), "token-1").await;
+    let elsewhere = fixture.chime_in("us-east-1");
     let error = elsewhere.get_meeting().meeting_id(&id).send().await.expect_err("not there");
     assert_eq!(code(&error), "NotFoundException");
     let other = meeting(&elsewhere, "token-1").await;
@@ -153,22 +154,22 @@ async fn a_meeting_is_known_only_in_its_control_region() {
 
 #[tokio::test]
 async fn a_meeting_ends_after_five_minutes_alone() {
-    let world = World::start().await;
-    let client = world.chime();
+    let fixture = Fixture::start().await;
+    let client = fixture.chime();
     let id = meeting(&client, "token-1").await;
     let who = attendee(&client, &id, "user-1").await;
-    world.clock.advance(290);
+    fixture.clock.advance(290);
     client.get_meeting().meeting_id(&id).send().await.expect("not yet five minutes");
-    world.chime.event(&id, event("chime:AttendeeJoined", &who)).expect("it joins");
-    world.clock.advance(3600);
-    assert_eq!(world.live(), 1, "somebody is there");
-    world.chime.event(&id, event("AttendeeDropped", &who)).expect("it is lost");
-    world.clock.advance(290);
-    assert_eq!(world.live(), 1, "asking is no presence, and five minutes are not over");
-    world.clock.advance(11);
+    fixture.chime.event(&id, event("chime:AttendeeJoined", &who)).expect("it joins");
+    fixture.clock.advance(3600);
+    assert_eq!(fixture.live(), 1, "somebody is there");
+    fixture.chime.event(&id, event("AttendeeDropped", &who)).expect("it is lost");
+    fixture.clock.advance(290);
+    assert_eq!(fixture.live(), 1, "asking is no presence, and five minutes are not over");
+    fixture.clock.advance(11);
     let error = client.get_meeting().meeting_id(&id).send().await.expect_err("nobody came back");
     assert_eq!(code(&error), "NotFoundException");
-    let listed = &world.meetings()[0];
+    let listed = &fixture.meetings()[0];
     assert_eq!(listed["live"], false);
     assert!(listed["endedAt"].is_string(), "{listed}");
     assert_eq!(listed["attendees"][0]["externalUserId"], "user-1", "what was handed out stays known");
@@ -176,21 +177,21 @@ async fn a_meeting_ends_after_five_minutes_alone() {
 
 #[tokio::test]
 async fn a_meeting_ends_after_a_day_whoever_is_there() {
-    let world = World::start().await;
-    let client = world.chime();
+    let fixture = Fixture::start().await;
+    let client = fixture.chime();
     let id = meeting(&client, "token-1").await;
     let who = attendee(&client, &id, "user-1").await;
-    world.chime.event(&id, event("AttendeeJoined", &who)).expect("it joins");
-    world.clock.advance(24 * 3600 - 60);
-    assert_eq!(world.live(), 1);
-    world.clock.advance(61);
-    assert_eq!(world.live(), 0);
+    fixture.chime.event(&id, event("AttendeeJoined", &who)).expect("it joins");
+    fixture.clock.advance(24 * 3600 - 60);
+    assert_eq!(fixture.live(), 1);
+    fixture.clock.advance(61);
+    assert_eq!(fixture.live(), 0);
 }
 
 #[tokio::test]
 async fn events_go_to_the_bus_as_chime_writes_them() {
-    let world = World::start().await;
-    let client = world.chime();
+    let fixture = Fixture::start().await;
+    let client = fixture.chime();
     let id = meeting(&client, "token-1").await;
     let who = attendee(&client, &id, "user-1").await;
     let told = NewEvent {
@@ -198,7 +199,7 @@ async fn events_go_to_the_bus_as_chime_writes_them() {
         id: Some("event-1".to_owned()),
         ..event("chime:AttendeeJoined", &who)
     };
-    let answered = world.chime.event(&id, told).expect("it joins");
+    let answered = fixture.chime.event(&id, told).expect("it joins");
     let expected = serde_json::json!({
         "version": "0",
         "id": "event-1",
@@ -221,19 +222,19 @@ async fn events_go_to_the_bus_as_chime_writes_them() {
         },
     });
     assert_eq!(answered, expected);
-    assert_eq!(*world.events.lock().expect("no test panics here"), [expected]);
-    let unknown = world.chime.event("no-meeting", event("AttendeeJoined", &who));
+    assert_eq!(*fixture.events.lock().expect("no test panics here"), [expected]);
+    let unknown = fixture.chime.event("no-meeting", event("AttendeeJoined", &who));
     assert_eq!(unknown, Err(EventError::UnknownMeeting("no-meeting".to_owned())));
-    let unknown = world.chime.event(&id, event("AttendeeSneezed", &who));
+    let unknown = fixture.chime.event(&id, event("AttendeeSneezed", &who));
     assert_eq!(unknown, Err(EventError::UnknownType("AttendeeSneezed".to_owned())));
-    let unknown = world.chime.event(&id, event("AttendeeJoined", "nobody"));
+    let unknown = fixture.chime.event(&id, event("AttendeeJoined", "nobody"));
     assert_eq!(unknown, Err(EventError::UnknownAttendee("nobody".to_owned())));
 }
 
 #[tokio::test]
 async fn the_same_user_twice_is_two_attendees_and_a_deleted_one_is_gone() {
-    let world = World::start().await;
-    let client = world.chime();
+    let fixture = Fixture::start().await;
+    let client = fixture.chime();
     let id = meeting(&client, "token-1").await;
     let (first, second) = (attendee(&client, &id, "user-1").await, attendee(&client, &id, "user-1").await);
     assert_ne!(first, second);
@@ -246,8 +247,8 @@ async fn the_same_user_twice_is_two_attendees_and_a_deleted_one_is_gone() {
 
 #[tokio::test]
 async fn attendees_are_listed_page_by_page() {
-    let world = World::start().await;
-    let client = world.chime();
+    let fixture = Fixture::start().await;
+    let client = fixture.chime();
     let id = meeting(&client, "token-1").await;
     let batch = (0..5).map(|n| user(&format!("user-{n}"))).collect();
     client.batch_create_attendee().meeting_id(&id).set_attendees(Some(batch)).send().await.expect("five");
@@ -267,8 +268,8 @@ async fn attendees_are_listed_page_by_page() {
 
 #[tokio::test]
 async fn a_batch_beyond_the_limit_succeeds_in_part() {
-    let world = World::with(Options { attendees: 3, ..Options::default() }).await;
-    let client = world.chime();
+    let fixture = Fixture::with(Options { attendees: 3, ..Options::default() }).await;
+    let client = fixture.chime();
     let id = meeting(&client, "token-1").await;
     let batch = (0..5).map(|n| user(&format!("user-{n}"))).collect();
     let answer = client.batch_create_attendee().meeting_id(&id).set_attendees(Some(batch)).send().await;
@@ -282,8 +283,8 @@ async fn a_batch_beyond_the_limit_succeeds_in_part() {
 
 #[tokio::test]
 async fn meetings_are_limited_and_ended_ones_make_room() {
-    let world = World::with(Options { active_meetings: 1, ..Options::default() }).await;
-    let client = world.chime();
+    let fixture = Fixture::with(Options { active_meetings: 1, ..Options::default() }).await;
+    let client = fixture.chime();
     let id = meeting(&client, "token-1").await;
     let error = create(&client, "token-2").send().await.expect_err("one is all");
     assert_eq!(code(&error), "LimitExceededException");
@@ -294,20 +295,20 @@ async fn meetings_are_limited_and_ended_ones_make_room() {
 #[tokio::test]
 async fn more_requests_than_the_burst_are_throttled() {
     let rate = Some(Rate { per_second: 0.0, burst: 2 });
-    let world = World::with(Options { rate, ..Options::default() }).await;
-    let client = world.chime();
+    let fixture = Fixture::with(Options { rate, ..Options::default() }).await;
+    let client = fixture.chime();
     let id = meeting(&client, "token-1").await;
     client.get_meeting().meeting_id(&id).send().await.expect("the second");
     let error = client.get_meeting().meeting_id(&id).send().await.expect_err("the third");
     assert_eq!(code(&error), "ThrottlingException");
     assert_eq!(error.raw_response().map(|response| response.status().as_u16()), Some(429));
-    meeting(&world.chime_in("us-east-1"), "token-1").await;
+    meeting(&fixture.chime_in("us-east-1"), "token-1").await;
 }
 
 #[tokio::test]
 async fn capabilities_change_for_one_and_for_all_but_some() {
-    let world = World::start().await;
-    let client = world.chime();
+    let fixture = Fixture::start().await;
+    let client = fixture.chime();
     let id = meeting(&client, "token-1").await;
     let provider = attendee(&client, &id, "provider-1").await;
     let patient = attendee(&client, &id, "patient-1").await;

@@ -4,5 +4,5 @@ mod chime;
 mod data;
 mod events;
 mod faults;
+mod fixture;
 mod signature;
-mod world;

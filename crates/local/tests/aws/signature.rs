@@ -18,7 +18,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioExecutor;
 use local::identity::Credentials;
 
-use crate::world::{World, create};
+use crate::fixture::{Fixture, create};
 
 type Change = Arc<dyn Fn(&mut HttpRequest) + Send + Sync>;
 
@@ -63,7 +63,7 @@ async fn refusal(client: &Client, tamper: Option<Change>) -> (String, u16) {
 
 #[tokio::test]
 async fn a_call_that_was_changed_on_its_way_is_refused() {
-    let world = World::start().await;
+    let fixture = Fixture::start().await;
     let table: Vec<(&str, Change)> = vec![
         (
             "body",
@@ -106,17 +106,17 @@ async fn a_call_that_was_changed_on_its_way_is_refused() {
         ),
     ];
     for (what, change) in table {
-        let answer = refusal(&world.chime(), Some(change)).await;
+        let answer = refusal(&fixture.chime(), Some(change)).await;
         assert_eq!(answer, ("InvalidSignatureException".to_owned(), 403), "changed: {what}");
     }
-    assert!(world.meetings().is_empty(), "none of them had an effect");
-    assert!(world.calls.since(0).is_empty(), "nobody made these calls");
+    assert!(fixture.meetings().is_empty(), "none of them had an effect");
+    assert!(fixture.calls.since(0).is_empty(), "nobody made these calls");
 }
 
 #[tokio::test]
 async fn a_wrong_secret_key_or_token_is_refused() {
-    let world = World::start().await;
-    let own = &world.credentials;
+    let fixture = Fixture::start().await;
+    let own = &fixture.credentials;
     let table = [
         (Credentials { secret_access_key: "guess".to_owned(), ..own.clone() }, "InvalidSignatureException"),
         (
@@ -126,32 +126,32 @@ async fn a_wrong_secret_key_or_token_is_refused() {
         (Credentials { session_token: "stale".to_owned(), ..own.clone() }, "UnrecognizedClientException"),
     ];
     for (credentials, code) in table {
-        let client = Client::from_conf(world.chime_config(&credentials).build());
+        let client = Client::from_conf(fixture.chime_config(&credentials).build());
         assert_eq!(refusal(&client, None).await, (code.to_owned(), 403));
     }
-    assert!(world.meetings().is_empty());
+    assert!(fixture.meetings().is_empty());
 }
 
 #[tokio::test]
 async fn a_signature_is_good_for_fifteen_minutes_of_real_time() {
-    let world = World::start().await;
-    world.clock.advance(86_400);
+    let fixture = Fixture::start().await;
+    fixture.clock.advance(86_400);
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
     for skew in [-14 * 60, 14 * 60] {
-        create(&world.chime_at(now + skew), "token-1").send().await.expect("within fifteen minutes");
+        create(&fixture.chime_at(now + skew), "token-1").send().await.expect("within fifteen minutes");
     }
     for skew in [-16 * 60, 16 * 60] {
-        let answer = refusal(&world.chime_at(now + skew), None).await;
+        let answer = refusal(&fixture.chime_at(now + skew), None).await;
         assert_eq!(answer, ("InvalidSignatureException".to_owned(), 403), "{skew} s off");
     }
 }
 
 #[tokio::test]
 async fn an_unsigned_request_is_refused_and_is_no_call() {
-    let world = World::start().await;
+    let fixture = Fixture::start().await;
     let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build_http();
     let ask = async |path: &str| {
-        let uri = format!("{}{path}", world.endpoint());
+        let uri = format!("{}{path}", fixture.endpoint());
         let request = Request::get(uri).body(Empty::<Bytes>::new()).expect("a request");
         let answer = client.request(request).await.expect("an answer");
         let (head, body) = answer.into_parts();
@@ -161,7 +161,7 @@ async fn an_unsigned_request_is_refused_and_is_no_call() {
     let (status, body) = ask("/").await;
     assert_eq!(status, StatusCode::FORBIDDEN);
     assert!(body.contains("Missing Authentication Token"), "{body}");
-    assert!(world.calls.since(0).is_empty(), "connections are opened so; that is no call");
+    assert!(fixture.calls.since(0).is_empty(), "connections are opened so; that is no call");
     assert_eq!(
         ask("/_local/health").await,
         (StatusCode::OK, "well".to_owned()),
@@ -171,9 +171,9 @@ async fn an_unsigned_request_is_refused_and_is_no_call() {
 
 #[tokio::test]
 async fn an_id_with_characters_to_encode_is_believed() {
-    let world = World::start().await;
-    let error = world.chime().get_meeting().meeting_id("a b/ü%+'").send().await.expect_err("no such id");
+    let fixture = Fixture::start().await;
+    let error = fixture.chime().get_meeting().meeting_id("a b/ü%+'").send().await.expect_err("no such id");
     assert_eq!(error.code(), Some("BadRequestException"), "the signature holds, the id does not: {error:?}");
-    let calls = world.calls.since(0);
+    let calls = fixture.calls.since(0);
     assert_eq!((calls[0].operation.as_str(), calls[0].status), ("GetMeeting", 400));
 }

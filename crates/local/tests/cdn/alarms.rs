@@ -1,6 +1,6 @@
 //! The alarms on what viewers are answered.
 
-use local_testing::{Outcome, workspace};
+use local_testing::{TestResult, workspace};
 use regex::Regex;
 use saphyr::{LoadableYamlNode as _, Yaml};
 
@@ -9,8 +9,8 @@ struct Alarm<'a>(&'a Yaml<'a>);
 
 impl Alarm<'_> {
     /// Whether requests of one period, with this rate of errors, are over its threshold.
-    fn breaches(&self, requests: f64, rate: f64) -> Outcome<bool> {
-        let of = |metric: &Yaml<'_>| -> Outcome<f64> {
+    fn breaches(&self, requests: f64, rate: f64) -> TestResult<bool> {
+        let of = |metric: &Yaml<'_>| -> TestResult<f64> {
             assert_eq!(metric["Namespace"].as_str(), Some("AWS/CloudFront"));
             let dimensions = metric["Dimensions"].as_vec().ok_or("dimensions")?;
             let names: Vec<_> = dimensions.iter().filter_map(|it| it["Name"].as_str()).collect();
@@ -21,7 +21,7 @@ impl Alarm<'_> {
         let value = match self.0.as_mapping_get("Metrics").and_then(Yaml::as_vec) {
             None => of(self.0)?,
             Some(metrics) => {
-                let metric = |id: &str| -> Outcome<f64> {
+                let metric = |id: &str| -> TestResult<f64> {
                     let metric = metrics.iter().find(|it| it["Id"].as_str() == Some(id)).ok_or("a metric")?;
                     assert_eq!(metric["ReturnData"].as_bool(), Some(false), "the expression alone counts");
                     of(&metric["MetricStat"]["Metric"])
@@ -39,7 +39,7 @@ impl Alarm<'_> {
 }
 
 #[test]
-fn one_stray_address_at_night_raises_no_alarm_and_a_quarter_of_many_does() -> Outcome {
+fn one_stray_address_at_night_raises_no_alarm_and_a_quarter_of_many_does() -> TestResult {
     let text = std::fs::read_to_string(workspace().join("infra/cdn.yaml"))?;
     let template = Yaml::load_from_str(&text)?;
     let alarm = |name: &str| Alarm(&template[0]["Resources"][name]["Properties"]);

@@ -1,21 +1,21 @@
 //! The API on the page's domain.
 
 use local_template::plan::{OriginKind, Plan};
-use local_testing::{Outcome, Stage};
+use local_testing::{TestCloud, TestResult};
 
 use crate::edge::{Edge, ask, plan};
 
 const CALL: &str = "/appointments/00000000-0000-4000-8000-0000000000a1/call";
 
 /// Whether a path leads to the API, by the order of the behaviors.
-async fn leads_to_api(edge: &Edge, path: &str) -> Outcome<bool> {
+async fn leads_to_api(edge: &Edge, path: &str) -> TestResult<bool> {
     let before = edge.asked().len();
     edge.get(path, &[]).await?;
     Ok(edge.asked().len() > before)
 }
 
 #[tokio::test]
-async fn every_route_of_the_api_is_reached_and_no_file_is() -> Outcome {
+async fn every_route_of_the_api_is_reached_and_no_file_is() -> TestResult {
     let edge = Edge::start().await?;
     let Plan { http_apis, distributions, .. } = plan()?;
     let api = http_apis.first().ok_or("an API")?;
@@ -46,7 +46,7 @@ async fn every_route_of_the_api_is_reached_and_no_file_is() -> Outcome {
 }
 
 #[tokio::test]
-async fn the_api_gets_what_the_caller_sent_but_for_the_host() -> Outcome {
+async fn the_api_gets_what_the_caller_sent_but_for_the_host() -> TestResult {
     let edge = Edge::start().await?;
     let headers = [
         ("authorization", "200 token"),
@@ -76,7 +76,7 @@ async fn the_api_gets_what_the_caller_sent_but_for_the_host() -> Outcome {
 }
 
 #[tokio::test]
-async fn answers_of_the_api_are_not_kept_and_not_touched() -> Outcome {
+async fn answers_of_the_api_are_not_kept_and_not_touched() -> TestResult {
     let edge = Edge::start().await?;
     for status in ["200", "400", "401", "403", "404", "409", "410", "422", "429", "500", "503"] {
         for who in ["one", "two"] {
@@ -96,7 +96,7 @@ async fn answers_of_the_api_are_not_kept_and_not_touched() -> Outcome {
 
 /// This is why the template says for each error that it is not kept.
 #[tokio::test]
-async fn by_default_one_callers_error_would_be_anothers_for_ten_seconds() -> Outcome {
+async fn by_default_one_callers_error_would_be_anothers_for_ten_seconds() -> TestResult {
     let edge = Edge::with(|plan| plan.distributions[0].error_ttl.clear()).await?;
     let refused = edge.get(CALL, &[("authorization", "403 stranger")]).await?;
     assert_eq!(refused.status, 403);
@@ -108,7 +108,7 @@ async fn by_default_one_callers_error_would_be_anothers_for_ten_seconds() -> Out
 }
 
 #[tokio::test]
-async fn an_api_that_is_not_there_is_502() -> Outcome {
+async fn an_api_that_is_not_there_is_502() -> TestResult {
     let edge = Edge::with(|plan| {
         for origin in &mut plan.distributions[0].origins {
             if matches!(origin.kind, OriginKind::Api(_)) {
@@ -123,13 +123,13 @@ async fn an_api_that_is_not_there_is_502() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_is_started_joined_and_ended_through_the_distribution() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    let page = stage.parts().page_url.clone();
-    let call = format!("/appointments/{}/call", play.appointment);
-    let provider = format!("Bearer {}", play.provider.token);
-    let patient = format!("Bearer {}", play.patient.token);
+async fn a_call_is_started_joined_and_ended_through_the_distribution() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let page = cloud.parts().page_url.clone();
+    let call = format!("/appointments/{}/call", scenario.appointment);
+    let provider = format!("Bearer {}", scenario.provider.token);
+    let patient = format!("Bearer {}", scenario.patient.token);
     let origin = page.clone();
     let sent = |token: &str| [("authorization", token.to_owned()), ("origin", origin.clone())];
     for (method, path, token, expected) in [
@@ -137,7 +137,7 @@ async fn a_call_is_started_joined_and_ended_through_the_distribution() -> Outcom
         ("POST", format!("{call}/attendees"), &patient, 200),
         ("GET", call.clone(), &patient, 200),
         ("DELETE", call.clone(), &provider, 200),
-        ("GET", call.clone(), &format!("Bearer {}", play.stranger.token), 403),
+        ("GET", call.clone(), &format!("Bearer {}", scenario.stranger.token), 403),
         ("GET", call.clone(), &"Bearer nonsense".to_owned(), 401),
     ] {
         let headers = sent(token);
@@ -146,6 +146,6 @@ async fn a_call_is_started_joined_and_ended_through_the_distribution() -> Outcom
         let answer = ask(&page, method, &path, &headers, "").await?;
         assert_eq!(answer.status, expected, "{method} {path}: {:?}", answer.body);
     }
-    assert!(stage.live_meetings().is_empty());
+    assert!(cloud.live_meetings().is_empty());
     Ok(())
 }

@@ -21,7 +21,7 @@ use local::listen::{self, Listening};
 use local::s3::{ObjectHeaders, S3, Surroundings};
 use local_template::plan::Plan;
 use local_template::template;
-use local_testing::{Outcome, workspace};
+use local_testing::{TestResult, workspace};
 
 pub(crate) const EMBEDDER: &str = "https://app.example.com";
 
@@ -48,7 +48,7 @@ pub(crate) struct Answer {
 }
 
 /// What the templates ask for, with the embedding origin of these tests.
-pub(crate) fn plan() -> Outcome<Plan> {
+pub(crate) fn plan() -> TestResult<Plan> {
     let infra = workspace().join("infra");
     let text = std::fs::read_to_string(infra.join("params/local.json"))?;
     let mut params: BTreeMap<String, String> = serde_json::from_str(&text)?;
@@ -57,12 +57,12 @@ pub(crate) fn plan() -> Outcome<Plan> {
 }
 
 impl Edge {
-    pub(crate) async fn start() -> Outcome<Self> {
+    pub(crate) async fn start() -> TestResult<Self> {
         Self::with(|_| ()).await
     }
 
     /// With a change of what the templates say.
-    pub(crate) async fn with(change: impl FnOnce(&mut Plan)) -> Outcome<Self> {
+    pub(crate) async fn with(change: impl FnOnce(&mut Plan)) -> TestResult<Self> {
         let mut plan = plan()?;
         change(&mut plan);
         let clock = Clock::default();
@@ -104,7 +104,7 @@ impl Edge {
         Ok(Self { url, clock, asked, _listening: [api, listening] })
     }
 
-    pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Outcome<Answer> {
+    pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> TestResult<Answer> {
         self.ask("GET", path, headers, "").await
     }
 
@@ -114,7 +114,7 @@ impl Edge {
         path: &str,
         headers: &[(&str, &str)],
         body: &str,
-    ) -> Outcome<Answer> {
+    ) -> TestResult<Answer> {
         ask(&self.url, method, path, headers, body).await
     }
 
@@ -130,7 +130,7 @@ pub(crate) async fn ask(
     path: &str,
     headers: &[(&str, &str)],
     body: &str,
-) -> Outcome<Answer> {
+) -> TestResult<Answer> {
     let mut request = Request::builder().method(method).uri(format!("{url}{path}"));
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -161,7 +161,7 @@ async fn api(State(asked): State<Arc<Mutex<Vec<Asked>>>>, request: axum::extract
 }
 
 /// The repository's Python, where `make` puts it.
-pub(crate) fn python() -> Outcome<PathBuf> {
+pub(crate) fn python() -> TestResult<PathBuf> {
     let python = workspace().join("target/venv/bin/python");
     let importable = std::process::Command::new(&python).args(["-c", "import boto3"]).status();
     match importable {

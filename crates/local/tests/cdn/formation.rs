@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use local::listen::{self, Listening};
-use local_testing::Outcome;
+use local_testing::TestResult;
 
 type Texts = BTreeMap<String, String>;
 
@@ -64,7 +64,7 @@ pub(crate) fn texts<const N: usize>(pairs: [(&str, &str); N]) -> Texts {
 
 impl Formation {
     /// Without a stack. Those that are deployed get these outputs.
-    pub(crate) async fn start(outputs: Texts) -> Outcome<Self> {
+    pub(crate) async fn start(outputs: Texts) -> TestResult<Self> {
         let world = Arc::new(Mutex::new(World {
             stacks: BTreeMap::new(),
             changes: BTreeMap::new(),

@@ -1,7 +1,7 @@
 //! What the distribution may read of its bucket, and what viewers are told about the rest.
 
 use local_template::plan::{OriginKind, Plan, Principals};
-use local_testing::Outcome;
+use local_testing::TestResult;
 
 use crate::edge::Edge;
 
@@ -11,7 +11,7 @@ fn policy<'a>(plan: &'a mut Plan, sid: &str) -> &'a mut local_template::plan::Re
 }
 
 #[tokio::test]
-async fn a_missing_file_is_404_and_what_is_there_is_served() -> Outcome {
+async fn a_missing_file_is_404_and_what_is_there_is_served() -> TestResult {
     let edge = Edge::start().await?;
     assert_eq!(edge.get("/assets/a-1.js", &[]).await?.status, 200);
     let missing = edge.get("/assets/old.js", &[]).await?;
@@ -21,7 +21,7 @@ async fn a_missing_file_is_404_and_what_is_there_is_served() -> Outcome {
 }
 
 #[tokio::test]
-async fn whoever_may_not_list_is_told_403_for_what_is_missing() -> Outcome {
+async fn whoever_may_not_list_is_told_403_for_what_is_missing() -> TestResult {
     let edge = Edge::with(|plan| {
         policy(plan, "MissingIsNotFound").statement.actions = vec!["s3:GetBucketLocation".to_owned()];
     })
@@ -32,7 +32,7 @@ async fn whoever_may_not_list_is_told_403_for_what_is_missing() -> Outcome {
 }
 
 #[tokio::test]
-async fn the_bucket_opens_to_this_distribution_alone() -> Outcome {
+async fn the_bucket_opens_to_this_distribution_alone() -> TestResult {
     type Change = fn(&mut Plan);
     let changes: [(&str, Change); 5] = [
         ("no policy", |plan| plan.buckets.iter_mut().for_each(|it| it.policy.clear())),

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use local_template::template;
-use local_testing::{Outcome, workspace};
+use local_testing::{TestResult, workspace};
 use saphyr::{LoadableYamlNode as _, Yaml};
 
 /// The parameters of a template, and whether each has a default.
-fn declared(file: &str) -> Outcome<BTreeMap<String, bool>> {
+fn declared(file: &str) -> TestResult<BTreeMap<String, bool>> {
     let text = std::fs::read_to_string(workspace().join("infra").join(file))?;
     let template = Yaml::load_from_str(&text)?;
     let parameters = template[0]["Parameters"].as_mapping().ok_or("parameters")?;
@@ -18,7 +18,7 @@ fn declared(file: &str) -> Outcome<BTreeMap<String, bool>> {
 }
 
 #[test]
-fn the_example_has_a_place_for_all_that_must_be_filled_and_for_nothing_unknown() -> Outcome {
+fn the_example_has_a_place_for_all_that_must_be_filled_and_for_nothing_unknown() -> TestResult {
     let infra = workspace().join("infra");
     let text = std::fs::read_to_string(infra.join("params/prod.example.json"))?;
     let example: BTreeMap<String, String> = serde_json::from_str(&text)?;

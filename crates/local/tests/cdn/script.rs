@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use local::identity::OPERATOR;
-use local_testing::{Outcome, Stage, workspace};
+use local_testing::{TestCloud, TestResult, workspace};
 use serde_json::json;
 use tokio::process::Command;
 
 use crate::edge::{here, python};
 
-/// A stage with pages that were built, and the bucket that they go to.
+/// A cloud with pages that were built, and the bucket that they go to.
 pub(crate) struct Desk {
-    pub(crate) stage: Stage,
+    pub(crate) cloud: TestCloud,
     pub(crate) bucket: String,
     pub(crate) directory: tempfile::TempDir,
     python: PathBuf,
@@ -26,53 +26,53 @@ pub(crate) struct Ran {
 }
 
 impl Desk {
-    pub(crate) async fn new() -> Outcome<Self> {
-        let stage = Stage::new().await?;
-        let plan = &stage.parts().plan;
+    pub(crate) async fn new() -> TestResult<Self> {
+        let cloud = TestCloud::new().await?;
+        let plan = &cloud.parts().plan;
         let bucket = plan.outputs.get("PageBucketName").ok_or("a bucket")?.clone();
         let directory = tempfile::tempdir()?;
         let facts = json!({ "outputs": plan.outputs, "parameters": plan.parameters });
         std::fs::write(directory.path().join("facts.json"), facts.to_string())?;
-        Ok(Self { stage, bucket, directory, python: python()? })
+        Ok(Self { cloud, bucket, directory, python: python()? })
     }
 
     /// Builds a page that says something.
-    pub(crate) async fn build(&self, says: &str) -> Outcome<PathBuf> {
+    pub(crate) async fn build(&self, says: &str) -> TestResult<PathBuf> {
         let page = self.directory.path().join(says);
         let built = Command::new(&self.python).arg(here("page.py")).arg(&page).arg(says).status().await?;
         assert!(built.success());
         Ok(page)
     }
 
-    pub(crate) async fn upload(&self, page: &Path) -> Outcome<Ran> {
+    pub(crate) async fn upload(&self, page: &Path) -> TestResult<Ran> {
         self.cdn(&["upload", "--page", &page.to_string_lossy()]).await
     }
 
     /// Builds a page that says something, and makes it live.
-    pub(crate) async fn uploaded(&self, says: &str) -> Outcome {
+    pub(crate) async fn uploaded(&self, says: &str) -> TestResult {
         let ran = self.upload(&self.build(says).await?).await?;
         assert_eq!(ran.status, Some(0), "{says}: {}", ran.said);
         Ok(())
     }
 
-    pub(crate) async fn rollback(&self) -> Outcome<Ran> {
+    pub(crate) async fn rollback(&self) -> TestResult<Ran> {
         self.cdn(&["rollback"]).await
     }
 
     /// Runs the script at the cloud's time; a fault that kills its caller kills it.
-    async fn cdn(&self, arguments: &[&str]) -> Outcome<Ran> {
+    async fn cdn(&self, arguments: &[&str]) -> TestResult<Ran> {
         let format = time::macros::format_description!(
             "[year][month][day]T[hour][minute][second][subsecond digits:6]Z"
         );
-        let now = self.stage.parts().clock.now().format(format)?;
+        let now = self.cloud.parts().clock.now().format(format)?;
         let facts = self.directory.path().join("facts.json");
         let mut command = self.command(workspace().join("infra/cdn.py"));
         command.args(arguments).arg("--facts").arg(facts).args(["--now", &now]);
-        command.args(["--endpoint-url", &self.stage.aws_url()]);
+        command.args(["--endpoint-url", &self.cloud.aws_url()]);
         self.run(command).await
     }
 
-    pub(crate) async fn python(&self, script: &str, arguments: &[&str]) -> Outcome<Ran> {
+    pub(crate) async fn python(&self, script: &str, arguments: &[&str]) -> TestResult<Ran> {
         let mut command = self.command(here(script));
         command.args(arguments);
         self.run(command).await
@@ -85,8 +85,8 @@ impl Desk {
     }
 
     /// Runs a script as the operator.
-    pub(crate) async fn run(&self, mut command: Command) -> Outcome<Ran> {
-        let identities = &self.stage.parts().identities;
+    pub(crate) async fn run(&self, mut command: Command) -> TestResult<Ran> {
+        let identities = &self.cloud.parts().identities;
         let environment = uuid::Uuid::new_v4().to_string();
         let (credentials, mut orders) = identities.issue(OPERATOR, &environment);
         command.env("AWS_ACCESS_KEY_ID", &credentials.access_key_id);
@@ -110,8 +110,8 @@ impl Desk {
     }
 
     /// What the live page says, plain and compressed; each names a file that is there.
-    pub(crate) fn live(&self) -> Outcome<Vec<String>> {
-        let s3 = &self.stage.parts().s3;
+    pub(crate) fn live(&self) -> TestResult<Vec<String>> {
+        let s3 = &self.cloud.parts().s3;
         ["index.html", "index.html.br", "index.html.gz"]
             .iter()
             .filter(|it| !it.ends_with("gz"))
@@ -131,8 +131,8 @@ impl Desk {
     }
 
     /// What the pages say to which there is a way back, the live one among them, sorted; their files are there.
-    pub(crate) fn kept(&self) -> Outcome<Vec<String>> {
-        let s3 = &self.stage.parts().s3;
+    pub(crate) fn kept(&self) -> TestResult<Vec<String>> {
+        let s3 = &self.cloud.parts().s3;
         let keys = s3.keys(&self.bucket);
         let pages = keys.iter().filter(|it| it.starts_with("pages/") && it.ends_with("index.html"));
         let mut said = Vec::new();
@@ -149,22 +149,22 @@ impl Desk {
 
     /// The objects that viewers get, by key.
     pub(crate) fn served(&self) -> BTreeMap<String, (local::s3::ObjectHeaders, bytes::Bytes)> {
-        served(&self.stage)
+        served(&self.cloud)
     }
 }
 
 /// What a page of `page.py` says.
-fn title(page: &str) -> Outcome<&str> {
+fn title(page: &str) -> TestResult<&str> {
     Ok(page.split("<title>").nth(1).and_then(|it| it.split('<').next()).ok_or("a title")?)
 }
 
 /// The script that it names.
-fn script(page: &str) -> Outcome<&str> {
+fn script(page: &str) -> TestResult<&str> {
     Ok(page.split("src=\"/").nth(1).and_then(|it| it.split('"').next()).ok_or("a script")?)
 }
 
-pub(crate) fn served(stage: &Stage) -> BTreeMap<String, (local::s3::ObjectHeaders, bytes::Bytes)> {
-    let parts = stage.parts();
+pub(crate) fn served(cloud: &TestCloud) -> BTreeMap<String, (local::s3::ObjectHeaders, bytes::Bytes)> {
+    let parts = cloud.parts();
     let bucket = parts.plan.outputs.get("PageBucketName").cloned().unwrap_or_default();
     let of_viewers = |key: &String| !key.starts_with("pages/") && !key.contains("manifest");
     let keys = parts.s3.keys(&bucket).into_iter().filter(of_viewers);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use local_testing::{Outcome, workspace};
+use local_testing::{TestResult, workspace};
 
 use crate::edge::{EMBEDDER, Edge};
 
@@ -11,14 +11,14 @@ const CALL: &str = "/call/00000000-0000-4000-8000-0000000000a1";
 /// Those that are not always the same.
 const VARIABLE: [&str; 5] = ["date", "etag", "last-modified", "via", "x-amz-cf-id"];
 
-fn csp() -> Outcome<String> {
+fn csp() -> TestResult<String> {
     let text = std::fs::read_to_string(workspace().join("infra/page/csp.txt"))?;
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|it| !it.is_empty()).collect();
     Ok(lines.join("; ").replace("{EmbeddingOrigins}", EMBEDDER))
 }
 
 #[tokio::test]
-async fn the_page_has_exactly_these_headers() -> Outcome {
+async fn the_page_has_exactly_these_headers() -> TestResult {
     let edge = Edge::start().await?;
     let answer = edge.get(CALL, &[("accept-encoding", "gzip, deflate, br, zstd")]).await?;
     assert_eq!((answer.status, &answer.body[..]), (200, &b"the page in brotli"[..]));
@@ -55,7 +55,7 @@ async fn the_page_has_exactly_these_headers() -> Outcome {
 }
 
 #[tokio::test]
-async fn without_an_embedding_origin_nobody_may_frame_the_page() -> Outcome {
+async fn without_an_embedding_origin_nobody_may_frame_the_page() -> TestResult {
     let infra = workspace().join("infra");
     let text = std::fs::read_to_string(infra.join("params/local.json"))?;
     let mut params: BTreeMap<String, String> = serde_json::from_str(&text)?;
@@ -69,7 +69,7 @@ async fn without_an_embedding_origin_nobody_may_frame_the_page() -> Outcome {
 }
 
 #[tokio::test]
-async fn the_best_encoding_that_is_accepted_is_served() -> Outcome {
+async fn the_best_encoding_that_is_accepted_is_served() -> TestResult {
     let edge = Edge::start().await?;
     for (accepted, encoding, suffix) in [
         ("br", Some("br"), " in brotli"),
@@ -109,7 +109,7 @@ async fn the_best_encoding_that_is_accepted_is_served() -> Outcome {
 }
 
 #[tokio::test]
-async fn addresses_lead_to_the_page_or_to_a_clear_404() -> Outcome {
+async fn addresses_lead_to_the_page_or_to_a_clear_404() -> TestResult {
     let edge = Edge::start().await?;
     for path in [CALL, "/call/abc", "/call/abc/", "/call/abc?x=1", "/index.html", "/config.json"] {
         assert_eq!(edge.get(path, &[]).await?.status, 200, "{path}");
@@ -138,7 +138,7 @@ async fn addresses_lead_to_the_page_or_to_a_clear_404() -> Outcome {
 }
 
 #[tokio::test]
-async fn the_form_of_the_apis_links_leads_to_the_call() -> Outcome {
+async fn the_form_of_the_apis_links_leads_to_the_call() -> TestResult {
     let edge = Edge::start().await?;
     let answer = edge.get("/call?appointmentId=00000000-0000-4000-8000-0000000000a1", &[]).await?;
     assert_eq!((answer.status, answer.headers["location"].as_str()), (302, CALL));
@@ -150,7 +150,7 @@ async fn the_form_of_the_apis_links_leads_to_the_call() -> Outcome {
 }
 
 #[tokio::test]
-async fn only_reading_is_let_through_to_the_page() -> Outcome {
+async fn only_reading_is_let_through_to_the_page() -> TestResult {
     let edge = Edge::start().await?;
     assert_eq!(edge.ask("HEAD", CALL, &[], "").await?.status, 200);
     for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
@@ -160,7 +160,7 @@ async fn only_reading_is_let_through_to_the_page() -> Outcome {
 }
 
 #[tokio::test]
-async fn what_has_not_changed_is_not_sent_again_and_a_range_is_a_range() -> Outcome {
+async fn what_has_not_changed_is_not_sent_again_and_a_range_is_a_range() -> TestResult {
     let edge = Edge::start().await?;
     let first = edge.get(CALL, &[]).await?;
     let again = edge.get(CALL, &[("if-none-match", &first.headers["etag"])]).await?;
@@ -176,7 +176,7 @@ async fn what_has_not_changed_is_not_sent_again_and_a_range_is_a_range() -> Outc
 }
 
 #[tokio::test]
-async fn listed_origins_may_read_the_files_and_others_not() -> Outcome {
+async fn listed_origins_may_read_the_files_and_others_not() -> TestResult {
     let edge = Edge::start().await?;
     for (origin, granted) in [(EMBEDDER, Some(EMBEDDER)), ("https://evil.example", None), ("null", None)] {
         let answer = edge.get("/assets/a-1.js", &[("origin", origin)]).await?;

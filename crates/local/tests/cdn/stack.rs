@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use local_testing::{Outcome, workspace};
+use local_testing::{TestResult, workspace};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -23,7 +23,7 @@ struct Site {
 
 impl Site {
     /// Whose page's bucket is there.
-    async fn with(bucket: &str) -> Outcome<Self> {
+    async fn with(bucket: &str) -> TestResult<Self> {
         let outputs = texts([("PageBucketName", bucket), ("PageUrl", "https://page.example/call")]);
         let site = Self {
             formation: Formation::start(outputs).await?,
@@ -46,15 +46,15 @@ impl Site {
     }
 
     /// Whose page's bucket nobody gets to.
-    async fn new() -> Outcome<Self> {
+    async fn new() -> TestResult<Self> {
         Self::with("nowhere").await
     }
 
-    fn parameters(&self, parameters: &Value) -> Outcome {
+    fn parameters(&self, parameters: &Value) -> TestResult {
         self.file("test.json", &parameters.to_string())
     }
 
-    fn file(&self, name: &str, text: &str) -> Outcome {
+    fn file(&self, name: &str, text: &str) -> TestResult {
         Ok(std::fs::write(self.directory.path().join("infra/params").join(name), text)?)
     }
 
@@ -74,26 +74,26 @@ impl Site {
         command
     }
 
-    async fn run(&self, arguments: &[&str]) -> Outcome<Ran> {
+    async fn run(&self, arguments: &[&str]) -> TestResult<Ran> {
         let mut command = self.command(arguments);
         command.env("AWS_ACCESS_KEY_ID", "key").env("AWS_SECRET_ACCESS_KEY", "secret");
         ran(command).await
     }
 
     /// Deploys, which is refused before the bucket is asked for; what is said.
-    async fn refused(&self, arguments: &[&str]) -> Outcome<String> {
+    async fn refused(&self, arguments: &[&str]) -> TestResult<String> {
         let ran = self.run(arguments).await?;
         assert_eq!(ran.status, Some(1), "{}", ran.said);
         assert!(!ran.said.contains("Traceback"), "{}", ran.said);
         Ok(ran.said)
     }
 
-    async fn deploy(&self) -> Outcome<String> {
+    async fn deploy(&self) -> TestResult<String> {
         self.refused(&["deploy", "--env", "test"]).await
     }
 }
 
-async fn ran(mut command: Command) -> Outcome<Ran> {
+async fn ran(mut command: Command) -> TestResult<Ran> {
     let output = command.output().await?;
     let said =
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -101,15 +101,15 @@ async fn ran(mut command: Command) -> Outcome<Ran> {
 }
 
 /// A site whose bucket is that of a desk, and a page that was built there.
-async fn whole() -> Outcome<(Desk, Site, String)> {
+async fn whole() -> TestResult<(Desk, Site, String)> {
     let desk = Desk::new().await?;
     let site = Site::with(&desk.bucket).await?;
     let page = desk.build("one").await?.to_string_lossy().into_owned();
     Ok((desk, site, page))
 }
 
-async fn deployed(desk: &Desk, site: &Site, page: &str) -> Outcome<String> {
-    let url = desk.stage.aws_url();
+async fn deployed(desk: &Desk, site: &Site, page: &str) -> TestResult<String> {
+    let url = desk.cloud.aws_url();
     let ran =
         desk.run(site.command(&["deploy", "--env", "test", "--page", page, "--endpoint-url", &url])).await?;
     assert_eq!(ran.status, Some(0), "{}", ran.said);
@@ -117,7 +117,7 @@ async fn deployed(desk: &Desk, site: &Site, page: &str) -> Outcome<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_deployment_creates_the_stack_and_the_next_one_finds_it_as_it_is() -> Outcome {
+async fn the_first_deployment_creates_the_stack_and_the_next_one_finds_it_as_it_is() -> TestResult {
     let (desk, site, page) = whole().await?;
     let said = deployed(&desk, &site, &page).await?;
     assert!(said.contains("https://page.example/call"), "{said}");
@@ -138,7 +138,7 @@ async fn the_first_deployment_creates_the_stack_and_the_next_one_finds_it_as_it_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stack_that_was_begun_and_never_made_is_created() -> Outcome {
+async fn a_stack_that_was_begun_and_never_made_is_created() -> TestResult {
     let (desk, site, page) = whole().await?;
     site.formation.put(PAGE.0, PAGE.1, Stack { status: "REVIEW_IN_PROGRESS".to_owned(), ..Stack::default() });
     deployed(&desk, &site, &page).await?;
@@ -148,8 +148,8 @@ async fn a_stack_that_was_begun_and_never_made_is_created() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_parameter_updates_the_stack_and_the_api_of_the_file_goes_before_the_applications() -> Outcome
-{
+async fn another_parameter_updates_the_stack_and_the_api_of_the_file_goes_before_the_applications()
+-> TestResult {
     let (desk, site, page) = whole().await?;
     deployed(&desk, &site, &page).await?;
     let other = "bbbbbbbbbb.execute-api.eu-central-1.amazonaws.com";
@@ -166,7 +166,7 @@ async fn another_parameter_updates_the_stack_and_the_api_of_the_file_goes_before
 }
 
 #[tokio::test]
-async fn a_change_set_that_fails_is_told_with_its_reason_and_taken_away() -> Outcome {
+async fn a_change_set_that_fails_is_told_with_its_reason_and_taken_away() -> TestResult {
     let site = Site::new().await?;
     site.formation.will(Next::Refused("OneRegion: Deploy this stack in us-east-1."));
     let said = site.deploy().await?;
@@ -176,7 +176,7 @@ async fn a_change_set_that_fails_is_told_with_its_reason_and_taken_away() -> Out
 }
 
 #[tokio::test]
-async fn a_deployment_that_fails_is_told_with_its_cause_and_where_to_look() -> Outcome {
+async fn a_deployment_that_fails_is_told_with_its_cause_and_where_to_look() -> TestResult {
     let failed: &[(&str, &str)] =
         &[("Distribution", "The CNAME is already there."), ("Records", "Resource creation cancelled")];
     for (before, status) in
@@ -203,7 +203,7 @@ async fn a_deployment_that_fails_is_told_with_its_cause_and_where_to_look() -> O
 }
 
 #[tokio::test]
-async fn credentials_that_expire_while_the_stack_is_deployed_are_told_so() -> Outcome {
+async fn credentials_that_expire_while_the_stack_is_deployed_are_told_so() -> TestResult {
     let site = Site::new().await?;
     site.formation.will(Next::Expired);
     let said = site.deploy().await?;
@@ -212,7 +212,7 @@ async fn credentials_that_expire_while_the_stack_is_deployed_are_told_so() -> Ou
 }
 
 #[tokio::test]
-async fn a_stack_that_cannot_be_updated_is_told_with_what_to_type() -> Outcome {
+async fn a_stack_that_cannot_be_updated_is_told_with_what_to_type() -> TestResult {
     let delete = "aws cloudformation delete-stack --region us-east-1 --stack-name medzen-test-cdn";
     let resume =
         "aws cloudformation continue-update-rollback --region us-east-1 --stack-name medzen-test-cdn";
@@ -235,7 +235,7 @@ async fn a_stack_that_cannot_be_updated_is_told_with_what_to_type() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_page_needs_an_application_and_an_upload_a_page() -> Outcome {
+async fn a_page_needs_an_application_and_an_upload_a_page() -> TestResult {
     let site = Site::new().await?;
     let said = site.refused(&["upload", "--env", "test"]).await?;
     assert!(said.contains("there is no stack medzen-test-cdn in us-east-1"), "{said}");
@@ -259,7 +259,7 @@ async fn a_page_needs_an_application_and_an_upload_a_page() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_page_of_another_regions_application_is_left_alone_unless_it_is_said_to_move() -> Outcome {
+async fn a_page_of_another_regions_application_is_left_alone_unless_it_is_said_to_move() -> TestResult {
     let site = Site::new().await?;
     let elsewhere = "bbbbbbbbbb.execute-api.eu-west-2.amazonaws.com";
     site.page("CREATE_COMPLETE", &[("ApiDomain", elsewhere)]);
@@ -279,7 +279,7 @@ async fn a_page_of_another_regions_application_is_left_alone_unless_it_is_said_t
 }
 
 #[tokio::test]
-async fn parameters_that_are_not_there_or_not_to_be_read_are_told_by_their_file() -> Outcome {
+async fn parameters_that_are_not_there_or_not_to_be_read_are_told_by_their_file() -> TestResult {
     let site = Site::new().await?;
     site.file("prod.json", "{}")?;
     let said = site.refused(&["deploy", "--env", "nosuch"]).await?;
@@ -299,7 +299,7 @@ async fn parameters_that_are_not_there_or_not_to_be_read_are_told_by_their_file(
 }
 
 #[tokio::test]
-async fn who_is_not_known_to_aws_is_told_so() -> Outcome {
+async fn who_is_not_known_to_aws_is_told_so() -> TestResult {
     let site = Site::new().await?;
     let deploy = ["deploy", "--env", "test"];
     let said = ran(site.command(&deploy)).await?;

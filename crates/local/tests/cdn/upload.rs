@@ -1,28 +1,28 @@
 //! `make cdn` and `make cdn-rollback`.
 
-use local::faults::Kind;
-use local_testing::{Outcome, Stage};
+use local::faults::FaultKind;
+use local_testing::{TestCloud, TestResult};
 
 use crate::script::{Desk, served};
 
 const DAY: u32 = 24 * 3600;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s3_here_does_what_boto3_expects_of_it() -> Outcome {
+async fn s3_here_does_what_boto3_expects_of_it() -> TestResult {
     let desk = Desk::new().await?;
-    let ran = desk.python("s3.py", &[&desk.stage.aws_url(), &desk.bucket]).await?;
+    let ran = desk.python("s3.py", &[&desk.cloud.aws_url(), &desk.bucket]).await?;
     assert_eq!(ran.status, Some(0), "{}", ran.said);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_puts_what_the_local_cloud_puts_itself_and_a_second_one_nothing() -> Outcome {
+async fn an_upload_puts_what_the_local_cloud_puts_itself_and_a_second_one_nothing() -> TestResult {
     let desk = Desk::new().await?;
     let page = desk.build("one").await?;
     let ran = desk.upload(&page).await?;
     assert_eq!(ran.status, Some(0), "{}", ran.said);
 
-    let other = Stage::with_page(&page).await?;
+    let other = TestCloud::with_page(&page).await?;
     let (mut by_script, mut by_cloud) = (desk.served(), served(&other));
     let config = |it: Option<(_, bytes::Bytes)>| {
         it.map(|(_, bytes)| serde_json::from_slice::<serde_json::Value>(&bytes))
@@ -30,12 +30,12 @@ async fn an_upload_puts_what_the_local_cloud_puts_itself_and_a_second_one_nothin
     let told = config(by_script.remove("config.json")).ok_or("a configuration")??;
     let cloud_told = config(by_cloud.remove("config.json")).ok_or("a configuration")??;
     assert_eq!(by_script, by_cloud);
-    assert_eq!(told["embeddingOrigins"], serde_json::json!([desk.stage.aws_url()]));
+    assert_eq!(told["embeddingOrigins"], serde_json::json!([desk.cloud.aws_url()]));
     for name in ["deepLinkBase", "tokenHeader"] {
         assert!(told[name].is_string() && told[name] == cloud_told[name], "{told} {cloud_told}");
     }
 
-    let watch = desk.stage.watch();
+    let watch = desk.cloud.watch();
     let ran = desk.upload(&page).await?;
     assert_eq!(ran.status, Some(0), "{}", ran.said);
     assert!(ran.said.contains("live already"), "{}", ran.said);
@@ -44,7 +44,7 @@ async fn an_upload_puts_what_the_local_cloud_puts_itself_and_a_second_one_nothin
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whenever_an_upload_is_broken_off_the_live_page_is_whole() -> Outcome {
+async fn whenever_an_upload_is_broken_off_the_live_page_is_whole() -> TestResult {
     let desk = Desk::new().await?;
     let first = desk.upload(&desk.build("page 0").await?).await?;
     assert_eq!(first.status, Some(0), "{}", first.said);
@@ -53,9 +53,9 @@ async fn whenever_an_upload_is_broken_off_the_live_page_is_whole() -> Outcome {
         let n = kills + 1;
         let page = desk.build(&format!("page {n}")).await?;
         // What reads changes nothing: to be killed after it is to be killed after the change before.
-        desk.stage.fault("s3", Some("PutObject"), Kind::KillAfter, Some(n));
+        desk.cloud.fault("s3", Some("PutObject"), FaultKind::KillAfter, Some(n));
         let ran = desk.upload(&page).await?;
-        desk.stage.parts().faults.clear();
+        desk.cloud.parts().faults.clear();
         let live = desk.live()?;
         assert!(live.iter().all(|it| it.starts_with("page ")), "{live:?}");
         if ran.status.is_some() {
@@ -72,13 +72,13 @@ async fn whenever_an_upload_is_broken_off_the_live_page_is_whole() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_broken_off_is_finished_by_the_next_run() -> Outcome {
+async fn what_was_broken_off_is_finished_by_the_next_run() -> TestResult {
     let desk = Desk::new().await?;
     assert_eq!(desk.upload(&desk.build("one").await?).await?.status, Some(0));
     let two = desk.build("two").await?;
-    desk.stage.fault("s3", Some("PutObject"), Kind::KillAfter, Some(7));
+    desk.cloud.fault("s3", Some("PutObject"), FaultKind::KillAfter, Some(7));
     assert_eq!(desk.upload(&two).await?.status, None, "it is killed");
-    desk.stage.parts().faults.clear();
+    desk.cloud.parts().faults.clear();
     let ran = desk.upload(&two).await?;
     assert_eq!(ran.status, Some(0), "{}", ran.said);
     assert!(desk.live()?.iter().all(|it| it == "two"));
@@ -86,11 +86,11 @@ async fn what_was_broken_off_is_finished_by_the_next_run() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rollback_leads_to_the_page_before_and_then_to_the_one_before_that() -> Outcome {
+async fn rollback_leads_to_the_page_before_and_then_to_the_one_before_that() -> TestResult {
     let desk = Desk::new().await?;
     for says in ["one", "two", "three"] {
         assert_eq!(desk.upload(&desk.build(says).await?).await?.status, Some(0));
-        desk.stage.parts().clock.advance(60);
+        desk.cloud.parts().clock.advance(60);
     }
     for expected in ["two", "one"] {
         let ran = desk.rollback().await?;
@@ -107,17 +107,17 @@ async fn rollback_leads_to_the_page_before_and_then_to_the_one_before_that() -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rollback_of_what_came_after_a_rollback_leads_past_the_page_that_was_taken_back() -> Outcome {
+async fn rollback_of_what_came_after_a_rollback_leads_past_the_page_that_was_taken_back() -> TestResult {
     let desk = Desk::new().await?;
     for says in ["one", "two", "three"] {
         assert_eq!(desk.upload(&desk.build(says).await?).await?.status, Some(0));
-        desk.stage.parts().clock.advance(60);
+        desk.cloud.parts().clock.advance(60);
     }
     assert_eq!(desk.rollback().await?.status, Some(0));
-    desk.stage.parts().clock.advance(60);
+    desk.cloud.parts().clock.advance(60);
     assert_eq!(desk.upload(&desk.build("four").await?).await?.status, Some(0));
     for expected in ["two", "one"] {
-        desk.stage.parts().clock.advance(60);
+        desk.cloud.parts().clock.advance(60);
         let ran = desk.rollback().await?;
         assert_eq!(ran.status, Some(0), "{}", ran.said);
         assert!(desk.live()?.iter().all(|it| it == expected), "{:?}", desk.live()?);
@@ -126,18 +126,18 @@ async fn rollback_of_what_came_after_a_rollback_leads_past_the_page_that_was_tak
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rollback_that_is_broken_off_leaves_a_whole_page_and_is_finished_by_the_next() -> Outcome {
+async fn a_rollback_that_is_broken_off_leaves_a_whole_page_and_is_finished_by_the_next() -> TestResult {
     let desk = Desk::new().await?;
     let (one, two) = (desk.build("one").await?, desk.build("two").await?);
     assert_eq!(desk.upload(&one).await?.status, Some(0));
     let changes =
         [("PutObject", 1), ("CopyObject", 1), ("CopyObject", 2), ("CopyObject", 3), ("PutObject", 2)];
     for (operation, nth) in changes {
-        desk.stage.parts().clock.advance(60);
+        desk.cloud.parts().clock.advance(60);
         assert_eq!(desk.upload(&two).await?.status, Some(0));
-        desk.stage.fault("s3", Some(operation), Kind::KillAfter, Some(nth));
+        desk.cloud.fault("s3", Some(operation), FaultKind::KillAfter, Some(nth));
         assert_eq!(desk.rollback().await?.status, None, "{operation} {nth}");
-        desk.stage.parts().faults.clear();
+        desk.cloud.parts().faults.clear();
         desk.live()?;
         if (operation, nth) != ("PutObject", 2) {
             let ran = desk.rollback().await?;
@@ -149,16 +149,16 @@ async fn a_rollback_that_is_broken_off_leaves_a_whole_page_and_is_finished_by_th
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rollback_of_an_upload_that_was_broken_off_leads_to_the_last_whole_one() -> Outcome {
+async fn rollback_of_an_upload_that_was_broken_off_leads_to_the_last_whole_one() -> TestResult {
     let desk = Desk::new().await?;
     for says in ["one", "two"] {
         assert_eq!(desk.upload(&desk.build(says).await?).await?.status, Some(0));
-        desk.stage.parts().clock.advance(60);
+        desk.cloud.parts().clock.advance(60);
     }
     // After the last of the live page's three files, before the manifests.
-    desk.stage.fault("s3", Some("PutObject"), Kind::KillAfter, Some(9));
+    desk.cloud.fault("s3", Some("PutObject"), FaultKind::KillAfter, Some(9));
     assert_eq!(desk.upload(&desk.build("three").await?).await?.status, None);
-    desk.stage.parts().faults.clear();
+    desk.cloud.parts().faults.clear();
     assert!(desk.live()?.iter().all(|it| it == "three"), "{:?}", desk.live()?);
     let ran = desk.rollback().await?;
     assert_eq!(ran.status, Some(0), "{}", ran.said);
@@ -167,23 +167,23 @@ async fn rollback_of_an_upload_that_was_broken_off_leads_to_the_last_whole_one()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_go_ninety_days_after_the_last_page_that_named_them_and_never_by_their_age() -> Outcome {
+async fn files_go_ninety_days_after_the_last_page_that_named_them_and_never_by_their_age() -> TestResult {
     let desk = Desk::new().await?;
     let upload = async |says: &str| desk.uploaded(says).await;
     upload("one").await?;
-    desk.stage.parts().clock.advance(DAY);
+    desk.cloud.parts().clock.advance(DAY);
     upload("two").await?;
     // Two is live for a year; that makes it old, not unused.
-    desk.stage.parts().clock.advance(365 * DAY);
+    desk.cloud.parts().clock.advance(365 * DAY);
     upload("two").await?;
     assert!(desk.live()?.iter().all(|it| it == "two"));
     assert_eq!(desk.kept()?, ["one", "two"], "one is the page before: the way back to it stays");
     upload("three").await?;
     assert_eq!(desk.kept()?, ["three", "two"], "one is gone; two was live a moment ago");
-    desk.stage.parts().clock.advance(89 * DAY);
+    desk.cloud.parts().clock.advance(89 * DAY);
     upload("four").await?;
     assert_eq!(desk.kept()?, ["four", "three", "two"], "two was live 89 days ago");
-    desk.stage.parts().clock.advance(2 * DAY);
+    desk.cloud.parts().clock.advance(2 * DAY);
     upload("four").await?;
     assert_eq!(desk.kept()?, ["four", "three"], "two is gone; three and four are there");
     assert!(desk.live()?.iter().all(|it| it == "four"));
@@ -193,9 +193,9 @@ async fn files_go_ninety_days_after_the_last_page_that_named_them_and_never_by_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rollback_is_where_the_ninety_days_of_the_page_that_it_takes_back_begin() -> Outcome {
+async fn a_rollback_is_where_the_ninety_days_of_the_page_that_it_takes_back_begin() -> TestResult {
     let desk = Desk::new().await?;
-    let days = |n| desk.stage.parts().clock.advance(n * DAY);
+    let days = |n| desk.cloud.parts().clock.advance(n * DAY);
     for says in ["one", "two", "three"] {
         desk.uploaded(says).await?;
         days(1);
@@ -224,41 +224,41 @@ async fn a_rollback_is_where_the_ninety_days_of_the_page_that_it_takes_back_begi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_that_a_broken_off_rollback_made_live_is_not_forgotten() -> Outcome {
+async fn a_page_that_a_broken_off_rollback_made_live_is_not_forgotten() -> TestResult {
     let desk = Desk::new().await?;
     for says in ["one", "two"] {
         desk.uploaded(says).await?;
-        desk.stage.parts().clock.advance(DAY);
+        desk.cloud.parts().clock.advance(DAY);
     }
-    desk.stage.parts().clock.advance(200 * DAY);
-    desk.stage.fault("s3", Some("CopyObject"), Kind::KillAfter, Some(3));
+    desk.cloud.parts().clock.advance(200 * DAY);
+    desk.cloud.fault("s3", Some("CopyObject"), FaultKind::KillAfter, Some(3));
     assert_eq!(desk.rollback().await?.status, None, "it is killed");
-    desk.stage.parts().faults.clear();
+    desk.cloud.parts().faults.clear();
     assert!(desk.live()?.iter().all(|it| it == "one"), "{:?}", desk.live()?);
-    desk.stage.parts().clock.advance(DAY);
+    desk.cloud.parts().clock.advance(DAY);
     desk.uploaded("three").await?;
     assert_eq!(desk.kept()?, ["one", "three", "two"], "one was live a moment ago, two is the page before");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_that_a_broken_off_rollback_left_live_counts_until_it_is_replaced() -> Outcome {
+async fn a_page_that_a_broken_off_rollback_left_live_counts_until_it_is_replaced() -> TestResult {
     for again in [None, Some("three")] {
         let desk = Desk::new().await?;
         for says in ["one", "two", "three"] {
             desk.uploaded(says).await?;
-            desk.stage.parts().clock.advance(DAY);
+            desk.cloud.parts().clock.advance(DAY);
         }
-        desk.stage.fault("s3", Some("PutObject"), Kind::KillAfter, Some(1));
+        desk.cloud.fault("s3", Some("PutObject"), FaultKind::KillAfter, Some(1));
         assert_eq!(desk.rollback().await?.status, None, "it is killed");
-        desk.stage.parts().faults.clear();
+        desk.cloud.parts().faults.clear();
         assert!(desk.live()?.iter().all(|it| it == "three"), "{:?}", desk.live()?);
         if let Some(says) = again {
             desk.uploaded(says).await?;
         }
-        desk.stage.parts().clock.advance(200 * DAY);
+        desk.cloud.parts().clock.advance(200 * DAY);
         desk.uploaded("four").await?;
-        desk.stage.parts().clock.advance(DAY);
+        desk.cloud.parts().clock.advance(DAY);
         desk.uploaded("five").await?;
         let kept = desk.kept()?;
         assert!(kept.contains(&"three".to_owned()), "three was live yesterday, here is {kept:?}; {again:?}");
@@ -267,7 +267,7 @@ async fn a_page_that_a_broken_off_rollback_left_live_counts_until_it_is_replaced
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_that_is_not_as_built_is_not_uploaded() -> Outcome {
+async fn a_page_that_is_not_as_built_is_not_uploaded() -> TestResult {
     let desk = Desk::new().await?;
     let page = desk.build("one").await?;
     std::fs::write(page.join("index.html"), "tampered with")?;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use local::clock::Clock;
-use local::events::{EventBridge, NewEvent, Outcome};
-use local::faults::{Fault, Faults, Kind};
+use local::events::{DeliveryOutcome, EventBridge, NewEvent};
+use local::faults::{Fault, FaultKind, Faults};
 use local::lambda::Lambda;
 use local::queues::{NotDrained, Pollers, Queues};
 use local_template::event_pattern::Pattern;
@@ -143,7 +143,7 @@ impl Ground {
         bodies.iter().map(|body| event(body)["id"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
-    fn outcome(&self) -> Outcome {
+    fn outcome(&self) -> DeliveryOutcome {
         self.events.deliveries().pop().expect("there was a delivery").outcome
     }
 
@@ -277,7 +277,7 @@ async fn without_the_queues_policy_nothing_is_delivered() {
         let ground = Ground::of(plan).await;
         let id = ground.send(&joined(&json!({})));
         let refused = "the queue's policy does not let events.amazonaws.com send for the rule";
-        assert_eq!(ground.outcome(), Outcome::Refused(refused.to_owned()));
+        assert_eq!(ground.outcome(), DeliveryOutcome::Refused(refused.to_owned()));
         assert_eq!(ground.events.picked(&id), ["attendees"], "the rule picks it all the same");
         assert_eq!((ground.drained().await, ground.heard().len()), (0, 0));
     }
@@ -305,7 +305,7 @@ async fn an_encrypted_queue_needs_its_key_on_both_sides() {
         let ground = Ground::of(encrypted(policy, true)).await;
         ground.send(&joined(&json!({})));
         assert!(
-            matches!(ground.outcome(), Outcome::Refused(reason) if reason.contains("kms:GenerateDataKey"))
+            matches!(ground.outcome(), DeliveryOutcome::Refused(reason) if reason.contains("kms:GenerateDataKey"))
         );
     }
 
@@ -361,21 +361,21 @@ async fn events_are_lost_doubled_and_delayed_on_demand() {
         ms,
         times: None,
     };
-    ground.faults.add(fault(Kind::Lose, None));
+    ground.faults.add(fault(FaultKind::Lose, None));
     ground.send(&json!({ "eventType": "chime:AttendeeLeft" }));
     ground.send(&joined(&json!({})));
-    assert_eq!(ground.outcome(), Outcome::Lost);
+    assert_eq!(ground.outcome(), DeliveryOutcome::Lost);
     assert_eq!((ground.drained().await, ground.heard().len()), (0, 1), "the other event came");
 
     ground.faults.clear();
-    ground.faults.add(fault(Kind::Double, None));
+    ground.faults.add(fault(FaultKind::Double, None));
     let double = ground.send(&joined(&json!({})));
     assert_eq!(ground.drained().await, 0);
     let heard: Vec<_> = ground.heard()[1..].concat();
     assert_eq!(heard, [double.clone(), double]);
 
     ground.faults.clear();
-    ground.faults.add(fault(Kind::Delay, Some(60_000)));
+    ground.faults.add(fault(FaultKind::Delay, Some(60_000)));
     let (late, soon) = (ground.send(&joined(&json!({}))), ground.send(&joined(&json!({}))));
     assert_eq!(ground.drained().await, 1, "one is on its way");
     ground.clock.advance(61);
@@ -397,7 +397,7 @@ async fn a_rule_invokes_a_function_that_permits_it() {
     assert_eq!(report.report().await["id"], id);
     let ground = Ground::of(forbidden).await;
     ground.send(&joined(&json!({})));
-    assert!(matches!(ground.outcome(), Outcome::Refused(reason) if reason.contains("invoke probe")));
+    assert!(matches!(ground.outcome(), DeliveryOutcome::Refused(reason) if reason.contains("invoke probe")));
 }
 
 #[tokio::test]

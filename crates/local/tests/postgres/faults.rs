@@ -2,17 +2,17 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::world::{code, in_a_world, notes, turn};
+use super::fixture::{code, notes, turn, with_fixture};
 
 const INSERT: &str = "-- note\nINSERT INTO notes VALUES ('made')";
 
 #[tokio::test]
 async fn latency_is_put_on_a_pipelined_turn_once() {
-    in_a_world(|world| async move {
-        let client = world.function("attendee").await.client;
-        world.fault(json!({"service": "postgres", "kind": "latency", "nth": 1, "ms": 100}));
+    with_fixture(|fixture| async move {
+        let client = fixture.function("attendee").await.client;
+        fixture.fault(json!({"service": "postgres", "kind": "latency", "nth": 1, "ms": 100}));
         // A second call, if the second statement counted as one.
-        world.fault(json!({"service": "postgres", "kind": "latency", "nth": 2, "ms": 60_000}));
+        fixture.fault(json!({"service": "postgres", "kind": "latency", "nth": 2, "ms": 60_000}));
         let start = Instant::now();
         let (one, two) =
             tokio::join!(client.query_typed("SELECT 1", &[]), client.query_typed("SELECT 2", &[]));
@@ -26,17 +26,17 @@ async fn latency_is_put_on_a_pipelined_turn_once() {
 
 #[tokio::test]
 async fn a_throttled_turn_has_no_effect_and_ends_the_connection() {
-    in_a_world(|world| async move {
-        let direct = world.table().await;
-        let client = world.function("attendee").await.client;
-        world.fault(json!({"service": "postgres", "operation": "note", "kind": "throttle", "times": 1}));
+    with_fixture(|fixture| async move {
+        let direct = fixture.table().await;
+        let client = fixture.function("attendee").await.client;
+        fixture.fault(json!({"service": "postgres", "operation": "note", "kind": "throttle", "times": 1}));
         client.query_typed("-- look\nSELECT 1", &[]).await.expect("another operation");
         let error = client.query_typed(INSERT, &[]).await.expect_err("throttled");
         assert_eq!(code(&error), "53300");
         client.query_typed(INSERT, &[]).await.expect_err("the connection ended");
         assert!(notes(&direct).await.is_empty());
-        assert_eq!(world.turns(), [turn("attendee", "look", 200), turn("attendee", "note", 500)]);
-        world
+        assert_eq!(fixture.turns(), [turn("attendee", "look", 200), turn("attendee", "note", 500)]);
+        fixture
             .function("attendee")
             .await
             .client
@@ -49,25 +49,25 @@ async fn a_throttled_turn_has_no_effect_and_ends_the_connection() {
 
 #[tokio::test]
 async fn an_error_on_all_operations_is_a_database_that_is_down() {
-    in_a_world(|world| async move {
-        let client = world.function("attendee").await.client;
-        world.fault(json!({"service": "postgres", "kind": "error"}));
+    with_fixture(|fixture| async move {
+        let client = fixture.function("attendee").await.client;
+        fixture.fault(json!({"service": "postgres", "kind": "error"}));
         assert_eq!(code(&client.query_typed(INSERT, &[]).await.expect_err("down")), "57P01");
-        let (refused, _) = world.try_function("attendee").await;
+        let (refused, _) = fixture.try_function("attendee").await;
         assert_eq!(code(&refused.expect_err("down")), "57P01");
-        world.faults.clear();
-        world.function("attendee").await.client.query_typed("SELECT 1", &[]).await.expect("up again");
+        fixture.faults.clear();
+        fixture.function("attendee").await.client.query_typed("SELECT 1", &[]).await.expect("up again");
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_fault_on_connect_leaves_turns_alone() {
-    in_a_world(|world| async move {
-        let client = world.function("attendee").await.client;
-        world.fault(json!({"service": "postgres", "operation": "connect", "kind": "throttle"}));
+    with_fixture(|fixture| async move {
+        let client = fixture.function("attendee").await.client;
+        fixture.fault(json!({"service": "postgres", "operation": "connect", "kind": "throttle"}));
         client.query_typed("SELECT 1", &[]).await.expect("a turn");
-        let (refused, _) = world.try_function("attendee").await;
+        let (refused, _) = fixture.try_function("attendee").await;
         assert_eq!(code(&refused.expect_err("no connection")), "53300");
     })
     .await;
@@ -75,14 +75,14 @@ async fn a_fault_on_connect_leaves_turns_alone() {
 
 #[tokio::test]
 async fn a_dropped_answer_means_that_the_turn_took_effect() {
-    in_a_world(|world| async move {
-        let direct = world.table().await;
-        let function = world.function("attendee").await;
-        world.fault(json!({"service": "postgres", "kind": "drop", "nth": 1}));
+    with_fixture(|fixture| async move {
+        let direct = fixture.table().await;
+        let function = fixture.function("attendee").await;
+        fixture.fault(json!({"service": "postgres", "kind": "drop", "nth": 1}));
         let error = function.client.query_typed(INSERT, &[]).await.expect_err("no answer");
         assert!(error.as_db_error().is_none(), "an answer came: {error}");
         assert_eq!(notes(&direct).await, ["made"]);
-        assert_eq!(world.turns(), [turn("attendee", "note", 0)]);
+        assert_eq!(fixture.turns(), [turn("attendee", "note", 0)]);
         assert_eq!(function.killed(), 0);
     })
     .await;
@@ -90,24 +90,24 @@ async fn a_dropped_answer_means_that_the_turn_took_effect() {
 
 #[tokio::test]
 async fn killed_before_means_nothing_reached_the_server() {
-    in_a_world(|world| async move {
-        let direct = world.table().await;
-        let function = world.function("attendee").await;
-        world.fault(json!({"service": "*", "kind": "kill-before", "nth": 1}));
+    with_fixture(|fixture| async move {
+        let direct = fixture.table().await;
+        let function = fixture.function("attendee").await;
+        fixture.fault(json!({"service": "*", "kind": "kill-before", "nth": 1}));
         function.client.query_typed(INSERT, &[]).await.expect_err("killed");
         assert_eq!(function.killed(), 1);
         assert!(notes(&direct).await.is_empty());
-        assert_eq!(world.turns(), [turn("attendee", "note", 0)]);
+        assert_eq!(fixture.turns(), [turn("attendee", "note", 0)]);
     })
     .await;
 }
 
 #[tokio::test]
 async fn killed_after_means_the_whole_turn_took_effect() {
-    in_a_world(|world| async move {
-        let direct = world.table().await;
-        let function = world.function("attendee").await;
-        world.fault(json!({"service": "postgres", "kind": "kill-after", "nth": 2}));
+    with_fixture(|fixture| async move {
+        let direct = fixture.table().await;
+        let function = fixture.function("attendee").await;
+        fixture.fault(json!({"service": "postgres", "kind": "kill-after", "nth": 2}));
         function.client.query_typed("-- look\nSELECT 1", &[]).await.expect("the first turn");
         let second = "-- note\nINSERT INTO notes VALUES ('too')";
         let (one, two) =
@@ -116,25 +116,25 @@ async fn killed_after_means_the_whole_turn_took_effect() {
         two.expect_err("killed");
         assert_eq!(function.killed(), 1);
         assert_eq!(notes(&direct).await, ["made", "too"]);
-        assert_eq!(world.turns(), [turn("attendee", "look", 200), turn("attendee", "note", 0)]);
+        assert_eq!(fixture.turns(), [turn("attendee", "look", 200), turn("attendee", "note", 0)]);
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_kill_counts_turns_and_not_connections_unless_it_names_them() {
-    in_a_world(|world| async move {
-        world.fault(json!({"service": "*", "kind": "kill-after", "nth": 2}));
-        let first = world.function("attendee").await;
-        let second = world.function("attendee").await;
+    with_fixture(|fixture| async move {
+        fixture.fault(json!({"service": "*", "kind": "kill-after", "nth": 2}));
+        let first = fixture.function("attendee").await;
+        let second = fixture.function("attendee").await;
         first.client.query_typed("SELECT 1", &[]).await.expect("the first turn");
         second.client.query_typed("SELECT 1", &[]).await.expect_err("the second turn");
         assert_eq!((first.killed(), second.killed()), (0, 1));
 
         for kind in ["kill-before", "kill-after"] {
-            world.faults.clear();
-            world.fault(json!({"service": "postgres", "operation": "connect", "kind": kind}));
-            let (connected, killed) = world.try_function("attendee").await;
+            fixture.faults.clear();
+            fixture.fault(json!({"service": "postgres", "operation": "connect", "kind": kind}));
+            let (connected, killed) = fixture.try_function("attendee").await;
             connected.expect_err("killed while it connected");
             assert_eq!(killed.load(std::sync::atomic::Ordering::SeqCst), 1, "{kind}");
         }
@@ -144,10 +144,10 @@ async fn a_kill_counts_turns_and_not_connections_unless_it_names_them() {
 
 #[tokio::test]
 async fn faults_of_one_function_spare_the_others() {
-    in_a_world(|world| async move {
-        world.fault(json!({"service": "postgres", "function": "audit", "kind": "error"}));
-        world.function("attendee").await.client.query_typed("SELECT 1", &[]).await.expect("not audit");
-        let (refused, _) = world.try_function("audit").await;
+    with_fixture(|fixture| async move {
+        fixture.fault(json!({"service": "postgres", "function": "audit", "kind": "error"}));
+        fixture.function("attendee").await.client.query_typed("SELECT 1", &[]).await.expect("not audit");
+        let (refused, _) = fixture.try_function("audit").await;
         refused.expect_err("audit");
     })
     .await;
@@ -155,16 +155,16 @@ async fn faults_of_one_function_spare_the_others() {
 
 #[tokio::test]
 async fn a_paused_proxy_is_a_database_that_is_down_until_it_is_resumed() {
-    in_a_world(|world| async move {
-        let direct = world.table().await;
-        let client = world.function("attendee").await.client;
-        world.proxy.pause();
+    with_fixture(|fixture| async move {
+        let direct = fixture.table().await;
+        let client = fixture.function("attendee").await.client;
+        fixture.proxy.pause();
         client.query_typed(INSERT, &[]).await.expect_err("cut");
-        let (refused, _) = world.try_function("attendee").await;
+        let (refused, _) = fixture.try_function("attendee").await;
         refused.expect_err("refused");
-        world.proxy.resume();
+        fixture.proxy.resume();
         assert!(notes(&direct).await.is_empty());
-        world.function("attendee").await.client.query_typed(INSERT, &[]).await.expect("up again");
+        fixture.function("attendee").await.client.query_typed(INSERT, &[]).await.expect("up again");
         assert_eq!(notes(&direct).await, ["made"]);
     })
     .await;

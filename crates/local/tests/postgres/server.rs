@@ -8,7 +8,7 @@ use local_postgres::{Server, Stopped};
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
-use super::world::{connect, in_a_world};
+use super::fixture::{connect, with_fixture};
 
 /// Names the workspace to the processes that [`processes_and_threads_that_start_at_once_get_one_server`] starts.
 const WORKSPACE: &str = "LOCAL_TEST_WORKSPACE";
@@ -129,28 +129,29 @@ async fn a_workspace_that_the_server_may_not_enter_gets_a_directory_elsewhere() 
 
 #[tokio::test]
 async fn only_who_knows_the_password_gets_in() {
-    in_a_world(|world| async move {
-        let mut config = world.server.admin_url().parse::<tokio_postgres::Config>().expect("an address");
+    with_fixture(|fixture| async move {
+        let mut config = fixture.server.admin_url().parse::<tokio_postgres::Config>().expect("an address");
         config.password("guessed");
         let refused = config.connect(NoTls).await.map(drop).expect_err("a wrong password");
-        assert_eq!(super::world::code(&refused), "28P01");
+        assert_eq!(super::fixture::code(&refused), "28P01");
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_database_can_be_made_from_another_and_dropped_while_it_is_in_use() {
-    in_a_world(|world| async move {
-        let template = world.table().await;
+    with_fixture(|fixture| async move {
+        let template = fixture.table().await;
         template.batch_execute("INSERT INTO notes VALUES ('copied')").await.expect("a note");
         drop(template);
-        let copy = format!("{}\"copy", world.database);
-        world.server.create_database_from(&world.database, &copy).await.expect("a copy");
-        let client = connect(&world.server.url(&copy).parse().expect("an address")).await.expect("connected");
-        assert_eq!(super::world::notes(&client).await, ["copied"]);
-        world.server.drop_database(&copy).await.expect("dropped although in use");
+        let copy = format!("{}\"copy", fixture.database);
+        fixture.server.create_database_from(&fixture.database, &copy).await.expect("a copy");
+        let client =
+            connect(&fixture.server.url(&copy).parse().expect("an address")).await.expect("connected");
+        assert_eq!(super::fixture::notes(&client).await, ["copied"]);
+        fixture.server.drop_database(&copy).await.expect("dropped although in use");
         client.batch_execute("SELECT 1").await.expect_err("cut");
-        world.server.drop_database(&copy).await.expect("dropping what is gone is no error");
+        fixture.server.drop_database(&copy).await.expect("dropping what is gone is no error");
     })
     .await;
 }

@@ -9,11 +9,12 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::types::Type;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::world::{World, in_a_world, turn};
+use super::fixture::{Fixture, turn, with_fixture};
 
-async fn proxy(world: &World, certificate: &Certificate) -> Proxy {
-    let (identities, calls, faults) = (world.identities.clone(), world.calls.clone(), world.faults.clone());
-    let proxy = Proxy::start_with_tls(world.server.addr(), identities, calls, faults, 0, certificate);
+async fn proxy(fixture: &Fixture, certificate: &Certificate) -> Proxy {
+    let (identities, calls, faults) =
+        (fixture.identities.clone(), fixture.calls.clone(), fixture.faults.clone());
+    let proxy = Proxy::start_with_tls(fixture.server.addr(), identities, calls, faults, 0, certificate);
     proxy.await.expect("a proxy")
 }
 
@@ -31,17 +32,17 @@ fn trusting(certificate: &Certificate) -> MakeRustlsConnect {
 
 #[tokio::test]
 async fn whoever_trusts_the_authority_talks_through_tls() {
-    in_a_world(|world| async move {
+    with_fixture(|fixture| async move {
         let certificate = Certificate::make().expect("a certificate");
-        let proxy = proxy(&world, &certificate).await;
-        let mut config = world.config_for(&proxy);
+        let proxy = proxy(&fixture, &certificate).await;
+        let mut config = fixture.config_for(&proxy);
         config.ssl_mode(SslMode::Require);
         let (client, connection) = config.connect(trusting(&certificate)).await.expect("connected");
         tokio::spawn(connection);
         let long = "x".repeat(3_000_000);
         let rows = client.query_typed("-- echo\nSELECT $1", &[(&long, Type::TEXT)]).await.expect("an echo");
         assert!(rows[0].get::<_, String>(0) == long, "the text was changed on its way");
-        assert_eq!(world.turns(), [turn("", "echo", 200)]);
+        assert_eq!(fixture.turns(), [turn("", "echo", 200)]);
 
         let other = Certificate::make().expect("a certificate");
         config.connect(trusting(&other)).await.map(drop).expect_err("another authority");
@@ -51,9 +52,9 @@ async fn whoever_trusts_the_authority_talks_through_tls() {
 
 #[tokio::test]
 async fn a_proxy_without_a_certificate_says_so() {
-    in_a_world(|world| async move {
+    with_fixture(|fixture| async move {
         let certificate = Certificate::make().expect("a certificate");
-        let mut config = world.config();
+        let mut config = fixture.config();
         config.ssl_mode(SslMode::Require);
         config.connect(trusting(&certificate)).await.map(drop).expect_err("no TLS");
         config.ssl_mode(SslMode::Prefer);

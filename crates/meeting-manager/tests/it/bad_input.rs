@@ -1,8 +1,8 @@
 //! Input that must be refused by name, without a trace.
 
 use bytes::Bytes;
-use local_testing::hostile::{self, Field};
-use local_testing::{Outcome, Stage, refusals};
+use local_testing::malformed_input::{self, Field};
+use local_testing::{TestCloud, TestResult, refusals};
 use serde_json::{Value, json};
 
 /// The function's routes, and whether each reads a body.
@@ -16,20 +16,20 @@ const ROUTES: [refusals::Route; 6] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_ids_and_bodies_are_refused_on_every_route() -> Outcome {
-    let stage = Stage::new().await?;
-    refusals::routes_refuse(&stage, "meeting-manager", &ROUTES).await
+async fn bad_ids_and_bodies_are_refused_on_every_route() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    refusals::routes_refuse(&cloud, "meeting-manager", &ROUTES).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_field_is_named_whatever_its_value() -> Outcome {
-    let stage = Stage::new().await?;
-    let (idle, on) = (stage.play().await?, stage.play().await?);
+async fn a_bad_field_is_named_whatever_its_value() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let (idle, on) = (cloud.scenario().await?, cloud.scenario().await?);
     on.provider.start().await?;
     let start = "POST /appointments/{appointmentId}/call";
     let end = "DELETE /appointments/{appointmentId}/call";
     let act = "POST /meetings";
-    for (play, route, body, field) in [
+    for (scenario, route, body, field) in [
         (&idle, start, json!({}), ("enableRecording", Field::Flag)),
         (&idle, start, json!({}), ("enableTranscription", Field::Flag)),
         (&idle, start, json!({}), ("transcriptionLanguage", Field::Word)),
@@ -79,35 +79,36 @@ async fn a_bad_field_is_named_whatever_its_value() -> Outcome {
             ("observerKind", Field::Word),
         ),
     ] {
-        refusals::field_refuses(&stage, play, route, &body, field).await?;
+        refusals::field_refuses(&cloud, scenario, route, &body, field).await?;
     }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_list_the_bad_id_is_named_and_nobody_is_invited() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    play.provider.start().await?;
-    let before = stage.census().await?;
-    let (appointment, patient, stranger) = (&play.appointment, &play.patient.id, &play.stranger.id);
-    for (what, item) in hostile::items() {
+async fn of_a_list_the_bad_id_is_named_and_nobody_is_invited() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    scenario.provider.start().await?;
+    let before = cloud.census().await?;
+    let (appointment, patient, stranger) =
+        (&scenario.appointment, &scenario.patient.id, &scenario.stranger.id);
+    for (what, item) in malformed_input::items() {
         let body = format!(
             r#"{{"action":"batch-join","appointmentId":"{appointment}","userIds":["{patient}",{item},"{stranger}"]}}"#
         );
-        let answer = play.provider.ask_raw("POST", "/meetings", body).await?;
+        let answer = scenario.provider.ask_raw("POST", "/meetings", body).await?;
         refusals::assert_refused(&answer, "422 userIds[1]", what);
     }
     let missing = json!({ "action": "batch-join", "appointmentId": appointment });
-    let answer = play.provider.ask("POST", "/meetings", &missing).await?;
+    let answer = scenario.provider.ask("POST", "/meetings", &missing).await?;
     refusals::assert_refused(&answer, "422 userIds", "none at all");
-    assert_eq!(stage.census().await?, before);
+    assert_eq!(cloud.census().await?, before);
 
     // The same id again is no mistake that needs telling: eleven that are two.
     let mut ids = vec![patient; 6];
     ids.extend([stranger; 5]);
     let twice = json!({ "action": "batch-join", "appointmentId": appointment, "userIds": ids });
-    let answer = play.provider.ask("POST", "/meetings", &twice).await?;
+    let answer = scenario.provider.ask("POST", "/meetings", &twice).await?;
     assert_eq!(answer.brief(), "200", "{:?}", answer.body);
     let invited = answer.body["attendees"].as_array().ok_or("no attendees")?;
     let mut users: Vec<_> = invited.iter().filter_map(|attendee| attendee["userId"].as_str()).collect();
@@ -119,43 +120,46 @@ async fn of_a_list_the_bad_id_is_named_and_nobody_is_invited() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn odd_headers_change_no_answer() -> Outcome {
-    let stage = Stage::new().await?;
-    refusals::odd_headers_change_nothing(&stage, "meeting-manager").await
+async fn odd_headers_change_no_answer() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    refusals::odd_headers_change_nothing(&cloud, "meeting-manager").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_field_given_twice_is_refused() -> Outcome {
-    let stage = Stage::new().await?;
-    let (play, other) = (stage.play().await?, stage.play().await?);
-    let before = stage.census().await?;
+async fn a_field_given_twice_is_refused() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let (scenario, other) = (cloud.scenario().await?, cloud.scenario().await?);
+    let before = cloud.census().await?;
     for (name, body) in [
         (
             "action",
-            format!(r#"{{"action":"get-status","action":"create","appointmentId":"{}"}}"#, play.appointment),
+            format!(
+                r#"{{"action":"get-status","action":"create","appointmentId":"{}"}}"#,
+                scenario.appointment
+            ),
         ),
         (
             "appointmentId",
             format!(
                 r#"{{"action":"create","appointmentId":"{}","appointmentId":"{}"}}"#,
-                other.appointment, play.appointment
+                other.appointment, scenario.appointment
             ),
         ),
     ] {
-        let answer = play.provider.ask_raw("POST", "/meetings", body).await?;
+        let answer = scenario.provider.ask_raw("POST", "/meetings", body).await?;
         refusals::assert_refused(&answer, &format!("422 {name}"), name);
     }
-    assert_eq!(stage.census().await?, before);
+    assert_eq!(cloud.census().await?, before);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ids_of_others_open_nothing() -> Outcome {
-    let stage = Stage::new().await?;
-    let (mine, theirs) = (stage.play().await?, stage.play().await?);
+async fn ids_of_others_open_nothing() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let (mine, theirs) = (cloud.scenario().await?, cloud.scenario().await?);
     let started = mine.provider.start().await?;
     let others = theirs.provider.start().await?;
-    let before = stage.census().await?.without_audit();
+    let before = cloud.census().await?.without_audit();
     let me = &mine.provider;
     let their_call = format!("/appointments/{}/call", theirs.appointment);
 
@@ -203,19 +207,19 @@ async fn ids_of_others_open_nothing() -> Outcome {
     let answer = me.ask("DELETE", "/appointments/{a}/call", &session).await?;
     assert_eq!(answer.brief(), "404 NO_ACTIVE_CALL");
 
-    assert_eq!(stage.census().await?.without_audit(), before, "nothing was done");
-    assert_eq!(stage.live_meetings().len(), 2);
+    assert_eq!(cloud.census().await?.without_audit(), before, "nothing was done");
+    assert_eq!(cloud.live_meetings().len(), 2);
     let again = me.start().await?;
     assert_eq!(again.body, started.body, "and the own call is as it was");
     assert_eq!(me.end().await?.brief(), "200");
-    assert_ne!(stage.census().await?.without_audit(), before, "what is done is seen by the same means");
+    assert_ne!(cloud.census().await?.without_audit(), before, "what is done is seen by the same means");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fields_that_mean_nothing_are_ignored() -> Outcome {
-    let stage = Stage::new().await?;
-    let other = stage.play().await?;
+async fn fields_that_mean_nothing_are_ignored() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let other = cloud.scenario().await?;
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let large = "x".repeat(1 << 20);
     for more in [
@@ -227,29 +231,30 @@ async fn fields_that_mean_nothing_are_ignored() -> Outcome {
         r#""__proto__":{"action":"end"},"":0,"👩‍⚕️":"\u0000""#.to_owned(),
     ] {
         let brief = more.get(..40).unwrap_or(&more);
-        let play = stage.play().await?;
-        let answer = play.provider.ask_raw("POST", "/appointments/{a}/call", format!("{{{more}}}")).await?;
+        let scenario = cloud.scenario().await?;
+        let answer =
+            scenario.provider.ask_raw("POST", "/appointments/{a}/call", format!("{{{more}}}")).await?;
         assert_eq!(answer.brief(), "201", "{brief}");
-        assert_eq!(answer.text("appointmentId"), play.appointment, "{brief}");
+        assert_eq!(answer.text("appointmentId"), scenario.appointment, "{brief}");
         // Not where the field is one of the action's own.
         if !more.contains("appointmentId") && !more.contains("meetingId") {
-            let id = &play.appointment;
+            let id = &scenario.appointment;
             for action in ["create", "join", "get-status", "leave", "end"] {
                 let body = format!(r#"{{"action":"{action}","appointmentId":"{id}",{more}}}"#);
-                let answer = play.provider.ask_raw("POST", "/meetings", body).await?;
+                let answer = scenario.provider.ask_raw("POST", "/meetings", body).await?;
                 assert_eq!(answer.brief(), "200", "{action} {brief}");
             }
         }
     }
     let untouched =
         format!("SELECT count(*) FROM video_call_sessions WHERE appointment_id = '{}'", other.appointment);
-    assert_eq!(stage.sql(&untouched).await?, "0");
+    assert_eq!(cloud.sql(&untouched).await?, "0");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_is_read_by_what_it_is_and_not_by_what_it_says_it_is() -> Outcome {
-    let stage = Stage::new().await?;
+async fn a_body_is_read_by_what_it_is_and_not_by_what_it_says_it_is() -> TestResult {
+    let cloud = TestCloud::new().await?;
     for kind in [
         "application/json",
         "text/plain",
@@ -257,10 +262,10 @@ async fn a_body_is_read_by_what_it_is_and_not_by_what_it_says_it_is() -> Outcome
         "application/octet-stream",
         "application/x-www-form-urlencoded",
     ] {
-        let play = stage.play().await?;
-        let body = json!({ "action": "create", "appointmentId": play.appointment }).to_string();
+        let scenario = cloud.scenario().await?;
+        let body = json!({ "action": "create", "appointmentId": scenario.appointment }).to_string();
         let headers = [("content-type", kind.as_bytes().to_vec())];
-        let answer = play.provider.ask_with("POST", "/meetings", &headers, Bytes::from(body)).await?;
+        let answer = scenario.provider.ask_with("POST", "/meetings", &headers, Bytes::from(body)).await?;
         assert_eq!(answer.brief(), "201", "{kind}: {:?}", answer.body);
     }
     Ok(())

@@ -1,13 +1,13 @@
 //! Events that no trigger of ours makes.
 
-use local_testing::{Outcome, Stage};
+use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_event_is_refused_by_name() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    let (appointment, user) = (&play.appointment, &play.provider.id);
+async fn a_bad_event_is_refused_by_name() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let (appointment, user) = (&scenario.appointment, &scenario.provider.id);
     let body = json!({ "action": "create", "appointmentId": appointment, "userId": user });
     let text = |value: &Value| json!({ "body": value.to_string() });
     let with = |name: &str, value: Value| {
@@ -15,7 +15,7 @@ async fn a_bad_event_is_refused_by_name() -> Outcome {
         body[name] = value;
         text(&body)
     };
-    let before = stage.census().await?;
+    let before = cloud.census().await?;
     for (event, expected) in [
         (json!([]), "400 event"),
         (json!(null), "400 event"),
@@ -40,16 +40,16 @@ async fn a_bad_event_is_refused_by_name() -> Outcome {
         (with("checked", json!("yes")), "422 checked"),
         (with("action", json!("batch-join")), "422 userIds"),
     ] {
-        let payload = stage.invoke("meeting-manager", &event).await?;
+        let payload = cloud.invoke("meeting-manager", &event).await?;
         let body: Value =
             serde_json::from_str(payload["body"].as_str().unwrap_or_default()).unwrap_or_default();
         let brief = format!("{} {}", payload["statusCode"], body["field"].as_str().unwrap_or_default());
         assert_eq!(brief, expected, "{event}: {payload}");
         assert!(payload.to_string().len() < 400, "{event}: {payload}");
     }
-    assert_eq!(stage.census().await?, before);
+    assert_eq!(cloud.census().await?, before);
 
-    let given_as_object = stage.invoke("meeting-manager", &json!({ "body": body })).await?;
+    let given_as_object = cloud.invoke("meeting-manager", &json!({ "body": body })).await?;
     assert_eq!(given_as_object["statusCode"], 201, "{given_as_object}");
     Ok(())
 }

@@ -1,58 +1,58 @@
 //! What clients see and may do: nobody, strangers, and those who are in a call. On Supabase's layout, whose default
 //! privileges give clients everything.
 
-use local::world::Cast;
-use local_testing::{Outcome, Play, Stage};
+use local::seed::Fixture;
+use local_testing::{Scenario, TestCloud, TestResult};
 
-use crate::people::{Person, World, in_supabase};
+use crate::people::{Person, Supabase, in_supabase};
 
 /// `insufficient_privilege`
 const REFUSED: &str = "42501";
 
 /// Two calls with two people in each.
 struct Calls {
-    one: Cast,
+    one: Fixture,
     session: String,
-    other: Cast,
+    other: Fixture,
 }
 
-async fn calls(stage: &Stage) -> Outcome<Calls> {
-    let one = stage.parts().world.appointment().await?;
-    let other = stage.parts().world.appointment().await?;
-    let session = both_in(&stage.play_of(&one)?).await?;
-    both_in(&stage.play_of(&other)?).await?;
+async fn calls(cloud: &TestCloud) -> TestResult<Calls> {
+    let one = cloud.parts().seed.appointment().await?;
+    let other = cloud.parts().seed.appointment().await?;
+    let session = both_in(&cloud.scenario_of(&one)?).await?;
+    both_in(&cloud.scenario_of(&other)?).await?;
     Ok(Calls { one, session, other })
 }
 
-async fn both_in(play: &Play) -> Outcome<String> {
-    let started = play.provider.start().await?;
+async fn both_in(scenario: &Scenario) -> TestResult<String> {
+    let started = scenario.provider.start().await?;
     assert_eq!(started.brief(), "201");
-    assert_eq!(play.patient.join().await?.brief(), "200");
+    assert_eq!(scenario.patient.join().await?.brief(), "200");
     Ok(started.text("sessionId"))
 }
 
 /// Every table and view that is ours.
-async fn ours(stage: &Stage) -> Outcome<Vec<String>> {
+async fn ours(cloud: &TestCloud) -> TestResult<Vec<String>> {
     let all = "SELECT string_agg(c.oid::regclass::text, ' ' ORDER BY c.oid::regclass::text) FROM pg_class c
                WHERE c.relnamespace IN ('public'::regnamespace, 'medzen'::regnamespace) AND c.relkind IN ('r', 'p', 'v', 'm')";
-    Ok(stage.sql(all).await?.split(' ').map(str::to_owned).collect())
+    Ok(cloud.sql(all).await?.split(' ').map(str::to_owned).collect())
 }
 
-async fn sees(person: &Person, sql: &str) -> Outcome<Vec<String>> {
+async fn sees(person: &Person, sql: &str) -> TestResult<Vec<String>> {
     Ok(person.ask(sql).await?.map_err(|code| format!("{sql}: refused with {code}"))?)
 }
 
-async fn refused(person: &Person, who: &str, sql: &str) -> Outcome {
+async fn refused(person: &Person, who: &str, sql: &str) -> TestResult {
     assert_eq!(person.ask(sql).await?, Err(REFUSED.to_owned()), "{who}: {sql}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f13_whoever_has_only_the_public_key_reads_nothing() -> Outcome {
-    in_supabase(async |world: std::sync::Arc<World>| {
-        calls(&world.stage).await?;
-        let anonymous = world.anonymous().await?;
-        let tables = ours(&world.stage).await?;
+async fn whoever_has_only_the_public_key_reads_nothing() -> TestResult {
+    in_supabase(async |supabase: std::sync::Arc<Supabase>| {
+        calls(&supabase.cloud).await?;
+        let anonymous = supabase.anonymous().await?;
+        let tables = ours(&supabase.cloud).await?;
         assert!(tables.len() > 8, "{tables:?}");
         for table in tables {
             refused(&anonymous, "anonymous", &format!("SELECT count(*) FROM {table}")).await?;
@@ -63,9 +63,9 @@ async fn f13_whoever_has_only_the_public_key_reads_nothing() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f13_patient_and_provider_see_their_own_call_and_a_stranger_sees_none() -> Outcome {
-    in_supabase(async |world: std::sync::Arc<World>| {
-        let calls = calls(&world.stage).await?;
+async fn patient_and_provider_see_their_own_call_and_a_stranger_sees_none() -> TestResult {
+    in_supabase(async |supabase: std::sync::Arc<Supabase>| {
+        let calls = calls(&supabase.cloud).await?;
         let sessions = "SELECT id FROM video_call_sessions";
         let participants =
             "SELECT concat_ws(' ', session_id, role, status) FROM video_call_participants ORDER BY role";
@@ -74,7 +74,7 @@ async fn f13_patient_and_provider_see_their_own_call_and_a_stranger_sees_none() 
                     FROM video_call_participants_view ORDER BY role";
         let session = &calls.session;
         for member in [&calls.one.provider, &calls.one.patient] {
-            let member = world.signed_in(member).await?;
+            let member = supabase.signed_in(member).await?;
             assert_eq!(sees(&member, sessions).await?, [session.as_str()]);
             assert_eq!(
                 sees(&member, participants).await?,
@@ -89,12 +89,12 @@ async fn f13_patient_and_provider_see_their_own_call_and_a_stranger_sees_none() 
             );
         }
         let strangers = [
-            world.signed_in(&calls.one.stranger).await?,
-            world.signed_in(&calls.one.auditor).await?,
-            world.with_claims("").await?,
-            world.with_claims("{}").await?,
-            world.with_claims(r#"{"sub": null}"#).await?,
-            world.with_claims(r#"{"sub": "", "role": "service_role"}"#).await?,
+            supabase.signed_in(&calls.one.stranger).await?,
+            supabase.signed_in(&calls.one.auditor).await?,
+            supabase.with_claims("").await?,
+            supabase.with_claims("{}").await?,
+            supabase.with_claims(r#"{"sub": null}"#).await?,
+            supabase.with_claims(r#"{"sub": "", "role": "service_role"}"#).await?,
         ];
         for stranger in strangers {
             for question in [sessions, participants, view] {
@@ -102,7 +102,7 @@ async fn f13_patient_and_provider_see_their_own_call_and_a_stranger_sees_none() 
             }
         }
         // Members of another call see that one.
-        let other = world.signed_in(&calls.other.patient).await?;
+        let other = supabase.signed_in(&calls.other.patient).await?;
         assert_eq!(sees(&other, sessions).await?.len(), 1);
         assert_ne!(sees(&other, sessions).await?, [session.as_str()]);
         Ok(())
@@ -111,12 +111,12 @@ async fn f13_patient_and_provider_see_their_own_call_and_a_stranger_sees_none() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f13_an_observer_sees_the_call_until_they_are_removed() -> Outcome {
-    in_supabase(async |world: std::sync::Arc<World>| {
-        let calls = calls(&world.stage).await?;
+async fn an_observer_sees_the_call_until_they_are_removed() -> TestResult {
+    in_supabase(async |supabase: std::sync::Arc<Supabase>| {
+        let calls = calls(&supabase.cloud).await?;
         let (session, user) = (&calls.session, &calls.one.stranger);
-        let observer = world.signed_in(user).await?;
-        let database = world.stage.parts().world.database();
+        let observer = supabase.signed_in(user).await?;
+        let database = supabase.cloud.parts().seed.database();
         let invite = format!(
             "INSERT INTO video_call_participants (session_id, user_id, role, status, admitted_at)
              VALUES ('{session}', '{}', 'observer', 'invited', now())",
@@ -151,15 +151,15 @@ async fn f13_an_observer_sees_the_call_until_they_are_removed() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f13_who_waits_is_seen_by_the_provider_and_by_themselves() -> Outcome {
-    in_supabase(async |world: std::sync::Arc<World>| {
-        let calls = calls(&world.stage).await?;
+async fn who_waits_is_seen_by_the_provider_and_by_themselves() -> TestResult {
+    in_supabase(async |supabase: std::sync::Arc<Supabase>| {
+        let calls = calls(&supabase.cloud).await?;
         let (session, waiting) = (&calls.session, &calls.one.stranger);
-        let database = world.stage.parts().world.database();
-        let provider = world.signed_in(&calls.one.provider).await?;
-        let patient = world.signed_in(&calls.one.patient).await?;
-        let own = world.signed_in(waiting).await?;
-        let other = world.signed_in(&calls.other.provider).await?;
+        let database = supabase.cloud.parts().seed.database();
+        let provider = supabase.signed_in(&calls.one.provider).await?;
+        let patient = supabase.signed_in(&calls.one.patient).await?;
+        let own = supabase.signed_in(waiting).await?;
+        let other = supabase.signed_in(&calls.other.provider).await?;
         let roles = "SELECT role FROM video_call_participants ORDER BY role";
         for status in ["waiting", "turned_away"] {
             let come = format!(
@@ -181,21 +181,21 @@ async fn f13_who_waits_is_seen_by_the_provider_and_by_themselves() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f13_consent_is_read_by_whoever_gave_it() -> Outcome {
-    in_supabase(async |world: std::sync::Arc<World>| {
-        let calls = calls(&world.stage).await?;
-        let play = world.stage.play_of(&calls.one)?;
+async fn consent_is_read_by_whoever_gave_it() -> TestResult {
+    in_supabase(async |supabase: std::sync::Arc<Supabase>| {
+        let calls = calls(&supabase.cloud).await?;
+        let scenario = supabase.cloud.scenario_of(&calls.one)?;
         let yes = serde_json::json!({ "recording": true });
-        for caller in [&play.patient, &play.provider] {
+        for caller in [&scenario.patient, &scenario.provider] {
             assert_eq!(caller.ask("PUT", "/appointments/{a}/call/consent", &yes).await?.brief(), "200");
         }
         let words = "SELECT concat_ws(' ', user_id, kind, granted) FROM video_call_consents";
         for user in [&calls.one.patient, &calls.one.provider] {
-            let person = world.signed_in(user).await?;
+            let person = supabase.signed_in(user).await?;
             assert_eq!(sees(&person, words).await?, [format!("{} recording t", user.id)]);
         }
         for user in [&calls.one.stranger, &calls.other.patient] {
-            assert_eq!(sees(&world.signed_in(user).await?, words).await?, Vec::<String>::new());
+            assert_eq!(sees(&supabase.signed_in(user).await?, words).await?, Vec::<String>::new());
         }
         Ok(())
     })
@@ -203,16 +203,16 @@ async fn f13_consent_is_read_by_whoever_gave_it() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f13_join_tokens_names_and_audit_are_out_of_reach_of_clients() -> Outcome {
-    in_supabase(async |world: std::sync::Arc<World>| {
-        let calls = calls(&world.stage).await?;
+async fn join_tokens_names_and_audit_are_out_of_reach_of_clients() -> TestResult {
+    in_supabase(async |supabase: std::sync::Arc<Supabase>| {
+        let calls = calls(&supabase.cloud).await?;
         let people = [
-            ("anonymous", world.anonymous().await?),
-            ("stranger", world.signed_in(&calls.one.stranger).await?),
-            ("patient", world.signed_in(&calls.one.patient).await?),
-            ("provider", world.signed_in(&calls.one.provider).await?),
+            ("anonymous", supabase.anonymous().await?),
+            ("stranger", supabase.signed_in(&calls.one.stranger).await?),
+            ("patient", supabase.signed_in(&calls.one.patient).await?),
+            ("provider", supabase.signed_in(&calls.one.provider).await?),
         ];
-        let tables = ours(&world.stage).await?;
+        let tables = ours(&supabase.cloud).await?;
         let private = tables.iter().filter(|table| {
             table.starts_with("medzen.") || ["users", "appointments"].contains(&table.as_str())
         });
@@ -242,27 +242,27 @@ async fn f13_join_tokens_names_and_audit_are_out_of_reach_of_clients() -> Outcom
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f13_no_client_writes_anything() -> Outcome {
-    in_supabase(async |world: std::sync::Arc<World>| {
-        let calls = calls(&world.stage).await?;
+async fn no_client_writes_anything() -> TestResult {
+    in_supabase(async |supabase: std::sync::Arc<Supabase>| {
+        let calls = calls(&supabase.cloud).await?;
         let people = [
-            ("anonymous", world.anonymous().await?),
-            ("stranger", world.signed_in(&calls.one.stranger).await?),
-            ("patient", world.signed_in(&calls.one.patient).await?),
-            ("provider", world.signed_in(&calls.one.provider).await?),
+            ("anonymous", supabase.anonymous().await?),
+            ("stranger", supabase.signed_in(&calls.one.stranger).await?),
+            ("patient", supabase.signed_in(&calls.one.patient).await?),
+            ("provider", supabase.signed_in(&calls.one.provider).await?),
         ];
         // A view that could be written to would be refused; this one cannot be: 55000 names that.
         let refused_for = |answer: &Result<Vec<String>, String>, view: bool| match answer {
             Err(code) => code == REFUSED || (view && code == "55000"),
             Ok(_) => false,
         };
-        for table in ours(&world.stage).await? {
+        for table in ours(&supabase.cloud).await? {
             let relation = format!("'{table}'::regclass");
             let view =
-                world.stage.sql(&format!("SELECT relkind FROM pg_class WHERE oid = {relation}")).await?
+                supabase.cloud.sql(&format!("SELECT relkind FROM pg_class WHERE oid = {relation}")).await?
                     == "v";
-            let column = world
-                .stage
+            let column = supabase
+                .cloud
                 .sql(&format!("SELECT attname FROM pg_attribute WHERE attrelid = {relation} AND attnum = 1"))
                 .await?;
             let mut writes = vec![

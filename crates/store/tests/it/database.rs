@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use local_postgres::Server;
-use local_testing::{Outcome, workspace};
+use local_testing::{TestResult, workspace};
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 /// The API roles, schemas and default privileges of Supabase.
@@ -21,10 +21,10 @@ pub(crate) struct Database {
 }
 
 /// Runs a test with an empty database, which goes however the test ends.
-pub(crate) async fn in_a_database<Test, Running>(test: Test) -> Outcome
+pub(crate) async fn in_a_database<Test, Running>(test: Test) -> TestResult
 where
     Test: FnOnce(Arc<Database>) -> Running,
-    Running: Future<Output = Outcome> + Send + 'static,
+    Running: Future<Output = TestResult> + Send + 'static,
 {
     let server = Server::ensure(&workspace()).await?;
     let name = format!("test_{}", uuid::Uuid::new_v4().simple());
@@ -47,12 +47,12 @@ impl Database {
     }
 
     /// A connection as superuser.
-    pub(crate) async fn superuser(&self) -> Outcome<Client> {
+    pub(crate) async fn superuser(&self) -> TestResult<Client> {
         connect(&self.url()).await
     }
 
     /// Makes a login with these attributes and answers its name and its address of the database.
-    pub(crate) async fn login(&self, what: &str, attributes: &str) -> Outcome<(String, String)> {
+    pub(crate) async fn login(&self, what: &str, attributes: &str) -> TestResult<(String, String)> {
         let name = format!("{}_{what}", self.name);
         self.roles.lock().unwrap_or_else(PoisonError::into_inner).push(name.clone());
         let verifier = local_postgres::verifier("let me in");
@@ -63,7 +63,7 @@ impl Database {
     }
 }
 
-pub(crate) async fn connect(url: &str) -> Outcome<Client> {
+pub(crate) async fn connect(url: &str) -> TestResult<Client> {
     let (client, connection) = url.parse::<Config>()?.connect(NoTls).await?;
     tokio::spawn(connection);
     Ok(client)

@@ -2,23 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use local::faults::Kind;
-use local_testing::{Outcome, Play, Stage, Told};
+use local::faults::FaultKind;
+use local_testing::{MeetingEvents, Scenario, TestCloud, TestResult};
 use serde_json::json;
 
 use crate::database::{column, connect};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f13_the_functions_login_reads_calls_and_cannot_rewrite_what_was() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    assert_eq!(play.provider.start().await?.brief(), "201");
-    assert_eq!(play.patient.join().await?.brief(), "200");
+async fn the_functions_login_reads_calls_and_cannot_rewrite_what_was() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    assert_eq!(scenario.provider.start().await?.brief(), "201");
+    assert_eq!(scenario.patient.join().await?.brief(), "200");
 
-    let secret = stage.parts().database_secret.get();
+    let secret = cloud.parts().database_secret.get();
     let login = |name: &str| secret[name].as_str().unwrap_or_default().to_owned();
-    assert_eq!(login("username"), stage.parts().database.name(), "not the superuser");
-    let address = stage.parts().database.server().addr();
+    assert_eq!(login("username"), cloud.parts().database.name(), "not the superuser");
+    let address = cloud.parts().database.server().addr();
     let url = format!("postgres://{}:{}@{address}/{}", login("username"), login("password"), login("dbname"));
     let functions = connect(&url).await?;
 
@@ -62,20 +62,20 @@ async fn f13_the_functions_login_reads_calls_and_cannot_rewrite_what_was() -> Ou
     // An entry that is not safe in its table stays, whoever asks.
     let prune = "WITH gone AS (DELETE FROM medzen.audit_outbox RETURNING 1) SELECT count(*) FROM gone";
     assert_eq!(one(column(&functions, prune).await), Ok("0".to_owned()));
-    stage.run_schedule("audit").await?;
+    cloud.run_schedule("audit").await?;
     assert_eq!(one(column(&functions, prune).await), Ok("2".to_owned()));
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_login_of_the_functions_goes_with_their_database() -> Outcome {
-    let stage = Stage::new().await?;
+async fn the_login_of_the_functions_goes_with_their_database() -> TestResult {
+    let cloud = TestCloud::new().await?;
     let (login, url) =
-        (stage.parts().database.name().to_owned(), stage.parts().database.server().admin_url());
+        (cloud.parts().database.name().to_owned(), cloud.parts().database.server().admin_url());
     let there = format!("SELECT count(*) FROM pg_roles WHERE rolname = '{login}'");
     let admin = connect(&url).await?;
     assert_eq!(column(&admin, &there).await, Ok(vec!["1".to_owned()]));
-    drop(stage);
+    drop(cloud);
     // Dropped behind the test's back; each look is a round trip.
     while column(&admin, &there).await != Ok(vec!["0".to_owned()]) {}
     Ok(())
@@ -83,54 +83,53 @@ async fn the_login_of_the_functions_goes_with_their_database() -> Outcome {
 
 /// What a statement lacks shows only when it runs, and some run only when something goes wrong.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_statement_of_the_functions_lacks_a_right() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    let refused = stage.play().await?;
-    let watch = stage.watch();
+async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let refused = cloud.scenario().await?;
+    let watch = cloud.watch();
     let create = Some("CreateMeetingWithAttendees");
 
-    stage.fault("chime", create, Kind::Error, None);
+    cloud.fault("chime", create, FaultKind::Error, None);
     assert_eq!(refused.provider.start().await?.brief(), "503 UNAVAILABLE");
-    stage.parts().faults.clear();
-    stage.parts().clock.advance(31);
+    cloud.parts().faults.clear();
+    cloud.parts().clock.advance(31);
     assert_eq!(refused.provider.start().await?.brief(), "201", "too old a token: another session");
-    stage.fault("chime", create, Kind::Error, None);
-    assert_eq!(play.provider.start().await?.brief(), "503 UNAVAILABLE");
-    stage.parts().faults.clear();
-    assert_eq!(play.provider.start().await?.brief(), "201");
-    assert_eq!(play.patient.join().await?.brief(), "200");
+    cloud.fault("chime", create, FaultKind::Error, None);
+    assert_eq!(scenario.provider.start().await?.brief(), "503 UNAVAILABLE");
+    cloud.parts().faults.clear();
+    assert_eq!(scenario.provider.start().await?.brief(), "201");
+    assert_eq!(scenario.patient.join().await?.brief(), "200");
     let checked = json!({ "checked": true });
-    let again = play.patient.ask("POST", "/appointments/{a}/call/attendees", &checked).await?;
+    let again = scenario.patient.ask("POST", "/appointments/{a}/call/attendees", &checked).await?;
     assert_eq!(again.brief(), "200", "{:?}", again.body);
-    assert_eq!(play.patient.roster().await?.brief(), "200");
-    assert_eq!(play.patient.leave().await?.brief(), "200");
-    let guests =
-        json!({ "action": "batch-join", "appointmentId": play.appointment, "userIds": [play.stranger.id] });
-    assert_eq!(play.provider.ask("POST", "/meetings", &guests).await?.brief(), "200");
+    assert_eq!(scenario.patient.roster().await?.brief(), "200");
+    assert_eq!(scenario.patient.leave().await?.brief(), "200");
+    let guests = json!({ "action": "batch-join", "appointmentId": scenario.appointment, "userIds": [scenario.stranger.id] });
+    assert_eq!(scenario.provider.ask("POST", "/meetings", &guests).await?.brief(), "200");
     assert_eq!(refused.stranger.join().await?.brief(), "403 NOT_A_MEMBER");
-    let now = stage.parts().clock.now();
-    let told = Told::of(&stage, &play.provider.start().await?);
-    let nobodys = Told { meeting: play.appointment.clone(), external: told.external.clone() };
+    let now = cloud.parts().clock.now();
+    let told = MeetingEvents::of(&cloud, &scenario.provider.start().await?);
+    let nobodys = MeetingEvents { meeting: scenario.appointment.clone(), external: told.external.clone() };
     let events = [
-        told.attendee("AttendeeJoined", now, &again.text("attendeeToken"), &play.patient.id)?,
+        told.attendee("AttendeeJoined", now, &again.text("attendeeToken"), &scenario.patient.id)?,
         nobodys.meeting("MeetingStarted", now)?,
     ];
-    assert_eq!(stage.hear("attendee", &events).await?, Vec::<usize>::new());
-    decide_about(&play).await?;
+    assert_eq!(cloud.deliver("attendee", &events).await?, Vec::<usize>::new());
+    decide_about(&scenario).await?;
     // Chime hears of it neither now nor in the next run.
-    stage.fault("chime", Some("UpdateAttendeeCapabilities"), Kind::Error, None);
-    let patient = format!("/appointments/{{a}}/call/attendees/{}", play.patient.id);
+    cloud.fault("chime", Some("UpdateAttendeeCapabilities"), FaultKind::Error, None);
+    let patient = format!("/appointments/{{a}}/call/attendees/{}", scenario.patient.id);
     let unseen = json!({ "capabilities": { "video": "Receive" } });
-    assert_eq!(play.provider.ask("PATCH", &patient, &unseen).await?.status, 503);
-    stage.parts().clock.advance(31);
-    stage.run_schedule("meeting-manager").await?;
-    stage.parts().faults.clear();
-    assert_eq!(play.provider.end().await?.brief(), "200");
-    stage.parts().clock.advance(301);
-    stage.run_schedule("meeting-manager").await?;
-    assert_eq!(stage.request("GET", "/health", None, "").await?.brief(), "200");
-    stage.run_schedule("audit").await?;
+    assert_eq!(scenario.provider.ask("PATCH", &patient, &unseen).await?.status, 503);
+    cloud.parts().clock.advance(31);
+    cloud.run_schedule("meeting-manager").await?;
+    cloud.parts().faults.clear();
+    assert_eq!(scenario.provider.end().await?.brief(), "200");
+    cloud.parts().clock.advance(301);
+    cloud.run_schedule("meeting-manager").await?;
+    assert_eq!(cloud.request("GET", "/health", None, "").await?.brief(), "200");
+    cloud.run_schedule("audit").await?;
 
     let turns: Vec<_> = watch.calls().into_iter().filter(|call| call.service == "postgres").collect();
     let failed: Vec<_> = turns.iter().filter(|turn| turn.status != 200).collect();
@@ -147,32 +146,32 @@ async fn no_statement_of_the_functions_lacks_a_right() -> Outcome {
 }
 
 /// What runs where someone waits; all of it must have worked.
-async fn waits() -> Outcome<Vec<String>> {
-    let stage = Stage::with_parameters(&[("WaitingRoom", "on")]).await?;
-    let play = stage.play().await?;
-    let watch = stage.watch();
-    assert_eq!(play.provider.start().await?.brief(), "201");
-    assert_eq!(play.patient.join().await?.brief(), "202");
+async fn waits() -> TestResult<Vec<String>> {
+    let cloud = TestCloud::with_parameters(&[("WaitingRoom", "on")]).await?;
+    let scenario = cloud.scenario().await?;
+    let watch = cloud.watch();
+    assert_eq!(scenario.provider.start().await?.brief(), "201");
+    assert_eq!(scenario.patient.join().await?.brief(), "202");
     let turns: Vec<_> = watch.calls().into_iter().filter(|call| call.service == "postgres").collect();
     assert!(turns.iter().all(|turn| turn.status == 200), "{turns:?}");
     Ok(turns.into_iter().map(|turn| turn.operation).collect())
 }
 
 /// The provider's decisions about people, their consent, and their samples.
-async fn decide_about(play: &Play) -> Outcome {
-    let patient = format!("/appointments/{{a}}/call/attendees/{}", play.patient.id);
-    let observer = format!("/appointments/{{a}}/call/attendees/{}", play.stranger.id);
+async fn decide_about(scenario: &Scenario) -> TestResult {
+    let patient = format!("/appointments/{{a}}/call/attendees/{}", scenario.patient.id);
+    let observer = format!("/appointments/{{a}}/call/attendees/{}", scenario.stranger.id);
     let muted = json!({ "capabilities": { "audio": "Receive" } });
     let samples = json!({ "samples": [{ "jitterMs": 3.5 }] });
     for (caller, method, path, body, expected) in [
-        (&play.patient, "POST", "/appointments/{a}/call/attendees", json!({}), "200"),
-        (&play.patient, "POST", "/appointments/{a}/call/quality", samples, "202"),
-        (&play.patient, "PUT", "/appointments/{a}/call/consent", json!({ "recording": true }), "200"),
-        (&play.provider, "PATCH", &patient, muted.clone(), "200"),
-        (&play.provider, "PATCH", &patient, muted, "200"),
-        (&play.provider, "PATCH", &observer, json!({ "admitted": false }), "200"),
-        (&play.provider, "PATCH", &observer, json!({ "admitted": true }), "200"),
-        (&play.provider, "DELETE", &observer, json!({}), "200"),
+        (&scenario.patient, "POST", "/appointments/{a}/call/attendees", json!({}), "200"),
+        (&scenario.patient, "POST", "/appointments/{a}/call/quality", samples, "202"),
+        (&scenario.patient, "PUT", "/appointments/{a}/call/consent", json!({ "recording": true }), "200"),
+        (&scenario.provider, "PATCH", &patient, muted.clone(), "200"),
+        (&scenario.provider, "PATCH", &patient, muted, "200"),
+        (&scenario.provider, "PATCH", &observer, json!({ "admitted": false }), "200"),
+        (&scenario.provider, "PATCH", &observer, json!({ "admitted": true }), "200"),
+        (&scenario.provider, "DELETE", &observer, json!({}), "200"),
     ] {
         let answer = caller.ask(method, path, &body).await?;
         assert_eq!(answer.brief(), expected, "{method} {path} {body}: {:?}", answer.body);
@@ -181,7 +180,7 @@ async fn decide_about(play: &Play) -> Outcome {
 }
 
 /// The names of all statements that `store` sends: each begins with a comment that names it.
-fn statements() -> Outcome<BTreeSet<String>> {
+fn statements() -> TestResult<BTreeSet<String>> {
     let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut names = BTreeSet::new();
     for file in std::fs::read_dir(sources)? {

@@ -1,6 +1,6 @@
 //! The whole of who may do what in our schemas, as a list. A new table, view, function or grant has to be written down here.
 
-use local_testing::Outcome;
+use local_testing::TestResult;
 use tokio_postgres::Client;
 
 use crate::database::{SUPERUSER, column, in_a_database, supabase};
@@ -131,11 +131,11 @@ ORDER BY 1";
 
 const FORCED: &str = "SELECT oid::regclass::text FROM pg_class WHERE relforcerowsecurity ORDER BY 1";
 
-async fn lines(client: &Client, sql: &str) -> Outcome<Vec<String>> {
+async fn lines(client: &Client, sql: &str) -> TestResult<Vec<String>> {
     Ok(column(client, sql).await?)
 }
 
-async fn check(client: &Client) -> Outcome {
+async fn check(client: &Client) -> TestResult {
     assert_eq!(lines(client, OPEN).await?, Vec::<String>::new(), "without row-level security");
     assert_eq!(lines(client, FORCED).await?, ["medzen.video_call_attendee_tokens"]);
     assert_eq!(lines(client, LIST_GRANTS).await?, GRANTS);
@@ -144,7 +144,7 @@ async fn check(client: &Client) -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f13_on_plain_postgres_every_grant_is_on_the_list() -> Outcome {
+async fn on_plain_postgres_every_grant_is_on_the_list() -> TestResult {
     in_a_database(async |database| {
         store::migrate::run(&database.url(), None).await?;
         check(&database.superuser().await?).await
@@ -153,7 +153,7 @@ async fn f13_on_plain_postgres_every_grant_is_on_the_list() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f13_on_supabase_too_and_what_a_table_forgets_is_found() -> Outcome {
+async fn on_supabase_too_and_what_a_table_forgets_is_found() -> TestResult {
     in_a_database(async |database| {
         let client = database.superuser().await?;
         client.batch_execute(&supabase(SUPERUSER)).await?;

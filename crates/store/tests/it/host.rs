@@ -1,7 +1,7 @@
 //! A host application with tables of its own.
 
-use local::world::Host;
-use local_testing::{Outcome, Stage};
+use local::seed::Host;
+use local_testing::{TestCloud, TestResult};
 
 use crate::database::{column, in_a_database};
 
@@ -17,7 +17,7 @@ async fn stopped(url: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f05_migration_stops_with_the_view_to_write_until_the_host_has_written_it() -> Outcome {
+async fn migration_stops_with_the_view_to_write_until_the_host_has_written_it() -> TestResult {
     in_a_database(async |database| {
         let client = database.superuser().await?;
         client.batch_execute(TABLES).await?;
@@ -47,29 +47,29 @@ async fn f05_migration_stops_with_the_view_to_write_until_the_host_has_written_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f05_a_provider_who_is_known_by_a_profile_id_starts_rejoins_and_ends_the_call() -> Outcome {
+async fn a_provider_who_is_known_by_a_profile_id_starts_rejoins_and_ends_the_call() -> TestResult {
     let before = format!("{TABLES} CREATE SCHEMA medzen; {USERS} {APPOINTMENTS}");
     let seed = include_str!("host_seed.sql").to_owned();
-    let stage = Stage::on(Host { before, seed }).await?;
-    let play = stage.play().await?;
+    let cloud = TestCloud::on(Host { before, seed }).await?;
+    let scenario = cloud.scenario().await?;
     let same = "SELECT count(*) FROM appointments a JOIN users u ON u.id = a.provider_id";
-    assert_eq!(stage.sql(same).await?, "0", "the schema is one in which the ids differ");
+    assert_eq!(cloud.sql(same).await?, "0", "the schema is one in which the ids differ");
 
-    let started = play.provider.start().await?;
+    let started = scenario.provider.start().await?;
     assert_eq!(started.brief(), "201", "{:?}", started.body);
-    assert_eq!(play.patient.join().await?.brief(), "200");
-    assert_eq!(play.stranger.join().await?.brief(), "403 NOT_A_MEMBER");
-    let again = play.provider.join().await?;
+    assert_eq!(scenario.patient.join().await?.brief(), "200");
+    assert_eq!(scenario.stranger.join().await?.brief(), "403 NOT_A_MEMBER");
+    let again = scenario.provider.join().await?;
     assert_eq!(again.brief(), "200", "{:?}", again.body);
     assert_eq!(again.body["attendee"], started.body["attendee"], "the same attendee");
-    let roster = play.patient.roster().await?;
+    let roster = scenario.patient.roster().await?;
     let names: Vec<_> = roster.body["attendees"].as_array().into_iter().flatten().collect();
     assert_eq!(
         names.iter().map(|it| &it["displayName"]).collect::<Vec<_>>(),
         ["Ada Provider", "Ben Patient"]
     );
-    assert_eq!(play.patient.end().await?.brief(), "403 PATIENT_CANNOT_END");
-    assert_eq!(play.provider.end().await?.brief(), "200");
-    assert_eq!(stage.live_meetings().len(), 0);
+    assert_eq!(scenario.patient.end().await?.brief(), "403 PATIENT_CANNOT_END");
+    assert_eq!(scenario.provider.end().await?.brief(), "200");
+    assert_eq!(cloud.live_meetings().len(), 0);
     Ok(())
 }

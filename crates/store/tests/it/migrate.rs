@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use local_testing::{Outcome, workspace};
+use local_testing::{TestResult, workspace};
 use tokio_postgres::Client;
 
 use crate::database::{column, connect, in_a_database, supabase};
@@ -40,12 +40,12 @@ fn roles_block() -> &'static str {
     migration[start..].split_inclusive("$roles$;").next().unwrap_or_default()
 }
 
-async fn catalogue(client: &Client) -> Outcome<Vec<String>> {
+async fn catalogue(client: &Client) -> TestResult<Vec<String>> {
     Ok(column(client, CATALOGUE).await?)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn migrating_twice_changes_nothing() -> Outcome {
+async fn migrating_twice_changes_nothing() -> TestResult {
     in_a_database(async |database| {
         let client = database.superuser().await?;
         let applied = store::migrate::run(&database.url(), None).await?;
@@ -60,7 +60,7 @@ async fn migrating_twice_changes_nothing() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_migrations_at_once_wait_for_each_other() -> Outcome {
+async fn two_migrations_at_once_wait_for_each_other() -> TestResult {
     in_a_database(async |database| {
         let url = database.url();
         let runs = [1, 2, 3].map(|_| {
@@ -82,7 +82,7 @@ async fn two_migrations_at_once_wait_for_each_other() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn databases_of_one_cluster_migrate_at_once() -> Outcome {
+async fn databases_of_one_cluster_migrate_at_once() -> TestResult {
     let databases = (0..6).map(|_| {
         tokio::spawn(in_a_database(async |database| {
             assert!(!store::migrate::run(&database.url(), None).await?.is_empty());
@@ -97,7 +97,7 @@ async fn databases_of_one_cluster_migrate_at_once() -> Outcome {
 
 /// Roles are of the cluster: on a new one, two databases make the same roles at the same moment.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_another_database_is_just_making_is_waited_for() -> Outcome {
+async fn a_role_that_another_database_is_just_making_is_waited_for() -> TestResult {
     in_a_database(async |database| {
         // Under names that are not there yet, which cannot be said of the real ones.
         let mine = |name: &str| format!("{}_{name}", database.name);
@@ -126,7 +126,7 @@ async fn a_role_that_another_database_is_just_making_is_waited_for() -> Outcome 
 }
 
 /// What the owner of a database can be, where they are no superuser.
-async fn migrate_as_owner(attributes: &'static str, layout: bool) -> Outcome {
+async fn migrate_as_owner(attributes: &'static str, layout: bool) -> TestResult {
     in_a_database(async move |database| {
         let client = database.superuser().await?;
         let (owner, url) = database.login("owner", attributes).await?;
@@ -185,17 +185,17 @@ async fn migrate_as_owner(attributes: &'static str, layout: bool) -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn supabase_s_owner_who_is_no_superuser_migrates() -> Outcome {
+async fn supabase_s_owner_who_is_no_superuser_migrates() -> TestResult {
     migrate_as_owner("CREATEROLE CREATEDB BYPASSRLS", true).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_owner_whom_row_level_security_binds_migrates_and_reads_no_join_token() -> Outcome {
+async fn an_owner_whom_row_level_security_binds_migrates_and_reads_no_join_token() -> TestResult {
     migrate_as_owner("CREATEROLE", false).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_names_an_authority_never_migrates_in_plain_text() -> Outcome {
+async fn whoever_names_an_authority_never_migrates_in_plain_text() -> TestResult {
     in_a_database(async |database| {
         let certificate = local::pgproxy::Certificate::make()?;
         let outcome = store::migrate::run(&database.url(), Some(certificate.authority())).await;
@@ -209,7 +209,7 @@ async fn whoever_names_an_authority_never_migrates_in_plain_text() -> Outcome {
 }
 
 /// Runs the program; its exit code and what it said.
-async fn program(url: Option<String>, ca: Option<&'static str>) -> Outcome<String> {
+async fn program(url: Option<String>, ca: Option<&'static str>) -> TestResult<String> {
     let mut command = Command::new(workspace().join("target/debug/migrate"));
     command.env_remove("DATABASE_URL").env_remove("DATABASE_CA");
     command.envs(url.map(|url| ("DATABASE_URL", url)));
@@ -220,7 +220,7 @@ async fn program(url: Option<String>, ca: Option<&'static str>) -> Outcome<Strin
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_program_says_what_it_did() -> Outcome {
+async fn the_program_says_what_it_did() -> TestResult {
     in_a_database(async |database| {
         let url = || Some(database.url());
         let first = program(url(), None).await?;

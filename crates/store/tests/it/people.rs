@@ -3,27 +3,27 @@
 
 use std::sync::Arc;
 
-use local::world::{Host, User};
-use local_testing::{Outcome, Stage};
+use local::seed::{Host, User};
+use local_testing::{TestCloud, TestResult};
 use serde_json::json;
 use tokio_postgres::Client;
 
 use crate::database::{SUPERUSER, column, connect, supabase};
 
 /// A local cloud whose database is laid out as Supabase's, with the login of an API.
-pub(crate) struct World {
-    pub(crate) stage: Stage,
+pub(crate) struct Supabase {
+    pub(crate) cloud: TestCloud,
     api: String,
 }
 
-/// Runs a test in such a world, whose login goes however the test ends.
-pub(crate) async fn in_supabase<Test, Running>(test: Test) -> Outcome
+/// Runs a test in such a supabase, whose login goes however the test ends.
+pub(crate) async fn in_supabase<Test, Running>(test: Test) -> TestResult
 where
-    Test: FnOnce(Arc<World>) -> Running,
-    Running: Future<Output = Outcome> + Send + 'static,
+    Test: FnOnce(Arc<Supabase>) -> Running,
+    Running: Future<Output = TestResult> + Send + 'static,
 {
-    let stage = Stage::on(Host { before: supabase(SUPERUSER), ..Host::default() }).await?;
-    let database = &stage.parts().database;
+    let cloud = TestCloud::on(Host { before: supabase(SUPERUSER), ..Host::default() }).await?;
+    let database = &cloud.parts().database;
     let login = format!("{}_api", database.name());
     let admin = connect(&database.server().admin_url()).await?;
     let verifier = local_postgres::verifier("let me in");
@@ -31,29 +31,29 @@ where
         format!("CREATE ROLE {login} LOGIN NOINHERIT PASSWORD '{verifier}' IN ROLE anon, authenticated");
     admin.batch_execute(&create).await?;
     let api = format!("postgres://{login}:let%20me%20in@{}/{}", database.server().addr(), database.name());
-    let ended = tokio::spawn(test(Arc::new(World { stage, api }))).await;
+    let ended = tokio::spawn(test(Arc::new(Supabase { cloud, api }))).await;
     admin.batch_execute(&format!("DROP ROLE {login}")).await?;
     ended?
 }
 
-impl World {
+impl Supabase {
     /// Nobody in particular, with the public key.
-    pub(crate) async fn anonymous(&self) -> Outcome<Person> {
+    pub(crate) async fn anonymous(&self) -> TestResult<Person> {
         self.person("anon", json!({ "role": "anon" }).to_string()).await
     }
 
     /// Someone who has signed in.
-    pub(crate) async fn signed_in(&self, user: &User) -> Outcome<Person> {
+    pub(crate) async fn signed_in(&self, user: &User) -> TestResult<Person> {
         let claims = json!({ "role": "authenticated", "sub": user.firebase_uid });
         self.person("authenticated", claims.to_string()).await
     }
 
     /// Someone who has signed in, with such claims.
-    pub(crate) async fn with_claims(&self, claims: &str) -> Outcome<Person> {
+    pub(crate) async fn with_claims(&self, claims: &str) -> TestResult<Person> {
         self.person("authenticated", claims.to_owned()).await
     }
 
-    async fn person(&self, role: &'static str, claims: String) -> Outcome<Person> {
+    async fn person(&self, role: &'static str, claims: String) -> TestResult<Person> {
         Ok(Person { client: connect(&self.api).await?, role, claims })
     }
 }
@@ -67,7 +67,7 @@ pub(crate) struct Person {
 
 impl Person {
     /// The first column of what a statement answers, or the SQLSTATE of the refusal. Nothing of it is kept.
-    pub(crate) async fn ask(&self, sql: &str) -> Outcome<Result<Vec<String>, String>> {
+    pub(crate) async fn ask(&self, sql: &str) -> TestResult<Result<Vec<String>, String>> {
         let claims = self.claims.replace('\'', "''");
         let before = format!(
             "BEGIN; SET LOCAL ROLE {}; SELECT set_config('request.jwt.claims', '{claims}', true)",

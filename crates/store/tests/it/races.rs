@@ -1,6 +1,6 @@
 //! Statements that meet at a lock: one waits, with a snapshot from before what the other does.
 
-use local_testing::{Outcome, Stage};
+use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 
 use crate::database::{column, connect};
@@ -8,11 +8,11 @@ use crate::database::{column, connect};
 /// Lets a request begin while another holds the session with a change that is not committed yet; then that commits. The
 /// request's answer comes back.
 async fn meanwhile(
-    stage: &Stage,
+    cloud: &TestCloud,
     change: &str,
-    request: impl Future<Output = Outcome<local_testing::Answer>> + Send + 'static,
-) -> Outcome<local_testing::Answer> {
-    let database = &stage.parts().database;
+    request: impl Future<Output = TestResult<local_testing::Answer>> + Send + 'static,
+) -> TestResult<local_testing::Answer> {
+    let database = &cloud.parts().database;
     let url = database.server().url(database.name());
     let (holder, watcher) = (connect(&url).await?, connect(&url).await?);
     holder.batch_execute(&format!("BEGIN; {change}")).await?;
@@ -26,11 +26,11 @@ async fn meanwhile(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_removal_that_waits_for_a_join_takes_the_token_that_the_join_stored() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    let session = play.provider.start().await?.text("sessionId");
-    let id = &play.patient.id;
+async fn a_removal_that_waits_for_a_join_takes_the_token_that_the_join_stored() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let session = scenario.provider.start().await?.text("sessionId");
+    let id = &scenario.patient.id;
     let join = format!(
         "UPDATE video_call_sessions SET updated_at = updated_at WHERE id = '{session}';
          INSERT INTO video_call_participants (session_id, user_id, role, status, joined_at, admitted_at)
@@ -38,24 +38,24 @@ async fn a_removal_that_waits_for_a_join_takes_the_token_that_the_join_stored() 
          INSERT INTO medzen.video_call_attendee_tokens (session_id, user_id, attendee_id, attendee)
          VALUES ('{session}', '{id}', '7d9f1c5e-0000-4000-8000-00000000a77e', '{{}}')"
     );
-    let (provider, path) = (play.provider.clone(), format!("/appointments/{{a}}/call/attendees/{id}"));
-    let watch = stage.watch();
+    let (provider, path) = (scenario.provider.clone(), format!("/appointments/{{a}}/call/attendees/{id}"));
+    let watch = cloud.watch();
     let removal = async move { provider.ask("DELETE", &path, &Value::Null).await };
-    assert_eq!(meanwhile(&stage, &join, removal).await?.brief(), "200");
+    assert_eq!(meanwhile(&cloud, &join, removal).await?.brief(), "200");
     assert_eq!(watch.count("remove"), 1, "whoever keeps the session busy does not keep a removal waiting");
-    let left = stage.sql("SELECT count(*) FROM medzen.video_call_attendee_tokens").await?;
+    let left = cloud.sql("SELECT count(*) FROM medzen.video_call_attendee_tokens").await?;
     assert_eq!(left, "1", "the provider's alone");
-    assert_eq!(play.patient.status().await?.body["me"]["status"], "removed");
+    assert_eq!(scenario.patient.status().await?.body["me"]["status"], "removed");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn capabilities_that_wait_for_a_join_are_told_of_the_attendee_that_the_join_stored() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    let started = play.provider.start().await?;
+async fn capabilities_that_wait_for_a_join_are_told_of_the_attendee_that_the_join_stored() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let started = scenario.provider.start().await?;
     let session = started.text("sessionId");
-    let id = &play.patient.id;
+    let id = &scenario.patient.id;
     let join = format!(
         "UPDATE video_call_sessions SET updated_at = updated_at WHERE id = '{session}';
          INSERT INTO video_call_participants (session_id, user_id, role, status, joined_at, admitted_at)
@@ -63,11 +63,11 @@ async fn capabilities_that_wait_for_a_join_are_told_of_the_attendee_that_the_joi
          INSERT INTO medzen.video_call_attendee_tokens (session_id, user_id, attendee_id, attendee)
          VALUES ('{session}', '{id}', '7d9f1c5e-0000-4000-8000-00000000a77e', '{{}}')"
     );
-    let (provider, path) = (play.provider.clone(), format!("/appointments/{{a}}/call/attendees/{id}"));
-    let watch = stage.watch();
+    let (provider, path) = (scenario.provider.clone(), format!("/appointments/{{a}}/call/attendees/{id}"));
+    let watch = cloud.watch();
     let mute = json!({ "capabilities": { "audio": "Receive" } });
     let change = async move { provider.ask("PATCH", &path, &mute).await };
-    let changed = meanwhile(&stage, &join, change).await?;
+    let changed = meanwhile(&cloud, &join, change).await?;
     assert_eq!(changed.brief(), "200", "{:?}", changed.body);
     assert_eq!(watch.count("set_capabilities"), 1, "{:?}", watch.operations());
     assert_eq!(watch.count("UpdateAttendeeCapabilities"), 1, "{:?}", watch.operations());
@@ -75,42 +75,42 @@ async fn capabilities_that_wait_for_a_join_are_told_of_the_attendee_that_the_joi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_word_of_consent_that_waits_for_the_same_word_is_none() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    let session = play.provider.start().await?.text("sessionId");
-    let id = &play.patient.id;
+async fn a_word_of_consent_that_waits_for_the_same_word_is_none() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let session = scenario.provider.start().await?.text("sessionId");
+    let id = &scenario.patient.id;
     let word = format!(
         "UPDATE video_call_sessions SET updated_at = updated_at WHERE id = '{session}';
          INSERT INTO video_call_consents (session_id, number, user_id, kind, granted, given_at)
          VALUES ('{session}', 1, '{id}', 'recording', true, now())"
     );
-    let patient = play.patient.clone();
+    let patient = scenario.patient.clone();
     let same = async move {
         patient.ask("PUT", "/appointments/{a}/call/consent", &json!({ "recording": true })).await
     };
-    let watch = stage.watch();
-    let answer = meanwhile(&stage, &word, same).await?;
+    let watch = cloud.watch();
+    let answer = meanwhile(&cloud, &word, same).await?;
     assert_eq!(answer.brief(), "200", "{:?}", answer.body);
     assert_eq!(watch.count("consent"), 1, "{:?}", watch.operations());
-    assert_eq!(stage.sql("SELECT count(*) FROM video_call_consents").await?, "1");
+    assert_eq!(cloud.sql("SELECT count(*) FROM video_call_consents").await?, "1");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_join_that_waits_for_who_takes_its_attendee_away_is_given_another() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    let session = play.provider.start().await?.text("sessionId");
-    let before = play.patient.join().await?.text("attendeeToken");
-    assert_eq!(play.patient.leave().await?.brief(), "200");
+async fn a_join_that_waits_for_who_takes_its_attendee_away_is_given_another() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let session = scenario.provider.start().await?.text("sessionId");
+    let before = scenario.patient.join().await?.text("attendeeToken");
+    assert_eq!(scenario.patient.leave().await?.brief(), "200");
     let taken = format!(
         "UPDATE video_call_sessions SET updated_at = updated_at WHERE id = '{session}';
          DELETE FROM medzen.video_call_attendee_tokens WHERE user_id = '{}'",
-        play.patient.id
+        scenario.patient.id
     );
-    let patient = play.patient.clone();
-    let again = meanwhile(&stage, &taken, async move { patient.join().await }).await?;
+    let patient = scenario.patient.clone();
+    let again = meanwhile(&cloud, &taken, async move { patient.join().await }).await?;
     assert_eq!(again.brief(), "200", "{:?}", again.body);
     assert_ne!(again.text("attendeeToken"), before, "Chime deletes that one");
     Ok(())

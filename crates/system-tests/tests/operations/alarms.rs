@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use local_template::plan::{AlarmMetric, Function, Plan};
-use local_testing::{Outcome, workspace};
+use local_testing::{TestResult, workspace};
 use runtime::Metric;
 use runtime::metrics::{DIMENSION, NAMESPACE};
 
@@ -74,7 +74,7 @@ fn is_watched(plan: &Plan, namespace: &str, name: &str, of: &[(&str, &str)]) -> 
 }
 
 #[test]
-fn every_alarm_watches_a_metric_that_somebody_reports() -> Outcome {
+fn every_alarm_watches_a_metric_that_somebody_reports() -> TestResult {
     let plan = deployed()?;
     assert!(plan.alarms.len() > 20, "{}", plan.alarms.len());
     for alarm in &plan.alarms {
@@ -88,7 +88,7 @@ fn every_alarm_watches_a_metric_that_somebody_reports() -> Outcome {
 }
 
 #[test]
-fn every_metric_of_ours_has_an_alarm_or_is_for_the_dashboard_only() -> Outcome {
+fn every_metric_of_ours_has_an_alarm_or_is_for_the_dashboard_only() -> TestResult {
     let plan = deployed()?;
     for metric in Metric::ALL {
         let functions: Vec<_> = plan.functions.iter().filter(|it| reports(*metric, it)).collect();
@@ -103,7 +103,7 @@ fn every_metric_of_ours_has_an_alarm_or_is_for_the_dashboard_only() -> Outcome {
 }
 
 #[test]
-fn every_function_queue_rule_and_schedule_is_watched() -> Outcome {
+fn every_function_queue_rule_and_schedule_is_watched() -> TestResult {
     let plan = deployed()?;
     for function in &plan.functions {
         for name in ["Errors", "Throttles", "Duration"] {
@@ -135,7 +135,7 @@ fn every_function_queue_rule_and_schedule_is_watched() -> Outcome {
 
 /// Lambda would drop lines below its own level, metrics included; `LOG_LEVEL` filters in the function.
 #[test]
-fn lambda_passes_every_log_line_on() -> Outcome {
+fn lambda_passes_every_log_line_on() -> TestResult {
     for function in deployed()?.functions {
         let lines = template(&function.name)?;
         for line in ["LogFormat: JSON", "ApplicationLogLevel: TRACE", "LOG_LEVEL: !Ref LogLevel"] {
@@ -147,7 +147,7 @@ fn lambda_passes_every_log_line_on() -> Outcome {
 
 /// `aws cloudformation package` takes the path from the function's own template.
 #[test]
-fn the_code_of_a_function_is_what_make_build_makes() -> Outcome {
+fn the_code_of_a_function_is_what_make_build_makes() -> TestResult {
     for function in deployed()?.functions {
         let code = format!("Code: ../../target/lambda/{}/bootstrap.zip", function.name);
         assert!(template(&function.name)?.contains(&code), "{code}");
@@ -156,7 +156,7 @@ fn the_code_of_a_function_is_what_make_build_makes() -> Outcome {
 }
 
 /// The lines of a function's own template.
-fn template(function: &str) -> Outcome<BTreeSet<String>> {
+fn template(function: &str) -> TestResult<BTreeSet<String>> {
     let path = workspace().join(format!("infra/functions/{function}.yaml"));
     Ok(std::fs::read_to_string(path)?.lines().map(|line| line.trim().to_owned()).collect())
 }

@@ -6,10 +6,10 @@ mod runbook;
 use std::collections::BTreeMap;
 
 use local_template::plan::Plan;
-use local_testing::{Outcome, workspace};
+use local_testing::{TestResult, workspace};
 
 /// The templates of this repository, deployed with the local parameters.
-fn deployed() -> Outcome<Plan> {
+fn deployed() -> TestResult<Plan> {
     let infra = workspace().join("infra");
     let params = std::fs::read_to_string(infra.join("params/local.json"))?;
     let params: BTreeMap<String, String> = serde_json::from_str(&params)?;

@@ -2,19 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use local_testing::{Outcome, workspace};
+use local_testing::{TestResult, workspace};
 
 use crate::deployed;
 
 const MAX_RUNBOOK_BYTES: usize = 15 * 1024;
 const MAX_README_BYTES: usize = 10 * 1024;
 
-pub(super) fn runbook() -> Outcome<String> {
+pub(super) fn runbook() -> TestResult<String> {
     Ok(std::fs::read_to_string(workspace().join("infra/RUNBOOK.md"))?)
 }
 
 #[test]
-fn the_runbook_has_one_heading_for_each_alarm() -> Outcome {
+fn the_runbook_has_one_heading_for_each_alarm() -> TestResult {
     let runbook = runbook()?;
     let headings: Vec<&str> = runbook
         .lines()
@@ -30,7 +30,7 @@ fn the_runbook_has_one_heading_for_each_alarm() -> Outcome {
 }
 
 #[test]
-fn every_alarm_names_its_heading() -> Outcome {
+fn every_alarm_names_its_heading() -> TestResult {
     for alarm in deployed()?.alarms {
         let named = format!("Runbook: {}.", alarm.id);
         assert!(alarm.description.ends_with(&named), "{} says {:?}", alarm.id, alarm.description);
@@ -39,7 +39,7 @@ fn every_alarm_names_its_heading() -> Outcome {
 }
 
 #[test]
-fn the_documents_are_short_enough_to_be_read() -> Outcome {
+fn the_documents_are_short_enough_to_be_read() -> TestResult {
     for (file, most) in [("infra/RUNBOOK.md", MAX_RUNBOOK_BYTES), ("infra/README.md", MAX_README_BYTES)] {
         let bytes = std::fs::metadata(workspace().join(file))?.len();
         assert!(bytes <= u64::try_from(most)?, "{file} has {bytes} bytes, of {most}");

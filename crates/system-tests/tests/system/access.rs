@@ -1,7 +1,7 @@
 //! Who may do what: every route by everyone, as one table.
 
 use local::tokens::Key;
-use local_testing::{Outcome, Play, Stage};
+use local_testing::{Scenario, TestCloud, TestResult};
 use serde_json::{Value, json};
 
 const ROUTES: &[(&str, &str)] = &[
@@ -19,25 +19,31 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET", "/health"),
 ];
 
-async fn ask(stage: &Stage, play: &Play, token: Option<&str>, method: &str, path: &str) -> Outcome<String> {
+async fn ask(
+    cloud: &TestCloud,
+    scenario: &Scenario,
+    token: Option<&str>,
+    method: &str,
+    path: &str,
+) -> TestResult<String> {
     let body = match path {
-        "/meetings" => json!({ "action": "get-status", "appointmentId": play.appointment }).to_string(),
+        "/meetings" => json!({ "action": "get-status", "appointmentId": scenario.appointment }).to_string(),
         "/appointments/{a}/call/consent" => json!({ "recording": true }).to_string(),
         "/appointments/{a}/call/quality" => json!({ "samples": [{ "jitterMs": 1 }] }).to_string(),
         _ if method == "PATCH" => json!({ "capabilities": { "audio": "SendReceive" } }).to_string(),
         _ => String::new(),
     };
-    let path = path.replace("{a}", &play.appointment).replace("{u}", &play.patient.id);
-    Ok(stage.request(method, &path, token, body).await?.brief())
+    let path = path.replace("{a}", &scenario.appointment).replace("{u}", &scenario.patient.id);
+    Ok(cloud.request(method, &path, token, body).await?.brief())
 }
 
-/// Failures 3 and 14: 401 only for a bad token, and no route but /health without one.
+/// 401 only for a bad token, and no route but /health without one.
 #[tokio::test(flavor = "multi_thread")]
-async fn f03_f14_every_route_by_everyone() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    play.provider.start().await?;
-    let token = |claims: Value, expires_in, key| stage.parts().token(&claims, expires_in, key);
+async fn every_route_by_everyone() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    scenario.provider.start().await?;
+    let token = |claims: Value, expires_in, key| cloud.parts().token(&claims, expires_in, key);
     let bad = [
         ("nobody", None),
         ("expired", Some(token(json!({}), -10, Key::Good)?)),
@@ -50,7 +56,7 @@ async fn f03_f14_every_route_by_everyone() -> Outcome {
     for (who, token) in &bad {
         for (method, path) in ROUTES {
             let expected = if *path == "/health" { "200" } else { "401" };
-            let answer = ask(&stage, &play, token.as_deref(), method, path).await?;
+            let answer = ask(&cloud, &scenario, token.as_deref(), method, path).await?;
             assert_eq!(answer, expected, "{who}: {method} {path}");
         }
     }
@@ -61,10 +67,10 @@ async fn f03_f14_every_route_by_everyone() -> Outcome {
     let table: [(&str, &str, [&str; 12]); 5] = [
         ("unknown account", &unknown, ["403 UNKNOWN_USER"; 12]),
         ("without subject", &without_subject, ["401 NO_IDENTITY"; 12]),
-        ("stranger", &play.stranger.token, ["403 NOT_A_MEMBER"; 12]),
+        ("stranger", &scenario.stranger.token, ["403 NOT_A_MEMBER"; 12]),
         (
             "patient",
-            &play.patient.token,
+            &scenario.patient.token,
             [
                 yes,
                 yes,
@@ -80,12 +86,16 @@ async fn f03_f14_every_route_by_everyone() -> Outcome {
                 yes,
             ],
         ),
-        ("provider", &play.provider.token, [yes, yes, yes, yes, yes, yes, "202", yes, yes, yes, yes, yes]),
+        (
+            "provider",
+            &scenario.provider.token,
+            [yes, yes, yes, yes, yes, yes, "202", yes, yes, yes, yes, yes],
+        ),
     ];
     for (who, token, expected) in table {
         for ((method, path), expected) in ROUTES.iter().zip(expected) {
             let expected = if *path == "/health" { "200" } else { expected };
-            let answer = ask(&stage, &play, Some(token), method, path).await?;
+            let answer = ask(&cloud, &scenario, Some(token), method, path).await?;
             assert_eq!(answer, expected, "{who}: {method} {path}");
         }
     }
@@ -93,43 +103,45 @@ async fn f03_f14_every_route_by_everyone() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_appointment_that_is_not_there_is_404_for_everyone() -> Outcome {
-    let stage = Stage::new().await?;
-    let mut play = stage.play().await?;
-    play.provider.appointment = "7d9f1c5e-0000-4000-8000-00000000dead".to_owned();
-    for answer in [play.provider.start().await?, play.provider.status().await?, play.provider.join().await?] {
+async fn an_appointment_that_is_not_there_is_404_for_everyone() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let mut scenario = cloud.scenario().await?;
+    scenario.provider.appointment = "7d9f1c5e-0000-4000-8000-00000000dead".to_owned();
+    for answer in
+        [scenario.provider.start().await?, scenario.provider.status().await?, scenario.provider.join().await?]
+    {
         assert_eq!(answer.brief(), "404 APPOINTMENT_NOT_FOUND");
     }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_call_there_is_nothing_to_join_or_end() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    assert_eq!(play.patient.join().await?.brief(), "404 NO_ACTIVE_CALL");
-    assert_eq!(play.patient.leave().await?.brief(), "404 NO_ACTIVE_CALL");
-    assert_eq!(play.provider.end().await?.brief(), "404 NO_ACTIVE_CALL");
-    assert_eq!(play.provider.roster().await?.brief(), "404 NO_ACTIVE_CALL");
-    let status = play.patient.status().await?;
+async fn without_a_call_there_is_nothing_to_join_or_end() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    assert_eq!(scenario.patient.join().await?.brief(), "404 NO_ACTIVE_CALL");
+    assert_eq!(scenario.patient.leave().await?.brief(), "404 NO_ACTIVE_CALL");
+    assert_eq!(scenario.provider.end().await?.brief(), "404 NO_ACTIVE_CALL");
+    assert_eq!(scenario.provider.roster().await?.brief(), "404 NO_ACTIVE_CALL");
+    let status = scenario.patient.status().await?;
     assert_eq!((status.brief().as_str(), status.text("callStatus").as_str()), ("200", "not_started"));
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_appointment_without_video_or_cancelled_starts_no_call() -> Outcome {
-    let stage = Stage::new().await?;
+async fn an_appointment_without_video_or_cancelled_starts_no_call() -> TestResult {
+    let cloud = TestCloud::new().await?;
     for (change, code) in [
         ("video_enabled = false", "409 VIDEO_NOT_ENABLED"),
         ("status = 'cancelled'", "409 APPOINTMENT_CANCELLED"),
         ("status = 'canceled'", "409 APPOINTMENT_CANCELLED"),
     ] {
-        let play = stage.play().await?;
+        let scenario = cloud.scenario().await?;
         let update =
-            format!("UPDATE appointments SET {change} WHERE id = '{}' RETURNING id", play.appointment);
-        stage.sql(&update).await?;
-        assert_eq!(play.provider.start().await?.brief(), code);
+            format!("UPDATE appointments SET {change} WHERE id = '{}' RETURNING id", scenario.appointment);
+        cloud.sql(&update).await?;
+        assert_eq!(scenario.provider.start().await?.brief(), code);
     }
-    assert!(stage.meetings().is_empty());
+    assert!(cloud.meetings().is_empty());
     Ok(())
 }

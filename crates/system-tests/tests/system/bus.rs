@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::notice::Kind;
 use jsonschema::Validator;
-use local_testing::{Outcome, workspace};
+use local_testing::{TestResult, workspace};
 use serde_json::{Value, json};
 
-use crate::asks::with_waiting_room;
+use crate::requests::with_waiting_room;
 
 const KINDS: [(Kind, &str); 3] = [
     (Kind::CallStarted, "call-started"),
@@ -15,14 +15,14 @@ const KINDS: [(Kind, &str); 3] = [
     (Kind::CallEnded, "call-ended"),
 ];
 
-fn read(file: &str) -> Outcome<Value> {
+fn read(file: &str) -> TestResult<Value> {
     let path = workspace().join("events/bus").join(file);
     let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(serde_json::from_str(&text)?)
 }
 
 /// The schemas by detail type, each with its text.
-fn schemas() -> Outcome<BTreeMap<&'static str, (Validator, Value)>> {
+fn schemas() -> TestResult<BTreeMap<&'static str, (Validator, Value)>> {
     let mut all = BTreeMap::new();
     for (kind, file) in KINDS {
         let schema = read(&format!("{file}.schema.json"))?;
@@ -38,7 +38,7 @@ fn faults(schema: &Validator, event: &Value) -> Vec<String> {
 }
 
 #[test]
-fn each_detail_type_has_an_example_that_its_schema_takes_and_each_field_a_meaning() -> Outcome {
+fn each_detail_type_has_an_example_that_its_schema_takes_and_each_field_a_meaning() -> TestResult {
     let schemas = schemas()?;
     let mut files = BTreeSet::new();
     for (kind, file) in KINDS {
@@ -72,22 +72,22 @@ fn each_detail_type_has_an_example_that_its_schema_takes_and_each_field_a_meanin
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_goes_out_is_as_described_and_nothing_else_is_in_it() -> Outcome {
-    let stage = with_waiting_room().await?;
-    let (ended, over, gone) = (stage.play().await?, stage.play().await?, stage.play().await?);
-    for play in [&ended, &over, &gone] {
-        assert_eq!(play.provider.start().await?.brief(), "201");
+async fn what_goes_out_is_as_described_and_nothing_else_is_in_it() -> TestResult {
+    let cloud = with_waiting_room().await?;
+    let (ended, over, gone) = (cloud.scenario().await?, cloud.scenario().await?, cloud.scenario().await?);
+    for scenario in [&ended, &over, &gone] {
+        assert_eq!(scenario.provider.start().await?.brief(), "201");
     }
     assert_eq!(ended.patient.join().await?.brief(), "202");
     assert_eq!(ended.provider.end().await?.brief(), "200");
     let meeting = over.provider.status().await?.text("meetingId");
-    stage.chime_event(&meeting, "MeetingEnded", None)?;
-    stage.drain_queues().await?;
-    stage.parts().clock.advance(301);
-    stage.run_schedule("meeting-manager").await?;
+    cloud.chime_event(&meeting, "MeetingEnded", None)?;
+    cloud.drain_queues().await?;
+    cloud.parts().clock.advance(301);
+    cloud.run_schedule("meeting-manager").await?;
 
     let schemas = schemas()?;
-    let heard = stage.parts().bus.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let heard = cloud.parts().bus.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     let ours: Vec<&Value> = heard.iter().filter(|event| event["source"] == bus::SOURCE).collect();
     let mut reasons = BTreeSet::new();
     for event in &ours {

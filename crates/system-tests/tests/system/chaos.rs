@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use local::faults::Kind;
-use local_testing::{Answer, Caller, Outcome, Play, Stage};
+use local::faults::FaultKind;
+use local_testing::{Answer, Caller, Scenario, TestCloud, TestResult};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -22,7 +22,7 @@ enum Step {
     End,
 }
 
-async fn take(step: Step, caller: &Caller) -> Outcome<Answer> {
+async fn take(step: Step, caller: &Caller) -> TestResult<Answer> {
     match step {
         Step::Start => caller.start().await,
         Step::Join => caller.join().await,
@@ -32,15 +32,17 @@ async fn take(step: Step, caller: &Caller) -> Outcome<Answer> {
 }
 
 /// One sequence. Returns what was done, for the message where something is wrong.
-async fn run(stage: &Stage, seed: u64) -> Outcome {
+async fn run(cloud: &TestCloud, seed: u64) -> TestResult {
     let mut random = fastrand::Rng::with_seed(seed);
-    let play = Arc::new(stage.play().await?);
+    let scenario = Arc::new(cloud.scenario().await?);
     let mut story = Vec::new();
     for _ in 0..random.usize(4..9) {
         if random.f32() < 0.4 {
-            let kind = random.choice([Kind::KillBefore, Kind::KillAfter, Kind::Drop]).unwrap_or(Kind::Drop);
+            let kind = random
+                .choice([FaultKind::KillBefore, FaultKind::KillAfter, FaultKind::Drop])
+                .unwrap_or(FaultKind::Drop);
             let nth = random.u32(1..5);
-            stage.fault("*", None, kind, Some(nth));
+            cloud.fault("*", None, kind, Some(nth));
             story.push(format!("[{kind:?} at {nth}]"));
         }
         // One to three at the same moment.
@@ -50,61 +52,61 @@ async fn run(stage: &Stage, seed: u64) -> Outcome {
             let step = random
                 .choice([Step::Start, Step::Join, Step::Join, Step::Leave, Step::End])
                 .unwrap_or(Step::Join);
-            let play: Arc<Play> = Arc::clone(&play);
+            let scenario: Arc<Scenario> = Arc::clone(&scenario);
             burst.spawn(async move {
                 let (name, caller) = match who {
-                    0..4 => ("provider", &play.provider),
-                    4..7 => ("patient", &play.patient),
-                    _ => ("stranger", &play.stranger),
+                    0..4 => ("provider", &scenario.provider),
+                    4..7 => ("patient", &scenario.patient),
+                    _ => ("stranger", &scenario.stranger),
                 };
                 let answer = take(step, caller).await?;
                 // A stranger is a stranger whatever goes wrong around them.
                 assert!(name != "stranger" || answer.status >= 400, "a stranger got {answer:?}");
-                Outcome::Ok(format!("{name} {step:?} {}", answer.brief()))
+                TestResult::Ok(format!("{name} {step:?} {}", answer.brief()))
             });
         }
         while let Some(done) = burst.join_next().await {
             story.push(done??);
         }
-        stage.parts().faults.clear();
+        cloud.parts().faults.clear();
     }
-    check(stage, &play).await.map_err(|error| {
-        let environments = json!(stage.parts().lambda.environments());
-        let calls: Vec<_> = stage.parts().calls.since(0).into_iter().rev().take(12).collect();
+    check(cloud, &scenario).await.map_err(|error| {
+        let environments = json!(cloud.parts().lambda.environments());
+        let calls: Vec<_> = cloud.parts().calls.since(0).into_iter().rev().take(12).collect();
         format!("sequence {seed}: {error}; {story:?}; {environments}; last calls first: {calls:?}").into()
     })
 }
 
 /// The call can go on, and nothing is left over.
-async fn check(stage: &Stage, play: &Play) -> Outcome {
-    let started = play.provider.start().await?;
+async fn check(cloud: &TestCloud, scenario: &Scenario) -> TestResult {
+    let started = scenario.provider.start().await?;
     if started.status >= 300 {
         return Err(format!("a start afterwards got {started:?}").into());
     }
-    invariants::hold(stage, &play.appointment).await?;
+    invariants::hold(cloud, &scenario.appointment).await?;
     let meeting = started.text("meetingId");
     let connect = json!({ "eventType": "chime:AttendeeJoined", "attendeeId": started.text("attendeeToken") });
-    stage.parts().chime.event(&meeting, serde_json::from_value(connect)?)?;
-    stage.parts().clock.advance(330);
-    invariants::no_orphans(stage, &play.appointment).await?;
-    let ended = play.provider.end().await?;
+    cloud.parts().chime.event(&meeting, serde_json::from_value(connect)?)?;
+    cloud.parts().clock.advance(330);
+    invariants::no_orphans(cloud, &scenario.appointment).await?;
+    let ended = scenario.provider.end().await?;
     if ended.status != 200 {
         return Err(format!("an end afterwards got {ended:?}").into());
     }
-    invariants::hold(stage, &play.appointment).await?;
-    invariants::no_orphans(stage, &play.appointment).await
+    invariants::hold(cloud, &scenario.appointment).await?;
+    invariants::no_orphans(cloud, &scenario.appointment).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_random_sequences_with_deaths_and_lost_answers_leave_calls_whole() -> Outcome {
+async fn two_hundred_random_sequences_with_deaths_and_lost_answers_leave_calls_whole() -> TestResult {
     let mut clouds = JoinSet::new();
-    for cloud in 0..CLOUDS {
+    for first in 0..CLOUDS {
         clouds.spawn(async move {
-            let stage = Stage::new().await?;
-            for seed in (cloud..SEQUENCES).step_by(usize::try_from(CLOUDS)?) {
-                run(&stage, seed).await?;
+            let cloud = TestCloud::new().await?;
+            for seed in (first..SEQUENCES).step_by(usize::try_from(CLOUDS)?) {
+                run(&cloud, seed).await?;
             }
-            Outcome::Ok(())
+            TestResult::Ok(())
         });
     }
     while let Some(done) = clouds.join_next().await {

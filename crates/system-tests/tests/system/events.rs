@@ -1,7 +1,7 @@
 //! Chime's events, as a queue hands them over: late, twice, out of order, in part.
 
-use local::faults::Kind;
-use local_testing::{Answer, Caller, Outcome, Play, Stage, Told};
+use local::faults::FaultKind;
+use local_testing::{Answer, Caller, MeetingEvents, Scenario, TestCloud, TestResult};
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
@@ -14,38 +14,38 @@ const MEETING: &str = "meeting-manager";
 
 /// A call with its provider and patient in it, and what they were given.
 struct On {
-    play: Play,
-    told: Told,
+    scenario: Scenario,
+    told: MeetingEvents,
     started: Answer,
     joined: Answer,
     began: OffsetDateTime,
 }
 
 impl On {
-    async fn set(stage: &Stage) -> Outcome<Self> {
-        let play = stage.play().await?;
-        let started = play.provider.start().await?;
+    async fn set(cloud: &TestCloud) -> TestResult<Self> {
+        let scenario = cloud.scenario().await?;
+        let started = scenario.provider.start().await?;
         assert_eq!(started.brief(), "201", "{:?}", started.body);
-        let joined = play.patient.join().await?;
+        let joined = scenario.patient.join().await?;
         assert_eq!(joined.brief(), "200", "{:?}", joined.body);
-        let told = Told::of(stage, &started);
-        let began = OffsetDateTime::from_unix_timestamp(stage.parts().clock.now().unix_timestamp() + 1)?;
-        Ok(Self { play, told, started, joined, began })
+        let told = MeetingEvents::of(cloud, &started);
+        let began = OffsetDateTime::from_unix_timestamp(cloud.parts().clock.now().unix_timestamp() + 1)?;
+        Ok(Self { scenario, told, started, joined, began })
     }
 
-    fn provider(&self, kind: &str, second: i64) -> Outcome<Value> {
-        self.about(&self.play.provider, &self.started, kind, second)
+    fn provider(&self, kind: &str, second: i64) -> TestResult<Value> {
+        self.about(&self.scenario.provider, &self.started, kind, second)
     }
 
-    fn patient(&self, kind: &str, second: i64) -> Outcome<Value> {
-        self.about(&self.play.patient, &self.joined, kind, second)
+    fn patient(&self, kind: &str, second: i64) -> TestResult<Value> {
+        self.about(&self.scenario.patient, &self.joined, kind, second)
     }
 
-    fn about(&self, who: &Caller, place: &Answer, kind: &str, second: i64) -> Outcome<Value> {
+    fn about(&self, who: &Caller, place: &Answer, kind: &str, second: i64) -> TestResult<Value> {
         self.told.attendee(kind, self.at(second), &place.text("attendeeToken"), &who.id)
     }
 
-    fn ended(&self, second: i64) -> Outcome<Value> {
+    fn ended(&self, second: i64) -> TestResult<Value> {
         self.told.meeting("MeetingEnded", self.at(second))
     }
 
@@ -54,8 +54,8 @@ impl On {
     }
 
     /// How someone stands, by the roster that the provider sees: `joined 0 1/0` is status, seconds, connections and drops.
-    async fn stands(&self, who: &Caller) -> Outcome<String> {
-        let roster = self.play.provider.roster().await?;
+    async fn stands(&self, who: &Caller) -> TestResult<String> {
+        let roster = self.scenario.provider.roster().await?;
         let people = roster.body["attendees"].as_array().cloned().unwrap_or_default();
         let one = people.iter().find(|one| one["userId"] == who.id.as_str()).ok_or("not in the roster")?;
         let word = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
@@ -63,25 +63,25 @@ impl On {
     }
 }
 
-async fn session(stage: &Stage, on: &On, columns: &str) -> Outcome<String> {
+async fn session(cloud: &TestCloud, on: &On, columns: &str) -> TestResult<String> {
     let id = on.started.text("sessionId");
-    stage.sql(&format!("SELECT {columns} FROM video_call_sessions WHERE id = '{id}'")).await
+    cloud.sql(&format!("SELECT {columns} FROM video_call_sessions WHERE id = '{id}'")).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f23_events_in_any_order_and_twice_tell_who_was_there_and_how_long() -> Outcome {
+async fn events_in_any_order_and_twice_tell_who_was_there_and_how_long() -> TestResult {
     presence_is_read(true).await
 }
 
 /// Chime's documented samples of attendees' events bear the meeting's id alone, without the name that we gave it.
 #[tokio::test(flavor = "multi_thread")]
-async fn f23_events_that_do_not_name_their_meeting_tell_the_same() -> Outcome {
+async fn events_that_do_not_name_their_meeting_tell_the_same() -> TestResult {
     presence_is_read(false).await
 }
 
-async fn presence_is_read(named: bool) -> Outcome {
-    let stage = Stage::new().await?;
-    let mut on = On::set(&stage).await?;
+async fn presence_is_read(named: bool) -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let mut on = On::set(&cloud).await?;
     if !named {
         on.told.external = None;
     }
@@ -99,76 +99,81 @@ async fn presence_is_read(named: bool) -> Outcome {
     ];
     // The last first, in batches of three, each of them delivered twice.
     for batch in history.rchunks(3) {
-        assert_eq!(stage.hear(ATTENDEE, batch).await?, Vec::<usize>::new());
+        assert_eq!(cloud.deliver(ATTENDEE, batch).await?, Vec::<usize>::new());
         let doubled: Vec<Value> = batch.iter().chain(batch).cloned().collect();
-        assert_eq!(stage.hear(ATTENDEE, &doubled).await?, Vec::<usize>::new());
+        assert_eq!(cloud.deliver(ATTENDEE, &doubled).await?, Vec::<usize>::new());
     }
-    stage.parts().clock.advance(131);
-    assert_eq!(on.stands(&on.play.provider).await?, "left 120 2/0");
-    assert_eq!(on.stands(&on.play.patient).await?, "left 90 2/1");
-    let roster = on.play.provider.roster().await?;
+    cloud.parts().clock.advance(131);
+    assert_eq!(on.stands(&on.scenario.provider).await?, "left 120 2/0");
+    assert_eq!(on.stands(&on.scenario.patient).await?, "left 90 2/1");
+    let roster = on.scenario.provider.roster().await?;
     let patient = roster.body["attendees"].as_array().into_iter().flatten();
     let patient =
-        patient.clone().find(|one| one["userId"] == on.play.patient.id.as_str()).ok_or("no patient")?;
+        patient.clone().find(|one| one["userId"] == on.scenario.patient.id.as_str()).ok_or("no patient")?;
     for (since, second) in [("joinedAt", 95), ("leftAt", 125)] {
         let time = OffsetDateTime::parse(patient[since].as_str().unwrap_or_default(), &Rfc3339)?;
         assert_eq!(time, on.at(second), "{since} is of the last connection");
     }
-    assert_eq!(session(&stage, &on, "max_participants_reached || ' ' || connected").await?, "2 0");
+    assert_eq!(session(&cloud, &on, "max_participants_reached || ' ' || connected").await?, "2 0");
     let kept = "SELECT count(*) || ' ' || count(session_id) FROM medzen.chime_events";
-    assert_eq!(stage.sql(kept).await?, "9 9", "each once, and each counted");
+    assert_eq!(cloud.sql(kept).await?, "9 9", "each once, and each counted");
 
-    let told = outbox::chain(&stage, &format!("APPT#{}", on.play.appointment)).await?;
+    let told = outbox::chain(&cloud, &format!("APPT#{}", on.scenario.appointment)).await?;
     let count = |event: &str| told.iter().filter(|entry| entry["event"] == event).count();
     let audited = ["participant.connected", "participant.disconnected", "participant.dropped"].map(count);
     assert_eq!(audited, [4, 3, 1], "{told:?}");
     let dropped = told.iter().find(|entry| entry["event"] == "participant.dropped").ok_or("no drop")?;
-    assert_eq!(dropped["userId"], json!(on.play.patient.id));
+    assert_eq!(dropped["userId"], json!(on.scenario.patient.id));
     assert_eq!(dropped["happenedAt"], json!(domain::stamp::text(on.at(80))), "when, by Chime's clock");
     assert_eq!(dropped["via"], "event");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_connected_is_present_and_who_was_cut_off_is_not() -> Outcome {
-    let stage = Stage::new().await?;
-    let on = On::set(&stage).await?;
-    let present = async || -> Outcome<Vec<Value>> {
-        Ok(on.play.patient.status().await?.body["present"].as_array().cloned().unwrap_or_default())
+async fn who_is_connected_is_present_and_who_was_cut_off_is_not() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let on = On::set(&cloud).await?;
+    let present = async || -> TestResult<Vec<Value>> {
+        Ok(on.scenario.patient.status().await?.body["present"].as_array().cloned().unwrap_or_default())
     };
-    stage.hear(ATTENDEE, &[on.provider("AttendeeJoined", 10)?, on.patient("AttendeeJoined", 12)?]).await?;
+    cloud.deliver(ATTENDEE, &[on.provider("AttendeeJoined", 10)?, on.patient("AttendeeJoined", 12)?]).await?;
     assert_eq!(present().await?.len(), 2);
-    stage.hear(ATTENDEE, &[on.patient("AttendeeDropped", 40)?]).await?;
-    assert_eq!(present().await?, [json!(on.play.provider.id)]);
-    stage.hear(ATTENDEE, &[on.patient("AttendeeJoined", 50)?]).await?;
+    cloud.deliver(ATTENDEE, &[on.patient("AttendeeDropped", 40)?]).await?;
+    assert_eq!(present().await?, [json!(on.scenario.provider.id)]);
+    cloud.deliver(ATTENDEE, &[on.patient("AttendeeJoined", 50)?]).await?;
     assert_eq!(present().await?.len(), 2, "a client that reconnects by itself is back without asking us");
-    stage.parts().clock.advance(70);
-    let brief = on.stands(&on.play.patient).await?;
+    cloud.parts().clock.advance(70);
+    let brief = on.stands(&on.scenario.patient).await?;
     assert!(brief.starts_with("joined ") && brief.ends_with(" 2/1"), "{brief}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_recorder_and_a_shared_screen_are_no_persons() -> Outcome {
-    let stage = Stage::new().await?;
-    let on = On::set(&stage).await?;
+async fn a_recorder_and_a_shared_screen_are_no_persons() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let on = On::set(&cloud).await?;
     let share = format!("{}#content", on.started.text("attendeeToken"));
     let recorder = "7d9f1c5e-0000-4000-8000-00000000aaaa";
     let events = [
         on.provider("AttendeeJoined", 10)?,
         on.told.attendee("AttendeeJoined", on.at(11), recorder, "aws:MediaPipeline-7d9f1c5e")?,
-        on.told.attendee("AttendeeJoined", on.at(12), &share, &format!("{}#content", on.play.provider.id))?,
+        on.told.attendee(
+            "AttendeeJoined",
+            on.at(12),
+            &share,
+            &format!("{}#content", on.scenario.provider.id),
+        )?,
         on.told.attendee(
             "AttendeeContentJoined",
             on.at(12),
             &share,
-            &format!("{}#content", on.play.provider.id),
+            &format!("{}#content", on.scenario.provider.id),
         )?,
     ];
-    assert_eq!(stage.hear(ATTENDEE, &events).await?, Vec::<usize>::new());
-    assert_eq!(session(&stage, &on, "max_participants_reached || ' ' || connected").await?, "1 1");
+    assert_eq!(cloud.deliver(ATTENDEE, &events).await?, Vec::<usize>::new());
+    assert_eq!(session(&cloud, &on, "max_participants_reached || ' ' || connected").await?, "1 1");
     assert_eq!(
-        outbox::events(&stage, &on.play.appointment).await?,
+        outbox::events(&cloud, &on.scenario.appointment).await?,
         "call.started, participant.joined, participant.connected, content.started",
         "that a screen was shared is told"
     );
@@ -176,107 +181,108 @@ async fn a_recorder_and_a_shared_screen_are_no_persons() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f10_a_meeting_that_chime_ended_closes_its_call_when_chime_says_so() -> Outcome {
-    let stage = Stage::new().await?;
-    let on = On::set(&stage).await?;
+async fn a_meeting_that_chime_ended_closes_its_call_when_chime_says_so() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let on = On::set(&cloud).await?;
     let both = [on.provider("AttendeeJoined", 10)?, on.patient("AttendeeJoined", 20)?];
-    assert_eq!(stage.hear(ATTENDEE, &both).await?, Vec::<usize>::new());
-    stage.parts().clock.advance(700);
+    assert_eq!(cloud.deliver(ATTENDEE, &both).await?, Vec::<usize>::new());
+    cloud.parts().clock.advance(700);
     // The patient's departure never came.
-    assert_eq!(stage.hear(ATTENDEE, &[on.provider("AttendeeLeft", 60)?]).await?, Vec::<usize>::new());
-    assert_eq!(stage.hear(ATTENDEE, &[on.ended(620)?]).await?, Vec::<usize>::new());
+    assert_eq!(cloud.deliver(ATTENDEE, &[on.provider("AttendeeLeft", 60)?]).await?, Vec::<usize>::new());
+    assert_eq!(cloud.deliver(ATTENDEE, &[on.ended(620)?]).await?, Vec::<usize>::new());
 
-    assert_eq!(session(&stage, &on, "status || ' ' || end_reason").await?, "ended meeting_ended");
-    let length = session(&stage, &on, "extract(epoch FROM ended_at)::bigint").await?;
+    assert_eq!(session(&cloud, &on, "status || ' ' || end_reason").await?, "ended meeting_ended");
+    let length = session(&cloud, &on, "extract(epoch FROM ended_at)::bigint").await?;
     assert_eq!(length, on.at(620).unix_timestamp().to_string(), "when it ended, not when we heard");
-    assert_eq!(on.stands(&on.play.provider).await?, "left 50 1/0");
+    assert_eq!(on.stands(&on.scenario.provider).await?, "left 50 1/0");
     assert_eq!(
-        on.stands(&on.play.patient).await?,
+        on.stands(&on.scenario.patient).await?,
         "left 600 1/0",
         "until the end, for nothing else is known"
     );
-    assert_eq!(on.play.patient.join().await?.brief(), "404 NO_ACTIVE_CALL");
-    assert_eq!(on.play.provider.end().await?.brief(), "200", "and a late end is no fault");
+    assert_eq!(on.scenario.patient.join().await?.brief(), "404 NO_ACTIVE_CALL");
+    assert_eq!(on.scenario.provider.end().await?.brief(), "200", "and a late end is no fault");
     // What came first may come last.
-    assert_eq!(stage.hear(ATTENDEE, &[on.patient("AttendeeLeft", 75)?]).await?, Vec::<usize>::new());
-    assert_eq!(on.stands(&on.play.patient).await?, "left 55 1/0");
-    let told = outbox::events(&stage, &on.play.appointment).await?;
+    assert_eq!(cloud.deliver(ATTENDEE, &[on.patient("AttendeeLeft", 75)?]).await?, Vec::<usize>::new());
+    assert_eq!(on.stands(&on.scenario.patient).await?, "left 55 1/0");
+    let told = outbox::events(&cloud, &on.scenario.appointment).await?;
     assert_eq!(told.matches("call.ended").count(), 1, "{told}");
-    invariants::hold(&stage, &on.play.appointment).await
+    invariants::hold(&cloud, &on.scenario.appointment).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_end_that_broke_off_is_finished_by_chime_s_word() -> Outcome {
-    let stage = Stage::new().await?;
-    let on = On::set(&stage).await?;
-    stage.fault("postgres", Some("close"), Kind::KillBefore, Some(1));
-    assert!(on.play.provider.end().await?.status >= 500, "the end broke off");
-    stage.parts().faults.clear();
-    assert_eq!(session(&stage, &on, "status").await?, "ending");
-    assert_eq!(stage.hear(ATTENDEE, &[on.ended(1)?]).await?, Vec::<usize>::new());
-    assert_eq!(session(&stage, &on, "status || ' ' || end_reason").await?, "ended ended_by_provider");
-    invariants::hold(&stage, &on.play.appointment).await
+async fn an_end_that_broke_off_is_finished_by_chime_s_word() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let on = On::set(&cloud).await?;
+    cloud.fault("postgres", Some("close"), FaultKind::KillBefore, Some(1));
+    assert!(on.scenario.provider.end().await?.status >= 500, "the end broke off");
+    cloud.parts().faults.clear();
+    assert_eq!(session(&cloud, &on, "status").await?, "ending");
+    assert_eq!(cloud.deliver(ATTENDEE, &[on.ended(1)?]).await?, Vec::<usize>::new());
+    assert_eq!(session(&cloud, &on, "status || ' ' || end_reason").await?, "ended ended_by_provider");
+    invariants::hold(&cloud, &on.scenario.appointment).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_durations_of_an_ended_call_are_those_that_chime_saw() -> Outcome {
-    let stage = Stage::new().await?;
-    let on = On::set(&stage).await?;
+async fn the_durations_of_an_ended_call_are_those_that_chime_saw() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let on = On::set(&cloud).await?;
     let events = [
         on.provider("AttendeeJoined", 10)?,
         on.patient("AttendeeJoined", 20)?,
         on.patient("AttendeeDropped", 30)?,
     ];
-    assert_eq!(stage.hear(ATTENDEE, &events).await?, Vec::<usize>::new());
-    stage.parts().clock.advance(110);
-    assert_eq!(on.play.provider.end().await?.brief(), "200");
+    assert_eq!(cloud.deliver(ATTENDEE, &events).await?, Vec::<usize>::new());
+    cloud.parts().clock.advance(110);
+    assert_eq!(on.scenario.provider.end().await?.brief(), "200");
     // Nothing tells that the meeting ended; the reconciler reads once more.
-    stage.run_schedule(MEETING).await?;
-    assert_eq!(session(&stage, &on, "events_read::text || ' ' || connected").await?, "true 0");
-    assert_eq!(on.stands(&on.play.patient).await?, "left 10 1/1");
-    let ended = session(&stage, &on, "floor(extract(epoch FROM ended_at))::bigint").await?.parse::<i64>()?;
+    cloud.run_schedule(MEETING).await?;
+    assert_eq!(session(&cloud, &on, "events_read::text || ' ' || connected").await?, "true 0");
+    assert_eq!(on.stands(&on.scenario.patient).await?, "left 10 1/1");
+    let ended = session(&cloud, &on, "floor(extract(epoch FROM ended_at))::bigint").await?.parse::<i64>()?;
     let expected = ended - on.at(10).unix_timestamp();
-    let stands = on.stands(&on.play.provider).await?;
+    let stands = on.stands(&on.scenario.provider).await?;
     assert_eq!(stands, format!("left {expected} 1/0"));
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_of_a_meeting_that_no_session_has_yet_are_kept_for_it() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
+async fn events_of_a_meeting_that_no_session_has_yet_are_kept_for_it() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
     // The start dies between Chime's answer and its own note; Chime tells of the meeting all the same.
-    stage.fault("postgres", Some("activate"), Kind::KillBefore, Some(1));
-    assert!(play.provider.start().await?.status >= 500);
-    stage.parts().faults.clear();
-    let made = stage.meetings().first().cloned().ok_or("no meeting")?;
-    let told = Told {
+    cloud.fault("postgres", Some("activate"), FaultKind::KillBefore, Some(1));
+    assert!(scenario.provider.start().await?.status >= 500);
+    cloud.parts().faults.clear();
+    let made = cloud.meetings().first().cloned().ok_or("no meeting")?;
+    let told = MeetingEvents {
         meeting: made["meetingId"].as_str().unwrap_or_default().to_owned(),
         external: made["externalMeetingId"].as_str().map(str::to_owned),
     };
     assert!(told.external.is_some(), "{made}");
-    let began = stage.parts().clock.now();
+    let began = cloud.parts().clock.now();
     let attendee = made["attendees"][0]["attendeeId"].as_str().unwrap_or_default().to_owned();
-    let joined = told.attendee("AttendeeJoined", began + Duration::SECOND, &attendee, &play.provider.id)?;
-    assert_eq!(stage.hear(ATTENDEE, &[joined]).await?, Vec::<usize>::new());
-    assert_eq!(stage.sql("SELECT count(*) FROM medzen.chime_events WHERE session_id IS NULL").await?, "1");
+    let joined =
+        told.attendee("AttendeeJoined", began + Duration::SECOND, &attendee, &scenario.provider.id)?;
+    assert_eq!(cloud.deliver(ATTENDEE, &[joined]).await?, Vec::<usize>::new());
+    assert_eq!(cloud.sql("SELECT count(*) FROM medzen.chime_events WHERE session_id IS NULL").await?, "1");
 
-    let started = play.provider.start().await?;
+    let started = scenario.provider.start().await?;
     assert!([200, 201].contains(&started.status), "{:?}", started.body);
     assert_eq!(started.text("meetingId"), told.meeting, "the same token gives the same meeting");
-    stage.run_schedule(MEETING).await?;
-    assert_eq!(stage.sql("SELECT count(*) FROM medzen.chime_events WHERE session_id IS NULL").await?, "0");
-    assert_eq!(stage.sql("SELECT connected::text FROM video_call_sessions").await?, "1");
-    let events = outbox::events(&stage, &play.appointment).await?;
+    cloud.run_schedule(MEETING).await?;
+    assert_eq!(cloud.sql("SELECT count(*) FROM medzen.chime_events WHERE session_id IS NULL").await?, "0");
+    assert_eq!(cloud.sql("SELECT connected::text FROM video_call_sessions").await?, "1");
+    let events = outbox::events(&cloud, &scenario.appointment).await?;
     assert_eq!(events, "call.started, participant.connected");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_s_and_newer_events_are_taken_and_a_broken_one_fails_alone() -> Outcome {
-    let stage = Stage::new().await?;
-    let on = On::set(&stage).await?;
-    let others = Told {
+async fn another_s_and_newer_events_are_taken_and_a_broken_one_fails_alone() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let on = On::set(&cloud).await?;
+    let others = MeetingEvents {
         meeting: "7d9f1c5e-0000-4000-8000-0000000000ff".to_owned(),
         external: Some("another-app-1".to_owned()),
     };
@@ -293,23 +299,23 @@ async fn another_s_and_newer_events_are_taken_and_a_broken_one_fails_alone() -> 
         on.patient("AttendeeJoined", 11)?,
     ];
     // The message that cannot be read at all is reported first.
-    let mut given_back = stage.hear(ATTENDEE, &batch).await?;
+    let mut given_back = cloud.deliver(ATTENDEE, &batch).await?;
     given_back.sort_unstable();
     assert_eq!(given_back, [3, 4]);
-    assert_eq!(session(&stage, &on, "connected").await?, "2");
-    assert_eq!(stage.sql("SELECT count(*) FROM medzen.chime_events").await?, "2");
+    assert_eq!(session(&cloud, &on, "connected").await?, "2");
+    assert_eq!(cloud.sql("SELECT count(*) FROM medzen.chime_events").await?, "2");
     assert_eq!(
-        stage.sql("SELECT count(*) FROM medzen.chime_meetings WHERE meeting_id LIKE '%ff'").await?,
+        cloud.sql("SELECT count(*) FROM medzen.chime_meetings WHERE meeting_id LIKE '%ff'").await?,
         "0"
     );
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_the_database_refuses_harms_no_other() -> Outcome {
-    let stage = Stage::new().await?;
-    let on = On::set(&stage).await?;
-    stage
+async fn an_event_that_the_database_refuses_harms_no_other() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let on = On::set(&cloud).await?;
+    cloud
         .sql(
             "DO $$ BEGIN
                ALTER TABLE medzen.chime_events ADD CONSTRAINT not_these CHECK (kind <> 'AttendeeVideoStarted');
@@ -321,28 +327,28 @@ async fn an_event_that_the_database_refuses_harms_no_other() -> Outcome {
         on.provider("AttendeeVideoStarted", 11)?,
         on.patient("AttendeeJoined", 12)?,
     ];
-    assert_eq!(stage.hear(ATTENDEE, &batch).await?, [1]);
-    assert_eq!(session(&stage, &on, "connected").await?, "2");
+    assert_eq!(cloud.deliver(ATTENDEE, &batch).await?, [1]);
+    assert_eq!(session(&cloud, &on, "connected").await?, "2");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_the_database_is_down_all_come_again_and_nothing_is_lost() -> Outcome {
-    let stage = Stage::new().await?;
-    let on = On::set(&stage).await?;
+async fn while_the_database_is_down_all_come_again_and_nothing_is_lost() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let on = On::set(&cloud).await?;
     let batch = [on.provider("AttendeeJoined", 10)?, on.patient("AttendeeJoined", 11)?];
-    stage.fault("postgres", None, Kind::Error, None);
-    assert_eq!(stage.hear(ATTENDEE, &batch).await?, [0, 1]);
-    stage.parts().faults.clear();
-    assert_eq!(stage.hear(ATTENDEE, &batch).await?, Vec::<usize>::new());
-    assert_eq!(session(&stage, &on, "connected").await?, "2");
+    cloud.fault("postgres", None, FaultKind::Error, None);
+    assert_eq!(cloud.deliver(ATTENDEE, &batch).await?, [0, 1]);
+    cloud.parts().faults.clear();
+    assert_eq!(cloud.deliver(ATTENDEE, &batch).await?, Vec::<usize>::new());
+    assert_eq!(session(&cloud, &on, "connected").await?, "2");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_of_ten_takes_two_round_trips_and_a_repeated_one_less() -> Outcome {
-    let stage = Stage::new().await?;
-    let (one, other) = (On::set(&stage).await?, On::set(&stage).await?);
+async fn a_batch_of_ten_takes_two_round_trips_and_a_repeated_one_less() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let (one, other) = (On::set(&cloud).await?, On::set(&cloud).await?);
     let mut batch = Vec::new();
     for (on, second) in [(&one, 10), (&other, 20), (&one, 30), (&other, 40), (&one, 50)] {
         batch.push(on.provider("AttendeeJoined", second)?);
@@ -350,54 +356,57 @@ async fn a_batch_of_ten_takes_two_round_trips_and_a_repeated_one_less() -> Outco
     }
     assert_eq!(batch.len(), 10);
     // The first batch tells the host application that the calls have begun.
-    assert_eq!(stage.hear(ATTENDEE, &[one.patient("AttendeeAdded", 1)?]).await?, Vec::<usize>::new());
-    stage.slow("*", None, 20);
-    let watch = stage.watch();
-    assert_eq!(stage.hear(ATTENDEE, &batch).await?, Vec::<usize>::new());
+    assert_eq!(cloud.deliver(ATTENDEE, &[one.patient("AttendeeAdded", 1)?]).await?, Vec::<usize>::new());
+    cloud.slow("*", None, 20);
+    let watch = cloud.watch();
+    assert_eq!(cloud.deliver(ATTENDEE, &batch).await?, Vec::<usize>::new());
     assert_eq!(watch.operations(), ["absorb_events", "settle_events"]);
-    let watch = stage.watch();
-    assert_eq!(stage.hear(ATTENDEE, &batch).await?, Vec::<usize>::new());
+    let watch = cloud.watch();
+    assert_eq!(cloud.deliver(ATTENDEE, &batch).await?, Vec::<usize>::new());
     assert_eq!(watch.operations(), ["absorb_events"], "there is nothing to write");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn batches_at_once_about_one_call_lose_no_event() -> Outcome {
-    let stage = Stage::new().await?;
-    let on = On::set(&stage).await?;
+async fn batches_at_once_about_one_call_lose_no_event() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let on = On::set(&cloud).await?;
     let mut pending = JoinSet::new();
-    let stage = std::sync::Arc::new(stage);
+    let cloud = std::sync::Arc::new(cloud);
     for n in 0..24_i64 {
         let kind = if n % 2 == 0 { "AttendeeJoined" } else { "AttendeeLeft" };
         let event = if n < 12 { on.provider(kind, 10 + n * 70)? } else { on.patient(kind, 10 + n * 70)? };
-        let stage = std::sync::Arc::clone(&stage);
-        pending.spawn(async move { stage.hear(ATTENDEE, &[event]).await });
+        let cloud = std::sync::Arc::clone(&cloud);
+        pending.spawn(async move { cloud.deliver(ATTENDEE, &[event]).await });
     }
     while let Some(given_back) = pending.join_next().await {
         assert_eq!(given_back??, Vec::<usize>::new());
     }
-    assert_eq!(on.stands(&on.play.provider).await?, "left 420 6/0");
-    assert_eq!(on.stands(&on.play.patient).await?, "left 420 6/0");
-    let told = outbox::chain(&stage, &format!("APPT#{}", on.play.appointment)).await?;
+    assert_eq!(on.stands(&on.scenario.provider).await?, "left 420 6/0");
+    assert_eq!(on.stands(&on.scenario.patient).await?, "left 420 6/0");
+    let told = outbox::chain(&cloud, &format!("APPT#{}", on.scenario.appointment)).await?;
     assert_eq!(told.len(), 2 + 24, "call.started, participant.joined, and one for each event");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_function_that_dies_at_any_call_of_a_batch_leaves_what_the_next_delivery_finishes() -> Outcome {
-    for kind in [Kind::KillBefore, Kind::KillAfter] {
+async fn a_function_that_dies_at_any_call_of_a_batch_leaves_what_the_next_delivery_finishes() -> TestResult {
+    for kind in [FaultKind::KillBefore, FaultKind::KillAfter] {
         for nth in 1..=2 {
-            let stage = Stage::new().await?;
-            let on = On::set(&stage).await?;
+            let cloud = TestCloud::new().await?;
+            let on = On::set(&cloud).await?;
             let batch = [on.provider("AttendeeJoined", 10)?, on.patient("AttendeeJoined", 12)?];
             // Warm, so that the nth call is the batch's.
-            assert_eq!(stage.hear(ATTENDEE, &[on.patient("AttendeeAdded", 1)?]).await?, Vec::<usize>::new());
-            stage.fault("*", None, kind, Some(nth));
-            assert!(stage.hear(ATTENDEE, &batch).await.is_err(), "{kind:?} {nth}: it died");
-            stage.parts().faults.clear();
-            assert_eq!(stage.hear(ATTENDEE, &batch).await?, Vec::<usize>::new(), "{kind:?} {nth}");
-            assert_eq!(session(&stage, &on, "connected").await?, "2", "{kind:?} {nth}");
-            let told = outbox::events(&stage, &on.play.appointment).await?;
+            assert_eq!(
+                cloud.deliver(ATTENDEE, &[on.patient("AttendeeAdded", 1)?]).await?,
+                Vec::<usize>::new()
+            );
+            cloud.fault("*", None, kind, Some(nth));
+            assert!(cloud.deliver(ATTENDEE, &batch).await.is_err(), "{kind:?} {nth}: it died");
+            cloud.parts().faults.clear();
+            assert_eq!(cloud.deliver(ATTENDEE, &batch).await?, Vec::<usize>::new(), "{kind:?} {nth}");
+            assert_eq!(session(&cloud, &on, "connected").await?, "2", "{kind:?} {nth}");
+            let told = outbox::events(&cloud, &on.scenario.appointment).await?;
             assert_eq!(told.matches("participant.connected").count(), 2, "{kind:?} {nth}: {told}");
         }
     }
@@ -405,47 +414,47 @@ async fn a_function_that_dies_at_any_call_of_a_batch_leaves_what_the_next_delive
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_that_were_kept_and_not_read_are_read_by_the_schedule_and_never_dropped() -> Outcome {
-    let stage = Stage::new().await?;
-    let on = On::set(&stage).await?;
+async fn events_that_were_kept_and_not_read_are_read_by_the_schedule_and_never_dropped() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let on = On::set(&cloud).await?;
     let batch = [on.provider("AttendeeJoined", 10)?, on.patient("AttendeeJoined", 12)?];
-    stage.fault("postgres", Some("settle_events"), Kind::Error, None);
-    assert_eq!(stage.hear(ATTENDEE, &batch).await?, [0, 1], "the queue gives them up in the end");
-    assert_eq!(stage.sql("SELECT count(*) FROM medzen.chime_events").await?, "2", "they are kept");
-    stage.parts().clock.advance(3 * 86_400);
-    stage.run_schedule("meeting-manager").await.expect_err("the run says that it could not read them");
-    assert_eq!(stage.sql("SELECT count(*) FROM medzen.chime_events").await?, "2", "and keeps them");
-    stage.parts().faults.clear();
-    stage.run_schedule("meeting-manager").await?;
-    let told = outbox::events(&stage, &on.play.appointment).await?;
+    cloud.fault("postgres", Some("settle_events"), FaultKind::Error, None);
+    assert_eq!(cloud.deliver(ATTENDEE, &batch).await?, [0, 1], "the queue gives them up in the end");
+    assert_eq!(cloud.sql("SELECT count(*) FROM medzen.chime_events").await?, "2", "they are kept");
+    cloud.parts().clock.advance(3 * 86_400);
+    cloud.run_schedule("meeting-manager").await.expect_err("the run says that it could not read them");
+    assert_eq!(cloud.sql("SELECT count(*) FROM medzen.chime_events").await?, "2", "and keeps them");
+    cloud.parts().faults.clear();
+    cloud.run_schedule("meeting-manager").await?;
+    let told = outbox::events(&cloud, &on.scenario.appointment).await?;
     assert_eq!(told.matches("participant.connected").count(), 2, "{told}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_function_that_dies_at_any_call_of_a_meetings_end_leaves_one_end_that_is_told_once() -> Outcome {
-    for kind in [Kind::KillBefore, Kind::KillAfter] {
+async fn a_function_that_dies_at_any_call_of_a_meetings_end_leaves_one_end_that_is_told_once() -> TestResult {
+    for kind in [FaultKind::KillBefore, FaultKind::KillAfter] {
         for nth in 1..=4 {
-            let stage = Stage::new().await?;
-            let on = On::set(&stage).await?;
+            let cloud = TestCloud::new().await?;
+            let on = On::set(&cloud).await?;
             // Warm, and the start is told, so that the nth call is the batch's.
             assert_eq!(
-                stage.hear(ATTENDEE, &[on.told.meeting("MeetingStarted", on.at(1))?]).await?,
+                cloud.deliver(ATTENDEE, &[on.told.meeting("MeetingStarted", on.at(1))?]).await?,
                 Vec::<usize>::new()
             );
-            stage.fault("*", None, kind, Some(nth));
+            cloud.fault("*", None, kind, Some(nth));
             let ended = [on.ended(40)?];
-            assert!(stage.hear(ATTENDEE, &ended).await.is_err(), "{kind:?} {nth}: it died");
-            stage.parts().faults.clear();
-            assert_eq!(stage.hear(ATTENDEE, &ended).await?, Vec::<usize>::new(), "{kind:?} {nth}");
-            stage.parts().clock.advance(61);
-            stage.run_schedule(MEETING).await?;
+            assert!(cloud.deliver(ATTENDEE, &ended).await.is_err(), "{kind:?} {nth}: it died");
+            cloud.parts().faults.clear();
+            assert_eq!(cloud.deliver(ATTENDEE, &ended).await?, Vec::<usize>::new(), "{kind:?} {nth}");
+            cloud.parts().clock.advance(61);
+            cloud.run_schedule(MEETING).await?;
             assert_eq!(
-                outbox::calls(&stage, &on.play.appointment).await?,
+                outbox::calls(&cloud, &on.scenario.appointment).await?,
                 "call.started, call.ended",
                 "{kind:?} {nth}"
             );
-            let bus = stage.parts().bus.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+            let bus = cloud.parts().bus.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
             let ends: std::collections::BTreeSet<String> = bus
                 .iter()
                 .filter(|event| event["detail-type"] == "Call Ended")
@@ -458,46 +467,49 @@ async fn a_function_that_dies_at_any_call_of_a_meetings_end_leaves_one_end_that_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_someone_is_connected_and_shortly_after_chime_is_not_asked_before_a_rejoin() -> Outcome {
-    let stage = Stage::new().await?;
-    let on = On::set(&stage).await?;
-    assert_eq!(stage.hear(ATTENDEE, &[on.provider("AttendeeJoined", 10)?]).await?, Vec::<usize>::new());
-    stage.parts().clock.advance(600);
-    let asked = async || -> Outcome<usize> {
-        let watch = stage.watch();
-        assert_eq!(on.play.patient.join().await?.brief(), "200");
+async fn while_someone_is_connected_and_shortly_after_chime_is_not_asked_before_a_rejoin() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let on = On::set(&cloud).await?;
+    assert_eq!(cloud.deliver(ATTENDEE, &[on.provider("AttendeeJoined", 10)?]).await?, Vec::<usize>::new());
+    cloud.parts().clock.advance(600);
+    let asked = async || -> TestResult<usize> {
+        let watch = cloud.watch();
+        assert_eq!(on.scenario.patient.join().await?.brief(), "200");
         Ok(watch.count("GetMeeting"))
     };
     assert_eq!(asked().await?, 0, "the provider is connected");
-    assert_eq!(stage.hear(ATTENDEE, &[on.provider("AttendeeLeft", 590)?]).await?, Vec::<usize>::new());
+    assert_eq!(cloud.deliver(ATTENDEE, &[on.provider("AttendeeLeft", 590)?]).await?, Vec::<usize>::new());
     assert_eq!(asked().await?, 0, "the last one went a moment ago");
-    stage.parts().clock.advance(240);
+    cloud.parts().clock.advance(240);
     // The engine knows of nobody connected, so by now it has ended the meeting.
-    let watch = stage.watch();
-    assert_eq!(on.play.patient.join().await?.brief(), "410 MEETING_EXPIRED");
+    let watch = cloud.watch();
+    assert_eq!(on.scenario.patient.join().await?.brief(), "410 MEETING_EXPIRED");
     assert_eq!(watch.count("GetMeeting"), 1, "four minutes are over");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_says_that_they_leave_and_stays_connected_is_still_heard() -> Outcome {
-    let stage = Stage::new().await?;
-    let on = On::set(&stage).await?;
+async fn who_says_that_they_leave_and_stays_connected_is_still_heard() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let on = On::set(&cloud).await?;
     let both = [on.provider("AttendeeJoined", 1)?, on.patient("AttendeeJoined", 1)?];
-    assert_eq!(stage.hear(ATTENDEE, &both).await?, Vec::<usize>::new());
+    assert_eq!(cloud.deliver(ATTENDEE, &both).await?, Vec::<usize>::new());
     let yes = json!({ "recording": true });
-    assert_eq!(on.play.provider.ask("PUT", "/appointments/{a}/call/consent", &yes).await?.brief(), "200");
-    stage.parts().clock.advance(5);
-    assert_eq!(on.play.patient.leave().await?.brief(), "200");
+    assert_eq!(on.scenario.provider.ask("PUT", "/appointments/{a}/call/consent", &yes).await?.brief(), "200");
+    cloud.parts().clock.advance(5);
+    assert_eq!(on.scenario.patient.leave().await?.brief(), "200");
 
-    let status = on.play.provider.status().await?;
+    let status = on.scenario.provider.status().await?;
     assert_eq!(status.body["present"].as_array().map(Vec::len), Some(2), "Chime still sees them connected");
     let recording = &status.body["consent"]["recording"];
-    assert_eq!((&recording["allowed"], &recording["missing"]), (&json!(false), &json!([on.play.patient.id])));
+    assert_eq!(
+        (&recording["allowed"], &recording["missing"]),
+        (&json!(false), &json!([on.scenario.patient.id]))
+    );
 
-    assert_eq!(stage.hear(ATTENDEE, &[on.patient("AttendeeLeft", 6)?]).await?, Vec::<usize>::new());
-    let status = on.play.provider.status().await?;
-    assert_eq!(status.body["present"], json!([on.play.provider.id]));
+    assert_eq!(cloud.deliver(ATTENDEE, &[on.patient("AttendeeLeft", 6)?]).await?, Vec::<usize>::new());
+    let status = on.scenario.provider.status().await?;
+    assert_eq!(status.body["present"], json!([on.scenario.provider.id]));
     assert_eq!(status.body["consent"]["recording"]["allowed"], true, "now they are gone");
     Ok(())
 }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use domain::audit::{self, Entry, Hash};
-use local_testing::{Outcome, Stage};
+use local_testing::{TestCloud, TestResult};
 use serde_json::Value;
 
 /// Checks that the appointment has at most one open session and that this has its one live meeting, that no other live
 /// meeting of it has a token that was kept for anyone, that each change was audited once, and that the chain holds.
-pub(crate) async fn hold(stage: &Stage, appointment: &str) -> Outcome {
+pub(crate) async fn hold(cloud: &TestCloud, appointment: &str) -> TestResult {
     let sessions = rows(
-        stage,
+        cloud,
         &format!(
             "SELECT id, status, meeting_id FROM video_call_sessions WHERE appointment_id = '{appointment}'"
         ),
@@ -22,7 +22,7 @@ pub(crate) async fn hold(stage: &Stage, appointment: &str) -> Outcome {
     let open: Vec<&Value> = sessions.iter().filter(is_open).collect();
     assert!(open.len() <= 1, "at most one open session: {sessions:?}");
 
-    for meeting in stage.live_meetings() {
+    for meeting in cloud.live_meetings() {
         let external = meeting["externalMeetingId"].as_str().ok_or("an external id")?;
         let Some(session) = sessions.iter().find(|it| external.ends_with(it["id"].as_str().unwrap_or("?")))
         else {
@@ -33,35 +33,35 @@ pub(crate) async fn hold(stage: &Stage, appointment: &str) -> Outcome {
             let id = session["id"].as_str().ok_or("an id")?;
             let tokens =
                 format!("SELECT count(*) FROM medzen.video_call_attendee_tokens WHERE session_id = '{id}'");
-            assert_eq!(stage.sql(&tokens).await?, "0", "a token of an orphaned meeting was handed out");
+            assert_eq!(cloud.sql(&tokens).await?, "0", "a token of an orphaned meeting was handed out");
         }
     }
     for session in open.iter().filter(|session| session["status"] == "active") {
-        let live = stage.live_meetings().iter().filter(|it| it["meetingId"] == session["meeting_id"]).count();
+        let live = cloud.live_meetings().iter().filter(|it| it["meetingId"] == session["meeting_id"]).count();
         assert_eq!(live, 1, "an active session has its one live meeting: {session:?}");
     }
-    audited_once(stage, appointment).await
+    audited_once(cloud, appointment).await
 }
 
 /// Nothing of an appointment lives but the meeting of its open session: to be asked 5.5 minutes after the last failure.
-pub(crate) async fn no_orphans(stage: &Stage, appointment: &str) -> Outcome {
+pub(crate) async fn no_orphans(cloud: &TestCloud, appointment: &str) -> TestResult {
     let owned = rows(
-        stage,
+        cloud,
         &format!(
             "SELECT meeting_id FROM video_call_sessions WHERE appointment_id = '{appointment}' AND status = 'active'"
         ),
     )
     .await?;
-    let live: Vec<Value> = stage.live_meetings().iter().map(|meeting| meeting["meetingId"].clone()).collect();
+    let live: Vec<Value> = cloud.live_meetings().iter().map(|meeting| meeting["meetingId"].clone()).collect();
     let owned: Vec<Value> = owned.iter().map(|row| row["meeting_id"].clone()).collect();
     assert_eq!(live, owned, "no meeting lives but that of the open session");
     Ok(())
 }
 
-async fn audited_once(stage: &Stage, appointment: &str) -> Outcome {
+async fn audited_once(cloud: &TestCloud, appointment: &str) -> TestResult {
     let chain = format!("APPT#{appointment}");
     let entries = rows(
-        stage,
+        cloud,
         &format!(
             "SELECT seq, payload, encode(hash, 'hex') AS hash FROM medzen.audit_outbox WHERE chain = '{chain}' ORDER BY seq"
         ),
@@ -93,7 +93,7 @@ async fn audited_once(stage: &Stage, appointment: &str) -> Outcome {
 
     // And the other way round: what the tables show has its entry.
     let expected = rows(
-        stage,
+        cloud,
         &format!(
             "SELECT id, CASE WHEN activated_at IS NULL THEN '-' ELSE 'call.started' END AS started,
                     CASE status WHEN 'ended' THEN 'call.ended' WHEN 'failed' THEN 'call.failed' ELSE '-' END AS over
@@ -111,7 +111,7 @@ async fn audited_once(stage: &Stage, appointment: &str) -> Outcome {
 }
 
 /// The rows of a query as JSON objects.
-pub(crate) async fn rows(stage: &Stage, query: &str) -> Outcome<Vec<Value>> {
-    let json = stage.sql(&format!("SELECT coalesce(json_agg(r), '[]')::text FROM ({query}) AS r")).await?;
+pub(crate) async fn rows(cloud: &TestCloud, query: &str) -> TestResult<Vec<Value>> {
+    let json = cloud.sql(&format!("SELECT coalesce(json_agg(r), '[]')::text FROM ({query}) AS r")).await?;
     Ok(serde_json::from_str(&json)?)
 }

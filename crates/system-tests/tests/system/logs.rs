@@ -1,59 +1,59 @@
-//! Failure 16: stack traces, tokens and patients' names in logs and answers.
+//! Stack traces, tokens and patients' names in logs and answers.
 
-use local::faults::Kind;
-use local_testing::{Outcome, Stage};
+use local::faults::FaultKind;
+use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 
 /// A whole run with everything that can go wrong in it, and then every line that the functions wrote.
 #[tokio::test(flavor = "multi_thread")]
-async fn f16_logs_are_json_lines_that_bear_no_token_no_name_and_no_sql() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
+async fn logs_are_json_lines_that_bear_no_token_no_name_and_no_sql() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
     let name = "Zyxwv Unmistakable";
-    stage.sql(&format!("UPDATE users SET display_name = '{name}' RETURNING id")).await?;
+    cloud.sql(&format!("UPDATE users SET display_name = '{name}' RETURNING id")).await?;
 
-    let started = play.provider.start().await?;
-    let joined = play.patient.join().await?;
-    play.patient.status().await?;
-    play.provider.roster().await?;
-    play.stranger.join().await?;
-    play.patient.start().await?;
-    play.patient.ask_raw("POST", "/meetings", format!("{{\"action\": \"{name}\"}}")).await?;
-    play.patient.ask_raw("POST", "/meetings", format!("{name} {{")).await?;
+    let started = scenario.provider.start().await?;
+    let joined = scenario.patient.join().await?;
+    scenario.patient.status().await?;
+    scenario.provider.roster().await?;
+    scenario.stranger.join().await?;
+    scenario.patient.start().await?;
+    scenario.patient.ask_raw("POST", "/meetings", format!("{{\"action\": \"{name}\"}}")).await?;
+    scenario.patient.ask_raw("POST", "/meetings", format!("{name} {{")).await?;
     for (service, kind) in [
-        ("postgres", Kind::Error),
-        ("postgres", Kind::Drop),
-        ("postgres", Kind::Throttle),
-        ("chime", Kind::Error),
-        ("chime", Kind::Drop),
+        ("postgres", FaultKind::Error),
+        ("postgres", FaultKind::Drop),
+        ("postgres", FaultKind::Throttle),
+        ("chime", FaultKind::Error),
+        ("chime", FaultKind::Drop),
     ] {
-        stage.fault(service, None, kind, None);
-        play.patient.leave().await?;
-        play.patient.join().await?;
-        play.provider.end().await?;
-        stage.parts().faults.clear();
+        cloud.fault(service, None, kind, None);
+        scenario.patient.leave().await?;
+        scenario.patient.join().await?;
+        scenario.provider.end().await?;
+        cloud.parts().faults.clear();
     }
     // PostgreSQL would quote the refused row, the join token in it.
-    stage
+    cloud
         .sql("ALTER TABLE medzen.video_call_attendee_tokens ADD CHECK (attendee_id = 'none') NOT VALID; SELECT 1")
         .await?;
-    let refused = stage.play().await?;
+    let refused = cloud.scenario().await?;
     assert_eq!(refused.provider.start().await?.brief(), "500 INTERNAL");
     let mut break_table =
         "ALTER TABLE video_call_participants RENAME COLUMN quality_metrics TO gone".to_owned();
     break_table
         .push_str(" ; ALTER TABLE video_call_participants RENAME COLUMN left_at TO gone_too; SELECT 1");
-    stage.sql(&break_table).await?;
-    let defect = play.provider.start().await?;
+    cloud.sql(&break_table).await?;
+    let defect = scenario.provider.start().await?;
     assert!(!defect.body.to_string().contains("gone_too"), "{:?}", defect.body);
-    stage.run_schedule("audit").await?;
+    cloud.run_schedule("audit").await?;
 
     let secrets = [
         ("a name", name.to_owned()),
         ("a join token", started.body["attendee"]["JoinToken"].as_str().ok_or("a token")?.to_owned()),
         ("a join token", joined.body["attendee"]["JoinToken"].as_str().ok_or("a token")?.to_owned()),
-        ("a bearer token", play.provider.token.clone()),
-        ("a bearer token", play.patient.token.clone()),
+        ("a bearer token", scenario.provider.token.clone()),
+        ("a bearer token", scenario.patient.token.clone()),
         ("SQL", "SELECT".to_owned()),
         ("SQL", "UPDATE ".to_owned()),
         ("a row", "JoinToken".to_owned()),
@@ -64,10 +64,10 @@ async fn f16_logs_are_json_lines_that_bear_no_token_no_name_and_no_sql() -> Outc
         ("a panic", "panicked".to_owned()),
         (
             "a password",
-            stage.parts().database_secret.get()["password"].as_str().ok_or("a password")?.to_owned(),
+            cloud.parts().database_secret.get()["password"].as_str().ok_or("a password")?.to_owned(),
         ),
     ];
-    let lines = stage.parts().lambda.logs();
+    let lines = cloud.parts().lambda.logs();
     let (mut answered, mut failed) = (0, 0);
     for line in &lines {
         let json: Value =
@@ -87,7 +87,7 @@ async fn f16_logs_are_json_lines_that_bear_no_token_no_name_and_no_sql() -> Outc
         }
         if json["message"] == "answered" && json["route"] == json!("POST /appointments/{appointmentId}/call")
         {
-            assert_eq!(json["span"]["appointment"], play.appointment.as_str());
+            assert_eq!(json["span"]["appointment"], scenario.appointment.as_str());
             assert!(json["span"]["session"].is_string());
         }
     }

@@ -1,30 +1,30 @@
 //! The life of a call, over HTTP, through the real binaries.
 
 mod access;
-mod asks;
+mod api_gateway;
 mod bus;
 mod capabilities;
 mod chaos;
 mod consent;
+mod crash_recovery;
+mod event_delivery;
 mod events;
-mod gate;
 mod guide;
 mod invariants;
 mod invited;
-mod kill;
 mod logs;
 mod notices;
 mod orphans;
 mod outage;
 mod outbox;
 mod permissions;
-mod plans;
 mod quality;
+mod query_plans;
 mod reconcile;
 mod refusals;
 mod rejoin;
 mod removal;
+mod requests;
+mod round_trips;
 mod start;
-mod told;
-mod trips;
 mod waiting;

@@ -1,12 +1,12 @@
 //! The audit outbox, read as an auditor would: each chain is verified before it is believed.
 
 use domain::audit::{Entry, Hash, verify};
-use local_testing::{Outcome, Stage};
+use local_testing::{TestCloud, TestResult};
 use serde_json::Value;
 
 /// The payloads of a chain, in order.
-pub(crate) async fn chain(stage: &Stage, chain: &str) -> Outcome<Vec<Value>> {
-    let rows = stage
+pub(crate) async fn chain(cloud: &TestCloud, chain: &str) -> TestResult<Vec<Value>> {
+    let rows = cloud
         .sql(&format!(
             "SELECT coalesce(json_agg(json_build_object('seq', seq, 'payload', payload, 'hash', encode(hash, 'hex'))
                ORDER BY seq), '[]')::text
@@ -20,14 +20,14 @@ pub(crate) async fn chain(stage: &Stage, chain: &str) -> Outcome<Vec<Value>> {
 }
 
 /// What the chain of an appointment tells, in order: `call.started, call.ended`.
-pub(crate) async fn events(stage: &Stage, appointment: &str) -> Outcome<String> {
-    let entries = chain(stage, &format!("APPT#{appointment}")).await?;
+pub(crate) async fn events(cloud: &TestCloud, appointment: &str) -> TestResult<String> {
+    let entries = chain(cloud, &format!("APPT#{appointment}")).await?;
     Ok(entries.iter().filter_map(|entry| entry["event"].as_str()).collect::<Vec<_>>().join(", "))
 }
 
 /// The same of the call alone, without who came and went.
-pub(crate) async fn calls(stage: &Stage, appointment: &str) -> Outcome<String> {
-    let all = events(stage, appointment).await?;
+pub(crate) async fn calls(cloud: &TestCloud, appointment: &str) -> TestResult<String> {
+    let all = events(cloud, appointment).await?;
     Ok(all.split(", ").filter(|event| event.starts_with("call.")).collect::<Vec<_>>().join(", "))
 }
 

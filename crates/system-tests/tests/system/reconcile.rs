@@ -1,7 +1,7 @@
 //! The reconciler: what requests left behind, on a moved clock.
 
-use local::faults::Kind;
-use local_testing::{Answer, Outcome, Play, Stage, Told, Watch};
+use local::faults::FaultKind;
+use local_testing::{Answer, MeetingEvents, Scenario, TestCloud, TestResult, Watch};
 use serde_json::{Value, json};
 
 use crate::outbox;
@@ -9,121 +9,121 @@ use crate::outbox;
 const FUNCTION: &str = "meeting-manager";
 
 /// The state of a session, and why it is so: `ended meeting_gone`.
-async fn state(stage: &Stage, session: &str) -> Outcome<String> {
+async fn state(cloud: &TestCloud, session: &str) -> TestResult<String> {
     let columns = "status || coalesce(' ' || end_reason, '')";
-    stage.sql(&format!("SELECT {columns} FROM video_call_sessions WHERE id = '{session}'")).await
+    cloud.sql(&format!("SELECT {columns} FROM video_call_sessions WHERE id = '{session}'")).await
 }
 
-async fn started(play: &Play) -> Outcome<String> {
-    let answer = play.provider.start().await?;
+async fn started(scenario: &Scenario) -> TestResult<String> {
+    let answer = scenario.provider.start().await?;
     assert_eq!(answer.brief(), "201", "{:?}", answer.body);
     Ok(answer.text("sessionId"))
 }
 
 /// Connects the provider, so that the meeting goes on.
-async fn connect(stage: &Stage, started: &Answer) -> Outcome {
+async fn connect(cloud: &TestCloud, started: &Answer) -> TestResult {
     let attendee = started.text("attendeeToken");
-    stage.chime_event(&started.text("meetingId"), "AttendeeJoined", Some(&attendee))?;
-    stage.drain_queues().await?;
+    cloud.chime_event(&started.text("meetingId"), "AttendeeJoined", Some(&attendee))?;
+    cloud.drain_queues().await?;
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_end_that_broke_off_is_finished_after_thirty_seconds() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    let session = started(&play).await?;
-    stage.fault("chime", Some("DeleteMeeting"), Kind::KillBefore, Some(1));
-    assert!(play.provider.end().await?.status >= 500, "the end broke off");
+async fn an_end_that_broke_off_is_finished_after_thirty_seconds() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let session = started(&scenario).await?;
+    cloud.fault("chime", Some("DeleteMeeting"), FaultKind::KillBefore, Some(1));
+    assert!(scenario.provider.end().await?.status >= 500, "the end broke off");
 
-    stage.run_schedule(FUNCTION).await?;
-    assert_eq!(state(&stage, &session).await?, "ending ended_by_provider", "too early");
-    assert_eq!(stage.live_meetings().len(), 1);
+    cloud.run_schedule(FUNCTION).await?;
+    assert_eq!(state(&cloud, &session).await?, "ending ended_by_provider", "too early");
+    assert_eq!(cloud.live_meetings().len(), 1);
 
-    stage.parts().clock.advance(31);
-    stage.run_schedule(FUNCTION).await?;
-    assert_eq!(state(&stage, &session).await?, "ended ended_by_provider");
-    assert!(stage.live_meetings().is_empty());
+    cloud.parts().clock.advance(31);
+    cloud.run_schedule(FUNCTION).await?;
+    assert_eq!(state(&cloud, &session).await?, "ended ended_by_provider");
+    assert!(cloud.live_meetings().is_empty());
     let by =
-        stage.sql(&format!("SELECT ended_by::text FROM video_call_sessions WHERE id = '{session}'")).await?;
-    assert_eq!(by, play.provider.id, "who asked stays who asked");
+        cloud.sql(&format!("SELECT ended_by::text FROM video_call_sessions WHERE id = '{session}'")).await?;
+    assert_eq!(by, scenario.provider.id, "who asked stays who asked");
     let part =
         format!("SELECT string_agg(status, ',') FROM video_call_participants WHERE session_id = '{session}'");
-    assert_eq!(stage.sql(&part).await?, "left");
+    assert_eq!(cloud.sql(&part).await?, "left");
 
-    let entries = outbox::chain(&stage, &format!("APPT#{}", play.appointment)).await?;
+    let entries = outbox::chain(&cloud, &format!("APPT#{}", scenario.appointment)).await?;
     assert_eq!(
-        outbox::calls(&stage, &play.appointment).await?,
+        outbox::calls(&cloud, &scenario.appointment).await?,
         "call.started, call.end_requested, call.ended"
     );
     let last = &entries[2];
     assert_eq!((&last["actor"], &last["via"]), (&Value::Null, &json!("schedule")), "by the system");
-    assert_eq!(last["endedBy"], json!(play.provider.id));
-    assert_eq!(play.provider.end().await?.brief(), "200", "and a repetition hears so");
+    assert_eq!(last["endedBy"], json!(scenario.provider.id));
+    assert_eq!(scenario.provider.end().await?.brief(), "200", "and a repetition hears so");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f06_a_start_that_broke_off_fails_and_its_token_is_never_replayed() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    stage.fault("postgres", Some("activate"), Kind::KillBefore, Some(1));
-    assert!(play.provider.start().await?.status >= 500, "the start broke off");
-    let session = stage.sql("SELECT id::text FROM video_call_sessions WHERE status = 'creating'").await?;
+async fn a_start_that_broke_off_fails_and_its_token_is_never_replayed() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    cloud.fault("postgres", Some("activate"), FaultKind::KillBefore, Some(1));
+    assert!(scenario.provider.start().await?.status >= 500, "the start broke off");
+    let session = cloud.sql("SELECT id::text FROM video_call_sessions WHERE status = 'creating'").await?;
 
-    let watch = stage.watch();
-    stage.run_schedule(FUNCTION).await?;
-    assert_eq!(state(&stage, &session).await?, "creating", "too early");
-    stage.parts().clock.advance(31);
-    stage.run_schedule(FUNCTION).await?;
-    assert_eq!(state(&stage, &session).await?, "failed start_abandoned");
+    let watch = cloud.watch();
+    cloud.run_schedule(FUNCTION).await?;
+    assert_eq!(state(&cloud, &session).await?, "creating", "too early");
+    cloud.parts().clock.advance(31);
+    cloud.run_schedule(FUNCTION).await?;
+    assert_eq!(state(&cloud, &session).await?, "failed start_abandoned");
     assert_eq!(watch.count("CreateMeetingWithAttendees"), 0);
 
-    let again = started(&play).await?;
+    let again = started(&scenario).await?;
     assert_ne!(again, session, "a new session, and so a new token");
-    assert_eq!(outbox::calls(&stage, &play.appointment).await?, "call.failed, call.started");
-    stage.parts().clock.advance(330);
-    assert!(stage.live_meetings().is_empty(), "nobody was in either meeting, so both are over");
+    assert_eq!(outbox::calls(&cloud, &scenario.appointment).await?, "call.failed, call.started");
+    cloud.parts().clock.advance(330);
+    assert!(cloud.live_meetings().is_empty(), "nobody was in either meeting, so both are over");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f10_a_call_that_chime_ended_unheard_is_closed() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    let session = started(&play).await?;
-    stage.parts().clock.advance(299);
-    let watch = stage.watch();
-    stage.run_schedule(FUNCTION).await?;
+async fn a_call_that_chime_ended_unheard_is_closed() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let session = started(&scenario).await?;
+    cloud.parts().clock.advance(299);
+    let watch = cloud.watch();
+    cloud.run_schedule(FUNCTION).await?;
     assert_eq!(watch.count("GetMeeting"), 0, "it was live five minutes ago");
 
-    stage.parts().clock.advance(2);
-    stage.run_schedule(FUNCTION).await?;
-    assert_eq!(state(&stage, &session).await?, "ended meeting_gone");
-    assert_eq!(outbox::calls(&stage, &play.appointment).await?, "call.started, call.ended");
-    assert_eq!(play.provider.status().await?.body["hasActiveCall"], false);
+    cloud.parts().clock.advance(2);
+    cloud.run_schedule(FUNCTION).await?;
+    assert_eq!(state(&cloud, &session).await?, "ended meeting_gone");
+    assert_eq!(outbox::calls(&cloud, &scenario.appointment).await?, "call.started, call.ended");
+    assert_eq!(scenario.provider.status().await?.body["hasActiveCall"], false);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_goes_on_is_asked_for_every_five_minutes() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    let answer = play.provider.start().await?;
-    connect(&stage, &answer).await?;
+async fn a_call_that_goes_on_is_asked_for_every_five_minutes() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let answer = scenario.provider.start().await?;
+    connect(&cloud, &answer).await?;
     // A schedule's time is in whole seconds, so a run may be up to one second early.
-    stage.parts().clock.advance(2);
+    cloud.parts().clock.advance(2);
     let mut asked = Vec::new();
     for _ in 0..11 {
-        stage.parts().clock.advance(60);
-        let watch = stage.watch();
-        stage.run_schedule(FUNCTION).await?;
+        cloud.parts().clock.advance(60);
+        let watch = cloud.watch();
+        cloud.run_schedule(FUNCTION).await?;
         asked.push(watch.count("GetMeeting"));
     }
     assert_eq!(asked, [0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]);
-    assert_eq!(state(&stage, &answer.text("sessionId")).await?, "active");
+    assert_eq!(state(&cloud, &answer.text("sessionId")).await?, "active");
     assert_eq!(
-        outbox::calls(&stage, &play.appointment).await?,
+        outbox::calls(&cloud, &scenario.appointment).await?,
         "call.started",
         "nothing changed, nothing is told"
     );
@@ -132,104 +132,104 @@ async fn a_call_that_goes_on_is_asked_for_every_five_minutes() -> Outcome {
 
 /// A request asked for the meeting ten seconds before Chime ended it; that it ended was not heard.
 #[tokio::test(flavor = "multi_thread")]
-async fn f10_a_call_that_everyone_has_left_is_asked_for_in_each_run() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    let answer = play.provider.start().await?;
-    let told = Told::of(&stage, &answer);
-    let (attendee, now) = (answer.text("attendeeToken"), stage.parts().clock.now());
-    let events =
-        ["AttendeeJoined", "AttendeeLeft"].map(|kind| told.attendee(kind, now, &attendee, &play.provider.id));
-    let events = events.into_iter().collect::<Outcome<Vec<_>>>()?;
-    assert_eq!(stage.hear("attendee", &events).await?, Vec::<usize>::new());
-    stage.parts().clock.advance(290);
+async fn a_call_that_everyone_has_left_is_asked_for_in_each_run() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let answer = scenario.provider.start().await?;
+    let told = MeetingEvents::of(&cloud, &answer);
+    let (attendee, now) = (answer.text("attendeeToken"), cloud.parts().clock.now());
+    let events = ["AttendeeJoined", "AttendeeLeft"]
+        .map(|kind| told.attendee(kind, now, &attendee, &scenario.provider.id));
+    let events = events.into_iter().collect::<TestResult<Vec<_>>>()?;
+    assert_eq!(cloud.deliver("attendee", &events).await?, Vec::<usize>::new());
+    cloud.parts().clock.advance(290);
     let checked =
-        play.patient.ask("POST", "/appointments/{a}/call/attendees", &json!({ "checked": true })).await?;
+        scenario.patient.ask("POST", "/appointments/{a}/call/attendees", &json!({ "checked": true })).await?;
     assert_eq!(checked.brief(), "200", "it lives");
-    stage.parts().clock.advance(12);
-    stage.run_schedule(FUNCTION).await?;
-    assert_eq!(state(&stage, &answer.text("sessionId")).await?, "ended meeting_gone");
+    cloud.parts().clock.advance(12);
+    cloud.run_schedule(FUNCTION).await?;
+    assert_eq!(state(&cloud, &answer.text("sessionId")).await?, "ended meeting_gone");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leave_is_no_proof_that_a_call_lives() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    started(&play).await?;
-    stage.parts().clock.advance(200);
-    assert_eq!(play.patient.join().await?.brief(), "200");
-    assert_eq!(play.patient.leave().await?.brief(), "200");
-    stage.parts().clock.advance(200);
-    let watch = stage.watch();
-    stage.run_schedule(FUNCTION).await?;
+async fn a_leave_is_no_proof_that_a_call_lives() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    started(&scenario).await?;
+    cloud.parts().clock.advance(200);
+    assert_eq!(scenario.patient.join().await?.brief(), "200");
+    assert_eq!(scenario.patient.leave().await?.brief(), "200");
+    cloud.parts().clock.advance(200);
+    let watch = cloud.watch();
+    cloud.run_schedule(FUNCTION).await?;
     assert_eq!(watch.count("GetMeeting"), 1);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_chime_does_not_answer_waits_for_the_next_run_and_stops_nobody() -> Outcome {
-    for kind in [Kind::Throttle, Kind::Error, Kind::Drop] {
-        let stage = Stage::new().await?;
+async fn what_chime_does_not_answer_waits_for_the_next_run_and_stops_nobody() -> TestResult {
+    for kind in [FaultKind::Throttle, FaultKind::Error, FaultKind::Drop] {
+        let cloud = TestCloud::new().await?;
         let mut sessions = Vec::new();
         for _ in 0..3 {
-            sessions.push(started(&stage.play().await?).await?);
+            sessions.push(started(&cloud.scenario().await?).await?);
         }
-        stage.parts().clock.advance(301);
-        stage.fault("chime", Some("GetMeeting"), kind, Some(1));
+        cloud.parts().clock.advance(301);
+        cloud.fault("chime", Some("GetMeeting"), kind, Some(1));
         let active = "SELECT count(*)::text FROM video_call_sessions WHERE status = 'active'";
-        let watch = stage.watch();
-        stage.run_schedule(FUNCTION).await?;
-        assert_eq!(stage.sql(active).await?, "1", "{kind:?}: the others were closed");
+        let watch = cloud.watch();
+        cloud.run_schedule(FUNCTION).await?;
+        assert_eq!(cloud.sql(active).await?, "1", "{kind:?}: the others were closed");
         assert_eq!(watch.count("GetMeeting"), 3, "{kind:?}: a retry would break the rate");
-        stage.parts().clock.advance(60);
-        stage.run_schedule(FUNCTION).await?;
+        cloud.parts().clock.advance(60);
+        cloud.run_schedule(FUNCTION).await?;
         for session in &sessions {
-            assert_eq!(state(&stage, session).await?, "ended meeting_gone", "{kind:?}");
+            assert_eq!(state(&cloud, session).await?, "ended meeting_gone", "{kind:?}");
         }
     }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_runs_at_once_are_one() -> Outcome {
-    let stage = Stage::new().await?;
-    let mut plays = Vec::new();
+async fn two_runs_at_once_are_one() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let mut scenarios = Vec::new();
     for _ in 0..3 {
-        let play = stage.play().await?;
-        started(&play).await?;
-        plays.push(play);
+        let scenario = cloud.scenario().await?;
+        started(&scenario).await?;
+        scenarios.push(scenario);
     }
-    stage.parts().clock.advance(301);
-    let watch = stage.watch();
-    let (one, two) = tokio::join!(stage.run_schedule(FUNCTION), stage.run_schedule(FUNCTION));
+    cloud.parts().clock.advance(301);
+    let watch = cloud.watch();
+    let (one, two) = tokio::join!(cloud.run_schedule(FUNCTION), cloud.run_schedule(FUNCTION));
     one.and(two)?;
     assert_eq!(watch.count("GetMeeting"), 3, "each meeting is asked for by one of them");
     assert_eq!(watch.count("reconcile_page"), 2);
     assert_eq!(watch.count("reconcile_settle"), 1);
-    for play in &plays {
-        assert_eq!(outbox::calls(&stage, &play.appointment).await?, "call.started, call.ended");
+    for scenario in &scenarios {
+        assert_eq!(outbox::calls(&cloud, &scenario.appointment).await?, "call.started, call.ended");
     }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_end_that_overtakes_a_run_is_told_once() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    let answer = play.provider.start().await?;
-    connect(&stage, &answer).await?;
-    stage.parts().clock.advance(301);
+async fn an_end_that_overtakes_a_run_is_told_once() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let answer = scenario.provider.start().await?;
+    connect(&cloud, &answer).await?;
+    cloud.parts().clock.advance(301);
     let slow = json!({ "service": "chime", "operation": "GetMeeting", "kind": "latency", "ms": 2000 });
-    stage.parts().faults.add(serde_json::from_value(slow)?);
-    let watch = stage.watch();
+    cloud.parts().faults.add(serde_json::from_value(slow)?);
+    let watch = cloud.watch();
     let end = async {
         while watch.count("GetMeeting") == 0 {
             tokio::task::yield_now().await;
         }
-        play.provider.end().await
+        scenario.provider.end().await
     };
-    let (run, ended) = tokio::join!(stage.run_schedule(FUNCTION), end);
+    let (run, ended) = tokio::join!(cloud.run_schedule(FUNCTION), end);
     run?;
     assert_eq!(ended?.brief(), "200");
     assert_eq!(
@@ -237,100 +237,100 @@ async fn an_end_that_overtakes_a_run_is_told_once() -> Outcome {
         1,
         "the run came to its end too, with a meeting that is gone"
     );
-    assert_eq!(state(&stage, &answer.text("sessionId")).await?, "ended ended_by_provider");
+    assert_eq!(state(&cloud, &answer.text("sessionId")).await?, "ended ended_by_provider");
     assert_eq!(
-        outbox::calls(&stage, &play.appointment).await?,
+        outbox::calls(&cloud, &scenario.appointment).await?,
         "call.started, call.end_requested, call.ended"
     );
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_late_event_of_an_earlier_minute_changes_nothing() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    let session = started(&play).await?;
-    stage
+async fn a_late_event_of_an_earlier_minute_changes_nothing() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let session = started(&scenario).await?;
+    cloud
         .sql(&format!(
             "UPDATE video_call_sessions SET status = 'ending' WHERE id = '{session}' RETURNING id::text"
         ))
         .await?;
-    stage.sql("INSERT INTO medzen.leases VALUES ('reconcile', 'later', now() + interval '1 hour') RETURNING name").await?;
-    stage.parts().clock.advance(60);
-    let watch = stage.watch();
-    stage.run_schedule(FUNCTION).await?;
+    cloud.sql("INSERT INTO medzen.leases VALUES ('reconcile', 'later', now() + interval '1 hour') RETURNING name").await?;
+    cloud.parts().clock.advance(60);
+    let watch = cloud.watch();
+    cloud.run_schedule(FUNCTION).await?;
     assert_eq!(watch.operations(), ["reconcile_page"], "another run, with a later time, has been at it");
     Ok(())
 }
 
 /// One session for each thing a run mends, and one that is well.
 struct Broken {
-    ending: (Play, String),
-    creating: (Play, String),
-    gone: (Play, String),
-    well: (Play, String),
+    ending: (Scenario, String),
+    creating: (Scenario, String),
+    gone: (Scenario, String),
+    well: (Scenario, String),
 }
 
-async fn broken(stage: &Stage) -> Outcome<Broken> {
-    let mut plays = Vec::new();
+async fn broken(cloud: &TestCloud) -> TestResult<Broken> {
+    let mut scenarios = Vec::new();
     for _ in 0..3 {
-        let play = stage.play().await?;
-        let session = started(&play).await?;
-        plays.push((play, session));
+        let scenario = cloud.scenario().await?;
+        let session = started(&scenario).await?;
+        scenarios.push((scenario, session));
     }
-    let play = stage.play().await?;
-    let answer = play.provider.start().await?;
-    connect(stage, &answer).await?;
-    let well = (play, answer.text("sessionId"));
-    let mut plays = plays.into_iter();
-    let mut next = || plays.next().ok_or("three were started");
+    let scenario = cloud.scenario().await?;
+    let answer = scenario.provider.start().await?;
+    connect(cloud, &answer).await?;
+    let well = (scenario, answer.text("sessionId"));
+    let mut scenarios = scenarios.into_iter();
+    let mut next = || scenarios.next().ok_or("three were started");
     let (ending, creating, gone) = (next()?, next()?, next()?);
-    stage.parts().clock.advance(301);
+    cloud.parts().clock.advance(301);
     let set = |session: &str, columns: &str| {
         format!("UPDATE video_call_sessions SET {columns} WHERE id = '{session}' RETURNING id::text")
     };
     let by =
         format!("status = 'ending', end_reason = 'ended_by_provider', ended_by = '{}'", ending.0.provider.id);
-    stage.sql(&set(&ending.1, &by)).await?;
-    stage
+    cloud.sql(&set(&ending.1, &by)).await?;
+    cloud
         .sql(&set(&creating.1, "status = 'creating', meeting_id = NULL, meeting = NULL, activated_at = NULL"))
         .await?;
     Ok(Broken { ending, creating, gone, well })
 }
 
 /// Kills a run at its nth backend call and lets the next minute's run mend what is left. `false`: it has fewer calls.
-async fn killed_at(stage: &Stage, nth: u32, kind: Kind) -> Outcome<bool> {
-    let Broken { ending, creating, gone, well } = broken(stage).await?;
-    stage.fault("*", None, kind, Some(nth));
-    let killed = stage.run_schedule(FUNCTION).await.is_err();
-    stage.parts().faults.clear();
-    stage.parts().clock.advance(60);
-    stage.run_schedule(FUNCTION).await?;
+async fn killed_at(cloud: &TestCloud, nth: u32, kind: FaultKind) -> TestResult<bool> {
+    let Broken { ending, creating, gone, well } = broken(cloud).await?;
+    cloud.fault("*", None, kind, Some(nth));
+    let killed = cloud.run_schedule(FUNCTION).await.is_err();
+    cloud.parts().faults.clear();
+    cloud.parts().clock.advance(60);
+    cloud.run_schedule(FUNCTION).await?;
 
     let case = format!("{kind:?} {nth}");
-    for ((play, session), wanted, told) in [
+    for ((scenario, session), wanted, told) in [
         (&ending, "ended ended_by_provider", "call.started, call.ended"),
         (&creating, "failed start_abandoned", "call.started, call.failed"),
         (&gone, "ended meeting_gone", "call.started, call.ended"),
         (&well, "active", "call.started"),
     ] {
-        assert_eq!(state(stage, session).await?, wanted, "{case}");
-        assert_eq!(outbox::calls(stage, &play.appointment).await?, told, "{case}");
+        assert_eq!(state(cloud, session).await?, wanted, "{case}");
+        assert_eq!(outbox::calls(cloud, &scenario.appointment).await?, told, "{case}");
     }
-    let live = stage.live_meetings();
+    let live = cloud.live_meetings();
     let of_well = format!("SELECT meeting_id FROM video_call_sessions WHERE id = '{}'", well.1);
     assert_eq!(live.len(), 1, "{case}: one live meeting per open session");
-    assert_eq!(live[0]["meetingId"], json!(stage.sql(&of_well).await?), "{case}");
+    assert_eq!(live[0]["meetingId"], json!(cloud.sql(&of_well).await?), "{case}");
     // Else the next world's run would ask for it too.
     assert_eq!(well.0.provider.end().await?.brief(), "200", "{case}");
     Ok(killed)
 }
 
-async fn killed_at_every_call(kind: Kind) -> Outcome {
-    let stage = Stage::new().await?;
+async fn killed_at_every_call(kind: FaultKind) -> TestResult {
+    let cloud = TestCloud::new().await?;
     let mut kills = 0;
     for nth in 1.. {
-        if !killed_at(&stage, nth, kind).await? {
+        if !killed_at(&cloud, nth, kind).await? {
             break;
         }
         kills += 1;
@@ -341,13 +341,13 @@ async fn killed_at_every_call(kind: Kind) -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_killed_before_any_backend_call_is_made_good_by_the_next() -> Outcome {
-    killed_at_every_call(Kind::KillBefore).await
+async fn a_run_killed_before_any_backend_call_is_made_good_by_the_next() -> TestResult {
+    killed_at_every_call(FaultKind::KillBefore).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_killed_after_any_backend_call_is_made_good_by_the_next() -> Outcome {
-    killed_at_every_call(Kind::KillAfter).await
+async fn a_run_killed_after_any_backend_call_is_made_good_by_the_next() -> TestResult {
+    killed_at_every_call(FaultKind::KillAfter).await
 }
 
 /// 10,000 sessions: most are over, 300 are well, 100 are due.
@@ -387,10 +387,10 @@ const OWED: &str = "SELECT (SELECT count(*) FROM medzen.attendee_debts) || ' '
   || (SELECT count(*) FROM medzen.chime_meetings WHERE over_at IS NULL)";
 
 /// The statement that was sent, explained: it reads what is due and not what is over.
-async fn reads_by_index(stage: &Stage, watch: &Watch<'_>) -> Outcome {
+async fn reads_by_index(cloud: &TestCloud, watch: &Watch<'_>) -> TestResult {
     let page =
         watch.calls().into_iter().find(|call| call.operation == "reconcile_page").ok_or("a page was read")?;
-    let database = stage.parts().world.database();
+    let database = cloud.parts().seed.database();
     database.batch_execute("ANALYZE public.video_call_sessions").await?;
     let mut statement = page.request.body;
     let past = "now() - interval '5 minutes'";
@@ -405,7 +405,7 @@ async fn reads_by_index(stage: &Stage, watch: &Watch<'_>) -> Outcome {
     ] {
         statement = statement.replace(parameter, value);
     }
-    let plan = stage.sql(&format!("EXPLAIN (FORMAT JSON) {statement}")).await?;
+    let plan = cloud.sql(&format!("EXPLAIN (FORMAT JSON) {statement}")).await?;
     for index in ["video_call_sessions_unfinished", "video_call_sessions_unasked"] {
         assert!(plan.contains(index), "{index} is not used: {plan}");
     }
@@ -414,35 +414,35 @@ async fn reads_by_index(stage: &Stage, watch: &Watch<'_>) -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_due_of_ten_thousand_take_few_turns_and_two_questions_a_second() -> Outcome {
-    let stage = Stage::new().await?;
-    let now = stage.parts().clock.now().unix_timestamp().to_string();
-    assert_eq!(stage.sql(&MANY.replace("$now", &now)).await?, "10000");
+async fn a_hundred_due_of_ten_thousand_take_few_turns_and_two_questions_a_second() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let now = cloud.parts().clock.now().unix_timestamp().to_string();
+    assert_eq!(cloud.sql(&MANY.replace("$now", &now)).await?, "10000");
     let due = "SELECT count(*)::text FROM video_call_sessions
       WHERE status IN ('creating', 'ending') OR (status = 'active' AND checked_at IS NULL)";
-    assert_eq!(stage.sql(due).await?, "100");
-    let functions = &stage.parts().plan.functions;
+    assert_eq!(cloud.sql(due).await?, "100");
+    let functions = &cloud.parts().plan.functions;
     let prefix =
         functions.iter().find_map(|it| it.environment.get("EXTERNAL_ID_PREFIX")).ok_or("no prefix")?;
-    assert_eq!(stage.sql(&BESIDES.replace("$now", &now).replace("$prefix", prefix)).await?, "");
+    assert_eq!(cloud.sql(&BESIDES.replace("$now", &now).replace("$prefix", prefix)).await?, "");
 
-    let all = stage.watch();
+    let all = cloud.watch();
     let mut runs = 0;
-    while stage.sql(due).await? != "0" {
+    while cloud.sql(due).await? != "0" {
         runs += 1;
-        assert!(runs <= 5, "a run mends some twenty calls; {} are left after five", stage.sql(due).await?);
-        let watch = stage.watch();
-        stage.run_schedule(FUNCTION).await?;
+        assert!(runs <= 5, "a run mends some twenty calls; {} are left after five", cloud.sql(due).await?);
+        let watch = cloud.watch();
+        cloud.run_schedule(FUNCTION).await?;
         let turns = watch.calls().iter().filter(|call| call.service == "postgres").count();
         assert!(turns <= 24, "{turns} turns in one run");
         if runs == 1 {
             assert_eq!(
-                stage.sql(OWED).await?,
+                cloud.sql(OWED).await?,
                 "0 0",
                 "who must not listen is not kept waiting by calls to be asked for"
             );
         }
-        stage.parts().clock.advance(60);
+        cloud.parts().clock.advance(60);
     }
     let asked: Vec<u64> =
         all.calls().iter().filter(|call| call.operation == "GetMeeting").map(|call| call.at_ms).collect();
@@ -453,8 +453,8 @@ async fn a_hundred_due_of_ten_thousand_take_few_turns_and_two_questions_a_second
     assert_eq!(all.count("DeleteMeeting"), 21);
     let turns = all.calls().iter().filter(|call| call.service == "postgres").count();
     println!("{runs} runs, {turns} turns");
-    reads_by_index(&stage, &all).await?;
+    reads_by_index(&cloud, &all).await?;
     let entries = "SELECT count(*) || ' of ' || count(DISTINCT chain) FROM medzen.audit_outbox";
-    assert_eq!(stage.sql(entries).await?, "100 of 100", "each change is told once");
+    assert_eq!(cloud.sql(entries).await?, "100 of 100", "each change is told once");
     Ok(())
 }

@@ -1,29 +1,29 @@
 //! Refusals: told to whoever asked, and noted in their chain.
 
 use domain::audit::stranger_chain;
-use local::faults::Kind;
+use local::faults::FaultKind;
 use local::tokens::Key;
-use local_testing::{Outcome, Stage};
+use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 
 use crate::outbox;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_is_noted_in_the_chain_of_whoever_asked() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    play.provider.start().await?;
-    let watch = stage.watch();
-    assert_eq!(play.stranger.status().await?.brief(), "403 NOT_A_MEMBER");
+async fn a_refusal_is_noted_in_the_chain_of_whoever_asked() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    scenario.provider.start().await?;
+    let watch = cloud.watch();
+    assert_eq!(scenario.stranger.status().await?.brief(), "403 NOT_A_MEMBER");
     assert_eq!(watch.operations(), ["load_call", "refuse"], "one turn more");
-    assert_eq!(play.stranger.roster().await?.brief(), "403 NOT_A_MEMBER");
-    assert_eq!(play.patient.end().await?.brief(), "403 PATIENT_CANNOT_END");
-    let body = json!({"action": "end", "appointmentId": play.appointment, "userId": play.patient.id});
-    let direct = stage.invoke("meeting-manager", &json!({"body": body.to_string()})).await?;
+    assert_eq!(scenario.stranger.roster().await?.brief(), "403 NOT_A_MEMBER");
+    assert_eq!(scenario.patient.end().await?.brief(), "403 PATIENT_CANNOT_END");
+    let body = json!({"action": "end", "appointmentId": scenario.appointment, "userId": scenario.patient.id});
+    let direct = cloud.invoke("meeting-manager", &json!({"body": body.to_string()})).await?;
     assert_eq!(direct["statusCode"], 403);
 
-    stage.run_schedule("audit").await?;
-    let of_stranger = stage.audit_chain(&format!("ACTOR#{}", play.stranger.id))?;
+    cloud.run_schedule("audit").await?;
+    let of_stranger = cloud.audit_chain(&format!("ACTOR#{}", scenario.stranger.id))?;
     let told: Vec<_> =
         of_stranger.iter().map(|entry| [&entry["event"], &entry["code"], &entry["route"]]).collect();
     assert_eq!(
@@ -41,19 +41,19 @@ async fn a_refusal_is_noted_in_the_chain_of_whoever_asked() -> Outcome {
             ],
         ]
     );
-    assert_eq!(of_stranger[0]["appointmentId"], json!(play.appointment));
-    assert_eq!(of_stranger[0]["actor"], json!(play.stranger.id));
-    let of_patient = stage.audit_chain(&format!("ACTOR#{}", play.patient.id))?;
+    assert_eq!(of_stranger[0]["appointmentId"], json!(scenario.appointment));
+    assert_eq!(of_stranger[0]["actor"], json!(scenario.stranger.id));
+    let of_patient = cloud.audit_chain(&format!("ACTOR#{}", scenario.patient.id))?;
     let routes: Vec<_> = of_patient.iter().map(|entry| &entry["route"]).collect();
     assert_eq!(routes, ["DELETE /appointments/{appointmentId}/call", "direct"]);
     assert_eq!(
-        stage.audit_table(&play.appointment)?.len(),
+        cloud.audit_table(&scenario.appointment)?.len(),
         1,
         "the appointment's chain tells of the call alone"
     );
     for entry in of_stranger.iter().chain(&of_patient) {
         let text = entry.to_string();
-        for secret in [&play.stranger.token, &play.patient.token, "Stranger", "Patient"] {
+        for secret in [&scenario.stranger.token, &scenario.patient.token, "Stranger", "Patient"] {
             assert!(!text.contains(secret), "{text}");
         }
     }
@@ -61,27 +61,27 @@ async fn a_refusal_is_noted_in_the_chain_of_whoever_asked() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_account_leaves_a_hash_and_nothing_that_is_not_there() -> Outcome {
-    let stage = Stage::new().await?;
+async fn an_unknown_account_leaves_a_hash_and_nothing_that_is_not_there() -> TestResult {
+    let cloud = TestCloud::new().await?;
     let subject = "somebody@example.com";
-    let token = stage.parts().token(&json!({"sub": subject}), 3600, Key::Good)?;
+    let token = cloud.parts().token(&json!({"sub": subject}), 3600, Key::Good)?;
     let nowhere = "/appointments/7d9f1c5e-0000-4000-8000-00000000dead/call";
-    for path in [nowhere, &format!("/appointments/{}/call", stage.first_play()?.appointment)] {
-        assert_eq!(stage.request("GET", path, Some(&token), "").await?.brief(), "403 UNKNOWN_USER");
+    for path in [nowhere, &format!("/appointments/{}/call", cloud.first_scenario()?.appointment)] {
+        assert_eq!(cloud.request("GET", path, Some(&token), "").await?.brief(), "403 UNKNOWN_USER");
     }
-    let entries = outbox::chain(&stage, &stranger_chain(subject)).await?;
+    let entries = outbox::chain(&cloud, &stranger_chain(subject)).await?;
     assert_eq!(entries.len(), 2);
     assert_eq!(entries[0]["appointmentId"], Value::Null, "there is no such appointment");
-    assert_eq!(entries[1]["appointmentId"], json!(stage.first_play()?.appointment));
+    assert_eq!(entries[1]["appointmentId"], json!(cloud.first_scenario()?.appointment));
     let anywhere = "SELECT count(*)::text FROM medzen.audit_outbox WHERE payload LIKE '%somebody%' OR chain LIKE '%somebody%'";
-    assert_eq!(stage.sql(anywhere).await?, "0");
+    assert_eq!(cloud.sql(anywhere).await?, "0");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refusals_of_an_hour_make_ten_entries_and_the_next_one_tells_the_rest() -> Outcome {
-    let stage = Stage::new().await?;
-    let mut stranger = stage.play().await?.stranger;
+async fn refusals_of_an_hour_make_ten_entries_and_the_next_one_tells_the_rest() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let mut stranger = cloud.scenario().await?.stranger;
     let all_at_once = (0..25).map(|_| {
         let stranger = stranger.clone();
         tokio::spawn(async move { stranger.start().await })
@@ -90,28 +90,28 @@ async fn refusals_of_an_hour_make_ten_entries_and_the_next_one_tells_the_rest() 
         assert_eq!(answer.await??.brief(), "403 NOT_A_MEMBER");
     }
     let chain = format!("ACTOR#{}", stranger.id);
-    assert_eq!(outbox::chain(&stage, &chain).await?.len(), 10);
+    assert_eq!(outbox::chain(&cloud, &chain).await?.len(), 10);
 
-    stage.parts().clock.advance(3601);
-    let subject = stage.sql(&format!("SELECT firebase_uid FROM users WHERE id = '{}'", stranger.id)).await?;
-    stranger.token = stage.parts().token(&json!({"sub": subject}), 3600, Key::Good)?;
+    cloud.parts().clock.advance(3601);
+    let subject = cloud.sql(&format!("SELECT firebase_uid FROM users WHERE id = '{}'", stranger.id)).await?;
+    stranger.token = cloud.parts().token(&json!({"sub": subject}), 3600, Key::Good)?;
     for _ in 0..2 {
         assert_eq!(stranger.start().await?.brief(), "403 NOT_A_MEMBER");
     }
-    let entries = outbox::chain(&stage, &chain).await?;
+    let entries = outbox::chain(&cloud, &chain).await?;
     let untold: Vec<_> = entries[9..].iter().map(|entry| &entry["untold"]).collect();
     assert_eq!(untold, [&Value::Null, &json!(15), &Value::Null]);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_that_cannot_be_noted_is_still_a_refusal() -> Outcome {
-    for kind in [Kind::Error, Kind::Throttle] {
-        let stage = Stage::new().await?;
-        let play = stage.play().await?;
-        stage.fault("postgres", Some("refuse"), kind, None);
-        assert_eq!(play.stranger.status().await?.brief(), "403 NOT_A_MEMBER", "{kind:?}");
-        let logs = stage.parts().lambda.logs();
+async fn a_refusal_that_cannot_be_noted_is_still_a_refusal() -> TestResult {
+    for kind in [FaultKind::Error, FaultKind::Throttle] {
+        let cloud = TestCloud::new().await?;
+        let scenario = cloud.scenario().await?;
+        cloud.fault("postgres", Some("refuse"), kind, None);
+        assert_eq!(scenario.stranger.status().await?.brief(), "403 NOT_A_MEMBER", "{kind:?}");
+        let logs = cloud.parts().lambda.logs();
         assert!(
             logs.iter().any(|line| line.line.contains("a refusal could not be noted")),
             "it is in the log"
@@ -121,13 +121,13 @@ async fn a_refusal_that_cannot_be_noted_is_still_a_refusal() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_whose_answer_was_lost_counts_once() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    stage.fault("postgres", Some("refuse"), Kind::Drop, Some(1));
-    let watch = stage.watch();
-    assert_eq!(play.stranger.status().await?.brief(), "403 NOT_A_MEMBER");
+async fn a_refusal_whose_answer_was_lost_counts_once() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    cloud.fault("postgres", Some("refuse"), FaultKind::Drop, Some(1));
+    let watch = cloud.watch();
+    assert_eq!(scenario.stranger.status().await?.brief(), "403 NOT_A_MEMBER");
     assert_eq!(watch.count("refuse"), 2, "it was sent again");
-    assert_eq!(outbox::chain(&stage, &format!("ACTOR#{}", play.stranger.id)).await?.len(), 1);
+    assert_eq!(outbox::chain(&cloud, &format!("ACTOR#{}", scenario.stranger.id)).await?.len(), 1);
     Ok(())
 }

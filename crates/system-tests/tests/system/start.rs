@@ -2,29 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use local::faults::Kind;
-use local_testing::{Outcome, Stage};
+use local::faults::FaultKind;
+use local_testing::{TestCloud, TestResult};
 use tokio::task::JoinSet;
 
 use crate::invariants;
 
-/// Failure 7: both sides created a meeting at the same moment.
+/// Both sides created a meeting at the same moment.
 #[tokio::test(flavor = "multi_thread")]
-async fn f07_fifty_starts_at_the_same_moment_make_one_meeting() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
+async fn fifty_starts_at_the_same_moment_make_one_meeting() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
     // Fifty environments begin here; that two cores may be late with that is not what this test is about.
     let mut warm = JoinSet::new();
     for _ in 0..50 {
-        let provider = play.provider.clone();
+        let provider = scenario.provider.clone();
         warm.spawn(async move { provider.status().await });
     }
     warm.join_all().await;
-    let watch = stage.watch();
+    let watch = cloud.watch();
 
     let mut starts = JoinSet::new();
     for _ in 0..50 {
-        let provider = play.provider.clone();
+        let provider = scenario.provider.clone();
         starts.spawn(async move { provider.start().await });
     }
     let mut answers = Vec::new();
@@ -38,178 +38,179 @@ async fn f07_fifty_starts_at_the_same_moment_make_one_meeting() -> Outcome {
         assert_eq!(answer.body, answers[0].body, "50 equal answers");
     }
     assert_eq!(statuses, BTreeMap::from([(201, 1), (200, 49)]));
-    assert_eq!(stage.meetings().len(), 1, "one meeting in the engine");
+    assert_eq!(cloud.meetings().len(), 1, "one meeting in the engine");
     let sessions =
-        format!("SELECT count(*) FROM video_call_sessions WHERE appointment_id = '{}'", play.appointment);
-    assert_eq!(stage.sql(&sessions).await?, "1", "one session");
+        format!("SELECT count(*) FROM video_call_sessions WHERE appointment_id = '{}'", scenario.appointment);
+    assert_eq!(cloud.sql(&sessions).await?, "1", "one session");
     let creates = watch.count("CreateMeetingWithAttendees");
     assert!(creates <= 3, "{creates} CreateMeeting calls");
-    invariants::hold(&stage, &play.appointment).await
+    invariants::hold(&cloud, &scenario.appointment).await
 }
 
-/// Failure 8: one row per appointment, overwritten.
+/// One row per appointment, overwritten.
 #[tokio::test(flavor = "multi_thread")]
-async fn f08_each_call_of_an_appointment_keeps_its_own_session() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    let first = play.provider.start().await?;
-    play.provider.end().await?;
-    let second = play.provider.start().await?;
+async fn each_call_of_an_appointment_keeps_its_own_session() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let first = scenario.provider.start().await?;
+    scenario.provider.end().await?;
+    let second = scenario.provider.start().await?;
     assert_eq!(second.brief(), "201");
     assert_ne!(second.body["sessionId"], first.body["sessionId"]);
     assert_ne!(second.body["meetingId"], first.body["meetingId"]);
 
     let late = serde_json::json!({ "sessionId": first.body["sessionId"] });
-    let repeated = play.provider.ask("DELETE", "/appointments/{a}/call", &late).await?;
+    let repeated = scenario.provider.ask("DELETE", "/appointments/{a}/call", &late).await?;
     assert_eq!(repeated.body["sessionId"], first.body["sessionId"]);
     assert_eq!(
-        play.provider.status().await?.body["callStatus"],
+        scenario.provider.status().await?.body["callStatus"],
         "active",
         "a late end ends only its own call"
     );
-    invariants::hold(&stage, &play.appointment).await
+    invariants::hold(&cloud, &scenario.appointment).await
 }
 
-/// Failure 5, the first half: the provider could not rejoin.
+/// The provider could not rejoin.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_start_answers_the_same_place() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    let first = play.provider.start().await?;
-    let second = play.provider.start().await?;
+async fn a_second_start_answers_the_same_place() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let first = scenario.provider.start().await?;
+    let second = scenario.provider.start().await?;
     assert_eq!((second.status, &second.body), (200, &first.body));
-    assert_eq!(play.provider.join().await?.body, first.body, "so does a join");
-    invariants::hold(&stage, &play.appointment).await
+    assert_eq!(scenario.provider.join().await?.body, first.body, "so does a join");
+    invariants::hold(&cloud, &scenario.appointment).await
 }
 
 /// The existing app comes back by `create`: a return like any other, told in the audit and seen by everyone.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_who_left_and_starts_again_is_back() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    let first = play.provider.start().await?;
-    assert_eq!(play.provider.leave().await?.brief(), "200");
-    assert_eq!(play.patient.status().await?.body["present"], serde_json::json!([]));
+async fn a_provider_who_left_and_starts_again_is_back() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let first = scenario.provider.start().await?;
+    assert_eq!(scenario.provider.leave().await?.brief(), "200");
+    assert_eq!(scenario.patient.status().await?.body["present"], serde_json::json!([]));
 
-    let again = play.provider.start().await?;
+    let again = scenario.provider.start().await?;
     assert_eq!((again.status, &again.body), (200, &first.body), "the same place");
-    assert_eq!(play.patient.status().await?.body["present"], serde_json::json!([play.provider.id]));
-    assert_eq!(play.provider.leave().await?.text("message"), "You have left the call.");
-    stage.run_schedule("audit").await?;
-    let audit = stage.audit_table(&play.appointment)?;
+    assert_eq!(scenario.patient.status().await?.body["present"], serde_json::json!([scenario.provider.id]));
+    assert_eq!(scenario.provider.leave().await?.text("message"), "You have left the call.");
+    cloud.run_schedule("audit").await?;
+    let audit = cloud.audit_table(&scenario.appointment)?;
     let told: Vec<_> = audit.iter().filter_map(|entry| entry["event"].as_str()).collect();
     assert_eq!(told, ["call.started", "participant.left", "participant.joined", "participant.left"]);
-    invariants::hold(&stage, &play.appointment).await
+    invariants::hold(&cloud, &scenario.appointment).await
 }
 
 /// A double tap on "start", and then "end": the second start was waiting and must not bring the call back.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_that_waited_does_not_bring_back_an_ended_call() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    play.provider.status().await?;
-    let watch = stage.watch();
-    stage.slow("chime", Some("CreateMeetingWithAttendees"), 1500);
+async fn a_start_that_waited_does_not_bring_back_an_ended_call() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    scenario.provider.status().await?;
+    let watch = cloud.watch();
+    cloud.slow("chime", Some("CreateMeetingWithAttendees"), 1500);
     let mut starts = JoinSet::new();
     for _ in 0..2 {
-        let provider = play.provider.clone();
+        let provider = scenario.provider.clone();
         starts.spawn(async move { provider.start().await });
     }
     while watch.count("start_call") < 2 || watch.count("CreateMeetingWithAttendees") == 0 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(play.provider.end().await?.brief(), "200");
+    assert_eq!(scenario.provider.end().await?.brief(), "200");
     while let Some(start) = starts.join_next().await {
         assert_eq!(start??.brief(), "410 MEETING_EXPIRED");
     }
-    assert!(stage.live_meetings().is_empty());
-    assert_eq!(play.provider.status().await?.body["callStatus"], "ended");
-    invariants::hold(&stage, &play.appointment).await
+    assert!(cloud.live_meetings().is_empty());
+    assert_eq!(scenario.provider.status().await?.body["callStatus"], "ended");
+    invariants::hold(&cloud, &scenario.appointment).await
 }
 
 /// Chime does not say how long it remembers a token, and nobody can be in a meeting that nobody was told of.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_whose_token_is_too_old_opens_another_session() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    stage.fault("chime", Some("CreateMeetingWithAttendees"), Kind::Drop, None);
-    assert_eq!(play.provider.start().await?.brief(), "503 UNAVAILABLE");
-    stage.parts().faults.clear();
-    stage.parts().clock.advance(31);
-    let started = play.provider.start().await?;
+async fn a_start_whose_token_is_too_old_opens_another_session() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    cloud.fault("chime", Some("CreateMeetingWithAttendees"), FaultKind::Drop, None);
+    assert_eq!(scenario.provider.start().await?.brief(), "503 UNAVAILABLE");
+    cloud.parts().faults.clear();
+    cloud.parts().clock.advance(31);
+    let started = scenario.provider.start().await?;
     assert_eq!(started.brief(), "201", "{:?}", started.body);
     let sessions = format!(
         "SELECT string_agg(status, ',' ORDER BY created_at) FROM video_call_sessions WHERE appointment_id = '{}'",
-        play.appointment
+        scenario.appointment
     );
-    assert_eq!(stage.sql(&sessions).await?, "failed,active");
-    invariants::hold(&stage, &play.appointment).await
+    assert_eq!(cloud.sql(&sessions).await?, "failed,active");
+    invariants::hold(&cloud, &scenario.appointment).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_that_chime_refuses_leaves_nothing_open() -> Outcome {
-    let stage =
-        Stage::with(local::chime::Options { active_meetings: 0, rate: None, ..Default::default() }).await?;
-    let play = stage.play().await?;
-    let refused = play.provider.start().await?;
+async fn a_start_that_chime_refuses_leaves_nothing_open() -> TestResult {
+    let cloud =
+        TestCloud::with(local::chime::Options { active_meetings: 0, rate: None, ..Default::default() })
+            .await?;
+    let scenario = cloud.scenario().await?;
+    let refused = scenario.provider.start().await?;
     assert_eq!(refused.brief(), "429 CALL_LIMIT_REACHED");
     assert_eq!(refused.headers.get("retry-after").map(String::as_str), Some("30"));
-    assert_eq!(play.provider.status().await?.body["callStatus"], "failed");
-    invariants::hold(&stage, &play.appointment).await
+    assert_eq!(scenario.provider.status().await?.body["callStatus"], "failed");
+    invariants::hold(&cloud, &scenario.appointment).await
 }
 
 /// Nobody knows whether a meeting was made: the next start must get that very one, and at once.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_whose_answer_is_lost_is_repaired_by_the_next() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    play.provider.status().await?;
-    stage.fault("chime", Some("CreateMeetingWithAttendees"), Kind::Drop, None);
-    let lost = play.provider.start().await?;
+async fn a_start_whose_answer_is_lost_is_repaired_by_the_next() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    scenario.provider.status().await?;
+    cloud.fault("chime", Some("CreateMeetingWithAttendees"), FaultKind::Drop, None);
+    let lost = scenario.provider.start().await?;
     assert_eq!(lost.brief(), "503 UNAVAILABLE");
     assert!(lost.headers.contains_key("retry-after"));
-    stage.parts().faults.clear();
+    cloud.parts().faults.clear();
 
-    let watch = stage.watch();
-    let started = play.provider.start().await?;
+    let watch = cloud.watch();
+    let started = scenario.provider.start().await?;
     assert_eq!(started.brief(), "201", "{:?}", started.body);
     assert_eq!(watch.count("take_over"), 1);
     assert!(watch.count("load_call") <= 1, "it did not wait: {:?}", watch.operations());
-    assert_eq!(stage.meetings().len(), 1, "the meeting of the lost answer");
-    invariants::hold(&stage, &play.appointment).await
+    assert_eq!(cloud.meetings().len(), 1, "the meeting of the lost answer");
+    invariants::hold(&cloud, &scenario.appointment).await
 }
 
 /// The provider ends the call while the meeting is still being made: whoever makes it must clean up.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_end_during_the_start_leaves_no_meeting() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    play.provider.status().await?;
-    let watch = stage.watch();
-    stage.slow("chime", Some("CreateMeetingWithAttendees"), 1500);
-    let provider = play.provider.clone();
+async fn an_end_during_the_start_leaves_no_meeting() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    scenario.provider.status().await?;
+    let watch = cloud.watch();
+    cloud.slow("chime", Some("CreateMeetingWithAttendees"), 1500);
+    let provider = scenario.provider.clone();
     let starting = tokio::spawn(async move { provider.start().await });
     while watch.count("CreateMeetingWithAttendees") == 0 {
         tokio::task::yield_now().await;
     }
-    let ended = play.provider.end().await?;
+    let ended = scenario.provider.end().await?;
     assert_eq!(ended.brief(), "200", "{:?}", ended.body);
     assert_eq!(starting.await??.brief(), "410 MEETING_EXPIRED");
-    assert!(stage.live_meetings().is_empty(), "whoever made the meeting deleted it");
-    invariants::hold(&stage, &play.appointment).await
+    assert!(cloud.live_meetings().is_empty(), "whoever made the meeting deleted it");
+    invariants::hold(&cloud, &scenario.appointment).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_meeting_is_made_in_the_control_region_of_the_template_and_stays_there() -> Outcome {
-    let stage = Stage::with_parameters(&[("ControlRegion", "eu-central-1")]).await?;
-    let play = stage.play().await?;
-    let started = play.provider.start().await?;
+async fn a_meeting_is_made_in_the_control_region_of_the_template_and_stays_there() -> TestResult {
+    let cloud = TestCloud::with_parameters(&[("ControlRegion", "eu-central-1")]).await?;
+    let scenario = cloud.scenario().await?;
+    let started = scenario.provider.start().await?;
     let arn = started.body["meeting"]["MeetingArn"].as_str().ok_or("an ARN")?.to_owned();
     assert!(arn.starts_with("arn:aws:chime:eu-central-1:"), "{arn}");
     let region = "SELECT control_region FROM video_call_sessions";
-    assert_eq!(stage.sql(region).await?, "eu-central-1");
-    assert_eq!(play.patient.join().await?.brief(), "200");
-    assert_eq!(play.provider.end().await?.brief(), "200");
-    assert!(stage.live_meetings().is_empty());
+    assert_eq!(cloud.sql(region).await?, "eu-central-1");
+    assert_eq!(scenario.patient.join().await?.brief(), "200");
+    assert_eq!(scenario.provider.end().await?.brief(), "200");
+    assert!(cloud.live_meetings().is_empty());
     Ok(())
 }

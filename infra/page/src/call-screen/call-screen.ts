@@ -123,7 +123,7 @@ export class CallScreen {
     this.#indicators.status(status);
     this.#consent.show(status.consent);
     if (this.#waiting.show(this.#waitingPeople(), this.#actions)) announce("people.somebodyWaits", true);
-    this.#devices.restrict(status.me?.capabilities);
+    this.#devices.restrict(status.me.capabilities);
     this.#paintPeople();
   }
 

@@ -90,11 +90,11 @@ export class DeviceControls {
   }
 
   /** Carries out what the provider allows. */
-  restrict(capabilities: Capabilities | null | undefined): void {
+  restrict(capabilities: Capabilities): void {
     const before = this.#restricted;
-    const audio = !sends(capabilities?.Audio);
-    const video = !sends(capabilities?.Video);
-    const content = !sends(capabilities?.Content);
+    const audio = !sends(capabilities.Audio);
+    const video = !sends(capabilities.Video);
+    const content = !sends(capabilities.Content);
     this.#restricted = { audio, video, content };
     if (audio !== before.audio) {
       if (audio) this.#media?.mute(true);

@@ -1,9 +1,9 @@
-import type { Feature, FeatureState, Status } from "../answers.ts";
+import type { Feature, FeatureStatus, Status } from "../answers.ts";
 import { announce, h } from "../dom.ts";
 import type { Key } from "../text.ts";
 
 /** Whether a feature runs, by the state in the status. A request is known to the status, and so far no more. */
-const RUNS: Record<FeatureState["state"], boolean> = { off: false, requested: false };
+const RUNS: Record<FeatureStatus["state"], boolean> = { off: false, requested: false };
 
 /** The signs that the call is being recorded and transcribed. */
 export class Indicators {

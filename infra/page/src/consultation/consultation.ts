@@ -111,7 +111,7 @@ export class Consultation {
         void this.#closeCall();
         break;
       case "joining":
-        if (event.type === "status" && event.status.me?.admitted) announce("waiting.admitted", true);
+        if (event.type === "status" && event.status.me.admitted) announce("waiting.admitted", true);
         this.#show(joiningScreen);
         void this.#join(after, this.#phaseEnds.signal);
         break;

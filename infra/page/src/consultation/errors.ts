@@ -1,11 +1,11 @@
 // What an error of the API means to a consultation.
 
-import { ApiError } from "../api.ts";
+import { ApiError, hasCode } from "../api.ts";
 
 /** Whether the error passes by itself: the network, the service, or a call that is just starting or ending. */
 export function isTransient(error: unknown): boolean {
   if (!(error instanceof ApiError)) return false;
-  return ["offline", "busy", "down", "conflict"].includes(error.kind) || error.code === "NO_ACTIVE_CALL";
+  return ["offline", "busy", "down", "conflict"].includes(error.kind) || hasCode(error, "NO_ACTIVE_CALL");
 }
 
 /** Whether the server has said that this person takes no part in the call. */

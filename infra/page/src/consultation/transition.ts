@@ -1,7 +1,7 @@
 // Which event leads from which phase to which. Pure: no clock, no network, no screen.
 
 import type { Status } from "../answers.ts";
-import { ApiError } from "../api.ts";
+import { ApiError, hasCode } from "../api.ts";
 import { endsParticipation } from "./errors.ts";
 import type {
   CallPhase,
@@ -216,7 +216,7 @@ function fromCall(phase: CallPhase, event: ConsultationEvent): Phase {
 }
 
 function afterJoinFailed(phase: Joining, error: unknown, provider: boolean): Phase {
-  if (error instanceof ApiError && error.code === "NO_ACTIVE_CALL" && !provider)
+  if (hasCode(error, "NO_ACTIVE_CALL") && !provider)
     return { name: "notStarted", attempt: next(phase), sessionId: phase.sessionId };
   if (error instanceof ApiError && error.kind === "conflict") return joining(phase, false, CONFLICT_RETRY_MS);
   return failed(phase, error, { type: "enter", checked: phase.checked });
@@ -230,9 +230,9 @@ function afterWaitingStatus(phase: Waiting, status: Status): Phase {
   const exclusion = exclusionOf(status);
   if (exclusion) return excluded(phase, exclusion);
   if (isOver(status)) return ended(phase, phase.sessionId);
-  if (status.me?.admitted) return joining(phase, false);
+  if (status.me.admitted) return joining(phase, false);
   // A call that was started again, or that another page of this person has left, does not know that they wait.
-  const known = status.sessionId === phase.sessionId && (status.me?.status ?? "waiting") === "waiting";
+  const known = status.sessionId === phase.sessionId && (status.me.status ?? "waiting") === "waiting";
   return known ? phase : joining(phase, false);
 }
 
@@ -276,8 +276,8 @@ function returnsAfter({ since, returns }: { since: number; returns: number }, at
 }
 
 function exclusionOf({ me }: Status): "REMOVED_FROM_CALL" | "TURNED_AWAY" | undefined {
-  if (me?.status === "removed") return "REMOVED_FROM_CALL";
-  return me?.status === "turned_away" ? "TURNED_AWAY" : undefined;
+  if (me.status === "removed") return "REMOVED_FROM_CALL";
+  return me.status === "turned_away" ? "TURNED_AWAY" : undefined;
 }
 
 function isOver({ callStatus }: Status): boolean {

@@ -14,7 +14,7 @@ fn telling(tells: Telling) -> (Chime, Clock, mpsc::UnboundedReceiver<Value>) {
 
 fn ask(chime: &Chime, method: &str, path: &str, body: &Value) -> Value {
     let request = http::Request::builder().method(method).uri(path).body(()).expect("a request");
-    let answer = chime.answer("eu-central-1", &request.into_parts().0, body.to_string().as_bytes());
+    let answer = chime.carry_out("eu-central-1", &request.into_parts().0, body.to_string().as_bytes());
     serde_json::from_slice(answer.body()).unwrap_or_default()
 }
 

@@ -1,24 +1,24 @@
-//! The local cloud's own door, as programs beside the functions use it.
+//! The control API, as programs beside the functions use it.
 
 use bytes::Bytes;
 use http::{Method, Request, header};
 use http_body_util::Full;
 use serde_json::Value;
 
-use crate::{Answer, Outcome, Stage};
+use crate::{Answer, TestCloud, TestResult};
 
-impl Stage {
-    /// The AWS endpoint, with the door under `/_local`.
+impl TestCloud {
+    /// The AWS endpoint, with the control API under `/_local`.
     #[must_use]
     pub fn aws_url(&self) -> String {
         self.cloud.as_ref().map(local::cloud::Cloud::aws_url).unwrap_or_default()
     }
 
-    /// A request to the door: `GET`, `calls?since=3`. Null is no body.
+    /// A request to the control API: `GET`, `calls?since=3`. Null is no body.
     ///
     /// # Errors
     /// When no answer comes.
-    pub async fn door(&self, method: &str, route: &str, body: &Value) -> Outcome<Answer> {
+    pub async fn control_api(&self, method: &str, route: &str, body: &Value) -> TestResult<Answer> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let request = Request::builder()
             .method(Method::from_bytes(method.as_bytes())?)

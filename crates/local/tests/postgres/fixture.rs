@@ -16,7 +16,7 @@ pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-pub(crate) struct World {
+pub(crate) struct Fixture {
     pub(crate) server: Server,
     pub(crate) database: String,
     pub(crate) identities: Identities,
@@ -37,10 +37,10 @@ impl Function {
     }
 }
 
-/// Runs a test in a world of its own, which goes with it however it ends.
-pub(crate) async fn in_a_world<Test, Running>(test: Test)
+/// Runs a test in a fixture of its own, which goes with it however it ends.
+pub(crate) async fn with_fixture<Test, Running>(test: Test)
 where
-    Test: FnOnce(Arc<World>) -> Running,
+    Test: FnOnce(Arc<Fixture>) -> Running,
     Running: Future<Output = ()> + Send + 'static,
 {
     let server = Server::ensure(&workspace()).await.expect("a server");
@@ -49,7 +49,7 @@ where
     let (identities, calls, faults) = (Identities::default(), CallLog::default(), Faults::default());
     let proxy = Proxy::start(server.addr(), identities.clone(), calls.clone(), faults.clone(), 0);
     let proxy = proxy.await.expect("a proxy");
-    let world = Arc::new(World {
+    let fixture = Arc::new(Fixture {
         server: server.clone(),
         database: database.clone(),
         identities,
@@ -57,12 +57,12 @@ where
         faults,
         proxy,
     });
-    let ended = tokio::spawn(test(world)).await;
+    let ended = tokio::spawn(test(fixture)).await;
     server.drop_database(&database).await.expect("the database goes");
     ended.expect("the test passes");
 }
 
-impl World {
+impl Fixture {
     /// How to connect through the proxy.
     pub(crate) fn config(&self) -> Config {
         self.config_for(&self.proxy)
@@ -125,7 +125,7 @@ impl World {
     }
 }
 
-/// A turn as [`World::turns`] gives it.
+/// A turn as [`Fixture::turns`] gives it.
 pub(crate) fn turn(function: &str, operation: &str, status: u16) -> (String, String, u16) {
     (function.to_owned(), operation.to_owned(), status)
 }

@@ -20,13 +20,13 @@ pub(super) struct User {
 
 /// The directory that holds everything of the server, made by us and closed to nobody; the data in it is the server's.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ServerDirectory {
     root: PathBuf,
     /// Whom the server runs as; nobody else than ourselves when absent.
     user: Option<User>,
 }
 
-impl Place {
+impl ServerDirectory {
     pub(super) fn of(workspace: &Path) -> Result<Self> {
         let target = workspace.join("target");
         std::fs::create_dir_all(&target).map_err(Error::file(&target))?;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use local_testing::{Outcome, Stage, workspace};
+use local_testing::{TestCloud, TestResult, workspace};
 use serde_json::json;
 
 const LISTED: &str = "http://localhost:3000";
 
-fn path_of(key: &str) -> Outcome<(&str, String)> {
+fn path_of(key: &str) -> TestResult<(&str, String)> {
     let (method, path) = key.split_once(' ').ok_or("a route has a method and a path")?;
     let path = path
         .replace("{appointmentId}", "00000000-0000-4000-8000-0000000000a1")
@@ -16,15 +16,15 @@ fn path_of(key: &str) -> Outcome<(&str, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f14_every_route_but_health_needs_the_authorizer() -> Outcome {
-    let stage = Stage::new().await?;
-    let routes = stage.parts().plan.http_apis[0].routes.clone();
+async fn every_route_but_health_needs_the_authorizer() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let routes = cloud.parts().plan.http_apis[0].routes.clone();
     assert!(routes.len() >= 9, "{} routes", routes.len());
     for route in routes {
         let open = route.key == "GET /health";
         assert_eq!(route.authorizer.is_none(), open, "{}", route.key);
         let (method, path) = path_of(&route.key)?;
-        let answer = stage.request(method, &path, None, "").await?;
+        let answer = cloud.request(method, &path, None, "").await?;
         if open {
             assert_eq!(answer.brief(), "200", "{}", route.key);
         } else {
@@ -40,11 +40,11 @@ async fn f14_every_route_but_health_needs_the_authorizer() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f14_a_page_is_served_from_listed_origins_only() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    let path = format!("/appointments/{}/call", play.appointment);
-    let token = format!("Bearer {}", play.provider.token);
+async fn a_page_is_served_from_listed_origins_only() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let path = format!("/appointments/{}/call", scenario.appointment);
+    let token = format!("Bearer {}", scenario.provider.token);
     let granted = "access-control-allow-origin";
     for (origin, listed) in [
         (LISTED, true),
@@ -55,12 +55,12 @@ async fn f14_a_page_is_served_from_listed_origins_only() -> Outcome {
         ("null", false),
     ] {
         let headers = [("authorization", token.as_str()), ("origin", origin)];
-        let answer = stage.request_with("GET", &path, &headers).await?;
+        let answer = cloud.request_with("GET", &path, &headers).await?;
         assert_eq!(answer.brief(), "200", "the origin is the browser's business");
         assert_eq!(answer.headers.get(granted).map(String::as_str), listed.then_some(origin), "{origin}");
 
         let headers = [("origin", origin), ("access-control-request-method", "DELETE")];
-        let preflight = stage.request_with("OPTIONS", &path, &headers).await?;
+        let preflight = cloud.request_with("OPTIONS", &path, &headers).await?;
         assert_eq!(preflight.status, 204, "a preflight needs no token");
         assert_eq!(preflight.headers.get(granted).map(String::as_str), listed.then_some(origin), "{origin}");
         if listed {
@@ -71,25 +71,25 @@ async fn f14_a_page_is_served_from_listed_origins_only() -> Outcome {
             );
         }
     }
-    let routes = &stage.parts().plan.http_apis[0].routes;
+    let routes = &cloud.parts().plan.http_apis[0].routes;
     let used: BTreeSet<_> = routes.iter().filter_map(|route| Some(route.key.split_once(' ')?.0)).collect();
-    let cors = stage.parts().plan.http_apis[0].cors.as_ref().ok_or("CORS is configured here")?;
+    let cors = cloud.parts().plan.http_apis[0].cors.as_ref().ok_or("CORS is configured here")?;
     let allowed: BTreeSet<_> = cors.allow_methods.iter().map(String::as_str).collect();
     assert_eq!(allowed, used, "the methods of the routes");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_listed_origins_there_is_no_cors_and_a_star_is_refused() -> Outcome {
-    let stage = Stage::with_parameters(&[("AllowedOrigins", "")]).await?;
-    assert!(stage.parts().plan.http_apis[0].cors.is_none());
+async fn without_listed_origins_there_is_no_cors_and_a_star_is_refused() -> TestResult {
+    let cloud = TestCloud::with_parameters(&[("AllowedOrigins", "")]).await?;
+    assert!(cloud.parts().plan.http_apis[0].cors.is_none());
     let headers = [("origin", LISTED), ("access-control-request-method", "GET")];
-    let answer = stage.request_with("OPTIONS", "/health", &headers).await?;
+    let answer = cloud.request_with("OPTIONS", "/health", &headers).await?;
     assert_eq!(answer.status, 404);
     for origins in
         ["*", "https://*", "https://calls.example.com,*", "http://calls.example.com", "https://a.example/"]
     {
-        let refused = Stage::with_parameters(&[("AllowedOrigins", origins)]).await.err();
+        let refused = TestCloud::with_parameters(&[("AllowedOrigins", origins)]).await.err();
         let told = refused.map(|error| error.to_string()).unwrap_or_default();
         assert!(told.contains("AllowedOrigins"), "{origins}: {told}");
     }
@@ -97,11 +97,11 @@ async fn without_listed_origins_there_is_no_cors_and_a_star_is_refused() -> Outc
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_stage_slows_callers_down() -> Outcome {
-    let stage = Stage::with_parameters(&[("ThrottlingRate", "1"), ("ThrottlingBurst", "2")]).await?;
+async fn the_stage_slows_callers_down() -> TestResult {
+    let cloud = TestCloud::with_parameters(&[("ThrottlingRate", "1"), ("ThrottlingBurst", "2")]).await?;
     let mut statuses = Vec::new();
     for _ in 0..6 {
-        let answer = stage.request("GET", "/health", None, "").await?;
+        let answer = cloud.request("GET", "/health", None, "").await?;
         statuses.push(answer.status);
         if answer.status == 429 {
             assert_eq!(answer.body, json!({"message": "Too Many Requests"}));
@@ -113,10 +113,10 @@ async fn the_stage_slows_callers_down() -> Outcome {
 }
 
 #[test]
-fn f16_the_access_log_tells_the_route_and_nothing_of_the_caller() -> Outcome {
+fn the_access_log_tells_the_route_and_nothing_of_the_caller() -> TestResult {
     let template = std::fs::read_to_string(workspace().join("infra/app.yaml"))?;
     let format = template.split("Format: >-").nth(1).and_then(|rest| rest.split("\n\n").next());
-    let folded: Vec<_> = format.ok_or("the stage has an access log")?.split_whitespace().collect();
+    let folded: Vec<_> = format.ok_or("the cloud has an access log")?.split_whitespace().collect();
     let format: serde_json::Value = serde_json::from_str(&folded.join(" "))?;
     let told: BTreeSet<_> =
         format.as_object().ok_or("a JSON object")?.values().filter_map(|it| it.as_str()).collect();

@@ -1,15 +1,15 @@
 //! What functions asked of backends, and which permissions they used for it.
 
-use local_testing::{Outcome, Stage};
+use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 
 use crate::{get, has_only, is_refused, list};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn calls_are_listed_in_order_turns_of_postgresql_among_them() -> Outcome {
-    let stage = Stage::new().await?;
-    stage.play().await?.provider.start().await?;
-    let calls = get(&stage, "calls?since=0").await?;
+async fn calls_are_listed_in_order_turns_of_postgresql_among_them() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    cloud.scenario().await?.provider.start().await?;
+    let calls = get(&cloud, "calls?since=0").await?;
     has_only(&calls, &["calls"]);
     let calls = list(&calls["calls"]);
     let names = ["n", "function", "service", "operation", "allowed", "status", "request"];
@@ -37,31 +37,31 @@ async fn calls_are_listed_in_order_turns_of_postgresql_among_them() -> Outcome {
 
     // Only those after a number; without one, all.
     let last = calls.len();
-    assert_eq!(get(&stage, &format!("calls?since={last}")).await?, json!({"calls": []}));
-    let rest = get(&stage, &format!("calls?since={}", last - 2)).await?;
+    assert_eq!(get(&cloud, &format!("calls?since={last}")).await?, json!({"calls": []}));
+    let rest = get(&cloud, &format!("calls?since={}", last - 2)).await?;
     assert_eq!(list(&rest["calls"]), &calls[last - 2..]);
-    assert_eq!(list(&get(&stage, "calls").await?["calls"]), calls);
-    is_refused(&stage.door("GET", "calls?since=then", &Value::Null).await?);
+    assert_eq!(list(&get(&cloud, "calls").await?["calls"]), calls);
+    is_refused(&cloud.control_api("GET", "calls?since=then", &Value::Null).await?);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn permissions_are_told_as_used_unused_and_refused() -> Outcome {
-    let stage = Stage::new().await?;
+async fn permissions_are_told_as_used_unused_and_refused() -> TestResult {
+    let cloud = TestCloud::new().await?;
     let create = json!("chime:CreateMeetingWithAttendees");
     let has = |usage: &Value, kind: &str| list(&usage["meeting-manager"][kind]).contains(&create);
-    let before = get(&stage, "iam").await?;
+    let before = get(&cloud, "iam").await?;
     has_only(&before, &["attendee", "audit", "meeting-manager"]);
     assert!(has(&before, "unused") && !has(&before, "used"), "{before}");
 
-    stage.play().await?.provider.start().await?;
-    let after = get(&stage, "iam").await?;
+    cloud.scenario().await?.provider.start().await?;
+    let after = get(&cloud, "iam").await?;
     assert!(has(&after, "used") && !has(&after, "unused"), "{after}");
     for usage in after.as_object().ok_or("functions")?.values() {
         has_only(usage, &["used", "unused", "refused"]);
         assert_eq!(usage["refused"], json!([]));
     }
-    let _ = stage.parts().iam.check("audit", "chime:CreateMeetingWithAttendees", None, &[]);
-    assert_eq!(get(&stage, "iam").await?["audit"]["refused"], json!([create]));
+    let _ = cloud.parts().iam.check("audit", "chime:CreateMeetingWithAttendees", None, &[]);
+    assert_eq!(get(&cloud, "iam").await?["audit"]["refused"], json!([create]));
     Ok(())
 }

@@ -1,27 +1,27 @@
-//! The door under `/_local/`: its names and shapes are fixed, for other tools rely on them.
+//! The control API under `/_local/`: its names and shapes are fixed, for other tools rely on them.
 
 mod app;
 mod calls;
 mod faults;
 mod meetings;
 mod queues;
+mod seed;
 mod time;
-mod world;
 
 use std::collections::BTreeSet;
 
-use local_testing::{Answer, Outcome, Stage};
+use local_testing::{Answer, TestCloud, TestResult};
 use serde_json::Value;
 
 /// What a route answers, which must be 200.
-async fn told(stage: &Stage, method: &str, route: &str, body: Value) -> Outcome<Value> {
-    let answer = stage.door(method, route, &body).await?;
+async fn told(cloud: &TestCloud, method: &str, route: &str, body: Value) -> TestResult<Value> {
+    let answer = cloud.control_api(method, route, &body).await?;
     assert_eq!(answer.status, 200, "{method} {route} {body}: {}", answer.body);
     Ok(answer.body)
 }
 
-async fn get(stage: &Stage, route: &str) -> Outcome<Value> {
-    told(stage, "GET", route, Value::Null).await
+async fn get(cloud: &TestCloud, route: &str) -> TestResult<Value> {
+    told(cloud, "GET", route, Value::Null).await
 }
 
 /// An object has these names and no others.

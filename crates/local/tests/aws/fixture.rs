@@ -1,4 +1,4 @@
-//! A front door with everything behind it, and clients that call through it.
+//! A endpoint with everything behind it, and clients that call through it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,14 +15,15 @@ use local::calls::CallLog;
 use local::chime::{Chime, EventSink, Options};
 use local::clock::Clock;
 use local::dynamodb::DynamoDb;
+use local::endpoint::{Endpoint, serve};
 use local::events::EventBridge;
 use local::faults::Faults;
-use local::front::{Authorize, Context, Front, serve};
 use local::identity::{Credentials, Identities};
 use local::lambda::{self, Lambda};
 use local::queues::Queues;
 use local::s3::{S3, Surroundings};
 use local::secrets::Secrets;
+use local::service::{Authorize, Context};
 use local_template::plan::{Bucket, EventBus, Plan, Table};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -37,7 +38,7 @@ pub(crate) const TABLE: &str = "medzen-test-meeting-audit";
 /// What the role was asked: action and resource.
 pub(crate) type Asked = (String, Option<String>);
 
-pub(crate) struct World {
+pub(crate) struct Fixture {
     pub(crate) address: SocketAddr,
     pub(crate) clock: Clock,
     pub(crate) calls: CallLog,
@@ -59,13 +60,13 @@ pub(crate) struct World {
     server: JoinHandle<()>,
 }
 
-impl Drop for World {
+impl Drop for Fixture {
     fn drop(&mut self) {
         self.server.abort();
     }
 }
 
-impl World {
+impl Fixture {
     pub(crate) async fn start() -> Self {
         Self::with(Options::default()).await
     }
@@ -121,22 +122,24 @@ impl World {
             clock: clock.clone(),
         };
         let s3 = S3::new(&[bucket()], around).expect("the bucket has no policy");
-        let front = Front {
+        let endpoint = Endpoint {
             account: ACCOUNT.to_owned(),
             identities,
             calls: calls.clone(),
             faults: faults.clone(),
             authorize,
-            chime: chime.clone(),
-            dynamodb: dynamodb.clone(),
-            events: bridge.clone(),
-            s3,
-            secrets: secrets.clone(),
+            services: vec![
+                Arc::new(chime.clone()),
+                Arc::new(dynamodb.clone()),
+                Arc::new(bridge.clone()),
+                Arc::new(s3),
+                Arc::new(secrets.clone()),
+            ],
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let address = listener.local_addr().expect("it is bound");
         let local = Router::new().route("/_local/health", get(|| async { "well" }));
-        let server = tokio::spawn(serve(listener, Arc::new(front), local));
+        let server = tokio::spawn(serve(listener, Arc::new(endpoint), local));
         Self {
             address,
             clock,

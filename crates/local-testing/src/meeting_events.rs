@@ -4,24 +4,24 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::{Answer, Outcome, Stage};
+use crate::{Answer, TestCloud, TestResult};
 
 /// The events of one meeting, as Chime would send them.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct MeetingEvents {
     /// Chime's id of the meeting.
     pub meeting: String,
     /// What it was called when it was made.
     pub external: Option<String>,
 }
 
-impl Told {
+impl MeetingEvents {
     /// Of the meeting of a call that was started.
     #[must_use]
-    pub fn of(stage: &Stage, started: &Answer) -> Self {
+    pub fn of(cloud: &TestCloud, started: &Answer) -> Self {
         let meeting = started.text("meetingId");
         let prefix =
-            stage.parts().plan.functions.iter().find_map(|f| f.environment.get("EXTERNAL_ID_PREFIX"));
+            cloud.parts().plan.functions.iter().find_map(|f| f.environment.get("EXTERNAL_ID_PREFIX"));
         let external = prefix.map(|prefix| format!("{prefix}{}", started.text("sessionId")));
         Self { meeting, external }
     }
@@ -30,7 +30,7 @@ impl Told {
     ///
     /// # Errors
     /// When the time has no text.
-    pub fn meeting(&self, kind: &str, at: OffsetDateTime) -> Outcome<Value> {
+    pub fn meeting(&self, kind: &str, at: OffsetDateTime) -> TestResult<Value> {
         self.event(kind, at, &json!({}))
     }
 
@@ -38,11 +38,11 @@ impl Told {
     ///
     /// # Errors
     /// When the time has no text.
-    pub fn attendee(&self, kind: &str, at: OffsetDateTime, attendee: &str, user: &str) -> Outcome<Value> {
+    pub fn attendee(&self, kind: &str, at: OffsetDateTime, attendee: &str, user: &str) -> TestResult<Value> {
         self.event(kind, at, &json!({ "attendeeId": attendee, "externalUserId": user }))
     }
 
-    fn event(&self, kind: &str, at: OffsetDateTime, more: &Value) -> Outcome<Value> {
+    fn event(&self, kind: &str, at: OffsetDateTime, more: &Value) -> TestResult<Value> {
         let mut detail = json!({
             "version": "0",
             "eventType": format!("chime:{kind}"),
@@ -95,12 +95,12 @@ pub fn batch(events: &[Value], at: OffsetDateTime) -> Value {
     json!({ "Records": events.iter().enumerate().map(record).collect::<Vec<_>>() })
 }
 
-impl Stage {
+impl TestCloud {
     /// Hands events to a function as one batch; which of them it gave back, by their place.
     ///
     /// # Errors
     /// When the invocation failed: then all of them come again.
-    pub async fn hear(&self, function: &str, events: &[Value]) -> Outcome<Vec<usize>> {
+    pub async fn deliver(&self, function: &str, events: &[Value]) -> TestResult<Vec<usize>> {
         let answer = self.invoke(function, &batch(events, self.parts().clock.now())).await?;
         let failures = answer["batchItemFailures"].as_array().ok_or_else(|| answer.to_string())?;
         let place = |failure: &Value| failure["itemIdentifier"].as_str()?.strip_prefix("m-")?.parse().ok();

@@ -1,6 +1,6 @@
 //! Chime's meetings, and events in them.
 
-use local_testing::{Outcome, Stage};
+use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 
 use crate::{get, has_only, is_refused, list, told};
@@ -8,20 +8,20 @@ use crate::{get, has_only, is_refused, list, told};
 /// A meeting is over after so long with nobody connected.
 const ALONE: u32 = 301;
 
-async fn meeting(stage: &Stage) -> Outcome<Value> {
-    let meetings = get(stage, "chime/meetings").await?;
+async fn meeting(cloud: &TestCloud) -> TestResult<Value> {
+    let meetings = get(cloud, "chime/meetings").await?;
     has_only(&meetings, &["meetings"]);
     Ok(list(&meetings["meetings"]).first().ok_or("a meeting")?.clone())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn meetings_are_listed_with_their_attendees() -> Outcome {
-    let stage = Stage::new().await?;
-    assert_eq!(get(&stage, "chime/meetings").await?, json!({"meetings": []}));
-    let play = stage.play().await?;
-    let started = play.provider.start().await?;
+async fn meetings_are_listed_with_their_attendees() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    assert_eq!(get(&cloud, "chime/meetings").await?, json!({"meetings": []}));
+    let scenario = cloud.scenario().await?;
+    let started = scenario.provider.start().await?;
 
-    let one = meeting(&stage).await?;
+    let one = meeting(&cloud).await?;
     let names = ["meetingId", "externalMeetingId", "live", "createdAt", "endedAt", "attendees"];
     has_only(&one, &names);
     assert_eq!((&one["live"], &one["endedAt"]), (&json!(true), &Value::Null));
@@ -30,13 +30,13 @@ async fn meetings_are_listed_with_their_attendees() -> Outcome {
     assert!(one["createdAt"].is_string(), "{one}");
     let attendees = json!([{
         "attendeeId": started.body["attendeeToken"],
-        "externalUserId": play.provider.id,
+        "externalUserId": scenario.provider.id,
         "capabilities": {"Audio": "SendReceive", "Video": "SendReceive", "Content": "SendReceive"},
     }]);
     assert_eq!(one["attendees"], attendees);
 
-    play.provider.end().await?;
-    let ended = meeting(&stage).await?;
+    scenario.provider.end().await?;
+    let ended = meeting(&cloud).await?;
     has_only(&ended, &names);
     assert_eq!(ended["live"], false);
     assert!(ended["endedAt"].is_string(), "{ended}");
@@ -44,23 +44,23 @@ async fn meetings_are_listed_with_their_attendees() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_changes_who_is_present_and_is_put_on_the_bus() -> Outcome {
-    let stage = Stage::new().await?;
-    let started = stage.play().await?.provider.start().await?;
+async fn an_event_changes_who_is_present_and_is_put_on_the_bus() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let started = cloud.scenario().await?.provider.start().await?;
     let events = format!("chime/meetings/{}/events", started.text("meetingId"));
     let attendee = started.text("attendeeToken");
-    let advance = |seconds: u32| told(&stage, "POST", "clock", json!({"advanceSeconds": seconds}));
+    let advance = |seconds: u32| told(&cloud, "POST", "clock", json!({"advanceSeconds": seconds}));
 
     let joined = json!({"eventType": "chime:AttendeeJoined", "attendeeId": attendee, "timestamp": 1_700_000_000_123_i64, "id": "event-1"});
-    let answered = told(&stage, "POST", &events, joined).await?;
+    let answered = told(&cloud, "POST", &events, joined).await?;
     advance(ALONE).await?;
-    assert_eq!(meeting(&stage).await?["live"], true, "someone is connected");
+    assert_eq!(meeting(&cloud).await?["live"], true, "someone is connected");
 
-    told(&stage, "POST", &events, json!({"eventType": "chime:AttendeeLeft", "attendeeId": attendee})).await?;
+    told(&cloud, "POST", &events, json!({"eventType": "chime:AttendeeLeft", "attendeeId": attendee})).await?;
     advance(ALONE).await?;
-    assert_eq!(meeting(&stage).await?["live"], false, "nobody is connected");
+    assert_eq!(meeting(&cloud).await?["live"], false, "nobody is connected");
 
-    let bus = get(&stage, "bus").await?;
+    let bus = get(&cloud, "bus").await?;
     has_only(&bus, &["events"]);
     let [first, second] = list(&bus["events"]) else { unreachable!("two events, not {bus}") };
     assert_eq!(*first, answered);
@@ -76,9 +76,9 @@ async fn an_event_changes_who_is_present_and_is_put_on_the_bus() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_chime_does_not_have_is_refused() -> Outcome {
-    let stage = Stage::new().await?;
-    let started = stage.play().await?.provider.start().await?;
+async fn an_event_that_chime_does_not_have_is_refused() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let started = cloud.scenario().await?.provider.start().await?;
     let events = format!("chime/meetings/{}/events", started.text("meetingId"));
     let cases = [
         (events.as_str(), json!({"eventType": "chime:AttendeeSneezed"})),
@@ -89,8 +89,8 @@ async fn an_event_that_chime_does_not_have_is_refused() -> Outcome {
         ("chime/meetings/none/events", json!({"eventType": "chime:MeetingStarted"})),
     ];
     for (route, body) in cases {
-        is_refused(&stage.door("POST", route, &body).await?);
+        is_refused(&cloud.control_api("POST", route, &body).await?);
     }
-    assert_eq!(get(&stage, "bus").await?, json!({"events": []}));
+    assert_eq!(get(&cloud, "bus").await?, json!({"events": []}));
     Ok(())
 }

@@ -1,27 +1,22 @@
-//! Signature version 4, as AWS checks it: a call is believed only if all that it signed is what arrived.
+//! Signature version 4, as AWS checks it: a call is accepted only if all that its caller signed is what arrived.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
+//!
+//! The signature is made once more, by the SDK's own crate and with the caller's key, and compared.
 
-use std::fmt::Write as _;
-
-use hmac::{Hmac, Mac};
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
 use http::HeaderMap;
 use http::request::Parts;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use time::format_description::well_known::Iso8601;
 
-use crate::identity::{Caller, Identities};
+use crate::identity::{self, Caller, Identities};
 
-/// How far a signature's time may be from the real one, in seconds.
-const GREATEST_SKEW_S: i64 = 15 * 60;
+/// How far a signature's time may be from the real one.
+const MAX_SKEW_SECONDS: i64 = 15 * 60;
 
-/// What RFC 3986 leaves as it is.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// The same for a whole path: its slashes stay.
-const ENCODED_IN_PATH: &AsciiSet = &ENCODED.remove(b'/');
-
-/// Why a call is not believed.
+/// Why a call is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("Missing Authentication Token")]
@@ -46,7 +41,7 @@ impl Refusal {
     }
 }
 
-/// What the `Authorization` header says, not yet believed.
+/// What the `Authorization` header says, not yet verified.
 pub(super) struct Claim<'a> {
     access_key_id: &'a str,
     date: &'a str,
@@ -55,7 +50,7 @@ pub(super) struct Claim<'a> {
     /// The service in the credential scope.
     pub(super) service: &'a str,
     signed_headers: Vec<&'a str>,
-    signature: Vec<u8>,
+    signature: &'a str,
 }
 
 impl<'a> Claim<'a> {
@@ -87,7 +82,7 @@ impl<'a> Claim<'a> {
             region,
             service,
             signed_headers: signed_headers.split(';').collect(),
-            signature: hex::decode(signature).map_err(|_| mismatch())?,
+            signature,
         })
     }
 
@@ -106,25 +101,61 @@ impl<'a> Claim<'a> {
         let time = header(&request.headers, "x-amz-date").ok_or(Refusal::Incomplete(
             "Authorization header requires existence of an 'X-Amz-Date' header.",
         ))?;
-        self.check_time(time, now)?;
+        let time = self.check_time(time, now)?;
         if let Some(missing) = self.missing_header(&request.headers) {
             return Err(Refusal::Signature(format!(
                 "'{missing}' must be a 'SignedHeader' in the AWS Authorization."
             )));
         }
-        let canonical = self.canonical_request(request, body);
-        let scope = format!("{}/{}/{}/aws4_request", self.date, self.region, self.service);
-        let to_sign =
-            format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex::encode(Sha256::digest(canonical)));
-        let secret = format!("AWS4{}", credentials.secret_access_key);
-        let key = [self.date, self.region, self.service, "aws4_request"]
-            .iter()
-            .fold(secret.into_bytes(), |key, part| keyed(&key, part).finalize().into_bytes().to_vec());
-        keyed(&key, &to_sign).verify_slice(&self.signature).map_err(|_| mismatch())?;
+        if self.sign_again(&credentials, request, body, time).as_deref() != Some(self.signature) {
+            return Err(mismatch());
+        }
         Ok(caller)
     }
 
-    fn check_time(&self, text: &str, now: OffsetDateTime) -> Result<(), Refusal> {
+    /// The signature that the holder of these credentials would give the headers that are said to be signed; `None` when a
+    /// header is not text or the address is none.
+    fn sign_again(
+        &self,
+        credentials: &identity::Credentials,
+        request: &Parts,
+        body: &[u8],
+        time: OffsetDateTime,
+    ) -> Option<String> {
+        let identity = Credentials::new(
+            &credentials.access_key_id,
+            &credentials.secret_access_key,
+            Some(credentials.session_token.clone()),
+            None,
+            "local",
+        )
+        .into();
+        let mut settings = SigningSettings::default();
+        // Those that are left out by default count as well when the caller has signed them.
+        settings.excluded_headers = None;
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(self.region)
+            .name(self.service)
+            .time(time.into())
+            .settings(settings)
+            .build()
+            .ok()?
+            .into();
+        let host = header(&request.headers, "host")?;
+        let uri = format!("http://{host}{}", request.uri.path_and_query()?);
+        let mut headers = Vec::new();
+        for name in &self.signed_headers {
+            for value in request.headers.get_all(*name) {
+                headers.push((*name, value.to_str().ok()?));
+            }
+        }
+        let body = SignableBody::Bytes(body);
+        let again = SignableRequest::new(request.method.as_str(), uri, headers.into_iter(), body).ok()?;
+        Some(sign(again, &parameters).ok()?.signature().to_owned())
+    }
+
+    fn check_time(&self, text: &str, now: OffsetDateTime) -> Result<OffsetDateTime, Refusal> {
         let not_a_date = || {
             Refusal::Incomplete(
                 "Date must be in ISO-8601 'basic format', as in 'X-Amz-Date: 20261120T120000Z'.",
@@ -141,16 +172,16 @@ impl<'a> Claim<'a> {
             )));
         }
         let off_by = (now - time).whole_seconds();
-        if off_by > GREATEST_SKEW_S {
+        if off_by > MAX_SKEW_SECONDS {
             return Err(Refusal::Signature(format!("Signature expired: {text} is now {off_by} s old.")));
         }
-        if off_by < -GREATEST_SKEW_S {
+        if off_by < -MAX_SKEW_SECONDS {
             return Err(Refusal::Signature(format!(
                 "Signature not yet current: {text} is {} s ahead.",
                 -off_by
             )));
         }
-        Ok(())
+        Ok(time)
     }
 
     /// The host and all that bears AWS's prefix have to be under the signature.
@@ -160,48 +191,6 @@ impl<'a> Claim<'a> {
             .filter(|name| *name == "host" || name.starts_with("x-amz-"))
             .find(|name| !self.signed_headers.contains(name))
     }
-
-    fn canonical_request(&self, request: &Parts, body: &[u8]) -> String {
-        let mut text = format!(
-            "{}\n{}\n{}\n",
-            request.method,
-            utf8_percent_encode(request.uri.path(), ENCODED_IN_PATH),
-            canonical_query(request.uri.query().unwrap_or_default())
-        );
-        for name in &self.signed_headers {
-            let values: Vec<String> = request.headers.get_all(*name).iter().map(canonical_value).collect();
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "{name}:{}", values.join(","));
-        }
-        let _ = write!(text, "\n{}\n{}", self.signed_headers.join(";"), hex::encode(Sha256::digest(body)));
-        text
-    }
-}
-
-fn canonical_value(value: &http::HeaderValue) -> String {
-    let text = String::from_utf8_lossy(value.as_bytes());
-    text.split(' ').filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
-fn canonical_query(query: &str) -> String {
-    let recoded = |text: &str| {
-        let plain: Vec<u8> = percent_decode_str(text).collect();
-        percent_encoding::percent_encode(&plain, ENCODED).to_string()
-    };
-    let mut pairs: Vec<(String, String)> = query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (recoded(name), recoded(value)))
-        .collect();
-    pairs.sort();
-    pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
-}
-
-fn keyed(key: &[u8], message: &str) -> Hmac<Sha256> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
-    mac.update(message.as_bytes());
-    mac
 }
 
 fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use local::chime::{Options, Telling};
-use local_testing::{Caller, Outcome, Play, Stage};
+use local_testing::{Caller, Scenario, TestCloud, TestResult};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -60,8 +60,8 @@ impl Person {
 }
 
 struct Call {
-    stage: Arc<Stage>,
-    play: Play,
+    cloud: Arc<TestCloud>,
+    scenario: Scenario,
     session: String,
     meeting: String,
     people: Vec<Person>,
@@ -72,36 +72,36 @@ struct Call {
 }
 
 impl Call {
-    async fn begin(stage: Arc<Stage>, n: usize, seed: u64) -> Outcome<Self> {
-        let play = stage.play().await?;
+    async fn begin(cloud: Arc<TestCloud>, n: usize, seed: u64) -> TestResult<Self> {
+        let scenario = cloud.scenario().await?;
         // That two cores are late with forty environments is not what this test is about.
-        let (_warm, _too) = tokio::join!(play.provider.status(), play.patient.roster());
-        let started = play.provider.start().await?;
+        let (_warm, _too) = tokio::join!(scenario.provider.status(), scenario.patient.roster());
+        let started = scenario.provider.start().await?;
         assert_eq!(started.brief(), "201", "{:?}", started.body);
-        let joined = play.patient.join().await?;
+        let joined = scenario.patient.join().await?;
         assert_eq!(joined.brief(), "200", "{:?}", joined.body);
         let fate = [Fate::Ended, Fate::Left, Fate::Empty, Fate::Forgotten][n % 4];
         Ok(Self {
             people: vec![
-                Person::new(&play.provider, started.text("attendeeToken")),
-                Person::new(&play.patient, joined.text("attendeeToken")),
+                Person::new(&scenario.provider, started.text("attendeeToken")),
+                Person::new(&scenario.patient, joined.text("attendeeToken")),
             ],
             session: started.text("sessionId"),
             meeting: started.text("meetingId"),
             random: fastrand::Rng::with_seed(seed * 1000 + n as u64),
             over_ms: None,
             fate,
-            play,
-            stage,
+            scenario,
+            cloud,
         })
     }
 
     /// Lets someone connect, leave or be cut off, at the door.
-    async fn happens(&mut self, who: usize, kind: &str) -> Outcome {
+    async fn happens(&mut self, who: usize, kind: &str) -> TestResult {
         let person = &mut self.people[who];
         let path = format!("chime/meetings/{}/events", self.meeting);
         let event = json!({ "eventType": kind, "attendeeId": person.attendee });
-        let told = self.stage.door("POST", &path, &event).await?;
+        let told = self.cloud.control_api("POST", &path, &event).await?;
         assert_eq!(told.status, 200, "{:?}", told.body);
         let at = told.body["detail"]["timestamp"].as_i64().ok_or("no time")?;
         if kind == "AttendeeJoined" {
@@ -115,7 +115,7 @@ impl Call {
         Ok(())
     }
 
-    async fn moves(mut self) -> Outcome<Self> {
+    async fn moves(mut self) -> TestResult<Self> {
         for who in 0..self.people.len() {
             if self.fate == Fate::Empty || self.random.bool() {
                 continue;
@@ -130,11 +130,11 @@ impl Call {
         Ok(self)
     }
 
-    async fn comes_to_its_end(mut self) -> Outcome<Self> {
+    async fn comes_to_its_end(mut self) -> TestResult<Self> {
         match self.fate {
             Fate::Empty => {}
             Fate::Ended => {
-                let ended = self.play.provider.end().await?;
+                let ended = self.scenario.provider.end().await?;
                 assert_eq!(ended.brief(), "200", "{:?}", ended.body);
                 self.over_ms = Some(ms(&ended.text("endedAt"))?);
             }
@@ -159,8 +159,8 @@ impl Call {
         Ok(self)
     }
 
-    async fn shows_who_is_here(self) -> Outcome<Self> {
-        let status = self.play.provider.status().await?;
+    async fn shows_who_is_here(self) -> TestResult<Self> {
+        let status = self.scenario.provider.status().await?;
         let present: BTreeSet<&str> =
             status.body["present"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let here = self.people.iter().filter(|it| it.is_here()).map(|it| it.caller.id.as_str()).collect();
@@ -169,8 +169,8 @@ impl Call {
     }
 
     /// What is kept of the call is what happened.
-    async fn was_as_kept(self) -> Outcome<Self> {
-        let meeting = self.stage.meetings().into_iter().find(|it| it["meetingId"] == self.meeting.as_str());
+    async fn was_as_kept(self) -> TestResult<Self> {
+        let meeting = self.cloud.meetings().into_iter().find(|it| it["meetingId"] == self.meeting.as_str());
         let meeting = meeting.ok_or("no such meeting")?;
         assert_eq!(meeting["live"], false);
         let over_ms = self.over_ms.map_or_else(|| ms(meeting["endedAt"].as_str().unwrap_or_default()), Ok)?;
@@ -181,9 +181,9 @@ impl Call {
         );
         let reason = if self.fate == Fate::Ended { "ended_by_provider" } else { "meeting_ended" };
         let expected = json!([{ "status": "ended", "end_reason": reason, "over": over_ms, "connected": 0, "events_read": true }]);
-        assert_eq!(json!(rows(&self.stage, &query).await?), expected, "{:?}", self.fate);
+        assert_eq!(json!(rows(&self.cloud, &query).await?), expected, "{:?}", self.fate);
 
-        let told = outbox::chain(&self.stage, &format!("APPT#{}", self.play.appointment)).await?;
+        let told = outbox::chain(&self.cloud, &format!("APPT#{}", self.scenario.appointment)).await?;
         for person in &self.people {
             let id = &person.caller.id;
             let row = format!(
@@ -191,7 +191,7 @@ impl Call {
                  FROM video_call_participants WHERE session_id = '{}' AND user_id = '{id}'",
                 self.session
             );
-            let row = rows(&self.stage, &row).await?;
+            let row = rows(&self.cloud, &row).await?;
             let seconds = if person.connections == 0 {
                 row[0]["seconds"].clone()
             } else {
@@ -209,9 +209,9 @@ impl Call {
                 ["participant.connected", "participant.dropped", "participant.disconnected"].map(count);
             assert_eq!(audited, [person.connections, person.drops, lefts], "{:?}", self.fate);
         }
-        invariants::hold(&self.stage, &self.play.appointment).await?;
+        invariants::hold(&self.cloud, &self.scenario.appointment).await?;
 
-        let heard = self.stage.parts().bus.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let heard = self.cloud.parts().bus.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         let of_this = |event: &&Value| {
             event["source"] == bus::SOURCE && event["detail"]["sessionId"] == self.session.as_str()
         };
@@ -227,9 +227,9 @@ impl Call {
 }
 
 /// All calls at once.
-async fn each<F>(calls: Vec<Call>, step: impl Fn(Call) -> F) -> Outcome<Vec<Call>>
+async fn each<F>(calls: Vec<Call>, step: impl Fn(Call) -> F) -> TestResult<Vec<Call>>
 where
-    F: Future<Output = Outcome<Call>> + Send + 'static,
+    F: Future<Output = TestResult<Call>> + Send + 'static,
 {
     let mut steps: JoinSet<_> = calls.into_iter().map(step).collect();
     let mut calls = Vec::new();
@@ -240,61 +240,61 @@ where
 }
 
 /// Lets everything that is on its way arrive.
-async fn quiet(stage: &Stage) -> Outcome {
+async fn quiet(cloud: &TestCloud) -> TestResult {
     for _ in 0..5 {
-        stage.parts().clock.advance(4);
-        if stage.drain_queues().await? == 0 {
+        cloud.parts().clock.advance(4);
+        if cloud.drain_queues().await? == 0 {
             return Ok(());
         }
         // What failed comes again.
-        stage.parts().clock.advance(126);
+        cloud.parts().clock.advance(126);
     }
     Err("messages come again and again".into())
 }
 
-fn ms(text: &str) -> Outcome<i64> {
+fn ms(text: &str) -> TestResult<i64> {
     Ok(i64::try_from(OffsetDateTime::parse(text, &Rfc3339)?.unix_timestamp_nanos() / 1_000_000)?)
 }
 
-async fn all_is_as_it_was(seed: u64) -> Outcome {
+async fn all_is_as_it_was(seed: u64) -> TestResult {
     let options = Options { rate: None, tells: Telling::AsChimeDoes { seed }, ..Options::default() };
-    let stage = Arc::new(Stage::with(options).await?);
-    let mut beginnings: JoinSet<_> = (0..CALLS).map(|n| Call::begin(Arc::clone(&stage), n, seed)).collect();
+    let cloud = Arc::new(TestCloud::with(options).await?);
+    let mut beginnings: JoinSet<_> = (0..CALLS).map(|n| Call::begin(Arc::clone(&cloud), n, seed)).collect();
     let mut calls = Vec::new();
     while let Some(call) = beginnings.join_next().await {
         calls.push(call??);
     }
     for round in 0..5 {
         calls = each(calls, Call::moves).await?;
-        stage.parts().clock.advance(3 + 2 * round);
+        cloud.parts().clock.advance(3 + 2 * round);
     }
-    quiet(&stage).await?;
+    quiet(&cloud).await?;
     calls = each(calls, Call::shows_who_is_here).await?;
     calls = each(calls, Call::comes_to_its_end).await?;
-    quiet(&stage).await?;
+    quiet(&cloud).await?;
 
     // Five minutes later Chime has ended what is empty and has told so; nobody looked.
-    stage.parts().clock.advance(301);
-    quiet(&stage).await?;
+    cloud.parts().clock.advance(301);
+    quiet(&cloud).await?;
     let open = "SELECT count(*) FROM video_call_sessions WHERE status <> 'ended'";
-    assert_eq!(stage.sql(open).await?, (CALLS / 4).to_string(), "the forgotten ones alone");
-    stage.parts().clock.advance(24 * 3600);
-    quiet(&stage).await?;
-    assert_eq!(stage.sql(open).await?, "0");
+    assert_eq!(cloud.sql(open).await?, (CALLS / 4).to_string(), "the forgotten ones alone");
+    cloud.parts().clock.advance(24 * 3600);
+    quiet(&cloud).await?;
+    assert_eq!(cloud.sql(open).await?, "0");
 
     for _ in 0..2 {
-        stage.run_schedule("meeting-manager").await?;
-        stage.parts().clock.advance(60);
-        quiet(&stage).await?;
+        cloud.run_schedule("meeting-manager").await?;
+        cloud.parts().clock.advance(60);
+        quiet(&cloud).await?;
     }
-    assert_eq!(stage.live_meetings(), Vec::<Value>::new());
+    assert_eq!(cloud.live_meetings(), Vec::<Value>::new());
     each(calls, Call::was_as_kept).await?;
-    assert_eq!(stage.sql("SELECT count(*) FROM medzen.notices WHERE told_at IS NULL").await?, "0");
-    assert_eq!(stage.sql("SELECT count(*) FROM medzen.chime_events WHERE session_id IS NULL").await?, "0");
+    assert_eq!(cloud.sql("SELECT count(*) FROM medzen.notices WHERE told_at IS NULL").await?, "0");
+    assert_eq!(cloud.sql("SELECT count(*) FROM medzen.chime_events WHERE session_id IS NULL").await?, "0");
     for function in FUNCTIONS {
-        assert_eq!(stage.dead_letters(function)?, Vec::<Value>::new(), "{function}");
+        assert_eq!(cloud.dead_letters(function)?, Vec::<Value>::new(), "{function}");
     }
-    let heard = stage.parts().bus.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let heard = cloud.parts().bus.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     let chime: Vec<&str> = heard
         .iter()
         .filter(|event| event["source"] == "aws.chime")
@@ -302,12 +302,12 @@ async fn all_is_as_it_was(seed: u64) -> Outcome {
         .collect();
     let once: BTreeSet<&str> = chime.iter().copied().collect();
     assert!(chime.len() > once.len(), "some came twice");
-    assert_eq!(stage.sql("SELECT count(*) FROM medzen.chime_events").await?, once.len().to_string());
+    assert_eq!(cloud.sql("SELECT count(*) FROM medzen.chime_events").await?, once.len().to_string());
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f23_twenty_calls_at_once_are_kept_as_they_were_however_chime_tells_of_them() -> Outcome {
+async fn twenty_calls_at_once_are_kept_as_they_were_however_chime_tells_of_them() -> TestResult {
     for seed in [1, 2, 3] {
         all_is_as_it_was(seed).await.map_err(|error| format!("seed {seed}: {error}"))?;
     }

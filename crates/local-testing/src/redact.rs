@@ -9,7 +9,7 @@ use serde_json::Value;
 /// # Panics
 /// Never: the expression is a constant.
 #[must_use]
-pub fn masked(value: &Value) -> Value {
+pub fn redact(value: &Value) -> Value {
     // A UUID with or without hyphens: hosts of the media plane bear one without.
     let id = Regex::new("[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}").expect("a constant expression");
     mask(value, &id, &mut Vec::new())
@@ -47,7 +47,7 @@ fn mask(value: &Value, id: &Regex, seen: &mut Vec<String>) -> Value {
 mod tests {
     use serde_json::json;
 
-    use crate::masked;
+    use crate::redact;
 
     #[test]
     fn the_same_id_is_seen_to_be_the_same() {
@@ -55,8 +55,8 @@ mod tests {
         let value =
             json!({ "a": one, "b": [format!("wss://x/{two}"), one, 5], "c": { "JoinToken": "secret" } });
         let expected = json!({ "a": "[id 1]", "b": ["wss://x/[id 2]", "[id 1]", 5], "c": { "JoinToken": "[join token]" } });
-        assert_eq!(masked(&value), expected);
+        assert_eq!(redact(&value), expected);
         let seeded = json!("00000000-0000-4000-8000-0000000000a1");
-        assert_eq!(masked(&seeded), seeded);
+        assert_eq!(redact(&seeded), seeded);
     }
 }

@@ -1,6 +1,6 @@
 //! However much is kept, a batch of events reads what it is about and nothing else.
 
-use local_testing::{Outcome, Stage, Told};
+use local_testing::{MeetingEvents, TestCloud, TestResult};
 use serde_json::{Value, json};
 
 /// Calls that are over, each with twenty events.
@@ -39,15 +39,16 @@ fn read_whole(plan: &Value, found: &mut Vec<String>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_of_events_reads_no_table_from_end_to_end() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    let started = play.provider.start().await?;
-    stage.sql(HISTORY).await?;
-    let watch = stage.watch();
-    let (told, attendee) = (Told::of(&stage, &started), started.text("attendeeToken"));
-    let event = told.attendee("AttendeeJoined", stage.parts().clock.now(), &attendee, &play.provider.id)?;
-    assert_eq!(stage.hear("attendee", &[event]).await?, Vec::<usize>::new());
+async fn a_batch_of_events_reads_no_table_from_end_to_end() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let started = scenario.provider.start().await?;
+    cloud.sql(HISTORY).await?;
+    let watch = cloud.watch();
+    let (told, attendee) = (MeetingEvents::of(&cloud, &started), started.text("attendeeToken"));
+    let event =
+        told.attendee("AttendeeJoined", cloud.parts().clock.now(), &attendee, &scenario.provider.id)?;
+    assert_eq!(cloud.deliver("attendee", &[event]).await?, Vec::<usize>::new());
 
     let told: Vec<Value> = (1..=10)
         .map(|n| {
@@ -59,7 +60,7 @@ async fn a_batch_of_events_reads_no_table_from_end_to_end() -> Outcome {
         "SELECT json_agg(json_build_object('session_id', id, 'version', 0, 'status', 'ended', 'connected', 0,
         'greatest', 1, 'events', '[\"e-1\"]'::json, 'entries', '[]'::json, 'people', '[]'::json))::text
         FROM (SELECT id FROM video_call_sessions WHERE status = 'ended' LIMIT 10) AS ended";
-    let readings = stage.sql(readings).await?;
+    let readings = cloud.sql(readings).await?;
     let now = "'2026-11-20T15:00:00Z'";
     let arguments = [
         ("absorb_events", "jsonb, timestamptz", format!("'{}', {now}", json!(told))),
@@ -71,7 +72,7 @@ async fn a_batch_of_events_reads_no_table_from_end_to_end() -> Outcome {
     ];
     for (name, types, values) in arguments {
         let call = watch.calls().into_iter().find(|call| call.operation == name).ok_or(name)?;
-        let explained = stage
+        let explained = cloud
             .sql(&format!(
                 "BEGIN; SET LOCAL ROLE medzen_functions; PREPARE it ({types}) AS {};
                  EXPLAIN (FORMAT JSON) EXECUTE it ({values}); DEALLOCATE it; ROLLBACK",

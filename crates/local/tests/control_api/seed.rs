@@ -1,13 +1,13 @@
 //! Who is there, and their tokens.
 
-use local_testing::{Outcome, Stage};
+use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 
 use crate::{get, has_only, is_refused, told};
 
 const ROLES: [&str; 4] = ["provider", "patient", "stranger", "auditor"];
 
-fn is_a_cast(cast: &Value) {
+fn is_a_fixture(cast: &Value) {
     has_only(cast, &["api", "page", "databaseUrl", "appointmentId", "users"]);
     has_only(&cast["users"], &ROLES);
     for role in ROLES {
@@ -20,27 +20,27 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
 }
 
 /// How the call of an appointment looks to the bearer of a token.
-async fn status(stage: &Stage, cast: &Value, token: &str) -> Outcome<local_testing::Answer> {
+async fn status(cloud: &TestCloud, cast: &Value, token: &str) -> TestResult<local_testing::Answer> {
     let path = format!("/appointments/{}/call", text(cast, "/appointmentId"));
-    stage.request("GET", &path, Some(token), "").await
+    cloud.request("GET", &path, Some(token), "").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn health_is_200_when_all_is_ready() -> Outcome {
-    let stage = Stage::new().await?;
-    get(&stage, "health").await?;
-    assert_eq!(stage.request("GET", "/health", None, "").await?.status, 200, "and so it is");
+async fn health_is_200_when_all_is_ready() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    get(&cloud, "health").await?;
+    assert_eq!(cloud.request("GET", "/health", None, "").await?.status, 200, "and so it is");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_world_is_an_appointment_with_four_people_who_can_sign_in() -> Outcome {
-    let stage = Stage::new().await?;
-    let world = get(&stage, "world").await?;
-    is_a_cast(&world);
+async fn the_world_is_an_appointment_with_four_people_who_can_sign_in() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let world = get(&cloud, "world").await?;
+    is_a_fixture(&world);
     let statuses = [("provider", 200), ("patient", 200), ("stranger", 403), ("auditor", 403)];
     for (role, expected) in statuses {
-        let answer = status(&stage, &world, text(&world, &format!("/users/{role}/token"))).await?;
+        let answer = status(&cloud, &world, text(&world, &format!("/users/{role}/token"))).await?;
         assert_eq!(answer.status, expected, "{role}: {}", answer.body);
     }
 
@@ -62,11 +62,11 @@ async fn the_world_is_an_appointment_with_four_people_who_can_sign_in() -> Outco
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_appointment_has_new_people() -> Outcome {
-    let stage = Stage::new().await?;
-    let world = get(&stage, "world").await?;
-    let cast = told(&stage, "POST", "appointments", Value::Null).await?;
-    is_a_cast(&cast);
+async fn a_new_appointment_has_new_people() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let world = get(&cloud, "world").await?;
+    let cast = told(&cloud, "POST", "appointments", Value::Null).await?;
+    is_a_fixture(&cast);
     assert_ne!(cast["appointmentId"], world["appointmentId"]);
     for role in ROLES {
         for name in ["id", "firebaseUid"] {
@@ -74,17 +74,17 @@ async fn a_new_appointment_has_new_people() -> Outcome {
         }
     }
     let path = format!("/appointments/{}/call", text(&cast, "/appointmentId"));
-    let started = stage.request("POST", &path, Some(text(&cast, "/users/provider/token")), "").await?;
+    let started = cloud.request("POST", &path, Some(text(&cast, "/users/provider/token")), "").await?;
     assert_eq!(started.status, 201, "{}", started.body);
-    let other = status(&stage, &cast, text(&world, "/users/provider/token")).await?;
+    let other = status(&cloud, &cast, text(&world, "/users/provider/token")).await?;
     assert_eq!(other.status, 403, "the first appointment's provider is a stranger here");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tokens_claims_are_laid_over_those_of_the_provider() -> Outcome {
-    let stage = Stage::new().await?;
-    let world = get(&stage, "world").await?;
+async fn a_tokens_claims_are_laid_over_those_of_the_provider() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let world = get(&cloud, "world").await?;
     let patient = text(&world, "/users/patient/firebaseUid");
     let cases = [
         (json!({}), 200, "provider"),
@@ -95,9 +95,9 @@ async fn a_tokens_claims_are_laid_over_those_of_the_provider() -> Outcome {
         (json!({"key": "unknown"}), 401, ""),
     ];
     for (body, expected, role) in cases {
-        let token = told(&stage, "POST", "tokens", body.clone()).await?;
+        let token = told(&cloud, "POST", "tokens", body.clone()).await?;
         has_only(&token, &["token"]);
-        let answer = status(&stage, &world, text(&token, "/token")).await?;
+        let answer = status(&cloud, &world, text(&token, "/token")).await?;
         assert_eq!(answer.status, expected, "{body}: {}", answer.body);
         if expected == 200 {
             assert_eq!(answer.body["isProvider"], role == "provider", "{body}");
@@ -105,7 +105,7 @@ async fn a_tokens_claims_are_laid_over_those_of_the_provider() -> Outcome {
         }
     }
     for body in [json!({"key": "bad"}), json!({"expires": 60}), json!({"expiresIn": "soon"})] {
-        is_refused(&stage.door("POST", "tokens", &body).await?);
+        is_refused(&cloud.control_api("POST", "tokens", &body).await?);
     }
     Ok(())
 }

@@ -1,25 +1,25 @@
-//! The payloads of `events/`, told one after the other as a story, so that each is used and none is forgotten.
+//! The payloads of `events/`, sent one after the other as a story, so that each is used and none is forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::{Answer, Outcome, Stage, workspace};
+use crate::{Answer, TestCloud, TestResult, workspace};
 
-/// The events of a function, on a stage.
-pub struct Story<'a> {
-    stage: &'a Stage,
+/// The events of a function, on a cloud.
+pub struct Payloads<'a> {
+    cloud: &'a TestCloud,
     function: &'static str,
     events: BTreeMap<String, Value>,
-    told: BTreeSet<String>,
+    sent: BTreeSet<String>,
 }
 
-impl<'a> Story<'a> {
+impl<'a> Payloads<'a> {
     /// Reads every file in the function's folder.
     ///
     /// # Errors
     /// When there is none, or one is not JSON.
-    pub fn new(stage: &'a Stage, function: &'static str) -> Outcome<Self> {
+    pub fn new(cloud: &'a TestCloud, function: &'static str) -> TestResult<Self> {
         let mut events = BTreeMap::new();
         for file in std::fs::read_dir(workspace().join("events").join(function))? {
             let path = file?.path();
@@ -28,7 +28,7 @@ impl<'a> Story<'a> {
                 .map_err(|error| format!("{}: {error}", path.display()))?;
             events.insert(case.to_owned(), event);
         }
-        Ok(Self { stage, function, events, told: BTreeSet::new() })
+        Ok(Self { cloud, function, events, sent: BTreeSet::new() })
     }
 
     /// Invokes the function with a case's event and checks the answer's status and code: `201`, `403 NOT_A_MEMBER`,
@@ -39,60 +39,60 @@ impl<'a> Story<'a> {
     ///
     /// # Panics
     /// When the answer is another.
-    pub async fn tell(&mut self, case: &str, expected: &str) -> Outcome<Answer> {
+    pub async fn send(&mut self, case: &str, expected: &str) -> TestResult<Answer> {
         let event = self
             .events
             .get(case)
             .ok_or_else(|| format!("there is no events/{}/{case}.json", self.function))?;
-        let payload = self.stage.invoke(self.function, event).await?;
-        self.told.insert(case.to_owned());
+        let payload = self.cloud.invoke(self.function, event).await?;
+        self.sent.insert(case.to_owned());
         let (brief, answer) = read(&payload)?;
         assert_eq!(brief, expected, "events/{}/{case}.json was answered {payload}", self.function);
         Ok(answer)
     }
 
-    /// Counts what another story of the same function has told: on another stage, because of other parameters.
-    pub fn also(&mut self, other: &Story<'_>) {
-        self.told.extend(other.told.iter().cloned());
+    /// Counts what another story of the same function has sent: on another cloud, because of other parameters.
+    pub fn also(&mut self, other: &Payloads<'_>) {
+        self.sent.extend(other.sent.iter().cloned());
     }
 
-    /// Ends the story: every file was told, and together they name every route that leads to the function, its schedule
+    /// Ends the story: every file was sent, and together they name every route that leads to the function, its schedule
     /// and its queue if it has one, and every one of `actions`.
     ///
     /// # Panics
     /// When they do not.
     pub fn end(&self, actions: &[&str]) {
         let files: BTreeSet<String> = self.events.keys().cloned().collect();
-        let untold: Vec<_> = files.difference(&self.told).collect();
-        assert!(untold.is_empty(), "events/{}/ has files that no test tells: {untold:?}", self.function);
+        let unsent: Vec<_> = files.difference(&self.sent).collect();
+        assert!(unsent.is_empty(), "events/{}/ has files that no test tells: {unsent:?}", self.function);
 
         let keys = self.events.values().filter_map(|event| event["routeKey"].as_str());
         let keys: BTreeSet<&str> = keys.collect();
-        let routes = self.stage.routes(self.function);
+        let routes = self.cloud.routes(self.function);
         let without: Vec<_> = routes.iter().filter(|route| !keys.contains(route.as_str())).collect();
         assert!(without.is_empty(), "routes without a file in events/{}/: {without:?}", self.function);
 
-        let schedules = &self.stage.parts().plan.schedules;
+        let schedules = &self.cloud.parts().plan.schedules;
         if schedules.iter().any(|schedule| schedule.function == self.function) {
-            let mut told = self.told.iter().filter_map(|case| self.events.get(case));
-            let run = told.any(|event| event["detail-type"] == "Scheduled Event" && !event["time"].is_null());
+            let mut sent = self.sent.iter().filter_map(|case| self.events.get(case));
+            let run = sent.any(|event| event["detail-type"] == "Scheduled Event" && !event["time"].is_null());
             assert!(run, "events/{}/ has no run of the function's schedule", self.function);
         }
 
-        if self.stage.parts().plan.mappings.iter().any(|mapping| mapping.function == self.function) {
-            let mut told = self.told.iter().filter_map(|case| self.events.get(case));
-            assert!(told.any(|event| event["Records"].is_array()), "no file of messages is told");
+        if self.cloud.parts().plan.mappings.iter().any(|mapping| mapping.function == self.function) {
+            let mut sent = self.sent.iter().filter_map(|case| self.events.get(case));
+            assert!(sent.any(|event| event["Records"].is_array()), "no file of messages is sent");
         }
 
         let direct = |event: &Value| event["requestContext"].is_null() && event["detail-type"].is_null();
-        for (door, events) in [
+        for (trigger, events) in [
             ("over HTTP", self.bodies(|event| event["routeKey"] == "POST /meetings")),
             ("by direct invocation", self.bodies(direct)),
         ] {
             let there = events.iter().any(|body| !body["action"].is_null());
             for action in actions.iter().filter(|_| there) {
                 let named = events.iter().any(|body| body["action"] == *action);
-                assert!(named, "events/{}/ has no file with the action {action} {door}", self.function);
+                assert!(named, "events/{}/ has no file with the action {action} {trigger}", self.function);
             }
         }
     }
@@ -105,7 +105,7 @@ impl<'a> Story<'a> {
 }
 
 /// Status and code, and the answer inside the payload; of a batch how many messages failed: `1 failed`.
-fn read(payload: &Value) -> Outcome<(String, Answer)> {
+fn read(payload: &Value) -> TestResult<(String, Answer)> {
     if let Some(kind) = payload["errorType"].as_str() {
         let answer = Answer { status: 0, headers: BTreeMap::new(), body: payload.clone() };
         return Ok((format!("error {kind}"), answer));
@@ -122,7 +122,7 @@ fn read(payload: &Value) -> Outcome<(String, Answer)> {
     Ok((answer.brief(), answer))
 }
 
-impl Stage {
+impl TestCloud {
     /// The keys of the API's routes that lead to a function.
     #[must_use]
     pub fn routes(&self, function: &str) -> Vec<String> {

@@ -22,7 +22,7 @@ pub struct User {
 
 /// An appointment with everyone around it.
 #[derive(Clone, Debug)]
-pub struct Cast {
+pub struct Fixture {
     /// The appointment.
     pub appointment: Uuid,
     /// Holds it.
@@ -36,13 +36,13 @@ pub struct Cast {
 }
 
 /// The seeded world, and the means to seed more.
-pub struct World {
+pub struct Seed {
     api: String,
     database_url: String,
     audience: String,
     host: Host,
     database: Client,
-    first: Cast,
+    first: Fixture,
 }
 
 /// The host application's part of the database.
@@ -70,9 +70,9 @@ WITH people AS (
 INSERT INTO public.appointments (id, provider_user_id, patient_user_id, scheduled_start, scheduled_end)
 VALUES ($1::uuid, $2::uuid, $4::uuid, now(), now() + interval '30 minutes')";
 
-impl World {
+impl Seed {
     /// Seeds the first appointment, with ids that are always the same: `events/` name them.
-    pub(crate) async fn seed(
+    pub(crate) async fn insert(
         database_url: &str,
         host: Host,
         api: String,
@@ -82,7 +82,7 @@ impl World {
         tokio::spawn(driver);
         let fixed = |n: u128| Uuid::from_u128(0x0000_0000_0000_4000_8000_0000_0000_0000 + n);
         let user = |n, name: &str| User { id: fixed(n), firebase_uid: format!("{name}-uid") };
-        let first = Cast {
+        let first = Fixture {
             appointment: fixed(0xa1),
             provider: user(0x1, "provider"),
             patient: user(0x2, "patient"),
@@ -113,7 +113,7 @@ impl World {
 
     /// The first appointment.
     #[must_use]
-    pub const fn first(&self) -> &Cast {
+    pub const fn first(&self) -> &Fixture {
         &self.first
     }
 
@@ -127,12 +127,12 @@ impl World {
     ///
     /// # Errors
     /// When the database does not take them.
-    pub async fn appointment(&self) -> Result<Cast, Error> {
+    pub async fn appointment(&self) -> Result<Fixture, Error> {
         let user = |name: &str| {
             let id = Uuid::new_v4();
             User { id, firebase_uid: format!("{name}-{}", id.simple()) }
         };
-        let cast = Cast {
+        let cast = Fixture {
             appointment: Uuid::new_v4(),
             provider: user("provider"),
             patient: user("patient"),
@@ -144,7 +144,7 @@ impl World {
     }
 }
 
-async fn insert(database: &Client, host: &Host, cast: &Cast) -> Result<(), Error> {
+async fn insert(database: &Client, host: &Host, cast: &Fixture) -> Result<(), Error> {
     let ids = [&cast.provider, &cast.patient, &cast.stranger, &cast.auditor]
         .map(|user| (user.id.to_string(), &user.firebase_uid));
     let appointment = cast.appointment.to_string();

@@ -1,4 +1,4 @@
-//! The local cloud's own door: `/_local/` beside the AWS endpoint. Its names and shapes are fixed, for other tools rely on
+//! The control API: `/_local/` beside the AWS endpoint. Its names and shapes are fixed, for other tools rely on
 //! them.
 
 mod app;
@@ -18,8 +18,8 @@ use crate::cloud::Parts;
 use crate::events;
 use crate::faults::Fault;
 use crate::schedules::RunError;
+use crate::seed::{Fixture, User};
 use crate::tokens::Key;
-use crate::world::{Cast, User};
 
 /// Tokens of the world are valid for an hour, as Firebase's are.
 const HOUR: i64 = 3600;
@@ -61,18 +61,18 @@ fn refused(status: StatusCode, error: &impl ToString) -> Response {
 }
 
 async fn world(State(parts): Shared) -> Response {
-    told(&parts, parts.world.first())
+    told(&parts, parts.seed.first())
 }
 
 async fn appointments(State(parts): Shared) -> Response {
-    match parts.world.appointment().await {
+    match parts.seed.appointment().await {
         Ok(cast) => told(&parts, &cast),
         Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, &error),
     }
 }
 
 /// An appointment and its people, each with a fresh token.
-pub(crate) fn cast_json(parts: &Parts, cast: &Cast) -> Result<Value, crate::tokens::TokenError> {
+pub(crate) fn fixture_json(parts: &Parts, cast: &Fixture) -> Result<Value, crate::tokens::TokenError> {
     let user = |user: &User, more: Value| {
         let mut claims = json!({ "sub": user.firebase_uid });
         if let (Some(claims), Some(more)) = (claims.as_object_mut(), more.as_object()) {
@@ -84,8 +84,8 @@ pub(crate) fn cast_json(parts: &Parts, cast: &Cast) -> Result<Value, crate::toke
         )
     };
     Ok(json!({
-        "api": parts.world.api(),
-        "databaseUrl": parts.world.database_url(),
+        "api": parts.seed.api(),
+        "databaseUrl": parts.seed.database_url(),
         "page": parts.page_url,
         "appointmentId": cast.appointment,
         "users": {
@@ -97,8 +97,8 @@ pub(crate) fn cast_json(parts: &Parts, cast: &Cast) -> Result<Value, crate::toke
     }))
 }
 
-fn told(parts: &Parts, cast: &Cast) -> Response {
-    match cast_json(parts, cast) {
+fn told(parts: &Parts, cast: &Fixture) -> Response {
+    match fixture_json(parts, cast) {
         Ok(json) => Json(json).into_response(),
         Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, &error),
     }

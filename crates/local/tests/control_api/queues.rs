@@ -1,6 +1,6 @@
 //! Events put on the bus by hand, and the queues of the real templates that they come to.
 
-use local_testing::{Outcome, Stage};
+use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 
 use crate::{get, has_only, is_refused, list, told};
@@ -26,15 +26,15 @@ fn pending() -> Value {
 }
 
 /// The same event, on our own bus.
-fn on_our_bus(stage: &Stage, mut event: Value) -> Outcome<Value> {
-    let buses = &stage.parts().plan.buses;
+fn on_our_bus(cloud: &TestCloud, mut event: Value) -> TestResult<Value> {
+    let buses = &cloud.parts().plan.buses;
     event["bus"] = json!(buses.first().ok_or("a bus of our own")?.name);
     Ok(event)
 }
 
-/// The queue that a function reads, as the door lists it.
-async fn queue(stage: &Stage, function: &str) -> Outcome<Value> {
-    let queues = get(stage, "queues").await?;
+/// The queue that a function reads, as the control API lists it.
+async fn queue(cloud: &TestCloud, function: &str) -> TestResult<Value> {
+    let queues = get(cloud, "queues").await?;
     has_only(&queues, &["queues", "mappings"]);
     let mapping = list(&queues["mappings"]).iter().find(|mapping| mapping["function"] == function);
     let mapping = mapping.ok_or("it reads no queue")?;
@@ -47,37 +47,37 @@ async fn queue(stage: &Stage, function: &str) -> Outcome<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_comes_to_the_function_that_it_is_for() -> Outcome {
-    let stage = Stage::new().await?;
-    told(&stage, "POST", "queues/hold", Value::Null).await?;
+async fn an_event_comes_to_the_function_that_it_is_for() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    told(&cloud, "POST", "queues/hold", Value::Null).await?;
     let whole =
         ["version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"];
     for (event, visible) in [
         (event("chime:AttendeeJoined"), [1, 0]),
         (event("chime:MeetingEnded"), [2, 0]),
-        (on_our_bus(&stage, pending())?, [2, 1]),
+        (on_our_bus(&cloud, pending())?, [2, 1]),
         // Nobody's: of another type, and on the bus that only AWS and Chime use here.
         (event("chime:TranscriptionStarted"), [2, 1]),
         (pending(), [2, 1]),
     ] {
-        let put = told(&stage, "POST", "events", event.clone()).await?;
+        let put = told(&cloud, "POST", "events", event.clone()).await?;
         has_only(&put, &["event", "rules"]);
         has_only(&put["event"], &whole);
         assert_eq!((&put["event"]["id"], &put["event"]["region"]), (&event["id"], &json!("us-east-1")));
         for (function, visible) in ["attendee", "meeting-manager"].into_iter().zip(visible) {
-            assert_eq!(queue(&stage, function).await?["visible"], visible, "{function}, {event}");
+            assert_eq!(queue(&cloud, function).await?["visible"], visible, "{function}, {event}");
         }
     }
 
-    told(&stage, "DELETE", "queues/hold", Value::Null).await?;
-    assert_eq!(stage.drain_queues().await?, 0);
+    told(&cloud, "DELETE", "queues/hold", Value::Null).await?;
+    assert_eq!(cloud.drain_queues().await?, 0);
     for function in ["attendee", "meeting-manager"] {
-        let queue = queue(&stage, function).await?;
+        let queue = queue(&cloud, function).await?;
         let left = [&queue["visible"], &queue["inFlight"], &queue["delayed"]];
         assert_eq!(left, [&json!(0), &json!(0), &json!(0)], "{function}");
-        assert!(stage.dead_letters(function)?.is_empty());
+        assert!(cloud.dead_letters(function)?.is_empty());
     }
-    let deliveries = get(&stage, "events").await?;
+    let deliveries = get(&cloud, "events").await?;
     let deliveries = list(&deliveries["deliveries"]);
     assert_eq!(deliveries.len(), 3, "{deliveries:?}");
     for delivery in deliveries {
@@ -88,34 +88,34 @@ async fn an_event_comes_to_the_function_that_it_is_for() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_no_function_can_read_is_given_up_and_kept() -> Outcome {
-    let stage = Stage::new().await?;
-    let plan = &stage.parts().plan;
+async fn a_message_that_no_function_can_read_is_given_up_and_kept() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let plan = &cloud.parts().plan;
     for function in ["attendee", "meeting-manager"] {
         let mapping = plan.mappings.iter().find(|mapping| mapping.function == function).ok_or("a mapping")?;
-        stage.hold_queues();
-        stage.parts().queues.send(&mapping.queue, "[]", "test", 0)?;
+        cloud.hold_queues();
+        cloud.parts().queues.send(&mapping.queue, "[]", "test", 0)?;
         let readable = match function {
             "attendee" => event("chime:AttendeeLeft"),
-            _ => on_our_bus(&stage, pending())?,
+            _ => on_our_bus(&cloud, pending())?,
         };
-        stage.send_event(&readable)?;
-        stage.release_queues();
+        cloud.send_event(&readable)?;
+        cloud.release_queues();
         for _ in 0..5 {
-            assert_eq!(stage.drain_queues().await?, 1, "the other message is done at once");
-            stage.parts().clock.advance(126);
+            assert_eq!(cloud.drain_queues().await?, 1, "the other message is done at once");
+            cloud.parts().clock.advance(126);
         }
-        assert_eq!(stage.drain_queues().await?, 0);
-        assert_eq!(stage.dead_letters(function)?, [json!([])]);
+        assert_eq!(cloud.drain_queues().await?, 0);
+        assert_eq!(cloud.dead_letters(function)?, [json!([])]);
 
-        let queues = get(&stage, "queues").await?;
-        let name = queue(&stage, function).await?["deadLetterQueue"].clone();
+        let queues = get(&cloud, "queues").await?;
+        let name = queue(&cloud, function).await?["deadLetterQueue"].clone();
         let dead = list(&queues["queues"]).iter().find(|queue| queue["name"] == name).ok_or("its queue")?;
         let message = &dead["messages"][0];
         has_only(message, &["id", "receives", "sentAt", "md5", "body"]);
         assert_eq!((&message["receives"], &message["body"]), (&json!(5), &json!("[]")));
         let lines: Vec<_> =
-            stage.parts().lambda.logs().into_iter().filter(|line| line.function == function).collect();
+            cloud.parts().lambda.logs().into_iter().filter(|line| line.function == function).collect();
         let told = lines.iter().filter(|line| line.line.contains("\"message failed\"")).count();
         assert_eq!(told, 5, "once for each failure: {lines:?}");
     }
@@ -123,32 +123,32 @@ async fn a_message_that_no_function_can_read_is_given_up_and_kept() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_is_none_is_refused() -> Outcome {
-    let stage = Stage::new().await?;
+async fn an_event_that_is_none_is_refused() -> TestResult {
+    let cloud = TestCloud::new().await?;
     for body in [
         json!({}),
         json!({"source": "aws.chime", "detail-type": "x"}),
         json!({"source": "aws.chime", "detail-type": "x", "detail": []}),
         json!({"source": "aws.chime", "detail-type": "x", "detail": {}, "surprise": 1}),
     ] {
-        is_refused(&stage.door("POST", "events", &body).await?);
+        is_refused(&cloud.control_api("POST", "events", &body).await?);
     }
-    assert_eq!(get(&stage, "bus").await?, json!({"events": []}));
+    assert_eq!(get(&cloud, "bus").await?, json!({"events": []}));
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_of_chime_is_lost_on_demand() -> Outcome {
-    let stage = Stage::new().await?;
+async fn an_event_of_chime_is_lost_on_demand() -> TestResult {
+    let cloud = TestCloud::new().await?;
     let fault = json!({"service": "events", "operation": "chime:MeetingEnded", "kind": "lose", "nth": 1});
-    told(&stage, "POST", "faults", fault).await?;
-    let started = stage.play().await?.provider.start().await?;
+    told(&cloud, "POST", "faults", fault).await?;
+    let started = cloud.scenario().await?.provider.start().await?;
     let meeting = started.text("meetingId");
-    let lost = stage.chime_event(&meeting, "MeetingEnded", None)?;
-    let came = stage.chime_event(&meeting, "MeetingEnded", None)?;
-    assert!(stage.picked(&lost).is_empty());
-    assert_eq!(stage.picked(&came).len(), 1);
-    assert_eq!(list(&get(&stage, "events").await?["deliveries"])[0]["outcome"], "lost");
-    assert_eq!(stage.drain_queues().await?, 0);
+    let lost = cloud.chime_event(&meeting, "MeetingEnded", None)?;
+    let came = cloud.chime_event(&meeting, "MeetingEnded", None)?;
+    assert!(cloud.picked(&lost).is_empty());
+    assert_eq!(cloud.picked(&came).len(), 1);
+    assert_eq!(list(&get(&cloud, "events").await?["deliveries"])[0]["outcome"], "lost");
+    assert_eq!(cloud.drain_queues().await?, 0);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Faults on demand.
 
-use local_testing::{Outcome, Stage};
+use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 
 use crate::{is_refused, told};
@@ -8,8 +8,8 @@ use crate::{is_refused, told};
 const OPERATION: &str = "CreateMeetingWithAttendees";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_kind_of_fault_befalls_the_call_that_it_names() -> Outcome {
-    let stage = Stage::new().await?;
+async fn each_kind_of_fault_befalls_the_call_that_it_names() -> TestResult {
+    let cloud = TestCloud::new().await?;
     // What the call is answered; 0 is nothing.
     let kinds = [
         ("throttle", 429),
@@ -24,9 +24,9 @@ async fn each_kind_of_fault_befalls_the_call_that_it_names() -> Outcome {
             "service": "chime", "operation": OPERATION, "function": "meeting-manager", "kind": kind, "nth": 1,
             "ms": 200, "times": 1,
         });
-        told(&stage, "POST", "faults", fault).await?;
-        let (watch, began) = (stage.watch(), std::time::Instant::now());
-        let answer = stage.play().await?.provider.start().await?;
+        told(&cloud, "POST", "faults", fault).await?;
+        let (watch, began) = (cloud.watch(), std::time::Instant::now());
+        let answer = cloud.scenario().await?.provider.start().await?;
         let call = watch.calls().into_iter().find(|call| call.operation == OPERATION);
         assert_eq!(call.ok_or("a call")?.status, status, "{kind}");
         assert_eq!(
@@ -44,21 +44,21 @@ async fn each_kind_of_fault_befalls_the_call_that_it_names() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn faults_stay_until_they_are_deleted() -> Outcome {
-    let stage = Stage::new().await?;
-    let play = stage.play().await?;
-    told(&stage, "POST", "faults", json!({"service": "chime", "kind": "error"})).await?;
+async fn faults_stay_until_they_are_deleted() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    told(&cloud, "POST", "faults", json!({"service": "chime", "kind": "error"})).await?;
     for _ in 0..2 {
-        assert_eq!(play.provider.start().await?.status, 503);
+        assert_eq!(scenario.provider.start().await?.status, 503);
     }
-    told(&stage, "DELETE", "faults", Value::Null).await?;
-    assert_eq!(play.provider.start().await?.status, 201);
+    told(&cloud, "DELETE", "faults", Value::Null).await?;
+    assert_eq!(scenario.provider.start().await?.status, 201);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fault_with_an_unknown_field_or_kind_is_refused_and_not_in_force() -> Outcome {
-    let stage = Stage::new().await?;
+async fn a_fault_with_an_unknown_field_or_kind_is_refused_and_not_in_force() -> TestResult {
+    let cloud = TestCloud::new().await?;
     let bodies = [
         json!({"service": "chime", "kind": "error", "operations": OPERATION}),
         json!({"service": "chime", "kind": "explode"}),
@@ -68,8 +68,8 @@ async fn a_fault_with_an_unknown_field_or_kind_is_refused_and_not_in_force() -> 
         json!([]),
     ];
     for body in bodies {
-        is_refused(&stage.door("POST", "faults", &body).await?);
+        is_refused(&cloud.control_api("POST", "faults", &body).await?);
     }
-    assert_eq!(stage.play().await?.provider.start().await?.status, 201);
+    assert_eq!(cloud.scenario().await?.provider.start().await?.status, 201);
     Ok(())
 }

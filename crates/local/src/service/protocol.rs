@@ -1,0 +1,78 @@
+//! How a service writes its answers and errors.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// A whole answer.
+pub type Answer = Response<Bytes>;
+
+/// The constants of a service's protocol.
+#[derive(Debug)]
+pub struct Protocol {
+    pub content_type: &'static str,
+    /// Of an answer to a caller that is not authenticated or not allowed: 400 in the JSON protocols, 403 in REST ones.
+    pub refusal_status: StatusCode,
+    /// Of `ThrottlingException`.
+    pub throttled_status: StatusCode,
+    /// The code of a failure of the service itself.
+    pub failure_code: &'static str,
+    /// The body of an error, of its code, message and request id.
+    pub error_body: fn(&str, &str, &str) -> Value,
+    /// Whether the code is also in the header `x-amzn-errortype`.
+    pub names_error_in_header: bool,
+}
+
+/// REST with JSON bodies, and of errors for which no service is known.
+pub(crate) const REST_JSON: Protocol = Protocol {
+    content_type: "application/json",
+    refusal_status: StatusCode::FORBIDDEN,
+    throttled_status: StatusCode::TOO_MANY_REQUESTS,
+    failure_code: "ServiceFailureException",
+    error_body: |code, message, _| json!({ "__type": code, "message": message }),
+    names_error_in_header: true,
+};
+
+impl Protocol {
+    /// What the service says above its rate limit.
+    #[must_use]
+    pub fn throttled(&self) -> Answer {
+        self.error(self.throttled_status, "ThrottlingException", "Rate exceeded")
+    }
+
+    /// What the service says when it fails.
+    #[must_use]
+    pub fn failed(&self) -> Answer {
+        self.error(StatusCode::INTERNAL_SERVER_ERROR, self.failure_code, "Internal server error")
+    }
+
+    /// An error.
+    #[must_use]
+    pub fn error(&self, status: StatusCode, code: &str, message: &str) -> Answer {
+        let request_id = Uuid::new_v4().to_string();
+        let mut answer = self.json(status, &(self.error_body)(code, message, &request_id));
+        if let Ok(id) = HeaderValue::from_str(&request_id) {
+            answer.headers_mut().insert("x-amzn-requestid", id);
+        }
+        if self.names_error_in_header
+            && let Ok(code) = HeaderValue::from_str(code)
+        {
+            answer.headers_mut().insert("x-amzn-errortype", code);
+        }
+        answer
+    }
+
+    /// A JSON answer with the service's content type and a request id; a null body is empty.
+    #[must_use]
+    pub fn json(&self, status: StatusCode, body: &Value) -> Answer {
+        let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+        let mut answer = Response::new(body);
+        *answer.status_mut() = status;
+        answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
+            answer.headers_mut().insert("x-amzn-requestid", id);
+        }
+        answer
+    }
+}

@@ -1,0 +1,50 @@
+//! How many sequential backend round trips a warm function makes, with 20 ms put on each so that none hides.
+
+use local_testing::{TestCloud, TestResult};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_use_case_keeps_its_budget_of_round_trips() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let warm = cloud.scenario().await?;
+    warm.provider.start().await?;
+    warm.patient.join().await?;
+    cloud.slow("*", None, 20);
+
+    let scenario = cloud.scenario().await?;
+    let watch = cloud.watch();
+    assert_eq!(scenario.provider.start().await?.brief(), "201");
+    assert_eq!(watch.operations(), ["start_call", "CreateMeetingWithAttendees", "activate"], "start: 3");
+
+    let watch = cloud.watch();
+    assert_eq!(scenario.patient.join().await?.brief(), "200");
+    assert_eq!(watch.operations(), ["load_call", "CreateAttendee", "join"], "join: 3");
+
+    let watch = cloud.watch();
+    assert_eq!(scenario.patient.status().await?.brief(), "200");
+    assert_eq!(watch.operations(), ["load_call"], "status: 1");
+
+    let watch = cloud.watch();
+    assert_eq!(scenario.patient.roster().await?.brief(), "200");
+    assert_eq!(watch.operations(), ["roster"], "roster: 1");
+
+    let watch = cloud.watch();
+    assert_eq!(scenario.patient.join().await?.brief(), "200");
+    assert_eq!(watch.operations(), ["load_call"], "a rejoin without a leave: 1 of 2");
+
+    let watch = cloud.watch();
+    assert_eq!(scenario.patient.leave().await?.brief(), "200");
+    assert_eq!(watch.operations(), ["load_call", "leave"], "leave: 2");
+
+    let watch = cloud.watch();
+    assert_eq!(scenario.patient.join().await?.brief(), "200");
+    assert_eq!(watch.operations(), ["load_call", "join"], "rejoin: 2");
+
+    let watch = cloud.watch();
+    assert_eq!(scenario.provider.end().await?.brief(), "200");
+    assert_eq!(
+        watch.operations(),
+        ["load_call", "begin_end", "DeleteMeeting", "close", "PutEvents", "mark_notices"],
+        "end: 4, and 2 to tell of it"
+    );
+    Ok(())
+}
