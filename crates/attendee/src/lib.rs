@@ -1,24 +1,44 @@
 #![doc = include_str!("../README.md")]
 
 mod config;
-mod wire;
 
-use std::sync::Arc;
-
+use api::attendees::{ChangeRequest, JoinRequest};
+use api::consent::ConsentRequest;
+use api::quality::QualityRequest;
 use bus::Bus;
-use calls::request::{ChangeOptions, ConsentOptions, JoinOptions, Samples, WhichCall};
 use calls::{Calls, Entry, POLL_SECONDS, RequestInfo};
 use chime::{Meetings, event};
 use domain::Error;
-use domain::call::Target;
-use domain::error::reason;
-use domain::id::{AppointmentId, UserId};
-use runtime::{Answer, Messages, Request, Route, Trigger, secret_reader};
+use domain::error::Reason;
+use runtime::{Answer, Function, Messages, Request, handlers, secret_reader};
 use store::Store;
 
 pub use config::Config;
 
-use crate::wire::{Action, ActionBody, AppointmentBody, ParticipantBody};
+/// The function's routes, and what its other triggers do.
+pub const FUNCTION: Function<App> = Function {
+    routes: handlers! {
+        "POST /appointments/{appointmentId}/call/attendees" => join,
+        "GET /appointments/{appointmentId}/call/attendees" => roster,
+        "DELETE /appointments/{appointmentId}/call/attendees/me" => leave,
+        "PATCH /appointments/{appointmentId}/call/attendees/{userId}" => change,
+        "DELETE /appointments/{appointmentId}/call/attendees/{userId}" => remove,
+        "PUT /appointments/{appointmentId}/call/consent" => consent,
+        "POST /appointments/{appointmentId}/call/quality" => quality,
+    },
+    actions: handlers! {
+        "join" => join,
+        "leave" => leave,
+        "roster" => roster,
+        "change" => change,
+        "remove" => remove,
+        "consent" => consent,
+        "quality" => quality,
+    },
+    on_messages: Some(|app, messages| Box::pin(handle_chime_events(app, messages))),
+    on_denial: Some(|app, request, reason| Box::pin(audit_denial(app, request, reason))),
+    ..Function::EMPTY
+};
 
 /// The function's backends.
 #[derive(Debug)]
@@ -33,113 +53,15 @@ impl App {
     /// When the configuration is incomplete.
     pub async fn connect(config: &Config) -> Result<Self, runtime::Error> {
         let sdk = runtime::sdk_config()?;
-        let store =
-            Store::connect(secret_reader(&sdk, &config.database_secret_arn), &config.environment).await;
-        Ok(Self {
-            calls: Calls::new(
-                store,
-                Meetings::new(sdk.clone()),
-                Bus::new(&sdk, &config.bus),
-                config.calls.clone(),
-            ),
-        })
+        let base = &config.base;
+        let store = Store::connect(secret_reader(&sdk, &base.database_secret_arn), &base.environment).await;
+        let (meetings, bus) = (Meetings::new(sdk.clone()), Bus::new(&sdk, &config.bus));
+        Ok(Self { calls: Calls::new(store, meetings, bus, config.calls.clone()) })
     }
 }
 
-/// Routes a trigger to its use case.
-///
-/// # Errors
-/// As the use case says; 404 for a route that is not this function's.
-pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
-    let request = match trigger {
-        Trigger::Request(request) => request,
-        Trigger::Schedule(_) => return Err(Error::NotFound(reason::ROUTE_NOT_FOUND)),
-        Trigger::Messages(messages) => return Ok(handle_events(&app.calls, &messages).await),
-    };
-    let outcome = answer(&app.calls, &request).await;
-    let asked = RequestInfo {
-        actor: request.actor().ok(),
-        target: request.path("appointmentId").map(Target::Appointment).or_else(|_| which(&request)).ok(),
-        route: request.route.name(),
-        origin: &request.origin,
-    };
-    app.calls.audit_denial(asked, outcome).await
-}
-
-/// Chime's events of meetings and those in them.
-async fn handle_events(calls: &Calls, messages: &Messages) -> Answer {
-    let events = messages.list.iter().map(|message| {
-        let runtime::Envelope { id, detail_type, region, detail, .. } = &message.event;
-        event::read(event::Envelope { id, detail_type, region, detail: detail.get() })
-    });
-    messages.answer(calls.handle_chime_events(events.collect(), &messages.origin).await)
-}
-
-async fn answer(calls: &Calls, request: &Request) -> Result<Answer, Error> {
-    match &request.route {
-        Route::Direct => act(calls, request).await,
-        Route::Http(key) => match key.as_str() {
-            "POST /appointments/{appointmentId}/call/attendees" => {
-                let target = Target::Appointment(request.path("appointmentId")?);
-                join(calls, request, target).await
-            }
-            "GET /appointments/{appointmentId}/call/attendees" => {
-                roster(calls, request, request.path("appointmentId")?).await
-            }
-            "DELETE /appointments/{appointmentId}/call/attendees/me" => {
-                let target = Target::Appointment(request.path("appointmentId")?);
-                leave(calls, request, target).await
-            }
-            "PATCH /appointments/{appointmentId}/call/attendees/{userId}" => {
-                let (appointment, user) = (request.path("appointmentId")?, request.path("userId")?);
-                change(calls, request, appointment, user).await
-            }
-            "DELETE /appointments/{appointmentId}/call/attendees/{userId}" => {
-                let (appointment, user) = (request.path("appointmentId")?, request.path("userId")?);
-                remove(calls, request, appointment, user).await
-            }
-            "PUT /appointments/{appointmentId}/call/consent" => {
-                consent(calls, request, request.path("appointmentId")?).await
-            }
-            "POST /appointments/{appointmentId}/call/quality" => {
-                quality(calls, request, request.path("appointmentId")?).await
-            }
-            _ => Err(Error::NotFound(reason::ROUTE_NOT_FOUND)),
-        },
-    }
-}
-
-/// A direct invocation: the action in the body.
-async fn act(calls: &Calls, request: &Request) -> Result<Answer, Error> {
-    let ActionBody { action } = request.json()?;
-    match action {
-        Action::Join => join(calls, request, which(request)?).await,
-        Action::Leave => leave(calls, request, which(request)?).await,
-        Action::Roster => {
-            let AppointmentBody { appointment_id } = request.json()?;
-            roster(calls, request, appointment_id).await
-        }
-        Action::Change => {
-            let ParticipantBody { appointment_id, participant_id } = request.json()?;
-            change(calls, request, appointment_id, participant_id).await
-        }
-        Action::Remove => {
-            let ParticipantBody { appointment_id, participant_id } = request.json()?;
-            remove(calls, request, appointment_id, participant_id).await
-        }
-        Action::Consent => {
-            let AppointmentBody { appointment_id } = request.json()?;
-            consent(calls, request, appointment_id).await
-        }
-        Action::Quality => {
-            let AppointmentBody { appointment_id } = request.json()?;
-            quality(calls, request, appointment_id).await
-        }
-    }
-}
-
-async fn join(calls: &Calls, request: &Request, target: Target) -> Result<Answer, Error> {
-    let JoinOptions { checked } = request.json()?;
+async fn join(App { calls }: &App, request: &Request) -> Result<Answer, Error> {
+    let (target, JoinRequest { checked }) = (request.target()?, request.json()?);
     let entry = calls.join(request.actor()?, target, checked, &request.origin).await?;
     match &entry {
         Entry::Place(_) => Answer::json(200, &entry),
@@ -149,43 +71,54 @@ async fn join(calls: &Calls, request: &Request, target: Target) -> Result<Answer
     }
 }
 
-async fn leave(calls: &Calls, request: &Request, target: Target) -> Result<Answer, Error> {
-    Answer::json(200, &calls.leave(request.actor()?, target, &request.origin).await?)
-}
-
-async fn roster(calls: &Calls, request: &Request, appointment: AppointmentId) -> Result<Answer, Error> {
+async fn roster(App { calls }: &App, request: &Request) -> Result<Answer, Error> {
+    let appointment = request.appointment()?;
     Answer::json(200, &calls.roster(request.actor()?, appointment, &request.origin).await?)
 }
 
-async fn change(
-    calls: &Calls,
-    request: &Request,
-    appointment: AppointmentId,
-    user: UserId,
-) -> Result<Answer, Error> {
-    let change = request.json::<ChangeOptions>()?.into();
+async fn leave(App { calls }: &App, request: &Request) -> Result<Answer, Error> {
+    let target = request.target()?;
+    Answer::json(200, &calls.leave(request.actor()?, target, &request.origin).await?)
+}
+
+async fn change(App { calls }: &App, request: &Request) -> Result<Answer, Error> {
+    let (appointment, user) = (request.appointment()?, request.participant()?);
+    let change = request.json::<ChangeRequest>()?.into();
     Answer::json(200, &calls.change(request.actor()?, appointment, user, change, &request.origin).await?)
 }
 
-async fn remove(
-    calls: &Calls,
-    request: &Request,
-    appointment: AppointmentId,
-    user: UserId,
-) -> Result<Answer, Error> {
+async fn remove(App { calls }: &App, request: &Request) -> Result<Answer, Error> {
+    let (appointment, user) = (request.appointment()?, request.participant()?);
     Answer::json(200, &calls.remove(request.actor()?, appointment, user, &request.origin).await?)
 }
 
-async fn consent(calls: &Calls, request: &Request, appointment: AppointmentId) -> Result<Answer, Error> {
-    let words = request.json::<ConsentOptions>()?.into();
-    Answer::json(200, &calls.consent(request.actor()?, appointment, words, &request.origin).await?)
+async fn consent(App { calls }: &App, request: &Request) -> Result<Answer, Error> {
+    let appointment = request.appointment()?;
+    let decisions = request.json::<ConsentRequest>()?.into();
+    Answer::json(200, &calls.consent(request.actor()?, appointment, decisions, &request.origin).await?)
 }
 
-async fn quality(calls: &Calls, request: &Request, appointment: AppointmentId) -> Result<Answer, Error> {
-    let samples: Vec<_> = request.json::<Samples>()?.into();
+async fn quality(App { calls }: &App, request: &Request) -> Result<Answer, Error> {
+    let appointment = request.appointment()?;
+    let samples: Vec<_> = request.json::<QualityRequest>()?.into();
     Answer::json(202, &calls.quality(request.actor()?, appointment, &samples, &request.origin).await?)
 }
 
-fn which(request: &Request) -> Result<Target, Error> {
-    request.json::<WhichCall>()?.target()
+/// Chime's events of meetings and of the attendees in them.
+async fn handle_chime_events(App { calls }: &App, messages: &Messages) -> Result<Answer, Error> {
+    let parsed = messages.list.iter().map(|message| {
+        let runtime::Envelope { id, detail_type, region, detail, .. } = &message.event;
+        event::read(event::Envelope { id, detail_type, region, detail: detail.get() })
+    });
+    Ok(messages.answer(calls.handle_chime_events(parsed.collect(), &messages.origin).await))
+}
+
+async fn audit_denial(App { calls }: &App, request: &Request, reason: Reason<403>) {
+    let info = RequestInfo {
+        actor: request.actor().ok(),
+        target: request.target().ok(),
+        route: request.route.name(),
+        origin: &request.origin,
+    };
+    calls.audit_denial(info, reason).await;
 }

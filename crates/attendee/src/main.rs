@@ -1,11 +1,11 @@
 //! The Lambda function `attendee`.
 
-use attendee::{App, Config};
+use attendee::{App, Config, FUNCTION};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     runtime::start_logging();
     let config = Config::from_env()?;
     let app = App::connect(&config).await?;
-    runtime::run(app, attendee::handle).await
+    runtime::run(app, &FUNCTION).await
 }

@@ -4,17 +4,19 @@ mod config;
 mod deliver;
 mod table;
 
-use std::sync::Arc;
-
 use domain::Error;
-use domain::error::reason;
+use domain::audit::Origin;
 use runtime::metrics::{self, Metric};
-use runtime::{Answer, Trigger, secret_reader};
+use runtime::{Function, secret_reader};
 use store::Store;
 
 pub use config::Config;
 
 use crate::table::Table;
+
+/// What the function's triggers do.
+pub const FUNCTION: Function<App> =
+    Function { on_schedule: Some(|app, origin| Box::pin(deliver(app, origin))), ..Function::EMPTY };
 
 /// The function's backends.
 #[derive(Debug)]
@@ -30,26 +32,17 @@ impl App {
     /// When the configuration is incomplete.
     pub async fn connect(config: &Config) -> Result<Self, runtime::Error> {
         let sdk = runtime::sdk_config()?;
-        let store =
-            Store::connect(secret_reader(&sdk, &config.database_secret_arn), &config.environment).await;
+        let base = &config.base;
+        let store = Store::connect(secret_reader(&sdk, &base.database_secret_arn), &base.environment).await;
         Ok(Self { store, table: Table::new(&sdk, config) })
     }
 }
 
-/// Routes a trigger to its use case.
-///
-/// # Errors
-/// As the use case says; 404 for a route that is not this function's.
-pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
-    match trigger {
-        Trigger::Schedule(origin) => {
-            let delivered = deliver::deliver(&app.store, &app.table, origin.now).await?;
-            metrics::emit(&[
-                (Metric::AuditConflicts, delivered.status.conflicts),
-                (Metric::AuditBacklog, delivered.status.backlog),
-            ]);
-            delivered.failure.map_or_else(|| Ok(Answer::done()), Err)
-        }
-        Trigger::Request(_) | Trigger::Messages(_) => Err(Error::NotFound(reason::ROUTE_NOT_FOUND)),
-    }
+async fn deliver(app: &App, origin: &Origin) -> Result<(), Error> {
+    let delivered = deliver::deliver(&app.store, &app.table, origin.now).await?;
+    metrics::emit(&[
+        (Metric::AuditConflicts, delivered.status.conflicts),
+        (Metric::AuditBacklog, delivered.status.backlog),
+    ]);
+    delivered.failure.map_or(Ok(()), Err)
 }

@@ -1,8 +1,8 @@
 //! Denied requests (403) are answered as such, and audited.
 
-use domain::Error;
 use domain::audit::Origin;
 use domain::call::{Actor, Target};
+use domain::error::Reason;
 use store::denials::Denial;
 
 use crate::Calls;
@@ -19,22 +19,13 @@ pub struct RequestInfo<'a> {
 }
 
 impl Calls {
-    /// Returns a use case's outcome, and audits it in the actor's chain if it is a denial (403). Every function passes what it
-    /// answers to requests through here. It takes at most one round trip, and a denial that cannot be audited is still a denial.
-    ///
-    /// # Errors
-    /// The outcome's own, unchanged.
-    pub async fn audit_denial<T>(
-        &self,
-        request: RequestInfo<'_>,
-        outcome: Result<T, Error>,
-    ) -> Result<T, Error> {
-        if let (Err(Error::Forbidden(reason)), Some(actor)) = (&outcome, request.actor) {
-            let denial = Denial { actor, target: request.target, route: request.route, code: reason.code };
-            if let Err(error) = self.store.count_denial(&denial, request.origin).await {
-                tracing::warn!(error = %error, code = reason.code, route = request.route, "denial not audited");
-            }
+    /// Audits a denied request (403) in the actor's chain. Every function passes each denial here before it answers. It takes at
+    /// most one round trip, and a denial that cannot be audited is still a denial.
+    pub async fn audit_denial(&self, request: RequestInfo<'_>, reason: Reason<403>) {
+        let Some(actor) = request.actor else { return };
+        let denial = Denial { actor, target: request.target, route: request.route, code: reason.code };
+        if let Err(error) = self.store.count_denial(&denial, request.origin).await {
+            tracing::warn!(error = %error, code = reason.code, route = request.route, "denial not audited");
         }
-        outcome
     }
 }

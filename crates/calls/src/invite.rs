@@ -3,7 +3,7 @@
 use domain::Error;
 use domain::audit::Origin;
 use domain::call::{Actor, Session, Target};
-use domain::error::{Reason, reason};
+use domain::error::{ItemReason, reason};
 use domain::id::{AppointmentId, ChimeAttendeeId, SessionId, UserId};
 use domain::invite::{self, Invite, Offer, Terms};
 use domain::state::{ParticipantStatus, Role};
@@ -53,7 +53,7 @@ pub struct NotInvited {
 }
 
 impl NotInvited {
-    const fn new(user_id: UserId, reason: Reason) -> Self {
+    const fn new(user_id: UserId, reason: ItemReason) -> Self {
         Self { user_id, code: reason.code, error: reason.text }
     }
 }

@@ -15,7 +15,6 @@ mod publish;
 mod quality;
 mod reconcile;
 mod remove;
-pub mod request;
 mod roster;
 mod start;
 mod status;

@@ -7,6 +7,7 @@ use crate::state::{ObserverKind, Role};
 
 /// Which way a medium may flow, by Chime's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub enum Direction {
     /// Both ways.
     SendReceive,
@@ -40,6 +41,7 @@ impl Direction {
 
 /// The three media of a person. Chime wants all three, under these names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase")]
 pub struct Capabilities {
     /// Voice.

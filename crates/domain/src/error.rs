@@ -6,14 +6,61 @@ use std::time::Duration;
 /// What the inside knows of a failure: kept for the log, never shown.
 pub type Source = Box<dyn StdError + Send + Sync>;
 
-/// What the outside may read: a code that programs know and a sentence for people. Both are constants, so that
-/// nothing from the inside can slip into an answer.
+/// What a caller may read of an error with the HTTP status `STATUS`: a code for programs and a sentence for people. Both
+/// are constants, so that nothing internal can get into an answer.
+///
+/// The status is part of the type, so that a code is never answered with another status:
+///
+/// ```compile_fail,E0308
+/// use domain::error::{Error, reason};
+/// let error = Error::Forbidden(reason::NO_ACTIVE_CALL); // 404, not 403
+/// ```
+///
+/// ```
+/// use domain::error::{Error, reason};
+/// let error = Error::NotFound(reason::NO_ACTIVE_CALL);
+/// assert_eq!((error.status(), error.code()), (404, "NO_ACTIVE_CALL"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reason {
+pub struct Reason<const STATUS: u16> {
     /// `PATIENT_CANNOT_CREATE`.
     pub code: &'static str,
     /// A sentence.
     pub text: &'static str,
+}
+
+impl<const STATUS: u16> Reason<STATUS> {
+    /// The same with the status as a value, for answers and documents.
+    #[must_use]
+    pub const fn erase(self) -> ErrorCode {
+        ErrorCode { status: STATUS, code: self.code, text: self.text }
+    }
+}
+
+/// A code with its HTTP status and its sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErrorCode {
+    /// The HTTP status of an answer with this code.
+    pub status: u16,
+    /// `PATIENT_CANNOT_CREATE`.
+    pub code: &'static str,
+    /// A sentence.
+    pub text: &'static str,
+}
+
+/// Why one item of a request that lists several was not carried out, in an answer that succeeds for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ItemReason {
+    /// `USER_NOT_FOUND`.
+    pub code: &'static str,
+    /// A sentence.
+    pub text: &'static str,
+}
+
+impl<const STATUS: u16> From<Reason<STATUS>> for ItemReason {
+    fn from(Reason { code, text }: Reason<STATUS>) -> Self {
+        Self { code, text }
+    }
 }
 
 /// Why a request was not carried out.
@@ -37,29 +84,29 @@ pub enum Error {
     },
     /// Who is asking is not known.
     #[error("no identity: {}", .0.code)]
-    Unauthenticated(Reason),
+    Unauthenticated(Reason<401>),
     /// Not theirs.
     #[error("forbidden: {}", .0.code)]
-    Forbidden(Reason),
+    Forbidden(Reason<403>),
     /// Not there.
     #[error("not found: {}", .0.code)]
-    NotFound(Reason),
+    NotFound(Reason<404>),
     /// Not now; the same request may do later.
     #[error("conflict: {}", .reason.code)]
     Conflict {
         /// Why.
-        reason: Reason,
+        reason: Reason<409>,
         /// When to try again, if waiting helps.
         retry_after: Option<Duration>,
     },
     /// It was there and is over.
     #[error("gone: {}", .0.code)]
-    Gone(Reason),
+    Gone(Reason<410>),
     /// Too fast or too many.
     #[error("too many: {}", .reason.code)]
     TooMany {
         /// Why.
-        reason: Reason,
+        reason: Reason<429>,
         /// When to try again.
         retry_after: Duration,
     },
@@ -85,7 +132,7 @@ impl Error {
 
     /// Not now, and waiting does not help.
     #[must_use]
-    pub const fn conflict(reason: Reason) -> Self {
+    pub const fn conflict(reason: Reason<409>) -> Self {
         Self::Conflict { reason, retry_after: None }
     }
 
@@ -127,63 +174,131 @@ impl Error {
         }
     }
 
-    /// The code that the answer bears.
+    /// The code of the answer, with its status and a sentence.
+    #[must_use]
+    pub const fn error_code(&self) -> ErrorCode {
+        match self {
+            Self::Malformed { .. } => reason::MALFORMED_REQUEST.erase(),
+            Self::Unauthenticated(reason) => reason.erase(),
+            Self::Forbidden(reason) => reason.erase(),
+            Self::NotFound(reason) => reason.erase(),
+            Self::Conflict { reason, .. } => reason.erase(),
+            Self::Gone(reason) => reason.erase(),
+            Self::Invalid { .. } => reason::INVALID_FIELD.erase(),
+            Self::TooMany { reason, .. } => reason.erase(),
+            Self::Internal(_) => reason::INTERNAL.erase(),
+            Self::Unavailable { .. } => reason::UNAVAILABLE.erase(),
+        }
+    }
+
+    /// The code of the answer.
     #[must_use]
     pub const fn code(&self) -> &'static str {
-        match self {
-            Self::Malformed { .. } => "MALFORMED_REQUEST",
-            Self::Invalid { .. } => "INVALID_FIELD",
-            Self::Unauthenticated(reason)
-            | Self::Forbidden(reason)
-            | Self::NotFound(reason)
-            | Self::Gone(reason)
-            | Self::Conflict { reason, .. }
-            | Self::TooMany { reason, .. } => reason.code,
-            Self::Unavailable { .. } => "UNAVAILABLE",
-            Self::Internal(_) => "INTERNAL",
-        }
+        self.error_code().code
+    }
+
+    /// The HTTP status of the answer.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.error_code().status
     }
 }
 
-/// The reasons that the app knows (design, "Codes the app knows") and the others that we give.
+/// Every code that we answer, by its HTTP status.
 pub mod reason {
-    use super::Reason;
+    use super::{ErrorCode, ItemReason, Reason};
 
     macro_rules! reasons {
-        ($($name:ident $text:literal;)*) => {
-            $(
+        ($($status:literal { $($name:ident $(= $code:literal)? $text:literal;)+ })+) => {
+            $($(
                 #[doc = $text]
-                pub const $name: Reason = Reason { code: stringify!($name), text: $text };
-            )*
+                pub const $name: Reason<$status> = Reason { code: reasons!(@ $name $($code)?), text: $text };
+            )+)+
+
+            /// All of them.
+            pub const ALL: &[ErrorCode] = &[$($($name.erase()),+),+];
         };
+        (@ $name:ident $code:literal) => { $code };
+        (@ $name:ident) => { stringify!($name) };
     }
 
     reasons! {
-        NO_IDENTITY "The request bears no identity.";
-        UNKNOWN_USER "This account is not known here.";
-        NOT_A_MEMBER "This appointment belongs to others.";
-        PATIENT_CANNOT_CREATE "Only the provider can start the call.";
-        PATIENT_CANNOT_END "Only the provider can end the call.";
-        PROVIDER_ONLY "Only the provider can do this.";
-        REMOVED_FROM_CALL "The provider has removed you from this call.";
-        TURNED_AWAY "The provider does not let you in now.";
-        ALREADY_REMOVED "They were removed from this call.";
-        ALREADY_JOINED "They have joined already: remove them instead.";
-        NOT_FOR_PROVIDER "The provider holds the call and is not admitted, changed or removed.";
-        PARTICIPANT_NOT_FOUND "They have no part in this call.";
-        APPOINTMENT_NOT_FOUND "There is no such appointment.";
-        USER_NOT_FOUND "There is no such user.";
-        ATTENDEE_NOT_CREATED "The call has no room for them now.";
-        APPOINTMENT_CANCELLED "The appointment is cancelled.";
-        VIDEO_NOT_ENABLED "The appointment is not a video consultation.";
-        ROUTE_NOT_FOUND "There is no such route.";
-        NO_ACTIVE_CALL "There is no call in progress.";
-        NOT_IN_CALL "You are not in this call.";
-        MEETING_EXPIRED "The call is over.";
-        CALL_NOT_READY "The call is being started.";
-        CALL_LIMIT_REACHED "Too many calls are in progress.";
-        CALLS_THROTTLED "Too many requests at this moment.";
-        JOIN_RATE_LIMITED "You have joined and left very often in the last minute.";
-        CONSENT_CHANGED_TOO_OFTEN "You have changed your mind very often in this call. You can still take your consent back.";
+        400 {
+            MALFORMED_REQUEST "The request cannot be read.";
+        }
+        401 {
+            NO_IDENTITY "The request bears no identity.";
+        }
+        403 {
+            UNKNOWN_USER "This account is not known here.";
+            NOT_A_MEMBER "This appointment belongs to others.";
+            PATIENT_CANNOT_CREATE "Only the provider can start the call.";
+            PATIENT_CANNOT_END "Only the provider can end the call.";
+            PROVIDER_ONLY "Only the provider can do this.";
+            REMOVED_FROM_CALL "The provider has removed you from this call.";
+            TURNED_AWAY "The provider does not let you in now.";
+        }
+        404 {
+            ROUTE_NOT_FOUND "There is no such route.";
+            APPOINTMENT_NOT_FOUND "There is no such appointment.";
+            NO_ACTIVE_CALL "There is no call in progress.";
+            NOT_IN_CALL "You are not in this call.";
+            PARTICIPANT_NOT_FOUND "They have no part in this call.";
+        }
+        409 {
+            APPOINTMENT_CANCELLED "The appointment is cancelled.";
+            VIDEO_NOT_ENABLED "The appointment is not a video consultation.";
+            CALL_NOT_READY "The call is being started.";
+            // The same code as with 404: who was never in a call cannot leave it, who has left may return and report then.
+            NOT_IN_CALL_NOW = "NOT_IN_CALL" "You are not in this call.";
+            ALREADY_REMOVED "They were removed from this call.";
+            ALREADY_JOINED "They have joined already: remove them instead.";
+            NOT_FOR_PROVIDER "The provider holds the call and is not admitted, changed or removed.";
+            CONSENT_CHANGED_TOO_OFTEN "You have changed your mind very often in this call. You can still take your consent back.";
+        }
+        410 {
+            MEETING_EXPIRED "The call is over.";
+        }
+        422 {
+            INVALID_FIELD "A field has a value that it cannot have.";
+        }
+        429 {
+            CALL_LIMIT_REACHED "Too many calls are in progress.";
+            CALLS_THROTTLED "Too many requests at this moment.";
+            JOIN_RATE_LIMITED "You have joined and left very often in the last minute.";
+        }
+        500 {
+            INTERNAL "Something went wrong on our side.";
+        }
+        503 {
+            UNAVAILABLE "The service is not available at this moment. Please try again.";
+        }
+    }
+
+    /// In the list of an invitation alone.
+    pub const USER_NOT_FOUND: ItemReason =
+        ItemReason { code: "USER_NOT_FOUND", text: "There is no such user." };
+    /// In the list of an invitation alone.
+    pub const ATTENDEE_NOT_CREATED: ItemReason =
+        ItemReason { code: "ATTENDEE_NOT_CREATED", text: "The call has no room for them now." };
+
+    /// All codes of items that are no code of an answer.
+    pub const ITEMS: &[ItemReason] = &[USER_NOT_FOUND, ATTENDEE_NOT_CREATED];
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_code_with_its_status_is_in_the_table_once() {
+        let all: BTreeSet<_> = reason::ALL.iter().map(|code| (code.status, code.code)).collect();
+        assert_eq!(all.len(), reason::ALL.len());
+        for code in reason::ALL {
+            let known = matches!(code.status, 400 | 401 | 403 | 404 | 409 | 410 | 422 | 429 | 500 | 503);
+            assert!(known && !code.text.is_empty(), "{code:?}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What a provider's request to invite participants into a call comes to.
+//! What a provider's request to invite people into a call comes to.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::call::{Appointment, Session, View};
 use crate::capabilities::{Capabilities, CapabilityChange};
-use crate::error::{Error, Reason, reason};
+use crate::error::{Error, ItemReason, reason};
 use crate::id::{ChimeAttendeeId, UserId};
 use crate::state::{ObserverKind, ParticipantStatus, Role, SessionStatus};
 
@@ -66,7 +66,7 @@ pub enum Invite {
     /// Needs an attendee, and then this place.
     Attend(Offer),
     /// Cannot be invited.
-    Refuse(Reason),
+    Refuse(ItemReason),
 }
 
 /// The users, each once.
@@ -95,7 +95,7 @@ pub fn may_invite(view: &View) -> Result<(&Appointment, &Session), Error> {
     Ok((member.appointment, session.ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?))
 }
 
-/// Decides about one guest. The appointment's own participants keep their role; everyone else comes as an observer. Who was
+/// Decides about one guest. The appointment's own people keep their role; everyone else comes as an observer. Who was
 /// removed stays removed, and who has a place keeps it as it is, whatever the terms.
 ///
 /// # Errors
@@ -104,7 +104,7 @@ pub fn decide(guest: &Guest, appointment: &Appointment, terms: Terms) -> Result<
     let role = appointment.role_of(guest.user_id).unwrap_or(Role::Observer);
     Ok(match (guest.known, guest.status) {
         (false, _) => Invite::Refuse(reason::USER_NOT_FOUND),
-        (true, Some(ParticipantStatus::Removed)) => Invite::Refuse(reason::REMOVED_FROM_CALL),
+        (true, Some(ParticipantStatus::Removed)) => Invite::Refuse(reason::REMOVED_FROM_CALL.into()),
         (true, Some(status)) if guest.admitted || guest.attendee_id.is_some() => {
             Invite::Has(guest.role.unwrap_or(role), status, guest.attendee_id)
         }
@@ -184,7 +184,7 @@ mod tests {
     fn the_removed_stay_removed_and_who_has_a_place_keeps_it() {
         let none = Terms::default();
         let removed = guest(3, Some(ParticipantStatus::Removed), true);
-        assert_eq!(told(&removed, none), Ok(Invite::Refuse(reason::REMOVED_FROM_CALL)));
+        assert_eq!(told(&removed, none), Ok(Invite::Refuse(reason::REMOVED_FROM_CALL.into())));
         let left = guest(2, Some(ParticipantStatus::Left), true);
         assert!(matches!(
             told(&left, none),

@@ -146,7 +146,7 @@ pub fn may_tell(view: &View) -> Result<(SessionId, UserId), Error> {
     let in_it = view.participant(member.user).is_some_and(|party| {
         party.has_joined && matches!(party.status, ParticipantStatus::Joined | ParticipantStatus::Left)
     });
-    if in_it { Ok((session.id, member.user)) } else { Err(Error::conflict(reason::NOT_IN_CALL)) }
+    if in_it { Ok((session.id, member.user)) } else { Err(Error::conflict(reason::NOT_IN_CALL_NOW)) }
 }
 
 /// What is kept of a person's samples in a session. Merging keeps medians and 95th percentiles within 2 % of what the

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The state of a session. An appointment without a session is "not started"; that is no state of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SessionStatus {
     /// Its meeting is being made; no token has been handed out.
@@ -43,6 +44,7 @@ impl SessionStatus {
 
 /// What someone is in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Holds the consultation: starts, ends, admits.
@@ -67,6 +69,7 @@ impl Role {
 
 /// What an observer comes as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ObserverKind {
     /// Says what the others say in another language.
@@ -91,6 +94,7 @@ impl ObserverKind {
 
 /// Where someone stands in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ParticipantStatus {
     /// May come, has not yet.

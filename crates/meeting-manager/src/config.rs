@@ -1,16 +1,14 @@
 //! What the template says.
 
 use calls::{LinkBases, Settings};
-use runtime::{ConfigError, Env};
+use runtime::{BaseConfig, ConfigError, Env};
 
 /// The function's configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The secret with the database's address and login.
-    pub database_secret_arn: String,
-    /// The log stream's name; tells the operator which environment holds a database connection.
-    pub environment: String,
-    /// The bus that the host application is told things on.
+    /// What every function has.
+    pub base: BaseConfig,
+    /// The bus on which events for the host application are published.
     pub bus: String,
     /// What the installation decides about calls.
     pub calls: Settings,
@@ -26,8 +24,7 @@ impl Config {
     pub fn from_env() -> Result<Self, ConfigError> {
         let mut env = Env::new();
         let config = Self {
-            database_secret_arn: env.text("DATABASE_SECRET_ARN"),
-            environment: env.text("AWS_LAMBDA_LOG_STREAM_NAME"),
+            base: BaseConfig::read(&mut env),
             bus: env.text("BUS_ARN"),
             calls: Settings {
                 external_id_prefix: env.text("EXTERNAL_ID_PREFIX"),

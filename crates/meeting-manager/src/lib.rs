@@ -1,29 +1,49 @@
 #![doc = include_str!("../README.md")]
 
 mod config;
-mod wire;
 
-use std::sync::Arc;
-
+use api::attendees::JoinRequest;
+use api::call::{EndRequest, HealthResponse, StartRequest};
+use api::invitations::InviteRequest;
 use bus::Bus;
-use calls::request::{EndOptions, JoinOptions, WhichCall};
-use calls::{Calls, Entry, LinkBases, POLL_SECONDS, Report, RequestInfo};
+use calls::{Calls, Entry, LinkBases, NewCall, POLL_SECONDS, RequestInfo};
 use chime::Meetings;
 use domain::Error;
-use domain::call::Target;
-use domain::error::reason;
-use domain::id::AppointmentId;
+use domain::audit::Origin;
+use domain::error::Reason;
 use runtime::metrics::{self, Metric};
-use runtime::{Answer, Message, Messages, Request, Route, Trigger, secret_reader};
-use serde_json::json;
+use runtime::{Answer, Function, Message, Messages, Request, handlers, secret_reader};
 use store::Store;
 
 pub use config::Config;
 
-use crate::wire::{Action, ActionBody, BatchJoinBody, CreateBody, LinkBody, StartBody};
-
 /// The detail type of an event that announces a pending operation of this function.
 const OPERATION_PENDING: &str = "Operation Pending";
+
+/// The function's routes, and what its other triggers do.
+pub const FUNCTION: Function<App> = Function {
+    routes: handlers! {
+        "POST /appointments/{appointmentId}/call" => start,
+        "GET /appointments/{appointmentId}/call" => status,
+        "DELETE /appointments/{appointmentId}/call" => end,
+        "GET /appointments/{appointmentId}/call/link" => link,
+        "GET /health" => health,
+    },
+    // The existing app's contract.
+    action_route: Some("POST /meetings"),
+    actions: handlers! {
+        "create" => start,
+        "join" => join,
+        "leave" => leave,
+        "end" => end,
+        "get-status" => status,
+        "get-link" => link,
+        "batch-join" => invite,
+    },
+    on_schedule: Some(|app, origin| Box::pin(reconcile(app, origin))),
+    on_messages: Some(|app, messages| Box::pin(run_pending(app, messages))),
+    on_denial: Some(|app, request, reason| Box::pin(audit_denial(app, request, reason))),
+};
 
 /// The function's backends.
 #[derive(Debug)]
@@ -39,64 +59,88 @@ impl App {
     /// When the configuration is incomplete.
     pub async fn connect(config: &Config) -> Result<Self, runtime::Error> {
         let sdk = runtime::sdk_config()?;
-        let store =
-            Store::connect(secret_reader(&sdk, &config.database_secret_arn), &config.environment).await;
-        Ok(Self {
-            calls: Calls::new(
-                store,
-                Meetings::new(sdk.clone()),
-                Bus::new(&sdk, &config.bus),
-                config.calls.clone(),
-            ),
-            links: config.links.clone(),
-        })
+        let base = &config.base;
+        let store = Store::connect(secret_reader(&sdk, &base.database_secret_arn), &base.environment).await;
+        let (meetings, bus) = (Meetings::new(sdk.clone()), Bus::new(&sdk, &config.bus));
+        let calls = Calls::new(store, meetings, bus, config.calls.clone());
+        Ok(Self { calls, links: config.links.clone() })
     }
 }
 
-/// Routes a trigger to its use case.
-///
-/// # Errors
-/// As the use case says; 404 for a route that is not this function's.
-pub async fn handle(app: Arc<App>, trigger: Trigger) -> Result<Answer, Error> {
-    match trigger {
-        Trigger::Schedule(origin) => {
-            if let Some(report) = app.calls.reconcile(&origin).await? {
-                emit(&report);
-            }
-            Ok(Answer::done())
-        }
-        Trigger::Messages(messages) => run_pending(&app.calls, &messages).await,
-        Trigger::Request(request) => {
-            let outcome = answer(&app, &request).await;
-            let asked = RequestInfo {
-                actor: request.actor().ok(),
-                target: request
-                    .path("appointmentId")
-                    .map(Target::Appointment)
-                    .or_else(|_| which(&request))
-                    .ok(),
-                route: request.route.name(),
-                origin: &request.origin,
-            };
-            app.calls.audit_denial(asked, outcome).await
-        }
+async fn start(app: &App, request: &Request) -> Result<Answer, Error> {
+    let appointment = request.appointment()?;
+    let body: StartRequest = request.json()?;
+    let new = NewCall {
+        appointment,
+        recording: body.enable_recording,
+        transcription: body.enable_transcription,
+        transcription_language: body.language()?.map(str::to_owned),
+        checked: body.checked,
+    };
+    let started = app.calls.start(request.actor()?, &new, &request.origin).await?;
+    Answer::json(if started.new { 201 } else { 200 }, &started.place)
+}
+
+async fn status(app: &App, request: &Request) -> Result<Answer, Error> {
+    let target = request.target()?;
+    Answer::json(200, &app.calls.status(request.actor()?, target).await?)
+}
+
+async fn join(app: &App, request: &Request) -> Result<Answer, Error> {
+    let (target, JoinRequest { checked }) = (request.target()?, request.json()?);
+    let entry = app.calls.join(request.actor()?, target, checked, &request.origin).await?;
+    match &entry {
+        Entry::Place(_) => Answer::json(200, &entry),
+        Entry::Waiting(waiting) => Ok(Answer::json(202, &entry)?
+            .with_header("location", &waiting.poll)
+            .with_header("retry-after", POLL_SECONDS.to_string())),
     }
 }
 
-fn emit(report: &Report) {
-    metrics::emit(&[
-        (Metric::SessionsRepaired, report.sessions_repaired),
-        (Metric::MissedMeetingEvents, report.missed_meeting_events),
-        (Metric::PendingOperationsExhausted, report.operations_exhausted),
-    ]);
+async fn leave(app: &App, request: &Request) -> Result<Answer, Error> {
+    let target = request.target()?;
+    Answer::json(200, &app.calls.leave(request.actor()?, target, &request.origin).await?)
+}
+
+async fn end(app: &App, request: &Request) -> Result<Answer, Error> {
+    let (target, EndRequest { session_id }) = (request.target()?, request.json()?);
+    Answer::json(200, &app.calls.end(request.actor()?, target, session_id, &request.origin).await?)
+}
+
+async fn link(app: &App, request: &Request) -> Result<Answer, Error> {
+    let appointment = request.appointment()?;
+    Answer::json(200, &app.calls.link(request.actor()?, appointment, &app.links).await?)
+}
+
+async fn invite(app: &App, request: &Request) -> Result<Answer, Error> {
+    let appointment = request.appointment()?;
+    let body: InviteRequest = request.json()?;
+    let (actor, terms, origin) = (request.actor()?, body.terms()?, &request.origin);
+    Answer::json(200, &app.calls.invite(actor, appointment, &body.user_ids, terms, origin).await?)
+}
+
+async fn health(app: &App, _: &Request) -> Result<Answer, Error> {
+    app.calls.health().await?;
+    Answer::json(200, &HealthResponse { status: "ok" })
+}
+
+async fn reconcile(app: &App, origin: &Origin) -> Result<(), Error> {
+    if let Some(report) = app.calls.reconcile(origin).await? {
+        metrics::emit(&[
+            (Metric::SessionsRepaired, report.sessions_repaired),
+            (Metric::MissedMeetingEvents, report.missed_meeting_events),
+            (Metric::PendingOperationsExhausted, report.operations_exhausted),
+        ]);
+    }
+    Ok(())
 }
 
 /// Events `Operation Pending` of our own bus execute due operations before the next minute. The events of one batch share one
 /// run; a run that fails returns all of them to the queue.
-async fn run_pending(calls: &Calls, messages: &Messages) -> Result<Answer, Error> {
+async fn run_pending(app: &App, messages: &Messages) -> Result<Answer, Error> {
     let is_pending = |message: &Message| message.event.detail_type == OPERATION_PENDING;
     if messages.list.iter().any(is_pending) {
-        calls.run_pending(&messages.origin).await?;
+        app.calls.run_pending(&messages.origin).await?;
     }
     let outcome = |message| match is_pending(message) {
         true => Ok(()),
@@ -105,88 +149,12 @@ async fn run_pending(calls: &Calls, messages: &Messages) -> Result<Answer, Error
     Ok(messages.answer(messages.list.iter().map(outcome)))
 }
 
-async fn answer(app: &App, request: &Request) -> Result<Answer, Error> {
-    let calls = &app.calls;
-    match &request.route {
-        Route::Direct => act(app, request).await,
-        Route::Http(key) => match key.as_str() {
-            "POST /appointments/{appointmentId}/call" => {
-                let body: StartBody = request.json()?;
-                start(calls, request, &body.for_appointment(request.path("appointmentId")?)?).await
-            }
-            "GET /appointments/{appointmentId}/call" => {
-                let target = Target::Appointment(request.path("appointmentId")?);
-                Answer::json(200, &calls.status(request.actor()?, target).await?)
-            }
-            "DELETE /appointments/{appointmentId}/call" => {
-                let target = Target::Appointment(request.path("appointmentId")?);
-                end(calls, request, target).await
-            }
-            "GET /appointments/{appointmentId}/call/link" => {
-                link(app, request, request.path("appointmentId")?).await
-            }
-            "POST /meetings" => act(app, request).await,
-            "GET /health" => {
-                calls.health().await?;
-                Answer::json(200, &json!({ "status": "ok" }))
-            }
-            _ => Err(Error::NotFound(reason::ROUTE_NOT_FOUND)),
-        },
-    }
-}
-
-/// The existing app's contract: one route, the action in the body.
-async fn act(app: &App, request: &Request) -> Result<Answer, Error> {
-    let calls = &app.calls;
-    let ActionBody { action } = request.json()?;
-    match action {
-        Action::Create => {
-            let (CreateBody { appointment_id }, body) = (request.json()?, request.json::<StartBody>()?);
-            start(calls, request, &body.for_appointment(appointment_id)?).await
-        }
-        Action::Join => {
-            let (target, options) = (which(request)?, request.json::<JoinOptions>()?);
-            let entry = calls.join(request.actor()?, target, options.checked, &request.origin).await?;
-            match &entry {
-                Entry::Place(_) => Answer::json(200, &entry),
-                Entry::Waiting(waiting) => Ok(Answer::json(202, &entry)?
-                    .with_header("location", &waiting.poll)
-                    .with_header("retry-after", POLL_SECONDS.to_string())),
-            }
-        }
-        Action::Leave => {
-            let target = which(request)?;
-            Answer::json(200, &calls.leave(request.actor()?, target, &request.origin).await?)
-        }
-        Action::End => end(calls, request, which(request)?).await,
-        Action::GetStatus => Answer::json(200, &calls.status(request.actor()?, which(request)?).await?),
-        Action::GetLink => {
-            let LinkBody { appointment_id } = request.json()?;
-            link(app, request, appointment_id).await
-        }
-        Action::BatchJoin => {
-            let body: BatchJoinBody = request.json()?;
-            let (actor, terms, origin) = (request.actor()?, body.terms()?, &request.origin);
-            let invited = calls.invite(actor, body.appointment_id, &body.user_ids, terms, origin).await?;
-            Answer::json(200, &invited)
-        }
-    }
-}
-
-async fn start(calls: &Calls, request: &Request, new: &calls::NewCall) -> Result<Answer, Error> {
-    let started = calls.start(request.actor()?, new, &request.origin).await?;
-    Answer::json(if started.new { 201 } else { 200 }, &started.place)
-}
-
-async fn end(calls: &Calls, request: &Request, target: Target) -> Result<Answer, Error> {
-    let EndOptions { session_id } = request.json()?;
-    Answer::json(200, &calls.end(request.actor()?, target, session_id, &request.origin).await?)
-}
-
-async fn link(app: &App, request: &Request, appointment: AppointmentId) -> Result<Answer, Error> {
-    Answer::json(200, &app.calls.link(request.actor()?, appointment, &app.links).await?)
-}
-
-fn which(request: &Request) -> Result<Target, Error> {
-    request.json::<WhichCall>()?.target()
+async fn audit_denial(app: &App, request: &Request, reason: Reason<403>) {
+    let info = RequestInfo {
+        actor: request.actor().ok(),
+        target: request.target().ok(),
+        route: request.route.name(),
+        origin: &request.origin,
+    };
+    app.calls.audit_denial(info, reason).await;
 }

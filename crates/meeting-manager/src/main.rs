@@ -1,11 +1,11 @@
 //! The Lambda function `meeting-manager`.
 
-use meeting_manager::{App, Config};
+use meeting_manager::{App, Config, FUNCTION};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     runtime::start_logging();
     let config = Config::from_env()?;
     let app = App::connect(&config).await?;
-    runtime::run(app, meeting_manager::handle).await
+    runtime::run(app, &FUNCTION).await
 }

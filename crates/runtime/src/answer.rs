@@ -1,10 +1,12 @@
 //! What goes out: JSON with a status or the failed messages of a batch, and every error mapped once.
 
+use api::ErrorResponse;
+use api::attendees::{JoinResponse, POLL_SECONDS};
 use domain::Error;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::messages::Failed;
+use crate::trigger::sqs::Failed;
 
 /// A use case's answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +35,19 @@ impl Answer {
         self
     }
 
+    /// The answer to a join: 200 with what to connect by, or 202 with where to poll.
+    ///
+    /// # Errors
+    /// As [`Answer::json`].
+    pub fn join(response: &JoinResponse) -> Result<Self, Error> {
+        match response {
+            JoinResponse::Joined(info) => Self::json(200, info),
+            JoinResponse::Waiting(waiting) => Ok(Self::json(202, waiting)?
+                .with_header("location", &waiting.poll)
+                .with_header("retry-after", POLL_SECONDS.to_string())),
+        }
+    }
+
     /// The answer of a run that nobody reads but the log.
     #[must_use]
     pub const fn done() -> Self {
@@ -43,51 +58,6 @@ impl Answer {
     pub(crate) const fn batch(failed: Vec<Failed>) -> Self {
         Self { status: 200, body: Value::Null, headers: Vec::new(), failed: Some(failed) }
     }
-}
-
-/// The status an error has over HTTP.
-pub(crate) const fn status(error: &Error) -> u16 {
-    match error {
-        Error::Malformed { .. } => 400,
-        Error::Unauthenticated(_) => 401,
-        Error::Forbidden(_) => 403,
-        Error::NotFound(_) => 404,
-        Error::Conflict { .. } => 409,
-        Error::Gone(_) => 410,
-        Error::Invalid { .. } => 422,
-        Error::TooMany { .. } => 429,
-        Error::Internal(_) => 500,
-        Error::Unavailable { .. } => 503,
-    }
-}
-
-/// What the outside may read of an error.
-fn body(error: &Error, request_id: &str) -> Value {
-    let mut body = Map::new();
-    let text = match error {
-        Error::Malformed { part, reason } => format!("The {part} {reason}."),
-        Error::Invalid { field, reason } => {
-            body.insert("field".to_owned(), json!(field));
-            format!("{field} {reason}.")
-        }
-        Error::Unauthenticated(reason)
-        | Error::Forbidden(reason)
-        | Error::NotFound(reason)
-        | Error::Gone(reason)
-        | Error::Conflict { reason, .. }
-        | Error::TooMany { reason, .. } => reason.text.to_owned(),
-        Error::Unavailable { .. } => {
-            "The service is not available at this moment. Please try again.".to_owned()
-        }
-        Error::Internal(_) => "Something went wrong on our side.".to_owned(),
-    };
-    if let Error::Malformed { part, .. } = error {
-        body.insert("field".to_owned(), json!(part));
-    }
-    body.insert("error".to_owned(), json!(text));
-    body.insert("code".to_owned(), json!(error.code()));
-    body.insert("requestId".to_owned(), json!(request_id));
-    Value::Object(body)
 }
 
 /// The answer to API Gateway (payload 2.0) and to a direct invocation alike.
@@ -106,7 +76,8 @@ pub(crate) fn to_http(outcome: &Result<Answer, Error>, request_id: &str) -> Valu
             if let Some(after) = error.retry_after() {
                 headers.insert("retry-after".to_owned(), json!(after.as_secs().max(1).to_string()));
             }
-            (status(error), body(error, request_id).to_string())
+            let body = serde_json::to_string(&ErrorResponse::new(error, request_id));
+            (error.status(), body.expect("its fields are texts"))
         }
     };
     json!({ "statusCode": status, "headers": headers, "body": body, "isBase64Encoded": false })

@@ -52,6 +52,26 @@ impl Env {
     }
 }
 
+/// What every function's template gives it.
+#[derive(Clone, Debug)]
+pub struct BaseConfig {
+    /// The secret with the database's address and login.
+    pub database_secret_arn: String,
+    /// The log stream's name; tells an operator which environment holds a database connection.
+    pub environment: String,
+}
+
+impl BaseConfig {
+    /// Reads its variables.
+    #[must_use]
+    pub fn read(env: &mut Env) -> Self {
+        Self {
+            database_secret_arn: env.text("DATABASE_SECRET_ARN"),
+            environment: env.text("AWS_LAMBDA_LOG_STREAM_NAME"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,9 +4,9 @@ mod answer;
 mod aws;
 mod cause;
 mod config;
+mod function;
 mod json;
 mod logging;
-mod messages;
 pub mod metrics;
 mod request;
 mod run;
@@ -15,15 +15,14 @@ mod trigger;
 
 pub use answer::Answer;
 pub use aws::sdk_config;
-pub use config::{ConfigError, Env};
-pub use json::word;
+pub use config::{BaseConfig, ConfigError, Env};
+pub use function::{Function, Handler, Handlers, Pending};
 pub use logging::start_logging;
-pub use messages::{Envelope, Message, Messages};
 pub use metrics::Metric;
 pub use request::{Request, Route};
 pub use run::run;
 pub use secrets::{ReadSecret, secret_reader};
-pub use trigger::Trigger;
+pub use trigger::sqs::{Envelope, Message, Messages};
 
 /// What ends a function's `main`: a configuration error, or the Lambda runtime itself.
 pub type Error = lambda_runtime::Error;

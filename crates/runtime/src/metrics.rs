@@ -1,9 +1,9 @@
 //! The metrics of our own: one table, and the lines that report them.
 //!
-//! A metric is reported by a line of standard output in CloudWatch's embedded metric format
-//! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
+//! A metric is reported by a line of standard output in `CloudWatch`'s embedded metric format
+//! (<https://docs.aws.amazon.com/Amazon`CloudWatch`/latest/monitoring/`CloudWatch`_Embedded_Metric_Format_Specification.html>).
 //! The line has no `level`, so `LOG_LEVEL` does not filter it, and Lambda treats it as INFO: a function's
-//! `ApplicationLogLevel` must be INFO, DEBUG or TRACE. CloudWatch stores each metric under [`NAMESPACE`] with the one
+//! `ApplicationLogLevel` must be INFO, DEBUG or TRACE. `CloudWatch` stores each metric under [`NAMESPACE`] with the one
 //! dimension [`DIMENSION`], which an alarm sets to `!Ref` of the function, as it does for the metrics of `AWS/Lambda`.
 
 use std::io::Write as _;
@@ -23,7 +23,7 @@ pub const UNIT: &str = "Count";
 
 macro_rules! metrics {
     ($($(#[doc = $doc:literal])+ $name:ident by $functions:expr;)+) => {
-        /// A metric. Its name in CloudWatch is the variant's name.
+        /// A metric. Its name in `CloudWatch` is the variant's name.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Metric {
             $($(#[doc = $doc])+ $name,)+
@@ -33,7 +33,7 @@ macro_rules! metrics {
             /// Every metric. Alarms in the templates name these and no others; a test compares them.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
-            /// Name in CloudWatch.
+            /// Name in `CloudWatch`.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -69,7 +69,7 @@ metrics! {
 
 /// Reports values of metrics, all in one line.
 ///
-/// The time is the real clock's: CloudWatch rejects a metric that is more than two hours ahead or two weeks behind.
+/// The time is the real clock's: `CloudWatch` rejects a metric that is more than two hours ahead or two weeks behind.
 pub fn emit(values: &[(Metric, u64)]) {
     if values.is_empty() {
         return;

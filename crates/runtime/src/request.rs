@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
+use api::attendees::ParticipantSelector;
+use api::call::{AppointmentSelector, CallSelector};
 use domain::Error;
 use domain::audit::Origin;
-use domain::call::Actor;
+use domain::call::{Actor, Target};
 use domain::error::reason;
+use domain::id::{AppointmentId, UserId};
 use serde::de::DeserializeOwned;
 
-use crate::json;
+use crate::json::{BodyError, Fields};
 
 /// Which door it came in by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,18 +41,73 @@ pub struct Request {
     pub route: Route,
     /// Where it comes from and when, for rules and audit.
     pub origin: Origin,
-    pub(crate) actor: Option<Actor>,
-    pub(crate) path: HashMap<String, String>,
-    pub(crate) body: Vec<u8>,
+    actor: Option<Actor>,
+    path: HashMap<String, String>,
+    body: Result<Fields, BodyError>,
 }
 
 impl Request {
+    pub(crate) const fn new(
+        route: Route,
+        actor: Option<Actor>,
+        path: HashMap<String, String>,
+        body: Result<Fields, BodyError>,
+        origin: Origin,
+    ) -> Self {
+        Self { route, origin, actor, path, body }
+    }
+
     /// Who asks.
     ///
     /// # Errors
     /// 401 where the trigger bore no identity.
     pub fn actor(&self) -> Result<&Actor, Error> {
         self.actor.as_ref().ok_or(Error::Unauthenticated(reason::NO_IDENTITY))
+    }
+
+    /// The appointment: by the route's path, else by the body.
+    ///
+    /// # Errors
+    /// 422 when it is missing or no id.
+    pub fn appointment(&self) -> Result<AppointmentId, Error> {
+        if self.has_parameter("appointmentId") {
+            return self.path("appointmentId");
+        }
+        let AppointmentSelector { appointment_id } = self.json()?;
+        Ok(appointment_id)
+    }
+
+    /// The call: by the route's path, else by the body's appointment or meeting.
+    ///
+    /// # Errors
+    /// 422 when it is missing or no id.
+    pub fn target(&self) -> Result<Target, Error> {
+        if self.has_parameter("appointmentId") {
+            return self.path("appointmentId").map(Target::Appointment);
+        }
+        self.json::<CallSelector>()?.target()
+    }
+
+    /// The participant that the request is about: by the route's path, else by the body.
+    ///
+    /// # Errors
+    /// 422 when it is missing or no id.
+    pub fn participant(&self) -> Result<UserId, Error> {
+        if self.has_parameter("userId") {
+            return self.path("userId");
+        }
+        let ParticipantSelector { participant_id } = self.json()?;
+        Ok(participant_id)
+    }
+
+    /// Whether the route's path has a parameter. Then the body's field of that name means nothing.
+    fn has_parameter(&self, name: &str) -> bool {
+        match &self.route {
+            Route::Http(key) => key
+                .split('/')
+                .any(|part| part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) == Some(name)),
+            Route::Direct => false,
+        }
     }
 
     /// A parameter of the path.
@@ -69,6 +127,6 @@ impl Request {
     /// # Errors
     /// 400 when it is not JSON, 422, naming the field, when a field is missing or of the wrong kind.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        json::read(&self.body)
+        self.body.as_ref().map_err(|error| Error::from(error.clone()))?.read()
     }
 }

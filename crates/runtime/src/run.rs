@@ -1,6 +1,5 @@
 //! The loop of a function: read the trigger, hand it over, answer, log once.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,40 +12,35 @@ use tracing::Instrument as _;
 
 use crate::answer::{self, Answer};
 use crate::cause::causes;
-use crate::messages::Failed;
-use crate::trigger::Trigger;
+use crate::function::Function;
+use crate::metrics::{self, Metric};
+use crate::trigger::sqs::Failed;
+use crate::trigger::{Trigger, TriggerKind};
 
 /// What is kept of an invocation's time for the answer to get out.
 const RESERVE: Duration = Duration::from_millis(500);
 
-/// Serves invocations until the environment ends. `handle` is the function: a trigger in, an answer out.
+/// Serves invocations of a function until the environment ends.
 ///
 /// # Errors
 /// When the Lambda runtime cannot be reached.
-pub async fn run<A, H, F>(app: A, handle: H) -> Result<(), crate::Error>
-where
-    A: Send + Sync + 'static,
-    H: Fn(Arc<A>, Trigger) -> F + Send + Sync + 'static,
-    F: Future<Output = Result<Answer, Error>> + Send,
-{
-    let (app, handle) = (Arc::new(app), Arc::new(handle));
+pub async fn run<A: Send + Sync + 'static>(
+    app: A,
+    function: &'static Function<A>,
+) -> Result<(), crate::Error> {
+    let app = Arc::new(app);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
-        let (app, handle) = (Arc::clone(&app), Arc::clone(&handle));
-        async move { serve(app, &*handle, event).await }
+        let app = Arc::clone(&app);
+        async move { serve(event, async |trigger| function.handle(&app, trigger).await).await }
     }))
     .await
 }
 
 /// One invocation.
-pub(crate) async fn serve<A, H, F>(
-    app: Arc<A>,
-    handle: &H,
+pub(crate) async fn serve(
     event: LambdaEvent<Box<RawValue>>,
-) -> Result<Value, Diagnostic>
-where
-    H: Fn(Arc<A>, Trigger) -> F,
-    F: Future<Output = Result<Answer, Error>>,
-{
+    handle: impl AsyncFnOnce(Trigger) -> Result<Answer, Error>,
+) -> Result<Value, Diagnostic> {
     let request_id = event.context.request_id.clone();
     let span = tracing::info_span!(
         "invocation",
@@ -56,8 +50,11 @@ where
     );
     async {
         let began = Instant::now();
-        let mut trigger = Trigger::read(&event.payload, &request_id, OffsetDateTime::now_utc());
-        let asked = Trigger::is_request(&event.payload);
+        let kind = TriggerKind::of(&event.payload);
+        let mut trigger = kind.read(&event.payload, &request_id, OffsetDateTime::now_utc());
+        if trigger.as_ref().is_err_and(|error| !kind.has_caller() || error.status() >= 500) {
+            metrics::emit(&[(Metric::EventUnreadable, 1)]);
+        }
         let route = route(&trigger);
         let unreadable = match &mut trigger {
             Ok(Trigger::Messages(messages)) => Some(messages.take_unreadable()),
@@ -68,9 +65,9 @@ where
             Ok(Trigger::Messages(messages)) if messages.list.is_empty() => Ok(messages.answer([])),
             Ok(trigger) => {
                 let deadline = remaining(event.context.deadline);
-                tokio::time::timeout(deadline, Box::pin(handle(app, trigger))).await.unwrap_or_else(
-                    |elapsed| Err(Error::Unavailable { backend: "function", source: Box::new(elapsed) }),
-                )
+                tokio::time::timeout(deadline, Box::pin(handle(trigger))).await.unwrap_or_else(|elapsed| {
+                    Err(Error::Unavailable { backend: "function", source: Box::new(elapsed) })
+                })
             }
             Err(error) => Err(error),
         };
@@ -80,7 +77,7 @@ where
         log(&route, &outcome, began.elapsed());
         match outcome {
             // Nobody reads what an event is answered; a failed invocation is what alarms count.
-            Err(error) if !asked => Err(Diagnostic {
+            Err(error) if !kind.has_caller() => Err(Diagnostic {
                 error_type: error.code().to_owned(),
                 error_message: "the event was not dealt with; the log says why".to_owned(),
             }),
@@ -125,7 +122,7 @@ fn log(route: &str, outcome: &Result<Answer, Error>, took: Duration) {
         }
         Ok(answer) => tracing::info!(route, status = answer.status, duration_ms, "answered"),
         Err(error) => {
-            let (status, code) = (answer::status(error), error.code());
+            let (status, code) = (error.status(), error.code());
             let cause = causes(error);
             if status >= 500 {
                 tracing::error!(route, status, code, cause, duration_ms, "failed");

@@ -29,9 +29,9 @@ async fn a_bad_field_is_named_whatever_its_value() -> TestResult {
     refusals::field_refuses(&cloud, &scenario, ROUTES[0].0, &json!({}), ("checked", Field::Flag)).await?;
     scenario.patient.join().await?;
     for word in ["recording", "transcription"] {
-        refusals::field_refuses(&cloud, &scenario, ROUTES[5].0, &json!({}), (word, Field::Choice)).await?;
+        refusals::field_refuses(&cloud, &scenario, ROUTES[5].0, &json!({}), (word, Field::Flag)).await?;
     }
-    refusals::field_refuses(&cloud, &scenario, ROUTES[3].0, &json!({}), ("admitted", Field::Choice)).await
+    refusals::field_refuses(&cloud, &scenario, ROUTES[3].0, &json!({}), ("admitted", Field::Flag)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,5 @@
 //! Batches, through the function's whole loop but for Lambda itself.
 
-use std::sync::{Arc, Mutex};
-
 use aws_lambda_events::event::sqs::SqsBatchResponse;
 use domain::error::reason;
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
@@ -48,20 +46,15 @@ async fn told(
     let payload = serde_json::value::to_raw_value(&json!({ "Records": records })).expect("it is JSON");
     let mut context = Context::default();
     context.deadline = u64::MAX / 2;
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let handler = |seen: Arc<Mutex<Vec<String>>>, trigger| {
-        let answer = match trigger {
-            Trigger::Messages(messages) => {
-                let ids = messages.list.iter().map(|message| message.id.clone());
-                seen.lock().expect("nobody panicked").extend(ids);
-                handle(&messages)
-            }
-            other => Err(Error::internal(format!("{other:?} is no batch"))),
-        };
-        std::future::ready(answer)
-    };
-    let answer = serve(Arc::clone(&seen), &handler, LambdaEvent::new(payload, context)).await;
-    let seen = seen.lock().expect("nobody panicked").clone();
+    let mut seen = Vec::new();
+    let answer = serve(LambdaEvent::new(payload, context), async |trigger| match trigger {
+        Trigger::Messages(messages) => {
+            seen.extend(messages.list.iter().map(|message| message.id.clone()));
+            handle(&messages)
+        }
+        other => Err(Error::internal(format!("{other:?} is no batch"))),
+    })
+    .await;
     (answer, seen)
 }
 

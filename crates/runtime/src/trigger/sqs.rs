@@ -1,4 +1,4 @@
-//! What a queue brings: events of `EventBridge`, each answered for itself.
+//! A batch of an SQS queue: events of `EventBridge`, each answered for itself.
 
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use domain::Error;
@@ -7,14 +7,14 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
-use crate::answer::{self, Answer};
+use crate::answer::Answer;
 use crate::cause::causes;
-use crate::json;
+use crate::json::Fields;
 
-/// The greatest length of an event's id. `EventBridge`'s own are UUIDs.
-const LONGEST_ID: usize = 128;
+/// `EventBridge`'s own ids are UUIDs.
+const MAX_ID_BYTES: usize = 128;
 
-/// A batch from a queue. Whoever handles it answers each message: [`Messages::answer`].
+/// A batch from a queue. Its handler answers each message: [`Messages::answer`].
 #[derive(Debug)]
 pub struct Messages {
     /// Those that can be read, in the order in which they came. A message that cannot be read is not among them: it counts
@@ -66,29 +66,30 @@ pub(crate) struct Failed {
     cause: String,
 }
 
-impl Messages {
-    /// Reads a batch. What makes the whole unreadable is a message without an id, for it could not be reported.
-    pub(crate) fn read(event: SqsEvent, request_id: &str, now: OffsetDateTime) -> Result<Self, Error> {
-        let first_given =
-            |message: &SqsMessage| instant(message.attributes.get("ApproximateFirstReceiveTimestamp")?);
-        let now = event.records.iter().filter_map(first_given).max().unwrap_or(now);
-        let (mut list, mut unreadable) = (Vec::new(), Vec::new());
-        for record in event.records {
-            let missing =
-                || Error::Malformed { part: "event", reason: "has a message without an id".to_owned() };
-            let id = record.message_id.filter(|id| !id.is_empty()).ok_or_else(missing)?;
-            let receives = record.attributes.get("ApproximateReceiveCount");
-            let receives = receives.and_then(|count| count.parse().ok()).unwrap_or(1);
-            match Envelope::read(record.body.as_deref().unwrap_or_default()) {
-                Ok(event) => list.push(Message { id, receives, event }),
-                Err(error) => unreadable.push(Failed::new(id, receives, None, &error)),
-            }
+/// Reads a batch. A message without an id makes the whole batch unreadable, because it could not be reported.
+pub(super) fn read(event: &RawValue, request_id: &str, now: OffsetDateTime) -> Result<Messages, Error> {
+    let event: SqsEvent =
+        serde_json::from_str(event.get()).map_err(|_| super::unreadable("is no batch of a queue"))?;
+    let first_received =
+        |message: &SqsMessage| instant(message.attributes.get("ApproximateFirstReceiveTimestamp")?);
+    let now = event.records.iter().filter_map(first_received).max().unwrap_or(now);
+    let (mut list, mut unreadable) = (Vec::new(), Vec::new());
+    for record in event.records {
+        let id = record.message_id.filter(|id| !id.is_empty());
+        let id = id.ok_or_else(|| super::unreadable("has a message without an id"))?;
+        let receives = record.attributes.get("ApproximateReceiveCount");
+        let receives = receives.and_then(|count| count.parse().ok()).unwrap_or(1);
+        match Envelope::read(record.body.as_deref().unwrap_or_default()) {
+            Ok(event) => list.push(Message { id, receives, event }),
+            Err(error) => unreadable.push(Failed::new(id, receives, None, &error)),
         }
-        let origin =
-            Origin { request_id: request_id.to_owned(), via: Via::Event, ip: None, user_agent: None, now };
-        Ok(Self { list, origin, unreadable })
     }
+    let origin =
+        Origin { request_id: request_id.to_owned(), via: Via::Event, ip: None, user_agent: None, now };
+    Ok(Messages { list, origin, unreadable })
+}
 
+impl Messages {
     /// The answer: what became of each message, in the order of the list. One that failed is logged, comes again after the
     /// queue's visibility timeout, and ends in the dead-letter queue when it has come too often, whether trying again helps
     /// or not: what shall not come again has to be `Ok`. One that nothing is said of counts as failed.
@@ -115,9 +116,9 @@ impl Messages {
 
 impl Envelope {
     fn read(body: &str) -> Result<Self, Error> {
-        let envelope: Self = json::read(body.as_bytes())?;
+        let envelope: Self = Fields::parse(body.as_bytes())?.read()?;
         let id = &envelope.id;
-        if id.is_empty() || id.len() > LONGEST_ID || id.chars().any(char::is_control) {
+        if id.is_empty() || id.len() > MAX_ID_BYTES || id.chars().any(char::is_control) {
             return Err(Error::invalid("id", "must have 1 to 128 characters"));
         }
         if !envelope.detail.get().starts_with('{') {
@@ -129,7 +130,7 @@ impl Envelope {
 
 impl Failed {
     fn new(message: String, receives: u32, event: Option<String>, error: &Error) -> Self {
-        let (status, code) = (answer::status(error), error.code());
+        let (status, code) = (error.status(), error.code());
         Self { message, receives, event, status, code, cause: causes(error) }
     }
 

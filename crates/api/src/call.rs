@@ -1,0 +1,287 @@
+//! A call: start, status, end, link.
+
+use domain::Error;
+use domain::call::Target;
+use domain::capabilities::Capabilities;
+use domain::id::{AppointmentId, ChimeAttendeeId, ChimeMeetingId, SessionId, UserId};
+use domain::state::{ParticipantStatus, Role, SessionStatus};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::Timestamp;
+use crate::consent::ConsentStatus;
+use crate::fields::null_as_default;
+
+/// Names a call by its appointment.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct AppointmentSelector {
+    /// The appointment.
+    pub appointment_id: AppointmentId,
+}
+
+/// Names a call by its appointment or by its meeting, as the existing app does. One of them is required.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct CallSelector {
+    appointment_id: Option<AppointmentId>,
+    meeting_id: Option<ChimeMeetingId>,
+}
+
+impl CallSelector {
+    /// The call; the meeting where both are named, for it is the narrower.
+    ///
+    /// # Errors
+    /// 422 where neither is named.
+    pub fn target(self) -> Result<Target, Error> {
+        match (self.meeting_id, self.appointment_id) {
+            (Some(meeting), _) => Ok(Target::Meeting(meeting)),
+            (None, Some(appointment)) => Ok(Target::Appointment(appointment)),
+            (None, None) => Err(Error::invalid("appointmentId", "or meetingId is required")),
+        }
+    }
+}
+
+/// The body of a start. All of it is optional.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct StartRequest {
+    /// Whether the call is to be recorded, once everyone consents.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub enable_recording: bool,
+    /// Whether the call is to be transcribed, once everyone consents.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub enable_transcription: bool,
+    /// A language tag like `en-US`.
+    pub transcription_language: Option<String>,
+    /// The client could not connect with what it was given: ask Chime before answering.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub checked: bool,
+}
+
+impl StartRequest {
+    /// The language tag, if it is one. Whether live transcription knows the language is for the transcription to say.
+    ///
+    /// # Errors
+    /// 422 for a text that is no language tag.
+    pub fn language(&self) -> Result<Option<&str>, Error> {
+        let Some(text) = self.transcription_language.as_deref() else { return Ok(None) };
+        let mut parts = text.split('-');
+        let letters = |part: &str| part.chars().all(|character| character.is_ascii_alphabetic());
+        let language = parts.next().is_some_and(|part| matches!(part.len(), 2 | 3) && letters(part));
+        let plain = |part: &str| part.chars().all(|character| character.is_ascii_alphanumeric());
+        let plausible =
+            text.len() <= 16 && language && parts.all(|part| matches!(part.len(), 2..=8) && plain(part));
+        if plausible {
+            Ok(Some(text))
+        } else {
+            Err(Error::invalid("transcriptionLanguage", "must be a language tag like en-US"))
+        }
+    }
+}
+
+/// Which session to end.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct EndRequest {
+    /// Only this session, so that a late repetition never ends a later call.
+    pub session_id: Option<SessionId>,
+}
+
+/// The answer to start, and to join where the caller may connect: what `new MeetingSessionConfiguration(meeting,
+/// attendee)` takes. It has the join token: for its owner only, and not `Debug`.
+#[derive(Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct JoinInfo {
+    /// The appointment.
+    pub appointment_id: AppointmentId,
+    /// This call of it.
+    pub session_id: SessionId,
+    /// Chime's id of it.
+    pub meeting_id: ChimeMeetingId,
+    /// The caller's role.
+    pub role: Role,
+    /// Chime's `Meeting`, as Chime gave it.
+    #[cfg_attr(feature = "openapi", schemars(with = "serde_json::Map<String, Value>"))]
+    pub meeting: Value,
+    /// Chime's `Attendee`, as Chime gave it, with the join token.
+    #[cfg_attr(feature = "openapi", schemars(with = "serde_json::Map<String, Value>"))]
+    pub attendee: Value,
+    /// The attendee's id, as the existing app calls it.
+    pub attendee_token: ChimeAttendeeId,
+    /// Whether recording was requested.
+    pub recording_enabled: bool,
+    /// Whether transcription was requested.
+    pub transcription_enabled: bool,
+}
+
+/// The answer to status.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "the answer's shape is the app's contract")]
+pub struct StatusResponse {
+    /// The appointment.
+    pub appointment_id: AppointmentId,
+    /// Its open session, else its latest.
+    pub session_id: Option<SessionId>,
+    /// Chime's id of it, once it is known.
+    pub meeting_id: Option<ChimeMeetingId>,
+    /// The state of the call.
+    pub call_status: CallState,
+    /// Whether it is active.
+    pub has_active_call: bool,
+    /// Whether the caller may join now: they get a meeting, or wait to be admitted.
+    pub can_join: bool,
+    /// Whether the caller is the appointment's provider.
+    pub is_provider: bool,
+    /// Whether the caller is the appointment's patient.
+    pub is_patient: bool,
+    /// The provider's name.
+    pub provider_name: Option<String>,
+    /// The users who are connected.
+    pub present: Vec<UserId>,
+    /// Recording.
+    pub recording: FeatureStatus,
+    /// Transcription.
+    pub transcription: FeatureStatus,
+    /// The caller's own part in the call.
+    pub me: CallerStatus,
+    /// Who waits to be admitted; for the provider alone.
+    pub waiting: Vec<WaitingParticipant>,
+    /// Whether the call may be recorded and transcribed.
+    pub consent: ConsentStatus,
+}
+
+/// The state of an appointment's call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum CallState {
+    /// The appointment has no session.
+    NotStarted,
+    /// The meeting is being created.
+    Creating,
+    /// It may be joined.
+    Active,
+    /// It is being ended.
+    Ending,
+    /// It is over.
+    Ended,
+    /// The meeting could not be created.
+    Failed,
+}
+
+impl From<Option<SessionStatus>> for CallState {
+    fn from(status: Option<SessionStatus>) -> Self {
+        match status {
+            None => Self::NotStarted,
+            Some(SessionStatus::Creating) => Self::Creating,
+            Some(SessionStatus::Active) => Self::Active,
+            Some(SessionStatus::Ending) => Self::Ending,
+            Some(SessionStatus::Ended) => Self::Ended,
+            Some(SessionStatus::Failed) => Self::Failed,
+        }
+    }
+}
+
+/// The caller's own part in the call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct CallerStatus {
+    /// Null for someone who has no part in it yet.
+    pub status: Option<ParticipantStatus>,
+    /// Whether a join answers a meeting: the caller was admitted, or need not be.
+    pub admitted: bool,
+    /// Since when they wait, if they do.
+    pub waiting_since: Option<Timestamp>,
+    /// What they may send and receive, or would be allowed to.
+    pub capabilities: Capabilities,
+}
+
+/// Someone who waits to be admitted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct WaitingParticipant {
+    /// Their user id.
+    pub user_id: UserId,
+    /// Their name.
+    pub display_name: Option<String>,
+    /// Their role.
+    pub role: Role,
+    /// Since when.
+    pub since: Option<Timestamp>,
+}
+
+/// Recording or transcription of a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct FeatureStatus {
+    /// Its state.
+    pub state: FeatureState,
+    /// Why, where there is something to say.
+    pub reason: Option<String>,
+}
+
+/// The state of recording or transcription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum FeatureState {
+    /// Nobody requested it.
+    Off,
+    /// It was requested at the start of the call.
+    Requested,
+}
+
+/// The answer to end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct EndResponse {
+    /// The session that is over.
+    pub session_id: SessionId,
+    /// `ended`, or `failed` for one whose meeting was never created.
+    pub call_status: SessionStatus,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// How long it was active, in seconds.
+    pub duration_seconds: i32,
+    /// A sentence for people.
+    pub message: &'static str,
+}
+
+/// The answer to link. A link names the appointment and nothing else: who follows it signs in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct LinkResponse {
+    /// The appointment.
+    pub appointment_id: AppointmentId,
+    /// Opens the app.
+    pub deep_link: String,
+    /// Opens the call page.
+    pub web_link: String,
+    /// The provider's name.
+    pub provider_name: Option<String>,
+    /// When the appointment begins.
+    pub scheduled_start: Option<Timestamp>,
+    /// A sentence for people, to send with the link.
+    pub message: &'static str,
+}
+
+/// The answer of a healthy service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct HealthResponse {
+    /// Always `ok`: anything else is an error.
+    pub status: &'static str,
+}

@@ -1,0 +1,48 @@
+//! What is answered in place of what was asked for.
+
+use domain::Error;
+use serde::Serialize;
+
+/// The body of every error that a function answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorResponse {
+    /// A sentence for people.
+    pub error: String,
+    /// For programs.
+    pub code: &'static str,
+    /// The field that is wrong, or `body`; with the codes `INVALID_FIELD` and `MALFORMED_REQUEST` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// Finds the request in the logs.
+    pub request_id: String,
+}
+
+impl ErrorResponse {
+    /// What a caller may read of an error: nothing of its source.
+    #[must_use]
+    pub fn new(error: &Error, request_id: &str) -> Self {
+        let (text, field) = match error {
+            Error::Malformed { part, reason } => (format!("The {part} {reason}."), Some((*part).to_owned())),
+            Error::Invalid { field, reason } => (format!("{field} {reason}."), Some(field.clone())),
+            Error::Unauthenticated(_)
+            | Error::Forbidden(_)
+            | Error::NotFound(_)
+            | Error::Conflict { .. }
+            | Error::Gone(_)
+            | Error::TooMany { .. }
+            | Error::Unavailable { .. }
+            | Error::Internal(_) => (error.error_code().text.to_owned(), None),
+        };
+        Self { error: text, code: error.code(), field, request_id: request_id.to_owned() }
+    }
+}
+
+/// The body of what API Gateway itself answers: 401, 404, 413, 429 and 503. It cannot be changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct GatewayMessage {
+    /// `Unauthorized`.
+    pub message: String,
+}

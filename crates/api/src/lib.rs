@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+
+pub mod attendees;
+pub mod call;
+pub mod consent;
+mod error;
+pub mod fields;
+pub mod invitations;
+pub mod meetings;
+#[cfg(feature = "openapi")]
+pub mod openapi;
+pub mod quality;
+mod timestamp;
+
+pub use error::{ErrorResponse, GatewayMessage};
+pub use timestamp::Timestamp;
