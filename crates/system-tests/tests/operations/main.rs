@@ -1,6 +1,7 @@
 //! What operators rely on: alarms, metrics, and the runbook agree with the templates and the code.
 
 mod alarms;
+mod documents;
 mod log_lines;
 mod runbook;
 
