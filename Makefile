@@ -144,7 +144,7 @@ test: $(VENV)/boto3-$(BOTO3_VERSION) ## Run all tests against the local cloud an
 	$(MAKE) --no-print-directory test-page
 
 .PHONY: bench
-bench: ## Measure what an environment absorbs and how long requests take; builds with optimisation first
+bench: ## Measure how many events an environment processes and how long requests take; builds with optimisation first
 	@# The functions and what runs them in one profile, so that the bench finds them beside itself; and in one build.
 	cargo build --workspace --bins --bench calls --profile quick --locked
 	trap 'target/quick/local postgres stop || echo "PostgreSQL may still be running: see above" >&2' EXIT
@@ -194,7 +194,7 @@ check-dependencies: cargo-deny
 	@cargo fetch --locked
 	# An allowed edge that nobody uses yet is no fault.
 	cargo deny --frozen check --allow unused-wrapper bans licenses sources
-	# cargo-deny does not tell kinds of dependencies apart: the product's crates may name the local ones for tests alone.
+	# cargo-deny does not distinguish kinds of dependencies: the product's crates may name the local ones for tests alone.
 	for crate in $(LOCAL_CRATES); do
 	    parents="$$(cargo tree --workspace --all-features --frozen --target all --edges no-dev --invert "$$crate" \
 	        --depth 1 --prefix none | tail -n +2 | grep -v '^local' || true)"

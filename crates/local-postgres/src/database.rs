@@ -13,7 +13,7 @@ pub enum Error {
     /// The server does not take it.
     #[error(transparent)]
     Server(#[from] server::Error),
-    /// What the host application has in it could not be made.
+    /// The host application's tables could not be created.
     #[error("the host application's tables could not be made")]
     Host(#[from] tokio_postgres::Error),
     /// The schema could not be made.

@@ -33,7 +33,7 @@ use directory::ServerDirectory;
 use in_use::InUse;
 pub use password::verifier;
 
-/// Why there is no server, or not the database that was asked for.
+/// An error of the server or of one of its databases.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nothing was found, and nothing could be installed.
@@ -41,34 +41,20 @@ pub enum Error {
     NotFound(#[source] Option<Box<Error>>),
     /// A program could not be run.
     #[error("{program} cannot be run")]
-    Run {
-        /// The program.
-        program: String,
-        /// Why.
-        source: std::io::Error,
-    },
+    Run { program: String, source: std::io::Error },
     /// A program ran and failed.
     #[error("{program} failed: {said}")]
     Failed {
-        /// The program.
         program: String,
         /// What it wrote.
         said: String,
     },
     /// A file or directory could not be made, read or written.
     #[error("{}", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    File { path: PathBuf, source: std::io::Error },
     /// A directory for temporary files belongs to someone else.
     #[error("{} belongs to someone else: remove it", path.display())]
-    NotOurs {
-        /// Which.
-        path: PathBuf,
-    },
+    NotOurs { path: PathBuf },
     /// The server runs and does not answer, or refuses.
     #[error("PostgreSQL")]
     Database(#[from] tokio_postgres::Error),
@@ -101,7 +87,7 @@ pub struct Server {
     in_use: Arc<InUse>,
 }
 
-/// What [`stop`] did.
+/// The result of [`stop`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopped {
     /// The server does not run.
@@ -188,7 +174,7 @@ impl Server {
     }
 
     /// Makes a role that can log in, and is a member of another, whose rights it has. The server gives up its statements
-    /// before a function gives up on them (2.5 s), so that none commits after its caller was told that it failed.
+    /// before a function gives up on them (2.5 s), so that none commits after its caller got an error.
     pub async fn create_login(&self, name: &str, password: &str, member_of: &str) -> Result<()> {
         let (name, group, verifier) = (quoted(name), quoted(member_of), verifier(password));
         self.admin(&format!(

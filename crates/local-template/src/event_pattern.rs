@@ -10,7 +10,7 @@ use wildmatch::WildMatchPattern;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pattern(Node);
 
-/// Why something is no pattern.
+/// Why a pattern is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {why}")]
 pub struct PatternError {
@@ -19,7 +19,7 @@ pub struct PatternError {
     why: &'static str,
 }
 
-/// Stand for the wildcards, because the pattern itself may have an escaped star; Unicode assigns them to nobody. EventBridge
+/// Stand for the wildcards, because the pattern itself may have an escaped star; Unicode leaves them unassigned. EventBridge
 /// has no wildcard for one character.
 const ANY_TEXT: char = '\u{E000}';
 const ANY_CHARACTER: char = '\u{E001}';
@@ -257,7 +257,7 @@ impl Node {
     }
 }
 
-/// What a field holds that is no object; the elements of a list.
+/// The values of a field that is not an object; for a list its elements.
 fn leaves(field: Option<&Value>) -> Vec<&Value> {
     match field {
         Some(Value::Array(items)) => items.iter().flat_map(|item| leaves(Some(item))).collect(),

@@ -25,7 +25,7 @@ pub use resource::policy_allows;
 pub use resource::{ResourcePolicy, Who};
 pub use usage::Usage;
 
-/// What is decided about a call.
+/// The decision about a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// A statement allows it and none denies it.
@@ -53,9 +53,9 @@ pub enum IamError {
     /// An action of no service, or of a service that the reference does not hold.
     #[error("role of {function}, statement {sid}: action {action} is not in the authorization reference")]
     UnknownAction {
-        /// Whose role.
+        /// The function.
         function: String,
-        /// Which statement.
+        /// The statement's Sid.
         sid: String,
         /// The action, as the template names it.
         action: String,
@@ -63,31 +63,28 @@ pub enum IamError {
     /// A condition operator that is not evaluated here.
     #[error("role of {function}, statement {sid}: condition operator {operator} is not known")]
     UnknownOperator {
-        /// Whose role.
+        /// The function.
         function: String,
-        /// Which statement.
+        /// The statement's Sid.
         sid: String,
-        /// The operator.
         operator: String,
     },
     /// A condition on a key that none of the statement's actions has: it would never be met.
     #[error("role of {function}, statement {sid}: none of its actions has the condition key {key}")]
     UnknownKey {
-        /// Whose role.
+        /// The function.
         function: String,
-        /// Which statement.
+        /// The statement's Sid.
         sid: String,
-        /// The key.
         key: String,
     },
     /// A policy variable, or a resource that is no ARN.
     #[error("role of {function}, statement {sid}: resource {resource} is neither * nor a plain ARN pattern")]
     BadResource {
-        /// Whose role.
+        /// The function.
         function: String,
-        /// Which statement.
+        /// The statement's Sid.
         sid: String,
-        /// The resource.
         resource: String,
     },
 }
@@ -118,7 +115,7 @@ impl Iam {
     /// Loads the roles of a plan.
     ///
     /// # Errors
-    /// What could never be evaluated as AWS would is refused: unknown actions, operators and condition keys.
+    /// For unknown actions, operators and condition keys, which could never be evaluated as AWS does.
     pub fn new(plan: &Plan) -> Result<Self, IamError> {
         let reference = Reference::built_in().map_err(IamError::Reference)?;
         let mut roles = BTreeMap::new();
@@ -166,7 +163,7 @@ impl Iam {
         self.record().implied(function, service);
     }
 
-    /// What each function used of its role, left unused, and was refused.
+    /// The used, unused and denied permissions of each function.
     #[must_use]
     pub fn usage(&self) -> BTreeMap<String, Usage> {
         self.record().report()

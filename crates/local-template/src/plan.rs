@@ -1,4 +1,4 @@
-//! What the templates ask for, resolved: the one description from which the local cloud is set up.
+//! The resources of the templates, resolved: the one description from which the local cloud is set up.
 
 mod cdn;
 mod messaging;
@@ -30,11 +30,9 @@ pub struct Plan {
     pub buses: Vec<EventBus>,
     /// Rules that pick events.
     pub rules: Vec<EventRule>,
-    /// Queues.
     pub queues: Vec<Queue>,
-    /// What Lambda reads queues for.
+    /// Event source mappings.
     pub mappings: Vec<Mapping>,
-    /// Keys.
     pub keys: Vec<Key>,
     /// `DynamoDB` tables.
     pub tables: Vec<Table>,
@@ -57,7 +55,6 @@ pub struct Plan {
 pub struct Function {
     /// The crate's name, which is the name of its template (`functions/<name>.yaml`).
     pub name: String,
-    /// Its ARN.
     pub arn: String,
     /// Memory in MB.
     pub memory_mb: u32,
@@ -69,7 +66,7 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
     /// Its role's policy statements.
     pub role: Vec<Statement>,
-    /// Who may invoke it: resource-based permissions.
+    /// Resource-based permissions: the principals that may invoke it.
     pub permissions: Vec<Permission>,
 }
 
@@ -100,9 +97,7 @@ pub struct Permission {
 /// An HTTP API.
 #[derive(Clone, Debug)]
 pub struct HttpApi {
-    /// Its id.
     pub id: String,
-    /// Its name.
     pub name: String,
     /// CORS as configured, if at all.
     pub cors: Option<Cors>,
@@ -110,7 +105,6 @@ pub struct HttpApi {
     pub stage: String,
     /// Requests per second and burst, of the stage's default route settings.
     pub throttling: Option<(f64, u32)>,
-    /// Its routes.
     pub routes: Vec<Route>,
 }
 
@@ -173,9 +167,7 @@ pub struct Schedule {
 /// A `DynamoDB` table.
 #[derive(Clone, Debug)]
 pub struct Table {
-    /// Its name.
     pub name: String,
-    /// Its ARN.
     pub arn: String,
     /// The body of `CreateTable`.
     pub create: Value,
@@ -190,7 +182,7 @@ pub struct Alarm {
     pub id: String,
     /// Its template's file name without the ending: `event-queue`.
     pub template: String,
-    /// What the operator reads.
+    /// The description for the operator.
     pub description: String,
     /// The metrics that it watches.
     pub metrics: Vec<AlarmMetric>,
@@ -212,6 +204,6 @@ pub struct AlarmMetric {
 pub struct WithoutEffect {
     /// `AWS::Lambda::Function.MemorySize`.
     pub property: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }

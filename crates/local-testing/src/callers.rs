@@ -1,4 +1,4 @@
-//! People who call the API, and what they are answered.
+//! Callers of the API and the responses they get.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::TestResult;
 
-/// What a request was answered.
+/// The response to a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// HTTP status.
@@ -39,28 +39,25 @@ impl Answer {
     }
 }
 
-/// Someone with a token, at an appointment.
+/// A user with a token, and their appointment.
 #[derive(Clone)]
 pub struct Caller {
     pub(super) cloud: Handle,
     /// Their `users.id`.
     pub id: String,
-    /// Their token.
     pub token: String,
-    /// The appointment's id.
     pub appointment: String,
 }
 
 /// An appointment and the callers around it.
 #[derive(Clone)]
 pub struct Scenario {
-    /// The appointment's id.
     pub appointment: String,
-    /// Holds it.
+    /// The appointment's provider.
     pub provider: Caller,
-    /// Whose it is.
+    /// The appointment's patient.
     pub patient: Caller,
-    /// Has nothing to do with it.
+    /// A user who is not part of the appointment.
     pub stranger: Caller,
 }
 
@@ -155,7 +152,7 @@ impl Caller {
         self.ask("DELETE", "/appointments/{a}/call", &Value::Null).await
     }
 
-    /// Asks how the call stands.
+    /// Requests the call's status.
     ///
     /// # Errors
     /// When no answer comes.
@@ -163,7 +160,7 @@ impl Caller {
         self.ask("GET", "/appointments/{a}/call", &Value::Null).await
     }
 
-    /// Asks who is in the call.
+    /// Requests the roster.
     ///
     /// # Errors
     /// When no answer comes.

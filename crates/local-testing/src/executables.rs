@@ -27,7 +27,7 @@ fn build_all() -> TestResult<PathBuf> {
     cargo.args(["build", "--quiet", "--workspace", "--bins", "--examples", "--frozen"]);
     cargo.args(["--profile", if profile == "debug" { "dev" } else { profile }]);
     cargo.arg("--target-dir").arg(target).current_dir(workspace());
-    // What cargo says of this test would count as a changed input of build scripts, and what stands on them be built anew.
+    // Cargo's variables for this test would count as changed inputs of build scripts and rebuild all dependents.
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(about_this_test) {
             cargo.env_remove(name);

@@ -37,7 +37,7 @@ use local::faults::{Fault, FaultKind};
 use local::seed::{Fixture, Host};
 use local::tokens::Key;
 
-/// What a test may fail with besides its assertions.
+/// The result of a test: any error fails it.
 pub type TestResult<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// A local cloud for one test. Ends with it.
@@ -123,7 +123,7 @@ impl TestCloud {
         })
     }
 
-    /// What it is made of.
+    /// The cloud's parts.
     #[must_use]
     pub fn parts(&self) -> &Parts {
         &self.parts
@@ -273,13 +273,13 @@ impl TestCloud {
         Ok(cells.next().ok_or("no row")?)
     }
 
-    /// Chime's meetings, as the control API tells them.
+    /// Chime's meetings, as the control API lists them.
     #[must_use]
     pub fn meetings(&self) -> Vec<Value> {
         self.parts.chime.meetings()["meetings"].as_array().cloned().unwrap_or_default()
     }
 
-    /// Those that live.
+    /// The meetings that have not ended.
     #[must_use]
     pub fn live_meetings(&self) -> Vec<Value> {
         self.meetings().into_iter().filter(|meeting| meeting["live"] == true).collect()

@@ -1,4 +1,4 @@
-//! Input that no good client sends. [`refusals`](crate::refusals) sends it.
+//! Malformed input. [`refusals`](crate::refusals) sends it.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -43,12 +43,12 @@ fn no_texts() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// What a field holds, and with that which values it must refuse.
+/// The type of a field, which determines the values that it must reject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// An id: a UUID as text.
     Id,
-    /// A word of a set, or a language tag.
+    /// A value of a fixed set, or a language tag.
     Word,
     /// A boolean; null is as if it were not there.
     Flag,
@@ -76,7 +76,7 @@ impl Field {
     }
 }
 
-/// What is no list of one to ten ids. Of a list with a bad item the answer names the item.
+/// Values that are not a list of one to ten ids. For a list with a bad item the response names the item.
 fn lists() -> Vec<(&'static str, String)> {
     let id = |n: usize| json!(format!("00000000-0000-4000-8000-{n:012}"));
     let ids = |count: usize| Value::from((1..=count).map(id).collect::<Vec<_>>()).to_string();
@@ -103,11 +103,10 @@ pub fn items() -> Vec<(&'static str, String)> {
 
 /// A body that is wrong as a whole.
 pub struct Body {
-    /// What is wrong with it.
+    /// The defect.
     pub name: &'static str,
     /// Its media type.
     pub media_type: &'static str,
-    /// It.
     pub bytes: Bytes,
     /// Status and field that a route which reads it answers; only a status where API Gateway itself answers.
     pub expected: &'static str,
@@ -165,7 +164,7 @@ pub fn bodies() -> Vec<Body> {
     ]
 }
 
-/// Headers that nobody should look at; the answer must be as without them.
+/// Headers that the functions must ignore.
 #[must_use]
 pub fn headers() -> Vec<(&'static str, Vec<Header>)> {
     vec![

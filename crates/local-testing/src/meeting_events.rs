@@ -11,7 +11,7 @@ use crate::{Answer, TestCloud, TestResult};
 pub struct MeetingEvents {
     /// Chime's id of the meeting.
     pub meeting: String,
-    /// What it was called when it was made.
+    /// The `ExternalMeetingId` of its creation.
     pub external: Option<String>,
 }
 
@@ -26,7 +26,7 @@ impl MeetingEvents {
         Self { meeting, external }
     }
 
-    /// Something about the meeting itself.
+    /// An event of the meeting itself.
     ///
     /// # Errors
     /// When the time has no text.
@@ -34,7 +34,7 @@ impl MeetingEvents {
         self.event(kind, at, &json!({}))
     }
 
-    /// Something about an attendee and whom it was made for.
+    /// An event of an attendee.
     ///
     /// # Errors
     /// When the time has no text.
@@ -99,7 +99,7 @@ impl TestCloud {
     /// Hands events to a function as one batch; which of them it gave back, by their place.
     ///
     /// # Errors
-    /// When the invocation failed: then all of them come again.
+    /// When the invocation failed: SQS redelivers the whole batch.
     pub async fn deliver(&self, function: &str, events: &[Value]) -> TestResult<Vec<usize>> {
         let answer = self.invoke(function, &batch(events, self.parts().clock.now())).await?;
         let failures = answer["batchItemFailures"].as_array().ok_or_else(|| answer.to_string())?;

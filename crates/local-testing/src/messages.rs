@@ -21,7 +21,7 @@ impl TestCloud {
         Ok(self.parts.events.put(event))
     }
 
-    /// Lets something happen in one of Chime's meetings: `AttendeeJoined`. Answers the event as it went onto the bus.
+    /// Makes an event happen in one of Chime's meetings: `AttendeeJoined`. Returns the event as it was put on the bus.
     ///
     /// # Errors
     /// When the meeting or the attendee is not there.
@@ -50,17 +50,17 @@ impl TestCloud {
         self.parts.pollers.release();
     }
 
-    /// Lets Chime tell what is due, and waits until every message that can be seen was given to its function and answered. What failed comes back after its
-    /// visibility timeout; how many messages that are is the answer.
+    /// Delivers Chime's due events and waits until every visible message was processed by its function. Returns the number of
+    /// failed messages, which become visible again after their visibility timeout.
     ///
     /// # Errors
     /// When the queues are held, a mapping does not work, or it takes longer than a minute.
     pub async fn drain_queues(&self) -> TestResult<usize> {
-        self.parts.chime.tell();
+        self.parts.chime.deliver_due_events();
         Ok(self.parts.pollers.drained(PATIENCE).await?)
     }
 
-    /// What lies in the dead-letter queue of a function, in the order of its burial.
+    /// The messages in a function's dead-letter queue, oldest first.
     ///
     /// # Errors
     /// When the function reads no queue that has one, or a body is not JSON.

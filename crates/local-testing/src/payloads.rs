@@ -64,7 +64,7 @@ impl<'a> Payloads<'a> {
     pub fn end(&self, actions: &[&str]) {
         let files: BTreeSet<String> = self.events.keys().cloned().collect();
         let unsent: Vec<_> = files.difference(&self.sent).collect();
-        assert!(unsent.is_empty(), "events/{}/ has files that no test tells: {unsent:?}", self.function);
+        assert!(unsent.is_empty(), "events/{}/ has files that no test sends: {unsent:?}", self.function);
 
         let keys = self.events.values().filter_map(|event| event["routeKey"].as_str());
         let keys: BTreeSet<&str> = keys.collect();

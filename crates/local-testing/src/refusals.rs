@@ -1,5 +1,5 @@
 //! Sends what [`malformed_input`] holds to a function's routes, and looks at what came of it: no 5xx, nothing
-//! written, not a word from the inside.
+//! written, no internal detail in a response.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -24,7 +24,7 @@ pub struct Census {
 }
 
 impl Census {
-    /// The same without the audit and the count of refusals: who is refused for who they are leaves entries there.
+    /// The same without the audit and the denial counters: a denied caller leaves entries there.
     #[must_use]
     pub fn without_audit(mut self) -> Self {
         self.tables.retain(|table, _| !table.contains("audit") && table != "medzen.denial_rate_limits");
@@ -79,7 +79,7 @@ impl Caller {
     }
 }
 
-/// What must not stand in an answer to bad input: words of serde, SQL, the schema, the source.
+/// Texts that a response to bad input must not contain: words of serde, SQL, the schema, the source.
 const INSIDE: [&str; 16] = [
     "expected",
     "invalid type",

@@ -22,11 +22,11 @@ pub struct Call {
     pub allowed: bool,
     /// HTTP status of the answer; for `PostgreSQL` 200 or 500. 0: nothing was answered (killed, dropped).
     pub status: u16,
-    /// What was sent.
+    /// The request.
     pub request: CallRequest,
 }
 
-/// What a call sent. Bodies are kept for assertions; they live in memory only.
+/// The request of a call. Bodies are kept for assertions, in memory only.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct CallRequest {
     /// HTTP method; empty for `PostgreSQL`.

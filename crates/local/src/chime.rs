@@ -4,11 +4,11 @@
 mod call;
 mod error;
 mod event;
+mod event_delivery;
 mod input;
 mod meeting;
 mod rate;
 mod region;
-mod tell;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -29,13 +29,13 @@ use tokio::task::JoinHandle;
 pub(crate) use self::call::Call;
 use self::error::Refusal;
 pub use self::event::{EventError, NewEvent};
+pub use self::event_delivery::EventDelivery;
+use self::event_delivery::Waiting;
 use self::input::{
     BatchCreateAttendee, CreateMeeting, NewAttendee, UpdateCapabilities, UpdateCapabilitiesExcept,
 };
 use self::meeting::{Attendee, Meeting};
 pub use self::rate::Rate;
-pub use self::tell::Telling;
-use self::tell::Waiting;
 use crate::clock::Clock;
 use crate::rate_limit::RateLimit;
 use crate::service::{Answer, ArnScope, AwsService, Operation, Permission, Protocol, REST_JSON, body_json};
@@ -45,7 +45,7 @@ const ENDED: Refusal = Refusal::NotFound("The meeting has ended.");
 const NO_ATTENDEE: Refusal = Refusal::NotFound("The attendee was not found.");
 const GREATEST_PAGE: usize = 100;
 
-/// Quotas, by default those of a new account, and what is told.
+/// Quotas, by default those of a new account, and the delivery of events.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
     /// Requests in one region, on the real clock; none: as many as come.
@@ -57,8 +57,8 @@ pub struct Options {
     /// For so long after a token's first use, on the real clock, its repetition counts as concurrent and gets a
     /// `ConflictException`.
     pub conflict_within: Duration,
-    /// What it tells by itself; by default nothing.
-    pub tells: Telling,
+    /// Which events it sends, and when; by default only those of the control API.
+    pub event_delivery: EventDelivery,
 }
 
 impl Default for Options {
@@ -68,7 +68,7 @@ impl Default for Options {
             active_meetings: 250,
             attendees: 250,
             conflict_within: Duration::ZERO,
-            tells: Telling::Nothing,
+            event_delivery: EventDelivery::ControlApiOnly,
         }
     }
 }
@@ -84,7 +84,7 @@ pub struct Chime {
     options: Options,
     sink: EventSink,
     state: Arc<Mutex<State>>,
-    /// Tells that something may happen sooner than it was known.
+    /// Notifies the delivery task that something may be due earlier than it computed.
     changed: Arc<watch::Sender<()>>,
 }
 
@@ -156,23 +156,23 @@ impl Chime {
             meetings: Vec::new(),
             tokens: HashMap::new(),
             limits: HashMap::new(),
-            waiting: Waiting::new(options.tells),
+            waiting: Waiting::new(options.event_delivery),
         };
         let changed = Arc::new(watch::Sender::new(()));
         Self { account: account.into(), clock, options, sink, state: Arc::new(Mutex::new(state)), changed }
     }
 
-    /// Tells what is due when it is due, and that meetings end, whether anybody asks or not. To be aborted.
+    /// Spawns the task that sends each event when it is due and ends meetings whose time is over. The caller aborts it.
     #[must_use]
-    pub fn keep_telling(&self) -> JoinHandle<()> {
+    pub fn spawn_event_delivery(&self) -> JoinHandle<()> {
         let chime = self.clone();
         tokio::spawn(async move {
             let (mut moves, mut changes) = (chime.clock.moves(), chime.changed.subscribe());
             loop {
-                // Seen before looking, so that what comes in between is not lost.
+                // Marked as seen before the state is read, so that a change in between wakes the task.
                 moves.borrow_and_update();
                 changes.borrow_and_update();
-                let next_ms = chime.tell();
+                let next_ms = chime.deliver_due_events();
                 let wait = async {
                     let Some(next_ms) = next_ms else { return std::future::pending().await };
                     let left = next_ms.saturating_sub(chime.clock.now_ms());
@@ -187,15 +187,15 @@ impl Chime {
         })
     }
 
-    /// Tells what is due by now, and answers when the next thing happens or is due, in ms of the cloud's clock.
+    /// Sends all due events and returns when the next event or end of a meeting is due, in ms of the cloud's clock.
     #[expect(
         clippy::must_use_candidate,
-        reason = "it tells; when the next is due interests only who waits for it"
+        reason = "the events are sent either way; only the delivery task needs the next due time"
     )]
-    pub fn tell(&self) -> Option<i64> {
+    pub fn deliver_due_events(&self) -> Option<i64> {
         let (due, next_ms) = {
-            let mut state = self.settled();
-            state.note(&self.account, self.options.tells);
+            let mut state = self.current_state();
+            state.collect_events(&self.account, self.options.event_delivery);
             (state.waiting.due(self.clock.now_ms()), state.next_ms())
         };
         // Outside the lock: the sink may ask the engine.
@@ -205,9 +205,9 @@ impl Chime {
         next_ms
     }
 
-    /// The same, when something has just happened.
-    fn tell_on(&self) {
-        self.tell();
+    /// Sends all due events and wakes the delivery task, which computes its next due time anew.
+    fn deliver_and_wake(&self) {
+        self.deliver_due_events();
         self.changed.send_replace(());
     }
 
@@ -215,25 +215,25 @@ impl Chime {
     /// "live", "createdAt", "endedAt", "attendees": [{"attendeeId", "externalUserId", "capabilities"}]}]}`.
     #[must_use]
     pub fn meetings(&self) -> Value {
-        let state = self.settled();
+        let state = self.current_state();
         json!({ "meetings": state.meetings.iter().map(Meeting::listed).collect::<Vec<_>>() })
     }
 
-    /// Lets an event happen: changes who is connected, tells it, and answers it.
+    /// Makes an event happen: updates the connected attendees, sends the event and returns it.
     pub fn event(&self, meeting_id: &str, event: NewEvent) -> Result<Value, EventError> {
         let now_ms = self.clock.now_ms();
-        let told = {
-            let mut state = self.settled();
+        let sent = {
+            let mut state = self.current_state();
             let meeting = state.meetings.iter_mut().find(|meeting| meeting.id == meeting_id);
             let meeting = meeting.ok_or_else(|| EventError::UnknownMeeting(meeting_id.to_owned()))?;
-            let told = event::happen(meeting, &self.account, event, now_ms)?;
-            // What follows from it comes before it: who is in a meeting leaves it before it ends.
-            state.note(&self.account, self.options.tells);
-            state.waiting.take(&told, now_ms);
-            told
+            let sent = event::happen(meeting, &self.account, event, now_ms)?;
+            // The events that it causes are sent before it: attendees leave a meeting before it ends.
+            state.collect_events(&self.account, self.options.event_delivery);
+            state.waiting.take(&sent, now_ms);
+            sent
         };
-        self.tell_on();
-        Ok(told)
+        self.deliver_and_wake();
+        Ok(sent)
     }
 
     fn carry_out(&self, region: &str, request: &Parts, body: &[u8]) -> Answer {
@@ -242,7 +242,7 @@ impl Chime {
             return PROTOCOL.error(StatusCode::NOT_FOUND, "UnknownOperationException", "Unknown operation");
         };
         let outcome = self.perform(region, &call, body);
-        self.tell_on();
+        self.deliver_and_wake();
         match outcome {
             Ok(body) => {
                 let status = match call {
@@ -259,7 +259,7 @@ impl Chime {
         if !region::is_control(region) {
             return Err(Refusal::BadRequest(format!("the Chime SDK has no meetings endpoint in {region}")));
         }
-        let state = &mut *self.settled();
+        let state = &mut *self.current_state();
         self.check_rate(state, region)?;
         match call {
             Call::CreateMeeting => self.create_meeting(state, region, &input::read(body)?, false),
@@ -368,7 +368,7 @@ impl Chime {
         Ok(answer)
     }
 
-    /// Adds as many as there is room for; the others are told as errors.
+    /// Adds as many attendees as the quota allows; the others are answered as errors.
     fn add_all(&self, meeting: &mut Meeting, all: &[NewAttendee]) -> (Vec<Value>, Vec<Value>) {
         let (mut attendees, mut errors) = (Vec::new(), Vec::new());
         for new in all {
@@ -393,23 +393,25 @@ impl Chime {
         if limit.admits() { Ok(()) } else { Err(Refusal::Throttled) }
     }
 
-    /// The state as it is now: what ended in the meantime has ended.
-    fn settled(&self) -> MutexGuard<'_, State> {
+    /// The state at the current time: meetings whose time is over are ended.
+    fn current_state(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now_ms = self.clock.now_ms();
-        state.meetings.iter_mut().for_each(|meeting| meeting.settle(now_ms));
+        state.meetings.iter_mut().for_each(|meeting| meeting.end_if_due(now_ms));
         state.end_replicas();
         state
     }
 }
 
 impl State {
-    /// Takes down what happened by itself since the last look.
-    fn note(&mut self, account: &str, tells: Telling) {
+    /// Queues the events that the engine itself has caused since the last call.
+    fn collect_events(&mut self, account: &str, event_delivery: EventDelivery) {
         for meeting in &mut self.meetings {
             for happening in std::mem::take(&mut meeting.happened) {
                 // Each is about an attendee that the meeting has, so it has its event.
-                if let (true, Ok(event)) = (tells != Telling::Nothing, happening.event(meeting, account)) {
+                if let (true, Ok(event)) =
+                    (event_delivery != EventDelivery::ControlApiOnly, happening.event(meeting, account))
+                {
                     self.waiting.take(&event, happening.at_ms);
                 }
             }
@@ -470,7 +472,7 @@ fn list(meeting: &Meeting, max_results: Option<&str>, next_token: Option<&str>) 
         },
     };
     let all: Vec<&Attendee> = meeting.present_attendees().collect();
-    // The token names the last attendee that was given, so that a deletion in between loses nobody else.
+    // The token names the last attendee that was given, so that a deletion in between skips no other attendee.
     let start = match next_token {
         None => 0,
         Some(token) => {

@@ -34,13 +34,13 @@ impl Clock {
             .unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
-    /// Moves the clock forward and wakes whoever waits for it.
+    /// Moves the clock forward and wakes its waiters.
     pub fn advance(&self, seconds: u32) {
         self.offset_ms.fetch_add(i64::from(seconds) * 1000, Ordering::SeqCst);
         self.moved.send_replace(());
     }
 
-    /// Tells when the clock was moved.
+    /// Notifies of each move of the clock.
     #[must_use]
     pub fn moves(&self) -> watch::Receiver<()> {
         self.moved.subscribe()

@@ -62,11 +62,10 @@ pub struct Options {
     pub workspace: PathBuf,
     /// The directory with the functions' executables.
     pub binaries: PathBuf,
-    /// Ports.
     pub ports: Ports,
     /// The database's name; one of that name is dropped first.
     pub database: String,
-    /// What the host application has in it.
+    /// The host application's part of the database.
     pub host: Host,
     /// Whether schedules run by themselves; else only on demand.
     pub auto_schedules: bool,
@@ -109,11 +108,9 @@ pub enum StartError {
     /// A port is taken.
     #[error("the {what} cannot listen on port {port}")]
     Listen {
-        /// What wanted it.
+        /// The server that needs it.
         what: &'static str,
-        /// The port.
         port: u16,
-        /// Why.
         #[source]
         source: io::Error,
     },
@@ -140,56 +137,48 @@ pub enum StartError {
     Apis(usize),
 }
 
-/// What the control API and the tests reach for. Cheap to share.
+/// The parts that the control API and the tests use. Cheap to share.
 pub struct Parts {
-    /// What the templates ask for.
+    /// The resolved templates.
     pub plan: Plan,
-    /// The clock.
     pub clock: Clock,
     /// The calls that functions made.
     pub calls: CallLog,
     /// The faults in force.
     pub faults: Faults,
-    /// The roles.
     pub iam: Arc<Iam>,
     /// The Chime engine.
     pub chime: Chime,
-    /// The tables.
     pub dynamodb: DynamoDb,
-    /// The buckets.
     pub s3: S3,
-    /// Who may sign.
+    /// The known credentials.
     pub identities: Identities,
     /// `http://127.0.0.1:8081`, the call page's distribution.
     pub page_url: String,
-    /// The secrets.
     pub secrets: Secrets,
-    /// The functions.
     pub lambda: Lambda,
-    /// The schedules.
     pub schedules: Schedules,
     /// The issuer of tokens.
     pub issuer: Issuer,
     /// The functions' database.
     pub database: Database,
-    /// What they know of it.
+    /// The secret with the database's address and login.
     pub database_secret: DatabaseSecret,
     /// The way to it.
     pub proxy: Proxy,
-    /// Who and what was seeded.
+    /// The seeded users and appointments.
     pub seed: Seed,
     /// All events that came to a bus, in order.
     pub bus: Arc<Mutex<Vec<Value>>>,
     /// The buses and their rules.
     pub events: EventBridge,
-    /// The queues.
     pub queues: Queues,
-    /// What reads them.
+    /// The pollers of the queues.
     pub pollers: Pollers,
 }
 
 impl Parts {
-    /// What each function's role allows and what it used. Logs count as used by functions that ran.
+    /// The used, unused and denied permissions of each function. Logs count as used by functions that ran.
     #[must_use]
     pub fn iam_usage(&self) -> Value {
         for line in self.lambda.logs() {
@@ -330,7 +319,7 @@ impl Cloud {
             database_secret,
             proxy,
             seed,
-            bus: events.heard(),
+            bus: events.received_events(),
             events,
             queues,
             pollers,
@@ -340,11 +329,11 @@ impl Cloud {
             Arc::new(endpoint),
             control_api::router(Arc::clone(&parts)),
         ));
-        let chime = parts.chime.keep_telling();
+        let chime = parts.chime.spawn_event_delivery();
         Ok(Self { parts, aws, api, invoke, page, endpoint, chime })
     }
 
-    /// What it is made of.
+    /// The cloud's parts.
     #[must_use]
     pub fn parts(&self) -> &Arc<Parts> {
         &self.parts

@@ -32,7 +32,7 @@ use local_template::plan::{Behavior, Distribution, OriginKind};
 /// API Gateway takes no more; `CloudFront` would take 50 GB.
 const GREATEST_BODY: usize = 10 * 1024 * 1024;
 
-/// What belongs to one connection and is never handed on.
+/// Headers of a single connection, which are not forwarded.
 const OF_THE_CONNECTION: [HeaderName; 6] = [
     header::CONNECTION,
     header::PROXY_AUTHORIZATION,
@@ -42,7 +42,7 @@ const OF_THE_CONNECTION: [HeaderName; 6] = [
     header::UPGRADE,
 ];
 
-/// What an origin without an origin request policy still gets.
+/// Headers that an origin without an origin request policy still gets.
 const ALWAYS: [HeaderName; 5] =
     [header::IF_MATCH, header::IF_MODIFIED_SINCE, header::IF_NONE_MATCH, header::IF_RANGE, header::RANGE];
 
@@ -213,7 +213,7 @@ impl Edge {
     }
 }
 
-/// What the distribution answers itself.
+/// A response of the distribution itself.
 fn own(status: StatusCode, kind: &str, message: &str) -> Response<Bytes> {
     let page = format!(
         "<!DOCTYPE html><html><head><title>ERROR: The request could not be satisfied</title></head><body>\

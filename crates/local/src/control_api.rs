@@ -55,18 +55,18 @@ pub(crate) fn router(parts: Arc<Parts>) -> Router {
 
 type Shared = State<Arc<Parts>>;
 
-/// A refusal in words.
+/// An error with a message.
 fn refused(status: StatusCode, error: &impl ToString) -> Response {
     (status, Json(json!({ "error": error.to_string() }))).into_response()
 }
 
 async fn world(State(parts): Shared) -> Response {
-    told(&parts, parts.seed.first())
+    appointment_response(&parts, parts.seed.first())
 }
 
 async fn appointments(State(parts): Shared) -> Response {
     match parts.seed.appointment().await {
-        Ok(cast) => told(&parts, &cast),
+        Ok(cast) => appointment_response(&parts, &cast),
         Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, &error),
     }
 }
@@ -97,7 +97,7 @@ pub(crate) fn fixture_json(parts: &Parts, cast: &Fixture) -> Result<Value, crate
     }))
 }
 
-fn told(parts: &Parts, cast: &Fixture) -> Response {
+fn appointment_response(parts: &Parts, cast: &Fixture) -> Response {
     match fixture_json(parts, cast) {
         Ok(json) => Json(json).into_response(),
         Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, &error),
@@ -165,7 +165,7 @@ struct Advance {
 
 async fn clock(State(parts): Shared, Json(advance): Json<Advance>) -> Response {
     parts.clock.advance(advance.advance_seconds);
-    parts.chime.tell();
+    parts.chime.deliver_due_events();
     match parts.dynamodb.expire() {
         Ok(expired) => {
             let now = domain::stamp::text(parts.clock.now());
@@ -253,7 +253,7 @@ async fn release_queues(State(parts): Shared) -> Json<Value> {
     Json(json!({}))
 }
 
-/// The audit table's items, newest state; for a look, not for programs.
+/// The audit table's items, newest state; for people, not for programs.
 async fn audit(State(parts): Shared) -> Response {
     let table = parts.plan.outputs.get("AuditTableName").cloned().unwrap_or_default();
     match parts.dynamodb.all_items(&table) {

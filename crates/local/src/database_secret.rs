@@ -18,7 +18,7 @@ impl DatabaseSecret {
         Self { arn, secrets }
     }
 
-    /// What it says now.
+    /// Its current value.
     #[must_use]
     pub fn get(&self) -> Value {
         let text = self.secrets.text(&self.arn).unwrap_or_default();

@@ -27,7 +27,7 @@ use crate::service::{
 };
 use local_template::plan::Table;
 
-/// What can go wrong with the engine itself.
+/// Errors of the engine itself.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The engine refused.
@@ -35,12 +35,7 @@ pub enum Error {
     Engine(#[from] dynoxide::DynoxideError),
     /// A table's `CreateTable` body, or an item, is not what the engine reads or writes.
     #[error("DynamoDB's JSON of table {table}")]
-    Json {
-        /// The table.
-        table: String,
-        /// Why.
-        source: serde_json::Error,
-    },
+    Json { table: String, source: serde_json::Error },
     /// No port on loopback.
     #[error("no port for DynamoDB")]
     Listen(#[source] std::io::Error),
@@ -195,7 +190,7 @@ const PROTOCOL: Protocol = Protocol {
     names_error_in_header: false,
 };
 
-/// What is common to all AWS services comes from another namespace than what is `DynamoDB`'s own.
+/// Errors common to all AWS services have another namespace than `DynamoDB`'s own.
 fn namespace(code: &str) -> &'static str {
     match code {
         "InternalServerError" => "com.amazonaws.dynamodb.v20120810",

@@ -31,11 +31,11 @@ use crate::service::{Answer, ArnScope, Authorize, AwsService, Operation, Permiss
 /// `DynamoDB`'s limit, the greatest of the services here.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
-/// What the endpoint serves, and what it checks calls against.
+/// The services of the endpoint, and the state that it checks calls against.
 pub struct Endpoint {
     /// The account's number.
     pub account: String,
-    /// Who may sign.
+    /// The known credentials.
     pub identities: Identities,
     /// Where calls are recorded.
     pub calls: CallLog,
@@ -56,7 +56,7 @@ pub async fn serve(listener: TcpListener, endpoint: Arc<Endpoint>, local: Router
                 Ok((stream, _)) => {
                     connections.spawn(connection(stream, endpoint.clone(), local.clone()));
                 }
-                // Out of descriptors, or the client went: the next accept tells.
+                // Out of descriptors, or the client disconnected: the next accept shows which.
                 Err(error) => {
                     tracing::warn!(%error, "a connection to the AWS endpoint was not accepted");
                     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -151,20 +151,20 @@ impl Endpoint {
         let n = self.calls.begin(&caller.function, claim.service, &operation.name, sent);
         let refused = self.refused(caller, claim.region, &operation);
         let allowed = refused.is_none();
-        let fate = self.faults.fate(claim.service, &operation.name, &caller.function);
-        tokio::time::sleep(fate.latency).await;
-        if fate.fault == Some(FaultKind::KillBefore) {
+        let effect = self.faults.effect(claim.service, &operation.name, &caller.function);
+        tokio::time::sleep(effect.latency).await;
+        if effect.fault == Some(FaultKind::KillBefore) {
             self.calls.end(n, allowed, 0);
             caller.kill().await;
             return Err(Unanswered);
         }
-        let answer = match (refused, fate.fault) {
+        let answer = match (refused, effect.fault) {
             (Some(message), _) => protocol.error(protocol.refusal_status, "AccessDeniedException", &message),
             (None, Some(FaultKind::Throttle)) => protocol.throttled(),
             (None, Some(FaultKind::Error)) => protocol.failed(),
             (None, _) => service.answer(claim.region, request, body).await,
         };
-        match fate.fault {
+        match effect.fault {
             Some(FaultKind::Drop) => {
                 self.calls.end(n, allowed, 0);
                 Err(Unanswered)

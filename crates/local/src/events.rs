@@ -1,7 +1,7 @@
 //! `EventBridge`: buses, rules that pick events, and their delivery to queues and functions.
 //!
 //! As on AWS, a queue gets an event only if its policy lets `events.amazonaws.com` send for that rule, and the key that it
-//! is encrypted with lets it, too; otherwise nothing arrives and nobody is told, but at the control API.
+//! is encrypted with lets it, too; otherwise the event is lost, and only the control API shows it.
 
 mod put;
 
@@ -23,10 +23,10 @@ use local_template::plan::{EventBus, EventRule, Key, Plan, Queue, Target};
 /// The bus of AWS services' events, which every account has.
 pub const DEFAULT_BUS: &str = "default";
 
-/// Whom the queues' policies name.
+/// The principal that the queues' policies name.
 const SERVICE: &str = "events.amazonaws.com";
 
-/// What became of an event at a rule's target; without a rule, at the bus.
+/// The delivery of an event to a rule's target; without a rule, to the bus.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Delivery {
     /// The event's id.
@@ -37,11 +37,10 @@ pub struct Delivery {
     pub rule: Option<String>,
     /// The target's ARN, or the function's name.
     pub target: Option<String>,
-    /// What happened.
     pub outcome: DeliveryOutcome,
 }
 
-/// What happened to an event.
+/// The outcome of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum DeliveryOutcome {
@@ -64,13 +63,13 @@ pub struct NewEvent {
     /// `Chime Meeting State Change`.
     #[serde(rename = "detail-type")]
     pub detail_type: String,
-    /// What happened.
+    /// The event's content.
     pub detail: Map<String, Value>,
     /// Its id. To give the same twice is how a double is made.
     pub id: Option<String>,
     /// When, as a text.
     pub time: Option<String>,
-    /// What it is about.
+    /// ARNs of the resources.
     #[serde(default)]
     pub resources: Vec<String>,
     /// Whose; the cloud's account when absent.
@@ -98,7 +97,7 @@ struct Inner {
     targets: Vec<Queue>,
     queues: Queues,
     lambda: Lambda,
-    heard: Arc<Mutex<Vec<Value>>>,
+    received_events: Arc<Mutex<Vec<Value>>>,
     deliveries: Mutex<Vec<Delivery>>,
 }
 
@@ -117,7 +116,7 @@ impl EventBridge {
             targets: plan.queues.clone(),
             queues,
             lambda,
-            heard: Arc::default(),
+            received_events: Arc::default(),
             deliveries: Mutex::default(),
         }))
     }
@@ -145,7 +144,7 @@ impl EventBridge {
     pub fn publish(&self, bus: &str, event: &Value) {
         let inner = &self.0;
         let bus = bus.rsplit_once("event-bus/").map_or(bus, |(_, name)| name);
-        lock(&inner.heard).push(event.clone());
+        lock(&inner.received_events).push(event.clone());
         let id = event["id"].as_str().unwrap_or_default();
         let note = |rule: Option<&EventRule>, target: Option<&str>, outcome| {
             lock(&inner.deliveries).push(Delivery {
@@ -161,12 +160,12 @@ impl EventBridge {
             return note(None, None, DeliveryOutcome::NoBus);
         }
         let kind = event["detail"]["eventType"].as_str().or(event["detail-type"].as_str());
-        let fate = inner.faults.fate_of_event(kind.unwrap_or_default());
-        if fate.fault == Some(FaultKind::Lose) {
+        let effect = inner.faults.effect_on_event(kind.unwrap_or_default());
+        if effect.fault == Some(FaultKind::Lose) {
             return note(None, None, DeliveryOutcome::Lost);
         }
-        let times = if fate.fault == Some(FaultKind::Double) { 2 } else { 1 };
-        let delay_ms = i64::try_from(fate.latency.as_millis()).unwrap_or(i64::MAX);
+        let times = if effect.fault == Some(FaultKind::Double) { 2 } else { 1 };
+        let delay_ms = i64::try_from(effect.latency.as_millis()).unwrap_or(i64::MAX);
         for rule in inner.rules.iter().filter(|rule| rule.bus == bus && rule.enabled) {
             if !rule.pattern.matches(event) {
                 continue;
@@ -182,11 +181,11 @@ impl EventBridge {
 
     /// Every event that comes to any bus, in order.
     #[must_use]
-    pub fn heard(&self) -> Arc<Mutex<Vec<Value>>> {
-        Arc::clone(&self.0.heard)
+    pub fn received_events(&self) -> Arc<Mutex<Vec<Value>>> {
+        Arc::clone(&self.0.received_events)
     }
 
-    /// What became of the events, in order.
+    /// The deliveries of all events, in order.
     #[must_use]
     pub fn deliveries(&self) -> Vec<Delivery> {
         lock(&self.0.deliveries).clone()

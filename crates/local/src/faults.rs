@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What goes wrong.
+/// The kind of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
@@ -21,7 +21,7 @@ pub enum FaultKind {
     KillBefore,
     /// The calling environment is killed after the call took effect and before it is answered.
     KillAfter,
-    /// `EventBridge` delivers the event to nobody. This and the next two are for service `events`; the operation is the
+    /// `EventBridge` does not deliver the event. This and the next two are for service `events`; the operation is the
     /// event's `detail.eventType` or, without one, its detail type.
     Lose,
     /// `EventBridge` delivers the event twice.
@@ -50,7 +50,6 @@ pub struct Fault {
     /// Calling function; any when absent.
     #[serde(default)]
     pub function: Option<String>,
-    /// What goes wrong.
     pub kind: FaultKind,
     /// Begin with the nth matching call from now, counting from 1.
     #[serde(default)]
@@ -63,12 +62,12 @@ pub struct Fault {
     pub times: Option<u32>,
 }
 
-/// What happens to one call.
+/// The effect of the faults on one call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FaultEffect {
     /// How much later it is carried out, or delivered.
     pub latency: Duration,
-    /// What else goes wrong; the first fault that matches decides.
+    /// The fault besides latency; the first one that matches decides.
     pub fault: Option<FaultKind>,
 }
 
@@ -96,22 +95,22 @@ impl Faults {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Decides a call's fate and counts it. To be asked once for each call.
+    /// Decides the effect of the faults on a call, and counts the call. To be asked once for each call.
     #[must_use]
-    pub fn fate(&self, service: &str, operation: &str, function: &str) -> FaultEffect {
+    pub fn effect(&self, service: &str, operation: &str, function: &str) -> FaultEffect {
         self.decide(service, operation, function, |fault| !fault.kind.is_of_delivery())
     }
 
-    /// Decides the fate of an event that `EventBridge` is about to deliver.
+    /// Decides the effect of the faults on an event that `EventBridge` is about to deliver.
     #[must_use]
-    pub fn fate_of_event(&self, event_type: &str) -> FaultEffect {
+    pub fn effect_on_event(&self, event_type: &str) -> FaultEffect {
         self.decide("events", event_type, "", |fault| fault.kind.is_of_delivery())
     }
 
-    /// Decides the fate of a connection being opened. Connections are not in the log of calls, so a fault that counts
+    /// Decides the effect of the faults on a connection being opened. Connections are not in the log of calls, so a fault that counts
     /// calls (`nth`) and one that kills the caller leave them alone, unless the fault names the operation `connect`.
     #[must_use]
-    pub fn fate_of_connect(&self, service: &str, function: &str) -> FaultEffect {
+    pub fn effect_on_connect(&self, service: &str, function: &str) -> FaultEffect {
         self.decide(service, CONNECT, function, |fault| {
             let kills = matches!(fault.kind, FaultKind::KillBefore | FaultKind::KillAfter);
             !fault.kind.is_of_delivery()
@@ -126,7 +125,7 @@ impl Faults {
         function: &str,
         concerns: impl Fn(&Fault) -> bool,
     ) -> FaultEffect {
-        let mut fate = FaultEffect::default();
+        let mut effect = FaultEffect::default();
         for armed in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
             let fault = &armed.fault;
             let matches = (fault.service == "*" || fault.service == service)
@@ -143,11 +142,11 @@ impl Faults {
             match (hit, fault.kind) {
                 (false, _) => {}
                 (true, FaultKind::Latency | FaultKind::Delay) => {
-                    fate.latency += Duration::from_millis(fault.ms.unwrap_or(0));
+                    effect.latency += Duration::from_millis(fault.ms.unwrap_or(0));
                 }
-                (true, kind) => fate.fault = fate.fault.or(Some(kind)),
+                (true, kind) => effect.fault = effect.fault.or(Some(kind)),
             }
         }
-        fate
+        effect
     }
 }

@@ -1,6 +1,6 @@
 //! API Gateway's HTTP API in front of Lambda: routes, JWT authorizer, throttling, CORS and payload 2.0.
 //!
-//! What API Gateway answers itself is `{"message": ...}` with its own statuses; what a function answers is
+//! API Gateway's own responses are `{"message": ...}` with its own statuses; a function's response is
 //! passed on. `multiValueHeaders` of an answer are ignored, because payload 2.0 does not have them.
 
 mod answer;
@@ -52,7 +52,7 @@ struct Deployed {
     clock: Clock,
 }
 
-/// What API Gateway answers itself.
+/// A response of API Gateway itself.
 enum Refusal {
     NoRoute,
     Unauthorized { error: Option<String> },
@@ -145,7 +145,7 @@ impl Deployed {
             path_parameters: found.parameters,
             claims,
         });
-        // What an integration sees of the route: its key, with the parameters' names.
+        // The integration gets the route's key, with the parameters' names.
         let key = route.key.split_once(' ').map_or(route.key.clone(), |(method, path)| {
             format!("{}{path}", if method == "ANY" { "*" } else { method })
         });
@@ -201,12 +201,12 @@ fn head(parts: &Parts) -> usize {
 }
 
 /// Reads a body up to the limit. More than that is still read, so that the sender gets to see the answer, up to
-/// an amount that nobody sends by mistake.
+/// an amount that is not sent by mistake.
 async fn read(mut body: Body) -> Result<Bytes, Refusal> {
     let mut kept = BytesMut::new();
     let mut seen = 0;
     while let Some(frame) = body.frame().await {
-        // The sender is gone; nobody will see the answer.
+        // The sender is gone; no one reads the response.
         let frame = frame.map_err(|_| Refusal::TooLong)?;
         let Some(data) = frame.data_ref() else { continue };
         seen += data.len();

@@ -1,4 +1,4 @@
-//! What `make run` prints: where everything is, and what to type next.
+//! The text that `make run` prints: all addresses, and the next commands.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use crate::cloud::Cloud;
 use crate::control_api;
 use crate::tokens::TokenError;
 
-/// Where `cargo lambda invoke` looks when it is told nothing.
+/// The default address of `cargo lambda invoke`.
 const CARGO_LAMBDA_PORT: u16 = 9000;
 
 /// The text.

@@ -1,4 +1,4 @@
-//! Who calls: every environment of a function has credentials of its own, so that a call tells which function,
+//! Identities of callers: every environment of a function has its own credentials, so that each call shows which function,
 //! and which process of it, made it.
 
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 
-/// Who deploys: may do with S3 whatever it likes. No function is called so.
+/// The name of the operator, who has full access to S3. No function has this name.
 pub const OPERATOR: &str = "operator";
 
 /// Temporary credentials as a Lambda environment finds them in its variables.
@@ -65,13 +65,13 @@ impl Identities {
         (credentials, orders)
     }
 
-    /// Who bears this access key, with the secret to check the signature by.
+    /// The owner of this access key, with the secret that verifies the signature.
     #[must_use]
     pub fn by_access_key(&self, access_key_id: &str) -> Option<(Credentials, Caller)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(access_key_id).cloned()
     }
 
-    /// Who this environment is.
+    /// The caller of this environment.
     #[must_use]
     pub fn by_environment(&self, environment: &str) -> Option<Caller> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);

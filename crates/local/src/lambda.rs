@@ -36,7 +36,7 @@ pub const CONCURRENCY_CAP: u32 = 100;
 /// The greatest request and answer of an invocation, in bytes.
 pub const PAYLOAD_LIMIT: usize = 6 * 1024 * 1024;
 
-/// What Lambda needs to know besides the functions.
+/// Lambda's settings besides the functions.
 #[derive(Clone)]
 pub struct Settings {
     /// The directory with one executable per function, named like it.
@@ -66,7 +66,6 @@ pub enum StartError {
     /// A function of the templates has no executable.
     #[error("function {function} has no executable at {path}")]
     NoBinary {
-        /// The function.
         function: String,
         /// Where it should be.
         path: PathBuf,
@@ -106,7 +105,7 @@ pub enum InvokeError {
     Stopped,
 }
 
-/// What an environment is doing. One that is dead is no longer listed.
+/// The state of an environment. A dead one is no longer listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
@@ -127,7 +126,7 @@ pub struct Environment {
     pub environment: String,
     /// Its process.
     pub pid: u32,
-    /// What it is doing.
+    /// Its state.
     pub state: State,
     /// How many invocations it took, the current one included.
     pub invocations: u64,
@@ -139,11 +138,11 @@ pub struct Lambda(Arc<Running>);
 
 struct Running {
     shared: Arc<Shared>,
-    /// Supervisors and the Runtime API; `None` after a stop. Dropping it kills, for nobody else owns the processes.
+    /// Supervisors and the Runtime API; `None` after a stop. Dropping it kills the processes, for it is their only owner.
     tasks: Mutex<Option<JoinSet<()>>>,
 }
 
-/// What supervisors and the Runtime API share.
+/// State shared by supervisors and the Runtime API.
 struct Shared {
     pools: HashMap<String, Pool>,
     /// Living environments by id.

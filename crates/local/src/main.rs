@@ -80,7 +80,7 @@ async fn run() -> Result<(), Failure> {
     let web_links = format!("http://127.0.0.1:{}/call", ports.page);
     // Before the start, so that Ctrl-C during it is not lost.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let tells = chime::Telling::AsChimeDoes { seed: fastrand::u64(..) };
+    let event_delivery = chime::EventDelivery::LikeChime { seed: fastrand::u64(..) };
     let options = Options {
         workspace: workspace.clone(),
         binaries,
@@ -90,7 +90,7 @@ async fn run() -> Result<(), Failure> {
         auto_schedules: true,
         hold_queues: false,
         echo: true,
-        chime: chime::Options { tells, ..chime::Options::default() },
+        chime: chime::Options { event_delivery, ..chime::Options::default() },
         page: built.join("manifest.json").exists().then_some(built),
         parameters: parameters(web_links)?,
     };

@@ -10,25 +10,15 @@ use serde_json::json;
 use crate::s3::{NoBucket, ObjectHeaders, S3};
 use local_template::plan::Plan;
 
-/// Why the page is not there.
+/// Why the page cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum PageError {
     /// A file cannot be read.
     #[error("cannot read {}", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    Read { path: PathBuf, source: std::io::Error },
     /// The manifest is none.
     #[error("{} is no manifest of a page", path.display())]
-    Manifest {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: serde_json::Error,
-    },
+    Manifest { path: PathBuf, source: serde_json::Error },
     /// The templates make no bucket for it.
     #[error(transparent)]
     NoBucket(#[from] NoBucket),
@@ -81,7 +71,7 @@ pub fn put(directory: &Path, plan: &Plan, s3: &S3) -> Result<(), PageError> {
     Ok(())
 }
 
-/// What the page has to know of its installation.
+/// The page's configuration.
 fn config(plan: &Plan) -> String {
     let parameter = |name: &str| plan.parameters.get(name).cloned().unwrap_or_default();
     let origins = parameter("EmbeddingOrigins");

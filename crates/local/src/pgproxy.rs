@@ -6,7 +6,7 @@
 //! comment (`-- start_call`), else by its first word. Turns are in the log of calls; connections being opened are
 //! not, but faults find them as the operation `connect`.
 //!
-//! What the faults mean here:
+//! The faults' effects here:
 //! - latency: a turn, or an opening, is passed on later;
 //! - throttle, error: the client gets a FATAL error (53300, 57P01) and is cut; an error on all operations is a database
 //!   that is down;
@@ -57,7 +57,7 @@ const STARTUP_PARAMETERS: [&str; 7] = [
     "standard_conforming_strings",
 ];
 
-/// What a connection needs to know.
+/// The state shared by all connections.
 #[derive(Clone)]
 struct Backend {
     server: SocketAddr,
@@ -77,7 +77,7 @@ pub struct Proxy {
 
 impl Proxy {
     /// Listens on this port of 127.0.0.1 (0: any that is free) and passes connections on to the server. A client that
-    /// asks for TLS hears that there is none.
+    /// asks for TLS is answered that there is none.
     pub async fn start(
         server: SocketAddr,
         identities: Identities,
@@ -208,9 +208,9 @@ where
     let application = parameters.iter().find(|(name, _)| name == "application_name");
     let caller = application.and_then(|(_, environment)| backend.identities.by_environment(environment));
     let function = caller.as_ref().map_or("", |caller| &caller.function);
-    let fate = backend.faults.fate_of_connect(SERVICE, function);
-    session::delay(fate.latency).await;
-    match fate.fault {
+    let effect = backend.faults.effect_on_connect(SERVICE, function);
+    session::delay(effect.latency).await;
+    match effect.fault {
         Some(FaultKind::Throttle) => return turn_away(&mut client, &Fatal::too_many()).await,
         Some(FaultKind::Error) => return turn_away(&mut client, &Fatal::down()).await,
         Some(FaultKind::KillBefore) => {
@@ -229,7 +229,7 @@ where
     }
     let server = TcpStream::connect(backend.server).await?;
     server.set_nodelay(true)?;
-    Session::new(backend, caller, message, fate).run(client, server).await
+    Session::new(backend, caller, message, effect).run(client, server).await
 }
 
 async fn turn_away(client: &mut (impl AsyncWrite + Unpin), why: &Fatal) -> io::Result<()> {
@@ -239,7 +239,7 @@ async fn turn_away(client: &mut (impl AsyncWrite + Unpin), why: &Fatal) -> io::R
     client.shutdown().await
 }
 
-/// The server answers with the end of the connection, and then the client may know that it was heard.
+/// The server answers by closing the connection, which shows the client that the request was processed.
 async fn cancel(backend: &Backend, mut message: BytesMut) -> io::Result<()> {
     let mut server = TcpStream::connect(backend.server).await?;
     server.write_all_buf(&mut message).await?;

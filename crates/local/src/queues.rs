@@ -124,7 +124,7 @@ impl Queues {
         self.lock().get(arn).and_then(Held::next_visible)
     }
 
-    /// Tells when anything changed.
+    /// Notifies of each change.
     fn changes(&self) -> watch::Receiver<()> {
         self.0.changed.subscribe()
     }

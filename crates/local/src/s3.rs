@@ -1,7 +1,7 @@
 //! S3: `s3s` speaks the protocol and checks signatures, presigned links too; the objects are ours, in memory.
 //!
 //! Buckets are those of the templates. Each call is checked against the caller's role and the bucket's policy, counted,
-//! and may meet faults, as calls to the other services are. Who may not list a bucket is told 403 for what is not there.
+//! and may meet faults, as calls to the other services are. A caller without `s3:ListBucket` gets 403 for a missing object, as on AWS.
 
 mod gate;
 mod operations;
@@ -30,9 +30,9 @@ use operations::Operations;
 use store::Store;
 pub use store::{Object, ObjectHeaders};
 
-/// What stands around the objects.
+/// The state that requests are checked against and recorded in.
 pub struct Surroundings {
-    /// Who may sign.
+    /// The known credentials.
     pub identities: Identities,
     /// Where calls are recorded.
     pub calls: CallLog,
@@ -40,7 +40,7 @@ pub struct Surroundings {
     pub faults: Faults,
     /// The roles.
     pub authorize: Authorize,
-    /// What objects are dated by.
+    /// The clock of the objects' times.
     pub clock: Clock,
 }
 
@@ -65,7 +65,7 @@ impl S3 {
         Ok(Self { service: builder.build(), store })
     }
 
-    /// What a distribution gets when it asks for an object, signed or not.
+    /// The response to a distribution's request for an object, signed or not.
     pub(crate) async fn for_distribution(
         &self,
         distribution: Option<&str>,

@@ -25,7 +25,7 @@ struct Running {
     timers: Mutex<JoinSet<()>>,
 }
 
-/// What a run needs.
+/// The parts that a run uses.
 struct Bus {
     account: String,
     region: String,

@@ -61,7 +61,7 @@ impl Secrets {
         self.all().keys().find(|arn| *arn == id || name_of(arn) == id).cloned()
     }
 
-    /// What a secret says now.
+    /// The current value of a secret.
     #[must_use]
     pub fn text(&self, arn: &str) -> Option<String> {
         self.all().get(arn).map(|version| version.text.clone())

@@ -5,12 +5,12 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
-/// Why nobody is there.
+/// Why seeding failed.
 #[derive(Debug, thiserror::Error)]
 #[error("the world could not be seeded")]
 pub struct Error(#[from] tokio_postgres::Error);
 
-/// Someone who can sign in.
+/// A user who can sign in.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
@@ -25,13 +25,13 @@ pub struct User {
 pub struct Fixture {
     /// The appointment.
     pub appointment: Uuid,
-    /// Holds it.
+    /// The appointment's provider.
     pub provider: User,
-    /// Whose it is.
+    /// The appointment's patient.
     pub patient: User,
-    /// Has nothing to do with it.
+    /// A user who is not part of the appointment.
     pub stranger: User,
-    /// Reads the audit.
+    /// A user who may read the audit.
     pub auditor: User,
 }
 
@@ -48,7 +48,7 @@ pub struct Seed {
 /// The host application's part of the database.
 #[derive(Clone, Debug)]
 pub struct Host {
-    /// What is there before the migrations come.
+    /// The SQL that runs before the migrations.
     pub before: String,
     /// How an appointment with its four people gets in: texts `$1` appointment, `$2 $3` provider's id and Firebase uid,
     /// `$4 $5` patient, `$6 $7` stranger, `$8 $9` auditor.

@@ -56,7 +56,7 @@ pub struct Operation {
     pub permissions: Vec<Permission>,
 }
 
-/// What ARNs are made of.
+/// The region and account of ARNs.
 #[derive(Clone, Copy, Debug)]
 pub struct ArnScope<'a> {
     pub account: &'a str,

@@ -16,7 +16,7 @@ use local_template::plan::JwtAuthorizer;
 
 const KEY_ID: &str = "local-1";
 
-/// Made once per process, in some 150 ms each: long enough not to make the second where nobody asks for it.
+/// Made once per process, in some 150 ms each: so the second is created only on use.
 static GOOD: LazyLock<Result<rsa::RsaPrivateKey, rsa::Error>> = LazyLock::new(make);
 static UNKNOWN: LazyLock<Result<rsa::RsaPrivateKey, rsa::Error>> = LazyLock::new(make);
 
@@ -129,7 +129,7 @@ pub enum Refused {
     /// Another issuer's.
     #[error("invalid issuer")]
     Issuer,
-    /// For somebody else.
+    /// Issued for another audience.
     #[error("invalid audience")]
     Audience,
 }

@@ -1,4 +1,4 @@
-//! How fast it is, in figures (`make bench`): events absorbed by one environment, and requests in relation to a bare turn of
+//! How fast it is, in figures (`make bench`): events processed by one environment, and requests in relation to a bare turn of
 //! the database. Through the real binaries; cold starts are left out.
 #![expect(
     clippy::cast_precision_loss,
@@ -19,7 +19,7 @@ const BATCH: usize = 10;
 const OLD_CALLS: usize = 5_000;
 const OLD_EVENTS: usize = 100_000;
 
-/// What the work asks for.
+/// The required rate.
 const LEAST_PER_SECOND: f64 = 500.0;
 
 /// How often each request is measured.
@@ -109,15 +109,15 @@ async fn requests(cloud: &TestCloud) -> TestResult {
 
 /// Events in batches, one after the other: one environment takes them all.
 async fn events(cloud: &TestCloud) -> TestResult<f64> {
-    let mut told = Vec::new();
+    let mut all_events = Vec::new();
     for _ in 0..MEETINGS {
         let scenario = cloud.scenario().await?;
         let (started, joined) = (scenario.provider.start().await?, scenario.patient.join().await?);
         let attendees = [started.text("attendeeToken"), joined.text("attendeeToken")];
-        told.extend(of_a_meeting(cloud, &scenario, &MeetingEvents::of(cloud, &started), &attendees)?);
+        all_events.extend(of_a_meeting(cloud, &scenario, &MeetingEvents::of(cloud, &started), &attendees)?);
     }
-    told.truncate(EVENTS);
-    fastrand::Rng::with_seed(1).shuffle(&mut told);
+    all_events.truncate(EVENTS);
+    fastrand::Rng::with_seed(1).shuffle(&mut all_events);
     cloud.deliver("attendee", &[]).await?;
 
     let scans =
@@ -126,7 +126,7 @@ async fn events(cloud: &TestCloud) -> TestResult<f64> {
     let (scans_before, busy_before) = (number(cloud, &scans).await?, number(cloud, busy).await?);
     let watch = cloud.watch();
     let (began, mut took) = (Instant::now(), Vec::new());
-    for batch in told.chunks(BATCH) {
+    for batch in all_events.chunks(BATCH) {
         let batch_began = Instant::now();
         let given_back = cloud.deliver("attendee", batch).await?;
         took.push(batch_began.elapsed());
@@ -136,7 +136,7 @@ async fn events(cloud: &TestCloud) -> TestResult<f64> {
     }
     let whole = began.elapsed();
     let turns = watch.calls().iter().filter(|call| call.service == "postgres").count();
-    // A backend tells its statistics once it has been idle for a moment.
+    // A backend reports its statistics once it has been idle for a moment.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let scans = number(cloud, &scans).await? - scans_before;
     let busy_ms = number(cloud, busy).await? - busy_before;
@@ -145,12 +145,12 @@ async fn events(cloud: &TestCloud) -> TestResult<f64> {
     let environments = cloud.parts().lambda.environments();
     let environments = environments.iter().filter(|it| it.function == "attendee").count();
 
-    let per_second = told.len() as f64 / whole.as_secs_f64();
+    let per_second = all_events.len() as f64 / whole.as_secs_f64();
     let batches = took.len();
     let middle = median(&mut took);
     println!(
         "{} events of {MEETINGS} meetings beside {OLD_EVENTS} old ones, by {environments} environment(s): {per_second:.0} a second",
-        told.len()
+        all_events.len()
     );
     println!(
         "a batch of {BATCH}: median {:.2} ms, p95 {:.2} ms, {:.2} round trips; PostgreSQL busy {:.0} % of the time; {scans} sequential scans",
@@ -159,7 +159,7 @@ async fn events(cloud: &TestCloud) -> TestResult<f64> {
         turns as f64 / batches as f64,
         busy_ms / (whole.as_secs_f64() * 10.0),
     );
-    if kept as usize != told.len() + OLD_EVENTS || environments != 1 || scans > 0.0 {
+    if kept as usize != meeting_events.len() + OLD_EVENTS || environments != 1 || scans > 0.0 {
         return Err(format!("kept {kept}, environments {environments}, sequential scans {scans}").into());
     }
     Ok(per_second)
@@ -169,7 +169,7 @@ async fn events(cloud: &TestCloud) -> TestResult<f64> {
 fn of_a_meeting(
     cloud: &TestCloud,
     scenario: &Scenario,
-    told: &MeetingEvents,
+    meeting_events: &MeetingEvents,
     attendees: &[String; 2],
 ) -> TestResult<Vec<Value>> {
     let began = cloud.parts().clock.now();
@@ -178,7 +178,12 @@ fn of_a_meeting(
     let mut events = Vec::new();
     for (person, attendee) in [&scenario.provider, &scenario.patient].into_iter().zip(attendees) {
         for (second, kind) in (1..).zip(&kinds) {
-            events.push(told.attendee(kind, began + Duration::from_secs(second), attendee, &person.id)?);
+            events.push(meeting_events.attendee(
+                kind,
+                began + Duration::from_secs(second),
+                attendee,
+                &person.id,
+            )?);
         }
     }
     Ok(events)

@@ -33,7 +33,7 @@ const ATTEMPTS: u32 = 5;
 pub(super) struct Cluster<'a> {
     place: &'a ServerDirectory,
     directory: PathBuf,
-    /// Whoever owns the directory runs the server, also if another user would be chosen today.
+    /// The owner of the directory runs the server, even if another user would be chosen today.
     user: Option<User>,
 }
 
@@ -187,7 +187,7 @@ fn make(place: &ServerDirectory, binaries: &Binaries, directory: &Path) -> Resul
     write_private(&directory.join("password"), &password, place.user())?;
     let verifier = directory.join("verifier");
     write_private(&verifier, &super::verifier(&password), place.user())?;
-    // Only now, so that nobody else decides where the files above are written.
+    // Only now, so that no other process decides where the files above are written.
     give(directory, place.user())?;
     // C.UTF-8 knows the letters of all languages and is missing on some systems.
     let initdb = |locale: &str| {

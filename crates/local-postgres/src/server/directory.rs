@@ -18,11 +18,11 @@ pub(super) struct User {
     pub(super) gid: u32,
 }
 
-/// The directory that holds everything of the server, made by us and closed to nobody; the data in it is the server's.
+/// The directory that holds everything of the server, created by us and readable by every user; the data in it belongs to the server's user.
 #[derive(Debug)]
 pub(super) struct ServerDirectory {
     root: PathBuf,
-    /// Whom the server runs as; nobody else than ourselves when absent.
+    /// The user that runs the server; the current one when absent.
     user: Option<User>,
 }
 

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
-/// What `PostgreSQL` stores of a password, to be given to `CREATE ROLE ... PASSWORD` in its place.
+/// The verifier that `PostgreSQL` stores for a password, to be given to `CREATE ROLE ... PASSWORD` in its place.
 ///
 /// It is SCRAM-SHA-256 with one iteration instead of 4096. Iterations make guessing dear; a generated password cannot be
 /// guessed anyway, and without them connecting takes a debug build 1 ms instead of 40.

@@ -123,7 +123,7 @@ fn each_operator_picks_and_leaves() {
 }
 
 #[test]
-fn what_is_no_pattern_is_refused_by_its_place() {
+fn an_invalid_pattern_is_rejected_with_its_position() {
     let rows = [
         (json!([]), "the pattern: must be an object"),
         (json!({}), "the pattern: must not be empty"),
@@ -142,8 +142,8 @@ fn what_is_no_pattern_is_refused_by_its_place() {
         (json!({"$or": [{"a": [1]}]}), "$or: must have two or more"),
     ];
     for (row, expected) in rows {
-        let told = Pattern::new(&row).expect_err(expected).to_string();
-        assert_eq!(told, expected, "{row}");
+        let message = Pattern::new(&row).expect_err(expected).to_string();
+        assert_eq!(message, expected, "{row}");
     }
     for numeric in [json!([]), json!(["<"]), json!(["!", 1]), json!(["<", "1"]), json!(["<", 6e9])] {
         let row = json!({"x": [{"numeric": numeric}]});

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::pattern::matches_ignoring_case;
 
-/// What the reference says about an action.
+/// An action of the reference.
 #[derive(Debug, Deserialize)]
 pub(super) struct Action {
     /// The resource types it is checked against; none: against `*`.

@@ -1,16 +1,16 @@
-//! Policies that hang on a resource: they say who may, and not only what.
+//! Resource-based policies: their statements have a principal.
 
 use super::condition::Condition;
 use super::pattern::{matches, matches_ignoring_case};
 use super::{Decision, IamError};
 use crate::plan::{Principals, ResourceStatement, Statement};
 
-/// Who asks.
+/// The caller.
 #[derive(Debug)]
 pub enum Who<'a> {
     /// An AWS service in its own name.
     Service(&'a str),
-    /// Someone of an account.
+    /// A principal of an account.
     Account(&'a str),
 }
 
@@ -45,7 +45,7 @@ impl ResourcePolicy {
         Ok(Self(statements.iter().map(load).collect::<Result<_, _>>()?))
     }
 
-    /// What the policy says about an action on a resource; that it says nothing is [`Decision::NotAllowed`].
+    /// The policy's decision about an action on a resource; [`Decision::NotAllowed`] if no statement matches.
     pub fn decide(&self, who: &Who<'_>, action: &str, resource: &str, context: &[(&str, &str)]) -> Decision {
         let mut decision = Decision::NotAllowed;
         for rule in self.0.iter().filter(|it| it.applies(who, action, resource, context)) {
@@ -83,7 +83,7 @@ pub(crate) fn is_condition(operator: &str, key: &str, values: &[String]) -> bool
 }
 
 /// Whether a resource's policy lets an AWS service (`events.amazonaws.com`) do something to it. A policy that cannot be
-/// evaluated lets nobody.
+/// evaluated allows nothing.
 #[must_use]
 pub fn policy_allows(
     policy: &[ResourceStatement],

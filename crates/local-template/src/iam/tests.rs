@@ -136,7 +136,7 @@ fn conditions_are_evaluated() -> Result<(), IamError> {
 }
 
 #[test]
-fn what_cannot_be_evaluated_is_refused_at_load() {
+fn unsupported_policies_are_rejected_at_load() {
     let unknown = iam(vec![statement(&["chime:CreateMeating"], &["*"])]);
     assert!(
         matches!(unknown, Err(IamError::UnknownAction { ref action, .. }) if action == "chime:CreateMeating")
@@ -155,7 +155,7 @@ fn what_cannot_be_evaluated_is_refused_at_load() {
 }
 
 #[test]
-fn usage_tells_used_unused_and_refused() -> Result<(), IamError> {
+fn usage_lists_used_unused_and_denied() -> Result<(), IamError> {
     let logs = statement(&["logs:PutLogEvents"], &["arn:aws:logs:us-east-1:000000000000:log-group:g:*"]);
     let iam =
         iam(vec![statement(&["chime:GetMeeting", "chime:Delete*", "chime:CreateAttendee"], &["*"]), logs])?;

@@ -1,4 +1,4 @@
-//! What of a role was used.
+//! The use of a role's permissions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::pattern::matches_ignoring_case;
 
-/// What a function did with its role. Sorted, each action once.
+/// A function's use of its role's permissions. Sorted, each action once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Usage {
     /// Actions that were called and allowed, or implied.

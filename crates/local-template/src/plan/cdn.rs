@@ -7,26 +7,21 @@ use super::ResourceStatement;
 /// An S3 bucket.
 #[derive(Clone, Debug)]
 pub struct Bucket {
-    /// Its name.
     pub name: String,
-    /// Its ARN.
     pub arn: String,
     /// The domain that an origin names it by.
     pub domain: String,
     /// Whether replaced and deleted objects are kept.
     pub versioned: bool,
-    /// `AES256` or `aws:kms`, which S3 tells in its answers.
+    /// `AES256` or `aws:kms`, which S3 returns as a response header.
     pub encryption: String,
-    /// Its policy.
     pub policy: Vec<ResourceStatement>,
 }
 
 /// A `CloudFront` distribution.
 #[derive(Clone, Debug)]
 pub struct Distribution {
-    /// Its id.
     pub id: String,
-    /// Its ARN.
     pub arn: String,
     /// The domain that `CloudFront` gives it.
     pub domain: String,
@@ -43,16 +38,15 @@ pub struct Distribution {
 pub struct Origin {
     /// Its id in the distribution.
     pub id: String,
-    /// What it is.
+    /// The kind of the origin.
     pub kind: OriginKind,
 }
 
-/// What an origin is.
+/// The kind of an origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OriginKind {
     /// A bucket of the templates.
     Bucket {
-        /// Its name.
         name: String,
         /// Whether the distribution signs what it asks.
         signed: bool,
@@ -61,7 +55,7 @@ pub enum OriginKind {
     Api(String),
 }
 
-/// What happens to requests for some paths.
+/// The cache behavior for requests whose path matches.
 #[derive(Clone, Debug)]
 pub struct Behavior {
     /// `/assets/*`.
@@ -74,7 +68,7 @@ pub struct Behavior {
     pub forwards_viewer: bool,
     /// The code of the function that sees the request first.
     pub function: Option<String>,
-    /// What is changed in the answer's headers.
+    /// The changes to the response's headers.
     pub headers: Option<ResponseHeaders>,
 }
 
@@ -94,7 +88,6 @@ pub struct ResponseHeaders {
 pub struct SetHeader {
     /// Lower case.
     pub name: String,
-    /// The value.
     pub value: String,
     /// Whether it replaces the origin's.
     pub overrides: bool,

@@ -8,18 +8,14 @@ use crate::event_pattern::Pattern;
 /// An event bus that a template makes. The account's own, `default`, is always there.
 #[derive(Clone, Debug)]
 pub struct EventBus {
-    /// Its name.
     pub name: String,
-    /// Its ARN.
     pub arn: String,
 }
 
 /// A rule that picks events from a bus.
 #[derive(Clone, Debug)]
 pub struct EventRule {
-    /// Its name.
     pub name: String,
-    /// Its ARN.
     pub arn: String,
     /// The bus, by its name.
     pub bus: String,
@@ -43,9 +39,7 @@ pub enum Target {
 /// A standard queue.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    /// Its name.
     pub name: String,
-    /// Its ARN.
     pub arn: String,
     /// For so long a message that was received is hidden.
     pub visibility: Duration,
@@ -59,25 +53,22 @@ pub struct Queue {
     pub redrive: Option<Redrive>,
     /// The ARN of the customer's key, if it is encrypted with one.
     pub key: Option<String>,
-    /// Who else may send.
+    /// The queue's policy.
     pub policy: Vec<ResourceStatement>,
 }
 
 /// A queue's dead-letter queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redrive {
-    /// Its ARN.
     pub queue: String,
     /// How often a message is received at most.
     pub most_receives: u32,
 }
 
-/// A key, for who may use it.
+/// A KMS key and its policy.
 #[derive(Clone, Debug)]
 pub struct Key {
-    /// Its ARN.
     pub arn: String,
-    /// Its policy.
     pub policy: Vec<ResourceStatement>,
 }
 

@@ -1,17 +1,17 @@
-//! Policies that hang on a resource.
+//! Resource-based policies.
 
 use super::Statement;
 
 /// A statement of a resource's own policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceStatement {
-    /// Whom it is about.
+    /// The principals.
     pub principals: Principals,
-    /// What it says.
+    /// The statement without its principals.
     pub statement: Statement,
 }
 
-/// Whom a statement is about.
+/// The principals of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Principals {
     /// `*`.

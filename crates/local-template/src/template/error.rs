@@ -33,16 +33,10 @@ impl fmt::Display for Place {
 pub enum TemplateError {
     /// A template cannot be read.
     #[error("cannot read the template {}", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    Read { path: PathBuf, source: std::io::Error },
     /// A template is no YAML.
     #[error("{file} is no YAML")]
     Yaml {
-        /// Which.
         file: String,
         /// Why, with the line.
         source: saphyr::ScanError,
@@ -52,15 +46,10 @@ pub enum TemplateError {
     UnknownParameter(String),
     /// A template is wrong, or asks for something that the local cloud does not know.
     #[error("{place}: {problem}")]
-    Template {
-        /// Where.
-        place: Place,
-        /// What.
-        problem: Problem,
-    },
+    Template { place: Place, problem: Problem },
 }
 
-/// What is wrong at a place of a template.
+/// An error at a position of a template.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     #[error("a template is one YAML document")]

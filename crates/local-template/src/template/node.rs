@@ -1,4 +1,4 @@
-//! A template's YAML as a tree: scalars as the text they are written as, intrinsic functions told apart, each node
+//! A template's YAML as a tree: scalars as the text they are written as, intrinsic functions recognised, each node
 //! with its line.
 
 use saphyr::{AnnotatedMapping, MarkedYaml, Scalar, ScalarStyle, YamlData, YamlLoader};
@@ -13,7 +13,7 @@ pub(super) struct Node {
     pub(super) kind: NodeKind,
 }
 
-/// What a node is.
+/// The content of a node.
 #[derive(Clone, Debug)]
 pub(super) enum NodeKind {
     /// A scalar, as it is written: `CloudFormation` takes `256`, `"256"` and a parameter for the same.

@@ -1,4 +1,4 @@
-//! What a node refers to, found without resolving it: this orders the resources and finds unknown names also in the
+//! The resources that a node refers to, found without resolving it: this orders the resources and finds unknown names also in the
 //! branches that are not taken.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -36,7 +36,7 @@ pub(super) struct ResourceType {
     pub(super) name: &'static str,
     /// All properties that are accepted.
     properties: &'static [Property],
-    /// What `Ref` and `GetAtt` answer.
+    /// The values of `Ref` and `GetAtt`.
     pub(super) identify: fn(Naming<'_>, &Fields) -> Result<Identity, TemplateError>,
 }
 

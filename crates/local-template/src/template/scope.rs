@@ -1,4 +1,4 @@
-//! What a template's names mean in one stack, and the values of the intrinsic functions.
+//! The meaning of a template's names in one stack, and the values of the intrinsic functions.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use super::node::{Intrinsic, Node, NodeKind};
 use super::parameters;
 use super::sub::{Part, parts};
 
-/// What `Ref` and `GetAtt` answer for a resource that is made.
+/// The values of `Ref` and `GetAtt` of a created resource.
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
     pub(super) kind: String,

@@ -50,7 +50,7 @@ impl Templates {
         deploy(self.dir.path(), &self.params, "eu-central-1")
     }
 
-    /// What is wrong, with its line.
+    /// The error and its line.
     fn problem(&self) -> (usize, Problem) {
         match self.deploy() {
             Err(TemplateError::Template { place, problem }) => (place.line, problem),

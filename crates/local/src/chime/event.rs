@@ -12,7 +12,7 @@ use super::meeting::{Meeting, date};
 pub struct NewEvent {
     /// `chime:AttendeeJoined`; `AttendeeJoined` means the same.
     pub event_type: String,
-    /// Whom it is about; a screen share is `<attendeeId>#content`.
+    /// The attendee's id; a screen share is `<attendeeId>#content`.
     pub attendee_id: Option<String>,
     /// `detail.timestamp`, ms since 1970; the cloud's clock when absent.
     pub timestamp: Option<i64>,
@@ -20,7 +20,7 @@ pub struct NewEvent {
     pub id: Option<String>,
 }
 
-/// Why an event cannot happen.
+/// Why an event is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
     /// The engine never made this meeting.
@@ -37,7 +37,7 @@ pub enum EventError {
     UnknownAttendee(String),
 }
 
-/// What an event does to the engine.
+/// The effect of an event on the engine.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Effect {
     Nothing,
@@ -115,17 +115,17 @@ pub(super) fn happen(
     now_ms: i64,
 ) -> Result<Value, EventError> {
     let kind = kind_of(&event)?;
-    // A screen share is no person: it keeps nobody's meeting alive.
+    // A screen share does not keep a meeting alive.
     let person = event.attendee_id.clone().filter(|id| !id.contains('#'));
     let at_ms = event.timestamp.unwrap_or(now_ms);
-    let told = whole(meeting, account, kind, event, at_ms)?;
+    let envelope = whole(meeting, account, kind, event, at_ms)?;
     match (kind.effect, person.as_deref()) {
         (Effect::Ends, _) => meeting.close(now_ms),
         (Effect::Connects, Some(id)) => meeting.connect(id),
         (Effect::Disconnects, Some(id)) => drop(meeting.disconnect(id, now_ms)),
         (Effect::Connects | Effect::Disconnects, None) | (Effect::Nothing, _) => {}
     }
-    Ok(told)
+    Ok(envelope)
 }
 
 fn kind_of(event: &NewEvent) -> Result<&'static EventKind, EventError> {

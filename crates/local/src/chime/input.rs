@@ -1,4 +1,4 @@
-//! What callers send, read strictly: members that the service model does not have are refused, because on AWS they
+//! Strict parsing of requests: members that the service model does not have are refused, because on AWS they
 //! would be lost in silence.
 
 use serde::de::DeserializeOwned;
@@ -47,7 +47,7 @@ pub(super) enum NetworkType {
     DualStack,
 }
 
-/// What a meeting can do, with AWS's defaults for what is not said.
+/// A meeting's features, with AWS's defaults for absent ones.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub(super) struct Features {
@@ -142,7 +142,7 @@ pub(super) struct AttendeeIdItem {
     pub(super) attendee_id: String,
 }
 
-/// What an attendee may send and receive; all three are required where they are given.
+/// An attendee's capabilities; all three are required where they are given.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct Capabilities {

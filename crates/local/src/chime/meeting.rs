@@ -31,13 +31,13 @@ pub(super) struct Meeting {
     pub(super) json: Value,
     pub(super) created_ms: i64,
     pub(super) ended_ms: Option<i64>,
-    /// Since when nobody is connected.
+    /// The time at which the last attendee disconnected.
     alone_since_ms: i64,
     connected: BTreeSet<String>,
     pub(super) attendees: Vec<Attendee>,
     /// Those that came with the meeting: a repeated request answers them.
     pub(super) first: Vec<String>,
-    /// What happened by itself and is not told yet.
+    /// Events that the engine itself has caused and has not sent yet.
     pub(super) happened: Vec<Happening>,
 }
 
@@ -99,13 +99,13 @@ impl Meeting {
     }
 
     /// Ends the meeting if its time was over before `now_ms`.
-    pub(super) fn settle(&mut self, now_ms: i64) {
+    pub(super) fn end_if_due(&mut self, now_ms: i64) {
         if let Some(end_ms) = self.ends_ms().filter(|end_ms| *end_ms <= now_ms) {
             self.end(end_ms);
         }
     }
 
-    /// When it ends if nobody comes or goes any more. `None`: it has ended.
+    /// The time of its end if no attendee connects or disconnects any more. `None`: it has ended.
     pub(super) fn ends_ms(&self) -> Option<i64> {
         let longest = self.created_ms + LONGEST_MS;
         let alone = if self.connected.is_empty() { self.alone_since_ms + LONGEST_ALONE_MS } else { longest };
@@ -123,7 +123,7 @@ impl Meeting {
         }
     }
 
-    /// Ends it without a word of its own; of those who were in it, one each.
+    /// Ends it without an event of its own, but with one for each connected attendee.
     pub(super) fn close(&mut self, at_ms: i64) {
         self.ended_ms.get_or_insert(at_ms);
         for attendee in std::mem::take(&mut self.connected) {
@@ -131,7 +131,7 @@ impl Meeting {
         }
     }
 
-    /// A deleted attendee cannot come again.
+    /// A deleted attendee cannot reconnect.
     pub(super) fn connect(&mut self, attendee: &str) {
         if self.live() && self.present_attendees().any(|known| known.id == attendee) {
             self.connected.insert(attendee.to_owned());
@@ -169,7 +169,7 @@ impl Meeting {
     }
 
     /// Each call makes a new attendee, also for an `ExternalUserId` that is there: the stricter reading of the model,
-    /// whose "idempotency token" nobody confirmed.
+    /// whose "idempotency token" is unconfirmed.
     pub(super) fn add(&mut self, new: &NewAttendee, now_ms: i64) -> Value {
         let id = Uuid::new_v4().to_string();
         let join_token = STANDARD.encode(format!("{}:{}", &id[..8], Uuid::new_v4()));

@@ -1,6 +1,6 @@
-//! What the SDK cannot send wrongly, sent wrongly.
+//! Invalid requests that the SDK cannot send.
 
-mod telling;
+mod event_delivery;
 
 use super::*;
 
@@ -105,7 +105,7 @@ fn each_bad_member_of_create_meeting_is_refused_by_name() {
 }
 
 #[test]
-fn what_the_documentation_allows_is_allowed() {
+fn documented_values_are_accepted() {
     let table = [
         ("ExternalMeetingId", json!("Zoë's call «1» [a/b] {c}|#, \"x\"")),
         ("MediaPlacementNetworkType", json!("DualStack")),

@@ -1,4 +1,4 @@
-//! Errors that the edge keeps.
+//! The edge's cache of errors.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +11,7 @@ use crate::clock::Clock;
 /// Seconds that an error is kept where the distribution says nothing.
 const DEFAULT: u32 = 10;
 
-/// What `CloudFront` keeps without being told to.
+/// Statuses that `CloudFront` caches by default.
 const KEPT: [u16; 10] = [400, 403, 404, 405, 414, 500, 501, 502, 503, 504];
 
 /// Behavior, method and path: no header and no query, because no cache policy here names any.

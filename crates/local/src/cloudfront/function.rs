@@ -21,7 +21,7 @@ use local_template::plan::Distribution;
 const GREATEST_TIME: Duration = Duration::from_secs(1);
 const GREATEST_MEMORY: usize = 8 * 1024 * 1024;
 
-/// What a function decided.
+/// The decision of a function.
 #[derive(Debug)]
 pub(super) enum Verdict {
     /// The request goes on, with this path and query.

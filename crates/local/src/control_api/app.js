@@ -1,5 +1,5 @@
 // Plays the app that embeds the call page: it opens the page for an appointment, gives it a fresh token whenever it asks,
-// and lists its messages. It is for development: the tokens come from the local cloud's own door.
+// and lists its messages. It is for development: the tokens come from the local cloud's control API.
 'use strict';
 
 const { page, role } = document.documentElement.dataset;

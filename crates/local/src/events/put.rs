@@ -123,11 +123,11 @@ impl EventBridge {
         }
         let results: Vec<_> = entries.into_iter().map(|entry| self.take(entry)).collect();
         let failed = results.iter().filter(|result| result.is_err()).count();
-        let told = |result: Result<String, Refused>| match result {
+        let entry_result = |result: Result<String, Refused>| match result {
             Ok(id) => json!({ "EventId": id }),
             Err((code, message)) => json!({ "ErrorCode": code, "ErrorMessage": message }),
         };
-        let results: Vec<_> = results.into_iter().map(told).collect();
+        let results: Vec<_> = results.into_iter().map(entry_result).collect();
         PROTOCOL.json(StatusCode::OK, &json!({ "FailedEntryCount": failed, "Entries": results }))
     }
 

@@ -36,12 +36,12 @@ pub(super) enum InvocationOutcome {
     Failed(Bytes),
 }
 
-/// What a supervisor is told.
+/// A message to a supervisor.
 pub(super) enum Message {
     Work(Work),
     /// The process asks for an event.
     Next(oneshot::Sender<Delivery>),
-    /// The process ended an invocation; the answer tells whether it was the current one.
+    /// The process ended an invocation; the reply says whether it was the current one.
     Ended {
         request_id: String,
         outcome: InvocationOutcome,
@@ -50,7 +50,7 @@ pub(super) enum Message {
     InitError(Bytes),
 }
 
-/// What the others hold of an environment.
+/// The handle of an environment.
 pub(super) struct Handle {
     pub(super) id: String,
     pub(super) function: String,
@@ -60,9 +60,9 @@ pub(super) struct Handle {
 }
 
 impl Handle {
-    /// Tells the supervisor something; nothing happens when the environment is dead.
+    /// Sends a message to the supervisor; does nothing when the environment is dead.
     pub(super) fn send(&self, message: Message) {
-        // The sender of a message learns of the death by its dropped reply.
+        // The dropped reply channel shows the sender that the environment is dead.
         let _dead = self.inbox.send(message);
     }
 
@@ -212,7 +212,7 @@ impl Supervisor {
         let end = loop {
             let deadline = self.deadline.unwrap_or_else(Instant::now);
             tokio::select! {
-                Some(message) = inbox.recv() => self.hear(message),
+                Some(message) = inbox.recv() => self.handle_message(message),
                 Some(order) = orders.recv() => break End::Killed(Some(order)),
                 _ = child.wait() => break End::Exited,
                 () = sleep_until(deadline), if self.deadline.is_some() => break End::TimedOut,
@@ -223,18 +223,18 @@ impl Supervisor {
         let _dead = child.start_kill();
         let status = child.wait().await.ok();
         self.leave();
-        // What the process had said before it died counts; work that it has not seen goes back to its sender.
+        // Messages that the process sent before it died count; unread work goes back to its sender.
         inbox.close();
         while let Ok(message) = inbox.try_recv() {
             if matches!(message, Message::Ended { .. } | Message::InitError(_)) {
-                self.hear(message);
+                self.handle_message(message);
             }
         }
         let timed_out = matches!(end, End::TimedOut);
         if let End::Killed(Some(order)) = end {
-            let _gone = order.send(()); // whoever asked may have stopped waiting
+            let _gone = order.send(()); // the requester may have stopped waiting
         }
-        drop(orders); // tells whoever else asked
+        drop(orders); // answers all other waiters
         // The pipes are at their end, unless a child of the process holds them.
         let _late =
             timeout(Duration::from_secs(1), async { while collectors.join_next().await.is_some() {} }).await;
@@ -255,7 +255,7 @@ impl Supervisor {
         collectors
     }
 
-    fn hear(&mut self, message: Message) {
+    fn handle_message(&mut self, message: Message) {
         match message {
             Message::Work(work) => {
                 self.serving = Some(Serving::new(work, &self.shared));

@@ -1,4 +1,4 @@
-//! What the functions write.
+//! The log lines of the functions.
 
 use std::sync::{Arc, Mutex};
 

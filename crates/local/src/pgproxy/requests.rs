@@ -14,9 +14,9 @@ pub(super) struct Requests {
     pub(super) bytes: BytesMut,
     /// Their statements.
     pub(super) statements: Vec<String>,
-    /// How many `ReadyForQuery` the server will owe for them.
-    pub(super) owed: u32,
-    /// Why they may not pass.
+    /// The number of `ReadyForQuery` messages that the server will send for them.
+    pub(super) ready_expected: u32,
+    /// Why they are rejected.
     pub(super) refused: Option<String>,
     /// Whether anything in them belongs to a turn: the good-bye and the data of a COPY do not.
     pub(super) asks: bool,
@@ -25,7 +25,7 @@ pub(super) struct Requests {
 /// The client's side of the conversation.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
-    /// What was read and not yet taken apart.
+    /// Bytes that were read and not yet parsed.
     pub(super) incoming: BytesMut,
     /// Messages of a request that is not whole yet.
     begun: Requests,
@@ -48,7 +48,7 @@ impl Reader {
                 continue;
             }
             if matches!(tag, b'Q' | b'F') || (tag == b'S' && !copying) {
-                self.begun.owed = 1;
+                self.begun.ready_expected = 1;
             }
             whole.join(std::mem::take(&mut self.begun));
         }
@@ -74,7 +74,7 @@ fn is_last_of_request(tag: u8) -> bool {
 }
 
 impl Requests {
-    /// What the turn that begins with these is called: the first name, else the first statement's first word.
+    /// The name of the turn that begins with these: the first name, else the first statement's first word.
     pub(super) fn operation(&self) -> String {
         let named = self.statements.iter().find_map(|statement| sql::name(statement));
         let first =
@@ -124,7 +124,7 @@ impl Requests {
     fn join(&mut self, next: Self) {
         self.bytes.unsplit(next.bytes);
         self.statements.extend(next.statements);
-        self.owed += next.owed;
+        self.ready_expected += next.ready_expected;
         self.refuse(next.refused);
         self.asks |= next.asks;
     }

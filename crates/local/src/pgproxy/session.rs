@@ -15,7 +15,7 @@ use crate::calls::CallRequest;
 use crate::faults::{FaultEffect, FaultKind};
 use crate::identity::Caller;
 
-/// Whoever has this much to write is not read from until it went out.
+/// The limit of unsent bytes: a peer above it is not read from until they are sent.
 const FULL: usize = 256 * 1024;
 
 /// Room for each read.
@@ -24,7 +24,7 @@ const ROOM: usize = 16 * 1024;
 /// How long a client may take to read the last words, or a server to take the good-bye.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// What the client sent after an answer, until it is answered.
+/// The client's messages after an answer, until they are answered.
 #[derive(Debug)]
 struct Turn {
     /// Its number in the log of calls. None for the opening, which is not logged.
@@ -45,7 +45,7 @@ enum Instead {
 enum Next {
     /// The conversation goes on.
     GoOn,
-    /// The client hears what was written for it, then the connection ends.
+    /// The client gets what was written for it, then the connection ends.
     SayGoodBye,
     /// The connection ends at once.
     HangUp,
@@ -64,12 +64,12 @@ pub(super) struct Session {
     /// so that its next turn would seem to belong to this one.
     held: BytesMut,
     holding: bool,
-    /// How many `ReadyForQuery` the server owes.
-    owed: u32,
+    /// The number of `ReadyForQuery` messages that the server has still to send.
+    ready_expected: u32,
     turn: Option<Turn>,
     open: bool,
     copying: bool,
-    /// Said to the client after the answers that it is owed.
+    /// Sent to the client after the outstanding answers.
     refused: Option<Fatal>,
 }
 
@@ -79,10 +79,10 @@ impl Session {
         backend: Backend,
         caller: Option<Caller>,
         startup: BytesMut,
-        fate: FaultEffect,
+        effect: FaultEffect,
     ) -> Self {
         let function = caller.as_ref().map_or_else(String::new, |caller| caller.function.clone());
-        let turn = Turn { n: None, failed: false, instead: instead(fate) };
+        let turn = Turn { n: None, failed: false, instead: instead(effect) };
         Self {
             backend,
             caller,
@@ -93,7 +93,7 @@ impl Session {
             to_server: startup,
             held: BytesMut::new(),
             holding: false,
-            owed: 1,
+            ready_expected: 1,
             turn: Some(turn),
             open: false,
             copying: false,
@@ -119,7 +119,7 @@ impl Session {
                         if self.to_server.len() < FULL && self.refused.is_none() => match read.unwrap_or(0) {
                     // It left, or was killed without a good-bye.
                     0 => {
-                        // What it sent still counts, as it would on a network.
+                        // Its messages still take effect, as they would over a network.
                         let rest = async {
                             server_in.write_all_buf(&mut self.to_server).await?;
                             server_in.shutdown().await
@@ -199,9 +199,9 @@ impl Session {
         if let Some(why) = &requests.refused {
             return self.refuse(Some(n), &Fatal::refused(why));
         }
-        let fate = self.backend.faults.fate(SERVICE, &operation, &self.function);
-        delay(fate.latency).await;
-        match fate.fault {
+        let effect = self.backend.faults.effect(SERVICE, &operation, &self.function);
+        delay(effect.latency).await;
+        match effect.fault {
             Some(FaultKind::Throttle) => return self.refuse(Some(n), &Fatal::too_many()),
             Some(FaultKind::Error) => return self.refuse(Some(n), &Fatal::down()),
             Some(FaultKind::KillBefore) => {
@@ -218,13 +218,13 @@ impl Session {
             )
             | None => {}
         }
-        self.turn = Some(Turn { n: Some(n), failed: false, instead: instead(fate) });
+        self.turn = Some(Turn { n: Some(n), failed: false, instead: instead(effect) });
         self.forward(requests);
         Next::GoOn
     }
 
     fn forward(&mut self, requests: Requests) {
-        self.owed += requests.owed;
+        self.ready_expected += requests.ready_expected;
         self.to_server.unsplit(requests.bytes);
     }
 
@@ -294,8 +294,8 @@ impl Session {
             b'Z' => {
                 self.copying = false;
                 self.holding = false;
-                self.owed = self.owed.saturating_sub(1);
-                if self.owed > 0 {
+                self.ready_expected = self.ready_expected.saturating_sub(1);
+                if self.ready_expected > 0 {
                     return None;
                 }
                 self.open = true;
@@ -330,8 +330,8 @@ impl Session {
     }
 }
 
-fn instead(fate: FaultEffect) -> Option<Instead> {
-    match fate.fault? {
+fn instead(effect: FaultEffect) -> Option<Instead> {
+    match effect.fault? {
         FaultKind::Drop => Some(Instead::HangUp),
         FaultKind::KillAfter => Some(Instead::Kill),
         FaultKind::Throttle
@@ -344,7 +344,7 @@ fn instead(fate: FaultEffect) -> Option<Instead> {
     }
 }
 
-/// A client that is no function has nobody to kill it: for it, the connection ends.
+/// A client that is not a function cannot be killed: its connection is closed instead.
 pub(super) async fn kill(caller: Option<&Caller>) {
     if let Some(caller) = caller {
         caller.kill().await;

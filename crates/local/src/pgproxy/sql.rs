@@ -1,6 +1,6 @@
-//! What the proxy reads in a statement: its name, and whether it needs a session of its own.
+//! Analysis of a statement: its name, and whether it needs a session of its own.
 
-/// What a turn is called: the name in the first statement's leading comment (`-- start_call`), else its first word.
+/// The name of a turn: the name in the first statement's leading comment (`-- start_call`), else its first word.
 pub(super) fn operation(statement: &str) -> String {
     name(statement).map_or_else(|| first_word(statement), str::to_owned)
 }
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lives_in_a_session_is_refused() {
+    fn statements_with_session_state_are_rejected() {
         let refused = [
             "SET search_path = x",
             "set session characteristics as transaction read only",
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lives_in_a_transaction_passes() {
+    fn statements_with_transaction_state_pass() {
         let passing = [
             "",
             "SELECT 1",

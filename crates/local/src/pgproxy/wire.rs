@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// `PostgreSQL` takes no longer first message.
 const LONGEST_OPENING: u32 = 10_000;
 
-/// What a client sends first, before any tagged message.
+/// A client's first message, which has no tag.
 #[derive(Debug)]
 pub(super) enum Opening {
     /// It asks for TLS.
@@ -90,17 +90,17 @@ pub(super) struct Fatal {
 }
 
 impl Fatal {
-    /// What a server says that is going down.
+    /// The error of a server that shuts down.
     pub(super) fn down() -> Self {
         Self { code: "57P01", message: "terminating connection due to administrator command".to_owned() }
     }
 
-    /// What a server says that has no connection left.
+    /// The error of a server at its connection limit.
     pub(super) fn too_many() -> Self {
         Self { code: "53300", message: "sorry, too many clients already".to_owned() }
     }
 
-    /// What the pooler test says.
+    /// The error of the pooler test.
     pub(super) fn refused(why: &str) -> Self {
         Self { code: "0A000", message: format!("a pooler in transaction mode would break this: {why}") }
     }

@@ -1,4 +1,4 @@
-//! What Lambda sends a function of a queue, and how it reads the answer.
+//! Lambda's event for a batch of a queue, and the parsing of the function's response.
 
 use std::collections::BTreeSet;
 

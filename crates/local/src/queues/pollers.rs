@@ -18,7 +18,7 @@ use local_template::plan::{Mapping, Plan};
 /// Invocations at once where the mapping says nothing; Lambda begins with as many.
 const CONCURRENCY: u32 = 5;
 
-/// What a poller does in the name of the function's role.
+/// Actions that a poller performs with the function's role.
 const NEEDED: [&str; 3] = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
 
 /// Why the queues are not drained.
@@ -53,11 +53,11 @@ struct Shared {
     lambda: Lambda,
     iam: Arc<Iam>,
     held: watch::Sender<bool>,
-    /// How many wait for the queues to be drained; while any does, no batch waits to be full.
+    /// The number of callers that wait for the queues to be drained; while any does, no batch waits to be full.
     draining: watch::Sender<usize>,
     /// Rounds that have begun to read and have not ended.
     busy: AtomicUsize,
-    /// Tells when one has ended.
+    /// Notifies when one has ended.
     ended: watch::Sender<()>,
     problems: Mutex<BTreeMap<String, String>>,
 }
@@ -289,7 +289,7 @@ impl Shared {
                     self.queues.delete(&mapping.queue, &message.receipt);
                 }
             }
-            // Its messages come again.
+            // SQS redelivers its messages.
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(function = mapping.function, error, "a batch was not taken");

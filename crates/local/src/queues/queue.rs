@@ -10,13 +10,11 @@ use local_template::plan;
 /// A message that was given out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Its id.
     pub id: String,
-    /// By this it is deleted; another one each time it is given out.
+    /// The receipt handle that deletes it; a new one for each receive.
     pub receipt: String,
-    /// Its body.
     pub body: String,
-    /// Who sent it.
+    /// The sender.
     pub sender: String,
     /// When it was sent, in ms of the cloud's clock.
     pub sent_ms: i64,
@@ -94,7 +92,7 @@ impl Held {
         Ok(id)
     }
 
-    /// What is given out, and what was given out too often.
+    /// The received messages, and those that exceed the receive limit.
     pub(super) fn receive(&mut self, most: usize, now_ms: i64) -> (Vec<Message>, Vec<Buried>) {
         self.expire(now_ms);
         let hidden_until = now_ms.saturating_add(ms(self.plan.visibility));
@@ -173,7 +171,7 @@ impl Held {
             "deadLetterQueue": redrive.and_then(|redrive| redrive.queue.rsplit(':').next()),
         });
         if with_messages {
-            let told = |message: &Kept| {
+            let describe = |message: &Kept| {
                 json!({
                     "id": message.id,
                     "receives": message.receives,
@@ -182,7 +180,7 @@ impl Held {
                     "body": message.body,
                 })
             };
-            listed["messages"] = self.messages.iter().map(told).collect();
+            listed["messages"] = self.messages.iter().map(describe).collect();
         }
         listed
     }

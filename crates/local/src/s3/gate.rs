@@ -1,4 +1,4 @@
-//! Who asks S3 for what, and whether they may: signatures, roles, bucket policies, faults and the record of calls.
+//! Authorization of S3 requests: signatures, roles, bucket policies, faults and the record of calls.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +17,7 @@ use crate::service::Context;
 use local_template::iam::{IamError, ResourcePolicy, Who};
 use local_template::plan::Bucket;
 
-/// Who asks.
+/// The caller.
 #[derive(Clone)]
 pub(super) enum Principal {
     /// A function's environment, or the operator.
@@ -38,7 +38,7 @@ struct Inner {
     policies: BTreeMap<String, ResourcePolicy>,
 }
 
-/// What became of a call; shared between who sends it on and who looks at it.
+/// The outcome of a call; shared between the handler and the recorder.
 #[derive(Clone, Default)]
 pub(super) struct Trace(Arc<Mutex<Option<Ending>>>);
 
@@ -75,7 +75,7 @@ impl Gate {
         Ok(Self(Arc::new(Inner { around, policies })))
     }
 
-    /// Whether who asks may know that something is not there.
+    /// Whether the caller may learn that an object does not exist.
     pub(super) fn may_list(&self, principal: Option<&Principal>, bucket: &str) -> bool {
         let need = ("s3:ListBucket".to_owned(), format!("arn:aws:s3:::{bucket}"));
         principal.is_some_and(|it| self.refused(it, std::slice::from_ref(&need)).is_none())
@@ -162,27 +162,27 @@ impl S3Access for Gate {
         };
         let n = around.calls.begin(&caller.function, "s3", &operation, sent);
         let refused = self.refused(&principal, &needs).cloned();
-        let fate = around.faults.fate("s3", &operation, &caller.function);
+        let effect = around.faults.effect("s3", &operation, &caller.function);
         if let Some(trace) = cx.extensions_mut().get::<Trace>().cloned() {
             let calls = around.calls.clone();
-            let ending = Ending { around: calls, n, allowed: refused.is_none(), fault: fate.fault, caller };
+            let ending = Ending { around: calls, n, allowed: refused.is_none(), fault: effect.fault, caller };
             *trace.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(ending);
         }
-        tokio::time::sleep(fate.latency).await;
-        match (refused, fate.fault) {
+        tokio::time::sleep(effect.latency).await;
+        match (refused, effect.fault) {
             (Some((action, resource)), _) => {
                 Err(s3_error!(AccessDenied, "not authorized to perform: {action} on resource: {resource}"))
             }
             (None, Some(FaultKind::Throttle)) => Err(s3_error!(SlowDown, "Please reduce your request rate.")),
             (None, Some(FaultKind::Error)) => Err(s3_error!(InternalError)),
-            // What happens is that the caller dies; that the call is not carried out is what this says.
+            // The caller is killed; this error only keeps the call from being carried out.
             (None, Some(FaultKind::KillBefore)) => Err(s3_error!(ServiceUnavailable)),
             (None, _) => Ok(()),
         }
     }
 }
 
-/// What an operation must be allowed.
+/// The permissions that an operation needs.
 fn needs(operation: &str, path: &S3Path, headers: &HeaderMap, uri: &Uri) -> Vec<Need> {
     let arn = match path {
         S3Path::Root => "arn:aws:s3:::*".to_owned(),
@@ -211,7 +211,7 @@ fn needs(operation: &str, path: &S3Path, headers: &HeaderMap, uri: &Uri) -> Vec<
     }
 }
 
-/// What deleting an object must be allowed.
+/// The permissions that deleting an object needs.
 pub(super) fn deletion(bucket: &str, key: &str, version: Option<&str>) -> Need {
     let action = if version.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
     (action.to_owned(), format!("arn:aws:s3:::{bucket}/{key}"))

@@ -16,7 +16,7 @@ use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use super::gate::{self, Gate, Principal};
 use super::store::{Object, ObjectHeaders, Store};
 
-/// What S3 lists at once.
+/// The maximum number of keys in a listing.
 const GREATEST_PAGE: i32 = 1000;
 
 pub(super) struct Operations {
@@ -24,7 +24,7 @@ pub(super) struct Operations {
     gate: Gate,
 }
 
-/// What an object must be for a request to be answered with it.
+/// The conditions of a conditional request.
 #[derive(Default)]
 struct Conditions {
     matches: Option<ETagCondition>,

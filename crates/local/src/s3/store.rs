@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use crate::clock::Clock;
 
-/// What an object's answers bear besides its bytes.
+/// An object's headers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObjectHeaders {
     /// `Content-Type`; S3's own default is `binary/octet-stream`.

@@ -35,13 +35,13 @@ pub(crate) const REST_JSON: Protocol = Protocol {
 };
 
 impl Protocol {
-    /// What the service says above its rate limit.
+    /// The error of a service above its rate limit.
     #[must_use]
     pub fn throttled(&self) -> Answer {
         self.error(self.throttled_status, "ThrottlingException", "Rate exceeded")
     }
 
-    /// What the service says when it fails.
+    /// The error of a service that fails.
     #[must_use]
     pub fn failed(&self) -> Answer {
         self.error(StatusCode::INTERNAL_SERVER_ERROR, self.failure_code, "Internal server error")

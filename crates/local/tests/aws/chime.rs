@@ -194,12 +194,12 @@ async fn events_go_to_the_bus_as_chime_writes_them() {
     let client = fixture.chime();
     let id = meeting(&client, "token-1").await;
     let who = attendee(&client, &id, "user-1").await;
-    let told = NewEvent {
+    let new_event = NewEvent {
         timestamp: Some(1_768_471_200_123),
         id: Some("event-1".to_owned()),
         ..event("chime:AttendeeJoined", &who)
     };
-    let answered = fixture.chime.event(&id, told).expect("it joins");
+    let answered = fixture.chime.event(&id, new_event).expect("it joins");
     let expected = serde_json::json!({
         "version": "0",
         "id": "event-1",

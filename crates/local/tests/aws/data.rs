@@ -17,7 +17,7 @@ fn entry(seq: u32) -> HashMap<String, AttributeValue> {
 }
 
 #[tokio::test]
-async fn what_is_put_once_is_there_once() {
+async fn an_item_put_once_exists_once() {
     let fixture = Fixture::start().await;
     let client = fixture.dynamodb();
     let put = |seq| {

@@ -30,8 +30,8 @@ async fn put(
     answer.map_err(|error| error.code().unwrap_or("no answer").to_owned())
 }
 
-fn heard(fixture: &Fixture) -> Vec<Value> {
-    fixture.heard.lock().expect("no test panics here").clone()
+fn received_events(fixture: &Fixture) -> Vec<Value> {
+    fixture.received_events.lock().expect("no test panics here").clone()
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn an_event_comes_to_the_bus_as_event_bridge_wraps_it() {
         "version": "0", "id": id, "detail-type": "Call Started", "source": "medzen.calls", "account": ACCOUNT,
         "time": "2026-01-01T00:00:00Z", "region": REGION, "resources": ["one"], "detail": {"version": "1"},
     });
-    assert_eq!(heard(&fixture), [expected]);
+    assert_eq!(received_events(&fixture), [expected]);
 
     let asked = fixture.last_asked();
     let bus = format!("arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{BUS}");
@@ -81,7 +81,7 @@ async fn a_bad_entry_fails_alone() {
     assert_eq!(codes, rows.map(|(_, code)| code));
     assert_eq!(answer.failed_entry_count(), 7);
     let ids: Vec<_> = answer.entries().iter().filter_map(|it| it.event_id()).collect();
-    let came: Vec<_> = heard(&fixture);
+    let came: Vec<_> = received_events(&fixture);
     let came: Vec<_> = came.iter().filter_map(|event| event["id"].as_str()).collect();
     assert_eq!(came, ids);
 }
@@ -98,20 +98,20 @@ async fn a_call_that_is_too_large_is_refused_whole() {
     ] {
         assert_eq!(put(&fixture, entries).await.expect_err("too much"), "ValidationException");
     }
-    assert!(heard(&fixture).is_empty());
+    assert!(received_events(&fixture).is_empty());
     assert!(put(&fixture, vec![entry(); 10]).await.is_ok());
     assert!(put(&fixture, [entry().detail(text(255 * 1024))]).await.is_ok());
 }
 
 #[tokio::test]
-async fn what_goes_to_no_bus_is_dropped_and_shows_at_the_door() {
+async fn an_event_for_an_unknown_bus_is_dropped_and_listed_by_the_control_api() {
     let fixture = Fixture::start().await;
     let answer = put(&fixture, [entry().event_bus_name("other")]).await.expect("AWS takes it, too");
     assert_eq!(answer.failed_entry_count(), 0);
     assert_eq!(fixture.bridge.deliveries()[0].outcome, DeliveryOutcome::NoBus);
 }
 
-/// What a fault did: the answer's code, events on the bus, kills.
+/// The effect of a fault: the answer's code, events on the bus, kills.
 async fn felt(kind: FaultKind) -> (Option<String>, usize, usize) {
     let fixture = Fixture::start().await;
     let (service, operation) = ("events".to_owned(), Some("PutEvents".to_owned()));
@@ -125,7 +125,7 @@ async fn felt(kind: FaultKind) -> (Option<String>, usize, usize) {
         times: None,
     });
     let code = put(&fixture, [entry()]).await.err();
-    (code, heard(&fixture).len(), fixture.kills.load(Ordering::SeqCst))
+    (code, received_events(&fixture).len(), fixture.kills.load(Ordering::SeqCst))
 }
 
 #[tokio::test]
@@ -144,5 +144,5 @@ async fn a_role_that_may_not_put_on_the_bus_is_refused() {
     let fixture = Fixture::start().await;
     fixture.deny("events:PutEvents");
     assert_eq!(put(&fixture, [entry()]).await.expect_err("the role lacks it"), "AccessDeniedException");
-    assert!(heard(&fixture).is_empty());
+    assert!(received_events(&fixture).is_empty());
 }

@@ -1,4 +1,4 @@
-//! Faults and refusals, as the functions feel them.
+//! Faults and denials, as a function sees them.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ fn fault(service: &str, kind: FaultKind) -> Fault {
     }
 }
 
-/// What a fault did: the error's code if there was an answer, meetings made, kills, the recorded status.
+/// The effect of a fault: the error's code if there was an answer, meetings made, kills, the recorded status.
 async fn felt(kind: FaultKind) -> (Option<String>, bool, usize, usize, u16) {
     let fixture = Fixture::start().await;
     fixture.faults.add(fault("chime", kind));
@@ -95,7 +95,7 @@ async fn other_services_have_their_own_words_for_the_same_faults() {
 }
 
 #[tokio::test]
-async fn what_the_role_lacks_is_refused_in_the_words_of_aws() {
+async fn a_missing_permission_is_denied_with_the_message_of_aws() {
     let fixture = Fixture::start().await;
     fixture.deny("chime:CreateMeeting");
     fixture.deny("dynamodb:ListTables");

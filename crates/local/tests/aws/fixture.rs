@@ -35,7 +35,7 @@ pub(crate) const BUS: &str = "medzen-test-calls";
 pub(crate) const BUCKET: &str = "medzen-test-recordings";
 pub(crate) const TABLE: &str = "medzen-test-meeting-audit";
 
-/// What the role was asked: action and resource.
+/// The action and resource of a check against the role.
 pub(crate) type RequestInfo = (String, Option<String>);
 
 pub(crate) struct Fixture {
@@ -49,8 +49,8 @@ pub(crate) struct Fixture {
     pub(crate) credentials: Credentials,
     pub(crate) events: Arc<Mutex<Vec<Value>>>,
     pub(crate) bridge: EventBridge,
-    /// What came to the buses.
-    pub(crate) heard: Arc<Mutex<Vec<Value>>>,
+    /// The events on all buses.
+    pub(crate) received_events: Arc<Mutex<Vec<Value>>>,
     pub(crate) kills: Arc<AtomicUsize>,
     pub(crate) asked: Arc<Mutex<Vec<RequestInfo>>>,
     /// The condition keys of the last question.
@@ -92,7 +92,7 @@ impl Fixture {
         let lambda = Lambda::start(&[], nowhere).await.expect("there is nothing to start");
         let queues = Queues::new(&[], clock.clone());
         let bridge = EventBridge::new(&plan, clock.clone(), faults.clone(), queues, lambda);
-        let heard = bridge.heard();
+        let received_events = bridge.received_events();
         let asked: Arc<Mutex<Vec<RequestInfo>>> = Arc::default();
         let denied: Arc<Mutex<Vec<&'static str>>> = Arc::default();
         let keys: Arc<Mutex<Context>> = Arc::default();
@@ -151,7 +151,7 @@ impl Fixture {
             credentials,
             events,
             bridge,
-            heard,
+            received_events,
             kills,
             asked,
             keys,

@@ -1,4 +1,4 @@
-//! A call is believed only if all that was signed is what arrived.
+//! A call is accepted only if everything that was signed arrived unchanged.
 
 use std::fmt;
 use std::sync::Arc;

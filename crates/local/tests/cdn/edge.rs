@@ -25,7 +25,7 @@ use local_testing::{TestResult, workspace};
 
 pub(crate) const EMBEDDER: &str = "https://app.example.com";
 
-/// What reached the API.
+/// A request that reached the API.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestInfo {
     pub(crate) method: Method,
@@ -47,7 +47,7 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
-/// What the templates ask for, with the embedding origin of these tests.
+/// The plan of the templates, with the embedding origin of these tests.
 pub(crate) fn plan() -> TestResult<Plan> {
     let infra = workspace().join("infra");
     let text = std::fs::read_to_string(infra.join("params/local.json"))?;
@@ -118,7 +118,7 @@ impl Edge {
         ask(&self.url, method, path, headers, body).await
     }
 
-    /// What reached the API, in order.
+    /// The requests that reached the API, in order.
     pub(crate) fn asked(&self) -> Vec<RequestInfo> {
         self.asked.lock().expect("no test panics with it").clone()
     }

@@ -20,7 +20,7 @@ pub(crate) struct Stack {
     pub(crate) parameters: Texts,
 }
 
-/// What becomes of the next change set.
+/// The outcome of the next change set.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Next {
     /// The stack is as was asked, or nothing is to be done.

@@ -1,4 +1,4 @@
-//! What the distribution may read of its bucket, and what viewers are told about the rest.
+//! The objects that the distribution may read, and the responses to viewers for all others.
 
 use local_template::plan::{OriginKind, Plan, Principals};
 use local_testing::TestResult;
@@ -21,7 +21,7 @@ async fn a_missing_file_is_404_and_what_is_there_is_served() -> TestResult {
 }
 
 #[tokio::test]
-async fn whoever_may_not_list_is_told_403_for_what_is_missing() -> TestResult {
+async fn a_caller_without_list_permission_gets_403_for_a_missing_object() -> TestResult {
     let edge = Edge::with(|plan| {
         policy(plan, "MissingIsNotFound").statement.actions = vec!["s3:GetBucketLocation".to_owned()];
     })

@@ -29,7 +29,7 @@ fn the_example_has_a_place_for_all_that_must_be_filled_and_for_nothing_unknown()
             assert!(has_default || name == found || example.contains_key(&name), "{file} wants {name}");
         }
     }
-    // What no template knows is refused, and what is not of the form that its template asks for.
+    // Parameters that no template declares, or whose value its template does not allow, are rejected.
     template::deploy(&infra, &example, "us-east-1")?;
     Ok(())
 }

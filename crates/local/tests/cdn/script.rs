@@ -109,7 +109,7 @@ impl Desk {
         Ok(Ran { status: output.status.code(), said })
     }
 
-    /// What the live page says, plain and compressed; each names a file that is there.
+    /// The text of the live page, plain and compressed; each names a file that exists.
     pub(crate) fn live(&self) -> TestResult<Vec<String>> {
         let s3 = &self.cloud.parts().s3;
         ["index.html", "index.html.br", "index.html.gz"]
@@ -130,7 +130,7 @@ impl Desk {
             .collect()
     }
 
-    /// What the pages say to which there is a way back, the live one among them, sorted; their files are there.
+    /// The texts of the live page and of all pages that a rollback can reach, sorted; their files exist.
     pub(crate) fn kept(&self) -> TestResult<Vec<String>> {
         let s3 = &self.cloud.parts().s3;
         let keys = s3.keys(&self.bucket);
@@ -153,7 +153,7 @@ impl Desk {
     }
 }
 
-/// What a page of `page.py` says.
+/// The text of a page of `page.py`.
 fn title(page: &str) -> TestResult<&str> {
     Ok(page.split("<title>").nth(1).and_then(|it| it.split('<').next()).ok_or("a title")?)
 }

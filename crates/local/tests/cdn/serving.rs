@@ -1,4 +1,4 @@
-//! What viewers get.
+//! Responses to viewers.
 
 use std::collections::BTreeMap;
 
@@ -160,7 +160,7 @@ async fn only_reading_is_let_through_to_the_page() -> TestResult {
 }
 
 #[tokio::test]
-async fn what_has_not_changed_is_not_sent_again_and_a_range_is_a_range() -> TestResult {
+async fn conditional_and_range_requests_are_answered() -> TestResult {
     let edge = Edge::start().await?;
     let first = edge.get(CALL, &[]).await?;
     let again = edge.get(CALL, &[("if-none-match", &first.headers["etag"])]).await?;

@@ -22,7 +22,7 @@ struct Site {
 }
 
 impl Site {
-    /// Whose page's bucket is there.
+    /// With the page's bucket.
     async fn with(bucket: &str) -> TestResult<Self> {
         let outputs = texts([("PageBucketName", bucket), ("PageUrl", "https://page.example/call")]);
         let site = Self {
@@ -45,7 +45,7 @@ impl Site {
         Ok(site)
     }
 
-    /// Whose page's bucket nobody gets to.
+    /// With an unreachable bucket for the page.
     async fn new() -> TestResult<Self> {
         Self::with("nowhere").await
     }
@@ -166,7 +166,7 @@ async fn another_parameter_updates_the_stack_and_the_api_of_the_file_goes_before
 }
 
 #[tokio::test]
-async fn a_change_set_that_fails_is_told_with_its_reason_and_taken_away() -> TestResult {
+async fn a_failed_change_set_is_reported_with_its_reason_and_deleted() -> TestResult {
     let site = Site::new().await?;
     site.formation.will(Next::Refused("OneRegion: Deploy this stack in us-east-1."));
     let said = site.deploy().await?;
@@ -176,7 +176,7 @@ async fn a_change_set_that_fails_is_told_with_its_reason_and_taken_away() -> Tes
 }
 
 #[tokio::test]
-async fn a_deployment_that_fails_is_told_with_its_cause_and_where_to_look() -> TestResult {
+async fn a_failed_deployment_is_reported_with_its_cause_and_where_to_look() -> TestResult {
     let failed: &[(&str, &str)] =
         &[("Distribution", "The CNAME is already there."), ("Records", "Resource creation cancelled")];
     for (before, status) in
@@ -203,7 +203,7 @@ async fn a_deployment_that_fails_is_told_with_its_cause_and_where_to_look() -> T
 }
 
 #[tokio::test]
-async fn credentials_that_expire_while_the_stack_is_deployed_are_told_so() -> TestResult {
+async fn credentials_that_expire_during_a_deployment_are_reported() -> TestResult {
     let site = Site::new().await?;
     site.formation.will(Next::Expired);
     let said = site.deploy().await?;
@@ -212,7 +212,7 @@ async fn credentials_that_expire_while_the_stack_is_deployed_are_told_so() -> Te
 }
 
 #[tokio::test]
-async fn a_stack_that_cannot_be_updated_is_told_with_what_to_type() -> TestResult {
+async fn a_stack_that_cannot_be_updated_is_reported_with_the_command_to_run() -> TestResult {
     let delete = "aws cloudformation delete-stack --region us-east-1 --stack-name medzen-test-cdn";
     let resume =
         "aws cloudformation continue-update-rollback --region us-east-1 --stack-name medzen-test-cdn";
@@ -279,7 +279,7 @@ async fn a_page_of_another_regions_application_is_left_alone_unless_it_is_said_t
 }
 
 #[tokio::test]
-async fn parameters_that_are_not_there_or_not_to_be_read_are_told_by_their_file() -> TestResult {
+async fn missing_or_unreadable_parameters_are_reported_with_their_file() -> TestResult {
     let site = Site::new().await?;
     site.file("prod.json", "{}")?;
     let said = site.refused(&["deploy", "--env", "nosuch"]).await?;
@@ -299,7 +299,7 @@ async fn parameters_that_are_not_there_or_not_to_be_read_are_told_by_their_file(
 }
 
 #[tokio::test]
-async fn who_is_not_known_to_aws_is_told_so() -> TestResult {
+async fn unknown_credentials_are_reported() -> TestResult {
     let site = Site::new().await?;
     let deploy = ["deploy", "--env", "test"];
     let said = ran(site.command(&deploy)).await?;

@@ -27,12 +27,12 @@ async fn an_upload_puts_what_the_local_cloud_puts_itself_and_a_second_one_nothin
     let config = |it: Option<(_, bytes::Bytes)>| {
         it.map(|(_, bytes)| serde_json::from_slice::<serde_json::Value>(&bytes))
     };
-    let told = config(by_script.remove("config.json")).ok_or("a configuration")??;
-    let cloud_told = config(by_cloud.remove("config.json")).ok_or("a configuration")??;
+    let uploaded = config(by_script.remove("config.json")).ok_or("a configuration")??;
+    let served = config(by_cloud.remove("config.json")).ok_or("a configuration")??;
     assert_eq!(by_script, by_cloud);
-    assert_eq!(told["embeddingOrigins"], serde_json::json!([desk.cloud.aws_url()]));
+    assert_eq!(uploaded["embeddingOrigins"], serde_json::json!([desk.cloud.aws_url()]));
     for name in ["deepLinkBase", "tokenHeader"] {
-        assert!(told[name].is_string() && told[name] == cloud_told[name], "{told} {cloud_told}");
+        assert!(uploaded[name].is_string() && uploaded[name] == served[name], "{uploaded} {served}");
     }
 
     let watch = desk.cloud.watch();
@@ -52,7 +52,7 @@ async fn whenever_an_upload_is_broken_off_the_live_page_is_whole() -> TestResult
     loop {
         let n = kills + 1;
         let page = desk.build(&format!("page {n}")).await?;
-        // What reads changes nothing: to be killed after it is to be killed after the change before.
+        // A read changes nothing: a kill after it equals a kill after the change before.
         desk.cloud.fault("s3", Some("PutObject"), FaultKind::KillAfter, Some(n));
         let ran = desk.upload(&page).await?;
         desk.cloud.parts().faults.clear();
@@ -66,13 +66,13 @@ async fn whenever_an_upload_is_broken_off_the_live_page_is_whole() -> TestResult
         kills = n;
     }
     // Three of the script, three of the page's own place, three of the live page, two manifests; and one that says, after
-    // the first of the two was put in vain, that page 0 has counted until now.
+    // the first of the two uploads failed, that page 0 was the live one until now.
     assert_eq!(kills, 12, "it was killed after each object that it puts");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_broken_off_is_finished_by_the_next_run() -> TestResult {
+async fn an_interrupted_upload_is_finished_by_the_next_run() -> TestResult {
     let desk = Desk::new().await?;
     assert_eq!(desk.upload(&desk.build("one").await?).await?.status, Some(0));
     let two = desk.build("two").await?;

@@ -1,4 +1,4 @@
-//! What functions asked of backends, and which permissions they used for it.
+//! The recorded backend calls and the permissions that they used.
 
 use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ async fn calls_are_listed_in_order_turns_of_postgresql_among_them() -> TestResul
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn permissions_are_told_as_used_unused_and_refused() -> TestResult {
+async fn permissions_are_listed_as_used_unused_and_denied() -> TestResult {
     let cloud = TestCloud::new().await?;
     let create = json!("chime:CreateMeetingWithAttendees");
     let has = |usage: &Value, kind: &str| list(&usage["meeting-manager"][kind]).contains(&create);

@@ -3,14 +3,14 @@
 use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 
-use crate::{is_refused, told};
+use crate::{is_refused, ok_body};
 
 const OPERATION: &str = "CreateMeetingWithAttendees";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_kind_of_fault_befalls_the_call_that_it_names() -> TestResult {
     let cloud = TestCloud::new().await?;
-    // What the call is answered; 0 is nothing.
+    // The status of the response; 0 for none.
     let kinds = [
         ("throttle", 429),
         ("error", 500),
@@ -24,7 +24,7 @@ async fn each_kind_of_fault_befalls_the_call_that_it_names() -> TestResult {
             "service": "chime", "operation": OPERATION, "function": "meeting-manager", "kind": kind, "nth": 1,
             "ms": 200, "times": 1,
         });
-        told(&cloud, "POST", "faults", fault).await?;
+        ok_body(&cloud, "POST", "faults", fault).await?;
         let (watch, began) = (cloud.watch(), std::time::Instant::now());
         let answer = cloud.scenario().await?.provider.start().await?;
         let call = watch.calls().into_iter().find(|call| call.operation == OPERATION);
@@ -47,11 +47,11 @@ async fn each_kind_of_fault_befalls_the_call_that_it_names() -> TestResult {
 async fn faults_stay_until_they_are_deleted() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
-    told(&cloud, "POST", "faults", json!({"service": "chime", "kind": "error"})).await?;
+    ok_body(&cloud, "POST", "faults", json!({"service": "chime", "kind": "error"})).await?;
     for _ in 0..2 {
         assert_eq!(scenario.provider.start().await?.status, 503);
     }
-    told(&cloud, "DELETE", "faults", Value::Null).await?;
+    ok_body(&cloud, "DELETE", "faults", Value::Null).await?;
     assert_eq!(scenario.provider.start().await?.status, 201);
     Ok(())
 }

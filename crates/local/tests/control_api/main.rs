@@ -13,15 +13,15 @@ use std::collections::BTreeSet;
 use local_testing::{Answer, TestCloud, TestResult};
 use serde_json::Value;
 
-/// What a route answers, which must be 200.
-async fn told(cloud: &TestCloud, method: &str, route: &str, body: Value) -> TestResult<Value> {
+/// The body of a route's response, whose status must be 200.
+async fn ok_body(cloud: &TestCloud, method: &str, route: &str, body: Value) -> TestResult<Value> {
     let answer = cloud.control_api(method, route, &body).await?;
     assert_eq!(answer.status, 200, "{method} {route} {body}: {}", answer.body);
     Ok(answer.body)
 }
 
 async fn get(cloud: &TestCloud, route: &str) -> TestResult<Value> {
-    told(cloud, "GET", route, Value::Null).await
+    ok_body(cloud, "GET", route, Value::Null).await
 }
 
 /// An object has these names and no others.

@@ -3,9 +3,9 @@
 use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 
-use crate::{get, has_only, is_refused, list, told};
+use crate::{get, has_only, is_refused, list, ok_body};
 
-/// A meeting is over after so long with nobody connected.
+/// A meeting ends after this time without a connected attendee.
 const ALONE: u32 = 301;
 
 async fn meeting(cloud: &TestCloud) -> TestResult<Value> {
@@ -49,14 +49,15 @@ async fn an_event_changes_who_is_present_and_is_put_on_the_bus() -> TestResult {
     let started = cloud.scenario().await?.provider.start().await?;
     let events = format!("chime/meetings/{}/events", started.text("meetingId"));
     let attendee = started.text("attendeeToken");
-    let advance = |seconds: u32| told(&cloud, "POST", "clock", json!({"advanceSeconds": seconds}));
+    let advance = |seconds: u32| ok_body(&cloud, "POST", "clock", json!({"advanceSeconds": seconds}));
 
     let joined = json!({"eventType": "chime:AttendeeJoined", "attendeeId": attendee, "timestamp": 1_700_000_000_123_i64, "id": "event-1"});
-    let answered = told(&cloud, "POST", &events, joined).await?;
+    let answered = ok_body(&cloud, "POST", &events, joined).await?;
     advance(ALONE).await?;
     assert_eq!(meeting(&cloud).await?["live"], true, "someone is connected");
 
-    told(&cloud, "POST", &events, json!({"eventType": "chime:AttendeeLeft", "attendeeId": attendee})).await?;
+    ok_body(&cloud, "POST", &events, json!({"eventType": "chime:AttendeeLeft", "attendeeId": attendee}))
+        .await?;
     advance(ALONE).await?;
     assert_eq!(meeting(&cloud).await?["live"], false, "nobody is connected");
 

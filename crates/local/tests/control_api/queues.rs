@@ -3,7 +3,7 @@
 use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 
-use crate::{get, has_only, is_refused, list, told};
+use crate::{get, has_only, is_refused, list, ok_body};
 
 fn event(event_type: &str) -> Value {
     json!({
@@ -49,18 +49,18 @@ async fn queue(cloud: &TestCloud, function: &str) -> TestResult<Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_comes_to_the_function_that_it_is_for() -> TestResult {
     let cloud = TestCloud::new().await?;
-    told(&cloud, "POST", "queues/hold", Value::Null).await?;
+    ok_body(&cloud, "POST", "queues/hold", Value::Null).await?;
     let whole =
         ["version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"];
     for (event, visible) in [
         (event("chime:AttendeeJoined"), [1, 0]),
         (event("chime:MeetingEnded"), [2, 0]),
         (on_our_bus(&cloud, pending())?, [2, 1]),
-        // Nobody's: of another type, and on the bus that only AWS and Chime use here.
+        // Matched by no rule: of another type, and on the bus that only AWS and Chime use here.
         (event("chime:TranscriptionStarted"), [2, 1]),
         (pending(), [2, 1]),
     ] {
-        let put = told(&cloud, "POST", "events", event.clone()).await?;
+        let put = ok_body(&cloud, "POST", "events", event.clone()).await?;
         has_only(&put, &["event", "rules"]);
         has_only(&put["event"], &whole);
         assert_eq!((&put["event"]["id"], &put["event"]["region"]), (&event["id"], &json!("us-east-1")));
@@ -69,7 +69,7 @@ async fn an_event_comes_to_the_function_that_it_is_for() -> TestResult {
         }
     }
 
-    told(&cloud, "DELETE", "queues/hold", Value::Null).await?;
+    ok_body(&cloud, "DELETE", "queues/hold", Value::Null).await?;
     assert_eq!(cloud.drain_queues().await?, 0);
     for function in ["attendee", "meeting-manager"] {
         let queue = queue(&cloud, function).await?;
@@ -116,8 +116,8 @@ async fn a_message_that_no_function_can_read_is_given_up_and_kept() -> TestResul
         assert_eq!((&message["receives"], &message["body"]), (&json!(5), &json!("[]")));
         let lines: Vec<_> =
             cloud.parts().lambda.logs().into_iter().filter(|line| line.function == function).collect();
-        let told = lines.iter().filter(|line| line.line.contains("\"message failed\"")).count();
-        assert_eq!(told, 5, "once for each failure: {lines:?}");
+        let failures = lines.iter().filter(|line| line.line.contains("\"message failed\"")).count();
+        assert_eq!(failures, 5, "once for each failure: {lines:?}");
     }
     Ok(())
 }
@@ -141,7 +141,7 @@ async fn an_event_that_is_none_is_refused() -> TestResult {
 async fn an_event_of_chime_is_lost_on_demand() -> TestResult {
     let cloud = TestCloud::new().await?;
     let fault = json!({"service": "events", "operation": "chime:MeetingEnded", "kind": "lose", "nth": 1});
-    told(&cloud, "POST", "faults", fault).await?;
+    ok_body(&cloud, "POST", "faults", fault).await?;
     let started = cloud.scenario().await?.provider.start().await?;
     let meeting = started.text("meetingId");
     let lost = cloud.chime_event(&meeting, "MeetingEnded", None)?;

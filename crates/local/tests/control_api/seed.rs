@@ -1,9 +1,9 @@
-//! Who is there, and their tokens.
+//! The seeded users and their tokens.
 
 use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 
-use crate::{get, has_only, is_refused, told};
+use crate::{get, has_only, is_refused, ok_body};
 
 const ROLES: [&str; 4] = ["provider", "patient", "stranger", "auditor"];
 
@@ -65,7 +65,7 @@ async fn the_world_is_an_appointment_with_four_people_who_can_sign_in() -> TestR
 async fn a_new_appointment_has_new_people() -> TestResult {
     let cloud = TestCloud::new().await?;
     let world = get(&cloud, "world").await?;
-    let cast = told(&cloud, "POST", "appointments", Value::Null).await?;
+    let cast = ok_body(&cloud, "POST", "appointments", Value::Null).await?;
     is_a_fixture(&cast);
     assert_ne!(cast["appointmentId"], world["appointmentId"]);
     for role in ROLES {
@@ -95,7 +95,7 @@ async fn a_tokens_claims_are_laid_over_those_of_the_provider() -> TestResult {
         (json!({"key": "unknown"}), 401, ""),
     ];
     for (body, expected, role) in cases {
-        let token = told(&cloud, "POST", "tokens", body.clone()).await?;
+        let token = ok_body(&cloud, "POST", "tokens", body.clone()).await?;
         has_only(&token, &["token"]);
         let answer = status(&cloud, &world, text(&token, "/token")).await?;
         assert_eq!(answer.status, expected, "{body}: {}", answer.body);

@@ -3,7 +3,7 @@
 use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 
-use crate::{get, is_refused, list, told};
+use crate::{get, is_refused, list, ok_body};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_clock_is_moved_forward() -> TestResult {
@@ -11,7 +11,7 @@ async fn the_clock_is_moved_forward() -> TestResult {
     let scenario = cloud.scenario().await?;
     assert_eq!(scenario.provider.status().await?.status, 200);
     let before = cloud.parts().clock.now();
-    told(&cloud, "POST", "clock", json!({"advanceSeconds": 3601})).await?;
+    ok_body(&cloud, "POST", "clock", json!({"advanceSeconds": 3601})).await?;
     assert!(cloud.parts().clock.now() - before >= std::time::Duration::from_secs(3601));
     assert_eq!(scenario.provider.status().await?.status, 401, "tokens are valid for an hour");
     for body in
@@ -28,9 +28,9 @@ async fn a_schedule_has_run_when_it_is_answered() -> TestResult {
     let scenario = cloud.scenario().await?;
     scenario.provider.start().await?;
     assert!(cloud.audit_table(&scenario.appointment)?.is_empty());
-    told(&cloud, "POST", "schedules/audit/run", Value::Null).await?;
+    ok_body(&cloud, "POST", "schedules/audit/run", Value::Null).await?;
     assert_eq!(cloud.audit_table(&scenario.appointment)?.len(), 1);
-    told(&cloud, "POST", "schedules/meeting-manager/run", Value::Null).await?;
+    ok_body(&cloud, "POST", "schedules/meeting-manager/run", Value::Null).await?;
     // One has no schedule, the other is no function.
     for function in ["attendee", "nobody"] {
         let answer = cloud.control_api("POST", &format!("schedules/{function}/run"), &Value::Null).await?;

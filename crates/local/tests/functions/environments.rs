@@ -142,7 +142,7 @@ async fn an_error_of_the_function_is_its_answer() {
     let lambda = lambda(function()).await;
     let invoked = invoke(&lambda, json!({"do": "fail"})).await;
     assert_eq!(invoked.function_error.as_deref(), Some("Unhandled"));
-    assert_eq!(payload(&invoked)["errorMessage"], "told to fail");
+    assert_eq!(payload(&invoked)["errorMessage"], "failed on request");
     assert_eq!(lambda.environments()[0].state, State::Idle, "it can serve on");
 }
 
@@ -240,7 +240,7 @@ async fn dropping_lambda_kills() {
 }
 
 #[tokio::test]
-async fn a_function_without_an_executable_is_told_at_the_start() {
+async fn a_function_without_an_executable_fails_the_start() {
     let missing = Function { name: "missing".to_owned(), ..function() };
     let started = Lambda::start(&[missing], settings()).await;
     match started.err() {

@@ -173,7 +173,7 @@ async fn the_functions_answer_is_passed_on() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_behind_it_is_hidden() {
+async fn errors_of_the_function_are_hidden() {
     let world = world(http_api(), function()).await;
     for order in [
         json!({"do": "exit"}),

@@ -63,7 +63,7 @@ pub(crate) async fn lambda(function: Function) -> Lambda {
     Lambda::start(&[function], settings()).await.expect("Lambda starts")
 }
 
-/// A place where functions that were told `{"do": "meet", "port": ...}` wait until they are let go.
+/// A barrier where functions invoked with `{"do": "meet", "port": ...}` wait until they are released.
 pub(crate) struct Meeting(TcpListener);
 
 impl Meeting {
@@ -81,7 +81,7 @@ impl Meeting {
         arrived.expect("a function arrives in time").expect("it connects").0
     }
 
-    /// What a function with `PROBE_REPORT` was invoked with.
+    /// The event of a function with `PROBE_REPORT`.
     pub(crate) async fn report(&self) -> Value {
         let mut text = Vec::new();
         self.arrival().await.read_to_end(&mut text).await.expect("the report is read");
@@ -113,9 +113,9 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         to.write_all(event.to_string().as_bytes()).await?;
     }
     if let Some(records) = event["Records"].as_array() {
-        return hear(records).await;
+        return run_batch(records).await;
     }
-    // What to do stands in the event or, for one of API Gateway, in its body.
+    // The command is in the event or, for one of API Gateway, in its body.
     let body = event["body"].as_str().and_then(|body| serde_json::from_str::<Value>(body).ok());
     let order = body.unwrap_or_else(|| event.clone());
     match order["do"].as_str().unwrap_or("echo") {
@@ -125,7 +125,7 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
             std::process::exit(3);
         }
         "hang" => std::future::pending().await,
-        "fail" => return Err("told to fail".into()),
+        "fail" => return Err("failed on request".into()),
         "answer" => return Ok(order["answer"].clone()),
         "large" => return Ok("x".repeat(7 * 1024 * 1024).into()),
         "meet" => {
@@ -148,8 +148,8 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
     }))
 }
 
-/// A batch from a queue: says what it hears, and does what each event's detail tells it.
-async fn hear(records: &[Value]) -> Result<Value, Error> {
+/// Processes a batch from a queue: logs the events' ids and carries out the command in each event's detail.
+async fn run_batch(records: &[Value]) -> Result<Value, Error> {
     let (mut ids, mut failures) = (Vec::new(), Vec::new());
     let mut breaks = None;
     for record in records {
@@ -169,13 +169,13 @@ async fn hear(records: &[Value]) -> Result<Value, Error> {
             _ => {}
         }
     }
-    println!("heard {}", ids.join(" "));
+    println!("received {}", ids.join(" "));
     match breaks {
         Some(("meet", port)) => {
             let mut meeting = TcpStream::connect(("127.0.0.1", port)).await?;
             meeting.read_to_end(&mut Vec::new()).await?;
         }
-        Some(("break", _)) => return Err("told to fail".into()),
+        Some(("break", _)) => return Err("failed on request".into()),
         Some(("exit", _)) => std::process::exit(3),
         Some(_) => return Ok(json!({ "batchItemFailures": [{ "itemIdentifier": "" }] })),
         None => {}

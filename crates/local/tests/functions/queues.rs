@@ -17,12 +17,12 @@ use serde_json::{Value, json};
 
 use crate::probe::{Meeting, function, settings};
 
-const QUEUE: &str = "arn:aws:sqs:eu-central-1:000000000000:heard";
+const QUEUE: &str = "arn:aws:sqs:eu-central-1:000000000000:probe-events";
 const DEAD: &str = "arn:aws:sqs:eu-central-1:000000000000:dead";
 const RULE: &str = "arn:aws:events:eu-central-1:000000000000:rule/attendees";
 const KEY: &str = "arn:aws:kms:eu-central-1:000000000000:key/data";
 
-/// A rule, its queue with a dead-letter queue, and `probe` that hears.
+/// A rule, its queue with a dead-letter queue, and `probe` as its consumer.
 struct Ground {
     plan: Plan,
     clock: Clock,
@@ -69,9 +69,9 @@ fn queue(arn: &str) -> Queue {
 fn plan() -> Plan {
     let pattern =
         json!({ "source": ["aws.chime"], "detail": { "eventType": [{ "prefix": "chime:Attendee" }] } });
-    let mut heard = queue(QUEUE);
-    heard.redrive = Some(Redrive { queue: DEAD.to_owned(), most_receives: 5 });
-    heard.policy = vec![for_events(&["sqs:SendMessage"], QUEUE, RULE)];
+    let mut source = queue(QUEUE);
+    source.redrive = Some(Redrive { queue: DEAD.to_owned(), most_receives: 5 });
+    source.policy = vec![for_events(&["sqs:SendMessage"], QUEUE, RULE)];
     let read = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
     Plan {
         account: "000000000000".to_owned(),
@@ -85,7 +85,7 @@ fn plan() -> Plan {
             enabled: true,
             targets: vec![Target::Queue(QUEUE.to_owned())],
         }],
-        queues: vec![heard, queue(DEAD)],
+        queues: vec![source, queue(DEAD)],
         mappings: vec![Mapping {
             function: "probe".to_owned(),
             queue: QUEUE.to_owned(),
@@ -115,7 +115,7 @@ impl Ground {
         Self::of(plan()).await
     }
 
-    /// Sends an event whose detail tells the probe what to do.
+    /// Sends an event whose detail holds a command for the probe.
     fn send(&self, detail: &Value) -> String {
         self.put(json!({
             "source": "aws.chime", "detail-type": "Chime Meeting State Change", "detail": detail,
@@ -147,10 +147,10 @@ impl Ground {
         self.events.deliveries().pop().expect("there was a delivery").outcome
     }
 
-    /// The batches that the probe was given, by the events' ids; what it was told to hear.
-    fn heard(&self) -> Vec<Vec<String>> {
+    /// The batches that the probe received, as the ids of their events.
+    fn received_batches(&self) -> Vec<Vec<String>> {
         let lines = self.lambda.logs().into_iter().filter_map(|line| {
-            line.line.strip_prefix("heard ").map(|ids| ids.split(' ').map(str::to_owned).collect())
+            line.line.strip_prefix("received ").map(|ids| ids.split(' ').map(str::to_owned).collect())
         });
         lines.collect()
     }
@@ -165,16 +165,16 @@ fn joined(to: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn an_event_that_a_rule_picks_is_heard_once_and_others_are_not() {
+async fn an_event_that_a_rule_matches_is_delivered_once_and_others_are_not() {
     let ground = Ground::start().await;
     let id = ground.send(&joined(&json!({})));
     let other = ground.send(&json!({ "eventType": "chime:MeetingEnded" }));
     assert_eq!(ground.drained().await, 0);
-    assert_eq!(ground.heard(), [[id.clone()]]);
+    assert_eq!(ground.received_batches(), [[id.clone()]]);
     assert_eq!(ground.events.picked(&id), ["attendees"]);
     assert!(ground.events.picked(&other).is_empty());
     assert_eq!(ground.once_more().await, 0);
-    assert_eq!(ground.heard().len(), 1, "what is done is deleted");
+    assert_eq!(ground.received_batches().len(), 1, "what is done is deleted");
 }
 
 #[tokio::test]
@@ -188,12 +188,12 @@ async fn only_the_failed_message_of_a_batch_comes_again() {
     ];
     ground.pollers.release();
     assert_eq!(ground.drained().await, 1, "one waits to come again");
-    assert_eq!(ground.heard(), [ids.to_vec()]);
+    assert_eq!(ground.received_batches(), [ids.to_vec()]);
     ground.clock.advance(118);
     assert_eq!(ground.drained().await, 1, "its time has not come");
     ground.clock.advance(3);
     assert_eq!(ground.drained().await, 0);
-    assert_eq!(ground.heard()[1..], [[ids[1].clone()]]);
+    assert_eq!(ground.received_batches()[1..], [[ids[1].clone()]]);
     assert!(ground.dead().is_empty());
 }
 
@@ -211,8 +211,8 @@ async fn a_poisonous_message_is_buried_after_five_times() {
     assert!(ground.dead().is_empty());
     assert_eq!(ground.once_more().await, 0);
     assert_eq!(ground.dead(), std::slice::from_ref(&poison));
-    let heard: Vec<_> = ground.heard().concat();
-    let times = |id: &String| heard.iter().filter(|it| *it == id).count();
+    let received: Vec<_> = ground.received_batches().concat();
+    let times = |id: &String| received.iter().filter(|it| *it == id).count();
     assert_eq!((times(&poison), times(&good)), (5, 1));
     let listed = ground.queues.listed(|queue| ground.pollers.reads(queue));
     assert_eq!(listed[0]["messages"][0]["receives"], 5, "{listed:?}");
@@ -246,7 +246,7 @@ async fn so_many_messages_are_read_at_once_and_so_many_batches() {
     drop((first, second));
     drop((meeting.arrival().await, meeting.arrival().await));
     assert_eq!(ground.drained().await, 0);
-    let mut sizes: Vec<_> = ground.heard().iter().map(Vec::len).collect();
+    let mut sizes: Vec<_> = ground.received_batches().iter().map(Vec::len).collect();
     sizes.sort_unstable();
     assert_eq!(sizes, [1, 3, 3, 3]);
 }
@@ -260,10 +260,10 @@ async fn a_batch_that_is_not_full_waits_for_its_window() {
     ground.send(&joined(&json!({})));
     let in_flight = || ground.queues.counts(QUEUE).in_flight == 2;
     until("the messages are read", in_flight).await;
-    assert!(ground.heard().is_empty());
+    assert!(ground.received_batches().is_empty());
     ground.clock.advance(61);
-    until("the window has closed", || !ground.heard().is_empty()).await;
-    assert_eq!(ground.heard()[0].len(), 2);
+    until("the window has closed", || !ground.received_batches().is_empty()).await;
+    assert_eq!(ground.received_batches()[0].len(), 2);
 }
 
 #[tokio::test]
@@ -279,7 +279,7 @@ async fn without_the_queues_policy_nothing_is_delivered() {
         let refused = "the queue's policy does not let events.amazonaws.com send for the rule";
         assert_eq!(ground.outcome(), DeliveryOutcome::Refused(refused.to_owned()));
         assert_eq!(ground.events.picked(&id), ["attendees"], "the rule picks it all the same");
-        assert_eq!((ground.drained().await, ground.heard().len()), (0, 0));
+        assert_eq!((ground.drained().await, ground.received_batches().len()), (0, 0));
     }
 }
 
@@ -316,12 +316,12 @@ async fn an_encrypted_queue_needs_its_key_on_both_sides() {
 
     let ground = Ground::of(encrypted(good(), true)).await;
     ground.send(&joined(&json!({})));
-    assert_eq!((ground.drained().await, ground.heard().len()), (0, 1));
+    assert_eq!((ground.drained().await, ground.received_batches().len()), (0, 1));
     assert!(ground.iam.usage()["probe"].unused.is_empty(), "{:?}", ground.iam.usage());
 }
 
 #[tokio::test]
-async fn a_role_that_may_not_read_its_queue_is_told_at_the_door() {
+async fn a_role_that_may_not_read_its_queue_is_listed_by_the_control_api() {
     for (lacking, rest) in [
         ("sqs:ReceiveMessage", ["sqs:DeleteMessage", "sqs:GetQueueAttributes"]),
         ("sqs:DeleteMessage", ["sqs:ReceiveMessage", "sqs:GetQueueAttributes"]),
@@ -339,7 +339,7 @@ async fn a_role_that_may_not_read_its_queue_is_told_at_the_door() {
 }
 
 #[tokio::test]
-async fn what_is_read_and_deleted_counts_as_used() {
+async fn permissions_to_receive_and_delete_count_as_used() {
     let ground = Ground::start().await;
     assert_eq!(ground.drained().await, 0);
     assert!(!ground.iam.usage()["probe"].used.iter().any(|action| action == "sqs:DeleteMessage"));
@@ -365,14 +365,14 @@ async fn events_are_lost_doubled_and_delayed_on_demand() {
     ground.send(&json!({ "eventType": "chime:AttendeeLeft" }));
     ground.send(&joined(&json!({})));
     assert_eq!(ground.outcome(), DeliveryOutcome::Lost);
-    assert_eq!((ground.drained().await, ground.heard().len()), (0, 1), "the other event came");
+    assert_eq!((ground.drained().await, ground.received_batches().len()), (0, 1), "the other event came");
 
     ground.faults.clear();
     ground.faults.add(fault(FaultKind::Double, None));
     let double = ground.send(&joined(&json!({})));
     assert_eq!(ground.drained().await, 0);
-    let heard: Vec<_> = ground.heard()[1..].concat();
-    assert_eq!(heard, [double.clone(), double]);
+    let received: Vec<_> = ground.received_batches()[1..].concat();
+    assert_eq!(received, [double.clone(), double]);
 
     ground.faults.clear();
     ground.faults.add(fault(FaultKind::Delay, Some(60_000)));
@@ -380,8 +380,8 @@ async fn events_are_lost_doubled_and_delayed_on_demand() {
     assert_eq!(ground.drained().await, 1, "one is on its way");
     ground.clock.advance(61);
     assert_eq!(ground.drained().await, 0);
-    let heard: Vec<_> = ground.heard().concat();
-    assert_eq!(heard[heard.len() - 2..], [soon, late]);
+    let received: Vec<_> = ground.received_batches().concat();
+    assert_eq!(received[received.len() - 2..], [soon, late]);
 }
 
 #[tokio::test]

@@ -130,7 +130,7 @@ pub(crate) fn turn(function: &str, operation: &str, status: u16) -> (String, Str
     (function.to_owned(), operation.to_owned(), status)
 }
 
-/// What the table holds.
+/// The rows of the table.
 pub(crate) async fn notes(direct: &Client) -> Vec<String> {
     let rows = direct.query("SELECT text FROM notes ORDER BY text", &[]).await.expect("the notes");
     rows.iter().map(|row| row.get(0)).collect()

@@ -14,7 +14,7 @@ async fn a_named_prepared_statement_is_refused() {
 }
 
 #[tokio::test]
-async fn what_needs_a_session_is_refused_and_does_not_reach_the_server() {
+async fn statements_that_need_a_session_are_rejected_and_do_not_reach_the_server() {
     with_fixture(|fixture| async move {
         let direct = fixture.table().await;
         let sql = "INSERT INTO notes VALUES ('made'); LISTEN calls";

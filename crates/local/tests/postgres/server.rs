@@ -99,7 +99,7 @@ async fn a_server_that_crashed_is_started_again_with_its_data() {
     let server = Server::ensure(workspace.path()).await.expect("a server");
     server.create_database("kept").await.expect("a database");
     server.stop().await.expect("stopped");
-    // What a crash leaves: a file that names a process which is someone else's by now.
+    // The remains of a crash: a file that names a process which belongs to another user by now.
     let pid_file = server.directory().join("data/postmaster.pid");
     let left = format!("{}\n{}\n0\n1\n", std::process::id(), server.directory().join("data").display());
     std::fs::write(&pid_file, left).expect("a file left behind");
@@ -118,7 +118,7 @@ async fn a_workspace_that_the_server_may_not_enter_gets_a_directory_elsewhere() 
     server.stop().await.expect("stopped");
     let place = server.directory().parent().and_then(Path::parent).expect("a place");
     let inside = server.directory().starts_with(workspace.path().canonicalize().expect("a path"));
-    // Whoever is not root runs the server under the own name, so it may enter.
+    // A user other than root runs the server as itself, so it may enter.
     let is_root = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(place).expect("a place")) == 0;
     assert_eq!(inside, !is_root, "{}", place.display());
     if !inside {

@@ -31,7 +31,7 @@ fn trusting(certificate: &Certificate) -> MakeRustlsConnect {
 }
 
 #[tokio::test]
-async fn whoever_trusts_the_authority_talks_through_tls() {
+async fn a_client_that_trusts_the_authority_connects_with_tls() {
     with_fixture(|fixture| async move {
         let certificate = Certificate::make().expect("a certificate");
         let proxy = proxy(&fixture, &certificate).await;

@@ -66,7 +66,7 @@ async fn an_error_of_the_server_is_status_500_and_the_connection_goes_on() {
 }
 
 #[tokio::test]
-async fn whoever_is_no_function_counts_as_one_without_a_name() {
+async fn an_unknown_client_is_recorded_without_a_function_name() {
     with_fixture(|fixture| async move {
         let client =
             super::fixture::connect(fixture.config().application_name("psql")).await.expect("connected");

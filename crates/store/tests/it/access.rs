@@ -1,4 +1,4 @@
-//! What clients see and may do: nobody, strangers, and those who are in a call. On Supabase's layout, whose default
+//! The rows and rights of clients: anonymous ones, strangers, and members of a call. On Supabase's layout, whose default
 //! privileges give clients everything.
 
 use local::seed::Fixture;
@@ -48,7 +48,7 @@ async fn refused(person: &Person, who: &str, sql: &str) -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_has_only_the_public_key_reads_nothing() -> TestResult {
+async fn an_anonymous_client_reads_nothing() -> TestResult {
     in_supabase(async |supabase: std::sync::Arc<Supabase>| {
         calls(&supabase.cloud).await?;
         let anonymous = supabase.anonymous().await?;
@@ -151,7 +151,7 @@ async fn an_observer_sees_the_call_until_they_are_removed() -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_waits_is_seen_by_the_provider_and_by_themselves() -> TestResult {
+async fn a_waiting_user_is_visible_to_the_provider_and_themselves() -> TestResult {
     in_supabase(async |supabase: std::sync::Arc<Supabase>| {
         let calls = calls(&supabase.cloud).await?;
         let (session, waiting) = (&calls.session, &calls.one.stranger);

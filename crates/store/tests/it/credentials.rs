@@ -11,7 +11,7 @@ fn with(secret: &Value, field: &str, value: Value) -> Value {
     changed
 }
 
-/// What the functions hold is cut, as after a failover.
+/// Closes the functions' connections, as a failover does.
 fn cut(cloud: &TestCloud) {
     cloud.parts().proxy.pause();
     cloud.parts().proxy.resume();
@@ -20,9 +20,9 @@ fn cut(cloud: &TestCloud) {
 fn unavailable(answer: &Answer) {
     assert_eq!(answer.brief(), "503 UNAVAILABLE", "{:?}", answer.body);
     assert_eq!(answer.headers.get("retry-after").map(String::as_str), Some("1"));
-    let told = answer.body.to_string();
+    let text = answer.body.to_string();
     for inside in ["atabase", "ecret", "assword", "ertificate", "TLS", "postgres", "127.0.0.1"] {
-        assert!(!told.contains(inside), "{inside} in {told}");
+        assert!(!text.contains(inside), "{inside} in {text}");
     }
 }
 
@@ -54,7 +54,7 @@ async fn after_a_rotation_the_next_request_reads_the_secret_again_and_succeeds()
     let password = cloud.parts().database.change_password().await?;
     cloud.parts().database_secret.set(&with(&secret, "password", json!(password)));
 
-    // Nobody notices while the connection holds.
+    // The rotation has no effect while the connection is open.
     let watch = cloud.watch();
     assert_eq!(scenario.provider.status().await?.brief(), "200");
     assert_eq!(watch.operations(), ["load_call"]);
@@ -75,7 +75,7 @@ async fn after_a_rotation_the_next_request_reads_the_secret_again_and_succeeds()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_a_secret_that_cannot_be_used_callers_hear_503_until_it_can() -> TestResult {
+async fn callers_get_503_while_the_secret_is_unusable() -> TestResult {
     let (cloud, scenario) = warm().await?;
     let (processes_before, good) = (processes(&cloud), cloud.parts().database_secret.get());
     let unusable = [
@@ -88,7 +88,7 @@ async fn with_a_secret_that_cannot_be_used_callers_hear_503_until_it_can() -> Te
         ("host", Value::Null),
     ];
     for (field, value) in unusable {
-        // What the function knows is refused, and so is what it finds.
+        // Both the cached and the newly read login are rejected.
         let right = with(&good, "password", json!(cloud.parts().database.change_password().await?));
         cloud.parts().database_secret.set(&with(&right, field, value));
         cut(&cloud);

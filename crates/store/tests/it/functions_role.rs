@@ -1,4 +1,4 @@
-//! What the functions' login may do beyond what the use cases show that it can: nothing that would change what was.
+//! The rights of the functions' login beyond those that the use cases show: it cannot change the past.
 
 use std::collections::BTreeSet;
 
@@ -82,7 +82,7 @@ async fn the_login_of_the_functions_goes_with_their_database() -> TestResult {
     Ok(())
 }
 
-/// What a statement lacks shows only when it runs, and some run only when something goes wrong.
+/// A missing right shows only when the statement runs, and some statements run only after a failure.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
     let cloud = TestCloud::new().await?;
@@ -110,15 +110,16 @@ async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
     assert_eq!(scenario.provider.ask("POST", "/meetings", &guests).await?.brief(), "200");
     assert_eq!(refused.stranger.join().await?.brief(), "403 NOT_A_MEMBER");
     let now = cloud.parts().clock.now();
-    let told = MeetingEvents::of(&cloud, &scenario.provider.start().await?);
-    let nobodys = MeetingEvents { meeting: scenario.appointment.clone(), external: told.external.clone() };
+    let meeting_events = MeetingEvents::of(&cloud, &scenario.provider.start().await?);
+    let unknown_meeting =
+        MeetingEvents { meeting: scenario.appointment.clone(), external: meeting_events.external.clone() };
     let events = [
-        told.attendee("AttendeeJoined", now, &again.text("attendeeToken"), &scenario.patient.id)?,
-        nobodys.meeting("MeetingStarted", now)?,
+        meeting_events.attendee("AttendeeJoined", now, &again.text("attendeeToken"), &scenario.patient.id)?,
+        unknown_meeting.meeting("MeetingStarted", now)?,
     ];
     assert_eq!(cloud.deliver("attendee", &events).await?, Vec::<usize>::new());
     decide_about(&scenario).await?;
-    // Chime hears of it neither now nor in the next run.
+    // The call to Chime fails now and in the next run.
     cloud.fault("chime", Some("UpdateAttendeeCapabilities"), FaultKind::Error, None);
     let patient = format!("/appointments/{{a}}/call/attendees/{}", scenario.patient.id);
     let unseen = json!({ "capabilities": { "video": "Receive" } });
@@ -159,7 +160,7 @@ async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
     Ok(())
 }
 
-/// What runs where someone waits; all of it must have worked.
+/// The statements of the waiting room; all of them must succeed.
 async fn waits() -> TestResult<Vec<String>> {
     let cloud = TestCloud::with_parameters(&[("WaitingRoom", "on")]).await?;
     let scenario = cloud.scenario().await?;

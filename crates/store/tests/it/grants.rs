@@ -1,4 +1,4 @@
-//! The whole of who may do what in our schemas, as a list. A new table, view, function or grant has to be written down here.
+//! The complete list of grants in our schemas. A new table, view, function or grant has to be written down here.
 
 use local_testing::TestResult;
 use tokio_postgres::Client;
@@ -79,7 +79,7 @@ const GRANTS: &[&str] = &[
     "functions USAGE schema medzen",
 ];
 
-/// Who a policy is for, and for which command.
+/// The roles and the command of each policy.
 const POLICIES: &[&str] = &[
     "medzen.audit_outbox: functions_deliver UPDATE {functions}",
     "medzen.audit_outbox: functions_prune DELETE {functions}",
@@ -180,7 +180,7 @@ async fn on_supabase_too_and_what_a_table_forgets_is_found() -> TestResult {
         schema::run(&database.url(), None).await?;
         check(&client, &database.functions_role()).await?;
 
-        // What `check` would say of a migration that makes a table and a view and thinks no further.
+        // The findings of `check` for a migration that creates a table and a view without restricting them.
         client
             .batch_execute("CREATE TABLE forgotten (id uuid); CREATE VIEW leaky AS SELECT * FROM users")
             .await?;

@@ -125,7 +125,7 @@ async fn a_role_that_another_database_is_just_making_is_waited_for() -> TestResu
     .await
 }
 
-/// What the owner of a database can be, where they are no superuser.
+/// The possible owners of a database that are not superusers.
 async fn migrate_as_owner(attributes: &'static str, layout: bool) -> TestResult {
     in_a_database(async move |database| {
         let client = database.superuser().await?;
@@ -195,7 +195,7 @@ async fn an_owner_whom_row_level_security_binds_migrates_and_reads_no_join_token
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_names_an_authority_never_migrates_in_plain_text() -> TestResult {
+async fn with_an_authority_migrations_never_run_in_plain_text() -> TestResult {
     in_a_database(async |database| {
         let certificate = local::pgproxy::Certificate::make()?;
         let outcome = schema::run(&database.url(), Some(certificate.authority())).await;

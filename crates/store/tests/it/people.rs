@@ -37,18 +37,18 @@ where
 }
 
 impl Supabase {
-    /// Nobody in particular, with the public key.
+    /// An anonymous client, with the public key.
     pub(crate) async fn anonymous(&self) -> TestResult<Person> {
         self.person("anon", json!({ "role": "anon" }).to_string()).await
     }
 
-    /// Someone who has signed in.
+    /// A user who has signed in.
     pub(crate) async fn signed_in(&self, user: &User) -> TestResult<Person> {
         let claims = json!({ "role": "authenticated", "sub": user.firebase_uid });
         self.person("authenticated", claims.to_string()).await
     }
 
-    /// Someone who has signed in, with such claims.
+    /// A user who has signed in, with these claims.
     pub(crate) async fn with_claims(&self, claims: &str) -> TestResult<Person> {
         self.person("authenticated", claims.to_owned()).await
     }

@@ -1,4 +1,4 @@
-//! Alarms: each watches a metric that exists, and what has to be watched is.
+//! Alarms: each watches a metric that exists, and each required metric has an alarm.
 
 use std::collections::BTreeSet;
 

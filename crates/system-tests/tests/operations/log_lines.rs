@@ -105,7 +105,7 @@ fn the_runbook_quotes_the_log_lines_of_the_code_and_each_that_an_operator_may_me
 
 #[test]
 fn the_messages_of_macros_are_found() -> TestResult {
-    let source = r#"tracing::warn!(debt = %owed.id("a)"), error = %error, "it \"failed\" (again)"); tracing::info!("done");"#;
+    let source = r#"tracing::warn!(operation = %pending.id("a)"), error = %error, "it \"failed\" (again)"); tracing::info!("done");"#;
     let found: Vec<_> = log_lines(source)?.into_iter().map(|it| (it.level, it.message)).collect();
     let expected = [("warn", "it \\\"failed\\\" (again)"), ("info", "done")];
     assert_eq!(found, expected.map(|(level, message)| (level.to_owned(), message.to_owned())));

@@ -1,4 +1,4 @@
-//! What operators rely on: alarms, metrics, and the runbook agree with the templates and the code.
+//! Operations: alarms, metrics and the runbook agree with the templates and the code.
 
 mod alarms;
 mod documents;

@@ -1,4 +1,4 @@
-//! Who may do what: every route by everyone, as one table.
+//! Authorization: every route called by every role, as one table.
 
 use local::tokens::Key;
 use local_testing::{Scenario, TestCloud, TestResult};

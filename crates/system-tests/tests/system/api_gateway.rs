@@ -1,4 +1,4 @@
-//! The API's door as the templates set it: who is let in, from which pages, how fast, and what is logged.
+//! API Gateway as the templates configure it: authorizer, CORS, throttling and access log.
 
 use std::collections::BTreeSet;
 
@@ -90,8 +90,8 @@ async fn without_listed_origins_there_is_no_cors_and_a_star_is_refused() -> Test
         ["*", "https://*", "https://calls.example.com,*", "http://calls.example.com", "https://a.example/"]
     {
         let refused = TestCloud::with_parameters(&[("AllowedOrigins", origins)]).await.err();
-        let told = refused.map(|error| error.to_string()).unwrap_or_default();
-        assert!(told.contains("AllowedOrigins"), "{origins}: {told}");
+        let reason = refused.map(|error| error.to_string()).unwrap_or_default();
+        assert!(reason.contains("AllowedOrigins"), "{origins}: {reason}");
     }
     Ok(())
 }
@@ -113,12 +113,12 @@ async fn the_stage_slows_callers_down() -> TestResult {
 }
 
 #[test]
-fn the_access_log_tells_the_route_and_nothing_of_the_caller() -> TestResult {
+fn the_access_log_has_the_route_and_nothing_about_the_caller() -> TestResult {
     let template = std::fs::read_to_string(workspace().join("infra/app.yaml"))?;
     let format = template.split("Format: >-").nth(1).and_then(|rest| rest.split("\n\n").next());
     let folded: Vec<_> = format.ok_or("the cloud has an access log")?.split_whitespace().collect();
     let format: serde_json::Value = serde_json::from_str(&folded.join(" "))?;
-    let told: BTreeSet<_> =
+    let logged: BTreeSet<_> =
         format.as_object().ok_or("a JSON object")?.values().filter_map(|it| it.as_str()).collect();
     let wanted = BTreeSet::from([
         "$context.requestId",
@@ -130,6 +130,6 @@ fn the_access_log_tells_the_route_and_nothing_of_the_caller() -> TestResult {
         "$context.integrationErrorMessage",
         "$context.authorizer.error",
     ]);
-    assert_eq!(told, wanted, "no path, no query, no address, no claim, no header");
+    assert_eq!(logged, wanted, "no path, no query, no address, no claim, no header");
     Ok(())
 }

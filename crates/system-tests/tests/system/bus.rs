@@ -1,4 +1,4 @@
-//! What goes out on our bus is what `events/bus/` says, and no more.
+//! The events on our bus match the schemas in `events/bus/`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,7 +50,7 @@ fn each_detail_type_has_an_example_that_its_schema_takes_and_each_field_a_meanin
             assert!(field["description"].is_string(), "{file}: what is {name}?");
             assert!(!example["detail"][name].is_null(), "{file}: the example has no {name}");
         }
-        // What is required is asked for, and what may be added is taken.
+        // Required fields must be present; additional ones are allowed.
         for name in text["properties"]["detail"]["required"].as_array().ok_or("nothing required")? {
             let mut without = example.clone();
             without["detail"].as_object_mut().ok_or("no detail")?.remove(name.as_str().unwrap_or_default());
@@ -72,7 +72,7 @@ fn each_detail_type_has_an_example_that_its_schema_takes_and_each_field_a_meanin
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_goes_out_is_as_described_and_nothing_else_is_in_it() -> TestResult {
+async fn published_events_match_their_schemas_exactly() -> TestResult {
     let cloud = with_waiting_room().await?;
     let (ended, over, gone) = (cloud.scenario().await?, cloud.scenario().await?, cloud.scenario().await?);
     for scenario in [&ended, &over, &gone] {
@@ -87,8 +87,8 @@ async fn what_goes_out_is_as_described_and_nothing_else_is_in_it() -> TestResult
     cloud.run_schedule("meeting-manager").await?;
 
     let schemas = schemas()?;
-    let heard = cloud.parts().bus.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-    let ours: Vec<&Value> = heard.iter().filter(|event| event["source"] == bus::SOURCE).collect();
+    let bus_events = cloud.parts().bus.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let ours: Vec<&Value> = bus_events.iter().filter(|event| event["source"] == bus::SOURCE).collect();
     let mut reasons = BTreeSet::new();
     for event in &ours {
         let kind = event["detail-type"].as_str().ok_or("no detail type")?;

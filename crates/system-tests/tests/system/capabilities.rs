@@ -1,4 +1,4 @@
-//! Capabilities: what someone may send and receive, at Chime as it is stored.
+//! Capabilities: what a participant may send and receive; Chime has what is stored.
 
 use local::faults::{Fault, FaultKind};
 use local_testing::{Caller, Scenario, TestCloud, TestResult};
@@ -71,7 +71,7 @@ async fn the_provider_mutes_and_stops_video_and_gives_both_back() -> TestResult 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_chime_does_not_take_is_refused_before_it_is_asked() -> TestResult {
+async fn capabilities_that_chime_rejects_are_rejected_before_the_call() -> TestResult {
     let (cloud, scenario) = both_in().await?;
     let before = cloud.census().await?;
     let watch = cloud.watch();
@@ -84,8 +84,8 @@ async fn what_chime_does_not_take_is_refused_before_it_is_asked() -> TestResult 
         let refused =
             change(&scenario.provider, &scenario.patient, json!({ "capabilities": wish, "admitted": true }))
                 .await?;
-        let told = (refused.status, refused.text("field"));
-        assert_eq!(told, (422, "capabilities.content".to_owned()), "{wish}");
+        let refusal = (refused.status, refused.text("field"));
+        assert_eq!(refusal, (422, "capabilities.content".to_owned()), "{wish}");
     }
     let empty = change(&scenario.provider, &scenario.patient, json!({ "capabilities": {} })).await?;
     assert_eq!((empty.status, empty.text("field").as_str()), (422, "capabilities"));
@@ -128,7 +128,7 @@ async fn observers_come_with_what_their_kind_and_the_invitation_say() -> TestRes
         let roster = scenario.provider.roster().await?;
         let own =
             roster.body["attendees"].as_array().into_iter().flatten().find(|it| it["role"] == "observer");
-        let own = own.ok_or("the roster tells of them")?;
+        let own = own.ok_or("the roster has them")?;
         assert_eq!(
             (&own["capabilities"], &own["observerKind"]),
             (&capabilities(expected), &terms["observerKind"])
@@ -147,7 +147,7 @@ async fn observers_come_with_what_their_kind_and_the_invitation_say() -> TestRes
     }
     assert_eq!(at_chime(&cloud, &scenario.stranger), Vec::<Value>::new());
 
-    // What someone came with is where they begin: the provider may give a student the word.
+    // The terms of the invitation are the initial capabilities; the provider may unmute a student.
     invite(&scenario.provider, &[&scenario.stranger], json!({ "observerKind": "student" })).await?;
     scenario.stranger.join().await?;
     let word = json!({ "capabilities": { "audio": "SendReceive" } });
@@ -157,7 +157,7 @@ async fn observers_come_with_what_their_kind_and_the_invitation_say() -> TestRes
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_muted_before_they_come_comes_muted() -> TestResult {
+async fn a_participant_muted_before_joining_joins_muted() -> TestResult {
     let cloud = with_waiting_room().await?;
     let scenario = cloud.scenario().await?;
     scenario.provider.start().await?;
@@ -205,7 +205,7 @@ async fn who_is_muted_before_they_come_comes_muted() -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_changes_at_once_chime_has_what_is_stored() -> TestResult {
+async fn after_concurrent_changes_chime_has_the_stored_capabilities() -> TestResult {
     let (cloud, scenario) = both_in().await?;
     let mut changes = JoinSet::new();
     for (field, directions) in [("audio", ["Receive", "SendReceive"]), ("video", ["Receive", "SendReceive"])]
@@ -226,7 +226,7 @@ async fn of_changes_at_once_chime_has_what_is_stored() -> TestResult {
 
 /// The first change reaches Chime after the second has, with what was stored before that.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_that_chime_hears_of_late_does_not_undo_a_later_one() -> TestResult {
+async fn a_delayed_capability_update_does_not_undo_a_later_one() -> TestResult {
     let (cloud, scenario) = both_in().await?;
     cloud.parts().faults.add(Fault {
         service: "chime".to_owned(),
@@ -258,7 +258,7 @@ async fn a_change_that_chime_hears_of_late_does_not_undo_a_later_one() -> TestRe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_chime_was_not_told_is_told_by_a_repetition_or_by_the_reconciler() -> TestResult {
+async fn a_failed_capability_update_is_sent_by_a_repetition_or_by_the_reconciler() -> TestResult {
     let (cloud, scenario) = both_in().await?;
     let mute = json!({ "capabilities": { "audio": "Receive" } });
     cloud.fault("chime", Some("UpdateAttendeeCapabilities"), FaultKind::Error, None);
@@ -268,7 +268,7 @@ async fn what_chime_was_not_told_is_told_by_a_repetition_or_by_the_reconciler() 
     cloud.parts().faults.clear();
 
     assert_eq!(change(&scenario.provider, &scenario.patient, mute.clone()).await?.brief(), "200");
-    assert_eq!(at_chime(&cloud, &scenario.patient), [capabilities(MUTED)], "told by the repetition");
+    assert_eq!(at_chime(&cloud, &scenario.patient), [capabilities(MUTED)], "sent by the repetition");
     cloud.parts().clock.advance(31);
     cloud.run_schedule("meeting-manager").await?;
     assert_eq!(operations_and_tokens(&cloud, &scenario.patient).await?, "0 1");
@@ -279,7 +279,7 @@ async fn what_chime_was_not_told_is_told_by_a_repetition_or_by_the_reconciler() 
     cloud.parts().faults.clear();
     cloud.parts().clock.advance(31);
     cloud.run_schedule("meeting-manager").await?;
-    assert_eq!(at_chime(&cloud, &scenario.patient), [capabilities(ALL)], "told by the reconciler");
+    assert_eq!(at_chime(&cloud, &scenario.patient), [capabilities(ALL)], "sent by the reconciler");
     assert_eq!(operations_and_tokens(&cloud, &scenario.patient).await?, "0 1");
     assert_eq!(
         outbox::events(&cloud, &scenario.appointment)
@@ -287,7 +287,7 @@ async fn what_chime_was_not_told_is_told_by_a_repetition_or_by_the_reconciler() 
             .matches("participant.capabilities_changed")
             .count(),
         2,
-        "a change is one change, however often Chime is told"
+        "a change is one change, however often it is sent to Chime"
     );
     Ok(())
 }

@@ -77,7 +77,7 @@ async fn run(cloud: &TestCloud, seed: u64) -> TestResult {
     })
 }
 
-/// The call can go on, and nothing is left over.
+/// The call can continue, and no work is left pending.
 async fn check(cloud: &TestCloud, scenario: &Scenario) -> TestResult {
     let started = scenario.provider.start().await?;
     if started.status >= 300 {

@@ -1,4 +1,4 @@
-//! Consent: each person's own word, and whether it may be done.
+//! Consent: each participant's decision, and whether recording or transcription is allowed.
 
 use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ async fn it_is_allowed_when_everyone_in_the_call_has_consented_and_only_then() -
     assert_eq!(given.text("appointmentId"), scenario.appointment);
 
     invite(&scenario.provider, &[&scenario.stranger], json!({})).await?;
-    assert_eq!(recording().await?["allowed"], true, "who has not come cannot be heard");
+    assert_eq!(recording().await?["allowed"], true, "an absent participant needs no consent");
     scenario.stranger.join().await?;
     assert_eq!(recording().await?["missing"], json!([scenario.stranger.id]));
     remove(&scenario.provider, &scenario.stranger).await?;
@@ -78,7 +78,7 @@ async fn it_is_allowed_when_everyone_in_the_call_has_consented_and_only_then() -
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_new_word_is_one_row_and_one_audit_entry_and_the_same_word_is_none() -> TestResult {
+async fn each_new_consent_decision_is_one_row_and_one_audit_entry_and_a_repetition_is_none() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     scenario.provider.start().await?;
@@ -95,14 +95,14 @@ async fn each_new_word_is_one_row_and_one_audit_entry_and_the_same_word_is_none(
     consent(&scenario.patient, json!({ "transcription": false })).await?;
     consent(&scenario.patient, json!({ "transcription": false })).await?;
     let entries = outbox::chain(&cloud, &format!("APPT#{}", scenario.appointment)).await?;
-    let told: Vec<_> = entries[1..]
+    let audited: Vec<_> = entries[1..]
         .iter()
         .map(|it| [&it["event"], &it["kind"], &it["actor"], &it["role"]].map(Value::to_string).join(" "))
         .collect();
     let of =
         |event: &str, kind: &str| format!("\"{event}\" \"{kind}\" \"{}\" \"patient\"", scenario.patient.id);
     assert_eq!(
-        told,
+        audited,
         [
             of("consent.given", "recording"),
             of("consent.given", "transcription"),
@@ -133,7 +133,7 @@ async fn nobody_consents_for_another() -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_changes_their_mind_all_the_time_can_take_their_consent_back_and_no_more() -> TestResult {
+async fn after_too_many_consent_changes_a_user_can_only_withdraw() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     scenario.provider.start().await?;

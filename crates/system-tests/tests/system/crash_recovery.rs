@@ -10,7 +10,7 @@ use crate::requests::{
 };
 use crate::{invariants, outbox};
 
-/// What is killed and repeated.
+/// The request that is killed and repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum UseCase {
     Start,
@@ -76,8 +76,7 @@ impl UseCase {
         matches!(self, Self::Wait | Self::Admit)
     }
 
-    /// What must be true of the patient after the repetition, beyond what must be of every call: at Chime, and told in the
-    /// audit once.
+    /// The patient's expected state after the repetition, at Chime and in the audit, beyond the invariants of every call.
     async fn check(self, cloud: &TestCloud, scenario: &Scenario) -> TestResult {
         let (event, attendees) = match self {
             Self::Start | Self::Join | Self::Rejoin | Self::Leave | Self::End => return Ok(()),
@@ -94,7 +93,7 @@ impl UseCase {
         let events = outbox::events(cloud, &scenario.appointment).await?;
         assert_eq!(events.matches(event).count(), 1, "{events}");
         assert_eq!(at_chime(cloud, &scenario.patient), attendees, "at Chime");
-        // What a death left owing is paid by then.
+        // The operations that a killed function left pending are completed by then.
         cloud.parts().clock.advance(31);
         cloud.run_schedule("meeting-manager").await?;
         assert_eq!(cloud.sql("SELECT count(*) FROM medzen.pending_operations WHERE operation <> 'publish_event' AND completed_at IS NULL").await?, "0");
@@ -124,7 +123,7 @@ async fn die_and_repeat(use_case: UseCase, kind: FaultKind, nth: u32) -> TestRes
     invariants::hold(&cloud, &scenario.appointment).await.map_err(|error| format!("{case}: {error}"))?;
     use_case.check(&cloud, &scenario).await.map_err(|error| format!("{case}: {error}"))?;
 
-    // Whoever has a place connects, which keeps their meeting alive; an orphan dies of nobody being there.
+    // The participants connect, which keeps their meeting alive; an orphan ends because it is empty.
     for meeting in cloud.live_meetings() {
         let id = meeting["meetingId"].as_str().ok_or("an id")?;
         let attendee = repeated.text("attendeeToken");
@@ -163,7 +162,7 @@ async fn at_every_call(use_case: UseCase, calls: u32) -> TestResult {
     }
 }
 
-/// Every call throttled once, failed once, and answered into nothing once: the function heals that itself or says so, and
+/// Every call throttled once, failed once, and its answer lost once: the function retries or returns an error, and
 /// the repetition finds everything as it should be.
 async fn unanswered_at_every_call(use_case: UseCase, calls: u32) -> TestResult {
     let mut cases = JoinSet::new();
@@ -258,6 +257,6 @@ async fn a_removal_that_dies_anywhere_is_repaired_by_the_next() -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_word_of_consent_that_dies_anywhere_is_repaired_by_the_next() -> TestResult {
+async fn a_consent_decision_killed_anywhere_is_repaired_by_the_next() -> TestResult {
     at_every_call(UseCase::Consent, 3).await
 }

@@ -1,10 +1,10 @@
-//! The whole, with a Chime that tells as Chime does: late, in disorder and at times twice. What the system says in the end
-//! is held against what the test knows of who was where.
+//! Whole calls with events as Chime delivers them: late, out of order and sometimes twice. The stored result is compared
+//! with what the test did.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use local::chime::{Options, Telling};
+use local::chime::{EventDelivery, Options};
 use local_testing::{Caller, Scenario, TestCloud, TestResult};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -17,20 +17,20 @@ use crate::outbox;
 const CALLS: usize = 20;
 const FUNCTIONS: [&str; 2] = ["attendee", "meeting-manager"];
 
-/// What becomes of a call.
+/// How a call ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RepairOutcome {
-    /// The provider ends it, whoever is in it.
+enum CallEnding {
+    /// The provider ends it while participants may be connected.
     Ended,
-    /// All leave, and nobody ends it.
+    /// All participants leave; no request ends it.
     Left,
-    /// Nobody ever connects.
+    /// No participant ever connects.
     Empty,
-    /// Somebody stays until Chime's day is over.
+    /// A participant stays until Chime's limit of 24 hours.
     Forgotten,
 }
 
-/// Someone, and what they truly did.
+/// A participant and what they did.
 struct Person {
     caller: Caller,
     attendee: String,
@@ -47,7 +47,7 @@ impl Person {
         Self { caller, attendee, since: None, stays: Vec::new(), connections: 0, drops: 0, lefts: 0 }
     }
 
-    /// Who joined and has not connected yet is here by their own word.
+    /// Whether they count as present: connected, or joined and not connected yet.
     fn is_here(&self) -> bool {
         self.connections == 0 || self.since.is_some()
     }
@@ -65,9 +65,9 @@ struct Call {
     session: String,
     meeting: String,
     people: Vec<Person>,
-    fate: RepairOutcome,
+    ending: CallEnding,
     random: fastrand::Rng,
-    /// When it was over, where the test knows it.
+    /// The end of the call, if the test knows it.
     over_ms: Option<i64>,
 }
 
@@ -80,9 +80,7 @@ impl Call {
         assert_eq!(started.brief(), "201", "{:?}", started.body);
         let joined = scenario.patient.join().await?;
         assert_eq!(joined.brief(), "200", "{:?}", joined.body);
-        let fate =
-            [RepairOutcome::Ended, RepairOutcome::Left, RepairOutcome::Empty, RepairOutcome::Forgotten]
-                [n % 4];
+        let ending = [CallEnding::Ended, CallEnding::Left, CallEnding::Empty, CallEnding::Forgotten][n % 4];
         Ok(Self {
             people: vec![
                 Person::new(&scenario.provider, started.text("attendeeToken")),
@@ -92,34 +90,34 @@ impl Call {
             meeting: started.text("meetingId"),
             random: fastrand::Rng::with_seed(seed * 1000 + n as u64),
             over_ms: None,
-            fate,
+            ending,
             scenario,
             cloud,
         })
     }
 
-    /// Lets someone connect, leave or be cut off, at the door.
-    async fn happens(&mut self, who: usize, kind: &str) -> TestResult {
+    /// Sends an event through the control API: a participant connects, leaves or is dropped.
+    async fn send_event(&mut self, who: usize, kind: &str) -> TestResult {
         let person = &mut self.people[who];
         let path = format!("chime/meetings/{}/events", self.meeting);
         let event = json!({ "eventType": kind, "attendeeId": person.attendee });
-        let told = self.cloud.control_api("POST", &path, &event).await?;
-        assert_eq!(told.status, 200, "{:?}", told.body);
-        let at = told.body["detail"]["timestamp"].as_i64().ok_or("no time")?;
+        let response = self.cloud.control_api("POST", &path, &event).await?;
+        assert_eq!(response.status, 200, "{:?}", response.body);
+        let at = response.body["detail"]["timestamp"].as_i64().ok_or("no time")?;
         if kind == "AttendeeJoined" {
             person.since = Some(at);
             person.connections += 1;
         } else {
-            let since = person.since.take().ok_or("who leaves was there")?;
+            let since = person.since.take().ok_or("connected before")?;
             person.stays.push((since, at));
             *(if kind == "AttendeeDropped" { &mut person.drops } else { &mut person.lefts }) += 1;
         }
         Ok(())
     }
 
-    async fn moves(mut self) -> TestResult<Self> {
+    async fn random_step(mut self) -> TestResult<Self> {
         for who in 0..self.people.len() {
-            if self.fate == RepairOutcome::Empty || self.random.bool() {
+            if self.ending == CallEnding::Empty || self.random.bool() {
                 continue;
             }
             let kind = match (self.people[who].since, self.random.bool()) {
@@ -127,41 +125,41 @@ impl Call {
                 (Some(_), true) => "AttendeeLeft",
                 (Some(_), false) => "AttendeeDropped",
             };
-            self.happens(who, kind).await?;
+            self.send_event(who, kind).await?;
         }
         Ok(self)
     }
 
-    async fn comes_to_its_end(mut self) -> TestResult<Self> {
-        match self.fate {
-            RepairOutcome::Empty => {}
-            RepairOutcome::Ended => {
+    async fn end_call(mut self) -> TestResult<Self> {
+        match self.ending {
+            CallEnding::Empty => {}
+            CallEnding::Ended => {
                 let ended = self.scenario.provider.end().await?;
                 assert_eq!(ended.brief(), "200", "{:?}", ended.body);
                 self.over_ms = Some(ms(&ended.text("endedAt"))?);
             }
-            RepairOutcome::Left => {
+            CallEnding::Left => {
                 for who in 0..self.people.len() {
                     if self.people[who].since.is_none() {
-                        self.happens(who, "AttendeeJoined").await?;
+                        self.send_event(who, "AttendeeJoined").await?;
                     }
                 }
                 for who in 0..self.people.len() {
-                    self.happens(who, if who == 0 { "AttendeeDropped" } else { "AttendeeLeft" }).await?;
+                    self.send_event(who, if who == 0 { "AttendeeDropped" } else { "AttendeeLeft" }).await?;
                 }
                 let last = self.people.iter().flat_map(|it| &it.stays).map(|(_, to)| *to).max();
                 self.over_ms = Some(last.ok_or("they were there")? + 300_000);
             }
-            RepairOutcome::Forgotten => {
+            CallEnding::Forgotten => {
                 if self.people[1].since.is_none() {
-                    self.happens(1, "AttendeeJoined").await?;
+                    self.send_event(1, "AttendeeJoined").await?;
                 }
             }
         }
         Ok(self)
     }
 
-    async fn shows_who_is_here(self) -> TestResult<Self> {
+    async fn check_presence(self) -> TestResult<Self> {
         let status = self.scenario.provider.status().await?;
         let present: BTreeSet<&str> =
             status.body["present"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
@@ -170,8 +168,8 @@ impl Call {
         Ok(self)
     }
 
-    /// What is kept of the call is what happened.
-    async fn was_as_kept(self) -> TestResult<Self> {
+    /// Compares the stored state with what the test did.
+    async fn check_stored_state(self) -> TestResult<Self> {
         let meeting = self.cloud.meetings().into_iter().find(|it| it["meetingId"] == self.meeting.as_str());
         let meeting = meeting.ok_or("no such meeting")?;
         assert_eq!(meeting["live"], false);
@@ -181,11 +179,12 @@ impl Call {
              FROM video_call_sessions WHERE id = '{}'",
             self.session
         );
-        let reason = if self.fate == RepairOutcome::Ended { "ended_by_provider" } else { "meeting_ended" };
+        let reason = if self.ending == CallEnding::Ended { "ended_by_provider" } else { "meeting_ended" };
         let expected = json!([{ "status": "ended", "end_reason": reason, "over": over_ms, "connected_count": 0, "projection_stale": false }]);
-        assert_eq!(json!(rows(&self.cloud, &query).await?), expected, "{:?}", self.fate);
+        assert_eq!(json!(rows(&self.cloud, &query).await?), expected, "{:?}", self.ending);
 
-        let told = outbox::chain(&self.cloud, &format!("APPT#{}", self.scenario.appointment)).await?;
+        let audit_entries =
+            outbox::chain(&self.cloud, &format!("APPT#{}", self.scenario.appointment)).await?;
         for person in &self.people {
             let id = &person.caller.id;
             let row = format!(
@@ -201,28 +200,32 @@ impl Call {
             };
             let expected = json!([{
                 "status": "left", "connections": person.connections, "drops": person.drops, "seconds": seconds }]);
-            assert_eq!(json!(row), expected, "{:?} {:?} {:?}", self.fate, person.stays, person.since);
+            assert_eq!(json!(row), expected, "{:?} {:?} {:?}", self.ending, person.stays, person.since);
             let count = |event: &str| {
-                told.iter().filter(|entry| entry["event"] == event && entry["userId"] == id.as_str()).count()
+                audit_entries
+                    .iter()
+                    .filter(|entry| entry["event"] == event && entry["userId"] == id.as_str())
+                    .count()
             };
-            // Whoever was in it at its end is told to have left by then.
+            // A participant who was connected at the end is audited as disconnected then.
             let lefts = person.lefts + usize::from(person.since.is_some());
             let audited =
                 ["participant.connected", "participant.dropped", "participant.disconnected"].map(count);
-            assert_eq!(audited, [person.connections, person.drops, lefts], "{:?}", self.fate);
+            assert_eq!(audited, [person.connections, person.drops, lefts], "{:?}", self.ending);
         }
         invariants::hold(&self.cloud, &self.scenario.appointment).await?;
 
-        let heard = self.cloud.parts().bus.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let bus_events =
+            self.cloud.parts().bus.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         let of_this = |event: &&Value| {
             event["source"] == bus::SOURCE && event["detail"]["sessionId"] == self.session.as_str()
         };
-        let notices: BTreeSet<String> = heard
+        let published: BTreeSet<String> = bus_events
             .iter()
             .filter(of_this)
             .map(|event| format!("{} {}", event["detail-type"], event["detail"]["eventId"]))
             .collect();
-        let kinds: Vec<&str> = notices.iter().filter_map(|it| it.split('"').nth(1)).collect();
+        let kinds: Vec<&str> = published.iter().filter_map(|it| it.split('"').nth(1)).collect();
         assert_eq!(kinds, ["Call Ended", "Call Started"]);
         Ok(self)
     }
@@ -241,14 +244,14 @@ where
     Ok(calls)
 }
 
-/// Lets everything that is on its way arrive.
-async fn quiet(cloud: &TestCloud) -> TestResult {
+/// Drains the queues until all delayed events have been delivered.
+async fn drain_until_empty(cloud: &TestCloud) -> TestResult {
     for _ in 0..5 {
         cloud.parts().clock.advance(4);
         if cloud.drain_queues().await? == 0 {
             return Ok(());
         }
-        // What failed comes again.
+        // Past the visibility timeout of failed messages.
         cloud.parts().clock.advance(126);
     }
     Err("messages come again and again".into())
@@ -258,8 +261,9 @@ fn ms(text: &str) -> TestResult<i64> {
     Ok(i64::try_from(OffsetDateTime::parse(text, &Rfc3339)?.unix_timestamp_nanos() / 1_000_000)?)
 }
 
-async fn all_is_as_it_was(seed: u64) -> TestResult {
-    let options = Options { rate: None, tells: Telling::AsChimeDoes { seed }, ..Options::default() };
+async fn run_calls(seed: u64) -> TestResult {
+    let options =
+        Options { rate: None, event_delivery: EventDelivery::LikeChime { seed }, ..Options::default() };
     let cloud = Arc::new(TestCloud::with(options).await?);
     let mut beginnings: JoinSet<_> = (0..CALLS).map(|n| Call::begin(Arc::clone(&cloud), n, seed)).collect();
     let mut calls = Vec::new();
@@ -267,37 +271,37 @@ async fn all_is_as_it_was(seed: u64) -> TestResult {
         calls.push(call??);
     }
     for round in 0..5 {
-        calls = each(calls, Call::moves).await?;
+        calls = each(calls, Call::random_step).await?;
         cloud.parts().clock.advance(3 + 2 * round);
     }
-    quiet(&cloud).await?;
-    calls = each(calls, Call::shows_who_is_here).await?;
-    calls = each(calls, Call::comes_to_its_end).await?;
-    quiet(&cloud).await?;
+    drain_until_empty(&cloud).await?;
+    calls = each(calls, Call::check_presence).await?;
+    calls = each(calls, Call::end_call).await?;
+    drain_until_empty(&cloud).await?;
 
-    // Five minutes later Chime has ended what is empty and has told so; nobody looked.
+    // Five minutes later Chime has ended the empty meetings and sent the events; no request was made.
     cloud.parts().clock.advance(301);
-    quiet(&cloud).await?;
+    drain_until_empty(&cloud).await?;
     let open = "SELECT count(*) FROM video_call_sessions WHERE status <> 'ended'";
     assert_eq!(cloud.sql(open).await?, (CALLS / 4).to_string(), "the forgotten ones alone");
     cloud.parts().clock.advance(24 * 3600);
-    quiet(&cloud).await?;
+    drain_until_empty(&cloud).await?;
     assert_eq!(cloud.sql(open).await?, "0");
 
     for _ in 0..2 {
         cloud.run_schedule("meeting-manager").await?;
         cloud.parts().clock.advance(60);
-        quiet(&cloud).await?;
+        drain_until_empty(&cloud).await?;
     }
     assert_eq!(cloud.live_meetings(), Vec::<Value>::new());
-    each(calls, Call::was_as_kept).await?;
+    each(calls, Call::check_stored_state).await?;
     assert_eq!(cloud.sql("SELECT count(*) FROM medzen.pending_operations WHERE operation = 'publish_event' AND completed_at IS NULL").await?, "0");
     assert_eq!(cloud.sql("SELECT count(*) FROM medzen.chime_events WHERE session_id IS NULL").await?, "0");
     for function in FUNCTIONS {
         assert_eq!(cloud.dead_letters(function)?, Vec::<Value>::new(), "{function}");
     }
-    let heard = cloud.parts().bus.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-    let chime: Vec<&str> = heard
+    let bus_events = cloud.parts().bus.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let chime: Vec<&str> = bus_events
         .iter()
         .filter(|event| event["source"] == "aws.chime")
         .filter_map(|event| event["id"].as_str())
@@ -309,9 +313,9 @@ async fn all_is_as_it_was(seed: u64) -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_calls_at_once_are_kept_as_they_were_however_chime_tells_of_them() -> TestResult {
+async fn twenty_concurrent_calls_are_stored_correctly_whatever_the_order_of_chimes_events() -> TestResult {
     for seed in [1, 2, 3] {
-        all_is_as_it_was(seed).await.map_err(|error| format!("seed {seed}: {error}"))?;
+        run_calls(seed).await.map_err(|error| format!("seed {seed}: {error}"))?;
     }
     Ok(())
 }

@@ -12,10 +12,10 @@ use crate::{invariants, outbox};
 const ATTENDEE: &str = "attendee";
 const MEETING: &str = "meeting-manager";
 
-/// A call with its provider and patient in it, and what they were given.
+/// A call that provider and patient have joined, with their responses.
 struct On {
     scenario: Scenario,
-    told: MeetingEvents,
+    meeting_events: MeetingEvents,
     started: Answer,
     joined: Answer,
     began: OffsetDateTime,
@@ -28,9 +28,9 @@ impl On {
         assert_eq!(started.brief(), "201", "{:?}", started.body);
         let joined = scenario.patient.join().await?;
         assert_eq!(joined.brief(), "200", "{:?}", joined.body);
-        let told = MeetingEvents::of(cloud, &started);
+        let meeting_events = MeetingEvents::of(cloud, &started);
         let began = OffsetDateTime::from_unix_timestamp(cloud.parts().clock.now().unix_timestamp() + 1)?;
-        Ok(Self { scenario, told, started, joined, began })
+        Ok(Self { scenario, meeting_events, started, joined, began })
     }
 
     fn provider(&self, kind: &str, second: i64) -> TestResult<Value> {
@@ -42,18 +42,18 @@ impl On {
     }
 
     fn about(&self, who: &Caller, place: &Answer, kind: &str, second: i64) -> TestResult<Value> {
-        self.told.attendee(kind, self.at(second), &place.text("attendeeToken"), &who.id)
+        self.meeting_events.attendee(kind, self.at(second), &place.text("attendeeToken"), &who.id)
     }
 
     fn ended(&self, second: i64) -> TestResult<Value> {
-        self.told.meeting("MeetingEnded", self.at(second))
+        self.meeting_events.meeting("MeetingEnded", self.at(second))
     }
 
     fn at(&self, second: i64) -> OffsetDateTime {
         self.began + Duration::seconds(second)
     }
 
-    /// How someone stands, by the roster that the provider sees: `joined 0 1/0` is status, seconds, connections and drops.
+    /// A participant's state in the roster that the provider sees: `joined 0 1/0` is status, seconds, connections and drops.
     async fn stands(&self, who: &Caller) -> TestResult<String> {
         let roster = self.scenario.provider.roster().await?;
         let people = roster.body["attendees"].as_array().cloned().unwrap_or_default();
@@ -69,13 +69,13 @@ async fn session(cloud: &TestCloud, on: &On, columns: &str) -> TestResult<String
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_in_any_order_and_twice_tell_who_was_there_and_how_long() -> TestResult {
+async fn events_in_any_order_and_duplicated_give_the_right_presence_and_durations() -> TestResult {
     presence_is_read(true).await
 }
 
-/// Chime's documented samples of attendees' events bear the meeting's id alone, without the name that we gave it.
+/// Chime's documented samples of attendees' events have the meeting's id but not its `externalMeetingId`.
 #[tokio::test(flavor = "multi_thread")]
-async fn events_that_do_not_name_their_meeting_tell_the_same() -> TestResult {
+async fn events_without_the_external_meeting_id_give_the_same_result() -> TestResult {
     presence_is_read(false).await
 }
 
@@ -83,7 +83,7 @@ async fn presence_is_read(named: bool) -> TestResult {
     let cloud = TestCloud::new().await?;
     let mut on = On::set(&cloud).await?;
     if !named {
-        on.told.external = None;
+        on.meeting_events.external = None;
     }
     // The patient's connection is lost and comes back; the provider changes to a second device.
     let history = [
@@ -118,11 +118,12 @@ async fn presence_is_read(named: bool) -> TestResult {
     let kept = "SELECT count(*) || ' ' || count(session_id) FROM medzen.chime_events";
     assert_eq!(cloud.sql(kept).await?, "9 9", "each once, and each counted");
 
-    let told = outbox::chain(&cloud, &format!("APPT#{}", on.scenario.appointment)).await?;
-    let count = |event: &str| told.iter().filter(|entry| entry["event"] == event).count();
+    let audit_entries = outbox::chain(&cloud, &format!("APPT#{}", on.scenario.appointment)).await?;
+    let count = |event: &str| audit_entries.iter().filter(|entry| entry["event"] == event).count();
     let audited = ["participant.connected", "participant.disconnected", "participant.dropped"].map(count);
-    assert_eq!(audited, [4, 3, 1], "{told:?}");
-    let dropped = told.iter().find(|entry| entry["event"] == "participant.dropped").ok_or("no drop")?;
+    assert_eq!(audited, [4, 3, 1], "{audit_entries:?}");
+    let dropped =
+        audit_entries.iter().find(|entry| entry["event"] == "participant.dropped").ok_or("no drop")?;
     assert_eq!(dropped["userId"], json!(on.scenario.patient.id));
     assert_eq!(dropped["happenedAt"], json!(domain::stamp::text(on.at(80))), "when, by Chime's clock");
     assert_eq!(dropped["via"], "event");
@@ -130,7 +131,7 @@ async fn presence_is_read(named: bool) -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_connected_is_present_and_who_was_cut_off_is_not() -> TestResult {
+async fn a_connected_participant_is_present_and_a_dropped_one_is_not() -> TestResult {
     let cloud = TestCloud::new().await?;
     let on = On::set(&cloud).await?;
     let present = async || -> TestResult<Vec<Value>> {
@@ -156,14 +157,14 @@ async fn a_recorder_and_a_shared_screen_are_no_persons() -> TestResult {
     let recorder = "7d9f1c5e-0000-4000-8000-00000000aaaa";
     let events = [
         on.provider("AttendeeJoined", 10)?,
-        on.told.attendee("AttendeeJoined", on.at(11), recorder, "aws:MediaPipeline-7d9f1c5e")?,
-        on.told.attendee(
+        on.meeting_events.attendee("AttendeeJoined", on.at(11), recorder, "aws:MediaPipeline-7d9f1c5e")?,
+        on.meeting_events.attendee(
             "AttendeeJoined",
             on.at(12),
             &share,
             &format!("{}#content", on.scenario.provider.id),
         )?,
-        on.told.attendee(
+        on.meeting_events.attendee(
             "AttendeeContentJoined",
             on.at(12),
             &share,
@@ -175,13 +176,13 @@ async fn a_recorder_and_a_shared_screen_are_no_persons() -> TestResult {
     assert_eq!(
         outbox::events(&cloud, &on.scenario.appointment).await?,
         "call.started, participant.joined, participant.connected, content.started",
-        "that a screen was shared is told"
+        "a shared screen is audited"
     );
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_meeting_that_chime_ended_closes_its_call_when_chime_says_so() -> TestResult {
+async fn a_meeting_ended_event_closes_the_call() -> TestResult {
     let cloud = TestCloud::new().await?;
     let on = On::set(&cloud).await?;
     let both = [on.provider("AttendeeJoined", 10)?, on.patient("AttendeeJoined", 20)?];
@@ -193,7 +194,7 @@ async fn a_meeting_that_chime_ended_closes_its_call_when_chime_says_so() -> Test
 
     assert_eq!(session(&cloud, &on, "status || ' ' || end_reason").await?, "ended meeting_ended");
     let length = session(&cloud, &on, "extract(epoch FROM ended_at)::bigint").await?;
-    assert_eq!(length, on.at(620).unix_timestamp().to_string(), "when it ended, not when we heard");
+    assert_eq!(length, on.at(620).unix_timestamp().to_string(), "when it ended, not when the event arrived");
     assert_eq!(on.stands(&on.scenario.provider).await?, "left 50 1/0");
     assert_eq!(
         on.stands(&on.scenario.patient).await?,
@@ -202,16 +203,16 @@ async fn a_meeting_that_chime_ended_closes_its_call_when_chime_says_so() -> Test
     );
     assert_eq!(on.scenario.patient.join().await?.brief(), "404 NO_ACTIVE_CALL");
     assert_eq!(on.scenario.provider.end().await?.brief(), "200", "and a late end is no fault");
-    // What came first may come last.
+    // The first event may arrive last.
     assert_eq!(cloud.deliver(ATTENDEE, &[on.patient("AttendeeLeft", 75)?]).await?, Vec::<usize>::new());
     assert_eq!(on.stands(&on.scenario.patient).await?, "left 55 1/0");
-    let told = outbox::events(&cloud, &on.scenario.appointment).await?;
-    assert_eq!(told.matches("call.ended").count(), 1, "{told}");
+    let audit_events = outbox::events(&cloud, &on.scenario.appointment).await?;
+    assert_eq!(audit_events.matches("call.ended").count(), 1, "{audit_events}");
     invariants::hold(&cloud, &on.scenario.appointment).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_end_that_broke_off_is_finished_by_chime_s_word() -> TestResult {
+async fn an_interrupted_end_is_finished_by_the_meeting_ended_event() -> TestResult {
     let cloud = TestCloud::new().await?;
     let on = On::set(&cloud).await?;
     cloud.fault("postgres", Some("close"), FaultKind::KillBefore, Some(1));
@@ -235,7 +236,7 @@ async fn the_durations_of_an_ended_call_are_those_that_chime_saw() -> TestResult
     assert_eq!(cloud.deliver(ATTENDEE, &events).await?, Vec::<usize>::new());
     cloud.parts().clock.advance(110);
     assert_eq!(on.scenario.provider.end().await?.brief(), "200");
-    // Nothing tells that the meeting ended; the reconciler reads once more.
+    // The event of the meeting's end is lost; the reconciler asks Chime.
     cloud.run_schedule(MEETING).await?;
     assert_eq!(session(&cloud, &on, "projection_stale::text || ' ' || connected_count").await?, "false 0");
     assert_eq!(on.stands(&on.scenario.patient).await?, "left 10 1/1");
@@ -250,26 +251,30 @@ async fn the_durations_of_an_ended_call_are_those_that_chime_saw() -> TestResult
 async fn events_of_a_meeting_that_no_session_has_yet_are_kept_for_it() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
-    // The start dies between Chime's answer and its own note; Chime tells of the meeting all the same.
+    // The start is killed after Chime's answer and before it is stored; Chime sends the meeting's events all the same.
     cloud.fault("postgres", Some("activate"), FaultKind::KillBefore, Some(1));
     assert!(scenario.provider.start().await?.status >= 500);
     cloud.parts().faults.clear();
     let made = cloud.meetings().first().cloned().ok_or("no meeting")?;
-    let told = MeetingEvents {
+    let meeting_events = MeetingEvents {
         meeting: made["meetingId"].as_str().unwrap_or_default().to_owned(),
         external: made["externalMeetingId"].as_str().map(str::to_owned),
     };
-    assert!(told.external.is_some(), "{made}");
+    assert!(meeting_events.external.is_some(), "{made}");
     let began = cloud.parts().clock.now();
     let attendee = made["attendees"][0]["attendeeId"].as_str().unwrap_or_default().to_owned();
-    let joined =
-        told.attendee("AttendeeJoined", began + Duration::SECOND, &attendee, &scenario.provider.id)?;
+    let joined = meeting_events.attendee(
+        "AttendeeJoined",
+        began + Duration::SECOND,
+        &attendee,
+        &scenario.provider.id,
+    )?;
     assert_eq!(cloud.deliver(ATTENDEE, &[joined]).await?, Vec::<usize>::new());
     assert_eq!(cloud.sql("SELECT count(*) FROM medzen.chime_events WHERE session_id IS NULL").await?, "1");
 
     let started = scenario.provider.start().await?;
     assert!([200, 201].contains(&started.status), "{:?}", started.body);
-    assert_eq!(started.text("meetingId"), told.meeting, "the same token gives the same meeting");
+    assert_eq!(started.text("meetingId"), meeting_events.meeting, "the same token gives the same meeting");
     cloud.run_schedule(MEETING).await?;
     assert_eq!(cloud.sql("SELECT count(*) FROM medzen.chime_events WHERE session_id IS NULL").await?, "0");
     assert_eq!(cloud.sql("SELECT connected_count::text FROM video_call_sessions").await?, "1");
@@ -355,7 +360,7 @@ async fn a_batch_of_ten_takes_two_round_trips_and_a_repeated_one_less() -> TestR
         batch.push(on.patient("AttendeeLeft", second)?);
     }
     assert_eq!(batch.len(), 10);
-    // The first batch tells the host application that the calls have begun.
+    // The first batch publishes the starts of the calls.
     assert_eq!(cloud.deliver(ATTENDEE, &[one.patient("AttendeeAdded", 1)?]).await?, Vec::<usize>::new());
     cloud.slow("*", None, 20);
     let watch = cloud.watch();
@@ -384,13 +389,13 @@ async fn batches_at_once_about_one_call_lose_no_event() -> TestResult {
     }
     assert_eq!(on.stands(&on.scenario.provider).await?, "left 420 6/0");
     assert_eq!(on.stands(&on.scenario.patient).await?, "left 420 6/0");
-    let told = outbox::chain(&cloud, &format!("APPT#{}", on.scenario.appointment)).await?;
-    assert_eq!(told.len(), 2 + 24, "call.started, participant.joined, and one for each event");
+    let audit_entries = outbox::chain(&cloud, &format!("APPT#{}", on.scenario.appointment)).await?;
+    assert_eq!(audit_entries.len(), 2 + 24, "call.started, participant.joined, and one for each event");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_function_that_dies_at_any_call_of_a_batch_leaves_what_the_next_delivery_finishes() -> TestResult {
+async fn a_batch_killed_at_any_call_is_finished_by_the_next_delivery() -> TestResult {
     for kind in [FaultKind::KillBefore, FaultKind::KillAfter] {
         for nth in 1..=2 {
             let cloud = TestCloud::new().await?;
@@ -406,8 +411,12 @@ async fn a_function_that_dies_at_any_call_of_a_batch_leaves_what_the_next_delive
             cloud.parts().faults.clear();
             assert_eq!(cloud.deliver(ATTENDEE, &batch).await?, Vec::<usize>::new(), "{kind:?} {nth}");
             assert_eq!(session(&cloud, &on, "connected_count").await?, "2", "{kind:?} {nth}");
-            let told = outbox::events(&cloud, &on.scenario.appointment).await?;
-            assert_eq!(told.matches("participant.connected").count(), 2, "{kind:?} {nth}: {told}");
+            let audit_events = outbox::events(&cloud, &on.scenario.appointment).await?;
+            assert_eq!(
+                audit_events.matches("participant.connected").count(),
+                2,
+                "{kind:?} {nth}: {audit_events}"
+            );
         }
     }
     Ok(())
@@ -426,20 +435,20 @@ async fn events_that_were_kept_and_not_read_are_read_by_the_schedule_and_never_d
     assert_eq!(cloud.sql("SELECT count(*) FROM medzen.chime_events").await?, "2", "and keeps them");
     cloud.parts().faults.clear();
     cloud.run_schedule("meeting-manager").await?;
-    let told = outbox::events(&cloud, &on.scenario.appointment).await?;
-    assert_eq!(told.matches("participant.connected").count(), 2, "{told}");
+    let audit_events = outbox::events(&cloud, &on.scenario.appointment).await?;
+    assert_eq!(audit_events.matches("participant.connected").count(), 2, "{audit_events}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_function_that_dies_at_any_call_of_a_meetings_end_leaves_one_end_that_is_told_once() -> TestResult {
+async fn a_function_killed_at_any_call_while_a_meeting_ends_publishes_one_end() -> TestResult {
     for kind in [FaultKind::KillBefore, FaultKind::KillAfter] {
         for nth in 1..=4 {
             let cloud = TestCloud::new().await?;
             let on = On::set(&cloud).await?;
-            // Warm, and the start is told, so that the nth call is the batch's.
+            // Warm, and the start is published, so that the nth call is the batch's.
             assert_eq!(
-                cloud.deliver(ATTENDEE, &[on.told.meeting("MeetingStarted", on.at(1))?]).await?,
+                cloud.deliver(ATTENDEE, &[on.meeting_events.meeting("MeetingStarted", on.at(1))?]).await?,
                 Vec::<usize>::new()
             );
             cloud.fault("*", None, kind, Some(nth));
@@ -481,7 +490,7 @@ async fn while_someone_is_connected_and_shortly_after_chime_is_not_asked_before_
     assert_eq!(cloud.deliver(ATTENDEE, &[on.provider("AttendeeLeft", 590)?]).await?, Vec::<usize>::new());
     assert_eq!(asked().await?, 0, "the last one went a moment ago");
     cloud.parts().clock.advance(240);
-    // The engine knows of nobody connected, so by now it has ended the meeting.
+    // The engine has no connected attendee, so it has ended the meeting by now.
     let watch = cloud.watch();
     assert_eq!(on.scenario.patient.join().await?.brief(), "410 MEETING_EXPIRED");
     assert_eq!(watch.count("GetMeeting"), 1, "four minutes are over");
@@ -489,7 +498,7 @@ async fn while_someone_is_connected_and_shortly_after_chime_is_not_asked_before_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_says_that_they_leave_and_stays_connected_is_still_heard() -> TestResult {
+async fn a_participant_who_leaves_but_stays_connected_is_still_tracked() -> TestResult {
     let cloud = TestCloud::new().await?;
     let on = On::set(&cloud).await?;
     let both = [on.provider("AttendeeJoined", 1)?, on.patient("AttendeeJoined", 1)?];

@@ -188,7 +188,7 @@ async fn the_removed_stay_removed() -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whom_chime_has_no_room_for_is_told_as_an_error() -> TestResult {
+async fn users_beyond_the_attendee_quota_are_answered_as_errors() -> TestResult {
     let limits = chime::Options { rate: None, attendees: 2, ..chime::Options::default() };
     let cloud = TestCloud::with(limits).await?;
     let scenario = cloud.scenario().await?;

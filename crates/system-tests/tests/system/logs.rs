@@ -91,6 +91,6 @@ async fn logs_are_json_lines_that_bear_no_token_no_name_and_no_sql() -> TestResu
         }
     }
     assert!(answered >= 20, "{answered} of {} lines are of requests", lines.len());
-    assert!(failed >= 5, "{failed} lines tell of failures");
+    assert!(failed >= 5, "{failed} lines report failures");
     Ok(())
 }

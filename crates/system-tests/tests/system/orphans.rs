@@ -1,4 +1,4 @@
-//! Meetings that nobody owns, and calls whose end nobody heard of: what the reconciler learns from events.
+//! Orphan meetings, and calls whose end event was lost: the reconciler's work on stored events.
 
 use local::faults::FaultKind;
 use local_testing::{MeetingEvents, TestCloud, TestResult};
@@ -8,7 +8,7 @@ use crate::outbox;
 
 const FUNCTION: &str = "meeting-manager";
 
-/// A meeting that Chime made for a start that died and was then failed: nobody owns it.
+/// An orphan: a meeting that Chime created for a start that was killed and later failed.
 async fn orphan(cloud: &TestCloud) -> TestResult<(String, MeetingEvents)> {
     let scenario = cloud.scenario().await?;
     cloud.fault("postgres", Some("activate"), FaultKind::KillBefore, Some(1));
@@ -21,9 +21,9 @@ async fn orphan(cloud: &TestCloud) -> TestResult<(String, MeetingEvents)> {
     };
     let meeting = cloud.meetings().iter().find(of_session).cloned().ok_or("no meeting")?;
     let text = |name: &str| meeting[name].as_str().map(str::to_owned);
-    let told =
+    let meeting_events =
         MeetingEvents { meeting: text("meetingId").ok_or("no id")?, external: text("externalMeetingId") };
-    Ok((scenario.appointment, told))
+    Ok((scenario.appointment, meeting_events))
 }
 
 fn ids(meetings: &[Value]) -> Vec<&str> {
@@ -33,13 +33,15 @@ fn ids(meetings: &[Value]) -> Vec<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_meeting_that_no_open_session_owns_is_ended_after_two_minutes() -> TestResult {
     let cloud = TestCloud::new().await?;
-    let (appointment, told) = orphan(&cloud).await?;
+    let (appointment, meeting_events) = orphan(&cloud).await?;
     let kept = cloud.scenario().await?;
     let started = kept.provider.start().await?;
     let clock = &cloud.parts().clock;
     let owned = MeetingEvents::of(&cloud, &started);
-    let events =
-        [told.meeting("MeetingStarted", clock.now())?, owned.meeting("MeetingStarted", clock.now())?];
+    let events = [
+        meeting_events.meeting("MeetingStarted", clock.now())?,
+        owned.meeting("MeetingStarted", clock.now())?,
+    ];
     assert_eq!(cloud.deliver("attendee", &events).await?, Vec::<usize>::new());
 
     clock.advance(29);
@@ -51,8 +53,8 @@ async fn a_meeting_that_no_open_session_owns_is_ended_after_two_minutes() -> Tes
     clock.advance(40);
     cloud.run_schedule(FUNCTION).await?;
     assert_eq!(ids(&cloud.live_meetings()), [owned.meeting.as_str()], "and not the one that a call owns");
-    let told = outbox::events(&cloud, &appointment).await?;
-    assert_eq!(told, "call.failed, meeting.unowned_ended");
+    let audit_events = outbox::events(&cloud, &appointment).await?;
+    assert_eq!(audit_events, "call.failed, meeting.unowned_ended");
 
     let watch = cloud.watch();
     clock.advance(60);
@@ -63,10 +65,10 @@ async fn a_meeting_that_no_open_session_owns_is_ended_after_two_minutes() -> Tes
 
 /// A start that is taken over again and again may be creating for longer than two minutes.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_meeting_whose_session_is_still_creating_is_not_nobody_s() -> TestResult {
+async fn a_meeting_whose_session_is_still_creating_is_not_an_orphan() -> TestResult {
     let cloud = TestCloud::new().await?;
-    let (_, told) = orphan(&cloud).await?;
-    let started = told.meeting("MeetingStarted", cloud.parts().clock.now())?;
+    let (_, meeting_events) = orphan(&cloud).await?;
+    let started = meeting_events.meeting("MeetingStarted", cloud.parts().clock.now())?;
     assert_eq!(cloud.deliver("attendee", &[started]).await?, Vec::<usize>::new());
     cloud.parts().clock.advance(180);
     let now = cloud.parts().clock.now().unix_timestamp();
@@ -82,9 +84,9 @@ async fn a_meeting_whose_session_is_still_creating_is_not_nobody_s() -> TestResu
 #[tokio::test(flavor = "multi_thread")]
 async fn a_meeting_of_another_application_is_left_alone() -> TestResult {
     let cloud = TestCloud::new().await?;
-    let (_, mut told) = orphan(&cloud).await?;
-    told.external = Some(format!("not-{}", told.external.unwrap_or_default()));
-    let started = told.meeting("MeetingStarted", cloud.parts().clock.now())?;
+    let (_, mut meeting_events) = orphan(&cloud).await?;
+    meeting_events.external = Some(format!("not-{}", meeting_events.external.unwrap_or_default()));
+    let started = meeting_events.meeting("MeetingStarted", cloud.parts().clock.now())?;
     assert_eq!(cloud.deliver("attendee", &[started]).await?, Vec::<usize>::new());
     cloud.parts().clock.advance(200);
     let watch = cloud.watch();
@@ -97,11 +99,11 @@ async fn a_meeting_of_another_application_is_left_alone() -> TestResult {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_meeting_of_a_deployment_whose_name_begins_with_ours_is_left_alone() -> TestResult {
     let cloud = TestCloud::new().await?;
-    let (_, mut told) = orphan(&cloud).await?;
-    let external = told.external.take().ok_or("an external id")?;
+    let (_, mut meeting_events) = orphan(&cloud).await?;
+    let external = meeting_events.external.take().ok_or("an external id")?;
     let (prefix, session) = external.split_at(external.len() - 36);
-    told.external = Some(format!("{prefix}prod-{session}"));
-    let started = told.meeting("MeetingStarted", cloud.parts().clock.now())?;
+    meeting_events.external = Some(format!("{prefix}prod-{session}"));
+    let started = meeting_events.meeting("MeetingStarted", cloud.parts().clock.now())?;
     assert_eq!(cloud.deliver("attendee", &[started]).await?, Vec::<usize>::new());
     cloud.parts().clock.advance(200);
     let watch = cloud.watch();
@@ -112,14 +114,14 @@ async fn a_meeting_of_a_deployment_whose_name_begins_with_ours_is_left_alone() -
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_meeting_that_is_heard_of_only_after_its_call_was_not_nobody_s() -> TestResult {
+async fn a_meeting_whose_first_event_arrives_after_its_call_is_not_an_orphan() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     let started = scenario.provider.start().await?;
-    let told = MeetingEvents::of(&cloud, &started);
-    let late = told.meeting("MeetingStarted", cloud.parts().clock.now())?;
+    let meeting_events = MeetingEvents::of(&cloud, &started);
+    let late = meeting_events.meeting("MeetingStarted", cloud.parts().clock.now())?;
     assert_eq!(scenario.provider.end().await?.brief(), "200");
-    // That it started comes late, that it ended never.
+    // The event of its start arrives late, that of its end never.
     assert_eq!(cloud.deliver("attendee", &[late]).await?, Vec::<usize>::new());
     cloud.parts().clock.advance(200);
     cloud.run_schedule(FUNCTION).await?;
@@ -133,8 +135,8 @@ async fn a_meeting_that_is_heard_of_only_after_its_call_was_not_nobody_s() -> Te
 #[tokio::test(flavor = "multi_thread")]
 async fn a_meeting_that_chime_does_not_let_be_ended_is_tried_again() -> TestResult {
     let cloud = TestCloud::new().await?;
-    let (_, told) = orphan(&cloud).await?;
-    let started = told.meeting("MeetingStarted", cloud.parts().clock.now())?;
+    let (_, meeting_events) = orphan(&cloud).await?;
+    let started = meeting_events.meeting("MeetingStarted", cloud.parts().clock.now())?;
     assert_eq!(cloud.deliver("attendee", &[started]).await?, Vec::<usize>::new());
     cloud.parts().clock.advance(121);
     cloud.fault("chime", Some("DeleteMeeting"), FaultKind::Error, None);
@@ -150,19 +152,24 @@ async fn a_meeting_that_chime_does_not_let_be_ended_is_tried_again() -> TestResu
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_end_that_was_not_heard_of_is_found_within_two_runs() -> TestResult {
+async fn every_missed_end_is_found_within_two_runs() -> TestResult {
     const CALLS: usize = 30;
     let cloud = TestCloud::new().await?;
     for _ in 0..CALLS {
         let scenario = cloud.scenario().await?;
         let started = scenario.provider.start().await?;
         assert_eq!(started.brief(), "201", "{:?}", started.body);
-        let told = MeetingEvents::of(&cloud, &started);
+        let meeting_events = MeetingEvents::of(&cloud, &started);
         let (attendee, now) = (started.text("attendeeToken"), cloud.parts().clock.now());
-        // ParsedEvent: that the provider came and went. Lost: that the meeting ended.
+        // Delivered: the provider joined and left. Lost: the meeting ended.
         let events = [
-            told.attendee("AttendeeJoined", now, &attendee, &scenario.provider.id)?,
-            told.attendee("AttendeeLeft", now + time::Duration::SECOND, &attendee, &scenario.provider.id)?,
+            meeting_events.attendee("AttendeeJoined", now, &attendee, &scenario.provider.id)?,
+            meeting_events.attendee(
+                "AttendeeLeft",
+                now + time::Duration::SECOND,
+                &attendee,
+                &scenario.provider.id,
+            )?,
         ];
         assert_eq!(cloud.deliver("attendee", &events).await?, Vec::<usize>::new());
     }
@@ -187,7 +194,7 @@ async fn every_end_that_was_not_heard_of_is_found_within_two_runs() -> TestResul
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_nobody_s_is_dropped_after_two_days() -> TestResult {
+async fn events_of_unknown_meetings_are_deleted_after_two_days() -> TestResult {
     let cloud = TestCloud::new().await?;
     let unknown =
         MeetingEvents { meeting: "7d9f1c5e-0000-4000-8000-0000000000ff".to_owned(), external: None };
@@ -225,7 +232,7 @@ async fn join_tokens_and_counts_of_refusals_are_dropped_two_days_after_they_are_
         cloud.parts().clock.advance(seconds);
         // Chime has ended the other call's meeting by now; its tokens are young.
         cloud.run_schedule(FUNCTION).await?;
-        assert_eq!(cloud.sql(kept).await?, left, "what two refusals were not told is kept to be told");
+        assert_eq!(cloud.sql(kept).await?, left, "the events of the failed publishes stay pending");
     }
     Ok(())
 }

@@ -75,7 +75,7 @@ async fn a_chime_that_is_down_gives_503_and_the_same_start_works_later() -> Test
     invariants::hold(&cloud, &scenario.appointment).await
 }
 
-/// Chime's API may be down while the calls themselves go on: who was in one gets back in.
+/// Chime's API may be down while the calls themselves go on: a participant can rejoin.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chime_api_that_is_down_keeps_nobody_out_of_a_running_call() -> TestResult {
     let cloud = TestCloud::new().await?;
@@ -88,11 +88,11 @@ async fn a_chime_api_that_is_down_keeps_nobody_out_of_a_running_call() -> TestRe
     assert_eq!(scenario.provider.start().await?.body, started.body);
     let checked = serde_json::json!({ "checked": true });
     let asked = scenario.patient.ask("POST", "/appointments/{a}/call/attendees", &checked).await?;
-    assert_eq!(asked.brief(), "503 UNAVAILABLE", "who wants it checked hears that it cannot be");
+    assert_eq!(asked.brief(), "503 UNAVAILABLE", "a checked rejoin fails, for Chime cannot be asked");
     Ok(())
 }
 
-/// A row that an operator holds locked: the caller hears 503, and what they heard stays true when the lock is gone.
+/// A row that an operator holds locked: the caller gets 503, and the statement does not commit later, when the lock is gone.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_was_given_up_does_not_take_effect_later() -> TestResult {
     let cloud = TestCloud::new().await?;

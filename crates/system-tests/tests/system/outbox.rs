@@ -19,13 +19,13 @@ pub(crate) async fn chain(cloud: &TestCloud, chain: &str) -> TestResult<Vec<Valu
     Ok(entries.iter().map(|entry| serde_json::from_str(&entry.payload)).collect::<Result<_, _>>()?)
 }
 
-/// What the chain of an appointment tells, in order: `call.started, call.ended`.
+/// The audit events of an appointment's chain, in order: `call.started, call.ended`.
 pub(crate) async fn events(cloud: &TestCloud, appointment: &str) -> TestResult<String> {
     let entries = chain(cloud, &format!("APPT#{appointment}")).await?;
     Ok(entries.iter().filter_map(|entry| entry["event"].as_str()).collect::<Vec<_>>().join(", "))
 }
 
-/// The same of the call alone, without who came and went.
+/// The same without the events of participants.
 pub(crate) async fn calls(cloud: &TestCloud, appointment: &str) -> TestResult<String> {
     let all = events(cloud, appointment).await?;
     Ok(all.split(", ").filter(|event| event.starts_with("call.")).collect::<Vec<_>>().join(", "))

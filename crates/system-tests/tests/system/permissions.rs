@@ -14,7 +14,7 @@ async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> TestResul
     scenario.provider.start().await?;
     let guests = json!({"action": "batch-join", "appointmentId": scenario.appointment, "userIds": [scenario.stranger.id]});
     assert_eq!(scenario.provider.ask("POST", "/meetings", &guests).await?.brief(), "200");
-    // Someone is muted, and the reconciler tells Chime again what it was not told.
+    // A participant is muted, and the reconciler repeats the update that did not reach Chime.
     scenario.patient.join().await?;
     let mute = json!({"capabilities": {"audio": "Receive"}});
     assert_eq!(change(&scenario.provider, &scenario.patient, mute).await?.brief(), "200");
@@ -71,7 +71,7 @@ async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> TestResul
     let started = scenario.provider.start().await?;
     let attendee = started.text("attendeeToken");
     cloud.chime_event(&started.text("meetingId"), "AttendeeJoined", Some(&attendee))?;
-    // One function at a time, so that each has something to tell.
+    // One function at a time, so that each has an event to publish.
     assert_eq!(cloud.drain_queues().await?, 0);
     cloud.chime_event(&started.text("meetingId"), "MeetingEnded", None)?;
     assert_eq!(cloud.drain_queues().await?, 0);

@@ -1,11 +1,11 @@
-//! Quality: samples of a connection, kept as a summary.
+//! Quality: samples of a connection, stored as a summary.
 
 use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::outbox;
-use crate::requests::{remove, tell_quality};
+use crate::requests::{remove, report_quality};
 
 async fn summary(cloud: &TestCloud, user: &str) -> TestResult<Value> {
     let row = format!("SELECT summary FROM medzen.participant_quality WHERE user_id = '{user}'");
@@ -17,13 +17,16 @@ async fn samples_become_a_summary_of_least_median_p95_and_greatest() -> TestResu
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     assert_eq!(
-        tell_quality(&scenario.patient, json!([{ "jitterMs": 1 }])).await?.brief(),
+        report_quality(&scenario.patient, json!([{ "jitterMs": 1 }])).await?.brief(),
         "404 NO_ACTIVE_CALL"
     );
     scenario.provider.start().await?;
-    assert_eq!(tell_quality(&scenario.patient, json!([{ "jitterMs": 1 }])).await?.brief(), "409 NOT_IN_CALL");
     assert_eq!(
-        tell_quality(&scenario.stranger, json!([{ "jitterMs": 1 }])).await?.brief(),
+        report_quality(&scenario.patient, json!([{ "jitterMs": 1 }])).await?.brief(),
+        "409 NOT_IN_CALL"
+    );
+    assert_eq!(
+        report_quality(&scenario.stranger, json!([{ "jitterMs": 1 }])).await?.brief(),
         "403 NOT_A_MEMBER"
     );
     scenario.patient.join().await?;
@@ -36,8 +39,8 @@ async fn samples_become_a_summary_of_least_median_p95_and_greatest() -> TestResu
             )
             .collect();
         let watch = cloud.watch();
-        let told = tell_quality(&scenario.patient, json!(samples)).await?;
-        assert_eq!((told.brief().as_str(), &told.body), ("202", &json!({ "accepted": 10 })));
+        let answer = report_quality(&scenario.patient, json!(samples)).await?;
+        assert_eq!((answer.brief().as_str(), &answer.body), ("202", &json!({ "accepted": 10 })));
         assert!(watch.operations().len() <= 3, "{:?}", watch.operations());
     }
     let kept = summary(&cloud, &scenario.patient.id).await?;
@@ -48,11 +51,11 @@ async fn samples_become_a_summary_of_least_median_p95_and_greatest() -> TestResu
         "{kept}"
     );
     for (name, exact) in [("median", 50.0), ("p95", 95.0)] {
-        let told = jitter[name].as_f64().unwrap_or_default();
-        assert!((told - exact).abs() <= 0.02 * exact, "{name}: {told}");
+        let reported = jitter[name].as_f64().unwrap_or_default();
+        assert!((reported - exact).abs() <= 0.02 * exact, "{name}: {reported}");
     }
     assert_eq!(kept["measures"]["packetLossPercent"]["p95"], 0.0);
-    assert_eq!(kept["measures"]["bitrateKbps"], Value::Null, "of which nothing was told");
+    assert_eq!(kept["measures"]["bitrateKbps"], Value::Null, "no bitrate was reported");
     let size = kept.to_string().len();
     assert!(size < 1024, "{size} bytes");
     assert_ne!(cloud.census().await?, before, "it was written");
@@ -61,12 +64,15 @@ async fn samples_become_a_summary_of_least_median_p95_and_greatest() -> TestResu
 
     scenario.patient.leave().await?;
     assert_eq!(
-        tell_quality(&scenario.patient, json!([{ "jitterMs": 1 }])).await?.brief(),
+        report_quality(&scenario.patient, json!([{ "jitterMs": 1 }])).await?.brief(),
         "202",
         "what was still on its way"
     );
     remove(&scenario.provider, &scenario.patient).await?;
-    assert_eq!(tell_quality(&scenario.patient, json!([{ "jitterMs": 1 }])).await?.brief(), "409 NOT_IN_CALL");
+    assert_eq!(
+        report_quality(&scenario.patient, json!([{ "jitterMs": 1 }])).await?.brief(),
+        "409 NOT_IN_CALL"
+    );
     Ok(())
 }
 
@@ -80,7 +86,7 @@ async fn of_requests_at_once_no_sample_is_lost() -> TestResult {
     for n in 0..16 {
         let patient = scenario.patient.clone();
         posts.spawn(async move {
-            tell_quality(&patient, json!([{ "roundTripMs": n }, { "roundTripMs": 100 + n }])).await
+            report_quality(&patient, json!([{ "roundTripMs": n }, { "roundTripMs": 100 + n }])).await
         });
     }
     while let Some(answer) = posts.join_next().await {
@@ -103,7 +109,7 @@ async fn a_summary_whose_answer_was_lost_counts_once() -> TestResult {
     scenario.provider.start().await?;
     scenario.patient.join().await?;
     cloud.fault("postgres", Some("merge_quality"), local::faults::FaultKind::Drop, Some(1));
-    assert_eq!(tell_quality(&scenario.patient, json!([{ "bitrateKbps": 900 }])).await?.brief(), "202");
+    assert_eq!(report_quality(&scenario.patient, json!([{ "bitrateKbps": 900 }])).await?.brief(), "202");
     let kept = summary(&cloud, &scenario.patient.id).await?;
     assert_eq!(kept["measures"]["bitrateKbps"]["n"], 1, "{kept}");
     Ok(())

@@ -1,4 +1,4 @@
-//! However much is kept, a batch of events reads what it is about and nothing else.
+//! Query plans: a batch of events reads its own sessions by index, however full the tables are.
 
 use local_testing::{MeetingEvents, TestCloud, TestResult};
 use serde_json::{Value, json};
@@ -46,12 +46,16 @@ async fn a_batch_of_events_reads_no_table_from_end_to_end() -> TestResult {
     let started = scenario.provider.start().await?;
     cloud.sql(HISTORY).await?;
     let watch = cloud.watch();
-    let (told, attendee) = (MeetingEvents::of(&cloud, &started), started.text("attendeeToken"));
-    let event =
-        told.attendee("AttendeeJoined", cloud.parts().clock.now(), &attendee, &scenario.provider.id)?;
+    let (meeting_events, attendee) = (MeetingEvents::of(&cloud, &started), started.text("attendeeToken"));
+    let event = meeting_events.attendee(
+        "AttendeeJoined",
+        cloud.parts().clock.now(),
+        &attendee,
+        &scenario.provider.id,
+    )?;
     assert_eq!(cloud.deliver("attendee", &[event]).await?, Vec::<usize>::new());
 
-    let told: Vec<Value> = (1..=10)
+    let batch: Vec<Value> = (1..=10)
         .map(|n| {
             json!({ "event_id": format!("e-{n}"), "meeting_id": format!("old-{n}"), "external_meeting_id": format!("old-{n}"),
                     "control_region": "us-east-1", "kind": "AttendeeLeft", "at_ms": n })
@@ -64,7 +68,7 @@ async fn a_batch_of_events_reads_no_table_from_end_to_end() -> TestResult {
     let readings = cloud.sql(readings).await?;
     let now = "'2026-11-20T15:00:00Z'";
     let arguments = [
-        ("insert_events", "jsonb, timestamptz", format!("'{}', {now}", json!(told))),
+        ("insert_events", "jsonb, timestamptz", format!("'{}', {now}", json!(batch))),
         (
             "apply_projection",
             "jsonb, timestamptz, jsonb, text, text",

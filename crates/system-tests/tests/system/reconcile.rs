@@ -1,4 +1,4 @@
-//! The reconciler: what requests left behind, on a moved clock.
+//! The reconciler: repairs of interrupted requests, on an advanced clock.
 
 use local::faults::FaultKind;
 use local_testing::{Answer, MeetingEvents, Scenario, TestCloud, TestResult, Watch};
@@ -60,7 +60,7 @@ async fn an_end_that_broke_off_is_finished_after_thirty_seconds() -> TestResult 
     let last = &entries[2];
     assert_eq!((&last["actor"], &last["via"]), (&Value::Null, &json!("schedule")), "by the system");
     assert_eq!(last["endedBy"], json!(scenario.provider.id));
-    assert_eq!(scenario.provider.end().await?.brief(), "200", "and a repetition hears so");
+    assert_eq!(scenario.provider.end().await?.brief(), "200", "and a repetition succeeds");
     Ok(())
 }
 
@@ -89,7 +89,7 @@ async fn a_start_that_broke_off_fails_and_its_token_is_never_replayed() -> TestR
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_chime_ended_unheard_is_closed() -> TestResult {
+async fn a_call_whose_meeting_ended_event_was_lost_is_closed() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     let session = started(&scenario).await?;
@@ -107,7 +107,7 @@ async fn a_call_that_chime_ended_unheard_is_closed() -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_goes_on_is_asked_for_every_five_minutes() -> TestResult {
+async fn the_meeting_of_a_running_call_is_verified_every_five_minutes() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     let answer = scenario.provider.start().await?;
@@ -123,24 +123,20 @@ async fn a_call_that_goes_on_is_asked_for_every_five_minutes() -> TestResult {
     }
     assert_eq!(asked, [0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]);
     assert_eq!(state(&cloud, &answer.text("sessionId")).await?, "active");
-    assert_eq!(
-        outbox::calls(&cloud, &scenario.appointment).await?,
-        "call.started",
-        "nothing changed, nothing is told"
-    );
+    assert_eq!(outbox::calls(&cloud, &scenario.appointment).await?, "call.started", "no change, no event");
     Ok(())
 }
 
-/// A request asked for the meeting ten seconds before Chime ended it; that it ended was not heard.
+/// A request asked for the meeting ten seconds before Chime ended it; the event of its end was lost.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_everyone_has_left_is_asked_for_in_each_run() -> TestResult {
+async fn the_meeting_of_an_empty_call_is_verified_in_each_run() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     let answer = scenario.provider.start().await?;
-    let told = MeetingEvents::of(&cloud, &answer);
+    let meeting_events = MeetingEvents::of(&cloud, &answer);
     let (attendee, now) = (answer.text("attendeeToken"), cloud.parts().clock.now());
     let events = ["AttendeeJoined", "AttendeeLeft"]
-        .map(|kind| told.attendee(kind, now, &attendee, &scenario.provider.id));
+        .map(|kind| meeting_events.attendee(kind, now, &attendee, &scenario.provider.id));
     let events = events.into_iter().collect::<TestResult<Vec<_>>>()?;
     assert_eq!(cloud.deliver("attendee", &events).await?, Vec::<usize>::new());
     cloud.parts().clock.advance(290);
@@ -169,7 +165,7 @@ async fn a_leave_is_no_proof_that_a_call_lives() -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_chime_does_not_answer_waits_for_the_next_run_and_stops_nobody() -> TestResult {
+async fn a_session_whose_check_fails_waits_for_the_next_run_and_delays_no_other() -> TestResult {
     for kind in [FaultKind::Throttle, FaultKind::Error, FaultKind::Drop] {
         let cloud = TestCloud::new().await?;
         let mut sessions = Vec::new();
@@ -215,7 +211,7 @@ async fn two_runs_at_once_are_one() -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_end_that_overtakes_a_run_is_told_once() -> TestResult {
+async fn an_end_concurrent_with_a_reconciler_run_is_published_once() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     let answer = scenario.provider.start().await?;
@@ -264,7 +260,7 @@ async fn a_late_event_of_an_earlier_minute_changes_nothing() -> TestResult {
     Ok(())
 }
 
-/// One session for each thing a run mends, and one that is well.
+/// One session for each repair of a run, and one that needs none.
 struct Broken {
     ending: (Scenario, String),
     creating: (Scenario, String),
@@ -307,7 +303,7 @@ fn delete_meeting(session: &str) -> String {
     )
 }
 
-/// Kills a run at its nth backend call and lets the next minute's run mend what is left. `false`: it has fewer calls.
+/// Kills a run at its nth backend call and lets the next minute's run finish the repairs. `false`: it has fewer calls.
 async fn killed_at(cloud: &TestCloud, nth: u32, kind: FaultKind) -> TestResult<bool> {
     let Broken { ending, creating, gone, well } = broken(cloud).await?;
     cloud.fault("*", None, kind, Some(nth));
@@ -317,14 +313,14 @@ async fn killed_at(cloud: &TestCloud, nth: u32, kind: FaultKind) -> TestResult<b
     cloud.run_schedule(FUNCTION).await?;
 
     let case = format!("{kind:?} {nth}");
-    for ((scenario, session), wanted, told) in [
+    for ((scenario, session), wanted, expected_calls) in [
         (&ending, "ended ended_by_provider", "call.started, call.ended"),
         (&creating, "failed start_abandoned", "call.started, call.failed"),
         (&gone, "ended meeting_gone", "call.started, call.ended"),
         (&well, "active", "call.started"),
     ] {
         assert_eq!(state(cloud, session).await?, wanted, "{case}");
-        assert_eq!(outbox::calls(cloud, &scenario.appointment).await?, told, "{case}");
+        assert_eq!(outbox::calls(cloud, &scenario.appointment).await?, expected_calls, "{case}");
     }
     let live = cloud.live_meetings();
     let of_well = format!("SELECT meeting_id FROM video_call_sessions WHERE id = '{}'", well.1);
@@ -344,7 +340,7 @@ async fn killed_at_every_call(kind: FaultKind) -> TestResult {
         }
         kills += 1;
     }
-    // Page, one meeting ended, two asked for, settled, lease given back.
+    // Page, one meeting ended, two verified, result stored, lease released.
     assert!(kills >= 6, "{kills} calls of a run were reached");
     Ok(())
 }
@@ -359,7 +355,7 @@ async fn a_run_killed_after_any_backend_call_is_made_good_by_the_next() -> TestR
     killed_at_every_call(FaultKind::KillAfter).await
 }
 
-/// 10,000 sessions: most are over, 300 are well, 100 are due.
+/// 10,000 sessions: most have ended, 300 need no repair, 100 are due.
 const MANY: &str = "WITH kinds AS (
   SELECT n, CASE WHEN n <= 20 THEN 'creating' WHEN n <= 40 THEN 'ending' WHEN n <= 400 THEN 'active' ELSE 'ended' END AS status
   FROM generate_series(1, 10000) AS n
@@ -381,7 +377,7 @@ const MANY: &str = "WITH kinds AS (
 )
 SELECT count(*)::text FROM made";
 
-/// A removal that Chime was not told of, and a meeting that nobody owns.
+/// A removal that did not reach Chime, and an orphan meeting.
 const BESIDES: &str = "WITH one AS (
   SELECT id FROM video_call_sessions WHERE status = 'active' AND checked_at IS NOT NULL LIMIT 1
 ), person AS (
@@ -399,11 +395,11 @@ INSERT INTO medzen.chime_meetings (meeting_id, external_meeting_id, control_regi
 SELECT gen_random_uuid()::text, '$prefix' || gen_random_uuid(), 'us-east-1', to_timestamp($now) - interval '3 minutes'
 RETURNING ''";
 
-const OWED: &str = "SELECT (SELECT count(*) FROM medzen.pending_operations
+const OPEN_OPERATIONS: &str = "SELECT (SELECT count(*) FROM medzen.pending_operations
     WHERE operation = 'delete_attendee' AND completed_at IS NULL) || ' '
   || (SELECT count(*) FROM medzen.chime_meetings WHERE ended_at IS NULL)";
 
-/// The statement that was sent, explained: it reads what is due and not what is over.
+/// The statement that was sent, explained: it reads the due sessions and not the ended ones.
 async fn reads_by_index(cloud: &TestCloud, watch: &Watch<'_>) -> TestResult {
     let page =
         watch.calls().into_iter().find(|call| call.operation == "reconcile_page").ok_or("a page was read")?;
@@ -447,14 +443,14 @@ async fn a_hundred_due_of_ten_thousand_take_few_turns_and_two_questions_a_second
     let mut runs = 0;
     while cloud.sql(due).await? != "0" {
         runs += 1;
-        assert!(runs <= 5, "a run mends some twenty calls; {} are left after five", cloud.sql(due).await?);
+        assert!(runs <= 5, "a run repairs some twenty calls; {} are left after five", cloud.sql(due).await?);
         let watch = cloud.watch();
         cloud.run_schedule(FUNCTION).await?;
         let turns = watch.calls().iter().filter(|call| call.service == "postgres").count();
         assert!(turns <= 24, "{turns} turns in one run");
         if runs == 1 {
             assert_eq!(
-                cloud.sql(OWED).await?,
+                cloud.sql(OPEN_OPERATIONS).await?,
                 "0 0",
                 "who must not listen is not kept waiting by calls to be asked for"
             );
@@ -472,6 +468,6 @@ async fn a_hundred_due_of_ten_thousand_take_few_turns_and_two_questions_a_second
     println!("{runs} runs, {turns} turns");
     reads_by_index(&cloud, &all).await?;
     let entries = "SELECT count(*) || ' of ' || count(DISTINCT chain) FROM medzen.audit_outbox";
-    assert_eq!(cloud.sql(entries).await?, "100 of 100", "each change is told once");
+    assert_eq!(cloud.sql(entries).await?, "100 of 100", "each change is audited once");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Refusals: told to whoever asked, and noted in their chain.
+//! Denials: answered to the caller and appended to the caller's audit chain.
 
 use domain::audit::stranger_chain;
 use local::faults::FaultKind;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::outbox;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_is_noted_in_the_chain_of_whoever_asked() -> TestResult {
+async fn a_denial_is_appended_to_the_audit_chain_of_the_caller() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     scenario.provider.start().await?;
@@ -24,10 +24,10 @@ async fn a_refusal_is_noted_in_the_chain_of_whoever_asked() -> TestResult {
 
     cloud.run_schedule("audit").await?;
     let of_stranger = cloud.audit_chain(&format!("ACTOR#{}", scenario.stranger.id))?;
-    let told: Vec<_> =
+    let audited: Vec<_> =
         of_stranger.iter().map(|entry| [&entry["event"], &entry["code"], &entry["route"]]).collect();
     assert_eq!(
-        told,
+        audited,
         [
             [
                 &json!("access.denied"),
@@ -49,7 +49,7 @@ async fn a_refusal_is_noted_in_the_chain_of_whoever_asked() -> TestResult {
     assert_eq!(
         cloud.audit_table(&scenario.appointment)?.len(),
         1,
-        "the appointment's chain tells of the call alone"
+        "the appointment's chain has the call's entries alone"
     );
     for entry in of_stranger.iter().chain(&of_patient) {
         let text = entry.to_string();
@@ -79,7 +79,7 @@ async fn an_unknown_account_leaves_a_hash_and_nothing_that_is_not_there() -> Tes
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refusals_of_an_hour_make_ten_entries_and_the_next_one_tells_the_rest() -> TestResult {
+async fn denials_of_an_hour_make_ten_entries_and_the_next_one_counts_the_rest() -> TestResult {
     let cloud = TestCloud::new().await?;
     let mut stranger = cloud.scenario().await?.stranger;
     let all_at_once = (0..25).map(|_| {

@@ -49,13 +49,13 @@ async fn two_devices_of_one_person_get_the_same_attendee() -> TestResult {
         assert_eq!(answer.body, answers[0].body);
     }
     let attendees = cloud.live_meetings()[0]["attendees"].as_array().map(Vec::len);
-    assert_eq!(attendees, Some(2), "what was made in vain was taken back");
+    assert_eq!(attendees, Some(2), "the unused attendee was deleted");
     invariants::hold(&cloud, &scenario.appointment).await
 }
 
-/// Stale "active" calls. Chime ends a meeting that nobody is in after five minutes.
+/// Stale "active" calls. Chime ends an empty meeting after five minutes.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_patient_who_joins_a_dead_meeting_hears_that_it_is_over() -> TestResult {
+async fn a_patient_who_joins_an_ended_meeting_gets_a_conflict() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     scenario.provider.start().await?;
@@ -70,7 +70,7 @@ async fn a_patient_who_joins_a_dead_meeting_hears_that_it_is_over() -> TestResul
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_newcomer_to_a_dead_meeting_hears_that_it_is_over() -> TestResult {
+async fn a_newcomer_to_an_ended_meeting_gets_a_conflict() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     scenario.provider.start().await?;
@@ -125,7 +125,7 @@ async fn a_checked_rejoin_asks_chime_first() -> TestResult {
     invariants::hold(&cloud, &scenario.appointment).await
 }
 
-/// The end comes between a join's attendee and the statement that notes it: the statement must not let the join through.
+/// The end comes between a join's attendee and the statement that notes it: the statement must reject the join.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_join_that_is_noted_after_the_end_is_refused() -> TestResult {
     let cloud = TestCloud::new().await?;
@@ -182,7 +182,7 @@ async fn a_start_finishes_the_end_of_the_call_before() -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_comes_and_goes_all_the_time_is_told_to_slow_down() -> TestResult {
+async fn joins_are_rate_limited() -> TestResult {
     for waiting_room in ["off", "on"] {
         let cloud = TestCloud::with_parameters(&[("WaitingRoom", waiting_room)]).await?;
         let scenario = cloud.scenario().await?;

@@ -1,4 +1,4 @@
-//! Removal: who must go is disconnected, and cannot come again to this call.
+//! Removal: a removed participant is disconnected and cannot rejoin this call.
 
 use local::faults::FaultKind;
 use local_testing::{TestCloud, TestResult};
@@ -43,7 +43,7 @@ async fn the_removed_are_disconnected_and_cannot_come_again_to_this_call() -> Te
     let roster = scenario.provider.roster().await?;
     let patient =
         roster.body["attendees"].as_array().into_iter().flatten().find(|it| it["role"] == "patient");
-    let patient = patient.ok_or("the roster still tells of them")?;
+    let patient = patient.ok_or("the roster still has them")?;
     assert_eq!((&patient["status"], &patient["present"]), (&json!("removed"), &json!(false)));
     let seconds = patient["durationSeconds"].as_i64().unwrap_or_default();
     assert!((20..30).contains(&seconds) && patient["leftAt"].is_string(), "{patient}");
@@ -62,7 +62,7 @@ async fn the_removed_are_disconnected_and_cannot_come_again_to_this_call() -> Te
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_not_in_the_call_can_be_removed_and_the_provider_cannot() -> TestResult {
+async fn an_absent_participant_can_be_removed_and_the_provider_cannot() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     assert_eq!(remove(&scenario.provider, &scenario.patient).await?.brief(), "404 NO_ACTIVE_CALL");
@@ -95,11 +95,7 @@ async fn a_join_that_meets_a_removal_leaves_no_attendee() -> TestResult {
         }
     }
     assert_eq!(joining.await??.brief(), "403 REMOVED_FROM_CALL");
-    assert_eq!(
-        at_chime(&cloud, &scenario.patient),
-        Vec::<Value>::new(),
-        "what was made in vain was taken back"
-    );
+    assert_eq!(at_chime(&cloud, &scenario.patient), Vec::<Value>::new(), "the unused attendee was deleted");
     assert_eq!(operations_and_tokens(&cloud, &scenario.patient).await?, "0 0");
 
     // And at any other moment.
@@ -128,7 +124,7 @@ async fn while_chime_is_down_the_removed_are_out_already_and_the_reconciler_disc
     scenario.patient.join().await?;
     cloud.fault("chime", Some("DeleteAttendee"), FaultKind::Error, None);
     assert_eq!(remove(&scenario.provider, &scenario.patient).await?.brief(), "503 UNAVAILABLE");
-    assert_eq!(operations_and_tokens(&cloud, &scenario.patient).await?, "1 0", "it is owed");
+    assert_eq!(operations_and_tokens(&cloud, &scenario.patient).await?, "1 0", "one operation is pending");
     assert_eq!(scenario.patient.join().await?.brief(), "403 REMOVED_FROM_CALL");
     cloud.run_schedule("meeting-manager").await?;
     assert_eq!(
@@ -154,7 +150,7 @@ async fn while_chime_is_down_the_removed_are_out_already_and_the_reconciler_disc
         "call.started, participant.joined, participant.removed"
     );
 
-    // What is owed in a call that is over is owed no more.
+    // Pending operations of an ended call are completed without a call to Chime.
     let scenario = cloud.scenario().await?;
     scenario.provider.start().await?;
     scenario.patient.join().await?;
@@ -166,14 +162,14 @@ async fn while_chime_is_down_the_removed_are_out_already_and_the_reconciler_disc
     Ok(())
 }
 
-/// Five that are owed and hang each: a run has time for three, and the next one begins with the others.
+/// Five pending operations that each time out: a run has time for three, and the next one begins with the others.
 #[tokio::test(flavor = "multi_thread")]
 async fn removals_that_hang_at_chime_make_way_for_others() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     let session = scenario.provider.start().await?.text("sessionId");
     let now = cloud.parts().clock.now().unix_timestamp();
-    let owed = format!(
+    let open_operations = format!(
         "WITH person AS (
            INSERT INTO video_call_participants (video_call_id, user_id, role, status)
            SELECT '{session}', gen_random_uuid(), 'observer', 'removed' FROM generate_series(1, 5)
@@ -186,7 +182,7 @@ async fn removals_that_hang_at_chime_make_way_for_others() -> TestResult {
          )
          SELECT count(operation) FROM operation"
     );
-    assert_eq!(cloud.sql(&owed).await?, "5");
+    assert_eq!(cloud.sql(&open_operations).await?, "5");
     cloud.slow("chime", Some("DeleteAttendee"), 2_000);
     let watch = cloud.watch();
     let asked = || {

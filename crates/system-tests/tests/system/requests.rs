@@ -1,40 +1,40 @@
-//! What people ask of others' places and of their own, beyond coming and going.
+//! Requests about participants, besides join and leave.
 
 use local_testing::{Answer, Caller, TestCloud, TestResult};
 use serde_json::{Value, json};
 
-/// A cloud in which those who come wait.
+/// A cloud with the waiting room on.
 pub(crate) async fn with_waiting_room() -> TestResult<TestCloud> {
     TestCloud::with_parameters(&[("WaitingRoom", "on")]).await
 }
 
-/// Changes someone's place.
+/// Changes a participant.
 pub(crate) async fn change(by: &Caller, of: &Caller, change: Value) -> TestResult<Answer> {
     by.ask("PATCH", &format!("/appointments/{{a}}/call/attendees/{}", of.id), &change).await
 }
 
-/// Lets someone in.
+/// Admits a waiting user.
 pub(crate) async fn admit(by: &Caller, of: &Caller) -> TestResult<Answer> {
     change(by, of, json!({ "admitted": true })).await
 }
 
-/// Turns someone away.
+/// Turns a waiting user away.
 pub(crate) async fn turn_away(by: &Caller, of: &Caller) -> TestResult<Answer> {
     change(by, of, json!({ "admitted": false })).await
 }
 
-/// Removes someone.
+/// Removes a participant.
 pub(crate) async fn remove(by: &Caller, of: &Caller) -> TestResult<Answer> {
     by.ask("DELETE", &format!("/appointments/{{a}}/call/attendees/{}", of.id), &Value::Null).await
 }
 
-/// Says whether one consents.
+/// Stores the caller's consent decision.
 pub(crate) async fn consent(caller: &Caller, words: Value) -> TestResult<Answer> {
     caller.ask("PUT", "/appointments/{a}/call/consent", &words).await
 }
 
-/// Sends samples of one's connection.
-pub(crate) async fn tell_quality(caller: &Caller, samples: Value) -> TestResult<Answer> {
+/// Sends quality samples of the caller's connection.
+pub(crate) async fn report_quality(caller: &Caller, samples: Value) -> TestResult<Answer> {
     caller.ask("POST", "/appointments/{a}/call/quality", &json!({ "samples": samples })).await
 }
 
@@ -48,7 +48,7 @@ pub(crate) async fn invite(by: &Caller, users: &[&Caller], terms: Value) -> Test
     by.ask("POST", "/meetings", &body).await
 }
 
-/// What Chime lets someone send and receive: of each of their attendees that is not deleted.
+/// The capabilities at Chime of each attendee of a user that is not deleted.
 pub(crate) fn at_chime(cloud: &TestCloud, user: &Caller) -> Vec<Value> {
     let meetings = cloud.live_meetings();
     let attendees =
@@ -59,12 +59,12 @@ pub(crate) fn at_chime(cloud: &TestCloud, user: &Caller) -> Vec<Value> {
         .collect()
 }
 
-/// Chime's words for audio, video and content.
+/// Chime's values for audio, video and content.
 pub(crate) fn capabilities([audio, video, content]: [&str; 3]) -> Value {
     json!({ "Audio": audio, "Video": video, "Content": content })
 }
 
-/// How many debts and tokens there are of someone.
+/// The numbers of pending operations and of stored join tokens of a user.
 pub(crate) async fn operations_and_tokens(cloud: &TestCloud, user: &Caller) -> TestResult<String> {
     let id = &user.id;
     cloud

@@ -82,7 +82,7 @@ async fn a_second_start_answers_the_same_place() -> TestResult {
     invariants::hold(&cloud, &scenario.appointment).await
 }
 
-/// The existing app comes back by `create`: a return like any other, told in the audit and seen by everyone.
+/// The existing app comes back by `create`: a rejoin like any other, in the audit and in the roster.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_who_left_and_starts_again_is_back() -> TestResult {
     let cloud = TestCloud::new().await?;
@@ -97,8 +97,8 @@ async fn a_provider_who_left_and_starts_again_is_back() -> TestResult {
     assert_eq!(scenario.provider.leave().await?.text("message"), "You have left the call.");
     cloud.run_schedule("audit").await?;
     let audit = cloud.audit_table(&scenario.appointment)?;
-    let told: Vec<_> = audit.iter().filter_map(|entry| entry["event"].as_str()).collect();
-    assert_eq!(told, ["call.started", "participant.left", "participant.joined", "participant.left"]);
+    let events: Vec<_> = audit.iter().filter_map(|entry| entry["event"].as_str()).collect();
+    assert_eq!(events, ["call.started", "participant.left", "participant.joined", "participant.left"]);
     invariants::hold(&cloud, &scenario.appointment).await
 }
 
@@ -127,7 +127,7 @@ async fn a_start_that_waited_does_not_bring_back_an_ended_call() -> TestResult {
     invariants::hold(&cloud, &scenario.appointment).await
 }
 
-/// Chime does not say how long it remembers a token, and nobody can be in a meeting that nobody was told of.
+/// Chime does not say how long it remembers a token, and no client can be in a meeting whose id no response carried.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_whose_token_is_too_old_opens_another_session() -> TestResult {
     let cloud = TestCloud::new().await?;
@@ -159,7 +159,7 @@ async fn a_start_that_chime_refuses_leaves_nothing_open() -> TestResult {
     invariants::hold(&cloud, &scenario.appointment).await
 }
 
-/// Nobody knows whether a meeting was made: the next start must get that very one, and at once.
+/// The answer to the creation was lost: the next start must get the same meeting, at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_whose_answer_is_lost_is_repaired_by_the_next() -> TestResult {
     let cloud = TestCloud::new().await?;
@@ -180,7 +180,7 @@ async fn a_start_whose_answer_is_lost_is_repaired_by_the_next() -> TestResult {
     invariants::hold(&cloud, &scenario.appointment).await
 }
 
-/// The provider ends the call while the meeting is still being made: whoever makes it must clean up.
+/// The provider ends the call while the meeting is still being made: the request that creates it must delete it.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_end_during_the_start_leaves_no_meeting() -> TestResult {
     let cloud = TestCloud::new().await?;

@@ -1,4 +1,4 @@
-//! The waiting room: who waits, who is let in, who is turned away.
+//! The waiting room: waiting, admission and turning away.
 
 use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::requests::{admit, at_chime, change, invite, operations_and_tokens, tu
 use crate::{invariants, outbox};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_comes_waits_without_an_attendee_until_the_provider_lets_them_in() -> TestResult {
+async fn a_joining_user_waits_without_an_attendee_until_admitted() -> TestResult {
     let cloud = with_waiting_room().await?;
     let scenario = cloud.scenario().await?;
     assert_eq!(scenario.patient.join().await?.brief(), "404 NO_ACTIVE_CALL");
@@ -17,8 +17,8 @@ async fn who_comes_waits_without_an_attendee_until_the_provider_lets_them_in() -
 
     let watch = cloud.watch();
     let waiting = scenario.patient.join().await?;
-    let told = ["load_call", "wait", "PutEvents", "complete_operations"];
-    assert_eq!(watch.operations(), told, "and the provider is told at once");
+    let operations = ["load_call", "wait", "PutEvents", "complete_operations"];
+    assert_eq!(watch.operations(), operations, "and Participant Waiting is published at once");
     assert_eq!(waiting.brief(), "202", "{:?}", waiting.body);
     let poll = format!("/appointments/{}/call", scenario.appointment);
     assert_eq!((waiting.text("status").as_str(), waiting.text("poll")), ("waiting", poll.clone()));
@@ -87,7 +87,7 @@ async fn who_comes_waits_without_an_attendee_until_the_provider_lets_them_in() -
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_turned_away_stays_outside_until_the_provider_says_otherwise() -> TestResult {
+async fn a_user_turned_away_stays_outside_until_admitted() -> TestResult {
     let cloud = with_waiting_room().await?;
     let scenario = cloud.scenario().await?;
     scenario.provider.start().await?;
@@ -162,7 +162,7 @@ async fn an_invitation_admits_and_one_that_is_taken_back_takes_the_attendee_too(
     assert_eq!(place["status"], "invited", "{:?}", invited.body);
     assert_eq!(scenario.stranger.join().await?.body["attendeeToken"], place["attendeeId"]);
 
-    // Who was let in without an invitation has a place, and gets their attendee by joining.
+    // A user admitted without an invitation is a participant and gets an attendee by joining.
     let scenario = cloud.scenario().await?;
     scenario.provider.start().await?;
     admit(&scenario.provider, &scenario.patient).await?;
@@ -173,11 +173,11 @@ async fn an_invitation_admits_and_one_that_is_taken_back_takes_the_attendee_too(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_waits_is_told_to_the_provider_alone() -> TestResult {
+async fn a_waiting_user_is_visible_to_the_provider_alone() -> TestResult {
     let cloud = with_waiting_room().await?;
     let scenario = cloud.scenario().await?;
     scenario.provider.start().await?;
-    // The observer is invited by an installation without the room and comes again after it was switched on.
+    // The observer is invited by an installation without the room and rejoins after it was switched on.
     invite(&scenario.provider, &[&scenario.stranger], json!({})).await?;
     let unadmitted = format!(
         "UPDATE video_call_participants SET admitted_at = NULL, status = 'left' WHERE user_id = '{}' RETURNING status",
@@ -223,7 +223,7 @@ async fn without_the_room_nobody_waits() -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_an_admission_and_a_refusal_at_once_one_counts_and_both_are_told() -> TestResult {
+async fn of_a_concurrent_admission_and_refusal_one_takes_effect_and_both_are_answered() -> TestResult {
     let cloud = with_waiting_room().await?;
     for _ in 0..6 {
         let scenario = cloud.scenario().await?;
@@ -255,7 +255,7 @@ async fn of_an_admission_and_a_refusal_at_once_one_counts_and_both_are_told() ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_comes_many_times_at_once_waits_once() -> TestResult {
+async fn concurrent_joins_of_one_user_wait_once() -> TestResult {
     let cloud = with_waiting_room().await?;
     let scenario = cloud.scenario().await?;
     scenario.provider.start().await?;

@@ -1,4 +1,4 @@
-//! What stands around a distribution and has no work on one machine: the delivery of access logs, the firewall, the
+//! Resources around a distribution that have no effect on one machine: the delivery of access logs, the firewall, the
 //! domain's records.
 
 use super::{DESCRIPTION, ResourceType, TAGS, identity, without_effect};

@@ -1,4 +1,4 @@
-//! Keys and their aliases. Nothing is encrypted here; they are there to be referred to, and their policies say which
+//! Keys and their aliases. Nothing is encrypted here: other resources refer to them, and their policies say which
 //! service may use them.
 
 use super::super::error::TemplateError;

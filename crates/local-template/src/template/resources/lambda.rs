@@ -1,4 +1,4 @@
-//! Functions, and who may invoke them.
+//! Functions and their invoke permissions.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -70,7 +70,7 @@ pub(super) fn read(made: &[Made]) -> Result<Vec<Function>, TemplateError> {
         let name = properties.required("FunctionName")?;
         let function = function(made, &name).ok_or_else(|| properties.dangling("FunctionName", &name))?;
         if properties.text("SourceAccount")?.is_some_and(|account| account != ACCOUNT) {
-            // Nobody of another account is here to invoke anything.
+            // The local cloud has no other account.
             continue;
         }
         let (principal, source_arn) = (properties.required("Principal")?, properties.text("SourceArn")?);

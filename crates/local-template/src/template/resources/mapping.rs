@@ -11,7 +11,7 @@ const MAPPING: &str = "AWS::Lambda::EventSourceMapping";
 
 pub(super) const TYPES: &[ResourceType] = &[ResourceType {
     name: MAPPING,
-    // No FilterCriteria: what a function hears is said once, in its rule.
+    // No FilterCriteria: the events that a function receives are selected once, in its rule.
     properties: &[
         effect("BatchSize"),
         effect("Enabled"),

@@ -1,4 +1,4 @@
-//! Policies that hang on a resource: who may use a bucket, a queue or a key, and for what.
+//! Resource-based policies of buckets, queues and keys.
 
 use super::super::error::TemplateError;
 use super::super::fields::Fields;

@@ -101,7 +101,7 @@ pub(super) fn policy_statements(document: &Fields) -> Result<Vec<Fields>, Templa
     }
 }
 
-/// What a statement allows or denies.
+/// The actions and resources of a statement.
 pub(super) fn statement(fields: &Fields) -> Result<Statement, TemplateError> {
     fields.only_keys(&["Sid", "Effect", "Action", "Resource", "Condition"])?;
     let effect = fields.required("Effect")?;

@@ -1,4 +1,4 @@
-//! Queues and who may send to them.
+//! Queues and their policies.
 
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use super::super::resources as types;
 use super::*;
 use system::{APP, AUDIT, STORAGE};
 
-/// What a changed value does.
+/// The effect of a changed value.
 #[derive(Clone, Copy, Debug)]
 enum Seen {
     /// The plan has this, and had not.
@@ -136,7 +136,7 @@ const CHANGES: &[(&str, &[Change])] = &[
             ("KmsMasterKeyId", "one", "two", Comes(r#"key: Some("two")"#)),
             ("MaximumMessageSize", "2048", "4096", Comes("greatest: 4096")),
             ("MessageRetentionPeriod", "86400", "60", Comes("retention: 60s")),
-            ("QueueName", "heard", "other", Comes(":000000000000:other")),
+            ("QueueName", "incoming", "other", Comes(":000000000000:other")),
             (
                 "RedrivePolicy.deadLetterTargetArn",
                 "!GetAtt Dead.Arn",

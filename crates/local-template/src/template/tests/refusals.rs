@@ -1,4 +1,4 @@
-//! What is refused, and with what words.
+//! Rejected templates and their error messages.
 
 use super::*;
 
@@ -104,7 +104,7 @@ Resources:
 }
 
 #[test]
-fn what_a_false_condition_leaves_out_cannot_be_referred_to() {
+fn a_resource_with_a_false_condition_cannot_be_referenced() {
     let text = "
 Conditions:
   No: !Equals [a, b]
@@ -142,7 +142,7 @@ fn queues_and_rules_that_lambda_or_event_bridge_would_refuse_are_refused() {
         format!("Resources:\n{queue}  Rule:\n    Type: AWS::Events::Rule\n    Properties: {{{properties}}}\n")
     };
     let targets = "Targets: [{Id: queue, Arn: !GetAtt Queue.Arn}]";
-    for (properties, told) in [
+    for (properties, expected) in [
         (format!("EventPattern: {{source: [5]}}, {targets}"), "\"5\" may be a text or not"),
         (
             format!("EventPattern: {{source: [{{like: a}}]}}, {targets}"),
@@ -154,8 +154,8 @@ fn queues_and_rules_that_lambda_or_event_bridge_would_refuse_are_refused() {
         ("EventPattern: {source: [a]}".to_owned(), "Rule.Targets is missing"),
         ("EventPattern: {source: [a]}, Targets: [{Id: x, Arn: y}]".to_owned(), "Targets.Arn"),
     ] {
-        let told_is = app(&rule(&properties)).problem().1.to_string();
-        assert!(told_is.contains(told), "{properties}: {told_is}");
+        let message = app(&rule(&properties)).problem().1.to_string();
+        assert!(message.contains(expected), "{properties}: {message}");
     }
     let good = format!(
         "EventPattern: {{detail: {{n: [{{numeric: ['>', 0]}}], e: [{{exists: false}}]}}, source: [a]}}, {targets}"

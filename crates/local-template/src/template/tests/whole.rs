@@ -249,7 +249,7 @@ fn schedules_and_tables_are_in_the_plan() -> Result<(), TemplateError> {
 }
 
 #[test]
-fn what_has_no_effect_is_listed_once_with_the_reason() -> Result<(), TemplateError> {
+fn properties_without_effect_are_listed_once_with_the_reason() -> Result<(), TemplateError> {
     let plan = system().deploy()?;
     let listed: Vec<_> = plan.without_effect.iter().map(|it| it.property.as_str()).collect();
     let expected = [
@@ -284,7 +284,7 @@ fn the_role_of_the_plan_is_what_iam_checks() {
 }
 
 #[test]
-fn what_aws_would_refuse_is_refused() {
+fn templates_that_aws_rejects_are_rejected() {
     let cases = [
         ("rate(5 minutes)", "rate(1 minutes)", "ScheduleExpression"),
         ("rate(5 minutes)", "cron(0 * * * ? *)", "ScheduleExpression"),
@@ -293,7 +293,7 @@ fn what_aws_would_refuse_is_refused() {
         ("MemorySize: 256", "MemorySize: 64", "MemorySize"),
         ("BillingMode: PAY_PER_REQUEST", "BillingMode: PROVISIONED", "BillingMode"),
         ("Role: !GetAtt Role.Arn", "Role: arn:aws:iam::000000000000:role/other", "Role"),
-        // What AWS's own policies allow is not in the templates.
+        // The templates do not contain the statements of AWS managed policies.
         (
             "      Policies:\n",
             "      ManagedPolicyArns: ['arn:aws:iam::aws:policy/AdministratorAccess']\n      Policies:\n",

@@ -7,7 +7,7 @@ use super::super::super::fields::Fields;
 use crate::event_pattern::Pattern;
 
 /// Reads `EventPattern`. A template's scalars are texts here, so what an operator takes is made a truth value or a number
-/// again; elsewhere a text that might have been either is refused, for it cannot be told apart.
+/// again; elsewhere a text that might have been either is rejected as ambiguous.
 pub(super) fn read(properties: &Fields) -> Result<Pattern, TemplateError> {
     let mut pattern = Value::Object(properties.required_fields("EventPattern")?.map);
     let wrong = |why: &str| properties.unsupported("EventPattern", "a pattern", why);

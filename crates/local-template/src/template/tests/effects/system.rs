@@ -122,7 +122,7 @@ Resources:
       KmsMasterKeyId: one
       MaximumMessageSize: 2048
       MessageRetentionPeriod: 86400
-      QueueName: heard
+      QueueName: incoming
       RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5}
       VisibilityTimeout: 120
   Dead:

@@ -1,26 +1,26 @@
-//! When the engine tells: what happens in a meeting waits here until it is due on the cloud's clock.
+//! Delivery of the engine's events: each waits here until it is due on the cloud's clock.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// How soon an event reaches the bus, at the earliest and at the latest.
+/// The delay of an event, from the shortest to the longest.
 const DELAYS_MS: std::ops::Range<i64> = 200..3000;
 
-/// One event of so many comes twice.
+/// One event in so many is delivered twice.
 const ONE_IN: u32 = 8;
 
-/// What the engine tells by itself, beside what the control API lets happen.
+/// Which events the engine sends, and when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Telling {
-    /// Nothing.
+pub enum EventDelivery {
+    /// Only those that the control API makes happen.
     #[default]
-    Nothing,
-    /// What happens, when it happens, in order and once.
-    AtOnce,
-    /// As Chime does: 0.2 to 3 s late, so out of order, and now and then twice; the control API's events too.
-    AsChimeDoes {
-        /// Of the random numbers; the same happenings in the same order are told alike.
+    ControlApiOnly,
+    /// All events, at once, in order, each once.
+    Immediate,
+    /// All events as Chime delivers them: 0.2 to 3 s late, hence out of order, and sometimes twice.
+    LikeChime {
+        /// Seed of the random numbers: the same seed gives the same delays and duplicates.
         seed: u64,
     },
 }
@@ -28,27 +28,27 @@ pub enum Telling {
 /// Events on their way to the bus, the next one first.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    telling: Telling,
+    mode: EventDelivery,
     random: fastrand::Rng,
-    /// By when they are due and in which order they came.
+    /// By due time and order of arrival.
     events: BTreeMap<(i64, u64), Value>,
     came: u64,
 }
 
 impl Waiting {
-    pub(super) fn new(telling: Telling) -> Self {
-        let seed = match telling {
-            Telling::AsChimeDoes { seed } => seed,
-            Telling::Nothing | Telling::AtOnce => 0,
+    pub(super) fn new(mode: EventDelivery) -> Self {
+        let seed = match mode {
+            EventDelivery::LikeChime { seed } => seed,
+            EventDelivery::ControlApiOnly | EventDelivery::Immediate => 0,
         };
-        Self { telling, random: fastrand::Rng::with_seed(seed), events: BTreeMap::new(), came: 0 }
+        Self { mode, random: fastrand::Rng::with_seed(seed), events: BTreeMap::new(), came: 0 }
     }
 
     /// Takes an event that happened at the given time.
     pub(super) fn take(&mut self, event: &Value, at_ms: i64) {
-        match self.telling {
-            Telling::Nothing | Telling::AtOnce => self.put(event, at_ms),
-            Telling::AsChimeDoes { .. } => {
+        match self.mode {
+            EventDelivery::ControlApiOnly | EventDelivery::Immediate => self.put(event, at_ms),
+            EventDelivery::LikeChime { .. } => {
                 let times = if self.random.u32(..ONE_IN) == 0 { 2 } else { 1 };
                 for _ in 0..times {
                     let delay_ms = self.random.i64(DELAYS_MS);
@@ -63,7 +63,7 @@ impl Waiting {
         self.events.insert((due_ms, self.came), event.clone());
     }
 
-    /// What is due by now, in order.
+    /// Removes and returns the due events, in order.
     pub(super) fn due(&mut self, now_ms: i64) -> Vec<Value> {
         let later = self.events.split_off(&(now_ms + 1, 0));
         std::mem::replace(&mut self.events, later).into_values().collect()

@@ -1,4 +1,4 @@
-//! What the host application is told: when a call starts and ends, on the bus, whatever goes wrong in between.
+//! The events that the host application receives on the bus: start and end of a call, despite failures.
 
 use local::faults::FaultKind;
 use local_testing::{Scenario, TestCloud, TestResult};
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 const FUNCTION: &str = "meeting-manager";
 
-/// What came to our bus about an appointment, in order.
-fn told(cloud: &TestCloud, scenario: &Scenario) -> Vec<Value> {
+/// The events on our bus for an appointment, in order.
+fn published_events(cloud: &TestCloud, scenario: &Scenario) -> Vec<Value> {
     let all = cloud.parts().bus.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     all.into_iter()
         .filter(|event| {
@@ -21,27 +21,31 @@ fn kinds(events: &[Value]) -> Vec<&str> {
     events.iter().filter_map(|event| event["detail-type"].as_str()).collect()
 }
 
-async fn suppressed(cloud: &TestCloud) -> TestResult<String> {
+async fn unpublished_count(cloud: &TestCloud) -> TestResult<String> {
     cloud.sql("SELECT count(*) FROM medzen.pending_operations WHERE operation = 'publish_event' AND completed_at IS NULL").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everyone_learns_that_the_call_began_and_that_it_ended() -> TestResult {
+async fn start_and_end_of_a_call_are_published_for_everyone_in_it() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     let started = scenario.provider.start().await?;
-    // Chime tells that the meeting is there a moment later; a start does not wait for the bus.
+    // Chime sends MeetingStarted a moment later; a start does not wait for the bus.
     cloud.chime_event(&started.text("meetingId"), "MeetingStarted", None)?;
     cloud.drain_queues().await?;
-    let begun = told(&cloud, &scenario);
+    let begun = published_events(&cloud, &scenario);
     assert_eq!(kinds(&begun), ["Call Started"]);
-    assert_eq!(begun[0]["detail"]["userIds"], json!([scenario.patient.id]), "whoever started it knows");
+    assert_eq!(
+        begun[0]["detail"]["userIds"],
+        json!([scenario.patient.id]),
+        "the user who started it is left out"
+    );
     assert_eq!(begun[0]["detail"]["sessionId"], started.body["sessionId"]);
 
     let guests = json!({ "action": "batch-join", "appointmentId": scenario.appointment, "userIds": [scenario.stranger.id] });
     assert_eq!(scenario.provider.ask("POST", "/meetings", &guests).await?.brief(), "200");
     assert_eq!(scenario.provider.end().await?.brief(), "200");
-    let all = told(&cloud, &scenario);
+    let all = published_events(&cloud, &scenario);
     assert_eq!(kinds(&all), ["Call Started", "Call Ended"], "at once");
     let ended = &all[1]["detail"];
     let mut everyone = [&scenario.provider.id, &scenario.patient.id, &scenario.stranger.id];
@@ -51,53 +55,55 @@ async fn everyone_learns_that_the_call_began_and_that_it_ended() -> TestResult {
         (&ended["reason"], &ended["endedBy"]),
         (&json!("ended_by_provider"), &json!(scenario.provider.id))
     );
-    assert_eq!(suppressed(&cloud).await?, "0");
-    // Nothing about anyone's person.
+    assert_eq!(unpublished_count(&cloud).await?, "0");
+    // No personal data.
     let text = Value::from(all).to_string();
     assert!(!text.contains("Provider") && !text.contains("token"), "{text}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_chime_ended_is_told_too() -> TestResult {
+async fn a_call_that_chime_ended_is_published_too() -> TestResult {
     let cloud = TestCloud::new().await?;
-    let (heard, unheard) = (cloud.scenario().await?, cloud.scenario().await?);
-    let started = heard.provider.start().await?;
-    unheard.provider.start().await?;
+    let (with_event, without_event) = (cloud.scenario().await?, cloud.scenario().await?);
+    let started = with_event.provider.start().await?;
+    without_event.provider.start().await?;
     cloud.chime_event(&started.text("meetingId"), "MeetingEnded", None)?;
     cloud.drain_queues().await?;
-    assert_eq!(kinds(&told(&cloud, &heard)), ["Call Started", "Call Ended"]);
+    assert_eq!(kinds(&published_events(&cloud, &with_event)), ["Call Started", "Call Ended"]);
     cloud.parts().clock.advance(301);
     cloud.run_schedule(FUNCTION).await?;
-    assert_eq!(kinds(&told(&cloud, &unheard)), ["Call Started", "Call Ended"]);
-    assert_eq!(told(&cloud, &unheard)[1]["detail"]["reason"], "meeting_gone");
+    assert_eq!(kinds(&published_events(&cloud, &without_event)), ["Call Started", "Call Ended"]);
+    assert_eq!(published_events(&cloud, &without_event)[1]["detail"]["reason"], "meeting_gone");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_the_bus_is_down_calls_go_on_and_the_schedule_tells_later() -> TestResult {
+async fn while_the_bus_is_down_calls_go_on_and_the_schedule_publishes_later() -> TestResult {
     for kind in [FaultKind::Error, FaultKind::Throttle, FaultKind::Drop] {
         let cloud = TestCloud::new().await?;
         let scenario = cloud.scenario().await?;
         cloud.fault("events", Some("PutEvents"), kind, None);
         assert_eq!(scenario.provider.start().await?.brief(), "201");
         assert_eq!(scenario.provider.end().await?.brief(), "200");
-        assert_eq!(suppressed(&cloud).await?, "2");
+        assert_eq!(unpublished_count(&cloud).await?, "2");
         cloud.parts().clock.advance(31);
-        assert!(cloud.run_schedule(FUNCTION).await.is_err(), "its alarm tells that the bus is down");
+        assert!(cloud.run_schedule(FUNCTION).await.is_err(), "the failed run raises the alarm");
         cloud.parts().faults.clear();
         cloud.parts().clock.advance(60);
         cloud.run_schedule(FUNCTION).await?;
-        assert_eq!(suppressed(&cloud).await?, "0");
-        let ids: std::collections::BTreeSet<String> =
-            told(&cloud, &scenario).iter().map(|event| event["detail"]["eventId"].to_string()).collect();
-        assert_eq!(ids.len(), 2, "each is told, a lost answer's twice under one id");
+        assert_eq!(unpublished_count(&cloud).await?, "0");
+        let ids: std::collections::BTreeSet<String> = published_events(&cloud, &scenario)
+            .iter()
+            .map(|event| event["detail"]["eventId"].to_string())
+            .collect();
+        assert_eq!(ids.len(), 2, "each is published; after a lost answer twice with one id");
     }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_function_that_dies_before_it_told_leaves_it_to_the_schedule() -> TestResult {
+async fn an_event_of_a_function_killed_before_publishing_is_published_by_the_schedule() -> TestResult {
     for (operation, kind) in [("PutEvents", FaultKind::KillBefore), ("PutEvents", FaultKind::KillAfter)] {
         let cloud = TestCloud::new().await?;
         let scenario = cloud.scenario().await?;
@@ -106,13 +112,15 @@ async fn a_function_that_dies_before_it_told_leaves_it_to_the_schedule() -> Test
         assert!(scenario.provider.end().await?.status >= 500);
         cloud.parts().faults.clear();
         cloud.run_schedule(FUNCTION).await?;
-        let so_far =
-            told(&cloud, &scenario).iter().filter(|event| event["detail-type"] == "Call Ended").count();
-        assert!(so_far <= 1, "whoever writes a notice has half a minute to send it");
+        let so_far = published_events(&cloud, &scenario)
+            .iter()
+            .filter(|event| event["detail-type"] == "Call Ended")
+            .count();
+        assert!(so_far <= 1, "the function that inserts an event has 30 s to publish it");
         cloud.parts().clock.advance(60);
         cloud.run_schedule(FUNCTION).await?;
-        assert_eq!(suppressed(&cloud).await?, "0");
-        assert!(kinds(&told(&cloud, &scenario)).contains(&"Call Ended"));
+        assert_eq!(unpublished_count(&cloud).await?, "0");
+        assert!(kinds(&published_events(&cloud, &scenario)).contains(&"Call Ended"));
     }
     Ok(())
 }
@@ -129,7 +137,7 @@ async fn events_that_wait_are_published_ten_at_a_time_and_deleted_after_a_week()
     let watch = cloud.watch();
     cloud.run_schedule(FUNCTION).await?;
     assert_eq!(watch.count("PutEvents"), 2, "ten at most at once");
-    assert_eq!((suppressed(&cloud).await?.as_str(), watch.count("complete_operations")), ("0", 2));
+    assert_eq!((unpublished_count(&cloud).await?.as_str(), watch.count("complete_operations")), ("0", 2));
     cloud.parts().clock.advance(8 * 24 * 3600);
     cloud.run_schedule(FUNCTION).await?;
     let left = cloud
@@ -140,14 +148,14 @@ async fn events_that_wait_are_published_ten_at_a_time_and_deleted_after_a_week()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_provider_learns_at_once_who_waits_and_only_once() -> TestResult {
+async fn participant_waiting_is_published_to_the_provider_at_once_and_only_once() -> TestResult {
     let cloud = TestCloud::with_parameters(&[("WaitingRoom", "on")]).await?;
     let scenario = cloud.scenario().await?;
     let started = scenario.provider.start().await?;
     for _ in 0..3 {
         assert_eq!(scenario.patient.join().await?.brief(), "202");
     }
-    let waiting: Vec<Value> = told(&cloud, &scenario)
+    let waiting: Vec<Value> = published_events(&cloud, &scenario)
         .into_iter()
         .filter(|event| event["detail-type"] == "Participant Waiting")
         .collect();

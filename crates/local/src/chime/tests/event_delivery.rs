@@ -1,12 +1,12 @@
-//! What the engine tells by itself, and when.
+//! The delivery of the engine's events.
 
 use tokio::sync::mpsc;
 
 use super::*;
 
 /// An engine, its clock, and what comes to the bus.
-fn telling(tells: Telling) -> (Chime, Clock, mpsc::UnboundedReceiver<Value>) {
-    let options = Options { rate: None, tells, ..Options::default() };
+fn engine(event_delivery: EventDelivery) -> (Chime, Clock, mpsc::UnboundedReceiver<Value>) {
+    let options = Options { rate: None, event_delivery, ..Options::default() };
     let (clock, (sender, receiver)) = (Clock::default(), mpsc::unbounded_channel());
     let sink: EventSink = Arc::new(move |event| drop(sender.send(event)));
     (Chime::new("111122223333", clock.clone(), options, sink), clock, receiver)
@@ -28,7 +28,7 @@ fn meeting(chime: &Chime) -> (String, String) {
     (text(&made["Meeting"]["MeetingId"]), text(&made["Attendees"][0]["AttendeeId"]))
 }
 
-fn told(receiver: &mut mpsc::UnboundedReceiver<Value>) -> Vec<Value> {
+fn received(receiver: &mut mpsc::UnboundedReceiver<Value>) -> Vec<Value> {
     std::iter::from_fn(|| receiver.try_recv().ok()).collect()
 }
 
@@ -46,62 +46,62 @@ fn connect(chime: &Chime, meeting: &str, attendee: &str) {
 }
 
 #[test]
-fn at_once_a_meeting_is_told_from_its_start_to_its_end() {
-    let (chime, _, mut bus) = telling(Telling::AtOnce);
+fn immediate_delivery_sends_every_event_of_a_meeting() {
+    let (chime, _, mut bus) = engine(EventDelivery::Immediate);
     let (id, first) = meeting(&chime);
-    assert_eq!(kinds(&told(&mut bus)), ["MeetingStarted", "AttendeeAdded"]);
+    assert_eq!(kinds(&received(&mut bus)), ["MeetingStarted", "AttendeeAdded"]);
     let path = format!("/meetings/{id}/attendees");
     let second = ask(&chime, "POST", &path, &json!({ "ExternalUserId": "another" }));
     let second = second["Attendee"]["AttendeeId"].as_str().expect("an attendee").to_owned();
     connect(&chime, &id, &first);
     connect(&chime, &id, &second);
-    assert_eq!(kinds(&told(&mut bus)), ["AttendeeAdded", "AttendeeJoined", "AttendeeJoined"]);
+    assert_eq!(kinds(&received(&mut bus)), ["AttendeeAdded", "AttendeeJoined", "AttendeeJoined"]);
     ask(&chime, "DELETE", &format!("{path}/{second}"), &Value::Null);
-    assert_eq!(kinds(&told(&mut bus)), ["AttendeeDropped", "AttendeeDeleted"]);
+    assert_eq!(kinds(&received(&mut bus)), ["AttendeeDropped", "AttendeeDeleted"]);
     ask(&chime, "DELETE", &format!("/meetings/{id}"), &Value::Null);
-    let end = told(&mut bus);
+    let end = received(&mut bus);
     assert_eq!(kinds(&end), ["AttendeeLeft", "MeetingEnded"]);
     assert_eq!(
         (&end[0]["detail"]["externalUserId"], &end[0]["region"]),
         (&"somebody".into(), &"eu-central-1".into())
     );
     ask(&chime, "DELETE", &format!("/meetings/{id}"), &Value::Null);
-    assert_eq!(told(&mut bus), [Value::Null; 0], "what has ended ends no more");
+    assert_eq!(received(&mut bus), [Value::Null; 0], "what has ended ends no more");
 }
 
 #[test]
-fn an_end_at_the_door_throws_out_who_is_in_and_is_told_once() {
-    let (chime, _, mut bus) = telling(Telling::AtOnce);
+fn an_end_by_the_control_api_disconnects_everyone_and_is_sent_once() {
+    let (chime, _, mut bus) = engine(EventDelivery::Immediate);
     let (id, attendee) = meeting(&chime);
     connect(&chime, &id, &attendee);
-    told(&mut bus);
+    received(&mut bus);
     let ended = NewEvent { event_type: "MeetingEnded".to_owned(), ..NewEvent::default() };
     chime.event(&id, ended).expect("a meeting");
-    assert_eq!(kinds(&told(&mut bus)), ["AttendeeLeft", "MeetingEnded"]);
+    assert_eq!(kinds(&received(&mut bus)), ["AttendeeLeft", "MeetingEnded"]);
 }
 
 #[test]
-fn by_default_the_door_alone_tells() {
-    let (chime, clock, mut bus) = telling(Telling::default());
+fn by_default_only_the_control_api_sends_events() {
+    let (chime, clock, mut bus) = engine(EventDelivery::default());
     let (id, attendee) = meeting(&chime);
     connect(&chime, &id, &attendee);
     clock.advance(25 * 3600);
-    chime.tell();
-    assert_eq!(kinds(&told(&mut bus)), ["AttendeeJoined"]);
+    chime.deliver_due_events();
+    assert_eq!(kinds(&received(&mut bus)), ["AttendeeJoined"]);
 }
 
 #[test]
-fn as_chime_does_all_is_told_late_in_disorder_and_at_times_twice() {
-    let (chime, clock, mut bus) = telling(Telling::AsChimeDoes { seed: 7 });
+fn like_chime_events_arrive_late_out_of_order_and_sometimes_twice() {
+    let (chime, clock, mut bus) = engine(EventDelivery::LikeChime { seed: 7 });
     for _ in 0..50 {
         let (id, attendee) = meeting(&chime);
         connect(&chime, &id, &attendee);
     }
-    // Nobody waits: on a machine that is slow some may be due.
-    let early = told(&mut bus).len();
+    // The test does not wait; on a slow machine some events may be due already.
+    let early = received(&mut bus).len();
     clock.advance(3);
-    chime.tell();
-    let all = told(&mut bus);
+    chime.deliver_due_events();
+    let all = received(&mut bus);
     let ids: std::collections::BTreeSet<&str> = all.iter().filter_map(|event| event["id"].as_str()).collect();
     assert!(ids.len() + early >= 150, "each of 150: {}", ids.len());
     assert!(all.len() > ids.len(), "some twice, under one id");
@@ -112,9 +112,9 @@ fn as_chime_does_all_is_told_late_in_disorder_and_at_times_twice() {
 }
 
 #[test]
-fn a_seed_tells_the_same_happenings_alike() {
+fn one_seed_always_delivers_in_the_same_order() {
     let order = |seed| {
-        let mut waiting = Waiting::new(Telling::AsChimeDoes { seed });
+        let mut waiting = Waiting::new(EventDelivery::LikeChime { seed });
         (0..40).for_each(|n| waiting.take(&json!(n), n));
         waiting.due(i64::MAX - 1)
     };
@@ -124,8 +124,8 @@ fn a_seed_tells_the_same_happenings_alike() {
 
 #[tokio::test]
 async fn nobody_need_ask_for_an_empty_meeting_to_end_by_the_clock() {
-    let (chime, clock, mut bus) = telling(Telling::AsChimeDoes { seed: 1 });
-    let teller = chime.keep_telling();
+    let (chime, clock, mut bus) = engine(EventDelivery::LikeChime { seed: 1 });
+    let delivery_task = chime.spawn_event_delivery();
     let (id, attendee) = meeting(&chime);
     connect(&chime, &id, &attendee);
     clock.advance(3600);
@@ -144,16 +144,16 @@ async fn nobody_need_ask_for_an_empty_meeting_to_end_by_the_clock() {
     };
     let at = |event: &Value| event["detail"]["timestamp"].as_i64().expect("a time");
     assert_eq!(at(&ended) - at(&gone), 300_000, "five minutes after the last one went");
-    teller.abort();
+    delivery_task.abort();
 }
 
 #[test]
 fn after_a_day_a_meeting_ends_with_everyone_in_it() {
-    let (chime, clock, mut bus) = telling(Telling::AtOnce);
+    let (chime, clock, mut bus) = engine(EventDelivery::Immediate);
     let (id, attendee) = meeting(&chime);
     connect(&chime, &id, &attendee);
-    told(&mut bus);
+    received(&mut bus);
     clock.advance(24 * 3600);
-    chime.tell();
-    assert_eq!(kinds(&told(&mut bus)), ["AttendeeLeft", "MeetingEnded"]);
+    chime.deliver_due_events();
+    assert_eq!(kinds(&received(&mut bus)), ["AttendeeLeft", "MeetingEnded"]);
 }
