@@ -27,6 +27,9 @@ struct OnBehalfOf {
 }
 
 pub(super) fn read(event: &RawValue, request_id: &str, now: OffsetDateTime) -> Result<Request, Error> {
+    if !event.get().starts_with('{') {
+        return Err(Error::Malformed { part: "event", reason: "must be an object".to_owned() });
+    }
     let direct: Direct = Fields::parse(event.get().as_bytes())?.read()?;
     let body = direct.body.ok_or_else(|| Error::invalid("body", "is required"))?;
     // The contract's body is a text that holds JSON.
