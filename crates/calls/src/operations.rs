@@ -81,7 +81,7 @@ impl Calls {
         let PendingOperation { id, operation: kind, attempts, .. } = operation;
         let cause = error.code();
         tracing::warn!(
-            operation = kind.as_str(), id = %id, attempt = attempts, error = causes(&error),
+            operation = kind.as_str(), id = %id, attempt = attempts, error = causes(error),
             "pending operation failed, will retry"
         );
         let due = operation::next_attempt(*attempts, origin.now);
