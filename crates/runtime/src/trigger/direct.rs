@@ -27,7 +27,9 @@ struct OnBehalfOf {
 }
 
 pub(super) fn read(event: &RawValue, request_id: &str, now: OffsetDateTime) -> Result<Request, Error> {
-    let direct: Direct = Fields::parse(event.get().as_bytes())?.read()?;
+    let fields =
+        Fields::parse(event.get().as_bytes()).map_err(|_| super::unreadable("is of no known trigger"))?;
+    let direct: Direct = fields.read()?;
     let body = direct.body.ok_or_else(|| Error::invalid("body", "is required"))?;
     // The contract's body is a text that holds JSON.
     let body = serde_json::from_str::<String>(body.get()).unwrap_or_else(|_| body.get().to_owned());
