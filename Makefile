@@ -161,7 +161,7 @@ build: $(VENV)/cargo-lambda-$(CARGO_LAMBDA_VERSION) ## Build the functions for A
 .PHONY: migrate
 migrate: ## Bring a database to the newest schema: DATABASE_URL=postgresql://... and, if it is elsewhere, DATABASE_CA=<PEM file>
 	@# Variables given to make are in the environment of its recipes: no password shows in a command line.
-	cargo run --quiet --locked --package store --features migrations --bin migrate
+	cargo run --quiet --locked --package schema --bin migrate
 
 .PHONY: openapi
 openapi: $(PAGE)/node_modules/.package-lock.json ## Generate infra/openapi.json from crates/api, and the page's types from it

@@ -1,7 +1,7 @@
 //! Those in a call: join, leave, roster, change, remove.
 
-use domain::admission::Change;
-use domain::capabilities::{Capabilities, Direction, Wish};
+use domain::admission::ParticipantChange;
+use domain::capabilities::{Capabilities, CapabilityChange, Direction};
 use domain::id::{AppointmentId, ChimeAttendeeId, SessionId, UserId};
 use domain::state::{ObserverKind, ParticipantStatus, Role, SessionStatus};
 use serde::{Deserialize, Serialize};
@@ -138,7 +138,7 @@ pub struct CapabilitiesRequest {
     content: Option<Direction>,
 }
 
-impl From<CapabilitiesRequest> for Wish {
+impl From<CapabilitiesRequest> for CapabilityChange {
     fn from(request: CapabilitiesRequest) -> Self {
         Self { audio: request.audio, video: request.video, content: request.content }
     }
@@ -154,7 +154,7 @@ pub struct ChangeRequest {
     capabilities: Option<Object<CapabilitiesRequest>>,
 }
 
-impl From<ChangeRequest> for Change {
+impl From<ChangeRequest> for ParticipantChange {
     fn from(request: ChangeRequest) -> Self {
         Self { admitted: request.admitted, capabilities: request.capabilities.map(|wish| wish.0.into()) }
     }

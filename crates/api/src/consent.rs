@@ -1,6 +1,6 @@
 //! Consent to recording and transcription.
 
-use domain::consent::Words;
+use domain::consent::ConsentDecision;
 use domain::id::{AppointmentId, SessionId, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ pub struct ConsentRequest {
     transcription: Option<bool>,
 }
 
-impl From<ConsentRequest> for Words {
+impl From<ConsentRequest> for ConsentDecision {
     fn from(request: ConsentRequest) -> Self {
         Self { recording: request.recording, transcription: request.transcription }
     }

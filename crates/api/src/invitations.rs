@@ -1,7 +1,7 @@
 //! Invitations: the provider gives people a part in a call.
 
 use domain::Error;
-use domain::capabilities::Wish;
+use domain::capabilities::CapabilityChange;
 use domain::error::ItemReason;
 use domain::id::{AppointmentId, ChimeAttendeeId, SessionId, UserId};
 use domain::invite::Terms;
@@ -31,7 +31,7 @@ impl InviteRequest {
     /// # Errors
     /// 422 for capabilities without any.
     pub fn terms(&self) -> Result<Terms, Error> {
-        let wish = self.capabilities.map(|wish| Wish::from(wish.0).checked()).transpose()?;
+        let wish = self.capabilities.map(|wish| CapabilityChange::from(wish.0).checked()).transpose()?;
         Ok(Terms { observer_kind: self.observer_kind, capabilities: wish.unwrap_or_default() })
     }
 }

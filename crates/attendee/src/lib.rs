@@ -6,7 +6,7 @@ use api::attendees::{ChangeRequest, JoinRequest};
 use api::consent::ConsentRequest;
 use api::quality::QualityRequest;
 use bus::Bus;
-use calls::{Asked, Calls, Entry, POLL_SECONDS};
+use calls::{Calls, Entry, POLL_SECONDS, RequestInfo};
 use chime::{Meetings, event};
 use domain::Error;
 use domain::error::Reason;
@@ -110,16 +110,15 @@ async fn handle_chime_events(App { calls }: &App, messages: &Messages) -> Result
         let runtime::Envelope { id, detail_type, region, detail, .. } = &message.event;
         event::read(event::Envelope { id, detail_type, region, detail: detail.get() })
     });
-    Ok(messages.answer(calls.hear(parsed.collect(), &messages.origin).await))
+    Ok(messages.answer(calls.handle_chime_events(parsed.collect(), &messages.origin).await))
 }
 
 async fn audit_denial(App { calls }: &App, request: &Request, reason: Reason<403>) {
-    let info = Asked {
+    let info = RequestInfo {
         actor: request.actor().ok(),
         target: request.target().ok(),
         route: request.route.name(),
         origin: &request.origin,
     };
-    // It answers what it is given.
-    let _denied = calls.witness(info, Err::<(), _>(Error::Forbidden(reason))).await;
+    calls.audit_denial(info, reason).await;
 }

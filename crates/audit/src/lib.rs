@@ -1,11 +1,12 @@
 #![doc = include_str!("../README.md")]
 
 mod config;
-mod ship;
+mod deliver;
 mod table;
 
 use domain::Error;
 use domain::audit::Origin;
+use runtime::metrics::{self, Metric};
 use runtime::{Function, secret_reader};
 use store::Store;
 
@@ -38,5 +39,10 @@ impl App {
 }
 
 async fn deliver(app: &App, origin: &Origin) -> Result<(), Error> {
-    ship::ship(&app.store, &app.table, origin.now).await
+    let delivered = deliver::deliver(&app.store, &app.table, origin.now).await?;
+    metrics::emit(&[
+        (Metric::AuditConflicts, delivered.status.conflicts),
+        (Metric::AuditBacklog, delivered.status.backlog),
+    ]);
+    delivered.failure.map_or(Ok(()), Err)
 }

@@ -6,20 +6,20 @@ use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
-use domain::notice::Notice;
+use domain::outbound::OutboundEvent;
 
-/// Who tells, as rules match it.
+/// The source of the events, which the host application's rules match.
 pub const SOURCE: &str = "medzen.calls";
 
-/// How many entries `PutEvents` takes at once (`EventBridge` API reference, `PutEvents`).
-pub const MOST: usize = 10;
+/// Entries that `PutEvents` takes at once (`EventBridge` API reference, `PutEvents`).
+pub const MAX_ENTRIES: usize = 10;
 
-/// Nobody's answer is to wait for long: what is not taken now goes with the schedule.
+/// A request does not wait longer for the bus: the schedule publishes what is left.
 const DEADLINE: Duration = Duration::from_secs(3);
 
 /// Why nothing was put.
 #[derive(Debug, thiserror::Error)]
-#[error("EventBridge did not take the notices")]
+#[error("EventBridge rejected the request")]
 pub struct Error(#[source] domain::error::Source);
 
 impl From<Error> for domain::Error {
@@ -44,23 +44,24 @@ impl Bus {
         Self { client: Client::from_conf(config), name: name.to_owned() }
     }
 
-    /// Puts up to [`MOST`] notices and answers which of them were taken, in their order. One round trip.
+    /// Puts up to [`MAX_ENTRIES`] events and returns for each, in their order, whether it was accepted. One round trip.
     ///
     /// # Errors
-    /// When `EventBridge` does not answer or refuses all: whether any was taken is not known.
-    pub async fn put(&self, notices: &[Notice]) -> Result<Vec<bool>, Error> {
-        let entries = notices.iter().map(|notice| {
+    /// When `EventBridge` does not answer or rejects all: whether any was accepted is not known.
+    pub async fn put(&self, events: &[OutboundEvent]) -> Result<Vec<bool>, Error> {
+        let entries = events.iter().map(|event| {
             PutEventsRequestEntry::builder()
                 .event_bus_name(&self.name)
                 .source(SOURCE)
-                .detail_type(&notice.kind)
-                .detail(notice.detail.get())
+                .detail_type(&event.payload.detail_type)
+                .detail(event.payload.detail.get())
                 .build()
         });
         let put = self.client.put_events().set_entries(Some(entries.collect())).send().await;
         let put = put.map_err(|error| Error(Box::new(error)))?;
-        let mut taken: Vec<bool> = put.entries().iter().map(|entry| entry.error_code().is_none()).collect();
-        taken.resize(notices.len(), false);
-        Ok(taken)
+        let mut accepted: Vec<bool> =
+            put.entries().iter().map(|entry| entry.error_code().is_none()).collect();
+        accepted.resize(events.len(), false);
+        Ok(accepted)
     }
 }

@@ -1,17 +1,15 @@
 //! Change: the provider lets someone in or turns them away, and says what they may send and receive.
 
 use domain::Error;
-use domain::admission::{self, Change, Next};
+use domain::admission::{self, NextStep, ParticipantChange};
 use domain::audit::Origin;
 use domain::call::{Actor, Target};
-use domain::capabilities::Capabilities;
 use domain::error::reason;
 use domain::id::{AppointmentId, UserId};
+use domain::operation::Operation;
 use store::admissions::Decision;
-use store::debts::Kind;
 
-use crate::remove::owed;
-use crate::{Calls, ROUNDS, RosterAttendee, not_now};
+use crate::{Calls, MAX_ATTEMPTS, RosterAttendee, conflict_retry};
 
 impl Calls {
     /// Changes someone's place in the call that is on, and answers their entry of the roster. What is so already changes
@@ -27,57 +25,57 @@ impl Calls {
         actor: &Actor,
         appointment: AppointmentId,
         user: UserId,
-        change: Change,
+        change: ParticipantChange,
         origin: &Origin,
     ) -> Result<RosterAttendee, Error> {
         let change = change.checked()?;
         // What this request has done is done, whatever another makes of it meanwhile: each part once.
         let mut rest = change;
-        for _ in 0..ROUNDS {
-            let view = self.look(actor, Target::Appointment(appointment), None).await?;
+        for _ in 0..MAX_ATTEMPTS {
+            let view = self.load_view(actor, Target::Appointment(appointment), None).await?;
             let subject = admission::subject(&view, user)?;
             let session = subject.session;
             let decision = Decision { session: session.id, user, role: subject.role, by: subject.by.user };
             match rest.next(&subject)? {
-                Next::Allow(wish) => {
-                    if let Some(allowed) = self.store.set_capabilities(decision, wish, origin).await? {
+                NextStep::Allow(capabilities) => {
+                    if let Some(decided) = self.store.set_capabilities(decision, capabilities, origin).await?
+                    {
                         rest.capabilities = None;
-                        if let Some(debt) = allowed.debt {
-                            let owed = owed(session, debt, Kind::Capabilities, allowed.capabilities)?;
-                            self.pay_capabilities(&owed).await?;
+                        if let Some(operation) = decided.operation {
+                            self.execute(&operation, origin).await?;
                         }
                     }
                 }
-                Next::Admit => {
-                    if self.store.admit(decision, origin).await?.is_some() {
+                NextStep::Admit => {
+                    if self.store.admit(decision, origin).await? {
                         rest.admitted = None;
                     }
                 }
-                Next::TurnAway => {
-                    if let Some(taken) = self.store.turn_away(decision, origin).await? {
+                NextStep::TurnAway => {
+                    if let Some(decided) = self.store.turn_away(decision, origin).await? {
                         rest.admitted = None;
-                        if let Some(debt) = taken.debt {
-                            self.pay_deletion(&owed(session, debt, Kind::Delete, Capabilities::ALL)?).await?;
+                        if let Some(operation) = decided.operation {
+                            self.execute(&operation, origin).await?;
                         }
                     }
                 }
-                // What is so already may have been left unfinished by a request that died.
-                Next::Nothing => {
+                // The stored state is the requested one; a request that died may have left its operation open.
+                NextStep::Nothing => {
                     if rest.capabilities.is_some() {
-                        self.pay_for(session.id, user, Kind::Capabilities).await?;
+                        self.run_for(session.id, user, Operation::UpdateCapabilities, origin).await?;
                     }
                     if rest.admitted == Some(false) {
-                        self.pay_for(session.id, user, Kind::Delete).await?;
+                        self.run_for(session.id, user, Operation::DeleteAttendee, origin).await?;
                     }
-                    rest = Change::default();
+                    rest = ParticipantChange::default();
                 }
             }
-            if rest == Change::default() {
+            if rest == ParticipantChange::default() {
                 let roster = self.roster(actor, appointment, origin).await?;
                 let own = roster.attendees.into_iter().find(|person| person.user_id == user);
                 return own.ok_or(Error::NotFound(reason::PARTICIPANT_NOT_FOUND));
             }
         }
-        Err(not_now())
+        Err(conflict_retry())
     }
 }

@@ -3,13 +3,13 @@
 use domain::Error;
 use domain::audit::Origin;
 use domain::call::{Actor, Target, View};
-use domain::consent::{self, Kind, May, Taken, Words};
+use domain::consent::{self, ConsentChange, ConsentCheck, ConsentDecision, ConsentPurpose};
 use domain::error::reason;
 use domain::id::{AppointmentId, SessionId, UserId};
 use domain::state::SessionStatus;
 use serde::Serialize;
 
-use crate::{Calls, ROUNDS, not_now};
+use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
 
 /// The answer to a word on consent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -47,13 +47,16 @@ impl Consents {
     pub(crate) fn new(view: &View, user: UserId) -> Self {
         let active = view.session.as_ref().is_some_and(|session| session.status == SessionStatus::Active);
         let state = |kind| {
-            let (allowed, missing) = match consent::may(kind, &view.people, &view.consents) {
-                May::Allowed => (active, Vec::new()),
-                May::Missing(users) => (false, users),
+            let (allowed, missing) = match consent::check(kind, &view.participants, &view.consents) {
+                ConsentCheck::Allowed => (active, Vec::new()),
+                ConsentCheck::Missing(users) => (false, users),
             };
-            ConsentState { granted: consent::word(kind, user, &view.consents), allowed, missing }
+            ConsentState { granted: consent::latest_decision(kind, user, &view.consents), allowed, missing }
         };
-        Self { recording: state(Kind::Recording), transcription: state(Kind::Transcription) }
+        Self {
+            recording: state(ConsentPurpose::Recording),
+            transcription: state(ConsentPurpose::Transcription),
+        }
     }
 
     /// The same for someone who may not know of everyone in the call.
@@ -75,18 +78,18 @@ impl Calls {
         &self,
         actor: &Actor,
         appointment: AppointmentId,
-        words: Words,
+        decision: ConsentDecision,
         origin: &Origin,
     ) -> Result<Consented, Error> {
-        let words = words.each()?;
+        let decisions = decision.decisions()?;
         let target = Target::Appointment(appointment);
-        let mut said = false;
-        for _ in 0..ROUNDS {
-            let view = self.look(actor, target, None).await?;
+        let mut stored = false;
+        for _ in 0..MAX_ATTEMPTS {
+            let view = self.load_view(actor, target, None).await?;
             let member = view.member()?;
-            let Taken { session, new, one_too_many } = consent::decide(&view, &words)?;
-            if said || new.is_empty() {
-                if one_too_many {
+            let ConsentChange { session, new, limit_reached } = consent::decide(&view, &decisions)?;
+            if stored || new.is_empty() {
+                if limit_reached {
                     return Err(Error::conflict(reason::CONSENT_CHANGED_TOO_OFTEN));
                 }
                 return Ok(Consented {
@@ -96,8 +99,8 @@ impl Calls {
                 });
             }
             // How things stand then is what the next look shows.
-            said = self.store.consent(session, (member.user, member.role), &new, origin).await?.is_some();
+            stored = self.store.consent(session, (member.user, member.role), &new, origin).await?.is_some();
         }
-        Err(not_now())
+        Err(conflict_retry())
     }
 }

@@ -1,4 +1,4 @@
-//! End: the server owns the state, so the end is told, and told once.
+//! End: the server owns the state of a call, so its end is stored and published once.
 
 use domain::Error;
 use domain::audit::Origin;
@@ -10,7 +10,7 @@ use serde::Serialize;
 use store::sessions::CloseReason;
 use time::OffsetDateTime;
 
-use crate::{Calls, ROUNDS, not_now};
+use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
 
 /// The answer to end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -45,8 +45,8 @@ impl Calls {
     ) -> Result<Ended, Error> {
         let mut only = session;
         let mut ours = false;
-        for _ in 0..ROUNDS {
-            let view = self.look(actor, target, only).await?;
+        for _ in 0..MAX_ATTEMPTS {
+            let view = self.load_view(actor, target, only).await?;
             let member = view.member()?;
             match end::decide(&view)? {
                 End::Already(session) => {
@@ -61,7 +61,7 @@ impl Calls {
                 }
                 End::Begin(session) => {
                     only = Some(session.id);
-                    if self.store.begin_end(session.id, member.user, origin).await?.is_some() {
+                    if self.store.begin_end(session.id, member.user, origin).await? {
                         ours = true;
                         if let Some(ended) = self.finish_end(session, origin).await? {
                             return Ok(ended);
@@ -87,7 +87,7 @@ impl Calls {
                 }
             }
         }
-        Err(not_now())
+        Err(conflict_retry())
     }
 
     /// Ends the meeting of a session that is `ending`, then the session. `None`: somebody else finished it.
@@ -102,7 +102,7 @@ impl Calls {
         let reason = CloseReason::EndedByProvider;
         let closed = self.store.close(session.id, SessionStatus::Ending, reason, None, origin).await?;
         let Some(closed) = closed else { return Ok(None) };
-        self.tell(closed.notice, origin.now).await;
+        self.publish(closed.event, origin).await;
         Ok(Some(Ended {
             session_id: session.id,
             call_status: SessionStatus::Ended,

@@ -1,58 +1,62 @@
-//! Events: what Chime tells of a call is kept, read, and written into its rows and its audit.
+//! Chime's events: inserted, projected onto the call's rows, and audited.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chime::event::Heard;
+use chime::event::ParsedEvent;
 use domain::Error;
 use domain::audit::Origin;
 use domain::id::SessionId;
-use domain::presence::{self, History, Reading, Told};
+use domain::presence::{self, MeetingEvent, Projection, SessionHistory};
 use tokio::time::Instant;
 
-use crate::{Calls, ROUNDS, not_now};
+use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
 
-/// How long a batch goes on telling notices: a call to the bus may take 3 s more, and the queue gives a batch much longer.
-const TELLS_FOR: Duration = Duration::from_secs(3);
+/// A batch publishes events for this long: one request to the bus may take 3 s more, and the queue gives a batch much longer.
+const PUBLISH_FOR: Duration = Duration::from_secs(3);
 
-/// What became of readings.
+/// The result of persisting projections.
 #[derive(Debug, Default)]
-pub(crate) struct Settlement {
-    /// Sessions that others changed meanwhile: to be read again.
+pub(crate) struct Persisted {
+    /// Sessions that others changed meanwhile: to be read and projected again.
     pub(crate) changed_meanwhile: BTreeSet<SessionId>,
-    /// How many notices wait because of the others.
-    notices: u32,
+    /// Events that wait to be published because of the others.
+    events_enqueued: u32,
 }
 
-/// Why none of a batch was written, for each of its messages.
+/// One cause for all messages of a batch.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 struct Shared(Arc<Error>);
 
 impl Calls {
-    /// Takes a batch of Chime's events and says of each whether it is dealt with. What is not ours, or not known, is. An
-    /// event may come again, late or out of order: the result is the same. Two round trips.
+    /// Handles a batch of Chime's events and returns for each whether it is done. Events of other applications, and of types
+    /// that are not known, are done. An event may come again, late or out of order: the result is the same. Two round trips.
     ///
-    /// An event that the database refuses harms no other: the batch is tried again event by event.
-    pub async fn hear(&self, batch: Vec<Result<Heard, Error>>, origin: &Origin) -> Vec<Result<(), Error>> {
-        let ours: Vec<Option<Told>> = batch
+    /// An event that the database rejects does not fail the others: the batch is tried again event by event.
+    pub async fn handle_chime_events(
+        &self,
+        batch: Vec<Result<ParsedEvent, Error>>,
+        origin: &Origin,
+    ) -> Vec<Result<(), Error>> {
+        let own: Vec<Option<MeetingEvent>> = batch
             .iter()
-            .map(|heard| match heard {
-                Ok(Heard::Told(told)) if self.is_ours(told) => Some(told.clone()),
-                Ok(Heard::Told(_) | Heard::Other) | Err(_) => None,
+            .map(|event| match event {
+                Ok(ParsedEvent::Meeting(event)) if self.is_own(event) => Some(event.clone()),
+                Ok(ParsedEvent::Meeting(_) | ParsedEvent::Other) | Err(_) => None,
             })
             .collect();
-        let told: Vec<Told> = ours.iter().flatten().cloned().collect();
-        let absorbed = self.absorb(&told, origin).await.map_err(Arc::new);
-        let one_by_one = told.len() > 1 && absorbed.as_ref().is_err_and(|error| !error.retryable());
+        let events: Vec<MeetingEvent> = own.iter().flatten().cloned().collect();
+        let inserted = self.insert(&events, origin).await.map_err(Arc::new);
+        let one_by_one = events.len() > 1 && inserted.as_ref().is_err_and(|error| !error.retryable());
         let mut outcomes = Vec::with_capacity(batch.len());
-        for (heard, ours) in batch.into_iter().zip(ours) {
-            outcomes.push(match (heard, ours, &absorbed) {
+        for (event, own) in batch.into_iter().zip(own) {
+            outcomes.push(match (event, own, &inserted) {
                 (Err(error), _, _) => Err(error),
                 (Ok(_), None, _) | (Ok(_), Some(_), Ok(())) => Ok(()),
-                (Ok(_), Some(told), Err(_)) if one_by_one => {
-                    self.absorb(std::slice::from_ref(&told), origin).await
+                (Ok(_), Some(event), Err(_)) if one_by_one => {
+                    self.insert(std::slice::from_ref(&event), origin).await
                 }
                 (Ok(_), Some(_), Err(error)) => Err(Error::Unavailable {
                     backend: "database",
@@ -64,54 +68,61 @@ impl Calls {
     }
 
     /// Other applications in the account have meetings too, and other deployments of this one: `medzen-prod-` begins with
-    /// `medzen-`, so what follows must be a session's id and nothing else. An event that does not name its meeting is kept as
-    /// long as it is not known whose it is.
-    fn is_ours(&self, told: &Told) -> bool {
+    /// `medzen-`, so a session's id and nothing else must follow. An event that does not name its meeting is stored until it is
+    /// known whose it is.
+    fn is_own(&self, event: &MeetingEvent) -> bool {
         let prefix = &self.settings.external_id_prefix;
         let is_session =
             |id: &str| id.strip_prefix(prefix).is_some_and(|rest| rest.parse::<SessionId>().is_ok());
-        told.external_meeting_id.as_deref().is_none_or(is_session)
+        event.external_meeting_id.as_deref().is_none_or(is_session)
     }
 
-    async fn absorb(&self, told: &[Told], origin: &Origin) -> Result<(), Error> {
-        if told.is_empty() {
+    async fn insert(&self, events: &[MeetingEvent], origin: &Origin) -> Result<(), Error> {
+        if events.is_empty() {
             return Ok(());
         }
-        for _ in 0..ROUNDS {
-            let absorbed = self.store.absorb_events(told, origin.now).await?;
-            let settlement = self.settle(&absorbed.sessions, origin).await?;
-            if absorbed.untold || settlement.notices > 0 {
-                self.tell_what_waits(origin).await;
+        for _ in 0..MAX_ATTEMPTS {
+            let inserted = self.store.insert_events(events, origin.now).await?;
+            let persisted = self.persist(&inserted.sessions, origin).await?;
+            if inserted.unpublished || persisted.events_enqueued > 0 {
+                self.publish_in_batch(origin).await;
             }
-            if settlement.changed_meanwhile.is_empty() {
+            if persisted.changed_meanwhile.is_empty() {
                 return Ok(());
             }
         }
-        Err(not_now())
+        Err(conflict_retry())
     }
 
-    /// The events are dealt with whatever becomes of the notices: those wait for the schedule too.
-    async fn tell_what_waits(&self, origin: &Origin) {
-        if let Err(error) = self.tell_waiting(origin.now, Instant::now() + TELLS_FOR).await {
-            tracing::warn!(error = %error, "notices are left for the schedule");
+    /// Chime's events are done whether or not ours are published: the schedule publishes what is left.
+    async fn publish_in_batch(&self, origin: &Origin) {
+        if let Err(error) = self.publish_due(origin.now, Instant::now() + PUBLISH_FOR).await {
+            tracing::warn!(error = %error, "event publish failed, will retry");
         }
     }
 
-    /// Reads and writes histories.
-    pub(crate) async fn settle(&self, histories: &[History], origin: &Origin) -> Result<Settlement, Error> {
-        let readings: Vec<Reading> = histories.iter().map(presence::read).filter(Reading::is_news).collect();
-        if readings.is_empty() {
-            return Ok(Settlement::default());
+    /// Projects histories and writes what changes.
+    pub(crate) async fn persist(
+        &self,
+        histories: &[SessionHistory],
+        origin: &Origin,
+    ) -> Result<Persisted, Error> {
+        let projections: Vec<Projection> =
+            histories.iter().map(presence::project).filter(Projection::has_changes).collect();
+        if projections.is_empty() {
+            return Ok(Persisted::default());
         }
-        let settled = self.store.settle_events(&readings, origin).await?;
-        let whole = |reading: &Reading| {
-            settled
-                .written
-                .iter()
-                .any(|done| done.session == reading.session_id && done.people == reading.people.len())
+        let written = self.store.apply_projection(&projections, origin).await?;
+        let is_complete = |projection: &Projection| {
+            written.applied.iter().any(|done| {
+                done.session == projection.session_id && done.participants == projection.participants.len()
+            })
         };
-        let changed_meanwhile =
-            readings.iter().filter(|reading| !whole(reading)).map(|reading| reading.session_id).collect();
-        Ok(Settlement { changed_meanwhile, notices: settled.notices })
+        let changed_meanwhile = projections
+            .iter()
+            .filter(|projection| !is_complete(projection))
+            .map(|projection| projection.session_id)
+            .collect();
+        Ok(Persisted { changed_meanwhile, events_enqueued: written.events_enqueued })
     }
 }

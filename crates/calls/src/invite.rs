@@ -10,7 +10,7 @@ use domain::state::{ParticipantStatus, Role};
 use serde::Serialize;
 use store::invitations::NewGuest;
 
-use crate::{Calls, ROUNDS, not_now};
+use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
 
 /// The answer to batch-join. No join token is in it: each is for its owner, who gets it by joining.
 #[derive(Clone, Debug, Serialize)]
@@ -75,8 +75,8 @@ impl Calls {
         origin: &Origin,
     ) -> Result<Invitations, Error> {
         let users = invite::users(asked)?;
-        for _ in 0..ROUNDS {
-            let view = self.look(actor, Target::Appointment(appointment), None).await?;
+        for _ in 0..MAX_ATTEMPTS {
+            let view = self.load_view(actor, Target::Appointment(appointment), None).await?;
             let by = view.member()?.user;
             let (appointment, session) = invite::may_invite(&view)?;
             let mut told = Invitations {
@@ -100,7 +100,7 @@ impl Calls {
                 return Ok(told);
             }
         }
-        Err(not_now())
+        Err(conflict_retry())
     }
 
     /// Gets attendees for users and gives them their places. `false`: the call or somebody's part in it changed meanwhile.
@@ -117,7 +117,7 @@ impl Calls {
         let mut made = match self.meetings.create_attendees(&session.control_region, meeting, &users).await {
             Ok(made) => made,
             Err(chime::Error::NotFound) => {
-                self.close_gone(session.id, origin).await?;
+                self.close_expired(session.id, origin).await?;
                 return Err(Error::Gone(reason::MEETING_EXPIRED));
             }
             Err(error) => return Err(error.into()),

@@ -7,15 +7,15 @@ use domain::capabilities::Capabilities;
 use domain::error::reason;
 use domain::join::{self, Join};
 use domain::state::Role;
-use store::participants::Joining;
+use store::participants::NewJoin;
 
-use crate::{Calls, Entry, NewCall, Place, ROUNDS, Waiting, not_now};
+use crate::{Calls, Entry, MAX_ATTEMPTS, NewCall, Place, Waiting, conflict_retry};
 
 /// What became of asking for an attendee.
-pub(crate) enum Attended {
+pub(crate) enum NewAttendee {
     Joined(Place),
     /// The call or the caller's part in it changed meanwhile.
-    LookAgain,
+    Retry,
     /// Chime does not know the meeting any more; its session is closed.
     MeetingGone,
 }
@@ -35,8 +35,8 @@ impl Calls {
         origin: &Origin,
     ) -> Result<Entry, Error> {
         let room = self.settings.waiting_room;
-        let mut view = self.look(actor, target, None).await?;
-        for _ in 0..ROUNDS {
+        let mut view = self.load_view(actor, target, None).await?;
+        for _ in 0..MAX_ATTEMPTS {
             let member = view.member()?;
             match join::decide(&view, target, checked, room, origin.now)? {
                 Join::Resume(session, attendee) => {
@@ -48,92 +48,95 @@ impl Calls {
                 Join::Wait(session) => {
                     let waits = self.store.wait(session.id, member.user, member.role, origin).await?;
                     if let Some(waits) = waits {
-                        self.tell(waits.notice, origin.now).await;
+                        self.publish(waits.event, origin).await;
                         return Ok(Entry::Waiting(Waiting::new(session, &member, origin.now)));
                     }
-                    view = self.look(actor, target, None).await?;
+                    view = self.load_view(actor, target, None).await?;
                 }
                 Join::Return(session, attendee) => {
-                    if let Some(place) = self.come_back(session, &member, attendee, origin).await? {
+                    if let Some(place) = self.rejoin(session, &member, attendee, origin).await? {
                         return Ok(Entry::Place(place));
                     }
-                    view = self.look(actor, target, None).await?;
+                    view = self.load_view(actor, target, None).await?;
                 }
                 Join::Check(..) => {
-                    if !self.check(&mut view, std::mem::take(&mut checked), origin).await? {
-                        return self.over(actor, &view, origin).await.map(Entry::Place);
+                    if !self.verify_meeting(&mut view, std::mem::take(&mut checked), origin).await? {
+                        return self.restart_or_expire(actor, &view, origin).await.map(Entry::Place);
                     }
                 }
-                Join::Attend(session) => match self.attend(&view, session, &member, origin).await? {
-                    Attended::Joined(place) => return Ok(Entry::Place(place)),
-                    Attended::LookAgain => view = self.look(actor, target, None).await?,
-                    Attended::MeetingGone => {
-                        return self.over(actor, &view, origin).await.map(Entry::Place);
+                Join::CreateAttendee(session) => {
+                    match self.create_attendee(&view, session, &member, origin).await? {
+                        NewAttendee::Joined(place) => return Ok(Entry::Place(place)),
+                        NewAttendee::Retry => view = self.load_view(actor, target, None).await?,
+                        NewAttendee::MeetingGone => {
+                            return self.restart_or_expire(actor, &view, origin).await.map(Entry::Place);
+                        }
                     }
-                },
+                }
             }
         }
-        Err(not_now())
+        Err(conflict_retry())
     }
 
     /// Notes that someone who left is back, with the attendee they had. None: something changed meanwhile.
-    pub(crate) async fn come_back(
+    pub(crate) async fn rejoin(
         &self,
         session: &Session,
         member: &Member<'_>,
         attendee: &Attendee,
         origin: &Origin,
     ) -> Result<Option<Place>, Error> {
-        let joining = self.joining(member, attendee, None);
-        let joined = self.store.join(session.id, joining, origin).await?;
+        let join = self.new_join(member, attendee, None);
+        let joined = self.store.join(session.id, join, origin).await?;
         joined.map(|joined| Place::new(session, member, &joined.attendee)).transpose()
     }
 
-    fn joining<'a>(
+    fn new_join<'a>(
         &self,
         member: &Member<'_>,
         attendee: &'a Attendee,
-        made_with: Option<Capabilities>,
-    ) -> Joining<'a> {
+        created_with: Option<Capabilities>,
+    ) -> NewJoin<'a> {
         let (user, role, room) = (member.user, member.role, self.settings.waiting_room);
-        Joining { user, role, attendee, made_with, room }
+        NewJoin { user, role, attendee, created_with, room }
     }
 
     /// Gets an attendee and notes the join. Where the same person joined from elsewhere meanwhile, theirs counts and the
     /// one just made is taken back.
-    pub(crate) async fn attend(
+    pub(crate) async fn create_attendee(
         &self,
         view: &View,
         session: &Session,
         member: &Member<'_>,
         origin: &Origin,
-    ) -> Result<Attended, Error> {
+    ) -> Result<NewAttendee, Error> {
         let meeting = crate::meeting_id(session)?;
         let region = &session.control_region;
-        let part = view.party(member.user);
-        let may = part.map_or(Capabilities::of(member.role, None), |party| party.capabilities);
-        let attendee = match self.meetings.create_attendee(region, meeting, member.user, may).await {
+        let part = view.participant(member.user);
+        let capabilities =
+            part.map_or(Capabilities::of(member.role, None), |participant| participant.capabilities);
+        let attendee = match self.meetings.create_attendee(region, meeting, member.user, capabilities).await {
             Ok(attendee) => attendee,
             Err(chime::Error::NotFound) => {
-                self.close_gone(session.id, origin).await?;
-                return Ok(Attended::MeetingGone);
+                self.close_expired(session.id, origin).await?;
+                return Ok(NewAttendee::MeetingGone);
             }
             Err(error) => return Err(error.into()),
         };
-        let made = attendee.id()?;
-        let joining = self.joining(member, &attendee, Some(may));
-        let joined = self.store.join(session.id, joining, origin).await?;
+        let created = attendee.id()?;
+        let join = self.new_join(member, &attendee, Some(capabilities));
+        let joined = self.store.join(session.id, join, origin).await?;
         let kept = match &joined {
-            Some(joined) => joined.attendee.id()? == made,
-            None => self.owns(member, session, made).await?,
+            Some(joined) => joined.attendee.id()? == created,
+            None => self.owns(member, session, created).await?,
         };
-        if !kept && let Err(error) = self.meetings.delete_attendee(region, meeting, made).await {
-            // Nobody holds its token; it only counts against the meeting's 250.
-            tracing::warn!(error = %error, "an attendee that was made in vain was not deleted");
+        if !kept && let Err(error) = self.meetings.delete_attendee(region, meeting, created).await {
+            // No client has its token; it only counts towards the meeting's 250.
+            tracing::warn!(attendee = %created, error = %error, "unused attendee not deleted");
         }
         match joined {
-            Some(joined) => Ok(Attended::Joined(Place::new(session, member, &joined.attendee)?)),
-            None => Ok(Attended::LookAgain),
+            Some(joined) => Ok(NewAttendee::Joined(Place::new(session, member, &joined.attendee)?)),
+            None => Ok(NewAttendee::Retry),
         }
     }
 
@@ -142,19 +145,19 @@ impl Calls {
         &self,
         member: &Member<'_>,
         session: &Session,
-        made: domain::id::ChimeAttendeeId,
+        created: domain::id::ChimeAttendeeId,
     ) -> Result<bool, Error> {
         let actor = Actor::User(member.user);
         let target = Target::Appointment(member.appointment.id);
         let view = self.store.load_call(&actor, target, Some(session.id)).await?;
         Ok(match view.attendee() {
-            Some(stored) => stored.id()? == made,
+            Some(stored) => stored.id()? == created,
             None => false,
         })
     }
 
     /// The meeting is gone and its session closed: the provider starts anew, everyone else hears so.
-    async fn over(&self, actor: &Actor, view: &View, origin: &Origin) -> Result<Place, Error> {
+    async fn restart_or_expire(&self, actor: &Actor, view: &View, origin: &Origin) -> Result<Place, Error> {
         let member = view.member()?;
         match (member.role, &view.session) {
             (Role::Provider, Some(session)) => {

@@ -6,7 +6,7 @@ use domain::call::{Actor, Target};
 use domain::leave::{self, Leave};
 use serde::Serialize;
 
-use crate::{Calls, ROUNDS, not_now};
+use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
 
 /// The answer to leave.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,20 +24,20 @@ impl Calls {
     /// # Errors
     /// 403 for strangers, 404 where there never was a call or the caller was never in it, 503 when the database is down.
     pub async fn leave(&self, actor: &Actor, target: Target, origin: &Origin) -> Result<Left, Error> {
-        for _ in 0..ROUNDS {
-            let view = self.look(actor, target, None).await?;
+        for _ in 0..MAX_ATTEMPTS {
+            let view = self.load_view(actor, target, None).await?;
             match leave::decide(&view)? {
                 Leave::Nothing { can_rejoin } => {
                     return Ok(Left { message: "You are not in the call.", can_rejoin });
                 }
-                Leave::Note(session) => {
+                Leave::Store(session) => {
                     let member = view.member()?;
-                    if self.store.leave(session.id, member.user, origin).await?.is_some() {
+                    if self.store.leave(session.id, member.user, origin).await? {
                         return Ok(Left { message: "You have left the call.", can_rejoin: true });
                     }
                 }
             }
         }
-        Err(not_now())
+        Err(conflict_retry())
     }
 }

@@ -2,31 +2,32 @@
 
 mod change;
 mod consent;
-mod debts;
+mod denial;
 mod end;
 mod events;
 mod invite;
 mod join;
 mod leave;
 mod link;
-mod notices;
+mod operations;
 mod place;
+mod publish;
 mod quality;
 mod reconcile;
-mod refuse;
 mod remove;
 mod roster;
 mod start;
 mod status;
 
 pub use consent::{ConsentState, Consented, Consents};
+pub use denial::RequestInfo;
 pub use end::Ended;
 pub use invite::{Invitations, InvitedAttendee, NotInvited};
 pub use leave::Left;
 pub use link::{Link, LinkBases};
 pub use place::{Entry, POLL_SECONDS, Place, Waiting};
 pub use quality::Accepted;
-pub use refuse::Asked;
+pub use reconcile::Report;
 pub use remove::Removed;
 pub use roster::{Roster, RosterAttendee};
 pub use start::{NewCall, Started};
@@ -44,8 +45,8 @@ use domain::state::SessionStatus;
 use store::Store;
 use store::sessions::CloseReason;
 
-/// How often a use case reads again because another request changed the call under it, before it says "not now".
-const ROUNDS: usize = 8;
+/// A use case reads the call again this often because another request changed it meanwhile, before it returns a conflict.
+const MAX_ATTEMPTS: usize = 8;
 
 /// What an installation decides.
 #[derive(Clone, Debug)]
@@ -65,6 +66,8 @@ pub struct Settings {
 pub struct Calls {
     store: Store,
     meetings: Meetings,
+    /// Without retries, for the reconciler's own request rate.
+    unretried: Meetings,
     bus: Bus,
     settings: Settings,
 }
@@ -72,8 +75,9 @@ pub struct Calls {
 impl Calls {
     /// Puts the use cases on their backends.
     #[must_use]
-    pub const fn new(store: Store, meetings: Meetings, bus: Bus, settings: Settings) -> Self {
-        Self { store, meetings, bus, settings }
+    pub fn new(store: Store, meetings: Meetings, bus: Bus, settings: Settings) -> Self {
+        let unretried = meetings.without_retries();
+        Self { store, meetings, unretried, bus, settings }
     }
 
     /// Whether calls can be served: the database answers.
@@ -84,26 +88,30 @@ impl Calls {
         Ok(self.store.ping().await?)
     }
 
-    async fn look(&self, actor: &Actor, target: Target, session: Option<SessionId>) -> Result<View, Error> {
+    async fn load_view(
+        &self,
+        actor: &Actor,
+        target: Target,
+        session: Option<SessionId>,
+    ) -> Result<View, Error> {
         let view = self.store.load_call(actor, target, session).await?;
-        note(&view);
+        set_span_fields(&view);
         Ok(view)
     }
 
-    /// Asks Chime whether a session's meeting lives. If it does that is noted in the view too; if not, the session is
-    /// closed.
+    /// Asks Chime whether it knows a session's meeting. If so, the view says when; if not, the session is closed.
     ///
-    /// Where Chime cannot be asked and the client did not want it asked, the stored meeting is believed: Chime's API may be
-    /// down while the call itself goes on, and nobody is to be kept out of it for that.
-    async fn check(&self, view: &mut View, asked_for: bool, origin: &Origin) -> Result<bool, Error> {
+    /// Where Chime does not answer and the client did not request the check, the stored meeting is assumed to be live: Chime's
+    /// API may be down while the call itself continues, and nobody may be locked out of it for that.
+    async fn verify_meeting(&self, view: &mut View, requested: bool, origin: &Origin) -> Result<bool, Error> {
         let Some(session) = view.session.as_mut() else {
             return Ok(false);
         };
         let live = match session.meeting_id {
             Some(meeting) => match self.meetings.is_live(&session.control_region, meeting).await {
                 Ok(live) => live,
-                Err(error @ (chime::Error::Throttled(_) | chime::Error::Unavailable(_))) if !asked_for => {
-                    tracing::warn!(error = %error, "chime could not be asked; the stored meeting is believed");
+                Err(error @ (chime::Error::Throttled(_) | chime::Error::Unavailable(_))) if !requested => {
+                    tracing::warn!(error = %error, "meeting not verified, the stored one is returned");
                     session.checked_at = Some(origin.now);
                     return Ok(true);
                 }
@@ -115,22 +123,22 @@ impl Calls {
             self.store.mark_checked(session.id, origin.now).await?;
             session.checked_at = Some(origin.now);
         } else {
-            self.close_gone(session.id, origin).await?;
+            self.close_expired(session.id, origin).await?;
         }
         Ok(live)
     }
 
-    /// Closes a session whose meeting Chime does not know any more. Somebody else may have done so: no matter.
-    async fn close_gone(&self, session: SessionId, origin: &Origin) -> Result<(), Error> {
+    /// Closes a session whose meeting Chime does not know any more, unless another request did.
+    async fn close_expired(&self, session: SessionId, origin: &Origin) -> Result<(), Error> {
         let reason = CloseReason::MeetingGone;
         let closed = self.store.close(session, SessionStatus::Active, reason, None, origin).await?;
-        self.tell(closed.and_then(|closed| closed.notice), origin.now).await;
+        self.publish(closed.and_then(|closed| closed.event), origin).await;
         Ok(())
     }
 }
 
-/// Puts ids into the log lines of this invocation.
-fn note(view: &View) {
+/// Sets the ids of the call on the log lines of this invocation.
+fn set_span_fields(view: &View) {
     let span = tracing::Span::current();
     if let Some(appointment) = &view.appointment {
         span.record("appointment", tracing::field::display(appointment.id));
@@ -140,8 +148,8 @@ fn note(view: &View) {
     }
 }
 
-/// Others changed the call faster than this request could follow.
-fn not_now() -> Error {
+/// Other requests changed the call in each attempt of this one.
+fn conflict_retry() -> Error {
     Error::Conflict { reason: reason::CALL_NOT_READY, retry_after: Some(std::time::Duration::from_secs(1)) }
 }
 

@@ -49,7 +49,7 @@ impl Calls {
         appointment: AppointmentId,
         bases: &LinkBases,
     ) -> Result<Link, Error> {
-        let view = self.look(actor, Target::Appointment(appointment), None).await?;
+        let view = self.load_view(actor, Target::Appointment(appointment), None).await?;
         let appointment = link::decide(&view)?.appointment;
         Ok(Link {
             appointment_id: appointment.id,

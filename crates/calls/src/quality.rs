@@ -8,10 +8,10 @@ use domain::quality::{self, Sample, Summary};
 use serde::Serialize;
 use store::quality::Merge;
 
-use crate::{Calls, not_now};
+use crate::{Calls, conflict_retry};
 
 /// One person's requests come one after the other, but for a device beside the first and a client that repeats itself.
-const ROUNDS: usize = 32;
+const MAX_ATTEMPTS: usize = 32;
 
 /// The answer to samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -35,12 +35,12 @@ impl Calls {
         origin: &Origin,
     ) -> Result<Accepted, Error> {
         quality::check(samples)?;
-        let view = self.look(actor, Target::Appointment(appointment), None).await?;
+        let view = self.load_view(actor, Target::Appointment(appointment), None).await?;
         let (session, user) = quality::may_tell(&view)?;
         let new = Summary::of(samples, &origin.request_id)?;
         let mut all = new.clone();
         let mut posts = 0;
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_ATTEMPTS {
             match self.store.merge_quality(session, user, posts, &all).await? {
                 Merge::Done => return Ok(Accepted { accepted: samples.len() }),
                 // The statement took effect and its answer was lost.
@@ -54,6 +54,6 @@ impl Calls {
                 Merge::Other(None) => {}
             }
         }
-        Err(not_now())
+        Err(conflict_retry())
     }
 }

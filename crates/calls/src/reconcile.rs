@@ -1,296 +1,155 @@
-//! Reconcile: what requests left behind is finished, what Chime ended unheard is closed, meetings that nobody owns are
-//! ended, and events are read again where something came between.
+//! The reconciler: each minute it finishes what requests left, and finds out what Chime's events did not say.
+//!
+//! A run is a sequence of jobs, each a file of its own with a share of the run's time and of Chime's request rate:
+//!
+//! | job | does | time | requests to Chime |
+//! |---|---|---|---|
+//! | `operations` | executes due pending operations on Chime | 3 s | 5 a second |
+//! | `orphans` | enqueues the deletion of meetings that no session owns | 1 round trip | none |
+//! | `publish` | publishes due events, before and after the sessions | 2 s, and until 14 s | none |
+//! | `sessions` | fails stalled starts, verifies active meetings | until 12 s | 2 a second |
+//! | `projections` | projects events again where something came between | until 14 s | none |
+//! | `prune` | deletes what nothing reads any more | 1 round trip | none |
+//!
+//! To add a job: a file here, a line in [`Calls::reconcile`], its figure in [`Report`].
+
+mod operations;
+mod pace;
+mod projections;
+mod sessions;
 
 use std::time::Duration;
 
 use domain::Error;
 use domain::audit::Origin;
-use domain::id::ChimeMeetingId;
-use domain::presence::History;
-use domain::reconcile::{self, Left, Mend};
-use domain::state::SessionStatus;
-use store::orphans::Orphaned;
-use store::reconcile::{Fate, Mended, Outcome, PageSize};
-use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, sleep_until, timeout};
-use tracing::Instrument as _;
+use domain::operation::Operation;
+use store::reconcile::PageSize;
+use tokio::time::Instant;
 
-use crate::{Calls, ROUNDS, not_now};
-
-/// A run begins nothing new after this, so that it is over, answers awaited and written, before the function's 20 s are:
-/// 12 s, 3 s for a call to Chime, 2.5 s for the last statement.
-const BEGINS_UNTIL: Duration = Duration::from_secs(12);
+use crate::Calls;
+use pace::Pace;
+use sessions::Totals;
 
 /// Longer than a run may last and, reckoned from any moment of it, over before the run of the minute after.
 const LEASE: Duration = Duration::from_secs(30);
 
-/// What is read at once. All of it fits into the time of a run.
-const PAGE: PageSize = PageSize { unfinished: 20, unasked: 10 };
+/// Sessions that are read at once. All of them fit into the time of a run.
+const PAGE: PageSize = PageSize { stalled: 20, unverified: 10 };
 
-/// With two turns a page, one for debts, two each for orphans and for events that are read again, two for every ten notices and
-/// one more, twice, one to prune and one to give the lease back, a run takes some two dozen turns as a rule.
-const MOST_PAGES: usize = 5;
+const MAX_PAGES: usize = 5;
 
-/// Debts and meetings that nobody owns come first, for somebody may be listening who must not, and each has this much time:
-/// however many calls are to be asked for, they are not kept waiting.
-const FIRST: Duration = Duration::from_secs(3);
+/// Operations come first, because a removed participant may still be connected; they and orphans have this much time, however
+/// many sessions wait.
+const OPERATIONS_FOR: Duration = Duration::from_secs(3);
 
-/// Notices that wait are told before calls are mended, for this long, and those of the mended calls after, until then; a call
-/// to the bus may take 3 s more.
-const TELLS_FOR: Duration = Duration::from_secs(2);
-const TELLS_UNTIL: Duration = Duration::from_secs(14);
+/// Due events are published for this long before sessions are repaired, and those of the repaired sessions afterwards until
+/// `PUBLISH_UNTIL`; one request to the bus may take 3 s more.
+const PUBLISH_FOR: Duration = Duration::from_secs(2);
+const PUBLISH_UNTIL: Duration = Duration::from_secs(14);
 
-/// How long a run goes on reading events again that others change meanwhile.
-const READS_UNTIL: Duration = Duration::from_secs(14);
+/// Sessions that others change meanwhile are projected again until then.
+const PROJECT_UNTIL: Duration = Duration::from_secs(14);
 
-/// How many meetings that nobody owns a run ends at most.
-const MOST_ORPHANS: i64 = 10;
+/// A meeting this old belongs to its session: the request that created it stored it long before.
+const ORPHAN_AFTER: time::Duration = time::Duration::minutes(2);
 
-/// How many sessions have their events read again in a run.
-const MOST_UNREAD: i64 = 50;
+/// Orphan meetings whose deletion one run enqueues.
+const MAX_ORPHANS: i64 = 10;
 
-/// How many of each kind of what has served its time a run drops.
-const MOST_PRUNED: i64 = 1000;
+/// Rows of each kind that one run deletes.
+const MAX_PRUNED: i64 = 1000;
 
-/// From Chime's answer to the next `GetMeeting`, so that any second sees two at most. A run asks for some twenty meetings:
-/// a hundred calls are asked for every five minutes, more of them less often.
-const ASK_EVERY: Duration = Duration::from_millis(500);
-
-/// The same for `DeleteMeeting`: of the ten requests a second that Chime allows an account, callers keep half.
-const END_EVERY: Duration = Duration::from_millis(200);
-
-/// A call that takes longer goes on beside the next one: one region that does not answer must not hold up the others.
-pub(crate) const SLOW: Duration = Duration::from_secs(1);
-
-/// Keeps the distance between calls, on the real clock: Chime counts by it, whatever time a test has moved to.
-struct Pace {
-    next: Instant,
-    ends: Instant,
-}
-
-impl Pace {
-    /// The run before may have asked just now, in another environment.
-    fn begin(began: Instant) -> Self {
-        Self { next: began + ASK_EVERY, ends: began + BEGINS_UNTIL }
-    }
-
-    fn is_over(&self) -> bool {
-        Instant::now().max(self.next) >= self.ends
-    }
-
-    async fn turn(&self) {
-        sleep_until(self.next).await;
-    }
-
-    fn rest(&mut self, pause: Duration) {
-        self.next = Instant::now() + pause;
-    }
-}
-
-/// What a run did.
-#[derive(Default)]
-struct Totals {
-    pages: usize,
-    live: usize,
-    unknown: usize,
-    mended: Mended,
-    orphans: u32,
-}
-
-impl Totals {
-    fn count(&mut self, outcomes: &[Outcome], mended: Mended) {
-        let of = |fate| outcomes.iter().filter(|outcome| outcome.fate == fate).count();
-        self.pages += 1;
-        self.live += of(Fate::Live);
-        self.unknown += of(Fate::Unknown);
-        self.mended.ended += mended.ended;
-        self.mended.gone += mended.gone;
-        self.mended.abandoned += mended.abandoned;
-    }
+/// What a run did. The function writes it as metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Sessions that were repaired: ended without an event, or failed starts.
+    pub sessions_repaired: u64,
+    /// Calls that had ended and whose `MeetingEnded` never came.
+    pub missed_meeting_events: u64,
+    /// Pending operations that were executed.
+    pub operations_completed: u64,
+    /// Open operations that have reached the attempt limit.
+    pub operations_exhausted: u64,
+    /// Meetings whose deletion was enqueued because no session owns them.
+    pub orphan_meetings: u64,
 }
 
 impl Calls {
-    /// Mends sessions that nobody moves, as many as fit into a run, the oldest first. One run at a time; what is left over
-    /// is the next one's, and so is what Chime does not let be mended now.
+    /// Runs all jobs once. One run at a time; what is left over is the next run's. `None`: another run holds the lease.
     ///
     /// # Errors
-    /// 503 when the database is down. What was mended stays so.
-    pub async fn reconcile(&self, origin: &Origin) -> Result<(), Error> {
+    /// 503 when the database is down, or events could not be projected, published or pruned, once everything else is done.
+    /// What was repaired stays so.
+    pub async fn reconcile(&self, origin: &Origin) -> Result<Option<Report>, Error> {
         let began = Instant::now();
         let mut pace = Pace::begin(began);
-        let mut totals = Totals::default();
-        let (mut paid, mut told) = (0, Ok(0));
-        for page in 0..MOST_PAGES {
+        let (mut totals, mut report, mut published) = (Totals::default(), Report::default(), Ok(0));
+        for page in 0..MAX_PAGES {
             let until = origin.now + began.elapsed() + LEASE;
             let Some(due) = self.store.reconcile_page(PAGE, until, origin).await? else {
-                tracing::info!("another run reconciles");
-                return Ok(());
+                tracing::info!("reconciler lease held by another run, skipping");
+                return Ok(None);
             };
             if page == 0 {
-                paid = self.pay_due(began + FIRST, origin).await?;
-                totals.orphans = self.end_orphans(&mut pace, Instant::now() + FIRST, origin).await?;
-                told = self.tell_waiting(origin.now, Instant::now() + TELLS_FOR).await;
+                report.orphan_meetings = self.enqueue_orphan_deletions(origin).await?;
+                report.operations_completed =
+                    self.run_due(began + OPERATIONS_FOR, &mut totals, origin).await?;
+                published = self.publish_due(origin.now, Instant::now() + PUBLISH_FOR).await;
             }
-            let last = !is_full(&due);
-            let outcomes = self.mend(&due, &mut pace, origin).await;
+            let last = !sessions::is_full(&due, PAGE);
+            let outcomes = self.repair(&due, &mut pace, origin).await;
             if !outcomes.is_empty() {
-                totals.count(&outcomes, self.store.reconcile_settle(&outcomes, origin).await?);
+                let counts = self.store.apply_reconciliation(&outcomes, origin).await?;
+                totals.add(&outcomes, counts);
             }
             if last || pace.is_over() {
                 break;
             }
         }
-        let unread = self.read_again(began + READS_UNTIL, origin).await;
-        if told.is_ok() {
-            told = self.tell_waiting(origin.now, began + TELLS_UNTIL).await;
+        let projected = self.project_stale(began + PROJECT_UNTIL, origin).await;
+        if published.is_ok() {
+            published = self.publish_due(origin.now, began + PUBLISH_UNTIL).await;
         }
-        let pruned = self.store.prune(MOST_PRUNED, origin.now).await.map_err(Error::from);
-        let Totals { pages, live, unknown, mended: Mended { ended, gone, abandoned, .. }, orphans } = totals;
-        // A metric filter counts `mended` and `gone`: the template says where.
-        let mended = ended + gone + abandoned + orphans;
-        tracing::info!(mended, ended, gone, abandoned, orphans, paid, live, unknown, pages, "reconciled");
-        // What could not be read, told or dropped fails the run when all else is done, so that its alarm tells.
-        let outcome = unread.and(told.map(drop)).and(pruned.map(drop));
-        if let Err(error) = self.store.reconcile_release(origin).await {
-            // It lapses by itself before the next minute.
-            tracing::warn!(error = %error, "the reconciler's lease could not be given back");
+        let pruned = self.store.prune(MAX_PRUNED, origin.now).await.map_err(Error::from);
+        let executor = Operation::PublishEvent.executor();
+        report.operations_exhausted = self.store.count_exhausted_operations(executor).await?;
+        report.sessions_repaired = totals.repaired();
+        report.missed_meeting_events = totals.ended_without_event.into();
+        tracing::info!(
+            repaired = report.sessions_repaired,
+            ends_finished = totals.ends_finished,
+            ended_without_event = totals.ended_without_event,
+            starts_failed = totals.starts_failed,
+            live = totals.live,
+            unknown = totals.unknown,
+            pages = totals.pages,
+            orphan_meetings = report.orphan_meetings,
+            operations_completed = report.operations_completed,
+            operations_exhausted = report.operations_exhausted,
+            "reconciled"
+        );
+        if let Err(error) = self.store.release_lease(origin).await {
+            // It expires by itself before the next minute.
+            tracing::warn!(error = %error, "reconciler lease not released");
         }
-        outcome
+        // A job that failed fails the run once everything else is done, so that the alarm on failed runs fires.
+        projected.and(published.map(drop)).and(pruned.map(drop)).map(|()| Some(report))
     }
 
-    /// Ends meetings that no open session owns, as far as the time allows, and answers how many.
-    async fn end_orphans(&self, pace: &mut Pace, ends: Instant, origin: &Origin) -> Result<u32, Error> {
+    /// Executes due operations and publishes due events, beside the schedule: each operation is leased, so none is executed
+    /// twice at once.
+    ///
+    /// # Errors
+    /// 503 when the database or the bus is down.
+    pub async fn run_pending(&self, origin: &Origin) -> Result<(), Error> {
+        self.run_due(Instant::now() + OPERATIONS_FOR, &mut Totals::default(), origin).await?;
+        self.publish_due(origin.now, Instant::now() + PUBLISH_FOR).await.map(drop)
+    }
+
+    /// Enqueues the deletion of meetings that no open session owns, and returns how many.
+    async fn enqueue_orphan_deletions(&self, origin: &Origin) -> Result<u64, Error> {
         let prefix = &self.settings.external_id_prefix;
-        let mut outcomes = Vec::new();
-        for orphan in self.store.orphan_meetings(prefix, MOST_ORPHANS, origin.now).await? {
-            if Instant::now() >= ends {
-                break;
-            }
-            pace.turn().await;
-            let meeting_id = orphan.meeting_id;
-            let outcome = timeout(SLOW, self.meetings.delete_once(&orphan.control_region, meeting_id)).await;
-            let ended = matches!(outcome, Ok(Ok(())));
-            if !ended {
-                tracing::warn!(meeting = %meeting_id, "a meeting that nobody owns is left for the next run");
-            }
-            outcomes.push(Orphaned { meeting_id, ended });
-            pace.rest(END_EVERY);
-        }
-        if outcomes.is_empty() {
-            return Ok(0);
-        }
-        Ok(self.store.settle_orphans(&outcomes, prefix, origin).await?)
+        let before = origin.now - ORPHAN_AFTER;
+        Ok(self.store.enqueue_orphan_deletions(prefix, before, MAX_ORPHANS, origin.now).await?)
     }
-
-    /// Reads events again where a session ended since they were read, and where whoever kept them did not get to read them.
-    /// What others change meanwhile is read once more. A session that the database refuses harms no other.
-    async fn read_again(&self, ends: Instant, origin: &Origin) -> Result<(), Error> {
-        let mut again = Vec::new();
-        for _ in 0..ROUNDS {
-            let unread = self.store.unread_events(MOST_UNREAD, &again, origin.now).await?;
-            match self.settle(&unread, origin).await {
-                Ok(settled) => again = settled.changed_meanwhile.into_iter().collect(),
-                Err(error) if error.retryable() => return Err(error),
-                Err(_) => return self.read_one_by_one(&unread, origin).await,
-            }
-            if again.is_empty() {
-                return Ok(());
-            }
-            if Instant::now() >= ends {
-                break;
-            }
-        }
-        Err(not_now())
-    }
-
-    async fn read_one_by_one(&self, unread: &[History], origin: &Origin) -> Result<(), Error> {
-        let mut outcome = Ok(());
-        for history in unread {
-            if let Err(error) = self.settle(std::slice::from_ref(history), origin).await {
-                tracing::error!(session = %history.id, error = %error, "a session's events cannot be read");
-                outcome = Err(error);
-            }
-        }
-        outcome
-    }
-
-    /// Does what each session of a page needs. Sessions that the time does not allow for have no outcome.
-    async fn mend(&self, due: &[Left], pace: &mut Pace, origin: &Origin) -> Vec<Outcome> {
-        let mut outcomes = Vec::new();
-        let mut under_way = JoinSet::new();
-        for session in due {
-            let id = session.id;
-            let (meeting, ends) = match reconcile::decide(session, origin.now) {
-                Mend::Leave => continue,
-                Mend::Fail => {
-                    outcomes.push(Outcome { id, fate: Fate::Abandoned });
-                    continue;
-                }
-                Mend::FinishEnd(None) => {
-                    outcomes.push(Outcome { id, fate: Fate::Ended });
-                    continue;
-                }
-                Mend::FinishEnd(Some(meeting)) => (meeting, true),
-                Mend::Ask(meeting) => (meeting, false),
-            };
-            if pace.is_over() {
-                continue;
-            }
-            pace.turn().await;
-            let (meetings, region) = (self.meetings.clone(), session.control_region.clone());
-            let call = async move {
-                let fate = if ends {
-                    end(&meetings, &region, meeting).await
-                } else {
-                    ask(&meetings, &region, meeting).await
-                };
-                Outcome { id, fate: told(fate, id) }
-            };
-            under_way.spawn(call.in_current_span());
-            if let Ok(Some(done)) = timeout(SLOW, under_way.join_next()).await {
-                outcomes.extend(outcome(done));
-            }
-            pace.rest(if ends { END_EVERY } else { ASK_EVERY });
-        }
-        while let Some(done) = under_way.join_next().await {
-            outcomes.extend(outcome(done));
-        }
-        outcomes
-    }
-}
-
-/// Whether there may be more of either kind.
-fn is_full(due: &[Left]) -> bool {
-    let unasked = due.iter().filter(|session| session.status == SessionStatus::Active).count();
-    let reaches = |count: usize, most| i64::try_from(count).is_ok_and(|count| count >= most);
-    reaches(unasked, PAGE.unasked) || reaches(due.len() - unasked, PAGE.unfinished)
-}
-
-async fn end(
-    meetings: &chime::Meetings,
-    region: &str,
-    meeting: ChimeMeetingId,
-) -> Result<Fate, chime::Error> {
-    meetings.delete_once(region, meeting).await.map(|()| Fate::Ended)
-}
-
-async fn ask(
-    meetings: &chime::Meetings,
-    region: &str,
-    meeting: ChimeMeetingId,
-) -> Result<Fate, chime::Error> {
-    let live = meetings.is_live_once(region, meeting).await?;
-    Ok(if live { Fate::Live } else { Fate::Gone })
-}
-
-/// A failure stops nobody else's mending, so this is where it is logged.
-fn told(fate: Result<Fate, chime::Error>, session: domain::id::SessionId) -> Fate {
-    fate.unwrap_or_else(|error| {
-        tracing::warn!(session = %session, reason = error.reason(), "a session is left for the next run");
-        Fate::Unknown
-    })
-}
-
-fn outcome(done: Result<Outcome, JoinError>) -> Option<Outcome> {
-    done.inspect_err(|error| tracing::error!(error = %error, "the mending of a session broke off")).ok()
 }

@@ -3,15 +3,14 @@
 use domain::Error;
 use domain::admission;
 use domain::audit::Origin;
-use domain::call::{Actor, Session, Target};
-use domain::capabilities::Capabilities;
+use domain::call::{Actor, Target};
 use domain::id::{AppointmentId, SessionId, UserId};
+use domain::operation::Operation;
 use domain::state::ParticipantStatus;
 use serde::Serialize;
-use store::admissions::{Debt, Decision};
-use store::debts::{Kind, Owed};
+use store::admissions::Decision;
 
-use crate::{Calls, ROUNDS, not_now};
+use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
 
 /// The answer to a removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -44,8 +43,8 @@ impl Calls {
         user: UserId,
         origin: &Origin,
     ) -> Result<Removed, Error> {
-        for _ in 0..ROUNDS {
-            let view = self.look(actor, Target::Appointment(appointment), None).await?;
+        for _ in 0..MAX_ATTEMPTS {
+            let view = self.load_view(actor, Target::Appointment(appointment), None).await?;
             let subject = admission::subject(&view, user)?;
             let session = subject.session;
             let answer = |message| Removed {
@@ -56,34 +55,17 @@ impl Calls {
                 message,
             };
             if !subject.remove() {
-                self.pay_for(session.id, user, Kind::Delete).await?;
+                self.run_for(session.id, user, Operation::DeleteAttendee, origin).await?;
                 return Ok(answer("They had been removed before."));
             }
             let decision = Decision { session: session.id, user, role: subject.role, by: subject.by.user };
-            if let Some(taken) = self.store.remove(decision, origin).await? {
-                if let Some(debt) = taken.debt {
-                    self.pay_deletion(&owed(session, debt, Kind::Delete, Capabilities::ALL)?).await?;
+            if let Some(decided) = self.store.remove(decision, origin).await? {
+                if let Some(operation) = decided.operation {
+                    self.execute(&operation, origin).await?;
                 }
                 return Ok(answer("They were removed and cannot come again to this call."));
             }
         }
-        Err(not_now())
+        Err(conflict_retry())
     }
-}
-
-/// A debt that this request has just made.
-pub(crate) fn owed(
-    session: &Session,
-    debt: Debt,
-    kind: Kind,
-    capabilities: Capabilities,
-) -> Result<Owed, Error> {
-    Ok(Owed {
-        id: debt.id,
-        kind,
-        attendee_id: debt.attendee_id,
-        control_region: session.control_region.clone(),
-        meeting_id: crate::meeting_id(session)?,
-        capabilities,
-    })
 }

@@ -89,10 +89,9 @@ impl Calls {
         let active = session.status == SessionStatus::Active;
         let viewer = (member.user, member.role);
         let inside = roster.attendees.iter().any(|person| person.user_id == member.user && person.admitted);
-        let seen = roster
-            .attendees
-            .into_iter()
-            .filter(|person| admission::sees(viewer, inside, (person.user_id, person.role, person.status)));
+        let seen = roster.attendees.into_iter().filter(|person| {
+            admission::can_see(viewer, inside, (person.user_id, person.role, person.status))
+        });
         let attendees = seen.map(|person| {
             let joined = active && person.status == ParticipantStatus::Joined;
             let present = joined || active && person.connected;

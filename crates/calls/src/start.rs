@@ -14,14 +14,14 @@ use domain::state::SessionStatus;
 use store::NewSession;
 use tokio::time::{Instant, sleep};
 
-use crate::join::Attended;
-use crate::{Calls, Place, ROUNDS, not_now};
+use crate::join::NewAttendee;
+use crate::{Calls, MAX_ATTEMPTS, Place, conflict_retry};
 
-/// How long a request looks at another's attempt before it takes over. Chime makes a meeting in well under a second.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Between two looks: first this, then twice as long each time, up to [`SLOWEST`].
-const FIRST_LOOK: Duration = Duration::from_millis(100);
-const SLOWEST: Duration = Duration::from_millis(800);
+/// A request waits this long for another's attempt before it takes over. Chime creates a meeting in well under a second.
+const TAKE_OVER_AFTER: Duration = Duration::from_secs(3);
+/// The pause between two reads: first this, then twice as long each time, up to [`MAX_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_millis(800);
 
 /// What a start asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,12 +47,12 @@ pub struct Started {
 }
 
 /// What became of making a meeting.
-enum Making {
+enum Creation {
     Started(Place),
     /// Another request made the call what it is now: look again.
-    LookAgain,
+    Retry,
     /// The token gave a meeting that is over; its session has failed: open a new one.
-    OpenAnew,
+    Reopen,
 }
 
 impl Calls {
@@ -64,49 +64,49 @@ impl Calls {
     pub async fn start(&self, actor: &Actor, new: &NewCall, origin: &Origin) -> Result<Started, Error> {
         let target = Target::Appointment(new.appointment);
         let mut view = self.open(actor, new, origin).await?;
-        let (mut looked, mut checked) = (false, new.checked);
-        for _ in 0..ROUNDS {
+        let (mut reloaded, mut checked) = (false, new.checked);
+        for _ in 0..MAX_ATTEMPTS {
             view = match start::decide(&view, &origin.request_id, checked, origin.now)? {
                 Start::Resume(session, attendee) => {
                     let place = Place::new(session, &start::may_start(&view)?, attendee)?;
                     return Ok(Started { new: false, place });
                 }
                 Start::Return(session, attendee) => {
-                    match self.come_back(session, &start::may_start(&view)?, attendee, origin).await? {
+                    match self.rejoin(session, &start::may_start(&view)?, attendee, origin).await? {
                         Some(place) => return Ok(Started { new: false, place }),
-                        None => self.look(actor, target, None).await?,
+                        None => self.load_view(actor, target, None).await?,
                     }
                 }
                 Start::Expired(session) => {
                     let why = "start_expired";
-                    self.store.fail(session.id, session.attempt, why, None, origin).await?;
+                    self.store.fail_start(session.id, session.attempt, why, None, origin).await?;
                     self.open(actor, new, origin).await?
                 }
                 Start::Create(session) => {
                     match self.make(session, &start::may_start(&view)?, origin).await? {
-                        Making::Started(place) => return Ok(Started { new: true, place }),
-                        Making::LookAgain => self.what_became_of(session, actor, new, origin).await?,
-                        Making::OpenAnew => self.open(actor, new, origin).await?,
+                        Creation::Started(place) => return Ok(Started { new: true, place }),
+                        Creation::Retry => self.load_outcome(session, actor, new, origin).await?,
+                        Creation::Reopen => self.open(actor, new, origin).await?,
                     }
                 }
                 Start::Wait(session) => {
                     self.wait(actor, target, session, origin).await?;
-                    self.what_became_of(session, actor, new, origin).await?
+                    self.load_outcome(session, actor, new, origin).await?
                 }
                 Start::Check(_) => {
-                    let live = self.check(&mut view, std::mem::take(&mut checked), origin).await?;
+                    let live = self.verify_meeting(&mut view, std::mem::take(&mut checked), origin).await?;
                     if live { view } else { self.open(actor, new, origin).await? }
                 }
                 // The statement that opens a session does not see what commits while it waits: look before acting.
-                Start::Join(_) if !looked => {
-                    looked = true;
-                    self.look(actor, target, None).await?
+                Start::Join(_) if !reloaded => {
+                    reloaded = true;
+                    self.load_view(actor, target, None).await?
                 }
                 Start::Join(session) => {
-                    match self.attend(&view, session, &start::may_start(&view)?, origin).await? {
-                        Attended::Joined(place) => return Ok(Started { new: false, place }),
-                        Attended::LookAgain => self.look(actor, target, None).await?,
-                        Attended::MeetingGone => self.open(actor, new, origin).await?,
+                    match self.create_attendee(&view, session, &start::may_start(&view)?, origin).await? {
+                        NewAttendee::Joined(place) => return Ok(Started { new: false, place }),
+                        NewAttendee::Retry => self.load_view(actor, target, None).await?,
+                        NewAttendee::MeetingGone => self.open(actor, new, origin).await?,
                     }
                 }
                 Start::FinishEnd(session) => {
@@ -115,7 +115,7 @@ impl Calls {
                 }
             };
         }
-        Err(not_now())
+        Err(conflict_retry())
     }
 
     async fn open(&self, actor: &Actor, new: &NewCall, origin: &Origin) -> Result<View, Error> {
@@ -128,12 +128,12 @@ impl Calls {
             transcription_language: new.transcription_language.as_deref(),
         };
         let view = self.store.start_call(actor, new.appointment, &session, origin.now).await?;
-        crate::note(&view);
+        crate::set_span_fields(&view);
         Ok(view)
     }
 
     /// Makes the meeting of a session whose attempt is this request's.
-    async fn make(&self, session: &Session, member: &Member<'_>, origin: &Origin) -> Result<Making, Error> {
+    async fn make(&self, session: &Session, member: &Member<'_>, origin: &Origin) -> Result<Creation, Error> {
         let external_id = format!("{}{}", self.settings.external_id_prefix, session.id);
         let new = NewMeeting {
             session: session.id,
@@ -145,8 +145,8 @@ impl Calls {
         let Made { meeting, attendee } = match self.meetings.create(new).await {
             Ok(made) => made,
             // Another call with the same token is at work; what comes of it is ours too.
-            Err(chime::Error::Conflict(_)) => return Ok(Making::LookAgain),
-            Err(error) => return Err(self.give_up(session, member, error, origin).await),
+            Err(chime::Error::Conflict(_)) => return Ok(Creation::Retry),
+            Err(error) => return Err(self.abandon_attempt(session, member, error, origin).await),
         };
         let region = &session.control_region;
         let attendee = match attendee {
@@ -157,11 +157,11 @@ impl Calls {
                     Ok(attendee) => attendee,
                     Err(gone @ chime::Error::NotFound) => {
                         let (attempt, why) = (session.attempt, gone.reason());
-                        self.store.fail(session.id, attempt, why, Some(member.user), origin).await?;
-                        return Ok(Making::OpenAnew);
+                        self.store.fail_start(session.id, attempt, why, Some(member.user), origin).await?;
+                        return Ok(Creation::Reopen);
                     }
                     Err(error) => {
-                        self.store.release(session.id, &origin.request_id, origin.now).await?;
+                        self.store.release_attempt(session.id, &origin.request_id, origin.now).await?;
                         return Err(error.into());
                     }
                 }
@@ -173,35 +173,35 @@ impl Calls {
             .store
             .activate(session.id, (meeting.id, &meeting.json), member.user, &attendee, origin)
             .await?;
-        if activated.is_none() {
+        if !activated {
             if let Err(error) = self.delete_unowned(session, member, meeting.id).await {
-                // It has no token that anyone holds, so Chime ends it in five minutes.
-                tracing::warn!(error = %error, "a meeting that was made in vain was not deleted");
+                // No client has a token for it, so Chime ends it after five minutes; the reconciler finds it by its events.
+                tracing::warn!(meeting = %meeting.id, error = %error, "orphan meeting not deleted");
             }
-            return Ok(Making::LookAgain);
+            return Ok(Creation::Retry);
         }
         let active = Session { meeting_id: Some(meeting.id), meeting: Some(meeting.json), ..session.clone() };
-        Ok(Making::Started(Place::new(&active, member, &attendee)?))
+        Ok(Creation::Started(Place::new(&active, member, &attendee)?))
     }
 
     /// Chime did not make the meeting, or did not say. The failure is what the caller hears; what cannot be noted now
     /// is repaired by the next request.
-    async fn give_up(
+    async fn abandon_attempt(
         &self,
         session: &Session,
         member: &Member<'_>,
         error: chime::Error,
         origin: &Origin,
     ) -> Error {
-        let noted = if error.without_effect() && !matches!(error, chime::Error::Throttled(_)) {
+        let stored = if error.without_effect() && !matches!(error, chime::Error::Throttled(_)) {
             let (attempt, why) = (session.attempt, error.reason());
-            self.store.fail(session.id, attempt, why, Some(member.user), origin).await.map(drop)
+            self.store.fail_start(session.id, attempt, why, Some(member.user), origin).await.map(drop)
         } else {
             // A meeting may exist, or may be had in a moment: the token stays good for the next request.
-            self.store.release(session.id, &origin.request_id, origin.now).await
+            self.store.release_attempt(session.id, &origin.request_id, origin.now).await
         };
-        if let Err(unnoted) = noted {
-            tracing::warn!(error = %unnoted, "a failed start could not be noted");
+        if let Err(not_stored) = stored {
+            tracing::warn!(error = %not_stored, "failed start not stored");
         }
         error.into()
     }
@@ -232,14 +232,14 @@ impl Calls {
     ///
     /// # Errors
     /// 410 when it was ended meanwhile: a start that was under way must not bring back a call that the provider ended.
-    async fn what_became_of(
+    async fn load_outcome(
         &self,
         session: &Session,
         actor: &Actor,
         new: &NewCall,
         origin: &Origin,
     ) -> Result<View, Error> {
-        let view = self.look(actor, Target::Appointment(new.appointment), Some(session.id)).await?;
+        let view = self.load_view(actor, Target::Appointment(new.appointment), Some(session.id)).await?;
         match view.session.as_ref().map(|session| session.status) {
             Some(SessionStatus::Creating | SessionStatus::Active | SessionStatus::Ending) => Ok(view),
             Some(SessionStatus::Ended) => Err(Error::Gone(reason::MEETING_EXPIRED)),
@@ -256,21 +256,21 @@ impl Calls {
         seen: &Session,
         origin: &Origin,
     ) -> Result<(), Error> {
-        let patience_ends = Instant::now() + PATIENCE;
-        let mut pause = FIRST_LOOK;
-        let mut given_up = seen.attempt_by.is_none();
+        let take_over_at = Instant::now() + TAKE_OVER_AFTER;
+        let mut pause = FIRST_PAUSE;
+        let mut abandoned = seen.attempt_by.is_none();
         loop {
-            if given_up || Instant::now() >= patience_ends {
+            if abandoned || Instant::now() >= take_over_at {
                 self.store.take_over(seen.id, seen.attempt, &origin.request_id, origin.now).await?;
                 return Ok(());
             }
             sleep(pause).await;
-            pause = (pause * 2).min(SLOWEST);
-            match self.look(actor, target, Some(seen.id)).await?.session {
+            pause = (pause * 2).min(MAX_PAUSE);
+            match self.load_view(actor, target, Some(seen.id)).await?.session {
                 Some(session)
                     if session.status == SessionStatus::Creating && session.attempt == seen.attempt =>
                 {
-                    given_up = session.attempt_by.is_none();
+                    abandoned = session.attempt_by.is_none();
                 }
                 _ => return Ok(()),
             }

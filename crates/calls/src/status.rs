@@ -80,17 +80,18 @@ pub struct Waits {
 
 impl Me {
     fn new(view: &View, member: &Member<'_>, room: WaitingRoom) -> Self {
-        let part = view.party(member.user);
-        let status = part.map(|party| party.status);
+        let part = view.participant(member.user);
+        let status = part.map(|participant| participant.status);
         let shut_out = matches!(status, Some(ParticipantStatus::Removed | ParticipantStatus::TurnedAway));
         let open = member.role == Role::Provider || room == WaitingRoom::Off;
         Self {
             status,
-            admitted: !shut_out && (open || part.is_some_and(|party| party.admitted)),
+            admitted: !shut_out && (open || part.is_some_and(|participant| participant.admitted)),
             waiting_since: part
-                .filter(|party| party.status == ParticipantStatus::Waiting)
-                .and_then(|party| party.waiting_since),
-            capabilities: part.map_or(Capabilities::of(member.role, None), |party| party.capabilities),
+                .filter(|participant| participant.status == ParticipantStatus::Waiting)
+                .and_then(|participant| participant.waiting_since),
+            capabilities: part
+                .map_or(Capabilities::of(member.role, None), |participant| participant.capabilities),
         }
     }
 }
@@ -102,14 +103,14 @@ fn waiting(view: &View, member: &Member<'_>) -> Vec<Waits> {
         return Vec::new();
     }
     let mut waiting: Vec<_> = view
-        .people
+        .participants
         .iter()
-        .filter(|party| party.status == ParticipantStatus::Waiting)
-        .map(|party| Waits {
-            user_id: party.user_id,
-            display_name: party.display_name.clone(),
-            role: party.role,
-            since: party.waiting_since,
+        .filter(|participant| participant.status == ParticipantStatus::Waiting)
+        .map(|participant| Waits {
+            user_id: participant.user_id,
+            display_name: participant.display_name.clone(),
+            role: participant.role,
+            since: participant.waiting_since,
         })
         .collect();
     waiting.sort_by_key(|waits| (waits.since, waits.user_id));
@@ -117,10 +118,10 @@ fn waiting(view: &View, member: &Member<'_>) -> Vec<Waits> {
 }
 
 /// Whether the caller may know of someone's part in the call.
-fn sees(view: &View, member: &Member<'_>, user: UserId) -> bool {
-    let inside = view.party(member.user).is_some_and(|party| party.admitted);
-    let of = view.party(user);
-    of.is_none_or(|of| admission::sees((member.user, member.role), inside, (user, of.role, of.status)))
+fn can_see(view: &View, member: &Member<'_>, user: UserId) -> bool {
+    let inside = view.participant(member.user).is_some_and(|participant| participant.admitted);
+    let of = view.participant(user);
+    of.is_none_or(|of| admission::can_see((member.user, member.role), inside, (user, of.role, of.status)))
 }
 
 /// Where recording or transcription stands.
@@ -145,14 +146,14 @@ impl Calls {
     /// # Errors
     /// 403 for strangers, 404 for no appointment, 503 when the database is down.
     pub async fn status(&self, actor: &Actor, target: Target) -> Result<Status, Error> {
-        let view = self.look(actor, target, None).await?;
+        let view = self.load_view(actor, target, None).await?;
         let member = view.member()?;
         let session = view.session.as_ref();
         let active = session.is_some_and(|session| session.status == SessionStatus::Active);
         let me = Me::new(&view, &member, self.settings.waiting_room);
         let shut_out = matches!(me.status, Some(ParticipantStatus::Removed | ParticipantStatus::TurnedAway));
         let open = session.filter(|session| session.status.is_open());
-        let known = |user: &UserId| sees(&view, &member, *user);
+        let known = |user: &UserId| can_see(&view, &member, *user);
         Ok(Status {
             appointment_id: member.appointment.id,
             session_id: session.map(|session| session.id),

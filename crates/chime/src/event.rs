@@ -2,10 +2,10 @@
 
 use domain::Error;
 use domain::id::{ChimeMeetingId, UserId};
-use domain::presence::{Event, Kind, Told};
+use domain::presence::{ChimeEvent, ChimeEventKind, MeetingEvent};
 use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
-use serde::de::value::Error as NotAKind;
+use serde::de::value::Error as UnknownKind;
 
 /// The detail type of what happens to meetings and those in them.
 pub const MEETING_STATE_CHANGE: &str = "Chime Meeting State Change";
@@ -28,9 +28,9 @@ pub struct Envelope<'a> {
 
 /// What an event is to us.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum ParsedEvent {
     /// It is one of the documented changes of a meeting.
-    Told(Told),
+    Meeting(MeetingEvent),
     /// It is something else, or newer than this code: no fault, and nothing to be done.
     Other,
 }
@@ -55,13 +55,13 @@ struct Detail {
 ///
 /// # Errors
 /// 422 for one of a known type that does not bear what such an event always bears.
-pub fn read(envelope: Envelope<'_>) -> Result<Heard, Error> {
+pub fn read(envelope: Envelope<'_>) -> Result<ParsedEvent, Error> {
     let Type { event_type } = serde_json::from_str(envelope.detail)
         .map_err(|_| Error::invalid("detail.eventType", "is required"))?;
     let kind = event_type.strip_prefix("chime:").and_then(known);
     let Some(kind) = kind.filter(|_| envelope.detail_type == MEETING_STATE_CHANGE) else {
-        tracing::debug!(event = envelope.id, "an event that is not ours to deal with");
-        return Ok(Heard::Other);
+        tracing::debug!(event = envelope.id, "event of another type ignored");
+        return Ok(ParsedEvent::Other);
     };
     let detail: Detail = serde_json::from_str(envelope.detail)
         .map_err(|_| Error::invalid("detail", "must have a meetingId and a timestamp"))?;
@@ -70,7 +70,7 @@ pub fn read(envelope: Envelope<'_>) -> Result<Heard, Error> {
     }
     // Other applications' may have letters, spaces and tabs that ours never have.
     if detail.external_meeting_id.as_deref().is_some_and(|id| !is_plain(id, 64)) {
-        return Ok(Heard::Other);
+        return Ok(ParsedEvent::Other);
     }
     // `<attendeeId>#content` is the longest; ids of Chime's have 36 characters.
     if detail.attendee_id.as_deref().is_some_and(|id| !is_plain(id, 128)) {
@@ -79,11 +79,11 @@ pub fn read(envelope: Envelope<'_>) -> Result<Heard, Error> {
     if detail.attendee_id.is_none() && event_type.starts_with("chime:Attendee") {
         return Err(Error::invalid("detail.attendeeId", "is required"));
     }
-    Ok(Heard::Told(Told {
+    Ok(ParsedEvent::Meeting(MeetingEvent {
         meeting: detail.meeting_id,
         external_meeting_id: detail.external_meeting_id,
         control_region: envelope.region.to_owned(),
-        event: Event {
+        event: ChimeEvent {
             id: envelope.id.to_owned(),
             kind,
             at_ms: detail.timestamp,
@@ -99,9 +99,9 @@ fn is_known(id: &str) -> bool {
         || id.split('#').next().is_some_and(|user| user.parse::<UserId>().is_ok())
 }
 
-fn known(name: &str) -> Option<Kind> {
-    let name: serde::de::value::StrDeserializer<'_, NotAKind> = name.into_deserializer();
-    Kind::deserialize(name).ok()
+fn known(name: &str) -> Option<ChimeEventKind> {
+    let name: serde::de::value::StrDeserializer<'_, UnknownKind> = name.into_deserializer();
+    ChimeEventKind::deserialize(name).ok()
 }
 
 /// Whether an id is of the kind that ours and Chime's own are. PostgreSQL takes no NUL in a text.
@@ -115,7 +115,7 @@ mod tests {
 
     use super::*;
 
-    fn heard(detail: &Value) -> Result<Heard, Error> {
+    fn heard(detail: &Value) -> Result<ParsedEvent, Error> {
         read(Envelope {
             id: "e-1",
             detail_type: MEETING_STATE_CHANGE,
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn a_documented_event_is_told_whether_or_not_it_names_its_meeting() {
         let told = told(&joined());
-        assert_eq!((told.event.kind, told.event.at_ms), (Kind::AttendeeJoined, 12_344_566_754));
+        assert_eq!((told.event.kind, told.event.at_ms), (ChimeEventKind::AttendeeJoined, 12_344_566_754));
         assert_eq!((told.external_meeting_id, told.control_region.as_str()), (None, "us-east-1"));
         let mut named = joined();
         named["externalMeetingId"] = "medzen-1".into();
@@ -196,9 +196,9 @@ mod tests {
         }
     }
 
-    fn told(detail: &Value) -> Told {
+    fn told(detail: &Value) -> MeetingEvent {
         match heard(detail) {
-            Ok(Heard::Told(told)) => told,
+            Ok(ParsedEvent::Meeting(told)) => told,
             other => unreachable!("{detail} is {other:?}"),
         }
     }
@@ -208,7 +208,7 @@ mod tests {
         for kind in ["chime:AttendeeWaved", "chime:TranscriptionStarted", "AttendeeJoined", "chime:", ""] {
             let mut event = joined();
             event["eventType"] = kind.into();
-            assert_eq!(heard(&event).ok(), Some(Heard::Other), "{kind}");
+            assert_eq!(heard(&event).ok(), Some(ParsedEvent::Other), "{kind}");
         }
         let of_a_pipeline = Envelope {
             id: "e-1",
@@ -216,7 +216,7 @@ mod tests {
             region: "us-east-1",
             detail: &joined().to_string(),
         };
-        assert_eq!(read(of_a_pipeline).ok(), Some(Heard::Other));
+        assert_eq!(read(of_a_pipeline).ok(), Some(ParsedEvent::Other));
     }
 
     /// What Chime allows them (`ExternalMeetingId` and `ExternalUserId` of its API reference) is more than we ever use.
@@ -228,8 +228,8 @@ mod tests {
             assert_eq!(told(&event).event.external_user_id, None, "{name:?}");
             event["externalMeetingId"] = name.clone().into();
             match heard(&event) {
-                Ok(Heard::Other) => {}
-                Ok(Heard::Told(told)) => {
+                Ok(ParsedEvent::Other) => {}
+                Ok(ParsedEvent::Meeting(told)) => {
                     assert_eq!(told.external_meeting_id, Some(name), "the prefix decides");
                 }
                 Err(error) => unreachable!("{name:?}: {error}"),

@@ -23,31 +23,40 @@ use tokio::time::{Instant, timeout_at};
 use crate::Error;
 use crate::raw::RawAnswer;
 
-/// How long making a meeting may take in all, waiting one's turn included; the function has 20 s for the whole request.
+/// Time for creating a meeting, throttling included; the function has 20 s for the whole request.
 const CREATE_DEADLINE: Duration = Duration::from_secs(9);
-/// The same for the rest.
+/// The same for other requests.
 const DEADLINE: Duration = Duration::from_secs(8);
-/// Asking whether a meeting lives is a courtesy: who cannot be answered soon is believed.
-const ASK_DEADLINE: Duration = Duration::from_millis(2500);
-/// How long one attempt may take: a pooled connection that died is found out within this time.
-const ATTEMPT: Duration = Duration::from_millis(2500);
-/// Chime allows an account 10 requests a second. A clinic whose calls all begin on the hour meets that limit: waiting a
-/// few seconds for one's turn is better than an error. The SDK retries three times and gives up within a second, as is
-/// right where Chime is down; a throttled call goes on asking until its deadline, at random moments up to so far apart.
-const TURN_PAUSE: Duration = Duration::from_secs(1);
-/// What one more answer takes: with less time left, the caller hears "throttled" and not "no answer".
-const ANSWER: Duration = Duration::from_millis(500);
-/// Concurrent calls with one token can be told `ConflictException`; the other call is done soon.
+/// GetMeeting before a join is optional: without an answer in this time the stored meeting is returned.
+const VERIFY_DEADLINE: Duration = Duration::from_millis(2500);
+/// Time for one attempt: a pooled connection that died is detected within it.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2500);
+/// Chime allows an account 10 requests a second. A clinic whose calls all begin on the hour exceeds that limit for a moment:
+/// waiting a few seconds is better than an error. The SDK retries three times and gives up within a second, as is right where
+/// Chime is down; a throttled call is repeated until its deadline, after random pauses up to this one.
+const MAX_THROTTLE_PAUSE: Duration = Duration::from_secs(1);
+/// Time for one more response: with less left, the caller gets "throttled" and not "no answer".
+const RESPONSE_RESERVE: Duration = Duration::from_millis(500);
+/// Concurrent calls with one token can get `ConflictException`; the other call is done soon.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(200);
-
-/// For a run that must be over before the function's time is.
-const RUN_DEADLINE: Duration = Duration::from_secs(3);
+/// Time for a request without retries: a scheduled run must end before its function's timeout.
+const SINGLE_DEADLINE: Duration = Duration::from_secs(3);
 
 /// The meetings API, in every control region. Cheap to clone; clones share their clients.
 #[derive(Clone, Debug)]
 pub struct Meetings {
     sdk: SdkConfig,
     clients: Arc<Mutex<HashMap<String, Client>>>,
+    retries: Retries,
+}
+
+/// What happens to a request that Chime throttles or does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Retries {
+    /// It is sent again until its deadline.
+    UntilDeadline,
+    /// It is sent once: the caller counts its requests.
+    None,
 }
 
 /// What a meeting is made from.
@@ -87,23 +96,47 @@ impl Meetings {
     /// Builds the client of the region the function runs in; those of other control regions are built on use.
     #[must_use]
     pub fn new(sdk: SdkConfig) -> Self {
-        let meetings = Self { sdk, clients: Arc::default() };
+        let meetings = Self { sdk, clients: Arc::default(), retries: Retries::UntilDeadline };
         if let Some(region) = meetings.sdk.region().cloned() {
             let _built = meetings.client(region.as_ref());
         }
         meetings
     }
 
+    /// The same API without retries, for a caller that keeps to a request rate of its own: a retry would not be counted.
+    #[must_use]
+    pub fn without_retries(&self) -> Self {
+        Self { sdk: self.sdk.clone(), clients: Arc::default(), retries: Retries::None }
+    }
+
     fn client(&self, region: &str) -> Client {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let client = clients.entry(region.to_owned()).or_insert_with(|| {
             let config = aws_sdk_chimesdkmeetings::config::Builder::from(&self.sdk)
-                .region(Region::new(region.to_owned()))
-                .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build())
-                .build();
-            Client::from_conf(config)
+                .region(Region::new(region.to_owned()));
+            let config = match self.retries {
+                Retries::UntilDeadline => config.timeout_config(
+                    TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build(),
+                ),
+                Retries::None => config
+                    .timeout_config(TimeoutConfig::builder().operation_timeout(SINGLE_DEADLINE).build())
+                    .retry_config(RetryConfig::disabled()),
+            };
+            Client::from_conf(config.build())
         });
         client.clone()
+    }
+
+    /// Sends a request, and again while it is throttled and its deadline allows.
+    async fn send<T, E, F>(&self, deadline: Duration, call: impl Fn() -> F) -> Result<T, Error>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        F: Future<Output = Result<T, SdkError<E, Response>>>,
+    {
+        match self.retries {
+            Retries::UntilDeadline => retry_throttled(deadline, call).await,
+            Retries::None => call().await.map_err(Error::of),
+        }
     }
 
     /// Makes the meeting of a session with its first attendee. The same session gives the same meeting, as long as
@@ -120,18 +153,19 @@ impl Meetings {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let answer = in_turn(CREATE_DEADLINE, || {
-                self.client(new.control_region)
-                    .create_meeting_with_attendees()
-                    .client_request_token(new.session.to_string())
-                    .media_region(new.media_region)
-                    .external_meeting_id(new.external_id)
-                    .attendees(attendee.clone())
-                    .customize()
-                    .interceptor(raw.clone())
-                    .send()
-            })
-            .await;
+            let answer = self
+                .send(CREATE_DEADLINE, || {
+                    self.client(new.control_region)
+                        .create_meeting_with_attendees()
+                        .client_request_token(new.session.to_string())
+                        .media_region(new.media_region)
+                        .external_meeting_id(new.external_id)
+                        .attendees(attendee.clone())
+                        .customize()
+                        .interceptor(raw.clone())
+                        .send()
+                })
+                .await;
             match answer {
                 Ok(_) => {
                     let mut answer = raw.take();
@@ -156,8 +190,8 @@ impl Meetings {
         capabilities: Capabilities,
     ) -> Result<Attendee, Error> {
         let raw = RawAnswer::default();
-        let capabilities = chime_s(capabilities)?;
-        in_turn(DEADLINE, || {
+        let capabilities = to_chime(capabilities)?;
+        self.send(DEADLINE, || {
             self.client(control_region)
                 .create_attendee()
                 .meeting_id(meeting.to_string())
@@ -185,27 +219,28 @@ impl Meetings {
         let item = |(user, capabilities): &(UserId, Capabilities)| {
             CreateAttendeeRequestItem::builder()
                 .external_user_id(user.to_string())
-                .capabilities(chime_s(*capabilities)?)
+                .capabilities(to_chime(*capabilities)?)
                 .build()
                 .map_err(incomplete)
         };
         let items = users.iter().map(item).collect::<Result<Vec<_>, _>>()?;
         let raw = RawAnswer::default();
-        let answer = in_turn(DEADLINE, || {
-            self.client(control_region)
-                .batch_create_attendee()
-                .meeting_id(meeting.to_string())
-                .set_attendees(Some(items.clone()))
-                .customize()
-                .interceptor(raw.clone())
-                .send()
-        })
-        .await?;
+        let answer = self
+            .send(DEADLINE, || {
+                self.client(control_region)
+                    .batch_create_attendee()
+                    .meeting_id(meeting.to_string())
+                    .set_attendees(Some(items.clone()))
+                    .customize()
+                    .interceptor(raw.clone())
+                    .send()
+            })
+            .await?;
         for error in answer.errors() {
             tracing::warn!(
                 user = error.external_user_id(),
                 code = error.error_code(),
-                "chime made no attendee"
+                "Chime created no attendee"
             );
         }
         let made = match raw.take()["Attendees"].take() {
@@ -221,113 +256,53 @@ impl Meetings {
     /// # Errors
     /// Everything but "no".
     pub async fn is_live(&self, control_region: &str, meeting: ChimeMeetingId) -> Result<bool, Error> {
-        in_turn(ASK_DEADLINE, || {
+        self.send(VERIFY_DEADLINE, || {
             self.client(control_region).get_meeting().meeting_id(meeting.to_string()).send()
         })
         .await
         .map(|_| true)
-        .or_else(gone(false))
+        .or_else(not_found_as(false))
     }
 
-    /// The same in a single request, for a caller that keeps to a rate of its own: a retry would not be counted.
-    ///
-    /// # Errors
-    /// Everything but "no".
-    pub async fn is_live_once(&self, control_region: &str, meeting: ChimeMeetingId) -> Result<bool, Error> {
-        let answer = self.client(control_region).get_meeting().meeting_id(meeting.to_string()).customize();
-        let answer = answer.config_override(once()).send().await.map_err(Error::of);
-        answer.map(|_| true).or_else(gone(false))
-    }
-
-    /// Ends a meeting. One that is over already is no error.
+    /// Deletes a meeting. One that has ended is no error.
     ///
     /// # Errors
     /// When it may still live.
     pub async fn delete(&self, control_region: &str, meeting: ChimeMeetingId) -> Result<(), Error> {
-        in_turn(DEADLINE, || {
+        self.send(DEADLINE, || {
             self.client(control_region).delete_meeting().meeting_id(meeting.to_string()).send()
         })
         .await
         .map(drop)
-        .or_else(gone(()))
+        .or_else(not_found_as(()))
     }
 
-    /// The same in a single request, for a caller that keeps to a rate of its own.
-    ///
-    /// # Errors
-    /// When it may still live.
-    pub async fn delete_once(&self, control_region: &str, meeting: ChimeMeetingId) -> Result<(), Error> {
-        let answer = self.client(control_region).delete_meeting().meeting_id(meeting.to_string()).customize();
-        let answer = answer.config_override(once()).send().await.map_err(Error::of);
-        answer.map(drop).or_else(gone(()))
-    }
-
-    /// Changes what an attendee may send and receive. One that is gone, or whose meeting is, is no error: nobody sends
-    /// there.
+    /// Updates an attendee's capabilities. One that does not exist any more, or whose meeting has ended, is no error.
     ///
     /// # Errors
     /// When they may have the capabilities that they had.
-    pub async fn set_capabilities(
+    pub async fn update_capabilities(
         &self,
         control_region: &str,
         meeting: ChimeMeetingId,
         attendee: ChimeAttendeeId,
         capabilities: Capabilities,
     ) -> Result<(), Error> {
-        let capabilities = chime_s(capabilities)?;
-        let answer = in_turn(DEADLINE, || {
-            self.client(control_region)
-                .update_attendee_capabilities()
-                .meeting_id(meeting.to_string())
-                .attendee_id(attendee.to_string())
-                .capabilities(capabilities.clone())
-                .send()
-        })
-        .await;
-        answer.map(drop).or_else(gone(()))
+        let capabilities = to_chime(capabilities)?;
+        let answer = self
+            .send(DEADLINE, || {
+                self.client(control_region)
+                    .update_attendee_capabilities()
+                    .meeting_id(meeting.to_string())
+                    .attendee_id(attendee.to_string())
+                    .capabilities(capabilities.clone())
+                    .send()
+            })
+            .await;
+        answer.map(drop).or_else(not_found_as(()))
     }
 
-    /// The same in a single request, for a caller that keeps to a rate of its own.
-    ///
-    /// # Errors
-    /// When they may have the capabilities that they had.
-    pub async fn set_capabilities_once(
-        &self,
-        control_region: &str,
-        meeting: ChimeMeetingId,
-        attendee: ChimeAttendeeId,
-        capabilities: Capabilities,
-    ) -> Result<(), Error> {
-        let call = self
-            .client(control_region)
-            .update_attendee_capabilities()
-            .meeting_id(meeting.to_string())
-            .attendee_id(attendee.to_string())
-            .capabilities(chime_s(capabilities)?)
-            .customize();
-        call.config_override(once()).send().await.map(drop).map_err(Error::of).or_else(gone(()))
-    }
-
-    /// Takes an attendee's token away, in a single request.
-    ///
-    /// # Errors
-    /// When the token may still be good.
-    pub async fn delete_attendee_once(
-        &self,
-        control_region: &str,
-        meeting: ChimeMeetingId,
-        attendee: ChimeAttendeeId,
-    ) -> Result<(), Error> {
-        let call = self
-            .client(control_region)
-            .delete_attendee()
-            .meeting_id(meeting.to_string())
-            .attendee_id(attendee.to_string())
-            .customize();
-        call.config_override(once()).send().await.map(drop).map_err(Error::of).or_else(gone(()))
-    }
-
-    /// Takes an attendee's token away. One that is gone already is no error.
+    /// Deletes an attendee: its token becomes invalid and it is disconnected. One that does not exist any more is no error.
     ///
     /// # Errors
     /// When the token may still be good.
@@ -337,20 +312,21 @@ impl Meetings {
         meeting: ChimeMeetingId,
         attendee: ChimeAttendeeId,
     ) -> Result<(), Error> {
-        let answer = in_turn(DEADLINE, || {
-            self.client(control_region)
-                .delete_attendee()
-                .meeting_id(meeting.to_string())
-                .attendee_id(attendee.to_string())
-                .send()
-        })
-        .await;
-        answer.map(drop).or_else(gone(()))
+        let answer = self
+            .send(DEADLINE, || {
+                self.client(control_region)
+                    .delete_attendee()
+                    .meeting_id(meeting.to_string())
+                    .attendee_id(attendee.to_string())
+                    .send()
+            })
+            .await;
+        answer.map(drop).or_else(not_found_as(()))
     }
 }
 
 /// Capabilities as the SDK has them.
-fn chime_s(capabilities: Capabilities) -> Result<AttendeeCapabilities, Error> {
+fn to_chime(capabilities: Capabilities) -> Result<AttendeeCapabilities, Error> {
     let direction = |direction| match direction {
         Direction::SendReceive => MediaCapabilities::SendReceive,
         Direction::Send => MediaCapabilities::Send,
@@ -370,8 +346,8 @@ fn incomplete(error: aws_smithy_types::error::operation::BuildError) -> Error {
     Error::Refused { code: "incomplete".to_owned(), source: Box::new(error) }
 }
 
-/// Calls until it is not throttled any more, or the time is over.
-async fn in_turn<T, E, F>(all: Duration, call: impl Fn() -> F) -> Result<T, Error>
+/// Repeats a throttled call at random moments until its deadline.
+async fn retry_throttled<T, E, F>(all: Duration, call: impl Fn() -> F) -> Result<T, Error>
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     F: Future<Output = Result<T, SdkError<E, Response>>>,
@@ -382,9 +358,9 @@ where
             Ok(outcome) => outcome.map_err(Error::of),
             Err(elapsed) => return Err(Error::Unavailable(Box::new(elapsed))),
         };
-        let pause = TURN_PAUSE.mul_f64(fastrand::f64());
+        let pause = MAX_THROTTLE_PAUSE.mul_f64(fastrand::f64());
         match outcome {
-            Err(Error::Throttled(_)) if Instant::now() + pause + ANSWER < ends => {
+            Err(Error::Throttled(_)) if Instant::now() + pause + RESPONSE_RESERVE < ends => {
                 tokio::time::sleep(pause).await;
             }
             outcome => return outcome,
@@ -392,18 +368,12 @@ where
     }
 }
 
-/// What is gone is no failure where it is to be gone, or was asked after.
-fn gone<T>(answer: T) -> impl FnOnce(Error) -> Result<T, Error> {
+/// Turns `NotFound` into an answer where the missing resource is the goal, or the question.
+fn not_found_as<T>(answer: T) -> impl FnOnce(Error) -> Result<T, Error> {
     move |error| match error {
         Error::NotFound => Ok(answer),
         error => Err(error),
     }
-}
-
-/// One attempt, and no more.
-fn once() -> aws_sdk_chimesdkmeetings::config::Builder {
-    let timeouts = TimeoutConfig::builder().operation_timeout(RUN_DEADLINE).build();
-    aws_sdk_chimesdkmeetings::Config::builder().timeout_config(timeouts).retry_config(RetryConfig::disabled())
 }
 
 fn meeting(answer: &mut Value) -> Result<Meeting, Error> {

@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use time::OffsetDateTime;
 
-use crate::call::{Member, Party, Session, View};
-use crate::capabilities::{Capabilities, Wish};
+use crate::call::{Member, ParticipantView, Session, View};
+use crate::capabilities::{Capabilities, CapabilityChange};
 use crate::error::{Error, reason};
 use crate::id::UserId;
 use crate::state::{ParticipantStatus, Role, SessionStatus};
@@ -23,26 +23,26 @@ pub enum WaitingRoom {
 /// A text that is neither `on` nor `off`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be on or off")]
-pub struct NotASwitch;
+pub struct NotOnOrOff;
 
 impl FromStr for WaitingRoom {
-    type Err = NotASwitch;
-    fn from_str(text: &str) -> Result<Self, NotASwitch> {
+    type Err = NotOnOrOff;
+    fn from_str(text: &str) -> Result<Self, NotOnOrOff> {
         match text {
             "on" => Ok(Self::On),
             "off" => Ok(Self::Off),
-            _ => Err(NotASwitch),
+            _ => Err(NotOnOrOff),
         }
     }
 }
 
 /// What someone who comes meets at the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum AdmissionState {
     /// They may have a place.
-    Open,
+    Admitted,
     /// They are to wait from now on.
-    Closed,
+    MustWait,
     /// They wait already, since then.
     Waiting(OffsetDateTime),
 }
@@ -51,34 +51,44 @@ pub enum Door {
 ///
 /// # Errors
 /// 403 for the removed and for who was turned away.
-pub fn door(role: Role, part: Option<&Party>, room: WaitingRoom) -> Result<Door, Error> {
-    match part.map(|party| party.status) {
+pub fn admission_state(
+    role: Role,
+    part: Option<&ParticipantView>,
+    room: WaitingRoom,
+) -> Result<AdmissionState, Error> {
+    match part.map(|participant| participant.status) {
         Some(ParticipantStatus::Removed) => return Err(Error::Forbidden(reason::REMOVED_FROM_CALL)),
         Some(ParticipantStatus::TurnedAway) => return Err(Error::Forbidden(reason::TURNED_AWAY)),
         Some(
             ParticipantStatus::Invited
             | ParticipantStatus::Waiting
             | ParticipantStatus::Joined
-            | ParticipantStatus::Left
-            | ParticipantStatus::Failed,
+            | ParticipantStatus::Left,
         )
         | None => {}
     }
-    if role == Role::Provider || room == WaitingRoom::Off || part.is_some_and(|party| party.admitted) {
-        return Ok(Door::Open);
+    if role == Role::Provider
+        || room == WaitingRoom::Off
+        || part.is_some_and(|participant| participant.admitted)
+    {
+        return Ok(AdmissionState::Admitted);
     }
     Ok(match part {
-        Some(party) if party.status == ParticipantStatus::Waiting => {
-            party.waiting_since.map_or(Door::Closed, Door::Waiting)
+        Some(participant) if participant.status == ParticipantStatus::Waiting => {
+            participant.waiting_since.map_or(AdmissionState::MustWait, AdmissionState::Waiting)
         }
-        _ => Door::Closed,
+        _ => AdmissionState::MustWait,
     })
 }
 
 /// Whether someone sees another's part in the call. Who waits or was turned away is for the provider to know; and an
 /// observer who has not been admitted sees nobody but the provider.
 #[must_use]
-pub fn sees(viewer: (UserId, Role), viewer_admitted: bool, other: (UserId, Role, ParticipantStatus)) -> bool {
+pub fn can_see(
+    viewer: (UserId, Role),
+    viewer_admitted: bool,
+    other: (UserId, Role, ParticipantStatus),
+) -> bool {
     let (user, role) = viewer;
     let (of, of_role, status) = other;
     if role == Role::Provider || user == of {
@@ -101,13 +111,13 @@ pub struct Subject<'a> {
     /// As what.
     pub role: Role,
     /// Their part in it; none of a patient who has not come.
-    pub part: Option<&'a Party>,
+    pub part: Option<&'a ParticipantView>,
 }
 
 /// Whom the provider means.
 ///
 /// # Errors
-/// 403 for everyone but the provider, 404 where no call is on and for people without a part in it, 409 for the provider.
+/// 403 for everyone but the provider, 404 where no call is on and for participants without a part in it, 409 for the provider.
 pub fn subject(view: &View, user: UserId) -> Result<Subject<'_>, Error> {
     let by = view.member()?;
     match by.role {
@@ -116,10 +126,10 @@ pub fn subject(view: &View, user: UserId) -> Result<Subject<'_>, Error> {
     }
     let session = view.session.as_ref().filter(|session| session.status == SessionStatus::Active);
     let session = session.ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
-    let part = view.party(user);
+    let part = view.participant(user);
     let role = match (by.appointment.role_of(user), part) {
         (Some(role), _) => role,
-        (None, Some(party)) => party.role,
+        (None, Some(participant)) => participant.role,
         (None, None) => return Err(Error::NotFound(reason::PARTICIPANT_NOT_FOUND)),
     };
     // Who was the appointment's provider once, and is not any more, is someone like others.
@@ -131,7 +141,7 @@ pub fn subject(view: &View, user: UserId) -> Result<Subject<'_>, Error> {
 
 impl Subject<'_> {
     fn status(&self) -> Option<ParticipantStatus> {
-        self.part.map(|party| party.status)
+        self.part.map(|participant| participant.status)
     }
 
     /// Whether removing them changes anything.
@@ -141,24 +151,24 @@ impl Subject<'_> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        self.part.map_or(Capabilities::of(self.role, None), |party| party.capabilities)
+        self.part.map_or(Capabilities::of(self.role, None), |participant| participant.capabilities)
     }
 }
 
 /// What the provider wants of someone's place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Change {
+pub struct ParticipantChange {
     /// Whether they are let in.
     pub admitted: Option<bool>,
     /// What they may send and receive.
-    pub capabilities: Option<Wish>,
+    pub capabilities: Option<CapabilityChange>,
 }
 
 /// What is to be done next for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// Change what they may send and receive. This comes first, so that whoever is let in comes with it.
-    Allow(Wish),
+pub enum NextStep {
+    /// ParticipantChange what they may send and receive. This comes first, so that whoever is let in comes with it.
+    Allow(CapabilityChange),
     /// Let them in.
     Admit,
     /// Turn them away.
@@ -167,7 +177,7 @@ pub enum Next {
     Nothing,
 }
 
-impl Change {
+impl ParticipantChange {
     /// The change, if there is one.
     ///
     /// # Errors
@@ -176,7 +186,7 @@ impl Change {
         if self == Self::default() {
             return Err(Error::invalid("admitted", "or capabilities is required"));
         }
-        self.capabilities.map(Wish::checked).transpose()?;
+        self.capabilities.map(CapabilityChange::checked).transpose()?;
         Ok(self)
     }
 
@@ -185,21 +195,21 @@ impl Change {
     /// # Errors
     /// 409 for the removed, and for turning away who has been in the call: they can only be removed. 422 for capabilities
     /// that Chime does not take.
-    pub fn next(self, subject: &Subject<'_>) -> Result<Next, Error> {
+    pub fn next(self, subject: &Subject<'_>) -> Result<NextStep, Error> {
         if subject.status() == Some(ParticipantStatus::Removed) {
             return Err(Error::conflict(reason::ALREADY_REMOVED));
         }
-        if self.admitted == Some(false) && subject.part.is_some_and(|party| party.came) {
+        if self.admitted == Some(false) && subject.part.is_some_and(|participant| participant.has_joined) {
             return Err(Error::conflict(reason::ALREADY_JOINED));
         }
-        let wish = self.capabilities.unwrap_or_default();
-        let allowed = subject.capabilities().with(wish)?;
-        let admitted = subject.part.is_some_and(|party| party.admitted);
+        let change = self.capabilities.unwrap_or_default();
+        let allowed = subject.capabilities().with(change)?;
+        let admitted = subject.part.is_some_and(|participant| participant.admitted);
         Ok(match self.admitted {
-            _ if allowed != subject.capabilities() => Next::Allow(wish),
-            Some(true) if !admitted => Next::Admit,
-            Some(false) if subject.status() != Some(ParticipantStatus::TurnedAway) => Next::TurnAway,
-            Some(_) | None => Next::Nothing,
+            _ if allowed != subject.capabilities() => NextStep::Allow(change),
+            Some(true) if !admitted => NextStep::Admit,
+            Some(false) if subject.status() != Some(ParticipantStatus::TurnedAway) => NextStep::TurnAway,
+            Some(_) | None => NextStep::Nothing,
         })
     }
 }
@@ -214,8 +224,8 @@ mod tests {
         format!("7d9f1c5e-0000-4000-8000-0000000000{n:02x}").parse().expect("a UUID")
     }
 
-    fn party(status: ParticipantStatus, admitted: bool) -> Party {
-        Party {
+    fn participant(status: ParticipantStatus, admitted: bool) -> ParticipantView {
+        ParticipantView {
             connected: false,
             user_id: user(2),
             display_name: None,
@@ -223,38 +233,54 @@ mod tests {
             observer_kind: None,
             status,
             admitted,
-            came: status == ParticipantStatus::Joined,
+            has_joined: status == ParticipantStatus::Joined,
             waiting_since: Some(SINCE),
             capabilities: Capabilities::ALL,
         }
     }
 
-    fn met(role: Role, part: Option<&Party>, room: WaitingRoom) -> Result<Door, &'static str> {
-        door(role, part, room).map_err(|error| error.code())
+    fn met(
+        role: Role,
+        part: Option<&ParticipantView>,
+        room: WaitingRoom,
+    ) -> Result<AdmissionState, &'static str> {
+        admission_state(role, part, room).map_err(|error| error.code())
     }
 
-    use ParticipantStatus::{Failed, Invited, Joined, Left, Removed, TurnedAway, Waiting};
+    use ParticipantStatus::{Invited, Joined, Left, Removed, TurnedAway, Waiting};
     use WaitingRoom::{Off, On};
 
     #[test]
     fn everyone_but_the_provider_waits_until_they_are_admitted() {
         for role in [Role::Patient, Role::Observer] {
-            assert_eq!(met(role, None, On), Ok(Door::Closed));
-            for status in [Invited, Left, Failed, Joined] {
-                assert_eq!(met(role, Some(&party(status, false)), On), Ok(Door::Closed), "{status:?}");
-                assert_eq!(met(role, Some(&party(status, true)), On), Ok(Door::Open), "{status:?}");
-                assert_eq!(met(role, Some(&party(status, false)), Off), Ok(Door::Open), "{status:?}");
+            assert_eq!(met(role, None, On), Ok(AdmissionState::MustWait));
+            for status in [Invited, Left, Joined] {
+                assert_eq!(
+                    met(role, Some(&participant(status, false)), On),
+                    Ok(AdmissionState::MustWait),
+                    "{status:?}"
+                );
+                assert_eq!(
+                    met(role, Some(&participant(status, true)), On),
+                    Ok(AdmissionState::Admitted),
+                    "{status:?}"
+                );
+                assert_eq!(
+                    met(role, Some(&participant(status, false)), Off),
+                    Ok(AdmissionState::Admitted),
+                    "{status:?}"
+                );
             }
-            assert_eq!(met(role, Some(&party(Waiting, false)), On), Ok(Door::Waiting(SINCE)));
+            assert_eq!(met(role, Some(&participant(Waiting, false)), On), Ok(AdmissionState::Waiting(SINCE)));
             assert_eq!(
-                met(role, Some(&party(Waiting, false)), Off),
-                Ok(Door::Open),
+                met(role, Some(&participant(Waiting, false)), Off),
+                Ok(AdmissionState::Admitted),
                 "the room was closed meanwhile"
             );
-            assert_eq!(met(role, None, Off), Ok(Door::Open));
+            assert_eq!(met(role, None, Off), Ok(AdmissionState::Admitted));
         }
-        for part in [None, Some(party(Left, false)), Some(party(Waiting, false))] {
-            assert_eq!(met(Role::Provider, part.as_ref(), On), Ok(Door::Open));
+        for part in [None, Some(participant(Left, false)), Some(participant(Waiting, false))] {
+            assert_eq!(met(Role::Provider, part.as_ref(), On), Ok(AdmissionState::Admitted));
         }
     }
 
@@ -262,7 +288,7 @@ mod tests {
     fn the_removed_and_the_turned_away_stay_outside_with_and_without_a_waiting_room() {
         for room in [On, Off] {
             for admitted in [true, false] {
-                let told = |status| met(Role::Patient, Some(&party(status, admitted)), room);
+                let told = |status| met(Role::Patient, Some(&participant(status, admitted)), room);
                 assert_eq!(told(Removed), Err("REMOVED_FROM_CALL"));
                 assert_eq!(told(TurnedAway), Err("TURNED_AWAY"));
             }
@@ -276,18 +302,25 @@ mod tests {
         let one = |of: (UserId, Role), status| (of.0, of.1, status);
         for status in [Waiting, TurnedAway] {
             assert!(
-                sees(provider, true, one(observer, status)) && sees(observer, false, one(observer, status))
+                can_see(provider, true, one(observer, status))
+                    && can_see(observer, false, one(observer, status))
             );
             assert!(
-                !sees(patient, true, one(observer, status)) && !sees(observer, true, one(patient, status))
+                !can_see(patient, true, one(observer, status))
+                    && !can_see(observer, true, one(patient, status))
             );
         }
-        assert!(sees(patient, false, one(observer, Joined)), "a patient sees who is in their consultation");
-        assert!(sees(observer, true, one(patient, Joined)) && !sees(observer, false, one(patient, Joined)));
-        assert!(sees(observer, false, one(provider, Joined)), "who is to let them in");
+        assert!(
+            can_see(patient, false, one(observer, Joined)),
+            "a patient sees who is in their consultation"
+        );
+        assert!(
+            can_see(observer, true, one(patient, Joined)) && !can_see(observer, false, one(patient, Joined))
+        );
+        assert!(can_see(observer, false, one(provider, Joined)), "who is to let them in");
     }
 
-    fn next(part: Option<&Party>, change: Change) -> Result<Next, &'static str> {
+    fn next(part: Option<&ParticipantView>, change: ParticipantChange) -> Result<NextStep, &'static str> {
         let session = session();
         let appointment = appointment();
         let by = Member { user: user(1), role: Role::Provider, appointment: &appointment };
@@ -295,62 +328,75 @@ mod tests {
         change.next(&subject).map_err(|error| error.code())
     }
 
-    fn admitted(admitted: bool) -> Change {
-        Change { admitted: Some(admitted), capabilities: None }
+    fn admitted(admitted: bool) -> ParticipantChange {
+        ParticipantChange { admitted: Some(admitted), capabilities: None }
     }
 
-    fn muted() -> Wish {
-        Wish { audio: Some(crate::capabilities::Direction::Receive), ..Wish::default() }
+    fn muted() -> CapabilityChange {
+        CapabilityChange {
+            audio: Some(crate::capabilities::Direction::Receive),
+            ..CapabilityChange::default()
+        }
     }
 
     #[test]
     fn who_has_not_been_in_the_call_is_let_in_or_turned_away() {
-        for part in [None, Some(party(Waiting, false)), Some(party(Invited, false)), Some(party(Left, false))]
-        {
-            assert_eq!(next(part.as_ref(), admitted(true)), Ok(Next::Admit), "{part:?}");
-            assert_eq!(next(part.as_ref(), admitted(false)), Ok(Next::TurnAway), "{part:?}");
+        for part in [
+            None,
+            Some(participant(Waiting, false)),
+            Some(participant(Invited, false)),
+            Some(participant(Left, false)),
+        ] {
+            assert_eq!(next(part.as_ref(), admitted(true)), Ok(NextStep::Admit), "{part:?}");
+            assert_eq!(next(part.as_ref(), admitted(false)), Ok(NextStep::TurnAway), "{part:?}");
         }
-        assert_eq!(next(Some(&party(TurnedAway, false)), admitted(true)), Ok(Next::Admit));
-        assert_eq!(next(Some(&party(TurnedAway, false)), admitted(false)), Ok(Next::Nothing));
-        assert_eq!(next(Some(&party(Invited, true)), admitted(true)), Ok(Next::Nothing));
-        assert_eq!(next(Some(&party(Invited, true)), admitted(false)), Ok(Next::TurnAway));
-        assert_eq!(next(Some(&party(Joined, true)), admitted(false)), Err("ALREADY_JOINED"));
-        let left = Party { came: true, ..party(Left, true) };
+        assert_eq!(next(Some(&participant(TurnedAway, false)), admitted(true)), Ok(NextStep::Admit));
+        assert_eq!(next(Some(&participant(TurnedAway, false)), admitted(false)), Ok(NextStep::Nothing));
+        assert_eq!(next(Some(&participant(Invited, true)), admitted(true)), Ok(NextStep::Nothing));
+        assert_eq!(next(Some(&participant(Invited, true)), admitted(false)), Ok(NextStep::TurnAway));
+        assert_eq!(next(Some(&participant(Joined, true)), admitted(false)), Err("ALREADY_JOINED"));
+        let left = ParticipantView { has_joined: true, ..participant(Left, true) };
         assert_eq!(next(Some(&left), admitted(false)), Err("ALREADY_JOINED"));
-        for change in
-            [admitted(true), admitted(false), Change { capabilities: Some(muted()), admitted: None }]
-        {
-            assert_eq!(next(Some(&party(Removed, false)), change), Err("ALREADY_REMOVED"));
+        for change in [
+            admitted(true),
+            admitted(false),
+            ParticipantChange { capabilities: Some(muted()), admitted: None },
+        ] {
+            assert_eq!(next(Some(&participant(Removed, false)), change), Err("ALREADY_REMOVED"));
         }
     }
 
     #[test]
     fn capabilities_come_before_the_door_and_what_cannot_be_done_whole_is_not_begun() {
-        let both = Change { admitted: Some(true), capabilities: Some(muted()) };
-        let mut waiting = party(Waiting, false);
-        assert_eq!(next(Some(&waiting), both), Ok(Next::Allow(muted())));
+        let both = ParticipantChange { admitted: Some(true), capabilities: Some(muted()) };
+        let mut waiting = participant(Waiting, false);
+        assert_eq!(next(Some(&waiting), both), Ok(NextStep::Allow(muted())));
         waiting.capabilities = Capabilities::ALL.with(muted()).expect("Chime takes it");
-        assert_eq!(next(Some(&waiting), both), Ok(Next::Admit));
+        assert_eq!(next(Some(&waiting), both), Ok(NextStep::Admit));
         waiting.admitted = true;
-        assert_eq!(next(Some(&waiting), both), Ok(Next::Nothing));
+        assert_eq!(next(Some(&waiting), both), Ok(NextStep::Nothing));
 
-        let away = Change { admitted: Some(false), capabilities: Some(muted()) };
-        assert_eq!(next(Some(&party(Joined, true)), away), Err("ALREADY_JOINED"));
-        let blind = Wish { video: Some(crate::capabilities::Direction::None), ..Wish::default() };
-        let cannot = Change { admitted: Some(true), capabilities: Some(blind) };
-        assert_eq!(next(Some(&party(Waiting, false)), cannot), Err("INVALID_FIELD"));
-        assert!(Change::default().checked().is_err() && both.checked().is_ok());
-        let empty = Change { admitted: Some(true), capabilities: Some(Wish::default()) };
+        let away = ParticipantChange { admitted: Some(false), capabilities: Some(muted()) };
+        assert_eq!(next(Some(&participant(Joined, true)), away), Err("ALREADY_JOINED"));
+        let blind = CapabilityChange {
+            video: Some(crate::capabilities::Direction::None),
+            ..CapabilityChange::default()
+        };
+        let cannot = ParticipantChange { admitted: Some(true), capabilities: Some(blind) };
+        assert_eq!(next(Some(&participant(Waiting, false)), cannot), Err("INVALID_FIELD"));
+        assert!(ParticipantChange::default().checked().is_err() && both.checked().is_ok());
+        let empty =
+            ParticipantChange { admitted: Some(true), capabilities: Some(CapabilityChange::default()) };
         assert!(empty.checked().is_err());
     }
 
-    fn view(caller: u8, part: Option<Party>) -> View {
+    fn view(caller: u8, part: Option<ParticipantView>) -> View {
         View {
-            caller: Some(crate::call::Person { id: user(caller) }),
+            caller: Some(crate::call::UserRef { id: user(caller) }),
             appointment: Some(appointment()),
             session: Some(session()),
             me: None,
-            people: part.into_iter().collect(),
+            participants: part.into_iter().collect(),
             consents: Vec::new(),
         }
     }
@@ -359,7 +405,8 @@ mod tests {
     fn the_provider_decides_about_everyone_with_a_part_and_the_patient_but_not_about_themselves() {
         let told =
             |view: &View, of: u8| subject(view, user(of)).map(|it| it.role).map_err(|error| error.code());
-        let observer = Party { user_id: user(3), role: Role::Observer, ..party(Joined, true) };
+        let observer =
+            ParticipantView { user_id: user(3), role: Role::Observer, ..participant(Joined, true) };
         let seen = view(1, Some(observer.clone()));
         assert_eq!(told(&seen, 3), Ok(Role::Observer));
         assert_eq!(told(&seen, 2), Ok(Role::Patient), "who has not come yet");
@@ -387,7 +434,7 @@ mod tests {
             "controlRegion": "us-east-1", "mediaRegion": "us-east-1", "meetingId": null, "meeting": null,
             "recordingEnabled": false, "transcriptionEnabled": false, "transcriptionLanguage": null,
             "createdAt": "2026-11-20T12:00:00Z", "activatedAt": null, "checkedAt": null, "endedAt": null,
-            "durationSeconds": null, "connected": 0, "emptiedAt": null, "present": [],
+            "durationSeconds": null, "connectedCount": 0, "lastLeftAt": null, "present": [],
         }))
         .expect("a session")
     }
@@ -396,7 +443,7 @@ mod tests {
     fn on_and_off_are_the_only_words() {
         assert_eq!(("on".parse(), "off".parse()), (Ok(On), Ok(Off)));
         for text in ["", "On", "true", " on"] {
-            assert_eq!(text.parse::<WaitingRoom>(), Err(NotASwitch), "{text}");
+            assert_eq!(text.parse::<WaitingRoom>(), Err(NotOnOrOff), "{text}");
         }
     }
 }

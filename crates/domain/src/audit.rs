@@ -124,7 +124,7 @@ pub enum Event {
     /// Someone's screen is shared no more.
     ContentStopped,
     /// A meeting that no call owned was ended; nobody was given a token of it.
-    MeetingUnowned,
+    OrphanMeetingEnded,
     /// Someone came and waits to be admitted.
     ParticipantWaiting,
     /// The provider lets someone in.
@@ -140,7 +140,7 @@ pub enum Event {
     /// Someone does not consent, or not any more.
     ConsentRevoked,
     /// Somebody asked for what is not theirs.
-    AccessRefused,
+    AccessDenied,
 }
 
 impl Event {
@@ -160,7 +160,7 @@ impl Event {
             Self::ParticipantDropped => "participant.dropped",
             Self::ContentStarted => "content.started",
             Self::ContentStopped => "content.stopped",
-            Self::MeetingUnowned => "meeting.unowned_ended",
+            Self::OrphanMeetingEnded => "meeting.unowned_ended",
             Self::ParticipantWaiting => "participant.waiting",
             Self::ParticipantAdmitted => "participant.admitted",
             Self::ParticipantTurnedAway => "participant.turned_away",
@@ -168,7 +168,7 @@ impl Event {
             Self::CapabilitiesChanged => "participant.capabilities_changed",
             Self::ConsentGiven => "consent.given",
             Self::ConsentRevoked => "consent.revoked",
-            Self::AccessRefused => "access.refused",
+            Self::AccessDenied => "access.denied",
         }
     }
 }

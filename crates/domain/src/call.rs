@@ -32,7 +32,7 @@ pub enum Target {
 /// A user of the host application.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Person {
+pub struct UserRef {
     /// Their id.
     pub id: UserId,
 }
@@ -131,10 +131,10 @@ pub struct Session {
     /// How long it was active, in seconds.
     pub duration_seconds: Option<i32>,
     /// How many are connected, by Chime's word.
-    pub connected: i32,
+    pub connected_count: i32,
     /// When the last of them went, by Chime's word.
     #[serde(with = "time::serde::rfc3339::option")]
-    pub emptied_at: Option<OffsetDateTime>,
+    pub last_left_at: Option<OffsetDateTime>,
     /// Who is in it.
     pub present: Vec<UserId>,
 }
@@ -142,24 +142,24 @@ pub struct Session {
 /// The caller's part in the session.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Participation {
+pub struct OwnParticipation {
     /// As what.
     pub role: Role,
     /// Where they stand.
     pub status: ParticipantStatus,
     /// Their attendee with its join token, as Chime gave it.
     pub attendee: Option<Attendee>,
-    /// How often they have come since `comings_since`, within a minute of it.
-    pub comings: u32,
+    /// How often they have come since `join_count_since`, within a minute of it.
+    pub join_count: u32,
     /// When the first of those was.
     #[serde(with = "time::serde::rfc3339::option")]
-    pub comings_since: Option<OffsetDateTime>,
+    pub join_count_since: Option<OffsetDateTime>,
 }
 
 /// Someone with a part in the session, as everyone's rules look at them.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Party {
+pub struct ParticipantView {
     /// Who.
     pub user_id: UserId,
     /// Their name, for members of the call only.
@@ -175,7 +175,7 @@ pub struct Party {
     /// Whether they were admitted to this session.
     pub admitted: bool,
     /// Whether they were ever given a place in it.
-    pub came: bool,
+    pub has_joined: bool,
     /// Since when they wait; of any other status it says nothing.
     #[serde(with = "time::serde::rfc3339::option")]
     pub waiting_since: Option<OffsetDateTime>,
@@ -218,15 +218,15 @@ impl Attendee {
 #[serde(rename_all = "camelCase")]
 pub struct View {
     /// Who asks, if they are known.
-    pub caller: Option<Person>,
+    pub caller: Option<UserRef>,
     /// The appointment, if there is one.
     pub appointment: Option<Appointment>,
     /// The session that is meant: the open one, else the latest.
     pub session: Option<Session>,
     /// The caller's part in it.
-    pub me: Option<Participation>,
+    pub me: Option<OwnParticipation>,
     /// Everyone with a part in it.
-    pub people: Vec<Party>,
+    pub participants: Vec<ParticipantView>,
     /// What they consented to: the newest word of each person on each kind.
     pub consents: Vec<Consent>,
 }
@@ -246,7 +246,7 @@ impl View {
     /// Who asks, as a member of the appointment: its provider, its patient, or an observer of its open call.
     ///
     /// # Errors
-    /// 403 for an account that is not known and for people of other appointments, 404 for an appointment that is
+    /// 403 for an account that is not known and for participants of other appointments, 404 for an appointment that is
     /// not there.
     pub fn member(&self) -> Result<Member<'_>, Error> {
         let open = self.session.as_ref().is_some_and(|session| session.status.is_open());
@@ -256,8 +256,8 @@ impl View {
 
     /// Someone's part in the session.
     #[must_use]
-    pub fn party(&self, user: UserId) -> Option<&Party> {
-        self.people.iter().find(|party| party.user_id == user)
+    pub fn participant(&self, user: UserId) -> Option<&ParticipantView> {
+        self.participants.iter().find(|participant| participant.user_id == user)
     }
 
     /// The caller's stored attendee, if they may use it.
@@ -273,7 +273,7 @@ impl View {
 /// # Errors
 /// As [`View::member`].
 pub fn member<'a>(
-    caller: Option<&Person>,
+    caller: Option<&UserRef>,
     appointment: Option<&'a Appointment>,
     part: Option<(Role, ParticipantStatus)>,
 ) -> Result<Member<'a>, Error> {
@@ -311,7 +311,7 @@ mod tests {
             provider_name: None,
             scheduled_start: None,
         };
-        let place = member(Some(&Person { id: user(n) }), Some(&appointment), part);
+        let place = member(Some(&UserRef { id: user(n) }), Some(&appointment), part);
         place.map(|member| member.role).map_err(|error| error.code())
     }
 

@@ -54,7 +54,7 @@ pub struct Capabilities {
 
 /// What is to be changed of someone's capabilities; the rest stays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wish {
+pub struct CapabilityChange {
     /// Voice.
     pub audio: Option<Direction>,
     /// Camera.
@@ -90,32 +90,32 @@ impl Capabilities {
         }
     }
 
-    /// With what is wished for, if Chime takes it: content cannot be received without video (API reference,
+    /// With what is changed for, if Chime takes it: content cannot be received without video (API reference,
     /// `AttendeeCapabilities`).
     ///
     /// # Errors
     /// 422, naming the content.
-    pub fn with(self, wish: Wish) -> Result<Self, Error> {
-        let wished = Self {
-            audio: wish.audio.unwrap_or(self.audio),
-            video: wish.video.unwrap_or(self.video),
-            content: wish.content.unwrap_or(self.content),
+    pub fn with(self, change: CapabilityChange) -> Result<Self, Error> {
+        let changed = Self {
+            audio: change.audio.unwrap_or(self.audio),
+            video: change.video.unwrap_or(self.video),
+            content: change.content.unwrap_or(self.content),
         };
-        if wished.content.receives() && !wished.video.receives() {
+        if changed.content.receives() && !changed.video.receives() {
             return Err(Error::invalid(
                 "capabilities.content",
                 "must not be received where video is not: make it Send or None",
             ));
         }
-        Ok(wished)
+        Ok(changed)
     }
 }
 
-impl Wish {
-    /// The wish, if there is one.
+impl CapabilityChange {
+    /// The change, if there is one.
     ///
     /// # Errors
-    /// 422 where nothing is wished for.
+    /// 422 where nothing is changed for.
     pub fn checked(self) -> Result<Self, Error> {
         if self == Self::default() {
             return Err(Error::invalid("capabilities", "must have audio, video or content"));
@@ -139,8 +139,8 @@ mod tests {
                 .iter()
                 .flat_map(move |video| DIRECTIONS.iter().map(move |content| (*audio, *video, *content)))
         }) {
-            let wish = Wish { audio: Some(audio), video: Some(video), content: Some(content) };
-            match Capabilities::WATCH.with(wish) {
+            let change = CapabilityChange { audio: Some(audio), video: Some(video), content: Some(content) };
+            match Capabilities::WATCH.with(change) {
                 Ok(given) => assert_eq!(given, Capabilities { audio, video, content }),
                 Err(Error::Invalid { field, .. }) => {
                     assert_eq!(field, "capabilities.content");
@@ -157,12 +157,12 @@ mod tests {
 
     #[test]
     fn what_is_not_wished_for_stays() {
-        let muted = Wish { audio: Some(Direction::Receive), ..Wish::default() };
+        let muted = CapabilityChange { audio: Some(Direction::Receive), ..CapabilityChange::default() };
         let expected = Capabilities { audio: Direction::Receive, ..Capabilities::ALL };
         assert_eq!(Capabilities::ALL.with(muted).ok(), Some(expected));
-        let blind = Wish { video: Some(Direction::None), ..Wish::default() };
+        let blind = CapabilityChange { video: Some(Direction::None), ..CapabilityChange::default() };
         assert!(Capabilities::ALL.with(blind).is_err(), "the content that is there counts too");
-        assert!(Wish::default().checked().is_err() && blind.checked().is_ok());
+        assert!(CapabilityChange::default().checked().is_err() && blind.checked().is_ok());
     }
 
     #[test]
@@ -172,7 +172,7 @@ mod tests {
         for role in [Role::Provider, Role::Patient, Role::Observer] {
             for kind in kinds {
                 let given = Capabilities::of(role, kind);
-                assert_eq!(given.with(Wish::default()).ok(), Some(given), "{role:?} {kind:?}");
+                assert_eq!(given.with(CapabilityChange::default()).ok(), Some(given), "{role:?} {kind:?}");
             }
         }
         assert_eq!(Capabilities::of(Role::Observer, Some(ObserverKind::Student)), Capabilities::WATCH);

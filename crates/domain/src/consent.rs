@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::call::{Party, View};
+use crate::call::{ParticipantView, View};
 use crate::error::{Error, reason};
 use crate::id::{SessionId, UserId};
 use crate::state::{ParticipantStatus, SessionStatus};
@@ -15,14 +15,14 @@ use crate::state::{ParticipantStatus, SessionStatus};
 /// What is consented to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum ConsentPurpose {
     /// Sound and picture are kept.
     Recording,
     /// What is said is written down.
     Transcription,
 }
 
-impl Kind {
+impl ConsentPurpose {
     /// As the database and the wire spell it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -40,68 +40,75 @@ pub struct Consent {
     /// Whose.
     pub user_id: UserId,
     /// On what.
-    pub kind: Kind,
+    pub kind: ConsentPurpose,
     /// Yes, or no (any more).
     pub granted: bool,
     /// How many words of theirs on this there are by now.
-    pub words: u32,
+    pub changes: u32,
 }
 
 /// How many words on a kind a person may say in a call before yes is no more taken: enough for anybody who means them, and too
 /// few to fill an audit.
-pub const WORDS: u32 = 50;
+pub const MAX_CONSENT_CHANGES: u32 = 50;
 
 /// Whether it may be done now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum May {
+pub enum ConsentCheck {
     /// Everyone who is in the call has consented.
     Allowed,
-    /// These have not, in the order of `people`. Nobody at all: nobody is in the call.
+    /// These have not, in the order of `participants`. Nobody at all: nobody is in the call.
     Missing(Vec<UserId>),
 }
 
 /// Whether a call may be recorded or transcribed now, and if not, whose consent is missing. `consents` in the order in
 /// which they were given: the last word of a person on a kind counts.
 #[must_use]
-pub fn may(kind: Kind, people: &[Party], consents: &[Consent]) -> May {
-    let is_heard = |party: &&Party| party.status == ParticipantStatus::Joined || party.connected;
-    let mut heard = people.iter().filter(is_heard).peekable();
+pub fn check(kind: ConsentPurpose, participants: &[ParticipantView], consents: &[Consent]) -> ConsentCheck {
+    let is_heard = |participant: &&ParticipantView| {
+        participant.status == ParticipantStatus::Joined || participant.connected
+    };
+    let mut heard = participants.iter().filter(is_heard).peekable();
     if heard.peek().is_none() {
-        return May::Missing(Vec::new());
+        return ConsentCheck::Missing(Vec::new());
     }
-    let missing: Vec<_> =
-        heard.map(|party| party.user_id).filter(|user| word(kind, *user, consents) != Some(true)).collect();
-    if missing.is_empty() { May::Allowed } else { May::Missing(missing) }
+    let missing: Vec<_> = heard
+        .map(|participant| participant.user_id)
+        .filter(|user| latest_decision(kind, *user, consents) != Some(true))
+        .collect();
+    if missing.is_empty() { ConsentCheck::Allowed } else { ConsentCheck::Missing(missing) }
 }
 
 /// Someone's last word.
 #[must_use]
-pub fn word(kind: Kind, user: UserId, consents: &[Consent]) -> Option<bool> {
+pub fn latest_decision(kind: ConsentPurpose, user: UserId, consents: &[Consent]) -> Option<bool> {
     let own = |consent: &&Consent| consent.user_id == user && consent.kind == kind;
     consents.iter().rev().find(own).map(|consent| consent.granted)
 }
 
-fn said(kind: Kind, user: UserId, consents: &[Consent]) -> u32 {
+fn change_count(kind: ConsentPurpose, user: UserId, consents: &[Consent]) -> u32 {
     let own = |consent: &&Consent| consent.user_id == user && consent.kind == kind;
-    consents.iter().rev().find(own).map_or(0, |consent| consent.words)
+    consents.iter().rev().find(own).map_or(0, |consent| consent.changes)
 }
 
 /// What someone says. What is not named stays as it was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Words {
+pub struct ConsentDecision {
     /// On being recorded.
     pub recording: Option<bool>,
     /// On being transcribed.
     pub transcription: Option<bool>,
 }
 
-impl Words {
+impl ConsentDecision {
     /// The words, one for each kind that is named.
     ///
     /// # Errors
     /// 422 where none is.
-    pub fn each(self) -> Result<Vec<(Kind, bool)>, Error> {
-        let named = [(Kind::Recording, self.recording), (Kind::Transcription, self.transcription)];
+    pub fn decisions(self) -> Result<Vec<(ConsentPurpose, bool)>, Error> {
+        let named = [
+            (ConsentPurpose::Recording, self.recording),
+            (ConsentPurpose::Transcription, self.transcription),
+        ];
         let words: Vec<_> = named.into_iter().filter_map(|(kind, word)| Some((kind, word?))).collect();
         if words.is_empty() {
             return Err(Error::invalid("recording", "or transcription is required"));
@@ -112,34 +119,37 @@ impl Words {
 
 /// What is to be done with someone's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Taken {
+pub struct ConsentChange {
     /// The session that they are about.
     pub session: SessionId,
     /// Those that are new and are taken.
-    pub new: Vec<(Kind, bool)>,
-    /// Whether a yes is not: there were [`WORDS`] before it. Whatever else was said with it is taken all the same.
-    pub one_too_many: bool,
+    pub new: Vec<(ConsentPurpose, bool)>,
+    /// Whether a yes is not: there were [`MAX_CONSENT_CHANGES`] before it. Whatever else was said with it is taken all the same.
+    pub limit_reached: bool,
 }
 
 /// In which session the caller may say whether they consent, and which of their words are new.
 ///
 /// # Errors
 /// 403 for strangers, the removed and who was turned away; 404 where no call is on.
-pub fn decide(view: &View, words: &[(Kind, bool)]) -> Result<Taken, Error> {
+pub fn decide(view: &View, words: &[(ConsentPurpose, bool)]) -> Result<ConsentChange, Error> {
     let member = view.member()?;
     let on = |status| matches!(status, SessionStatus::Creating | SessionStatus::Active);
     let session = view.session.as_ref().filter(|session| on(session.status));
     let session = session.ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
-    match view.party(member.user).map(|party| party.status) {
+    match view.participant(member.user).map(|participant| participant.status) {
         Some(ParticipantStatus::Removed) => return Err(Error::Forbidden(reason::REMOVED_FROM_CALL)),
         Some(ParticipantStatus::TurnedAway) => return Err(Error::Forbidden(reason::TURNED_AWAY)),
         _ => {}
     }
-    let is_new = |(kind, granted): &(Kind, bool)| word(*kind, member.user, &view.consents) != Some(*granted);
-    let too_many =
-        |(kind, granted): &(Kind, bool)| *granted && said(*kind, member.user, &view.consents) >= WORDS;
+    let is_new = |(kind, granted): &(ConsentPurpose, bool)| {
+        latest_decision(*kind, member.user, &view.consents) != Some(*granted)
+    };
+    let too_many = |(kind, granted): &(ConsentPurpose, bool)| {
+        *granted && change_count(*kind, member.user, &view.consents) >= MAX_CONSENT_CHANGES
+    };
     let (refused, new): (Vec<_>, Vec<_>) = words.iter().copied().filter(is_new).partition(too_many);
-    Ok(Taken { session: session.id, new, one_too_many: !refused.is_empty() })
+    Ok(ConsentChange { session: session.id, new, limit_reached: !refused.is_empty() })
 }
 
 #[cfg(test)]
@@ -154,8 +164,8 @@ mod tests {
         format!("7d9f1c5e-0000-4000-8000-0000000000{n:02x}").parse().expect("a UUID")
     }
 
-    fn party(n: u8, status: ParticipantStatus) -> Party {
-        Party {
+    fn participant(n: u8, status: ParticipantStatus) -> ParticipantView {
+        ParticipantView {
             connected: false,
             user_id: user(n),
             display_name: None,
@@ -163,95 +173,112 @@ mod tests {
             observer_kind: None,
             status,
             admitted: true,
-            came: true,
+            has_joined: true,
             waiting_since: None,
             capabilities: Capabilities::ALL,
         }
     }
 
     fn yes(n: u8) -> Consent {
-        Consent { user_id: user(n), kind: Kind::Recording, granted: true, words: 1 }
+        Consent { user_id: user(n), kind: ConsentPurpose::Recording, granted: true, changes: 1 }
     }
 
     fn no(n: u8) -> Consent {
         Consent { granted: false, ..yes(n) }
     }
 
-    use ParticipantStatus::{Failed, Invited, Joined, Left, Removed, TurnedAway, Waiting};
+    use ParticipantStatus::{Invited, Joined, Left, Removed, TurnedAway, Waiting};
 
     #[test]
     fn everyone_in_the_call_must_have_consented_the_provider_too() {
-        let people = [party(1, Joined), party(2, Joined)];
-        let told = |consents: &[Consent]| may(Kind::Recording, &people, consents);
-        assert_eq!(told(&[]), May::Missing(vec![user(1), user(2)]));
-        assert_eq!(told(&[yes(2)]), May::Missing(vec![user(1)]));
-        assert_eq!(told(&[yes(2), yes(1)]), May::Allowed);
-        assert_eq!(told(&[yes(2), yes(1), no(2)]), May::Missing(vec![user(2)]), "the newest word counts");
-        assert_eq!(told(&[no(2), yes(1), yes(2)]), May::Allowed);
-        let other = Consent { kind: Kind::Transcription, ..yes(2) };
-        assert_eq!(told(&[other, yes(1)]), May::Missing(vec![user(2)]), "one kind is not the other");
+        let participants = [participant(1, Joined), participant(2, Joined)];
+        let told = |consents: &[Consent]| check(ConsentPurpose::Recording, &participants, consents);
+        assert_eq!(told(&[]), ConsentCheck::Missing(vec![user(1), user(2)]));
+        assert_eq!(told(&[yes(2)]), ConsentCheck::Missing(vec![user(1)]));
+        assert_eq!(told(&[yes(2), yes(1)]), ConsentCheck::Allowed);
+        assert_eq!(
+            told(&[yes(2), yes(1), no(2)]),
+            ConsentCheck::Missing(vec![user(2)]),
+            "the newest word counts"
+        );
+        assert_eq!(told(&[no(2), yes(1), yes(2)]), ConsentCheck::Allowed);
+        let other = Consent { kind: ConsentPurpose::Transcription, ..yes(2) };
+        assert_eq!(told(&[other, yes(1)]), ConsentCheck::Missing(vec![user(2)]), "one kind is not the other");
     }
 
     #[test]
     fn who_cannot_be_heard_is_not_asked_and_who_comes_later_is() {
-        for status in [Invited, Waiting, Left, Removed, TurnedAway, Failed] {
-            let people = [party(1, Joined), party(2, status)];
-            assert_eq!(may(Kind::Recording, &people, &[yes(1)]), May::Allowed, "{status:?}");
+        for status in [Invited, Waiting, Left, Removed, TurnedAway] {
+            let participants = [participant(1, Joined), participant(2, status)];
+            assert_eq!(
+                check(ConsentPurpose::Recording, &participants, &[yes(1)]),
+                ConsentCheck::Allowed,
+                "{status:?}"
+            );
         }
-        let later = [party(1, Joined), party(2, Joined), party(3, Joined)];
-        assert_eq!(may(Kind::Recording, &later, &[yes(1), yes(2)]), May::Missing(vec![user(3)]));
-        let nobody = [party(1, Left), party(2, Waiting)];
-        assert_eq!(may(Kind::Recording, &nobody, &[yes(1), yes(2)]), May::Missing(Vec::new()));
+        let later = [participant(1, Joined), participant(2, Joined), participant(3, Joined)];
+        assert_eq!(
+            check(ConsentPurpose::Recording, &later, &[yes(1), yes(2)]),
+            ConsentCheck::Missing(vec![user(3)])
+        );
+        let nobody = [participant(1, Left), participant(2, Waiting)];
+        assert_eq!(
+            check(ConsentPurpose::Recording, &nobody, &[yes(1), yes(2)]),
+            ConsentCheck::Missing(Vec::new())
+        );
     }
 
     #[test]
     fn at_least_one_word_is_needed() {
-        assert!(Words::default().each().is_err());
-        let both = Words { recording: Some(true), transcription: Some(false) };
-        assert_eq!(both.each().ok(), Some(vec![(Kind::Recording, true), (Kind::Transcription, false)]));
+        assert!(ConsentDecision::default().decisions().is_err());
+        let both = ConsentDecision { recording: Some(true), transcription: Some(false) };
+        assert_eq!(
+            both.decisions().ok(),
+            Some(vec![(ConsentPurpose::Recording, true), (ConsentPurpose::Transcription, false)])
+        );
     }
 
-    fn anyone() -> impl Strategy<Value = Party> {
-        let statuses = vec![Invited, Waiting, Joined, Left, Removed, TurnedAway, Failed];
-        (1..6_u8, prop::sample::select(statuses)).prop_map(|(n, status)| party(n, status))
+    fn any_participant() -> impl Strategy<Value = ParticipantView> {
+        let statuses = vec![Invited, Waiting, Joined, Left, Removed, TurnedAway];
+        (1..6_u8, prop::sample::select(statuses)).prop_map(|(n, status)| participant(n, status))
     }
 
-    fn word_of_anyone() -> impl Strategy<Value = Consent> {
-        let kinds = prop::sample::select(vec![Kind::Recording, Kind::Transcription]);
+    fn any_decision() -> impl Strategy<Value = Consent> {
+        let kinds = prop::sample::select(vec![ConsentPurpose::Recording, ConsentPurpose::Transcription]);
         (1..6_u8, kinds, any::<bool>()).prop_map(|(n, kind, granted)| Consent {
             user_id: user(n),
             kind,
             granted,
-            words: 1,
+            changes: 1,
         })
     }
 
     proptest! {
         #[test]
         fn it_is_allowed_only_if_each_one_s_last_word_is_yes(
-            mut people in prop::collection::vec(anyone(), 0..5),
-            consents in prop::collection::vec(word_of_anyone(), 0..20),
+            mut participants in prop::collection::vec(any_participant(), 0..5),
+            consents in prop::collection::vec(any_decision(), 0..20),
         ) {
-            people.sort_by_key(|party| party.user_id);
-            people.dedup_by_key(|party| party.user_id);
+            participants.sort_by_key(|participant| participant.user_id);
+            participants.dedup_by_key(|participant| participant.user_id);
             // Slowly: the history is told one word after the other.
             let mut last = std::collections::BTreeMap::new();
             for consent in &consents {
                 last.insert((consent.user_id, consent.kind), consent.granted);
             }
-            for kind in [Kind::Recording, Kind::Transcription] {
-                let heard: Vec<_> = people.iter().filter(|it| it.status == Joined).collect();
+            for kind in [ConsentPurpose::Recording, ConsentPurpose::Transcription] {
+                let heard: Vec<_> = participants.iter().filter(|it| it.status == Joined).collect();
                 let missing: Vec<_> = heard
                     .iter()
                     .map(|it| it.user_id)
                     .filter(|user| last.get(&(*user, kind)) != Some(&true))
                     .collect();
                 let expected = if !heard.is_empty() && missing.is_empty() {
-                    May::Allowed
+                    ConsentCheck::Allowed
                 } else {
-                    May::Missing(missing)
+                    ConsentCheck::Missing(missing)
                 };
-                prop_assert_eq!(may(kind, &people, &consents), expected);
+                prop_assert_eq!(check(kind, &participants, &consents), expected);
             }
         }
     }

@@ -27,6 +27,14 @@ macro_rules! uuid_id {
         #[serde(try_from = "String", into = "String")]
         pub struct $name(Uuid);
 
+        impl $name {
+            /// The id as the database driver takes it.
+            #[must_use]
+            pub const fn as_uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
         #[cfg(feature = "openapi")]
         impl schemars::JsonSchema for $name {
             fn schema_name() -> std::borrow::Cow<'static, str> {
@@ -93,8 +101,8 @@ uuid_id!(
     ChimeAttendeeId
 );
 uuid_id!(
-    /// Something that Chime is still to be told of an attendee (`attendee_debts.id`).
-    DebtId
+    /// A pending operation (`pending_operations.id`).
+    OperationId
 );
 
 #[cfg(test)]

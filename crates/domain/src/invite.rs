@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use crate::call::{Appointment, Session, View};
-use crate::capabilities::{Capabilities, Wish};
+use crate::capabilities::{Capabilities, CapabilityChange};
 use crate::error::{Error, ItemReason, reason};
 use crate::id::{ChimeAttendeeId, UserId};
 use crate::state::{ObserverKind, ParticipantStatus, Role, SessionStatus};
@@ -44,7 +44,7 @@ pub struct Terms {
     /// What observers among them come as.
     pub observer_kind: Option<ObserverKind>,
     /// What all of them may send and receive, where it is to differ from what they would have.
-    pub capabilities: Wish,
+    pub capabilities: CapabilityChange,
 }
 
 /// A place that is to be given.
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn capabilities_of_an_invitation_are_laid_over_what_the_invited_would_have() {
         use crate::capabilities::Direction;
-        let muted = Wish { audio: Some(Direction::Receive), ..Wish::default() };
+        let muted = CapabilityChange { audio: Some(Direction::Receive), ..CapabilityChange::default() };
         let terms = Terms { observer_kind: Some(ObserverKind::Interpreter), capabilities: muted };
         let expected = Capabilities { audio: Direction::Receive, ..Capabilities::TALK };
         let offered = told(&guest(3, None, false), terms);
@@ -224,7 +224,7 @@ mod tests {
             "{kept:?}"
         );
 
-        let blind = Wish { video: Some(Direction::None), ..Wish::default() };
+        let blind = CapabilityChange { video: Some(Direction::None), ..CapabilityChange::default() };
         let refused = Terms { capabilities: blind, ..Terms::default() };
         assert_eq!(told(&guest(3, None, false), refused), Err("INVALID_FIELD"));
     }

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use crate::admission::{self, Door, WaitingRoom};
+use crate::admission::{self, AdmissionState, WaitingRoom};
 use crate::call::{Attendee, Session, Target, View};
 use crate::error::{Error, reason};
 use crate::liveness;
 use crate::state::{ParticipantStatus, SessionStatus};
 
 /// How often someone may come within a minute: more than any network makes them, and too few to fill an audit.
-pub const COMINGS: u32 = 30;
+pub const MAX_JOINS_PER_MINUTE: u32 = 30;
 
-const A_MINUTE: Duration = Duration::from_mins(1);
+const JOIN_RATE_WINDOW: Duration = Duration::from_mins(1);
 
 /// What is to be done.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub enum Join<'a> {
     /// Has an attendee, but whether the meeting still lives must be asked first.
     Check(&'a Session, &'a Attendee),
     /// Needs an attendee. Making it tells whether the meeting lives.
-    Attend(&'a Session),
+    CreateAttendee(&'a Session),
     /// Is to wait until the provider lets them in: note it.
     Wait(&'a Session),
     /// Waits already, since then: answer that.
@@ -36,7 +36,7 @@ pub enum Join<'a> {
 ///
 /// # Errors
 /// 403 for strangers, the removed and who was turned away; 404 where no call is on; 409 while it is being started; 410 for a call that is over;
-/// 429 for who has come [`COMINGS`] times within a minute, unless they are in it or wait already.
+/// 429 for who has come [`MAX_JOINS_PER_MINUTE`] times within a minute, unless they are in it or wait already.
 pub fn decide(
     view: &View,
     target: Target,
@@ -61,26 +61,26 @@ pub fn decide(
             });
         }
     }
-    match admission::door(member.role, view.party(member.user), room)? {
-        Door::Open => {}
-        Door::Closed => return comes_seldom(view, now).map(|()| Join::Wait(session)),
-        Door::Waiting(since) => return Ok(Join::Waiting(session, since)),
+    match admission::admission_state(member.role, view.participant(member.user), room)? {
+        AdmissionState::Admitted => {}
+        AdmissionState::MustWait => return check_join_rate(view, now).map(|()| Join::Wait(session)),
+        AdmissionState::Waiting(since) => return Ok(Join::Waiting(session, since)),
     }
     let status = view.me.as_ref().map(|me| me.status);
     if status != Some(ParticipantStatus::Joined) {
-        comes_seldom(view, now)?;
+        check_join_rate(view, now)?;
     }
     Ok(match (view.attendee(), status) {
-        (None, _) => Join::Attend(session),
-        (Some(attendee), _) if liveness::must_ask(session, checked, now) => Join::Check(session, attendee),
+        (None, _) => Join::CreateAttendee(session),
+        (Some(attendee), _) if liveness::must_verify(session, checked, now) => Join::Check(session, attendee),
         (Some(attendee), Some(ParticipantStatus::Joined)) => Join::Resume(session, attendee),
         (Some(attendee), _) => Join::Return(session, attendee),
     })
 }
 
-fn comes_seldom(view: &View, now: OffsetDateTime) -> Result<(), Error> {
-    let Some(me) = view.me.as_ref().filter(|me| me.comings >= COMINGS) else { return Ok(()) };
-    let over = me.comings_since.map_or(now, |since| since + A_MINUTE);
+fn check_join_rate(view: &View, now: OffsetDateTime) -> Result<(), Error> {
+    let Some(me) = view.me.as_ref().filter(|me| me.join_count >= MAX_JOINS_PER_MINUTE) else { return Ok(()) };
+    let over = me.join_count_since.map_or(now, |since| since + JOIN_RATE_WINDOW);
     match Duration::try_from(over - now) {
         Ok(retry_after) if !retry_after.is_zero() => {
             Err(Error::TooMany { reason: reason::JOIN_RATE_LIMITED, retry_after })

@@ -8,7 +8,7 @@ use crate::state::ParticipantStatus;
 #[derive(Debug)]
 pub enum Leave<'a> {
     /// Is in the call: note that they left.
-    Note(&'a Session),
+    Store(&'a Session),
     /// Has left before, or the call is over: nothing changes. `can_rejoin` tells whether it still goes on.
     Nothing {
         /// Whether they may come again.
@@ -29,12 +29,11 @@ pub fn decide(view: &View) -> Result<Leave<'_>, Error> {
     let me = view.me.as_ref().ok_or(Error::NotFound(reason::NOT_IN_CALL))?;
     let on = session.status == crate::state::SessionStatus::Active;
     Ok(match me.status {
-        ParticipantStatus::Joined | ParticipantStatus::Waiting if on => Leave::Note(session),
+        ParticipantStatus::Joined | ParticipantStatus::Waiting if on => Leave::Store(session),
         ParticipantStatus::Removed | ParticipantStatus::TurnedAway => Leave::Nothing { can_rejoin: false },
         ParticipantStatus::Invited
         | ParticipantStatus::Joined
         | ParticipantStatus::Waiting
-        | ParticipantStatus::Left
-        | ParticipantStatus::Failed => Leave::Nothing { can_rejoin: on },
+        | ParticipantStatus::Left => Leave::Nothing { can_rejoin: on },
     })
 }

@@ -2,14 +2,14 @@
 //! repetition matters.
 //!
 //! `EventBridge` delivers late, twice, out of order or never (Chime SDK developer guide, "Automating with `EventBridge`").
-//! So nothing is counted up: each time the events are sorted by their own time and read from the first one.
+//! So nothing is applied up: each time the events are sorted by their own time and read from the first one.
 //!
 //! An attendee has one live connection at most: who joins with the same token on a second device throws the first one out,
 //! and a client that reconnects may be back before its old connection is given up. Either way a departure follows that is not
-//! the person's, and it is left out of account if it comes within [`SUPERSEDED_MS`] of the newer connection.
+//! the person's, and it is left out of account if it comes within [`MAX_SUPERSEDED_MS`] of the newer connection.
 
-mod reading;
-mod settle;
+mod attendance;
+mod projection;
 #[cfg(test)]
 mod tests;
 
@@ -20,16 +20,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ChimeMeetingId, UserId};
 
-pub use reading::{Entry, History, Participant, Person as PersonReading, Reading, Stored, read};
-pub use settle::{Standing, settle};
+pub use attendance::{Attendance, apply_presence};
+pub use projection::{
+    AttendanceRow, AttendanceUpdate, AuditEntryDraft, Projection, SessionHistory, StoredEvent, project,
+};
 
 /// How long after a newer connection the departure of the older one is waited for. It is a matter of seconds; a departure
 /// that comes later is the person's own, and that of the older connection was lost.
-pub const SUPERSEDED_MS: i64 = 60_000;
+pub const MAX_SUPERSEDED_MS: i64 = 60_000;
 
 /// What happened, as `detail.eventType` names it without its `chime:`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Kind {
+pub enum ChimeEventKind {
     /// The meeting exists.
     MeetingStarted,
     /// An attendee exists.
@@ -62,7 +64,7 @@ pub enum Kind {
     MeetingEnded,
 }
 
-impl Kind {
+impl ChimeEventKind {
     /// The name after `chime:`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -110,11 +112,11 @@ impl Kind {
 /// One event of a meeting, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Event {
+pub struct ChimeEvent {
     /// `EventBridge`'s id of it: the same however often it is delivered.
     pub id: String,
     /// What happened.
-    pub kind: Kind,
+    pub kind: ChimeEventKind,
     /// When, by Chime's clock, in milliseconds since 1970.
     pub at_ms: i64,
     /// Whose connection; a screen share is `<attendeeId>#content`.
@@ -125,7 +127,7 @@ pub struct Event {
 
 /// An event, and which meeting it is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct MeetingEvent {
     /// The meeting.
     pub meeting: ChimeMeetingId,
     /// What it was called when it was made, where the event bears it.
@@ -133,10 +135,10 @@ pub struct Told {
     /// The only region in which it can be changed.
     pub control_region: String,
     /// What happened.
-    pub event: Event,
+    pub event: ChimeEvent,
 }
 
-impl Event {
+impl ChimeEvent {
     /// The person it is about. Recorders and screen shares are none.
     #[must_use]
     pub fn person(&self) -> Option<UserId> {
@@ -145,7 +147,7 @@ impl Event {
     }
 
     /// Total, so that the same set of events always reads alike. At the same millisecond somebody comes before they go, and
-    /// the end comes last ([`Kind`] is in that order).
+    /// the end comes last ([`ChimeEventKind`] is in that order).
     fn in_order(&self, other: &Self) -> Ordering {
         (self.at_ms, self.kind, &self.attendee_id, &self.external_user_id, &self.id).cmp(&(
             other.at_ms,
@@ -189,10 +191,10 @@ pub struct Person {
     /// How often one was lost.
     pub drops: u32,
     /// When a connection last began, or the last one ended: as of then it is known whether they are here.
-    pub heard_ms: Option<i64>,
+    pub last_event_ms: Option<i64>,
     /// All times of which Chime told an arrival or a departure: a row that bears one of them does not have it by the
     /// person's own word.
-    pub told_ms: BTreeSet<i64>,
+    pub event_times_ms: BTreeSet<i64>,
 }
 
 impl Person {
@@ -216,22 +218,23 @@ impl Person {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Presence {
     /// Everyone who was ever connected, or of whom a departure was heard.
-    pub people: BTreeMap<UserId, Person>,
+    pub participants: BTreeMap<UserId, Person>,
     /// How many of them were here at once, at most.
-    pub greatest_at_once: usize,
+    pub max_at_once: usize,
     /// When Chime says that it ended.
     pub ended_ms: Option<i64>,
     /// When the last event happened that shows the meeting alive.
-    pub heard_ms: Option<i64>,
+    pub last_event_ms: Option<i64>,
 }
 
 /// Reads the events of one meeting, whatever their order and however often each is among them. `over_ms`: when the call is
 /// known to have ended, which may be before Chime says so; nobody was in it later.
 #[must_use]
-pub fn fold(events: &[Event], over_ms: Option<i64>) -> Presence {
-    let mut sorted: Vec<&Event> = events.iter().collect();
+pub fn fold(events: &[ChimeEvent], over_ms: Option<i64>) -> Presence {
+    let mut sorted: Vec<&ChimeEvent> = events.iter().collect();
     sorted.sort_by(|one, other| one.in_order(other));
-    let ended_ms = sorted.iter().find(|event| event.kind == Kind::MeetingEnded).map(|event| event.at_ms);
+    let ended_ms =
+        sorted.iter().find(|event| event.kind == ChimeEventKind::MeetingEnded).map(|event| event.at_ms);
     let over = match (ended_ms, over_ms) {
         (Some(ended), Some(over)) => Some(ended.min(over)),
         (ended, over) => ended.or(over),
@@ -242,29 +245,33 @@ pub fn fold(events: &[Event], over_ms: Option<i64>) -> Presence {
         let (Some(step), Some(user)) = (event.kind.step(), event.person()) else { continue };
         let attendee = event.attendee_id.as_deref().unwrap_or_default();
         // The same happening may be told twice under two ids too.
-        let told_before = !seen.insert((event.at_ms, event.kind, attendee, user));
-        if told_before || over.is_some_and(|over| event.at_ms >= over) {
+        let is_duplicate = !seen.insert((event.at_ms, event.kind, attendee, user));
+        if is_duplicate || over.is_some_and(|over| event.at_ms >= over) {
             continue;
         }
         attendees.entry((user, attendee)).or_default().take(step, event.at_ms);
     }
-    let mut people: BTreeMap<UserId, Person> = BTreeMap::new();
+    let mut participants: BTreeMap<UserId, Person> = BTreeMap::new();
     for ((user, _), connection) in attendees {
-        let person = people.entry(user).or_default();
+        let person = participants.entry(user).or_default();
         person.connections += connection.begun;
         person.drops += connection.drops;
-        person.heard_ms = person.heard_ms.max(connection.heard_ms);
-        person.told_ms.extend(&connection.told_ms);
+        person.last_event_ms = person.last_event_ms.max(connection.last_event_ms);
+        person.event_times_ms.extend(&connection.event_times_ms);
         person.intervals.extend(connection.until(over));
     }
-    for person in people.values_mut() {
+    for person in participants.values_mut() {
         person.intervals = union(std::mem::take(&mut person.intervals));
     }
     Presence {
-        greatest_at_once: greatest_at_once(&people),
-        people,
+        max_at_once: max_at_once(&participants),
+        participants,
         ended_ms,
-        heard_ms: sorted.iter().filter(|e| e.kind != Kind::MeetingEnded).map(|e| e.at_ms).max(),
+        last_event_ms: sorted
+            .iter()
+            .filter(|e| e.kind != ChimeEventKind::MeetingEnded)
+            .map(|e| e.at_ms)
+            .max(),
     }
 }
 
@@ -278,19 +285,19 @@ struct Connection {
     intervals: Vec<Interval>,
     begun: u32,
     drops: u32,
-    heard_ms: Option<i64>,
-    told_ms: Vec<i64>,
+    last_event_ms: Option<i64>,
+    event_times_ms: Vec<i64>,
 }
 
 impl Connection {
     fn take(&mut self, step: Step, at_ms: i64) {
-        self.told_ms.push(at_ms);
+        self.event_times_ms.push(at_ms);
         match step {
             // A deleted attendee cannot come again.
             Step::Arrive if self.deleted => {}
             Step::Arrive => {
                 self.begun += 1;
-                self.heard_ms = Some(at_ms);
+                self.last_event_ms = Some(at_ms);
                 if self.open_since.is_none() {
                     self.open_since = Some(at_ms);
                 } else {
@@ -299,7 +306,7 @@ impl Connection {
             }
             Step::Depart { dropped } => {
                 self.drops += u32::from(dropped);
-                self.superseded.retain(|since| at_ms - since <= SUPERSEDED_MS);
+                self.superseded.retain(|since| at_ms - since <= MAX_SUPERSEDED_MS);
                 if self.superseded.is_empty() {
                     self.close(at_ms);
                 } else {
@@ -317,7 +324,7 @@ impl Connection {
     fn close(&mut self, at_ms: i64) {
         self.superseded.clear();
         if let Some(from_ms) = self.open_since.take() {
-            self.heard_ms = Some(at_ms);
+            self.last_event_ms = Some(at_ms);
             self.intervals.push(Interval { from_ms, to_ms: Some(at_ms) });
         }
     }
@@ -349,8 +356,8 @@ fn union(mut intervals: Vec<Interval>) -> Vec<Interval> {
 }
 
 /// Persons, not devices. Who leaves in the millisecond in which another comes was not there with them.
-fn greatest_at_once(people: &BTreeMap<UserId, Person>) -> usize {
-    let mut changes: Vec<(i64, i8)> = people
+fn max_at_once(participants: &BTreeMap<UserId, Person>) -> usize {
+    let mut changes: Vec<(i64, i8)> = participants
         .values()
         .flat_map(|person| &person.intervals)
         .flat_map(|interval| [(interval.from_ms, 1), (interval.end(), -1)])

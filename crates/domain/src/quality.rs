@@ -143,14 +143,14 @@ pub fn may_tell(view: &View) -> Result<(SessionId, UserId), Error> {
     let member = view.member()?;
     let session = view.session.as_ref().filter(|session| session.status.is_open());
     let session = session.ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
-    let in_it = view.party(member.user).is_some_and(|party| {
-        party.came && matches!(party.status, ParticipantStatus::Joined | ParticipantStatus::Left)
+    let in_it = view.participant(member.user).is_some_and(|party| {
+        party.has_joined && matches!(party.status, ParticipantStatus::Joined | ParticipantStatus::Left)
     });
     if in_it { Ok((session.id, member.user)) } else { Err(Error::conflict(reason::NOT_IN_CALL_NOW)) }
 }
 
 /// What is kept of a person's samples in a session. Merging keeps medians and 95th percentiles within 2 % of what the
-/// samples themselves would say, in whatever order they came.
+/// samples themselves would say, in whatever order they has_joined.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {

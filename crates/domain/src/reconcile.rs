@@ -6,16 +6,16 @@ use time::{Duration, OffsetDateTime};
 use crate::id::{ChimeMeetingId, SessionId};
 use crate::state::SessionStatus;
 
-/// A start and an end take seconds; what has not moved for so long was left behind by a request that died.
-pub const STUCK: Duration = Duration::seconds(30);
+/// A start and an end take seconds; what has not updated for so long was left behind by a request that died.
+pub const STUCK_AFTER: Duration = Duration::seconds(30);
 
-/// How long an active call goes on unasked. Chime ends a meeting that nobody is connected to after as long.
-pub const UNASKED: Duration = Duration::minutes(5);
+/// How long an active call goes on unverified. Chime ends a meeting that nobody is connected to after as long.
+pub const VERIFY_AFTER: Duration = Duration::minutes(5);
 
 /// An open session, as a run of the reconciler sees it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Left {
+pub struct StalledSession {
     /// Its id.
     pub id: SessionId,
     /// Its state.
@@ -24,48 +24,45 @@ pub struct Left {
     pub control_region: String,
     /// Its meeting, once it is known.
     pub meeting_id: Option<ChimeMeetingId>,
-    /// When its state, or the attempt to make its meeting, last moved.
+    /// When its state, or the attempt to make its meeting, last updated.
     #[serde(with = "time::serde::rfc3339")]
-    pub moved_at: OffsetDateTime,
+    pub updated_at: OffsetDateTime,
     /// When its meeting was last known to live: activated, or asked for.
     #[serde(with = "time::serde::rfc3339::option")]
-    pub lived_at: Option<OffsetDateTime>,
+    pub alive_at: Option<OffsetDateTime>,
     /// When the last one left, if nobody is connected.
     #[serde(with = "time::serde::rfc3339::option")]
-    pub emptied_at: Option<OffsetDateTime>,
+    pub last_left_at: Option<OffsetDateTime>,
 }
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mend {
-    /// End its meeting, then the session. A session without a meeting has nothing to end in Chime.
-    FinishEnd(Option<ChimeMeetingId>),
+pub enum RepairAction {
     /// It becomes failed. Its token is never replayed: nobody would be there to take the meeting, which ends by itself
     /// after five minutes, its tokens never handed out.
-    Fail,
+    FailStart,
     /// Ask Chime whether its meeting lives.
-    Ask(ChimeMeetingId),
+    VerifyMeeting(ChimeMeetingId),
     /// It is in good hands, or over.
-    Leave,
+    Skip,
 }
 
 /// Decides what a session needs.
 #[must_use]
-pub fn decide(session: &Left, now: OffsetDateTime) -> Mend {
-    let stuck = now - session.moved_at >= STUCK;
+pub fn decide(session: &StalledSession, now: OffsetDateTime) -> RepairAction {
+    let stuck = now - session.updated_at >= STUCK_AFTER;
     match session.status {
-        SessionStatus::Ending if stuck => Mend::FinishEnd(session.meeting_id),
-        SessionStatus::Creating if stuck => Mend::Fail,
+        SessionStatus::Creating if stuck => RepairAction::FailStart,
         SessionStatus::Active => {
-            let unasked = session.lived_at.is_none_or(|lived| now - lived >= UNASKED);
-            let empty = session.emptied_at.is_some_and(|emptied| now - emptied >= UNASKED);
+            let unverified = session.alive_at.is_none_or(|alive| now - alive >= VERIFY_AFTER);
+            let empty = session.last_left_at.is_some_and(|emptied| now - emptied >= VERIFY_AFTER);
             match session.meeting_id {
-                Some(meeting) if unasked || empty => Mend::Ask(meeting),
-                _ => Mend::Leave,
+                Some(meeting) if unverified || empty => RepairAction::VerifyMeeting(meeting),
+                _ => RepairAction::Skip,
             }
         }
         SessionStatus::Creating | SessionStatus::Ending | SessionStatus::Ended | SessionStatus::Failed => {
-            Mend::Leave
+            RepairAction::Skip
         }
     }
 }
@@ -80,51 +77,48 @@ mod tests {
         "7d9f1c5e-0000-4000-8000-0000000000aa".parse().expect("a UUID")
     }
 
-    fn session(status: SessionStatus, moved: i64, lived: Option<i64>) -> Left {
-        Left {
+    fn session(status: SessionStatus, updated: i64, alive: Option<i64>) -> StalledSession {
+        StalledSession {
             id: "7d9f1c5e-0000-4000-8000-000000000001".parse().expect("a UUID"),
             status,
             control_region: "us-east-1".to_owned(),
             meeting_id: Some(meeting()),
-            moved_at: NOW - Duration::seconds(moved),
-            lived_at: lived.map(|seconds| NOW - Duration::seconds(seconds)),
-            emptied_at: None,
+            updated_at: NOW - Duration::seconds(updated),
+            alive_at: alive.map(|seconds| NOW - Duration::seconds(seconds)),
+            last_left_at: None,
         }
     }
 
     #[test]
-    fn an_end_or_a_start_is_left_alone_for_thirty_seconds() {
-        for (status, mended) in
-            [(SessionStatus::Ending, Mend::FinishEnd(Some(meeting()))), (SessionStatus::Creating, Mend::Fail)]
-        {
-            assert_eq!(decide(&session(status, 29, None), NOW), Mend::Leave, "{status:?}");
-            assert_eq!(decide(&session(status, 30, None), NOW), mended, "{status:?}");
-            assert_eq!(decide(&session(status, -5, None), NOW), Mend::Leave, "{status:?} by another's clock");
-        }
+    fn a_start_fails_after_thirty_seconds_without_progress() {
+        let decided = |seconds| decide(&session(SessionStatus::Creating, seconds, None), NOW);
+        assert_eq!(decided(29), RepairAction::Skip);
+        assert_eq!(decided(30), RepairAction::FailStart);
+        assert_eq!(decided(-5), RepairAction::Skip, "updated by a clock that is ahead");
     }
 
     #[test]
-    fn an_active_call_is_asked_for_every_five_minutes_however_long_ago_it_moved() {
-        let asked = |lived| decide(&session(SessionStatus::Active, 86_400, lived), NOW);
-        assert_eq!(asked(Some(299)), Mend::Leave);
-        assert_eq!(asked(Some(300)), Mend::Ask(meeting()));
-        assert_eq!(asked(None), Mend::Ask(meeting()));
+    fn an_active_call_is_verified_every_five_minutes() {
+        let asked = |alive| decide(&session(SessionStatus::Active, 86_400, alive), NOW);
+        assert_eq!(asked(Some(299)), RepairAction::Skip);
+        assert_eq!(asked(Some(300)), RepairAction::VerifyMeeting(meeting()));
+        assert_eq!(asked(None), RepairAction::VerifyMeeting(meeting()));
     }
 
     #[test]
-    fn a_call_that_everyone_has_left_is_asked_for_however_lately_it_was() {
+    fn a_call_that_every_participant_left_is_verified_after_five_minutes() {
         let asked = |emptied| {
-            let emptied_at = Some(NOW - Duration::seconds(emptied));
-            decide(&Left { emptied_at, ..session(SessionStatus::Active, 86_400, Some(10)) }, NOW)
+            let last_left_at = Some(NOW - Duration::seconds(emptied));
+            decide(&StalledSession { last_left_at, ..session(SessionStatus::Active, 86_400, Some(10)) }, NOW)
         };
-        assert_eq!(asked(299), Mend::Leave);
-        assert_eq!(asked(300), Mend::Ask(meeting()));
+        assert_eq!(asked(299), RepairAction::Skip);
+        assert_eq!(asked(300), RepairAction::VerifyMeeting(meeting()));
     }
 
     #[test]
-    fn what_is_over_stays_over() {
-        for status in [SessionStatus::Ended, SessionStatus::Failed] {
-            assert_eq!(decide(&session(status, 86_400, None), NOW), Mend::Leave);
+    fn ended_sessions_are_skipped() {
+        for status in [SessionStatus::Ending, SessionStatus::Ended, SessionStatus::Failed] {
+            assert_eq!(decide(&session(status, 86_400, None), NOW), RepairAction::Skip);
         }
     }
 }

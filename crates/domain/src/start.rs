@@ -53,7 +53,7 @@ pub fn decide<'a>(
         SessionStatus::Creating => Start::Wait(session),
         SessionStatus::Ending => Start::FinishEnd(session),
         SessionStatus::Active => match (view.attendee(), view.me.as_ref().map(|me| me.status)) {
-            _ if liveness::must_ask(session, checked, now) => Start::Check(session),
+            _ if liveness::must_verify(session, checked, now) => Start::Check(session),
             (Some(attendee), Some(ParticipantStatus::Joined)) => Start::Resume(session, attendee),
             (Some(attendee), _) => Start::Return(session, attendee),
             (None, _) => Start::Join(session),

@@ -109,8 +109,6 @@ pub enum ParticipantStatus {
     Removed,
     /// Came or was invited, and the provider said no. May come once the provider says otherwise.
     TurnedAway,
-    /// Could not be given an attendee.
-    Failed,
 }
 
 #[cfg(test)]

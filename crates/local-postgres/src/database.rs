@@ -1,14 +1,11 @@
 //! The functions' database, with all migrations applied and a login of its own.
 //!
-//! As in an installation, the login is no superuser but a member of `medzen_functions` and of no other role. Roles belong to
+//! As in an installation, the login is no superuser but a member of the functions' role and of no other. Roles belong to
 //! the server and not to a database, so each database has a login with the database's name, which is dropped with it.
 
 use uuid::Uuid;
 
 use crate::server::{self, Server};
-
-/// The role that the migrations make for the functions.
-const FUNCTIONS: &str = "medzen_functions";
 
 /// Why there is no database.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +18,7 @@ pub enum Error {
     Host(#[from] tokio_postgres::Error),
     /// The schema could not be made.
     #[error(transparent)]
-    Migrate(#[from] store::migrate::MigrateError),
+    Migrate(#[from] schema::MigrateError),
 }
 
 /// One database with its login.
@@ -31,6 +28,7 @@ pub struct Database {
     name: String,
     /// The login's first one.
     password: String,
+    functions_role: String,
 }
 
 impl Database {
@@ -46,16 +44,23 @@ impl Database {
             tokio::spawn(driver);
             client.batch_execute(before).await?;
         }
-        store::migrate::run(&url, None).await?;
+        let functions_role = schema::run(&url, None).await?.functions_role;
         let password = Uuid::new_v4().simple().to_string();
-        server.create_login(name, &password, FUNCTIONS).await?;
-        Ok(Self { server, name: name.to_owned(), password })
+        server.create_login(name, &password, &functions_role).await?;
+        Ok(Self { server, name: name.to_owned(), password, functions_role })
     }
 
-    /// Drops it, and its login.
+    /// Drops it, with its login and the functions' role.
     pub async fn drop(&self) -> Result<(), server::Error> {
         self.server.drop_database(&self.name).await?;
-        self.server.drop_login(&self.name).await
+        self.server.drop_login(&self.name).await?;
+        self.server.drop_login(&self.functions_role).await
+    }
+
+    /// The role that the functions' login is a member of.
+    #[must_use]
+    pub fn functions_role(&self) -> &str {
+        &self.functions_role
     }
 
     /// The server that it is on.

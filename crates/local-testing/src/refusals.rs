@@ -27,7 +27,7 @@ impl Census {
     /// The same without the audit and the count of refusals: who is refused for who they are leaves entries there.
     #[must_use]
     pub fn without_audit(mut self) -> Self {
-        self.tables.retain(|table, _| !table.contains("audit") && table != "medzen.refusals");
+        self.tables.retain(|table, _| !table.contains("audit") && table != "medzen.denial_rate_limits");
         self
     }
 }

@@ -65,7 +65,7 @@ pub struct Fault {
 
 /// What happens to one call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fate {
+pub struct FaultEffect {
     /// How much later it is carried out, or delivered.
     pub latency: Duration,
     /// What else goes wrong; the first fault that matches decides.
@@ -98,20 +98,20 @@ impl Faults {
 
     /// Decides a call's fate and counts it. To be asked once for each call.
     #[must_use]
-    pub fn fate(&self, service: &str, operation: &str, function: &str) -> Fate {
+    pub fn fate(&self, service: &str, operation: &str, function: &str) -> FaultEffect {
         self.decide(service, operation, function, |fault| !fault.kind.is_of_delivery())
     }
 
     /// Decides the fate of an event that `EventBridge` is about to deliver.
     #[must_use]
-    pub fn fate_of_event(&self, event_type: &str) -> Fate {
+    pub fn fate_of_event(&self, event_type: &str) -> FaultEffect {
         self.decide("events", event_type, "", |fault| fault.kind.is_of_delivery())
     }
 
     /// Decides the fate of a connection being opened. Connections are not in the log of calls, so a fault that counts
     /// calls (`nth`) and one that kills the caller leave them alone, unless the fault names the operation `connect`.
     #[must_use]
-    pub fn fate_of_connect(&self, service: &str, function: &str) -> Fate {
+    pub fn fate_of_connect(&self, service: &str, function: &str) -> FaultEffect {
         self.decide(service, CONNECT, function, |fault| {
             let kills = matches!(fault.kind, FaultKind::KillBefore | FaultKind::KillAfter);
             !fault.kind.is_of_delivery()
@@ -125,8 +125,8 @@ impl Faults {
         operation: &str,
         function: &str,
         concerns: impl Fn(&Fault) -> bool,
-    ) -> Fate {
-        let mut fate = Fate::default();
+    ) -> FaultEffect {
+        let mut fate = FaultEffect::default();
         for armed in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
             let fault = &armed.fault;
             let matches = (fault.service == "*" || fault.service == service)

@@ -6,11 +6,12 @@ use api::attendees::JoinRequest;
 use api::call::{EndRequest, HealthResponse, StartRequest};
 use api::invitations::InviteRequest;
 use bus::Bus;
-use calls::{Asked, Calls, Entry, LinkBases, NewCall, POLL_SECONDS};
+use calls::{Calls, Entry, LinkBases, NewCall, POLL_SECONDS, RequestInfo};
 use chime::Meetings;
 use domain::Error;
 use domain::audit::Origin;
 use domain::error::Reason;
+use runtime::metrics::{self, Metric};
 use runtime::{Answer, Function, Message, Messages, Request, handlers, secret_reader};
 use store::Store;
 
@@ -124,15 +125,22 @@ async fn health(app: &App, _: &Request) -> Result<Answer, Error> {
 }
 
 async fn reconcile(app: &App, origin: &Origin) -> Result<(), Error> {
-    app.calls.reconcile(origin).await
+    if let Some(report) = app.calls.reconcile(origin).await? {
+        metrics::emit(&[
+            (Metric::SessionsRepaired, report.sessions_repaired),
+            (Metric::MissedMeetingEvents, report.missed_meeting_events),
+            (Metric::PendingOperationsExhausted, report.operations_exhausted),
+        ]);
+    }
+    Ok(())
 }
 
-/// Events `Operation Pending` of our own bus start a run of the reconciler before its next minute. The events of one batch
-/// share one run; a run that fails returns all of them to the queue.
+/// Events `Operation Pending` of our own bus execute due operations before the next minute. The events of one batch share one
+/// run; a run that fails returns all of them to the queue.
 async fn run_pending(app: &App, messages: &Messages) -> Result<Answer, Error> {
     let is_pending = |message: &Message| message.event.detail_type == OPERATION_PENDING;
     if messages.list.iter().any(is_pending) {
-        app.calls.reconcile(&messages.origin).await?;
+        app.calls.run_pending(&messages.origin).await?;
     }
     let outcome = |message| match is_pending(message) {
         true => Ok(()),
@@ -142,12 +150,11 @@ async fn run_pending(app: &App, messages: &Messages) -> Result<Answer, Error> {
 }
 
 async fn audit_denial(app: &App, request: &Request, reason: Reason<403>) {
-    let info = Asked {
+    let info = RequestInfo {
         actor: request.actor().ok(),
         target: request.target().ok(),
         route: request.route.name(),
         origin: &request.origin,
     };
-    // It answers what it is given.
-    let _denied = app.calls.witness(info, Err::<(), _>(Error::Forbidden(reason))).await;
+    app.calls.audit_denial(info, reason).await;
 }

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, NoTls};
 
+use crate::statement::{Statement, sql};
 use crate::target::Target;
 use crate::{Cause, Error};
 
@@ -65,8 +66,8 @@ impl Store {
         };
         match timeout(INIT, store.open()).await {
             Ok(Ok(connection)) => *store.connection.lock().await = Some(connection),
-            Ok(Err(error)) => tracing::warn!(error = %error, "the database is not reachable yet"),
-            Err(_) => tracing::warn!("the database did not answer during init"),
+            Ok(Err(error)) => tracing::warn!(error = %error, "database not reachable at init"),
+            Err(_) => tracing::warn!("database did not answer at init"),
         }
         store
     }
@@ -76,42 +77,42 @@ impl Store {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), Error> {
-        let _answer: Option<bool> = self.ask("-- ping\nSELECT 'true'", &[]).await?;
+        let _answer: Option<bool> = self.ask(sql!("ping"), &[]).await?;
         Ok(())
     }
 
-    /// Sends a statement that answers at most one row with one text column, JSON. It may be sent a second time when
-    /// the connection breaks, so it must be safe to repeat.
+    /// Sends a statement that returns at most one row with one text column, JSON. It is sent a second time when the
+    /// connection breaks, so it must be safe to repeat.
     pub(crate) async fn ask<T: DeserializeOwned>(
         &self,
-        sql: &'static str,
+        sql: Statement,
         params: &[Param<'_>],
     ) -> Result<Option<T>, Error> {
-        let statement = name(sql);
+        let statement = sql.name;
         let text = timeout(DEADLINE, self.send(sql, params)).await.map_err(|_| Error::Deadline)??;
         text.map(|text| serde_json::from_str(&text).map_err(|source| Error::Answer { statement, source }))
             .transpose()
     }
 
-    async fn send(&self, sql: &'static str, params: &[Param<'_>]) -> Result<Option<String>, Error> {
+    async fn send(&self, sql: Statement, params: &[Param<'_>]) -> Result<Option<String>, Error> {
         // Taken out while in use: a request that is given up leaves no half-read connection behind.
         let mut held = self.connection.lock().await;
         let mut fresh = false;
         loop {
             let mut connection = match held.take() {
-                Some(connection) if lives(&connection).await => connection,
+                Some(connection) if is_alive(&connection).await => connection,
                 _ => {
                     fresh = true;
                     self.open().await?
                 }
             };
-            let error = match connection.client.query_typed_opt(sql, params).await {
+            let error = match connection.client.query_typed_opt(sql.text, params).await {
                 Ok(row) => {
                     connection.used = SystemTime::now();
                     *held = Some(connection);
                     let text = row.map(|row| row.try_get::<_, Option<String>>(0)).transpose();
                     return text.map(Option::flatten).map_err(|error| Error::Statement {
-                        statement: name(sql),
+                        statement: sql.name,
                         source: Cause::from(&error),
                     });
                 }
@@ -124,14 +125,14 @@ impl Store {
             }
             // The connection broke or the server is going away: once more, on a new one.
             if !fresh && (broken || source.passing() && !source.timed_out()) {
-                tracing::warn!(statement = name(sql), cause = %source, "the connection to the database broke");
+                tracing::warn!(statement = sql.name, cause = %source, "database connection broke, reconnecting");
                 *held = None;
                 continue;
             }
             return Err(if broken {
                 Error::Connection(source)
             } else {
-                Error::Statement { statement: name(sql), source }
+                Error::Statement { statement: sql.name, source }
             });
         }
     }
@@ -184,22 +185,17 @@ where
 {
     tokio::spawn(async move {
         if let Err(error) = driver.await {
-            tracing::debug!(cause = %Cause::from(&error), "a connection to the database ended");
+            tracing::debug!(cause = %Cause::from(&error), "database connection closed with an error");
         }
     });
 }
 
 /// Whether a held connection can be used. Wall time, because the monotonic clock stands still while an environment is
 /// frozen.
-async fn lives(connection: &Connection) -> bool {
+async fn is_alive(connection: &Connection) -> bool {
     if connection.client.is_closed() {
         return false;
     }
     let idle = SystemTime::now().duration_since(connection.used).unwrap_or_default();
     idle < IDLE || matches!(timeout(CHECK, connection.client.check_connection()).await, Ok(Ok(())))
-}
-
-/// The name in a statement's first line.
-fn name(sql: &'static str) -> &'static str {
-    sql.trim_start().lines().next().unwrap_or_default().trim_start_matches("-- ")
 }

@@ -4,20 +4,17 @@ pub mod admissions;
 pub mod audit;
 mod connection;
 pub mod consents;
-pub mod debts;
+pub mod denials;
 mod error;
 pub mod events;
 pub mod invitations;
-#[cfg(feature = "migrations")]
-pub mod migrate;
-pub mod notices;
-pub mod orphans;
+pub mod operations;
 pub mod participants;
 mod prune;
 pub mod quality;
 pub mod reconcile;
-pub mod refusals;
 pub mod sessions;
+mod statement;
 mod target;
 mod view;
 

@@ -1,24 +1,12 @@
-//! How good people's connections were.
+//! Connection quality of participants.
 
 use domain::id::{SessionId, UserId};
 use domain::quality::Summary;
 use serde::Deserialize;
 use tokio_postgres::types::{Json, Type};
 
+use crate::statement::sql;
 use crate::{Error, Store};
-
-/// A compare-and-set on the number of requests that the stored summary holds. Whoever loses it gets what is stored.
-const MERGE: &str = "-- merge_quality
-WITH merged AS (
-  UPDATE public.video_call_participants p
-  SET quality_metrics = $4
-  WHERE p.session_id = $1::uuid AND p.user_id = $2::uuid AND coalesce((p.quality_metrics ->> 'posts')::bigint, 0) = $3
-  RETURNING p.user_id
-)
-SELECT CASE WHEN EXISTS (SELECT FROM merged) THEN '{\"merged\": true}'
-  ELSE json_build_object('merged', false, 'stored', p.quality_metrics)::text END
-FROM public.video_call_participants p
-WHERE p.session_id = $1::uuid AND p.user_id = $2::uuid";
 
 #[derive(Deserialize)]
 struct Answer {
@@ -26,20 +14,17 @@ struct Answer {
     stored: Option<Summary>,
 }
 
-/// What became of storing a summary.
+/// The result of storing a summary.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Merge {
     /// It is stored.
     Done,
-    /// Another than was to be replaced is there. What this statement saw of it, which may be older still.
+    /// The stored summary is another than the one that was to be replaced; as this statement saw it, which may be older.
     Other(Option<Box<Summary>>),
 }
 
 impl Store {
-    /// Stores a person's summary where `posts` requests are in the stored one, none for no summary.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Stores a participant's summary if the stored one holds `posts` requests; 0 for no summary.
     pub async fn merge_quality(
         &self,
         session: SessionId,
@@ -47,13 +32,13 @@ impl Store {
         posts: u32,
         summary: &Summary,
     ) -> Result<Merge, Error> {
-        let (session, user, posts) = (session.to_string(), user.to_string(), i64::from(posts));
+        let (session, user, posts) = (session.as_uuid(), user.as_uuid(), i64::from(posts));
         let answer: Option<Answer> = self
             .ask(
-                MERGE,
+                sql!("merge_quality"),
                 &[
-                    (&session, Type::TEXT),
-                    (&user, Type::TEXT),
+                    (&session, Type::UUID),
+                    (&user, Type::UUID),
                     (&posts, Type::INT8),
                     (&Json(summary), Type::JSONB),
                 ],

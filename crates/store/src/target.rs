@@ -1,11 +1,8 @@
 //! Where the database is and how it is trusted, as its secret says.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use postgres_tls::{connector, is_loopback};
 use serde::Deserialize;
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -63,37 +60,13 @@ impl Target {
             None | Some("verify-full") => {
                 config.ssl_mode(SslMode::Require);
                 let ca = json.sslrootcert.as_deref();
-                Some(tls(ca.ok_or_else(|| Error::Secret("sslrootcert (PEM) is missing".to_owned()))?)?)
+                let ca = ca.ok_or_else(|| Error::Secret("sslrootcert (PEM) is missing".to_owned()))?;
+                Some(connector(ca).map_err(|error| Error::Secret(format!("sslrootcert: {error}")))?)
             }
             Some(_) => return Err(Error::Secret("sslmode must be verify-full or disable".to_owned())),
         };
         Ok(Self { config, tls })
     }
-}
-
-/// Whether what is said to this host stays on this machine.
-pub(crate) fn is_loopback(host: &str) -> bool {
-    ["127.0.0.1", "::1", "localhost"].contains(&host)
-}
-
-/// A connector that trusts the given certificate authorities and no other.
-pub(crate) fn tls(ca_pem: &str) -> Result<MakeRustlsConnect, Error> {
-    let unusable = |what: &str| Error::Secret(format!("sslrootcert: {what}"));
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
-        let certificate = certificate.map_err(|_| unusable("is not PEM"))?;
-        roots.add(certificate).map_err(|_| unusable("holds a certificate that cannot be read"))?;
-    }
-    if roots.is_empty() {
-        return Err(unusable("holds no certificate"));
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|_| unusable("TLS is not available"))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(MakeRustlsConnect::new(config))
 }
 
 #[cfg(test)]

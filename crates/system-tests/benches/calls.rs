@@ -52,13 +52,13 @@ async fn history(cloud: &TestCloud) -> TestResult {
              SELECT gen_random_uuid(), gen_random_uuid(), 'ended', 'us-east-1', 'us-east-1', 'old-' || n, gen_random_uuid(),
                at, at, at, at, 'meeting_ended', 60
              FROM generate_series(1, {OLD_CALLS}) AS n, LATERAL (SELECT now() - n * interval '1 minute' AS at) AS day;
-             INSERT INTO video_call_participants (session_id, user_id, role, status, joined_at, left_at)
+             INSERT INTO video_call_participants (video_call_id, user_id, role, status, joined_at, left_at)
              SELECT id, gen_random_uuid(), role, 'left', ended_at, ended_at
              FROM video_call_sessions, (VALUES ('provider'), ('patient')) AS part (role);
              INSERT INTO medzen.chime_events (event_id, meeting_id, kind, at_ms, received_at, session_id)
              SELECT gen_random_uuid()::text, meeting_id, 'AttendeeJoined', n, ended_at, id
              FROM video_call_sessions, generate_series(1, {per_call}) AS n;
-             INSERT INTO medzen.chime_meetings (meeting_id, external_meeting_id, control_region, heard_at, over_at)
+             INSERT INTO medzen.chime_meetings (meeting_id, external_meeting_id, control_region, first_seen_at, ended_at)
              SELECT meeting_id, meeting_id, 'us-east-1', ended_at, ended_at FROM video_call_sessions;
              ANALYZE; SELECT ''"
         ))

@@ -12,8 +12,8 @@ fn user(n: u8) -> UserId {
 }
 
 /// An event of person `n` on their device `d`, at a second.
-fn device(kind: Kind, n: u8, d: u8, second: i64) -> Event {
-    Event {
+fn device(kind: ChimeEventKind, n: u8, d: u8, second: i64) -> ChimeEvent {
+    ChimeEvent {
         id: format!("{kind:?}-{n}-{d}-{second}"),
         kind,
         at_ms: second * 1000,
@@ -22,14 +22,14 @@ fn device(kind: Kind, n: u8, d: u8, second: i64) -> Event {
     }
 }
 
-fn told(kind: Kind, n: u8, second: i64) -> Event {
+fn told(kind: ChimeEventKind, n: u8, second: i64) -> ChimeEvent {
     device(kind, n, 0, second)
 }
 
-fn ended(second: i64) -> Event {
-    Event {
+fn ended(second: i64) -> ChimeEvent {
+    ChimeEvent {
         id: format!("ended-{second}"),
-        kind: Kind::MeetingEnded,
+        kind: ChimeEventKind::MeetingEnded,
         at_ms: second * 1000,
         attendee_id: None,
         external_user_id: None,
@@ -37,10 +37,10 @@ fn ended(second: i64) -> Event {
 }
 
 fn seconds(presence: &Presence, n: u8, now: i64) -> i64 {
-    presence.people.get(&user(n)).map_or(0, |person| person.connected_ms(now * 1000) / 1000)
+    presence.participants.get(&user(n)).map_or(0, |person| person.connected_ms(now * 1000) / 1000)
 }
 
-use Kind::{AttendeeDeleted, AttendeeDropped, AttendeeJoined, AttendeeLeft};
+use ChimeEventKind::{AttendeeDeleted, AttendeeDropped, AttendeeJoined, AttendeeLeft};
 
 #[test]
 fn a_reconnect_counts_as_two_connections_and_leaves_out_the_gap() {
@@ -53,7 +53,7 @@ fn a_reconnect_counts_as_two_connections_and_leaves_out_the_gap() {
         ],
         None,
     );
-    let person = &presence.people[&user(1)];
+    let person = &presence.participants[&user(1)];
     assert_eq!((person.connections, person.drops, person.since_ms()), (2, 1, None));
     assert_eq!(seconds(&presence, 1, 1_000), 170);
 }
@@ -69,16 +69,16 @@ fn left_before_joined_and_doubles_make_no_count_go_below_zero() {
     ];
     let presence = fold(&history, None);
     assert_eq!(seconds(&presence, 1, 1_000), 60);
-    assert_eq!(presence.people[&user(1)].since_ms(), None);
-    assert_eq!(presence.people[&user(2)].since_ms(), Some(120_000), "who left before came back");
-    assert_eq!(presence.greatest_at_once, 2);
+    assert_eq!(presence.participants[&user(1)].since_ms(), None);
+    assert_eq!(presence.participants[&user(2)].since_ms(), Some(120_000), "who left before came back");
+    assert_eq!(presence.max_at_once, 2);
 }
 
 #[test]
 fn a_second_device_throws_the_first_one_out_and_the_person_stays() {
     let history = [told(AttendeeJoined, 1, 100), told(AttendeeJoined, 1, 200), told(AttendeeLeft, 1, 202)];
     let presence = fold(&history, None);
-    assert_eq!(presence.people[&user(1)].since_ms(), Some(100_000), "the second device is still there");
+    assert_eq!(presence.participants[&user(1)].since_ms(), Some(100_000), "the second device is still there");
     let then = [&history[..], &[told(AttendeeLeft, 1, 300)]].concat();
     assert_eq!(seconds(&fold(&then, None), 1, 1_000), 200, "until it leaves too");
 }
@@ -93,14 +93,14 @@ fn two_attendees_of_one_person_are_one_person() {
     ];
     let presence = fold(&history, None);
     assert_eq!(seconds(&presence, 1, 1_000), 160, "the union, not the sum of 210");
-    assert_eq!(presence.greatest_at_once, 1);
+    assert_eq!(presence.max_at_once, 1);
 }
 
 #[test]
 fn a_departure_that_never_came_does_not_swallow_the_next_one() {
     // Lost: the departure before the second joining.
     let history = [told(AttendeeJoined, 1, 100), told(AttendeeJoined, 1, 400), told(AttendeeLeft, 1, 500)];
-    assert_eq!(fold(&history, None).people[&user(1)].since_ms(), None);
+    assert_eq!(fold(&history, None).participants[&user(1)].since_ms(), None);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_missing_departure_is_closed_by_the_end_of_the_meeting() {
 #[test]
 fn nobody_comes_after_the_end_nor_with_a_deleted_attendee() {
     let late = [ended(100), told(AttendeeJoined, 1, 100), told(AttendeeJoined, 2, 150)];
-    assert!(fold(&late, None).people.values().all(|person| person.intervals.is_empty()));
+    assert!(fold(&late, None).participants.values().all(|person| person.intervals.is_empty()));
     let deleted = [told(AttendeeJoined, 1, 100), told(AttendeeDeleted, 1, 150), told(AttendeeJoined, 1, 160)];
     assert_eq!(seconds(&fold(&deleted, None), 1, 1_000), 50);
 }
@@ -125,13 +125,13 @@ fn recorders_and_screen_shares_are_no_persons() {
     share.attendee_id = Some("attendee-1-0#content".to_owned());
     let mut recorder = told(AttendeeJoined, 2, 100);
     recorder.external_user_id = Some("aws:MediaPipeline-7d9f1c5e".to_owned());
-    assert_eq!(fold(&[share, recorder], None).people.len(), 0);
+    assert_eq!(fold(&[share, recorder], None).participants.len(), 0);
 }
 
 #[test]
 fn who_leaves_as_another_comes_was_not_there_with_them() {
     let history = [told(AttendeeJoined, 1, 100), told(AttendeeLeft, 1, 200), told(AttendeeJoined, 2, 200)];
-    assert_eq!(fold(&history, None).greatest_at_once, 1);
+    assert_eq!(fold(&history, None).max_at_once, 1);
 }
 
 mod rows {
@@ -143,12 +143,12 @@ mod rows {
         OffsetDateTime::UNIX_EPOCH + Duration::seconds(second)
     }
 
-    fn row(status: ParticipantStatus, joined: i64, left: Option<i64>, duration_seconds: i32) -> Standing {
-        Standing { status, joined_at: Some(at(joined)), left_at: left.map(at), duration_seconds }
+    fn row(status: ParticipantStatus, joined: i64, left: Option<i64>, duration_seconds: i32) -> Attendance {
+        Attendance { status, joined_at: Some(at(joined)), left_at: left.map(at), duration_seconds }
     }
 
-    fn settled(row: &Standing, history: &[Event]) -> Standing {
-        settle(row, &fold(history, None).people[&user(1)], None)
+    fn settled(row: &Attendance, history: &[ChimeEvent]) -> Attendance {
+        apply_presence(row, &fold(history, None).participants[&user(1)], None)
     }
 
     #[test]
@@ -226,11 +226,12 @@ mod reference {
         pub(super) last: BTreeMap<UserId, (i64, i64)>,
         pub(super) connections: BTreeMap<UserId, u32>,
         pub(super) drops: BTreeMap<UserId, u32>,
-        pub(super) greatest: usize,
+        pub(super) max_participants: usize,
     }
 
-    pub(super) fn play(history: &[Event], over: Option<i64>, until: i64) -> Played {
-        let end = history.iter().filter(|e| e.kind == Kind::MeetingEnded).map(|e| e.at_ms / 1000).min();
+    pub(super) fn play(history: &[ChimeEvent], over: Option<i64>, until: i64) -> Played {
+        let end =
+            history.iter().filter(|e| e.kind == ChimeEventKind::MeetingEnded).map(|e| e.at_ms / 1000).min();
         let end = [end, over].into_iter().flatten().min().unwrap_or(i64::MAX);
         let mut devices: BTreeMap<(UserId, String), (Vec<Device>, bool)> = BTreeMap::new();
         let mut played = Played::default();
@@ -262,7 +263,7 @@ mod reference {
                         _ => {
                             *played.drops.entry(user).or_default() += u32::from(kind == AttendeeDropped);
                             let fresh = |device: &Device| {
-                                device.replaced.is_none_or(|at| (second - at) * 1000 <= SUPERSEDED_MS)
+                                device.replaced.is_none_or(|at| (second - at) * 1000 <= MAX_SUPERSEDED_MS)
                             };
                             connected.retain(fresh);
                             if connected.len() == 1 {
@@ -279,7 +280,7 @@ mod reference {
                 .filter(|(_, (connected, _))| connected.iter().any(|device| device.replaced.is_none()))
                 .map(|((user, _), _)| *user)
                 .collect();
-            played.greatest = played.greatest.max(here.len());
+            played.max_participants = played.max_participants.max(here.len());
             for user in here {
                 *played.seconds.entry(user).or_default() += 1;
                 let (last, since) = played.last.entry(user).or_insert((second, second));
@@ -293,17 +294,17 @@ mod reference {
 
 const UNTIL: i64 = 400;
 
-fn any_event() -> impl Strategy<Value = Event> {
+fn any_event() -> impl Strategy<Value = ChimeEvent> {
     let kind = prop_oneof![
         6 => Just(AttendeeJoined),
         3 => Just(AttendeeLeft),
         3 => Just(AttendeeDropped),
         1 => Just(AttendeeDeleted),
-        1 => Just(Kind::AttendeeVideoStarted),
-        1 => Just(Kind::MeetingEnded),
+        1 => Just(ChimeEventKind::AttendeeVideoStarted),
+        1 => Just(ChimeEventKind::MeetingEnded),
     ];
     (kind, 0_u8..4, 0_u8..2, 0_i64..UNTIL).prop_map(|(kind, n, d, second)| match kind {
-        Kind::MeetingEnded => ended(200 + second / 2),
+        ChimeEventKind::MeetingEnded => ended(200 + second / 2),
         kind => device(kind, n, d, second),
     })
 }
@@ -326,13 +327,13 @@ proptest! {
         if !history.is_empty() {
             disturbed.extend(again.iter().map(|index| index.get(&history).clone()));
         }
-        let mut keyed: Vec<(u64, Event)> = disturbed
+        let mut keyed: Vec<(u64, ChimeEvent)> = disturbed
             .into_iter()
             .enumerate()
             .map(|(i, event)| (shuffled[i % shuffled.len()].rotate_left(u32::try_from(i).unwrap_or(0)), event))
             .collect();
         keyed.sort_by_key(|(key, _)| *key);
-        let disturbed: Vec<Event> = keyed.into_iter().map(|(_, event)| event).collect();
+        let disturbed: Vec<ChimeEvent> = keyed.into_iter().map(|(_, event)| event).collect();
         prop_assert_eq!(fold(&disturbed, over_ms), expected.clone());
         let mut backwards = disturbed;
         backwards.reverse();
@@ -350,40 +351,40 @@ proptest! {
             let expected = slow.seconds.get(&user(n)).copied().unwrap_or(0);
             prop_assert_eq!(seconds(&fast, n, UNTIL), expected, "person {}", n);
             let nobody = Person::default();
-            let person = fast.people.get(&user(n)).unwrap_or(&nobody);
-            let counted = |counts: &BTreeMap<UserId, u32>| counts.get(&user(n)).copied().unwrap_or(0);
-            prop_assert_eq!(person.connections, counted(&slow.connections), "connections of {}", n);
-            prop_assert_eq!(person.drops, counted(&slow.drops), "drops of {}", n);
+            let person = fast.participants.get(&user(n)).unwrap_or(&nobody);
+            let applied = |counts: &BTreeMap<UserId, u32>| counts.get(&user(n)).copied().unwrap_or(0);
+            prop_assert_eq!(person.connections, applied(&slow.connections), "connections of {}", n);
+            prop_assert_eq!(person.drops, applied(&slow.drops), "drops of {}", n);
             let last = person.intervals.last().map(|last| (last.to_ms.unwrap_or(UNTIL * 1000) / 1000 - 1, last.from_ms / 1000));
             prop_assert_eq!(last.map(|(last, since)| (last.min(UNTIL - 1), since)), slow.last.get(&user(n)).copied(), "since when {}", n);
         }
-        prop_assert_eq!(fast.greatest_at_once, slow.greatest);
+        prop_assert_eq!(fast.max_at_once, slow.max_participants);
     }
 
     /// Events come in batches, in whatever order, and each batch is read as it comes. Nobody comes after the end, nor with an attendee
     /// that was deleted: what the rows would say until that is known is undone by nothing.
     #[test]
-    fn a_row_that_is_settled_batch_by_batch_is_as_if_settled_once(
+    fn a_row_projected_batch_by_batch_equals_one_projected_once(
         order in prop::collection::vec(any_event(), 1..24),
         cuts in prop::collection::vec(any::<Index>(), 0..6),
     ) {
-        let end = order.iter().filter(|event| event.kind == Kind::MeetingEnded).map(|event| event.at_ms).min();
-        let before = |event: &Event| {
-            event.kind == Kind::MeetingEnded
+        let end = order.iter().filter(|event| event.kind == ChimeEventKind::MeetingEnded).map(|event| event.at_ms).min();
+        let before = |event: &ChimeEvent| {
+            event.kind == ChimeEventKind::MeetingEnded
                 || event.kind != AttendeeDeleted && end.is_none_or(|end| event.at_ms < end)
         };
-        let order: Vec<Event> = order.into_iter().filter(before).collect();
-        let asked = Standing {
-            status: ParticipantStatus::Joined, joined_at: settle::at(-1), left_at: None, duration_seconds: 0,
+        let order: Vec<ChimeEvent> = order.into_iter().filter(before).collect();
+        let asked = Attendance {
+            status: ParticipantStatus::Joined, joined_at: attendance::at(-1), left_at: None, duration_seconds: 0,
         };
-        let read = |row: Standing, known: &[Event]| {
+        let project = |row: Attendance, known: &[ChimeEvent]| {
             let presence = fold(known, None);
-            let over = presence.ended_ms.and_then(settle::at);
-            presence.people.get(&user(1)).map_or(row, |person| settle::settle(&row, person, over))
+            let over = presence.ended_ms.and_then(attendance::at);
+            presence.participants.get(&user(1)).map_or(row, |person| attendance::apply_presence(&row, person, over))
         };
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(order.len() + 1)).collect();
         cuts.sort_unstable();
-        let so_far = cuts.iter().fold(asked, |row, cut| read(row, &order[..*cut]));
-        prop_assert_eq!(read(so_far, &order), read(asked, &order));
+        let so_far = cuts.iter().fold(asked, |row, cut| project(row, &order[..*cut]));
+        prop_assert_eq!(project(so_far, &order), project(asked, &order));
     }
 }

@@ -12,7 +12,7 @@ use super::requests::{Reader, Requests};
 use super::wire::{Fatal, header};
 use super::{Backend, SERVICE};
 use crate::calls::CallRequest;
-use crate::faults::{Fate, FaultKind};
+use crate::faults::{FaultEffect, FaultKind};
 use crate::identity::Caller;
 
 /// Whoever has this much to write is not read from until it went out.
@@ -75,7 +75,12 @@ pub(super) struct Session {
 
 impl Session {
     /// A session that begins with this message to the server.
-    pub(super) fn new(backend: Backend, caller: Option<Caller>, startup: BytesMut, fate: Fate) -> Self {
+    pub(super) fn new(
+        backend: Backend,
+        caller: Option<Caller>,
+        startup: BytesMut,
+        fate: FaultEffect,
+    ) -> Self {
         let function = caller.as_ref().map_or_else(String::new, |caller| caller.function.clone());
         let turn = Turn { n: None, failed: false, instead: instead(fate) };
         Self {
@@ -325,7 +330,7 @@ impl Session {
     }
 }
 
-fn instead(fate: Fate) -> Option<Instead> {
+fn instead(fate: FaultEffect) -> Option<Instead> {
     match fate.fault? {
         FaultKind::Drop => Some(Instead::HangUp),
         FaultKind::KillAfter => Some(Instead::Kill),

@@ -36,7 +36,7 @@ pub(crate) const BUCKET: &str = "medzen-test-recordings";
 pub(crate) const TABLE: &str = "medzen-test-meeting-audit";
 
 /// What the role was asked: action and resource.
-pub(crate) type Asked = (String, Option<String>);
+pub(crate) type RequestInfo = (String, Option<String>);
 
 pub(crate) struct Fixture {
     pub(crate) address: SocketAddr,
@@ -52,7 +52,7 @@ pub(crate) struct Fixture {
     /// What came to the buses.
     pub(crate) heard: Arc<Mutex<Vec<Value>>>,
     pub(crate) kills: Arc<AtomicUsize>,
-    pub(crate) asked: Arc<Mutex<Vec<Asked>>>,
+    pub(crate) asked: Arc<Mutex<Vec<RequestInfo>>>,
     /// The condition keys of the last question.
     pub(crate) keys: Arc<Mutex<Context>>,
     /// Actions that the role lacks.
@@ -93,7 +93,7 @@ impl Fixture {
         let queues = Queues::new(&[], clock.clone());
         let bridge = EventBridge::new(&plan, clock.clone(), faults.clone(), queues, lambda);
         let heard = bridge.heard();
-        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let asked: Arc<Mutex<Vec<RequestInfo>>> = Arc::default();
         let denied: Arc<Mutex<Vec<&'static str>>> = Arc::default();
         let keys: Arc<Mutex<Context>> = Arc::default();
         let authorize: Authorize = {
@@ -235,7 +235,7 @@ impl Fixture {
         self.meetings().iter().filter(|meeting| meeting["live"] == true).count()
     }
 
-    pub(crate) fn last_asked(&self) -> Asked {
+    pub(crate) fn last_asked(&self) -> RequestInfo {
         self.asked.lock().expect("no test panics here").last().expect("the role was asked").clone()
     }
 

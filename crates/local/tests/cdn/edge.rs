@@ -27,7 +27,7 @@ pub(crate) const EMBEDDER: &str = "https://app.example.com";
 
 /// What reached the API.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct RequestInfo {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
@@ -37,7 +37,7 @@ pub(crate) struct Asked {
 pub(crate) struct Edge {
     pub(crate) url: String,
     pub(crate) clock: Clock,
-    pub(crate) asked: Arc<Mutex<Vec<Asked>>>,
+    pub(crate) asked: Arc<Mutex<Vec<RequestInfo>>>,
     _listening: [Listening; 2],
 }
 
@@ -95,7 +95,7 @@ impl Edge {
             };
             s3.put(bucket, key, Bytes::from(text), headers)?;
         }
-        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let asked: Arc<Mutex<Vec<RequestInfo>>> = Arc::default();
         let api = listen::serve(0, Router::new().fallback(api).with_state(Arc::clone(&asked))).await?;
         let distribution = plan.distributions.first().ok_or("a distribution")?.clone();
         let edge = CloudFront::new(distribution, s3, format!("http://{}", api.address()), clock.clone());
@@ -119,7 +119,7 @@ impl Edge {
     }
 
     /// What reached the API, in order.
-    pub(crate) fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<RequestInfo> {
         self.asked.lock().expect("no test panics with it").clone()
     }
 }
@@ -146,7 +146,7 @@ pub(crate) async fn ask(
 }
 
 /// Answers with the status that the token names, and the token, so that it shows whose answer it is.
-async fn api(State(asked): State<Arc<Mutex<Vec<Asked>>>>, request: axum::extract::Request) -> Response {
+async fn api(State(asked): State<Arc<Mutex<Vec<RequestInfo>>>>, request: axum::extract::Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let path = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
@@ -154,7 +154,7 @@ async fn api(State(asked): State<Arc<Mutex<Vec<Asked>>>>, request: axum::extract
         parts.headers.get("authorization").and_then(|it| it.to_str().ok()).unwrap_or("200").to_owned();
     let status = token.split(' ').next().and_then(|it| it.parse().ok()).unwrap_or(200);
     let mut asked = asked.lock().expect("no test panics with it");
-    asked.push(Asked { method: parts.method, path, headers: parts.headers, body });
+    asked.push(RequestInfo { method: parts.method, path, headers: parts.headers, body });
     let status = StatusCode::from_u16(status).unwrap_or_default();
     let headers = [("content-type", "application/json"), ("cache-control", "no-store"), ("retry-after", "3")];
     (status, headers, format!("{{\"for\":\"{token}\"}}")).into_response()

@@ -28,7 +28,7 @@ async fn a_bad_event_is_refused_by_name() -> TestResult {
         (json!({ "body": "[]" }), "422 body"),
         (body.clone(), "422 body"),
         (json!({ "requestContext": null, "body": null }), "422 body"),
-        // API Gateway always writes a route key: without one the failure is ours, not the caller's.
+        // It claims to come from API Gateway and is not in its format: an error of ours, with an alarm.
         (json!({ "requestContext": {} }), "500 "),
         (json!({ "requestContext": { "routeKey": 5 } }), "500 "),
         (with("userId", Value::Null), "422 userId"),

@@ -27,9 +27,10 @@ struct OnBehalfOf {
 }
 
 pub(super) fn read(event: &RawValue, request_id: &str, now: OffsetDateTime) -> Result<Request, Error> {
-    let fields =
-        Fields::parse(event.get().as_bytes()).map_err(|_| super::unreadable("is of no known trigger"))?;
-    let direct: Direct = fields.read()?;
+    if !event.get().starts_with('{') {
+        return Err(Error::Malformed { part: "event", reason: "must be an object".to_owned() });
+    }
+    let direct: Direct = Fields::parse(event.get().as_bytes())?.read()?;
     let body = direct.body.ok_or_else(|| Error::invalid("body", "is required"))?;
     // The contract's body is a text that holds JSON.
     let body = serde_json::from_str::<String>(body.get()).unwrap_or_else(|_| body.get().to_owned());

@@ -34,13 +34,19 @@ where
     database.server.drop_database(&database.name).await?;
     let roles = std::mem::take(&mut *database.roles.lock().unwrap_or_else(PoisonError::into_inner));
     let admin = connect(&database.server.admin_url()).await?;
-    for role in roles {
+    let functions = schema::functions_role(&database.name);
+    for role in roles.into_iter().chain([functions]) {
         admin.batch_execute(&format!("DROP ROLE IF EXISTS {role}")).await?;
     }
     ended?
 }
 
 impl Database {
+    /// The role that a migration of this database makes for the functions.
+    pub(crate) fn functions_role(&self) -> String {
+        schema::functions_role(&self.name)
+    }
+
     /// Its address for the superuser.
     pub(crate) fn url(&self) -> String {
         self.server.url(&self.name)

@@ -7,5 +7,7 @@ mod functions_role;
 mod grants;
 mod host;
 mod migrate;
+mod operations;
 mod people;
 mod races;
+mod reports;

@@ -33,7 +33,7 @@ async fn a_removal_that_waits_for_a_join_takes_the_token_that_the_join_stored() 
     let id = &scenario.patient.id;
     let join = format!(
         "UPDATE video_call_sessions SET updated_at = updated_at WHERE id = '{session}';
-         INSERT INTO video_call_participants (session_id, user_id, role, status, joined_at, admitted_at)
+         INSERT INTO video_call_participants (video_call_id, user_id, role, status, joined_at, admitted_at)
          VALUES ('{session}', '{id}', 'patient', 'joined', now(), now());
          INSERT INTO medzen.video_call_attendee_tokens (session_id, user_id, attendee_id, attendee)
          VALUES ('{session}', '{id}', '7d9f1c5e-0000-4000-8000-00000000a77e', '{{}}')"
@@ -58,7 +58,7 @@ async fn capabilities_that_wait_for_a_join_are_told_of_the_attendee_that_the_joi
     let id = &scenario.patient.id;
     let join = format!(
         "UPDATE video_call_sessions SET updated_at = updated_at WHERE id = '{session}';
-         INSERT INTO video_call_participants (session_id, user_id, role, status, joined_at, admitted_at)
+         INSERT INTO video_call_participants (video_call_id, user_id, role, status, joined_at, admitted_at)
          VALUES ('{session}', '{id}', 'patient', 'joined', now(), now());
          INSERT INTO medzen.video_call_attendee_tokens (session_id, user_id, attendee_id, attendee)
          VALUES ('{session}', '{id}', '7d9f1c5e-0000-4000-8000-00000000a77e', '{{}}')"

@@ -2,6 +2,7 @@
 
 mod alarms;
 mod documents;
+mod log_lines;
 mod runbook;
 
 use std::collections::BTreeMap;

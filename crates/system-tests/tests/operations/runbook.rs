@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use local_testing::{TestResult, workspace};
+use local_testing::{TestCloud, TestResult, workspace};
 
 use crate::deployed;
 
@@ -45,4 +45,26 @@ fn the_documents_are_short_enough_to_be_read() -> TestResult {
         assert!(bytes <= u64::try_from(most)?, "{file} has {bytes} bytes, of {most}");
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_accepts_the_queries_of_the_runbook() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let queries = queries(&runbook()?);
+    assert!(queries.len() >= 6, "{queries:?}");
+    for query in queries {
+        // Planned as the owner, as the runbook says, so that every name in it is resolved.
+        cloud.sql(&format!("EXPLAIN {query}")).await.map_err(|error| format!("{query}: {error}"))?;
+    }
+    Ok(())
+}
+
+/// The queries in SQL: indented blocks and code within a line.
+fn queries(runbook: &str) -> Vec<String> {
+    let lines: Vec<&str> = runbook.lines().collect();
+    let blocks = lines.split(|line| !line.starts_with("    ")).map(|block| block.join(" "));
+    let text: Vec<&str> = lines.iter().filter(|line| !line.starts_with("    ")).copied().collect();
+    let text = text.join(" ");
+    let inline = text.split('`').skip(1).step_by(2).map(str::to_owned);
+    blocks.chain(inline).map(|it| it.trim().to_owned()).filter(|it| it.starts_with("SELECT ")).collect()
 }

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::notice::Kind;
+use domain::outbound::EventType;
 use jsonschema::Validator;
 use local_testing::{TestResult, workspace};
 use serde_json::{Value, json};
 
 use crate::requests::with_waiting_room;
 
-const KINDS: [(Kind, &str); 3] = [
-    (Kind::CallStarted, "call-started"),
-    (Kind::ParticipantWaiting, "participant-waiting"),
-    (Kind::CallEnded, "call-ended"),
+const KINDS: [(EventType, &str); 3] = [
+    (EventType::CallStarted, "call-started"),
+    (EventType::ParticipantWaiting, "participant-waiting"),
+    (EventType::CallEnded, "call-ended"),
 ];
 
 fn read(file: &str) -> TestResult<Value> {

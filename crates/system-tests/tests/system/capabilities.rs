@@ -5,7 +5,9 @@ use local_testing::{Caller, Scenario, TestCloud, TestResult};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::requests::{admit, at_chime, capabilities, change, invite, owed_and_tokens, with_waiting_room};
+use crate::requests::{
+    admit, at_chime, capabilities, change, invite, operations_and_tokens, with_waiting_room,
+};
 use crate::{invariants, outbox};
 
 const ALL: [&str; 3] = ["SendReceive"; 3];
@@ -62,7 +64,7 @@ async fn the_provider_mutes_and_stops_video_and_gives_both_back() -> TestResult 
             .count(),
         4
     );
-    assert_eq!(owed_and_tokens(&cloud, &scenario.patient).await?, "0 1");
+    assert_eq!(operations_and_tokens(&cloud, &scenario.patient).await?, "0 1");
     let usage = cloud.parts().iam_usage();
     assert_eq!(usage["attendee"]["refused"], json!([]));
     invariants::hold(&cloud, &scenario.appointment).await
@@ -218,7 +220,7 @@ async fn of_changes_at_once_chime_has_what_is_stored() -> TestResult {
         assert!([200, 409].contains(&answer.status), "{:?}", answer.body);
     }
     assert_eq!(at_chime(&cloud, &scenario.patient), [stored(&cloud, &scenario.patient).await?]);
-    assert_eq!(owed_and_tokens(&cloud, &scenario.patient).await?, "0 1");
+    assert_eq!(operations_and_tokens(&cloud, &scenario.patient).await?, "0 1");
     invariants::hold(&cloud, &scenario.appointment).await
 }
 
@@ -251,7 +253,7 @@ async fn a_change_that_chime_hears_of_late_does_not_undo_a_later_one() -> TestRe
     assert_eq!(change(&scenario.provider, &scenario.patient, quick).await?.brief(), "200");
     assert_eq!(late.await??.brief(), "200");
     assert_eq!(at_chime(&cloud, &scenario.patient), [capabilities(["Receive", "Receive", "SendReceive"])]);
-    assert_eq!(owed_and_tokens(&cloud, &scenario.patient).await?, "0 1");
+    assert_eq!(operations_and_tokens(&cloud, &scenario.patient).await?, "0 1");
     Ok(())
 }
 
@@ -269,7 +271,7 @@ async fn what_chime_was_not_told_is_told_by_a_repetition_or_by_the_reconciler() 
     assert_eq!(at_chime(&cloud, &scenario.patient), [capabilities(MUTED)], "told by the repetition");
     cloud.parts().clock.advance(31);
     cloud.run_schedule("meeting-manager").await?;
-    assert_eq!(owed_and_tokens(&cloud, &scenario.patient).await?, "0 1");
+    assert_eq!(operations_and_tokens(&cloud, &scenario.patient).await?, "0 1");
 
     cloud.fault("chime", Some("UpdateAttendeeCapabilities"), FaultKind::Error, None);
     let loud = json!({ "capabilities": { "audio": "SendReceive" } });
@@ -278,7 +280,7 @@ async fn what_chime_was_not_told_is_told_by_a_repetition_or_by_the_reconciler() 
     cloud.parts().clock.advance(31);
     cloud.run_schedule("meeting-manager").await?;
     assert_eq!(at_chime(&cloud, &scenario.patient), [capabilities(ALL)], "told by the reconciler");
-    assert_eq!(owed_and_tokens(&cloud, &scenario.patient).await?, "0 1");
+    assert_eq!(operations_and_tokens(&cloud, &scenario.patient).await?, "0 1");
     assert_eq!(
         outbox::events(&cloud, &scenario.appointment)
             .await?

@@ -137,7 +137,7 @@ async fn who_changes_their_mind_all_the_time_can_take_their_consent_back_and_no_
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     scenario.provider.start().await?;
-    for _ in 0..domain::consent::WORDS / 2 {
+    for _ in 0..domain::consent::MAX_CONSENT_CHANGES / 2 {
         assert_eq!(consent(&scenario.patient, json!({ "recording": true })).await?.brief(), "200");
         assert_eq!(consent(&scenario.patient, json!({ "recording": false })).await?.brief(), "200");
     }

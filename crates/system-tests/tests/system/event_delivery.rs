@@ -19,7 +19,7 @@ const FUNCTIONS: [&str; 2] = ["attendee", "meeting-manager"];
 
 /// What becomes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+enum RepairOutcome {
     /// The provider ends it, whoever is in it.
     Ended,
     /// All leave, and nobody ends it.
@@ -65,7 +65,7 @@ struct Call {
     session: String,
     meeting: String,
     people: Vec<Person>,
-    fate: Fate,
+    fate: RepairOutcome,
     random: fastrand::Rng,
     /// When it was over, where the test knows it.
     over_ms: Option<i64>,
@@ -80,7 +80,9 @@ impl Call {
         assert_eq!(started.brief(), "201", "{:?}", started.body);
         let joined = scenario.patient.join().await?;
         assert_eq!(joined.brief(), "200", "{:?}", joined.body);
-        let fate = [Fate::Ended, Fate::Left, Fate::Empty, Fate::Forgotten][n % 4];
+        let fate =
+            [RepairOutcome::Ended, RepairOutcome::Left, RepairOutcome::Empty, RepairOutcome::Forgotten]
+                [n % 4];
         Ok(Self {
             people: vec![
                 Person::new(&scenario.provider, started.text("attendeeToken")),
@@ -117,7 +119,7 @@ impl Call {
 
     async fn moves(mut self) -> TestResult<Self> {
         for who in 0..self.people.len() {
-            if self.fate == Fate::Empty || self.random.bool() {
+            if self.fate == RepairOutcome::Empty || self.random.bool() {
                 continue;
             }
             let kind = match (self.people[who].since, self.random.bool()) {
@@ -132,13 +134,13 @@ impl Call {
 
     async fn comes_to_its_end(mut self) -> TestResult<Self> {
         match self.fate {
-            Fate::Empty => {}
-            Fate::Ended => {
+            RepairOutcome::Empty => {}
+            RepairOutcome::Ended => {
                 let ended = self.scenario.provider.end().await?;
                 assert_eq!(ended.brief(), "200", "{:?}", ended.body);
                 self.over_ms = Some(ms(&ended.text("endedAt"))?);
             }
-            Fate::Left => {
+            RepairOutcome::Left => {
                 for who in 0..self.people.len() {
                     if self.people[who].since.is_none() {
                         self.happens(who, "AttendeeJoined").await?;
@@ -150,7 +152,7 @@ impl Call {
                 let last = self.people.iter().flat_map(|it| &it.stays).map(|(_, to)| *to).max();
                 self.over_ms = Some(last.ok_or("they were there")? + 300_000);
             }
-            Fate::Forgotten => {
+            RepairOutcome::Forgotten => {
                 if self.people[1].since.is_none() {
                     self.happens(1, "AttendeeJoined").await?;
                 }
@@ -175,12 +177,12 @@ impl Call {
         assert_eq!(meeting["live"], false);
         let over_ms = self.over_ms.map_or_else(|| ms(meeting["endedAt"].as_str().unwrap_or_default()), Ok)?;
         let query = format!(
-            "SELECT status, end_reason, round(extract(epoch FROM ended_at) * 1000)::bigint AS over, connected, events_read
+            "SELECT status, end_reason, round(extract(epoch FROM ended_at) * 1000)::bigint AS over, connected_count, projection_stale
              FROM video_call_sessions WHERE id = '{}'",
             self.session
         );
-        let reason = if self.fate == Fate::Ended { "ended_by_provider" } else { "meeting_ended" };
-        let expected = json!([{ "status": "ended", "end_reason": reason, "over": over_ms, "connected": 0, "events_read": true }]);
+        let reason = if self.fate == RepairOutcome::Ended { "ended_by_provider" } else { "meeting_ended" };
+        let expected = json!([{ "status": "ended", "end_reason": reason, "over": over_ms, "connected_count": 0, "projection_stale": false }]);
         assert_eq!(json!(rows(&self.cloud, &query).await?), expected, "{:?}", self.fate);
 
         let told = outbox::chain(&self.cloud, &format!("APPT#{}", self.scenario.appointment)).await?;
@@ -188,7 +190,7 @@ impl Call {
             let id = &person.caller.id;
             let row = format!(
                 "SELECT status, connections, drops, duration_seconds AS seconds
-                 FROM video_call_participants WHERE session_id = '{}' AND user_id = '{id}'",
+                 FROM video_call_participants WHERE video_call_id = '{}' AND user_id = '{id}'",
                 self.session
             );
             let row = rows(&self.cloud, &row).await?;
@@ -289,7 +291,7 @@ async fn all_is_as_it_was(seed: u64) -> TestResult {
     }
     assert_eq!(cloud.live_meetings(), Vec::<Value>::new());
     each(calls, Call::was_as_kept).await?;
-    assert_eq!(cloud.sql("SELECT count(*) FROM medzen.notices WHERE told_at IS NULL").await?, "0");
+    assert_eq!(cloud.sql("SELECT count(*) FROM medzen.pending_operations WHERE operation = 'publish_event' AND completed_at IS NULL").await?, "0");
     assert_eq!(cloud.sql("SELECT count(*) FROM medzen.chime_events WHERE session_id IS NULL").await?, "0");
     for function in FUNCTIONS {
         assert_eq!(cloud.dead_letters(function)?, Vec::<Value>::new(), "{function}");

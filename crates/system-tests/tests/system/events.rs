@@ -114,7 +114,7 @@ async fn presence_is_read(named: bool) -> TestResult {
         let time = OffsetDateTime::parse(patient[since].as_str().unwrap_or_default(), &Rfc3339)?;
         assert_eq!(time, on.at(second), "{since} is of the last connection");
     }
-    assert_eq!(session(&cloud, &on, "max_participants_reached || ' ' || connected").await?, "2 0");
+    assert_eq!(session(&cloud, &on, "max_participants_reached || ' ' || connected_count").await?, "2 0");
     let kept = "SELECT count(*) || ' ' || count(session_id) FROM medzen.chime_events";
     assert_eq!(cloud.sql(kept).await?, "9 9", "each once, and each counted");
 
@@ -171,7 +171,7 @@ async fn a_recorder_and_a_shared_screen_are_no_persons() -> TestResult {
         )?,
     ];
     assert_eq!(cloud.deliver(ATTENDEE, &events).await?, Vec::<usize>::new());
-    assert_eq!(session(&cloud, &on, "max_participants_reached || ' ' || connected").await?, "1 1");
+    assert_eq!(session(&cloud, &on, "max_participants_reached || ' ' || connected_count").await?, "1 1");
     assert_eq!(
         outbox::events(&cloud, &on.scenario.appointment).await?,
         "call.started, participant.joined, participant.connected, content.started",
@@ -237,7 +237,7 @@ async fn the_durations_of_an_ended_call_are_those_that_chime_saw() -> TestResult
     assert_eq!(on.scenario.provider.end().await?.brief(), "200");
     // Nothing tells that the meeting ended; the reconciler reads once more.
     cloud.run_schedule(MEETING).await?;
-    assert_eq!(session(&cloud, &on, "events_read::text || ' ' || connected").await?, "true 0");
+    assert_eq!(session(&cloud, &on, "projection_stale::text || ' ' || connected_count").await?, "false 0");
     assert_eq!(on.stands(&on.scenario.patient).await?, "left 10 1/1");
     let ended = session(&cloud, &on, "floor(extract(epoch FROM ended_at))::bigint").await?.parse::<i64>()?;
     let expected = ended - on.at(10).unix_timestamp();
@@ -272,7 +272,7 @@ async fn events_of_a_meeting_that_no_session_has_yet_are_kept_for_it() -> TestRe
     assert_eq!(started.text("meetingId"), told.meeting, "the same token gives the same meeting");
     cloud.run_schedule(MEETING).await?;
     assert_eq!(cloud.sql("SELECT count(*) FROM medzen.chime_events WHERE session_id IS NULL").await?, "0");
-    assert_eq!(cloud.sql("SELECT connected::text FROM video_call_sessions").await?, "1");
+    assert_eq!(cloud.sql("SELECT connected_count::text FROM video_call_sessions").await?, "1");
     let events = outbox::events(&cloud, &scenario.appointment).await?;
     assert_eq!(events, "call.started, participant.connected");
     Ok(())
@@ -302,7 +302,7 @@ async fn another_s_and_newer_events_are_taken_and_a_broken_one_fails_alone() -> 
     let mut given_back = cloud.deliver(ATTENDEE, &batch).await?;
     given_back.sort_unstable();
     assert_eq!(given_back, [3, 4]);
-    assert_eq!(session(&cloud, &on, "connected").await?, "2");
+    assert_eq!(session(&cloud, &on, "connected_count").await?, "2");
     assert_eq!(cloud.sql("SELECT count(*) FROM medzen.chime_events").await?, "2");
     assert_eq!(
         cloud.sql("SELECT count(*) FROM medzen.chime_meetings WHERE meeting_id LIKE '%ff'").await?,
@@ -328,7 +328,7 @@ async fn an_event_that_the_database_refuses_harms_no_other() -> TestResult {
         on.patient("AttendeeJoined", 12)?,
     ];
     assert_eq!(cloud.deliver(ATTENDEE, &batch).await?, [1]);
-    assert_eq!(session(&cloud, &on, "connected").await?, "2");
+    assert_eq!(session(&cloud, &on, "connected_count").await?, "2");
     Ok(())
 }
 
@@ -341,7 +341,7 @@ async fn while_the_database_is_down_all_come_again_and_nothing_is_lost() -> Test
     assert_eq!(cloud.deliver(ATTENDEE, &batch).await?, [0, 1]);
     cloud.parts().faults.clear();
     assert_eq!(cloud.deliver(ATTENDEE, &batch).await?, Vec::<usize>::new());
-    assert_eq!(session(&cloud, &on, "connected").await?, "2");
+    assert_eq!(session(&cloud, &on, "connected_count").await?, "2");
     Ok(())
 }
 
@@ -360,10 +360,10 @@ async fn a_batch_of_ten_takes_two_round_trips_and_a_repeated_one_less() -> TestR
     cloud.slow("*", None, 20);
     let watch = cloud.watch();
     assert_eq!(cloud.deliver(ATTENDEE, &batch).await?, Vec::<usize>::new());
-    assert_eq!(watch.operations(), ["absorb_events", "settle_events"]);
+    assert_eq!(watch.operations(), ["insert_events", "apply_projection"]);
     let watch = cloud.watch();
     assert_eq!(cloud.deliver(ATTENDEE, &batch).await?, Vec::<usize>::new());
-    assert_eq!(watch.operations(), ["absorb_events"], "there is nothing to write");
+    assert_eq!(watch.operations(), ["insert_events"], "there is nothing to write");
     Ok(())
 }
 
@@ -405,7 +405,7 @@ async fn a_function_that_dies_at_any_call_of_a_batch_leaves_what_the_next_delive
             assert!(cloud.deliver(ATTENDEE, &batch).await.is_err(), "{kind:?} {nth}: it died");
             cloud.parts().faults.clear();
             assert_eq!(cloud.deliver(ATTENDEE, &batch).await?, Vec::<usize>::new(), "{kind:?} {nth}");
-            assert_eq!(session(&cloud, &on, "connected").await?, "2", "{kind:?} {nth}");
+            assert_eq!(session(&cloud, &on, "connected_count").await?, "2", "{kind:?} {nth}");
             let told = outbox::events(&cloud, &on.scenario.appointment).await?;
             assert_eq!(told.matches("participant.connected").count(), 2, "{kind:?} {nth}: {told}");
         }
@@ -418,7 +418,7 @@ async fn events_that_were_kept_and_not_read_are_read_by_the_schedule_and_never_d
     let cloud = TestCloud::new().await?;
     let on = On::set(&cloud).await?;
     let batch = [on.provider("AttendeeJoined", 10)?, on.patient("AttendeeJoined", 12)?];
-    cloud.fault("postgres", Some("settle_events"), FaultKind::Error, None);
+    cloud.fault("postgres", Some("apply_projection"), FaultKind::Error, None);
     assert_eq!(cloud.deliver(ATTENDEE, &batch).await?, [0, 1], "the queue gives them up in the end");
     assert_eq!(cloud.sql("SELECT count(*) FROM medzen.chime_events").await?, "2", "they are kept");
     cloud.parts().clock.advance(3 * 86_400);

@@ -160,7 +160,7 @@ async fn participants(cloud: &TestCloud, session: &str) -> TestResult<String> {
     cloud
         .sql(&format!(
             "SELECT string_agg(role || ' ' || status, ',' ORDER BY role)
-             FROM video_call_participants WHERE session_id = '{session}'"
+             FROM video_call_participants WHERE video_call_id = '{session}'"
         ))
         .await
 }

@@ -39,8 +39,7 @@ async fn logs_are_json_lines_that_bear_no_token_no_name_and_no_sql() -> TestResu
         .await?;
     let refused = cloud.scenario().await?;
     assert_eq!(refused.provider.start().await?.brief(), "500 INTERNAL");
-    let mut break_table =
-        "ALTER TABLE video_call_participants RENAME COLUMN quality_metrics TO gone".to_owned();
+    let mut break_table = "ALTER TABLE video_call_participants RENAME COLUMN drops TO gone".to_owned();
     break_table
         .push_str(" ; ALTER TABLE video_call_participants RENAME COLUMN left_at TO gone_too; SELECT 1");
     cloud.sql(&break_table).await?;

@@ -125,7 +125,7 @@ async fn a_meeting_that_is_heard_of_only_after_its_call_was_not_nobody_s() -> Te
     cloud.run_schedule(FUNCTION).await?;
     let audited = outbox::events(&cloud, &scenario.appointment).await?;
     assert_eq!(audited, "call.started, call.end_requested, call.ended", "and of no other meeting");
-    let open = "SELECT count(*) FROM medzen.chime_meetings WHERE over_at IS NULL";
+    let open = "SELECT count(*) FROM medzen.chime_meetings WHERE ended_at IS NULL";
     assert_eq!(cloud.sql(open).await?, "0");
     Ok(())
 }
@@ -144,7 +144,7 @@ async fn a_meeting_that_chime_does_not_let_be_ended_is_tried_again() -> TestResu
     cloud.parts().clock.advance(60);
     cloud.run_schedule(FUNCTION).await?;
     assert_eq!(cloud.live_meetings().len(), 0);
-    let over = cloud.sql("SELECT count(*) FROM medzen.chime_meetings WHERE over_at IS NOT NULL").await?;
+    let over = cloud.sql("SELECT count(*) FROM medzen.chime_meetings WHERE ended_at IS NOT NULL").await?;
     assert_eq!(over, "1");
     Ok(())
 }
@@ -159,7 +159,7 @@ async fn every_end_that_was_not_heard_of_is_found_within_two_runs() -> TestResul
         assert_eq!(started.brief(), "201", "{:?}", started.body);
         let told = MeetingEvents::of(&cloud, &started);
         let (attendee, now) = (started.text("attendeeToken"), cloud.parts().clock.now());
-        // Heard: that the provider came and went. Lost: that the meeting ended.
+        // ParsedEvent: that the provider came and went. Lost: that the meeting ended.
         let events = [
             told.attendee("AttendeeJoined", now, &attendee, &scenario.provider.id)?,
             told.attendee("AttendeeLeft", now + time::Duration::SECOND, &attendee, &scenario.provider.id)?,
@@ -179,7 +179,7 @@ async fn every_end_that_was_not_heard_of_is_found_within_two_runs() -> TestResul
     let logs = cloud.parts().lambda.logs();
     let lines: Vec<Value> = logs.iter().filter_map(|line| serde_json::from_str(&line.line).ok()).collect();
     let reconciled: Vec<&Value> = lines.iter().filter(|line| line["message"] == "reconciled").collect();
-    for field in ["mended", "gone"] {
+    for field in ["repaired", "ended_without_event"] {
         let counted: Option<u64> = reconciled.iter().map(|line| line[field].as_u64()).sum();
         assert_eq!(json!(counted), json!(CALLS), "{field}");
     }
@@ -220,7 +220,7 @@ async fn join_tokens_and_counts_of_refusals_are_dropped_two_days_after_they_are_
     for _ in 0..12 {
         assert_eq!(on.stranger.join().await?.brief(), "403 NOT_A_MEMBER");
     }
-    let kept = "SELECT (SELECT count(*) FROM medzen.video_call_attendee_tokens) || ' ' || (SELECT count(*) FROM medzen.refusals)";
+    let kept = "SELECT (SELECT count(*) FROM medzen.video_call_attendee_tokens) || ' ' || (SELECT count(*) FROM medzen.denial_rate_limits)";
     for (seconds, left) in [(172_000, "4 2"), (1_000, "2 1")] {
         cloud.parts().clock.advance(seconds);
         // Chime has ended the other call's meeting by now; its tokens are young.

@@ -8,7 +8,7 @@ use crate::outbox;
 use crate::requests::{remove, tell_quality};
 
 async fn summary(cloud: &TestCloud, user: &str) -> TestResult<Value> {
-    let row = format!("SELECT quality_metrics FROM video_call_participants WHERE user_id = '{user}'");
+    let row = format!("SELECT summary FROM medzen.participant_quality WHERE user_id = '{user}'");
     Ok(serde_json::from_str(&cloud.sql(&row).await?).unwrap_or_default())
 }
 

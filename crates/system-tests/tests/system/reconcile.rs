@@ -10,7 +10,7 @@ const FUNCTION: &str = "meeting-manager";
 
 /// The state of a session, and why it is so: `ended meeting_gone`.
 async fn state(cloud: &TestCloud, session: &str) -> TestResult<String> {
-    let columns = "status || coalesce(' ' || end_reason, '')";
+    let columns = "status || coalesce(' ' || coalesce(end_reason, error_message), '')";
     cloud.sql(&format!("SELECT {columns} FROM video_call_sessions WHERE id = '{session}'")).await
 }
 
@@ -47,8 +47,9 @@ async fn an_end_that_broke_off_is_finished_after_thirty_seconds() -> TestResult 
     let by =
         cloud.sql(&format!("SELECT ended_by::text FROM video_call_sessions WHERE id = '{session}'")).await?;
     assert_eq!(by, scenario.provider.id, "who asked stays who asked");
-    let part =
-        format!("SELECT string_agg(status, ',') FROM video_call_participants WHERE session_id = '{session}'");
+    let part = format!(
+        "SELECT string_agg(status, ',') FROM video_call_participants WHERE video_call_id = '{session}'"
+    );
     assert_eq!(cloud.sql(&part).await?, "left");
 
     let entries = outbox::chain(&cloud, &format!("APPT#{}", scenario.appointment)).await?;
@@ -206,7 +207,7 @@ async fn two_runs_at_once_are_one() -> TestResult {
     one.and(two)?;
     assert_eq!(watch.count("GetMeeting"), 3, "each meeting is asked for by one of them");
     assert_eq!(watch.count("reconcile_page"), 2);
-    assert_eq!(watch.count("reconcile_settle"), 1);
+    assert_eq!(watch.count("apply_reconciliation"), 1);
     for scenario in &scenarios {
         assert_eq!(outbox::calls(&cloud, &scenario.appointment).await?, "call.started, call.ended");
     }
@@ -233,7 +234,7 @@ async fn an_end_that_overtakes_a_run_is_told_once() -> TestResult {
     run?;
     assert_eq!(ended?.brief(), "200");
     assert_eq!(
-        watch.count("reconcile_settle"),
+        watch.count("apply_reconciliation"),
         1,
         "the run came to its end too, with a meeting that is gone"
     );
@@ -292,10 +293,18 @@ async fn broken(cloud: &TestCloud) -> TestResult<Broken> {
     let by =
         format!("status = 'ending', end_reason = 'ended_by_provider', ended_by = '{}'", ending.0.provider.id);
     cloud.sql(&set(&ending.1, &by)).await?;
-    cloud
-        .sql(&set(&creating.1, "status = 'creating', meeting_id = NULL, meeting = NULL, activated_at = NULL"))
-        .await?;
+    cloud.sql(&delete_meeting(&ending.1)).await?;
+    cloud.sql(&set(&creating.1, "status = 'creating', meeting_id = NULL, activated_at = NULL")).await?;
     Ok(Broken { ending, creating, gone, well })
+}
+
+/// The operation that a request inserts when it begins an end.
+fn delete_meeting(session: &str) -> String {
+    format!(
+        "SELECT medzen.enqueue_operation('delete_meeting', meeting_id, id,
+           jsonb_build_object('controlRegion', control_region, 'orphan', false), created_at, NULL)::text
+         FROM video_call_sessions WHERE id = '{session}'"
+    )
 }
 
 /// Kills a run at its nth backend call and lets the next minute's run mend what is left. `false`: it has fewer calls.
@@ -355,15 +364,20 @@ const MANY: &str = "WITH kinds AS (
   SELECT n, CASE WHEN n <= 20 THEN 'creating' WHEN n <= 40 THEN 'ending' WHEN n <= 400 THEN 'active' ELSE 'ended' END AS status
   FROM generate_series(1, 10000) AS n
 ), made AS (
-  INSERT INTO video_call_sessions (id, appointment_id, status, control_region, media_region, meeting_id, meeting, created_by,
+  INSERT INTO video_call_sessions (id, appointment_id, status, control_region, media_region, meeting_id, created_by,
     created_at, updated_at, activated_at, checked_at, ended_at)
   SELECT gen_random_uuid(), gen_random_uuid(), status, 'us-east-1', 'us-east-1',
     CASE WHEN status <> 'creating' THEN gen_random_uuid()::text END,
-    CASE WHEN status <> 'creating' THEN '{}'::jsonb END, gen_random_uuid(),
+    gen_random_uuid(),
     long_ago, long_ago, CASE WHEN status <> 'creating' THEN long_ago END, CASE WHEN n > 100 THEN today END,
     CASE WHEN status = 'ended' THEN long_ago END
   FROM kinds, (SELECT to_timestamp($now) AS today, to_timestamp($now) - interval '10 minutes' AS long_ago) AS times
-  RETURNING 1
+  RETURNING id, status, meeting_id, created_at
+), operation AS (
+  INSERT INTO medzen.pending_operations (operation, target, session_id, payload, executor, created_at, not_before)
+  SELECT 'delete_meeting', meeting_id, id, '{\"controlRegion\": \"us-east-1\", \"orphan\": false}', 'meeting-manager',
+    created_at, created_at
+  FROM made WHERE status = 'ending'
 )
 SELECT count(*)::text FROM made";
 
@@ -371,20 +385,23 @@ SELECT count(*)::text FROM made";
 const BESIDES: &str = "WITH one AS (
   SELECT id FROM video_call_sessions WHERE status = 'active' AND checked_at IS NOT NULL LIMIT 1
 ), person AS (
-  INSERT INTO video_call_participants (session_id, user_id, role, status)
+  INSERT INTO video_call_participants (video_call_id, user_id, role, status)
   SELECT id, gen_random_uuid(), 'patient', 'removed' FROM one
-  RETURNING session_id, user_id
-), debt AS (
-  INSERT INTO medzen.attendee_debts (id, session_id, user_id, attendee_id, kind, since)
-  SELECT gen_random_uuid(), session_id, user_id, gen_random_uuid()::text, 'delete', to_timestamp($now) - interval '1 minute'
-  FROM person
+  RETURNING video_call_id, user_id
+), operation AS (
+  INSERT INTO medzen.pending_operations (operation, target, session_id, payload, executor, created_at, not_before)
+  SELECT 'delete_attendee', gen_random_uuid()::text, s.id, jsonb_build_object(
+    'userId', person.user_id, 'controlRegion', s.control_region, 'meetingId', s.meeting_id), 'meeting-manager', at, at
+  FROM person JOIN video_call_sessions s ON s.id = person.video_call_id,
+    (SELECT to_timestamp($now) - interval '1 minute' AS at) AS time
 )
-INSERT INTO medzen.chime_meetings (meeting_id, external_meeting_id, control_region, heard_at)
+INSERT INTO medzen.chime_meetings (meeting_id, external_meeting_id, control_region, first_seen_at)
 SELECT gen_random_uuid()::text, '$prefix' || gen_random_uuid(), 'us-east-1', to_timestamp($now) - interval '3 minutes'
 RETURNING ''";
 
-const OWED: &str = "SELECT (SELECT count(*) FROM medzen.attendee_debts) || ' '
-  || (SELECT count(*) FROM medzen.chime_meetings WHERE over_at IS NULL)";
+const OWED: &str = "SELECT (SELECT count(*) FROM medzen.pending_operations
+    WHERE operation = 'delete_attendee' AND completed_at IS NULL) || ' '
+  || (SELECT count(*) FROM medzen.chime_meetings WHERE ended_at IS NULL)";
 
 /// The statement that was sent, explained: it reads what is due and not what is over.
 async fn reads_by_index(cloud: &TestCloud, watch: &Watch<'_>) -> TestResult {
@@ -406,7 +423,7 @@ async fn reads_by_index(cloud: &TestCloud, watch: &Watch<'_>) -> TestResult {
         statement = statement.replace(parameter, value);
     }
     let plan = cloud.sql(&format!("EXPLAIN (FORMAT JSON) {statement}")).await?;
-    for index in ["video_call_sessions_unfinished", "video_call_sessions_unasked"] {
+    for index in ["video_call_sessions_unfinished", "video_call_sessions_unverified"] {
         assert!(plan.contains(index), "{index} is not used: {plan}");
     }
     assert!(!plan.contains("Seq Scan"), "{plan}");

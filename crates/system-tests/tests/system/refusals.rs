@@ -15,7 +15,7 @@ async fn a_refusal_is_noted_in_the_chain_of_whoever_asked() -> TestResult {
     scenario.provider.start().await?;
     let watch = cloud.watch();
     assert_eq!(scenario.stranger.status().await?.brief(), "403 NOT_A_MEMBER");
-    assert_eq!(watch.operations(), ["load_call", "refuse"], "one turn more");
+    assert_eq!(watch.operations(), ["load_call", "count_denial"], "one turn more");
     assert_eq!(scenario.stranger.roster().await?.brief(), "403 NOT_A_MEMBER");
     assert_eq!(scenario.patient.end().await?.brief(), "403 PATIENT_CANNOT_END");
     let body = json!({"action": "end", "appointmentId": scenario.appointment, "userId": scenario.patient.id});
@@ -30,12 +30,12 @@ async fn a_refusal_is_noted_in_the_chain_of_whoever_asked() -> TestResult {
         told,
         [
             [
-                &json!("access.refused"),
+                &json!("access.denied"),
                 &json!("NOT_A_MEMBER"),
                 &json!("GET /appointments/{appointmentId}/call")
             ],
             [
-                &json!("access.refused"),
+                &json!("access.denied"),
                 &json!("NOT_A_MEMBER"),
                 &json!("GET /appointments/{appointmentId}/call/attendees")
             ],
@@ -99,8 +99,8 @@ async fn refusals_of_an_hour_make_ten_entries_and_the_next_one_tells_the_rest() 
         assert_eq!(stranger.start().await?.brief(), "403 NOT_A_MEMBER");
     }
     let entries = outbox::chain(&cloud, &chain).await?;
-    let untold: Vec<_> = entries[9..].iter().map(|entry| &entry["untold"]).collect();
-    assert_eq!(untold, [&Value::Null, &json!(15), &Value::Null]);
+    let suppressed: Vec<_> = entries[9..].iter().map(|entry| &entry["suppressed"]).collect();
+    assert_eq!(suppressed, [&Value::Null, &json!(15), &Value::Null]);
     Ok(())
 }
 
@@ -109,13 +109,10 @@ async fn a_refusal_that_cannot_be_noted_is_still_a_refusal() -> TestResult {
     for kind in [FaultKind::Error, FaultKind::Throttle] {
         let cloud = TestCloud::new().await?;
         let scenario = cloud.scenario().await?;
-        cloud.fault("postgres", Some("refuse"), kind, None);
+        cloud.fault("postgres", Some("count_denial"), kind, None);
         assert_eq!(scenario.stranger.status().await?.brief(), "403 NOT_A_MEMBER", "{kind:?}");
         let logs = cloud.parts().lambda.logs();
-        assert!(
-            logs.iter().any(|line| line.line.contains("a refusal could not be noted")),
-            "it is in the log"
-        );
+        assert!(logs.iter().any(|line| line.line.contains("denial not audited")), "it is in the log");
     }
     Ok(())
 }
@@ -124,10 +121,10 @@ async fn a_refusal_that_cannot_be_noted_is_still_a_refusal() -> TestResult {
 async fn a_refusal_whose_answer_was_lost_counts_once() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
-    cloud.fault("postgres", Some("refuse"), FaultKind::Drop, Some(1));
+    cloud.fault("postgres", Some("count_denial"), FaultKind::Drop, Some(1));
     let watch = cloud.watch();
     assert_eq!(scenario.stranger.status().await?.brief(), "403 NOT_A_MEMBER");
-    assert_eq!(watch.count("refuse"), 2, "it was sent again");
+    assert_eq!(watch.count("count_denial"), 2, "it was sent again");
     assert_eq!(outbox::chain(&cloud, &format!("ACTOR#{}", scenario.stranger.id)).await?.len(), 1);
     Ok(())
 }

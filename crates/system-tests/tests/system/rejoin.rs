@@ -1,5 +1,6 @@
-//! Coming back: after a network loss, after Chime ended the meeting, from two devices.
+//! Joining back: after a network loss, after Chime ended the meeting, from two devices.
 
+use local::faults::FaultKind;
 use local_testing::{TestCloud, TestResult};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -109,16 +110,16 @@ async fn a_checked_rejoin_asks_chime_first() -> TestResult {
     assert_eq!(scenario.patient.ask("POST", path, &checked).await?.body, joined.body);
     assert_eq!(watch.operations(), ["load_call", "GetMeeting", "mark_checked"]);
 
+    // Chime has ended the meeting and its event does not reach the database yet.
+    cloud.fault("postgres", Some("insert_events"), FaultKind::Error, None);
     let ended = serde_json::from_value(json!({ "eventType": "chime:MeetingEnded" }))?;
     cloud.parts().chime.event(&started.text("meetingId"), ended)?;
     assert_eq!(scenario.patient.join().await?.brief(), "200", "unchecked, it is still believed");
     let watch = cloud.watch();
     assert_eq!(scenario.patient.ask("POST", path, &checked).await?.brief(), "200");
-    assert_eq!(
-        watch.operations(),
-        ["load_call"],
-        "asked a moment ago: one phone must not use up Chime's quota"
-    );
+    let operations: Vec<_> =
+        watch.operations().into_iter().filter(|operation| operation != "insert_events").collect();
+    assert_eq!(operations, ["load_call"], "asked a moment ago: one phone must not use up Chime's quota");
     cloud.parts().clock.advance(11);
     assert_eq!(scenario.patient.ask("POST", path, &checked).await?.brief(), "410 MEETING_EXPIRED");
     invariants::hold(&cloud, &scenario.appointment).await
@@ -186,7 +187,7 @@ async fn who_comes_and_goes_all_the_time_is_told_to_slow_down() -> TestResult {
         let cloud = TestCloud::with_parameters(&[("WaitingRoom", waiting_room)]).await?;
         let scenario = cloud.scenario().await?;
         scenario.provider.start().await?;
-        for _ in 0..domain::join::COMINGS {
+        for _ in 0..domain::join::MAX_JOINS_PER_MINUTE {
             assert!(matches!(scenario.patient.join().await?.status, 200 | 202), "room {waiting_room}");
             assert_eq!(scenario.patient.leave().await?.brief(), "200");
         }

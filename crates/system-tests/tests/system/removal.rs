@@ -4,7 +4,7 @@ use local::faults::FaultKind;
 use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 
-use crate::requests::{admit, at_chime, invite, owed_and_tokens, remove};
+use crate::requests::{admit, at_chime, invite, operations_and_tokens, remove};
 use crate::{invariants, outbox};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,7 +26,7 @@ async fn the_removed_are_disconnected_and_cannot_come_again_to_this_call() -> Te
         );
         assert_eq!(removed.text("userId"), guest.id);
         assert_eq!(at_chime(&cloud, guest), Vec::<Value>::new(), "Chime has let go of them");
-        assert_eq!(owed_and_tokens(&cloud, guest).await?, "0 0");
+        assert_eq!(operations_and_tokens(&cloud, guest).await?, "0 0");
         assert_eq!(remove(&scenario.provider, guest).await?.brief(), "200", "twice is no error");
 
         assert_eq!(guest.join().await?.brief(), "403 REMOVED_FROM_CALL");
@@ -100,7 +100,7 @@ async fn a_join_that_meets_a_removal_leaves_no_attendee() -> TestResult {
         Vec::<Value>::new(),
         "what was made in vain was taken back"
     );
-    assert_eq!(owed_and_tokens(&cloud, &scenario.patient).await?, "0 0");
+    assert_eq!(operations_and_tokens(&cloud, &scenario.patient).await?, "0 0");
 
     // And at any other moment.
     cloud.parts().faults.clear();
@@ -114,7 +114,7 @@ async fn a_join_that_meets_a_removal_leaves_no_attendee() -> TestResult {
         assert!(["200", "403 REMOVED_FROM_CALL"].contains(&joined.brief().as_str()), "{:?}", joined.body);
         assert_eq!(scenario.patient.join().await?.brief(), "403 REMOVED_FROM_CALL");
         assert_eq!(at_chime(&cloud, &scenario.patient), Vec::<Value>::new());
-        assert_eq!(owed_and_tokens(&cloud, &scenario.patient).await?, "0 0");
+        assert_eq!(operations_and_tokens(&cloud, &scenario.patient).await?, "0 0");
         invariants::hold(&cloud, &scenario.appointment).await?;
     }
     Ok(())
@@ -128,22 +128,26 @@ async fn while_chime_is_down_the_removed_are_out_already_and_the_reconciler_disc
     scenario.patient.join().await?;
     cloud.fault("chime", Some("DeleteAttendee"), FaultKind::Error, None);
     assert_eq!(remove(&scenario.provider, &scenario.patient).await?.brief(), "503 UNAVAILABLE");
-    assert_eq!(owed_and_tokens(&cloud, &scenario.patient).await?, "1 0", "it is owed");
+    assert_eq!(operations_and_tokens(&cloud, &scenario.patient).await?, "1 0", "it is owed");
     assert_eq!(scenario.patient.join().await?.brief(), "403 REMOVED_FROM_CALL");
     cloud.run_schedule("meeting-manager").await?;
-    assert_eq!(owed_and_tokens(&cloud, &scenario.patient).await?, "1 0", "another request may be at it");
+    assert_eq!(
+        operations_and_tokens(&cloud, &scenario.patient).await?,
+        "1 0",
+        "another request may be at it"
+    );
 
     cloud.parts().clock.advance(31);
     cloud.run_schedule("meeting-manager").await?;
     assert_eq!(
-        owed_and_tokens(&cloud, &scenario.patient).await?,
+        operations_and_tokens(&cloud, &scenario.patient).await?,
         "1 0",
         "Chime is down for the reconciler too"
     );
     cloud.parts().faults.clear();
     cloud.parts().clock.advance(60);
     cloud.run_schedule("meeting-manager").await?;
-    assert_eq!(owed_and_tokens(&cloud, &scenario.patient).await?, "0 0");
+    assert_eq!(operations_and_tokens(&cloud, &scenario.patient).await?, "0 0");
     assert_eq!(at_chime(&cloud, &scenario.patient), Vec::<Value>::new());
     assert_eq!(
         outbox::events(&cloud, &scenario.appointment).await?,
@@ -158,7 +162,7 @@ async fn while_chime_is_down_the_removed_are_out_already_and_the_reconciler_disc
     assert_eq!(remove(&scenario.provider, &scenario.patient).await?.brief(), "503 UNAVAILABLE");
     scenario.provider.end().await?;
     cloud.run_schedule("meeting-manager").await?;
-    assert_eq!(owed_and_tokens(&cloud, &scenario.patient).await?, "0 0");
+    assert_eq!(operations_and_tokens(&cloud, &scenario.patient).await?, "0 0");
     Ok(())
 }
 
@@ -171,15 +175,16 @@ async fn removals_that_hang_at_chime_make_way_for_others() -> TestResult {
     let now = cloud.parts().clock.now().unix_timestamp();
     let owed = format!(
         "WITH person AS (
-           INSERT INTO video_call_participants (session_id, user_id, role, status)
+           INSERT INTO video_call_participants (video_call_id, user_id, role, status)
            SELECT '{session}', gen_random_uuid(), 'observer', 'removed' FROM generate_series(1, 5)
-           RETURNING session_id, user_id
-         ), debt AS (
-           INSERT INTO medzen.attendee_debts (id, session_id, user_id, attendee_id, kind, since)
-           SELECT gen_random_uuid(), session_id, user_id, gen_random_uuid()::text, 'delete', to_timestamp({now}) - interval '1 minute'
-           FROM person RETURNING 1
+           RETURNING video_call_id, user_id
+         ), operation AS (
+           SELECT medzen.enqueue_operation('delete_attendee', gen_random_uuid()::text, s.id, jsonb_build_object(
+             'userId', person.user_id, 'controlRegion', s.control_region, 'meetingId', s.meeting_id),
+             to_timestamp({now}) - interval '1 minute', NULL) AS operation
+           FROM person JOIN video_call_sessions s ON s.id = person.video_call_id
          )
-         SELECT count(*) FROM debt"
+         SELECT count(operation) FROM operation"
     );
     assert_eq!(cloud.sql(&owed).await?, "5");
     cloud.slow("chime", Some("DeleteAttendee"), 2_000);

@@ -65,11 +65,12 @@ pub(crate) fn capabilities([audio, video, content]: [&str; 3]) -> Value {
 }
 
 /// How many debts and tokens there are of someone.
-pub(crate) async fn owed_and_tokens(cloud: &TestCloud, user: &Caller) -> TestResult<String> {
+pub(crate) async fn operations_and_tokens(cloud: &TestCloud, user: &Caller) -> TestResult<String> {
     let id = &user.id;
     cloud
         .sql(&format!(
-            "SELECT (SELECT count(*) FROM medzen.attendee_debts WHERE user_id = '{id}') || ' '
+            "SELECT (SELECT count(*) FROM medzen.pending_operations
+                WHERE payload ->> 'userId' = '{id}' AND completed_at IS NULL) || ' '
                || (SELECT count(*) FROM medzen.video_call_attendee_tokens WHERE user_id = '{id}')"
         ))
         .await

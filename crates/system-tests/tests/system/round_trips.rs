@@ -43,7 +43,7 @@ async fn each_use_case_keeps_its_budget_of_round_trips() -> TestResult {
     assert_eq!(scenario.provider.end().await?.brief(), "200");
     assert_eq!(
         watch.operations(),
-        ["load_call", "begin_end", "DeleteMeeting", "close", "PutEvents", "mark_notices"],
+        ["load_call", "begin_end", "DeleteMeeting", "close", "PutEvents", "complete_operations"],
         "end: 4, and 2 to tell of it"
     );
     Ok(())

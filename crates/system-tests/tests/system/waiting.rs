@@ -4,7 +4,7 @@ use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::requests::{admit, at_chime, change, invite, owed_and_tokens, turn_away, with_waiting_room};
+use crate::requests::{admit, at_chime, change, invite, operations_and_tokens, turn_away, with_waiting_room};
 use crate::{invariants, outbox};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -17,7 +17,7 @@ async fn who_comes_waits_without_an_attendee_until_the_provider_lets_them_in() -
 
     let watch = cloud.watch();
     let waiting = scenario.patient.join().await?;
-    let told = ["load_call", "wait", "PutEvents", "mark_notices"];
+    let told = ["load_call", "wait", "PutEvents", "complete_operations"];
     assert_eq!(watch.operations(), told, "and the provider is told at once");
     assert_eq!(waiting.brief(), "202", "{:?}", waiting.body);
     let poll = format!("/appointments/{}/call", scenario.appointment);
@@ -28,7 +28,7 @@ async fn who_comes_waits_without_an_attendee_until_the_provider_lets_them_in() -
         assert_eq!(waiting.body[name], Value::Null, "{name}");
     }
     assert_eq!(at_chime(&cloud, &scenario.patient), Vec::<Value>::new());
-    assert_eq!(owed_and_tokens(&cloud, &scenario.patient).await?, "0 0");
+    assert_eq!(operations_and_tokens(&cloud, &scenario.patient).await?, "0 0");
 
     cloud.parts().clock.advance(5);
     let watch = cloud.watch();
@@ -152,7 +152,7 @@ async fn an_invitation_admits_and_one_that_is_taken_back_takes_the_attendee_too(
     let away = turn_away(&scenario.provider, &scenario.stranger).await?;
     assert_eq!((away.brief().as_str(), &away.body["attendeeId"]), ("200", &Value::Null), "{:?}", away.body);
     assert_eq!(at_chime(&cloud, &scenario.stranger).len(), 0, "their token is no good any more");
-    assert_eq!(owed_and_tokens(&cloud, &scenario.stranger).await?, "0 0");
+    assert_eq!(operations_and_tokens(&cloud, &scenario.stranger).await?, "0 0");
     assert_eq!(scenario.stranger.join().await?.brief(), "403 TURNED_AWAY");
     assert_eq!(scenario.stranger.status().await?.body["me"]["status"], "turned_away");
 

@@ -1,0 +1,31 @@
+//! Denied requests (403) are answered as such, and audited.
+
+use domain::audit::Origin;
+use domain::call::{Actor, Target};
+use domain::error::Reason;
+use store::denials::Denial;
+
+use crate::Calls;
+
+/// A request, as far as the audit entry of its denial needs it.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestInfo<'a> {
+    /// The caller; none on routes without an authorizer, which deny nothing.
+    pub actor: Option<&'a Actor>,
+    /// The call, as far as the request could be parsed.
+    pub target: Option<Target>,
+    pub route: &'a str,
+    pub origin: &'a Origin,
+}
+
+impl Calls {
+    /// Audits a denied request (403) in the actor's chain. Every function passes each denial here before it answers. It takes at
+    /// most one round trip, and a denial that cannot be audited is still a denial.
+    pub async fn audit_denial(&self, request: RequestInfo<'_>, reason: Reason<403>) {
+        let Some(actor) = request.actor else { return };
+        let denial = Denial { actor, target: request.target, route: request.route, code: reason.code };
+        if let Err(error) = self.store.count_denial(&denial, request.origin).await {
+            tracing::warn!(error = %error, code = reason.code, route = request.route, "denial not audited");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Pending operations on Chime's meetings and attendees: executed by the request that inserted them, by a repetition of that
+//! request, or by the schedule.
+
+use domain::Error;
+use domain::audit::Origin;
+use domain::id::{SessionId, UserId};
+use domain::operation::{self, Action, Executed, Operation, PendingOperation};
+
+use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
+
+impl Calls {
+    /// Executes an operation that this request inserted, within its lease. Where Chime refuses or does not answer, the schedule
+    /// executes it later and the caller gets the error.
+    pub(crate) async fn execute(&self, operation: &PendingOperation, origin: &Origin) -> Result<(), Error> {
+        let outcome = self.send_and_complete(operation, origin).await;
+        if let Err(error) = &outcome {
+            self.release(operation, error, origin).await;
+        }
+        outcome
+    }
+
+    /// Executes what an earlier request left open for a participant, of one kind. An update of capabilities is not completed,
+    /// because the request that inserted it may still be sending an older one: the schedule repeats it after that lease.
+    pub(crate) async fn run_for(
+        &self,
+        session: SessionId,
+        user: UserId,
+        kind: Operation,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        for operation in self.store.participant_operations(session, user, kind).await? {
+            match kind {
+                Operation::UpdateCapabilities => self.send(&self.meetings, &operation).await?,
+                Operation::DeleteAttendee | Operation::DeleteMeeting | Operation::PublishEvent => {
+                    self.send_and_complete(&operation, origin).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends an operation to Chime and completes it. Where its payload changed meanwhile, the new one is sent too.
+    async fn send_and_complete(&self, operation: &PendingOperation, origin: &Origin) -> Result<(), Error> {
+        let mut operation = operation.clone();
+        for _ in 0..MAX_ATTEMPTS {
+            self.send(&self.meetings, &operation).await?;
+            let executed = Executed { id: operation.id, payload: Some(operation.payload.clone()) };
+            let changed = self.store.complete_operations(&[executed], origin.now).await?;
+            match changed.into_iter().next() {
+                None => return Ok(()),
+                Some(changed) => operation.payload = changed.payload,
+            }
+        }
+        Err(conflict_retry())
+    }
+
+    /// Sends an operation to Chime.
+    pub(crate) async fn send(
+        &self,
+        meetings: &chime::Meetings,
+        operation: &PendingOperation,
+    ) -> Result<(), Error> {
+        match operation.action()? {
+            Action::DeleteAttendee(attendee, of) => {
+                meetings.delete_attendee(&of.control_region, of.meeting_id, attendee).await?;
+            }
+            Action::UpdateCapabilities(attendee, of) => {
+                meetings
+                    .update_capabilities(&of.control_region, of.meeting_id, attendee, of.capabilities)
+                    .await?;
+            }
+            Action::DeleteMeeting(meeting, of) => meetings.delete(&of.control_region, meeting).await?,
+            Action::PublishEvent(_) => return Err(Error::internal("an event is no operation on Chime")),
+        }
+        Ok(())
+    }
+
+    /// Releases the lease of an operation that was not executed and sets when it is due again.
+    pub(crate) async fn release(&self, operation: &PendingOperation, error: &Error, origin: &Origin) {
+        let PendingOperation { id, operation: kind, attempts, .. } = operation;
+        let cause = error.code();
+        tracing::warn!(
+            operation = kind.as_str(), id = %id, attempt = attempts, error = %error,
+            "pending operation failed, will retry"
+        );
+        let due = operation::next_attempt(*attempts, origin.now);
+        if let Err(error) = self.store.fail_operation(*id, cause, due).await {
+            // Its lease expires by itself.
+            tracing::warn!(operation = kind.as_str(), id = %id, error = %error, "pending operation not released");
+        }
+    }
+}

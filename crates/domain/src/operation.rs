@@ -1,0 +1,228 @@
+//! Pending operations: work that a committed change made necessary and that has not been executed yet.
+//!
+//! The statement that makes an operation necessary inserts it (`medzen.pending_operations`). The request that inserted it
+//! executes it at once where its function may; what is left, the schedule of the operation's executor executes. So a crash
+//! between the change and the call to Chime or EventBridge loses nothing.
+
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use crate::capabilities::Capabilities;
+use crate::error::Error;
+use crate::id::{ChimeAttendeeId, ChimeMeetingId, OperationId, SessionId, UserId};
+use crate::outbound::EventPayload;
+
+/// An operation is held for this long by the request or the run that leased it: longer than a function's timeout of 20 s, so
+/// that an expired lease belongs to no execution.
+pub const LEASE: Duration = Duration::seconds(30);
+
+/// Failed attempts after which an alarm calls the operator. The operation is still retried.
+pub const MAX_ATTEMPTS: i32 = 10;
+
+/// The first pause between two attempts; it doubles up to [`MAX_BACKOFF`].
+const FIRST_BACKOFF: Duration = Duration::seconds(30);
+
+/// The longest pause between two attempts.
+const MAX_BACKOFF: Duration = Duration::minutes(10);
+
+/// The kinds of operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// Chime deletes an attendee, which disconnects it. Target: the attendee's id.
+    DeleteAttendee,
+    /// Chime changes an attendee's capabilities. Target: the attendee's id.
+    UpdateCapabilities,
+    /// Chime deletes a meeting. Target: the meeting's id.
+    DeleteMeeting,
+    /// An event is put on the bus. Target: the event's id.
+    PublishEvent,
+}
+
+impl Operation {
+    /// Every kind.
+    pub const ALL: [Self; 4] =
+        [Self::DeleteAttendee, Self::UpdateCapabilities, Self::DeleteMeeting, Self::PublishEvent];
+
+    /// The name in the table, in logs, metrics and the runbook.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DeleteAttendee => "delete_attendee",
+            Self::UpdateCapabilities => "update_capabilities",
+            Self::DeleteMeeting => "delete_meeting",
+            Self::PublishEvent => "publish_event",
+        }
+    }
+
+    /// The function whose schedule executes the operation, as `medzen.operation_executor` has it.
+    #[must_use]
+    pub const fn executor(self) -> &'static str {
+        match self {
+            Self::DeleteAttendee | Self::UpdateCapabilities | Self::DeleteMeeting | Self::PublishEvent => {
+                "meeting-manager"
+            }
+        }
+    }
+}
+
+/// When an operation that failed for the `attempts`th time is due again.
+#[must_use]
+pub fn next_attempt(attempts: i32, now: OffsetDateTime) -> OffsetDateTime {
+    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(10);
+    now + (FIRST_BACKOFF * 2_i32.pow(doublings)).min(MAX_BACKOFF)
+}
+
+/// An operation as the database returns it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingOperation {
+    /// Its id.
+    pub id: OperationId,
+    /// Its kind.
+    pub operation: Operation,
+    /// What it acts on.
+    pub target: String,
+    /// The session that it belongs to, where there is one.
+    #[serde(default)]
+    pub session_id: Option<SessionId>,
+    /// How often the schedule has leased it, this time included; 0 for the request that inserted it.
+    #[serde(default)]
+    pub attempts: i32,
+    /// What its execution needs, by kind.
+    pub payload: serde_json::Value,
+}
+
+/// The payload of `delete_attendee`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeleteAttendee {
+    /// The participant.
+    pub user_id: UserId,
+    /// The only region in which the meeting can be changed.
+    pub control_region: String,
+    /// The meeting.
+    pub meeting_id: ChimeMeetingId,
+}
+
+/// The payload of `update_capabilities`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateCapabilities {
+    /// The participant.
+    pub user_id: UserId,
+    /// The only region in which the meeting can be changed.
+    pub control_region: String,
+    /// The meeting.
+    pub meeting_id: ChimeMeetingId,
+    /// The capabilities that the attendee is to have.
+    pub capabilities: Capabilities,
+}
+
+/// The payload of `delete_meeting`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeleteMeeting {
+    /// The only region in which the meeting can be deleted.
+    pub control_region: String,
+    /// Whether no open session owns the meeting. Otherwise its session is `ending` and is closed after the deletion.
+    pub orphan: bool,
+}
+
+/// What executing an operation means.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Delete the attendee.
+    DeleteAttendee(ChimeAttendeeId, DeleteAttendee),
+    /// Update the attendee's capabilities.
+    UpdateCapabilities(ChimeAttendeeId, UpdateCapabilities),
+    /// Delete the meeting.
+    DeleteMeeting(ChimeMeetingId, DeleteMeeting),
+    /// Publish the event.
+    PublishEvent(EventPayload),
+}
+
+impl PendingOperation {
+    /// Parses the payload and the target by kind.
+    ///
+    /// # Errors
+    /// Internal, where the stored row is not what its kind needs: a defect.
+    pub fn action(&self) -> Result<Action, Error> {
+        fn payload<T: serde::de::DeserializeOwned>(value: &serde_json::Value) -> Result<T, Error> {
+            T::deserialize(value).map_err(Error::internal)
+        }
+        let attendee = || self.target.parse().map_err(Error::internal);
+        Ok(match self.operation {
+            Operation::DeleteAttendee => Action::DeleteAttendee(attendee()?, payload(&self.payload)?),
+            Operation::UpdateCapabilities => Action::UpdateCapabilities(attendee()?, payload(&self.payload)?),
+            Operation::DeleteMeeting => {
+                Action::DeleteMeeting(self.target.parse().map_err(Error::internal)?, payload(&self.payload)?)
+            }
+            // Through text, because a RawValue is only read from text.
+            Operation::PublishEvent => Action::PublishEvent(
+                serde_json::from_str(&self.payload.to_string()).map_err(Error::internal)?,
+            ),
+        })
+    }
+}
+
+/// An operation that was executed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Executed {
+    /// Which.
+    pub id: OperationId,
+    /// The payload that was sent; none where it cannot change.
+    pub payload: Option<serde_json::Value>,
+}
+
+/// An operation that stays open, because its payload changed while it was executed.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Changed {
+    /// Which.
+    pub id: OperationId,
+    /// The payload that is to be sent now.
+    pub payload: serde_json::Value,
+}
+
+impl From<OperationId> for Uuid {
+    fn from(id: OperationId) -> Self {
+        id.as_uuid()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: OffsetDateTime = time::macros::datetime!(2026-11-20 12:00:00 UTC);
+
+    #[test]
+    fn attempts_back_off_by_doubling_up_to_ten_minutes() {
+        let pause = |attempts| (next_attempt(attempts, NOW) - NOW).whole_seconds();
+        assert_eq!([0, 1, 2, 3, 4, 5, 6, 7, i32::MAX].map(pause), [30, 30, 60, 120, 240, 480, 600, 600, 600]);
+    }
+
+    #[test]
+    fn an_operation_is_parsed_by_its_kind() {
+        let row = |operation: &str, payload: serde_json::Value| {
+            serde_json::from_value::<PendingOperation>(serde_json::json!({
+                "id": "7d9f1c5e-0000-4000-8000-000000000001", "operation": operation,
+                "target": "7d9f1c5e-0000-4000-8000-000000000002", "payload": payload,
+            }))
+            .expect("a row")
+        };
+        let deletion =
+            row("delete_meeting", serde_json::json!({"controlRegion": "us-east-1", "orphan": true}));
+        assert!(matches!(
+            deletion.action(),
+            Ok(Action::DeleteMeeting(_, DeleteMeeting { orphan: true, .. }))
+        ));
+        let event = row("publish_event", serde_json::json!({"detailType": "Call Ended", "detail": {"a": 1}}));
+        assert!(matches!(event.action(), Ok(Action::PublishEvent(_))));
+        assert!(row("delete_attendee", serde_json::json!({})).action().is_err());
+        for operation in Operation::ALL {
+            assert_eq!(serde_json::to_value(operation).ok(), Some(operation.as_str().into()));
+        }
+    }
+}

@@ -1,0 +1,739 @@
+-- The schema of MedZen Meetings, as one baseline: edited in place until the first release, by further migrations afterwards.
+--
+-- `{functions_role}` is replaced by the name of this deployment's role when the migration runs.
+
+-- The host application owns users and appointments; they are read through two views that it may define itself.
+--
+-- The views are in a schema of their own, because a view bypasses row-level security and Supabase grants everything in
+-- `public` to its client roles. A view that exists is kept. On a database without host tables, simple ones are created. Where
+-- the host has tables of its own, only the host knows how they map (a provider_id that is a profile id kept providers from
+-- ending their calls), so the migration stops and prints the view to write. Each id must occur once in its view; a null status
+-- or video_enabled counts as no video.
+
+REVOKE ALL ON SCHEMA medzen FROM PUBLIC;
+
+-- Revokes a table or view from everybody but its owner and enables row-level security. Every migration calls it for what it
+-- creates, before it grants: default privileges (Supabase's, or an operator's) have granted it to others by then.
+CREATE PROCEDURE medzen.make_private(relation regclass)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $private$
+DECLARE
+  other record;
+BEGIN
+  FOR other IN
+    SELECT DISTINCT given.grantee
+    FROM pg_class c, aclexplode(c.relacl) AS given
+    WHERE c.oid = relation AND given.grantee <> c.relowner
+  LOOP
+    EXECUTE format('REVOKE ALL ON %s FROM %s', relation,
+                   CASE WHEN other.grantee = 0 THEN 'PUBLIC' ELSE other.grantee::regrole::text END);
+  END LOOP;
+  IF (SELECT relkind IN ('r', 'p') FROM pg_class WHERE oid = relation) THEN
+    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', relation);
+  END IF;
+END
+$private$;
+REVOKE ALL ON PROCEDURE medzen.make_private(regclass) FROM PUBLIC;
+
+DO $host$
+BEGIN
+  IF to_regclass('medzen.call_users') IS NULL THEN
+    IF to_regclass('public.users') IS NOT NULL THEN
+      RAISE EXCEPTION USING
+        MESSAGE = 'this database has a users table of its own: define the view medzen.call_users, then migrate again',
+        HINT = 'CREATE VIEW medzen.call_users AS SELECT id::uuid AS id, firebase_uid::text AS firebase_uid, '
+            || 'display_name::text AS display_name FROM public.users;';
+    END IF;
+    CREATE TABLE public.users (
+      id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+      firebase_uid text NOT NULL UNIQUE,
+      display_name text NOT NULL
+    );
+    CREATE VIEW medzen.call_users AS SELECT id, firebase_uid, display_name FROM public.users;
+    CALL medzen.make_private('public.users');
+    CALL medzen.make_private('medzen.call_users');
+  END IF;
+
+  IF to_regclass('medzen.call_appointments') IS NULL THEN
+    IF to_regclass('public.appointments') IS NOT NULL THEN
+      RAISE EXCEPTION USING
+        MESSAGE = 'this database has an appointments table of its own: define the view medzen.call_appointments, '
+               || 'then migrate again',
+        HINT = 'CREATE VIEW medzen.call_appointments AS SELECT id::uuid AS id, '
+            || '<the provider''s users.id, not a profile id>::uuid AS provider_user_id, '
+            || '<the patient''s users.id>::uuid AS patient_user_id, status::text AS status, '
+            || 'video_enabled::boolean AS video_enabled, scheduled_start::timestamptz AS scheduled_start, '
+            || 'scheduled_end::timestamptz AS scheduled_end FROM public.appointments;';
+    END IF;
+    CREATE TABLE public.appointments (
+      id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+      provider_user_id uuid NOT NULL REFERENCES public.users (id),
+      patient_user_id uuid NOT NULL REFERENCES public.users (id),
+      status text NOT NULL DEFAULT 'scheduled',
+      video_enabled boolean NOT NULL DEFAULT true,
+      scheduled_start timestamptz,
+      scheduled_end timestamptz
+    );
+    CREATE VIEW medzen.call_appointments AS
+      SELECT id, provider_user_id, patient_user_id, status, video_enabled, scheduled_start, scheduled_end
+      FROM public.appointments;
+    CALL medzen.make_private('public.appointments');
+    CALL medzen.make_private('medzen.call_appointments');
+  END IF;
+END
+$host$;
+
+-- ---------------------------------------------------------------------------------------------------------------------------
+-- Calls: one row per session, one per participant, and the join tokens apart.
+--
+-- States are text with CHECK, not enum types: a client must look up an enum by a named statement, which a transaction pooler
+-- breaks. A table in `public` holds only what the members of a call may read, so that a signed-in client's `SELECT *` works;
+-- join tokens, Chime's Meeting object and connection quality are in `medzen`, which clients cannot enter.
+
+CREATE TABLE public.video_call_sessions (
+  id uuid PRIMARY KEY,
+  appointment_id uuid NOT NULL,
+  status text NOT NULL CHECK (status IN ('creating', 'active', 'ending', 'ended', 'failed')),
+  -- The number of attempts to create the meeting, and the request that makes the current one. A request takes over by
+  -- incrementing the attempt that it read.
+  attempt integer NOT NULL DEFAULT 1,
+  attempt_by text,
+  control_region text NOT NULL,
+  media_region text NOT NULL,
+  meeting_id text UNIQUE,
+  recording_enabled boolean NOT NULL DEFAULT false,
+  transcription_enabled boolean NOT NULL DEFAULT false,
+  transcription_language text,
+  created_by uuid NOT NULL,
+  created_at timestamptz NOT NULL,
+  updated_at timestamptz NOT NULL,
+  activated_at timestamptz,
+  -- When GetMeeting last confirmed the meeting.
+  checked_at timestamptz,
+  ended_at timestamptz,
+  -- Why an ended session ended and by which user (null: by the system); for a failed session, why it failed.
+  end_reason text,
+  ended_by uuid,
+  error_message text,
+  duration_seconds integer CHECK (duration_seconds >= 0),
+  max_participants_reached integer NOT NULL DEFAULT 0,
+  -- When the reconciler last tried to repair the session without success: it tries others first then.
+  last_attempt_at timestamptz,
+  -- Counts the projections of the session's events: a writer that read an older version writes nothing.
+  projection_version integer NOT NULL DEFAULT 0,
+  -- Whether the rows have yet to be projected from the events again: after an end or an activation that came between.
+  projection_stale boolean NOT NULL DEFAULT false,
+  -- Participants that Chime reports as connected; when the last of them left; the time of Chime's newest event.
+  connected_count integer NOT NULL DEFAULT 0,
+  last_left_at timestamptz,
+  last_event_at timestamptz,
+  CHECK (status <> 'active' OR (meeting_id IS NOT NULL AND activated_at IS NOT NULL)),
+  CHECK ((status IN ('ended', 'failed')) = (ended_at IS NOT NULL)),
+  CHECK ((status = 'failed') = (error_message IS NOT NULL))
+);
+
+-- At most one open session per appointment: of two starts at once the second finds the first.
+CREATE UNIQUE INDEX video_call_sessions_one_open
+  ON public.video_call_sessions (appointment_id) WHERE status IN ('creating', 'active', 'ending');
+CREATE INDEX video_call_sessions_by_appointment ON public.video_call_sessions (appointment_id, created_at DESC);
+-- Reports by day.
+CREATE INDEX video_call_sessions_by_time ON public.video_call_sessions (created_at);
+-- Due sessions are found without reading the rest: nearly all sessions are ended, and most of the others need nothing.
+CREATE INDEX video_call_sessions_unfinished ON public.video_call_sessions (updated_at)
+  WHERE status IN ('creating', 'ending');
+CREATE INDEX video_call_sessions_unverified
+  ON public.video_call_sessions ((greatest(activated_at, checked_at, last_event_at))) WHERE status = 'active';
+CREATE INDEX video_call_sessions_empty
+  ON public.video_call_sessions (last_left_at) WHERE status = 'active' AND connected_count = 0;
+CREATE INDEX video_call_sessions_stale ON public.video_call_sessions (updated_at) WHERE projection_stale;
+
+-- Chime's Meeting object, as the client's SDK takes it. Inserted with the activation of the session.
+CREATE TABLE medzen.call_meetings (
+  session_id uuid PRIMARY KEY REFERENCES public.video_call_sessions (id),
+  meeting jsonb NOT NULL
+);
+
+CREATE TABLE public.video_call_participants (
+  video_call_id uuid NOT NULL REFERENCES public.video_call_sessions (id),
+  user_id uuid NOT NULL,
+  role text NOT NULL CHECK (role IN ('provider', 'patient', 'observer')),
+  -- An observer's kind; null where the invitation names none, and for everyone else.
+  observer_kind text CHECK (observer_kind IN ('interpreter', 'family', 'student') AND (observer_kind IS NULL OR role = 'observer')),
+  -- turned_away: the provider refused; may be admitted later. removed: may not join this session again.
+  status text NOT NULL CHECK (status IN ('invited', 'waiting', 'joined', 'left', 'removed', 'turned_away')),
+  joined_at timestamptz,
+  left_at timestamptz,
+  duration_seconds integer NOT NULL DEFAULT 0 CHECK (duration_seconds >= 0),
+  -- Set once for the session: an admitted participant may leave and join again.
+  admitted_at timestamptz,
+  waiting_since timestamptz,
+  -- What Chime lets the participant send and receive. Chime rejects receiving content without video.
+  audio text NOT NULL DEFAULT 'SendReceive' CHECK (audio IN ('SendReceive', 'Send', 'Receive', 'None')),
+  video text NOT NULL DEFAULT 'SendReceive' CHECK (video IN ('SendReceive', 'Send', 'Receive', 'None')),
+  content text NOT NULL DEFAULT 'SendReceive' CHECK (content IN ('SendReceive', 'Send', 'Receive', 'None')),
+  -- Whether Chime reports the participant as connected. A participant who left or was removed by request may still be
+  -- connected for a moment.
+  connected boolean NOT NULL DEFAULT false,
+  connections integer NOT NULL DEFAULT 0,
+  drops integer NOT NULL DEFAULT 0,
+  -- Joins within one minute from join_count_since: the rate limit of joins.
+  join_count integer NOT NULL DEFAULT 0,
+  join_count_since timestamptz,
+  PRIMARY KEY (video_call_id, user_id),
+  CONSTRAINT video_call_participants_content_needs_video
+    CHECK (content NOT IN ('SendReceive', 'Receive') OR video IN ('SendReceive', 'Receive')),
+  CONSTRAINT video_call_participants_waiting_since CHECK (status <> 'waiting' OR waiting_since IS NOT NULL)
+);
+CREATE INDEX video_call_participants_by_user ON public.video_call_participants (user_id);
+
+-- The summary of a participant's connection quality.
+CREATE TABLE medzen.participant_quality (
+  session_id uuid NOT NULL,
+  user_id uuid NOT NULL,
+  summary jsonb NOT NULL,
+  PRIMARY KEY (session_id, user_id),
+  FOREIGN KEY (session_id, user_id) REFERENCES public.video_call_participants (video_call_id, user_id)
+);
+
+CREATE TABLE medzen.video_call_attendee_tokens (
+  session_id uuid NOT NULL,
+  user_id uuid NOT NULL,
+  attendee_id text NOT NULL,
+  -- Chime's Attendee object, join token included, as the client's SDK takes it.
+  attendee jsonb NOT NULL,
+  PRIMARY KEY (session_id, user_id),
+  FOREIGN KEY (session_id, user_id) REFERENCES public.video_call_participants (video_call_id, user_id)
+);
+
+-- Consent, as it was granted and revoked: a row is never changed, the newest row of a user and a purpose counts. The number
+-- is assigned under the session's lock, so it gives the order.
+CREATE TABLE public.video_call_consents (
+  session_id uuid NOT NULL REFERENCES public.video_call_sessions (id),
+  number integer NOT NULL,
+  user_id uuid NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('recording', 'transcription')),
+  granted boolean NOT NULL,
+  given_at timestamptz NOT NULL,
+  PRIMARY KEY (session_id, number)
+);
+CREATE INDEX video_call_consents_newest ON public.video_call_consents (session_id, user_id, kind, number DESC);
+
+-- ---------------------------------------------------------------------------------------------------------------------------
+-- Chime's events, each stored once. EventBridge delivers late, twice, out of order or never, so attendance is projected from
+-- all events of a meeting each time and never counted up.
+
+CREATE TABLE medzen.chime_events (
+  -- EventBridge's id: the same for every delivery of the event.
+  event_id text PRIMARY KEY,
+  meeting_id text NOT NULL,
+  -- detail.eventType without its prefix `chime:`.
+  kind text NOT NULL,
+  -- detail.timestamp, by Chime's clock, in milliseconds.
+  at_ms bigint NOT NULL,
+  attendee_id text,
+  external_user_id text,
+  received_at timestamptz NOT NULL,
+  -- The session whose projection includes the event; null until then.
+  session_id uuid REFERENCES public.video_call_sessions (id)
+);
+CREATE INDEX chime_events_by_meeting ON medzen.chime_events (meeting_id);
+CREATE INDEX chime_events_unapplied ON medzen.chime_events (received_at) WHERE session_id IS NULL;
+
+-- Our meetings, learnt from events, because Chime cannot list them. A meeting that has not ended and belongs to no open
+-- session is an orphan and is deleted.
+CREATE TABLE medzen.chime_meetings (
+  meeting_id text PRIMARY KEY,
+  -- The deployment's prefix and the id of the session that it was created for, where an event named it.
+  external_meeting_id text,
+  control_region text NOT NULL,
+  first_seen_at timestamptz NOT NULL,
+  ended_at timestamptz
+);
+CREATE INDEX chime_meetings_open ON medzen.chime_meetings (first_seen_at) WHERE ended_at IS NULL;
+CREATE INDEX chime_meetings_ended ON medzen.chime_meetings (ended_at) WHERE ended_at IS NOT NULL;
+
+-- ---------------------------------------------------------------------------------------------------------------------------
+-- Unfinished work: each row is an operation that a committed change made necessary. The request that inserted it executes it
+-- at once where its function may; the executor's schedule executes what is left.
+
+CREATE TABLE medzen.pending_operations (
+  id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  operation text NOT NULL,
+  -- What it acts on: an attendee id, a meeting id, the event's own id.
+  target text NOT NULL,
+  session_id uuid REFERENCES public.video_call_sessions (id),
+  payload jsonb NOT NULL,
+  -- The function whose schedule executes the operation.
+  executor text NOT NULL,
+  created_at timestamptz NOT NULL,
+  not_before timestamptz NOT NULL,
+  attempts integer NOT NULL DEFAULT 0,
+  last_attempt_at timestamptz,
+  -- Until then one execution holds the operation and no other may take it.
+  leased_until timestamptz,
+  -- An earlier execution that sent an older payload may be in flight until then: completion repeats the operation afterwards.
+  superseded_until timestamptz,
+  last_error text,
+  completed_at timestamptz
+);
+CREATE UNIQUE INDEX pending_operations_open ON medzen.pending_operations (operation, target) WHERE completed_at IS NULL;
+CREATE INDEX pending_operations_due ON medzen.pending_operations (executor, not_before) WHERE completed_at IS NULL;
+CREATE INDEX pending_operations_of_session ON medzen.pending_operations (session_id) WHERE completed_at IS NULL;
+CREATE INDEX pending_operations_completed ON medzen.pending_operations (completed_at) WHERE completed_at IS NOT NULL;
+
+-- Work of which one run at a time may execute. A lease is a row and not a session lock, because a transaction pooler shares
+-- sessions; it expires, so a run that died blocks others only for a moment.
+CREATE TABLE medzen.leases (
+  name text PRIMARY KEY,
+  -- The request id of the run that holds it.
+  holder text NOT NULL,
+  expires_at timestamptz NOT NULL
+);
+
+-- Denied requests of an actor in the hour that began at `since`: a script that repeats a denied request for hours does not
+-- fill the audit log.
+CREATE TABLE medzen.denial_rate_limits (
+  chain text PRIMARY KEY,
+  since timestamptz NOT NULL,
+  seen integer NOT NULL,
+  -- Denials of the hour before that were counted and have no entry.
+  suppressed integer NOT NULL,
+  -- The last request that was counted: a repeated statement counts once.
+  request_id text NOT NULL
+);
+CREATE INDEX denial_rate_limits_by_age ON medzen.denial_rate_limits (since);
+
+-- ---------------------------------------------------------------------------------------------------------------------------
+-- The audit chain: its heads, the entries on their way to DynamoDB, and the one function that assigns a number and a hash.
+
+CREATE TABLE medzen.audit_heads (
+  chain text PRIMARY KEY,
+  seq bigint NOT NULL,
+  previous_hash bytea NOT NULL,
+  hash bytea NOT NULL
+);
+
+CREATE TABLE medzen.audit_outbox (
+  chain text NOT NULL,
+  seq bigint NOT NULL,
+  -- Exactly the text that was hashed.
+  payload text NOT NULL,
+  previous_hash bytea NOT NULL,
+  hash bytea NOT NULL,
+  at timestamptz NOT NULL,
+  leased_until timestamptz,
+  delivered_at timestamptz,
+  -- Set when the audit table already holds another entry under this number: nothing is overwritten, a person must look.
+  conflict boolean NOT NULL DEFAULT false,
+  PRIMARY KEY (chain, seq)
+);
+CREATE INDEX audit_outbox_undelivered ON medzen.audit_outbox (at, chain, seq)
+  WHERE delivered_at IS NULL AND NOT conflict;
+CREATE INDEX audit_outbox_delivered ON medzen.audit_outbox (delivered_at) WHERE delivered_at IS NOT NULL;
+CREATE INDEX audit_outbox_conflicts ON medzen.audit_outbox (chain, seq) WHERE conflict;
+
+-- ---------------------------------------------------------------------------------------------------------------------------
+-- Functions that several statements share.
+
+-- The name of an appointment's audit chain.
+CREATE FUNCTION medzen.appointment_chain(appointment uuid) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $chain$ SELECT 'APPT#' || $1 $chain$;
+
+-- Whole seconds from one time to another, never negative; 0 where a time is unknown.
+CREATE FUNCTION medzen.seconds_between(since timestamptz, until timestamptz) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $seconds$ SELECT coalesce(greatest(0, floor(extract(epoch FROM $2 - $1))), 0)::integer $seconds$;
+
+-- Capabilities as Chime's API spells them.
+CREATE FUNCTION medzen.capabilities(audio text, video text, content text) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $capabilities$ SELECT jsonb_build_object('Audio', $1, 'Video', $2, 'Content', $3) $capabilities$;
+
+-- The user that a request names: by the subject of a token, or by id for a direct invocation.
+CREATE FUNCTION medzen.caller(subject text, user_id uuid) RETURNS SETOF uuid
+LANGUAGE sql STABLE ROWS 1
+SET search_path = pg_catalog, pg_temp
+AS $caller$
+  SELECT id FROM medzen.call_users WHERE firebase_uid = $1
+  UNION ALL
+  SELECT id FROM medzen.call_users WHERE id = $2
+$caller$;
+
+-- Appends an entry to a chain and returns its number. The row of audit_heads is the chain's lock: the upsert takes it, and
+-- the number and hash are computed from the locked row, because reading the head first forks the chain under load. The hash
+-- is domain::audit::entry_hash: SHA-256 over previous hash, chain, number (8 bytes, big-endian) and payload.
+--
+-- It runs as its owner, so that the functions' role can append and nothing else: it never writes a number, a hash or a payload.
+CREATE FUNCTION medzen.audit_append(chain text, entry jsonb, at timestamptz) RETURNS bigint
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $append$
+  WITH written AS (
+    SELECT $1 AS chain, $2::text AS payload, $3 AS at
+  ), head AS (
+    INSERT INTO medzen.audit_heads AS head (chain, seq, previous_hash, hash)
+    SELECT chain, 1, genesis,
+           sha256(genesis || convert_to(chain, 'UTF8') || int8send(1::bigint) || convert_to(payload, 'UTF8'))
+    FROM written, (SELECT decode(repeat('00', 32), 'hex') AS genesis) AS start
+    ON CONFLICT (chain) DO UPDATE
+    SET seq = head.seq + 1,
+        previous_hash = head.hash,
+        hash = sha256(head.hash || convert_to($1, 'UTF8') || int8send(head.seq + 1) || convert_to($2::text, 'UTF8'))
+    RETURNING head.seq, head.previous_hash, head.hash
+  )
+  INSERT INTO medzen.audit_outbox (chain, seq, payload, previous_hash, hash, at)
+  SELECT written.chain, head.seq, written.payload, head.previous_hash, head.hash, written.at
+  FROM head, written
+  RETURNING seq
+$append$;
+
+-- The users of a call: the appointment's provider and patient and every participant, without those removed or turned away.
+CREATE FUNCTION medzen.call_member_ids(session uuid, appointment uuid) RETURNS jsonb
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $members$
+  SELECT coalesce(jsonb_agg(member ORDER BY member), '[]')
+  FROM (
+    SELECT provider_user_id AS member FROM medzen.call_appointments WHERE id = $2
+    UNION
+    SELECT patient_user_id FROM medzen.call_appointments WHERE id = $2
+    UNION
+    SELECT user_id FROM public.video_call_participants WHERE video_call_id = $1
+  ) AS members
+  WHERE member IS NOT NULL AND NOT EXISTS (
+    SELECT FROM public.video_call_participants p
+    WHERE p.video_call_id = $1 AND p.user_id = member AND p.status IN ('removed', 'turned_away'))
+$members$;
+
+-- The function whose schedule executes an operation (domain::operation::Operation::executor).
+CREATE FUNCTION medzen.operation_executor(operation text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $executor$
+  SELECT CASE
+    WHEN $1 IN ('delete_attendee', 'update_capabilities', 'delete_meeting', 'publish_event') THEN 'meeting-manager'
+  END
+$executor$;
+
+-- Inserts an operation, or gives the open one of the same target the new payload, and returns it. The caller holds the lease
+-- until `leased_until`; null: the schedule executes it.
+--
+-- It runs as its owner, so that the functions' role can insert no operation but through the functions here.
+CREATE FUNCTION medzen.enqueue_operation(
+  operation text, target text, session uuid, payload jsonb, at timestamptz, leased_until timestamptz) RETURNS jsonb
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $enqueue$
+  INSERT INTO medzen.pending_operations AS o (
+    operation, target, session_id, payload, executor, created_at, not_before, leased_until)
+  VALUES ($1, $2, $3, $4, medzen.operation_executor($1), $5, $5, $6)
+  ON CONFLICT (operation, target) WHERE completed_at IS NULL DO UPDATE
+  SET payload = excluded.payload, not_before = least(o.not_before, excluded.not_before), leased_until = excluded.leased_until,
+      superseded_until = CASE WHEN o.payload <> excluded.payload
+        THEN greatest(o.superseded_until, o.leased_until) ELSE o.superseded_until END
+  RETURNING jsonb_build_object('id', o.id, 'operation', o.operation, 'target', o.target, 'payload', o.payload)
+$enqueue$;
+
+-- Inserts an event for the host application and returns its operation. `eventId` in the detail is the operation's id;
+-- `occurred_at` is the time of what the event is about, which may lie ahead by Chime's clock.
+CREATE FUNCTION medzen.enqueue_event(
+  detail_type text, session uuid, detail jsonb, occurred_at timestamptz, at timestamptz, leased_until timestamptz) RETURNS jsonb
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $event$
+  INSERT INTO medzen.pending_operations AS o (
+    id, operation, target, session_id, payload, executor, created_at, not_before, leased_until)
+  SELECT id, 'publish_event', id, $2, jsonb_build_object('detailType', $1, 'detail', jsonb_build_object(
+      'version', '1', 'eventId', id,
+      'occurredAt', to_char($4 AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) || jsonb_strip_nulls($3)),
+    medzen.operation_executor('publish_event'), $5, $5, $6
+  FROM gen_random_uuid() AS id
+  RETURNING jsonb_build_object('id', o.id, 'operation', o.operation, 'target', o.target, 'payload', o.payload)
+$event$;
+
+-- Each query of a VOLATILE function has a snapshot of its own (https://www.postgresql.org/docs/15/xfunc-volatility.html). A
+-- statement that waits for a lock continues with the snapshot from before it waited, so what a session's lock protects is
+-- read by these functions, which are called once the lock is held.
+
+-- Deletes a participant's join token and enqueues the deletion of the attendee. Returns the operation; null without a token.
+CREATE FUNCTION medzen.revoke_attendee(session uuid, participant uuid, at timestamptz, leased_until timestamptz) RETURNS jsonb
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $revoke$
+  WITH token AS (
+    DELETE FROM medzen.video_call_attendee_tokens t WHERE t.session_id = $1 AND t.user_id = $2
+    RETURNING t.session_id, t.user_id, t.attendee_id
+  )
+  SELECT medzen.enqueue_operation('delete_attendee', token.attendee_id, s.id, jsonb_build_object(
+    'userId', token.user_id, 'controlRegion', s.control_region, 'meetingId', s.meeting_id), $3, $4)
+  FROM token JOIN public.video_call_sessions s ON s.id = token.session_id
+$revoke$;
+
+-- Enqueues the update of the attendee's capabilities to those that the participant has now. Returns the operation; null where
+-- the participant has no attendee.
+CREATE FUNCTION medzen.enqueue_capability_update(
+  session uuid, participant uuid, capabilities jsonb, at timestamptz, leased_until timestamptz) RETURNS jsonb
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $update$
+  SELECT medzen.enqueue_operation('update_capabilities', t.attendee_id, s.id, jsonb_build_object(
+    'userId', t.user_id, 'controlRegion', s.control_region, 'meetingId', s.meeting_id, 'capabilities', $3), $4, $5)
+  FROM medzen.video_call_attendee_tokens t JOIN public.video_call_sessions s ON s.id = t.session_id
+  WHERE t.session_id = $1 AND t.user_id = $2
+$update$;
+
+-- Whether a participant's stored attendee is this one.
+CREATE FUNCTION medzen.has_attendee(session uuid, participant uuid, attendee text) RETURNS boolean
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $has$
+  SELECT EXISTS (
+    SELECT FROM medzen.video_call_attendee_tokens t
+    WHERE t.session_id = $1 AND t.user_id = $2 AND t.attendee_id = $3)
+$has$;
+
+-- Inserts a participant's decisions on consent, [{"kind": ..., "granted": ...}], and returns those that change something: a
+-- decision equal to the newest of its purpose is not inserted.
+CREATE FUNCTION medzen.insert_consent(session uuid, participant uuid, decisions jsonb, at timestamptz)
+RETURNS TABLE (kind text, granted boolean)
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $consent$
+  INSERT INTO public.video_call_consents AS inserted (session_id, number, user_id, kind, granted, given_at)
+  SELECT $1,
+    (SELECT coalesce(max(c.number), 0) FROM public.video_call_consents c WHERE c.session_id = $1)
+      + row_number() OVER (ORDER BY decision.kind),
+    $2, decision.kind, decision.granted, $4
+  FROM jsonb_to_recordset($3) AS decision (kind text, granted boolean)
+  WHERE decision.granted IS DISTINCT FROM (
+    SELECT c.granted FROM public.video_call_consents c
+    WHERE c.session_id = $1 AND c.user_id = $2 AND c.kind = decision.kind
+    ORDER BY c.number DESC LIMIT 1)
+  RETURNING inserted.kind, inserted.granted
+$consent$;
+
+-- ---------------------------------------------------------------------------------------------------------------------------
+-- Roles and row-level security: the functions through a role of their own, signed-in clients by their part in a call, nobody
+-- else.
+--
+-- Clients reach a database directly where the host offers that (Supabase: role `authenticated` with the token's claims in the
+-- setting request.jwt.claims). A policy that was open to `auth.uid() IS NULL` once let anyone with the public key read join
+-- tokens; so rows are given by policies, and what no client may see is in a schema that clients cannot enter.
+
+-- Roles belong to the cluster, so the functions' role carries the name of this deployment; another database of the cluster may
+-- have created the others, or creates them at this moment. The login that is a member of the role is the operator's to create.
+DO $roles$
+DECLARE
+  role record;
+BEGIN
+  FOR role IN
+    SELECT * FROM (VALUES
+      ('{functions_role}', 'NOLOGIN'), ('anon', 'NOLOGIN NOINHERIT'), ('authenticated', 'NOLOGIN NOINHERIT')
+    ) AS wanted (name, attributes)
+  LOOP
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role.name) THEN
+      BEGIN
+        EXECUTE format('CREATE ROLE %I %s', role.name, role.attributes);
+      EXCEPTION WHEN duplicate_object OR unique_violation THEN
+        NULL;
+      END;
+    END IF;
+  END LOOP;
+END
+$roles$;
+
+-- The claims of the client's token, as Supabase has it. Where it exists it is kept.
+DO $jwt$
+BEGIN
+  IF to_regprocedure('auth.jwt()') IS NULL THEN
+    CREATE SCHEMA IF NOT EXISTS auth;
+    CREATE FUNCTION auth.jwt() RETURNS jsonb LANGUAGE sql STABLE AS $body$
+      SELECT coalesce(
+        nullif(current_setting('request.jwt.claim', true), ''),
+        nullif(current_setting('request.jwt.claims', true), ''))::jsonb
+    $body$;
+    GRANT USAGE ON SCHEMA auth TO anon, authenticated;
+  END IF;
+END
+$jwt$;
+
+REVOKE ALL ON SCHEMA medzen FROM anon, authenticated;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA medzen FROM PUBLIC;
+CALL medzen.make_private('medzen.schema_history');
+CALL medzen.make_private('public.video_call_sessions');
+CALL medzen.make_private('public.video_call_participants');
+CALL medzen.make_private('public.video_call_consents');
+CALL medzen.make_private('medzen.call_meetings');
+CALL medzen.make_private('medzen.participant_quality');
+CALL medzen.make_private('medzen.video_call_attendee_tokens');
+CALL medzen.make_private('medzen.chime_events');
+CALL medzen.make_private('medzen.chime_meetings');
+CALL medzen.make_private('medzen.pending_operations');
+CALL medzen.make_private('medzen.leases');
+CALL medzen.make_private('medzen.denial_rate_limits');
+CALL medzen.make_private('medzen.audit_heads');
+CALL medzen.make_private('medzen.audit_outbox');
+-- A join token admits its holder. So not even the tables' owner reads them, nor a view of the owner; to back up the rest, use
+-- pg_dump --exclude-table-data=medzen.video_call_attendee_tokens.
+ALTER TABLE medzen.video_call_attendee_tokens FORCE ROW LEVEL SECURITY;
+
+-- The functions: what their statements need. The identity of a session, a participant, an event or an audit entry cannot be
+-- changed, only its state; only what is safe elsewhere or served its time is deleted.
+
+GRANT USAGE ON SCHEMA medzen, public TO "{functions_role}";
+GRANT SELECT ON medzen.call_users, medzen.call_appointments TO "{functions_role}";
+
+GRANT SELECT, INSERT ON public.video_call_sessions TO "{functions_role}";
+GRANT UPDATE (status, attempt, attempt_by, meeting_id, updated_at, activated_at, checked_at, ended_at, end_reason, ended_by,
+              error_message, duration_seconds, max_participants_reached, last_attempt_at, projection_version,
+              projection_stale, connected_count, last_left_at, last_event_at)
+  ON public.video_call_sessions TO "{functions_role}";
+CREATE POLICY functions ON public.video_call_sessions TO "{functions_role}" USING (true) WITH CHECK (true);
+
+GRANT SELECT, INSERT ON medzen.call_meetings TO "{functions_role}";
+CREATE POLICY functions ON medzen.call_meetings TO "{functions_role}" USING (true) WITH CHECK (true);
+
+GRANT SELECT, INSERT ON public.video_call_participants TO "{functions_role}";
+GRANT UPDATE (status, joined_at, left_at, duration_seconds, observer_kind, admitted_at, waiting_since, audio, video, content,
+              connected, connections, drops, join_count, join_count_since)
+  ON public.video_call_participants TO "{functions_role}";
+CREATE POLICY functions ON public.video_call_participants TO "{functions_role}" USING (true) WITH CHECK (true);
+
+GRANT SELECT, INSERT, UPDATE (summary) ON medzen.participant_quality TO "{functions_role}";
+CREATE POLICY functions ON medzen.participant_quality TO "{functions_role}" USING (true) WITH CHECK (true);
+
+-- A participant who is removed or turned away loses the join token in the same statement.
+GRANT SELECT, INSERT, DELETE ON medzen.video_call_attendee_tokens TO "{functions_role}";
+GRANT UPDATE (attendee_id) ON medzen.video_call_attendee_tokens TO "{functions_role}";
+CREATE POLICY functions ON medzen.video_call_attendee_tokens TO "{functions_role}" USING (true) WITH CHECK (true);
+
+GRANT SELECT, INSERT ON public.video_call_consents TO "{functions_role}";
+CREATE POLICY functions ON public.video_call_consents TO "{functions_role}" USING (true) WITH CHECK (true);
+
+-- An event is never rewritten; only events of meetings without a session are ever deleted.
+GRANT SELECT, INSERT, UPDATE (session_id), DELETE ON medzen.chime_events TO "{functions_role}";
+CREATE POLICY functions_read ON medzen.chime_events FOR SELECT TO "{functions_role}" USING (true);
+CREATE POLICY functions_insert ON medzen.chime_events FOR INSERT TO "{functions_role}" WITH CHECK (session_id IS NULL);
+CREATE POLICY functions_apply ON medzen.chime_events FOR UPDATE TO "{functions_role}"
+  USING (session_id IS NULL) WITH CHECK (session_id IS NOT NULL);
+CREATE POLICY functions_prune ON medzen.chime_events FOR DELETE TO "{functions_role}" USING (session_id IS NULL);
+
+GRANT SELECT, INSERT, UPDATE (ended_at), DELETE ON medzen.chime_meetings TO "{functions_role}";
+CREATE POLICY functions ON medzen.chime_meetings TO "{functions_role}" USING (true) WITH CHECK (true);
+
+GRANT SELECT, DELETE ON medzen.pending_operations TO "{functions_role}";
+GRANT UPDATE (not_before, attempts, last_attempt_at, leased_until, superseded_until, last_error, completed_at)
+  ON medzen.pending_operations TO "{functions_role}";
+CREATE POLICY functions_read ON medzen.pending_operations FOR SELECT TO "{functions_role}" USING (true);
+CREATE POLICY functions_execute ON medzen.pending_operations FOR UPDATE TO "{functions_role}"
+  USING (completed_at IS NULL) WITH CHECK (true);
+CREATE POLICY functions_prune ON medzen.pending_operations FOR DELETE TO "{functions_role}" USING (completed_at IS NOT NULL);
+
+GRANT SELECT, INSERT, UPDATE (holder, expires_at) ON medzen.leases TO "{functions_role}";
+CREATE POLICY functions ON medzen.leases TO "{functions_role}" USING (true) WITH CHECK (true);
+
+GRANT SELECT, INSERT, DELETE, UPDATE (since, seen, suppressed, request_id) ON medzen.denial_rate_limits TO "{functions_role}";
+CREATE POLICY functions ON medzen.denial_rate_limits TO "{functions_role}" USING (true) WITH CHECK (true);
+
+GRANT SELECT, DELETE ON medzen.audit_outbox TO "{functions_role}";
+GRANT UPDATE (leased_until, delivered_at, conflict) ON medzen.audit_outbox TO "{functions_role}";
+CREATE POLICY functions_read ON medzen.audit_outbox FOR SELECT TO "{functions_role}" USING (true);
+CREATE POLICY functions_deliver ON medzen.audit_outbox FOR UPDATE TO "{functions_role}" USING (true) WITH CHECK (true);
+CREATE POLICY functions_prune ON medzen.audit_outbox FOR DELETE TO "{functions_role}" USING (delivered_at IS NOT NULL);
+
+GRANT EXECUTE ON FUNCTION
+  medzen.appointment_chain(uuid),
+  medzen.seconds_between(timestamptz, timestamptz),
+  medzen.capabilities(text, text, text),
+  medzen.caller(text, uuid),
+  medzen.audit_append(text, jsonb, timestamptz),
+  medzen.call_member_ids(uuid, uuid),
+  medzen.operation_executor(text),
+  medzen.enqueue_operation(text, text, uuid, jsonb, timestamptz, timestamptz),
+  medzen.enqueue_event(text, uuid, jsonb, timestamptz, timestamptz, timestamptz),
+  medzen.revoke_attendee(uuid, uuid, timestamptz, timestamptz),
+  medzen.enqueue_capability_update(uuid, uuid, jsonb, timestamptz, timestamptz),
+  medzen.has_attendee(uuid, uuid, text),
+  medzen.insert_consent(uuid, uuid, jsonb, timestamptz)
+TO "{functions_role}";
+
+-- Signed-in clients: their own calls, to read.
+
+CREATE FUNCTION medzen.own_user_id() RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $me$
+  SELECT id FROM medzen.call_users WHERE firebase_uid = auth.jwt() ->> 'sub'
+$me$;
+
+-- The sessions of the caller's appointments, and as an observer an open session that the caller is admitted to. It runs as its
+-- owner, because a policy on sessions that reads participants, whose policy reads sessions, has no end. Clients execute it as
+-- part of a policy; by its name they cannot, having no way into this schema.
+CREATE FUNCTION medzen.own_sessions() RETURNS SETOF uuid
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $own$
+  WITH me AS (
+    SELECT id FROM medzen.call_users WHERE firebase_uid = auth.jwt() ->> 'sub'
+  ), appointment AS (
+    SELECT a.id FROM me JOIN medzen.call_appointments a ON a.provider_user_id = me.id
+    UNION
+    SELECT a.id FROM me JOIN medzen.call_appointments a ON a.patient_user_id = me.id
+  )
+  SELECT s.id FROM appointment JOIN public.video_call_sessions s ON s.appointment_id = appointment.id
+  UNION
+  SELECT p.video_call_id
+  FROM me
+  JOIN public.video_call_participants p ON p.user_id = me.id
+  JOIN public.video_call_sessions s ON s.id = p.video_call_id
+  WHERE p.role = 'observer' AND p.admitted_at IS NOT NULL AND p.status NOT IN ('removed', 'turned_away')
+    AND s.status IN ('creating', 'active', 'ending')
+$own$;
+
+-- The sessions of the appointments whose provider the caller is.
+CREATE FUNCTION medzen.own_consultations() RETURNS SETOF uuid
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $held$
+  SELECT s.id
+  FROM medzen.call_users me
+  JOIN medzen.call_appointments a ON a.provider_user_id = me.id
+  JOIN public.video_call_sessions s ON s.appointment_id = a.id
+  WHERE me.firebase_uid = auth.jwt() ->> 'sub'
+$held$;
+
+-- The names of the participants of the caller's own calls, and of nobody else.
+CREATE FUNCTION medzen.own_participant_names() RETURNS TABLE (session_id uuid, user_id uuid, display_name text)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $names$
+  SELECT p.video_call_id, p.user_id, person.display_name
+  FROM medzen.own_sessions() AS own (id)
+  JOIN public.video_call_participants p ON p.video_call_id = own.id
+  JOIN medzen.call_users person ON person.id = p.user_id
+$names$;
+
+REVOKE ALL ON FUNCTION
+  medzen.own_user_id(), medzen.own_sessions(), medzen.own_consultations(), medzen.own_participant_names() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+  medzen.own_user_id(), medzen.own_sessions(), medzen.own_consultations(), medzen.own_participant_names() TO authenticated;
+
+CREATE POLICY own_calls ON public.video_call_sessions FOR SELECT TO authenticated
+  USING (id IN (SELECT medzen.own_sessions()));
+-- Waiting and turned away participants are visible to the provider and to themselves.
+CREATE POLICY own_calls ON public.video_call_participants FOR SELECT TO authenticated
+  USING (user_id = (SELECT medzen.own_user_id()) OR video_call_id IN (SELECT medzen.own_sessions()) AND (
+    status NOT IN ('waiting', 'turned_away') OR video_call_id IN (SELECT medzen.own_consultations())));
+CREATE POLICY own_consents ON public.video_call_consents FOR SELECT TO authenticated
+  USING (user_id = (SELECT medzen.own_user_id()));
+GRANT SELECT ON public.video_call_sessions, public.video_call_participants, public.video_call_consents TO authenticated;
+
+-- With the rights of its reader, row-level security included; a view has its owner's rights otherwise.
+CREATE VIEW public.video_call_participants_view WITH (security_invoker = true) AS
+  SELECT p.video_call_id, s.appointment_id, s.status AS call_status,
+         p.user_id, name.display_name, p.role, p.status, p.joined_at, p.left_at, p.duration_seconds
+  FROM public.video_call_participants p
+  JOIN public.video_call_sessions s ON s.id = p.video_call_id
+  LEFT JOIN medzen.own_participant_names() AS name ON name.session_id = p.video_call_id AND name.user_id = p.user_id;
+CALL medzen.make_private('public.video_call_participants_view');
+GRANT SELECT ON public.video_call_participants_view TO authenticated;

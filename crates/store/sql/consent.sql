@@ -1,0 +1,16 @@
+-- Locks the session, so that the newest decision of a participant is known to be the newest. The session's own time is left as
+-- it is: it says when its state changed.
+WITH live AS (
+  UPDATE public.video_call_sessions s SET updated_at = s.updated_at
+  WHERE s.id = $1 AND s.status IN ('creating', 'active')
+  RETURNING s.*
+), inserted AS MATERIALIZED (
+  SELECT decision.kind, decision.granted FROM live, LATERAL medzen.insert_consent(live.id, $2, $3, $4) AS decision
+), audited AS MATERIALIZED (
+  SELECT medzen.audit_append(medzen.appointment_chain(live.appointment_id), $5 || jsonb_strip_nulls(jsonb_build_object(
+    'event', CASE WHEN inserted.granted THEN $6::text ELSE $7::text END,
+    'appointmentId', live.appointment_id, 'sessionId', live.id, 'meetingId', live.meeting_id,
+    'actor', $2, 'role', $8::text, 'kind', inserted.kind)), $4) AS seq
+  FROM live, inserted
+)
+SELECT json_build_object('new', (SELECT count(*) FROM audited WHERE seq > 0))::text FROM live

@@ -1,0 +1,25 @@
+-- Counts a denied request and, below the limit of an hour ($8), appends its audit entry. The counter's row is locked before
+-- the chain's head.
+WITH caller AS (
+  SELECT id FROM medzen.caller($1, $2) AS id
+), appointment AS (
+  SELECT id FROM medzen.call_appointments
+  WHERE id = coalesce($3, (SELECT appointment_id FROM public.video_call_sessions WHERE meeting_id = $4))
+), counted AS (
+  INSERT INTO medzen.denial_rate_limits AS r (chain, since, seen, suppressed, request_id)
+  VALUES (coalesce('ACTOR#' || (SELECT id FROM caller), $5), $6, 1, 0, $7)
+  ON CONFLICT (chain) DO UPDATE SET
+    since = CASE WHEN r.since <= $6 - interval '1 hour' THEN $6 ELSE r.since END,
+    seen = CASE WHEN r.since <= $6 - interval '1 hour' THEN 1 ELSE r.seen + 1 END,
+    suppressed = CASE WHEN r.since <= $6 - interval '1 hour' THEN greatest(0, r.seen - $8) ELSE r.suppressed END,
+    request_id = $7
+  WHERE r.request_id <> $7
+  RETURNING r.chain, r.seen, r.suppressed
+), audited AS MATERIALIZED (
+  SELECT medzen.audit_append(counted.chain, $9 || jsonb_strip_nulls(jsonb_build_object(
+    'event', $10::text, 'actor', (SELECT id FROM caller), 'appointmentId', (SELECT id FROM appointment),
+    'code', $11::text, 'route', $12::text,
+    'suppressed', CASE WHEN counted.seen = 1 THEN nullif(counted.suppressed, 0) END)), $6) AS seq
+  FROM counted WHERE counted.seen <= $8
+)
+SELECT 'true' FROM audited

@@ -1,0 +1,52 @@
+-- Everything that a decision needs, as domain::call::View reads it, over `caller`, `appointment` and `session`.
+SELECT json_build_object(
+  'caller', (SELECT json_build_object('id', id) FROM caller),
+  'appointment', (
+    SELECT json_build_object(
+      'id', id, 'providerUserId', provider_user_id, 'patientUserId', patient_user_id, 'status', status,
+      'videoEnabled', video_enabled, 'providerName', provider_name, 'scheduledStart', scheduled_start)
+    FROM appointment),
+  'session', (
+    SELECT json_build_object(
+      'id', id, 'status', status, 'attempt', attempt, 'attemptBy', attempt_by, 'controlRegion', control_region,
+      'mediaRegion', media_region, 'meetingId', meeting_id,
+      'meeting', (SELECT m.meeting FROM medzen.call_meetings m WHERE m.session_id = session.id),
+      'recordingEnabled', recording_enabled, 'transcriptionEnabled', transcription_enabled,
+      'transcriptionLanguage', transcription_language,
+      'createdAt', created_at, 'activatedAt', activated_at, 'checkedAt', checked_at, 'endedAt', ended_at,
+      'durationSeconds', duration_seconds, 'connectedCount', connected_count, 'lastLeftAt', last_left_at,
+      'present', (
+        SELECT coalesce(json_agg(user_id ORDER BY joined_at, user_id), '[]')
+        FROM public.video_call_participants p
+        WHERE p.video_call_id = session.id AND (p.status = 'joined' OR p.connected)))
+    FROM session),
+  'me', (
+    SELECT json_build_object(
+      'role', p.role, 'status', p.status, 'joinCount', p.join_count, 'joinCountSince', p.join_count_since,
+      -- As Chime returned it, with the capabilities that it has now.
+      'attendee', token.attendee
+        || jsonb_build_object('Capabilities', medzen.capabilities(p.audio, p.video, p.content)))
+    FROM session
+    JOIN caller ON true
+    JOIN public.video_call_participants p ON p.video_call_id = session.id AND p.user_id = caller.id
+    LEFT JOIN medzen.video_call_attendee_tokens token
+      ON token.session_id = p.video_call_id AND token.user_id = p.user_id),
+  'participants', (
+    SELECT coalesce(json_agg(json_build_object(
+      'userId', p.user_id, 'displayName', account.display_name, 'role', p.role, 'observerKind', p.observer_kind,
+      'status', p.status, 'connected', p.connected, 'admitted', p.admitted_at IS NOT NULL,
+      'hasJoined', p.joined_at IS NOT NULL, 'waitingSince', p.waiting_since,
+      'capabilities', medzen.capabilities(p.audio, p.video, p.content))
+      ORDER BY p.joined_at, p.waiting_since, p.user_id), '[]')
+    FROM session
+    JOIN public.video_call_participants p ON p.video_call_id = session.id
+    LEFT JOIN medzen.call_users account ON account.id = p.user_id),
+  'consents', (
+    SELECT coalesce(json_agg(json_build_object(
+      'userId', user_id, 'kind', kind, 'granted', granted, 'changes', changes)), '[]')
+    FROM (
+      SELECT DISTINCT ON (c.user_id, c.kind) c.user_id, c.kind, c.granted,
+        count(*) OVER (PARTITION BY c.user_id, c.kind) AS changes
+      FROM session JOIN public.video_call_consents c ON c.session_id = session.id
+      ORDER BY c.user_id, c.kind, c.number DESC) AS newest)
+)::text

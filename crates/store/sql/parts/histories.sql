@@ -1,0 +1,1 @@
+SELECT sessions::text FROM history

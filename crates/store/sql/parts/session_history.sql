@@ -1,0 +1,18 @@
+-- The history of each session in `session`, with its events in `event`, as domain::presence::SessionHistory reads it.
+, history AS (
+  SELECT coalesce(json_agg(json_build_object(
+    'id', session.id, 'status', session.status, 'version', session.projection_version, 'stale', session.projection_stale,
+    'endRequestedAt', CASE session.status WHEN 'ending' THEN session.updated_at END, 'endedAt', session.ended_at,
+    'events', (
+      SELECT coalesce(json_agg(json_build_object(
+        'id', event.event_id, 'kind', event.kind, 'atMs', event.at_ms, 'attendeeId', event.attendee_id,
+        'externalUserId', event.external_user_id, 'applied', event.session_id IS NOT NULL)), '[]')
+      FROM event WHERE event.meeting_id = session.meeting_id),
+    'participants', (
+      SELECT coalesce(json_agg(json_build_object(
+        'userId', p.user_id, 'status', p.status, 'joinedAt', p.joined_at, 'leftAt', p.left_at,
+        'durationSeconds', p.duration_seconds, 'connected', p.connected, 'connections', p.connections,
+        'drops', p.drops)), '[]')
+      FROM public.video_call_participants p WHERE p.video_call_id = session.id))), '[]') AS sessions
+  FROM session
+)
