@@ -159,7 +159,7 @@ async fn events(cloud: &TestCloud) -> TestResult<f64> {
         turns as f64 / batches as f64,
         busy_ms / (whole.as_secs_f64() * 10.0),
     );
-    if kept as usize != meeting_events.len() + OLD_EVENTS || environments != 1 || scans > 0.0 {
+    if kept as usize != all_events.len() + OLD_EVENTS || environments != 1 || scans > 0.0 {
         return Err(format!("kept {kept}, environments {environments}, sequential scans {scans}").into());
     }
     Ok(per_second)

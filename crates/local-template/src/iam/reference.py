@@ -21,7 +21,7 @@ CHIME = re.compile(
 EC2 = re.compile(
     r"(Assign|Unassign)PrivateIpAddresses$|(Create|Delete)NetworkInterface$|Describe(NetworkInterfaces|Subnets)$"
 )
-# Of events and sqs only what a function can need: the rest is for whoever deploys.
+# Of events and sqs only what a function can need: the rest is for the operator.
 EVENTS = re.compile(r"PutEvents$")
 SQS = re.compile(r"(ChangeMessageVisibility|DeleteMessage|GetQueueAttributes|GetQueueUrl|ReceiveMessage|SendMessage)$")
 OF_INTEREST = {"chime": CHIME, "ec2": EC2, "events": EVENTS, "sqs": SQS}

@@ -1,4 +1,4 @@
-"""What S3 does here, as boto3 sees it. Fails at the first thing that is otherwise."""
+"""Checks the local S3 with boto3. Fails at the first difference from AWS."""
 
 import sys
 import urllib.error
@@ -95,7 +95,7 @@ assert code(s3.get_object, Bucket="another", Key="a") == "NoSuchBucket"
 assert code(s3.list_objects_v2, Bucket="another") == "NoSuchBucket"
 
 
-# Presigned links: good as they are, and not otherwise.
+# Presigned links are valid only unchanged.
 def fetched(url):
     try:
         with urllib.request.urlopen(url) as answer:
@@ -111,7 +111,7 @@ assert fetched(link) == (200, "audio/mp4", b"0123456789"), fetched(link)
 assert fetched(link.replace("audio", "video"))[0] == 403
 assert fetched(link.split("?")[0])[0] in (400, 401, 403)
 
-# Whoever has another secret, or no token, is not believed.
+# A caller with a wrong secret or without a session token is rejected.
 good = boto3.Session().get_credentials().get_frozen_credentials()
 for secret, token, expected in [
     ("wrong", good.token, "SignatureDoesNotMatch"),
