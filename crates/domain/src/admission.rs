@@ -167,7 +167,7 @@ pub struct ParticipantChange {
 /// What is to be done next for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextStep {
-    /// ParticipantChange what they may send and receive. This comes first, so that whoever is let in comes with it.
+    /// Change what they may send and receive. This comes first, so that whoever is let in comes with it.
     Allow(CapabilityChange),
     /// Let them in.
     Admit,

@@ -4,7 +4,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::call::Session;
 
-/// Chime ends a meeting that nobody is in after five minutes, counted from its start if nobody has_joined (Chime SDK developer
+/// Chime ends a meeting that nobody is in after five minutes, counted from its start if nobody joined (Chime SDK developer
 /// guide, "Meeting lifecycle"). One minute is kept for clocks and delays. It counts from when Chime saw the last one go; that
 /// someone told us that they leave proves nothing, for they may have been cut off long before.
 pub const ASSUMED_LIVE_FOR: Duration = Duration::minutes(4);

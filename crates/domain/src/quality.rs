@@ -150,7 +150,7 @@ pub fn may_tell(view: &View) -> Result<(SessionId, UserId), Error> {
 }
 
 /// What is kept of a person's samples in a session. Merging keeps medians and 95th percentiles within 2 % of what the
-/// samples themselves would say, in whatever order they has_joined.
+/// samples themselves would say, in whatever order they came.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {

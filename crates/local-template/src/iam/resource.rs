@@ -46,6 +46,7 @@ impl ResourcePolicy {
     }
 
     /// The policy's decision about an action on a resource; [`Decision::NotAllowed`] if no statement matches.
+    #[must_use]
     pub fn decide(&self, who: &Who<'_>, action: &str, resource: &str, context: &[(&str, &str)]) -> Decision {
         let mut decision = Decision::NotAllowed;
         for rule in self.0.iter().filter(|it| it.applies(who, action, resource, context)) {
