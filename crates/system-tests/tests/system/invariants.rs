@@ -71,12 +71,12 @@ async fn audited_once(cloud: &TestCloud, appointment: &str) -> TestResult {
     let mut seen: BTreeMap<(String, String, String), u32> = BTreeMap::new();
     for entry in &entries {
         let payload = entry["payload"].as_str().ok_or("a payload")?.to_owned();
-        let entry: Value = serde_json::from_str(&payload)?;
-        let text = |name: &str| entry[name].as_str().unwrap_or("-").to_owned();
+        let content: Value = serde_json::from_str(&payload)?;
+        let text = |name: &str| content[name].as_str().unwrap_or("-").to_owned();
         // Joining and leaving may truly happen more than once; each request, and each event of Chime's, makes at most one
         // such change. A request may be about several people, and hold several consent decisions.
         let of_people = ["participant.", "consent."].iter().any(|kind| text("event").starts_with(kind));
-        let by = match entry["eventId"].as_str() {
+        let by = match content["eventId"].as_str() {
             Some(event) => event.to_owned(),
             None if of_people => format!("{} {} {}", text("requestId"), text("userId"), text("kind")),
             None => "-".to_owned(),
