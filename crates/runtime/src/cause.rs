@@ -1,8 +1,8 @@
-//! What a log line says of an error.
+//! The text of an error in a log line.
 
 use domain::Error;
 
-/// The chain of sources, by their own words. Adapters keep values out of them.
+/// The messages of an error's chain of sources. Adapters keep values out of them.
 pub(crate) fn causes(error: &Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);

@@ -16,20 +16,20 @@ use crate::statement::{Statement, sql};
 use crate::target::Target;
 use crate::{Cause, Error};
 
-/// How long a request waits for the database in all, connecting included: with it a caller hears within 3 s that the
+/// Time for a request to the database, connecting included: with it a caller gets an error within 3 s when the
 /// database is down.
 const DEADLINE: Duration = Duration::from_millis(2500);
 
-/// How long init tries: an environment comes up without its database too, and opens the connection on use.
+/// Time for connecting during init: an environment starts without its database too, and connects on first use.
 const INIT: Duration = Duration::from_secs(1);
 
-/// After such a pause (a thawed environment) a connection may be dead without anyone having said so.
+/// After a pause this long (a thawed environment) a connection may be dead without an error.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// How long a connection has to show that it lives.
+/// Time for checking a connection.
 const CHECK: Duration = Duration::from_millis(500);
 
-/// Reads the secret that holds the credentials: once at init, and again when the database refuses them.
+/// Reads the secret with the credentials: once at init, and again when the database rejects them.
 pub type ReadSecret =
     Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String, domain::Error>> + Send>> + Send + Sync>;
 
@@ -52,11 +52,11 @@ impl fmt::Debug for Store {
     }
 }
 
-/// One parameter with its type, so that a statement needs no look-up of types and so no named statement.
+/// A parameter with its type, so that a statement needs no look-up of types and no named statement.
 pub(crate) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 
 impl Store {
-    /// Makes the store and tries to connect for a second. A database that is down is no error here.
+    /// Builds the store and tries to connect for 1 s. A database that is down is not an error here.
     pub async fn connect(read_secret: ReadSecret, application_name: &str) -> Self {
         let store = Self {
             read_secret,
@@ -95,7 +95,7 @@ impl Store {
     }
 
     async fn send(&self, sql: Statement, params: &[Param<'_>]) -> Result<Option<String>, Error> {
-        // Taken out while in use: a request that is given up leaves no half-read connection behind.
+        // Taken out while in use: a cancelled request leaves no half-read connection behind.
         let mut held = self.connection.lock().await;
         let mut fresh = false;
         loop {
@@ -123,7 +123,7 @@ impl Store {
             if !broken {
                 *held = Some(connection);
             }
-            // The connection broke or the server is going away: once more, on a new one.
+            // The connection broke or the server is shutting down: try once more, on a new connection.
             if !fresh && (broken || source.passing() && !source.timed_out()) {
                 tracing::warn!(statement = sql.name, cause = %source, "database connection broke, reconnecting");
                 *held = None;
@@ -178,7 +178,7 @@ fn refused(error: &tokio_postgres::Error) -> Error {
     Error::Connection(Cause::from(error))
 }
 
-/// Runs a connection until it closes. Its end shows in the client, where it is handled.
+/// Runs a connection until it closes. The client returns its error, where it is handled.
 fn drive<F>(driver: F)
 where
     F: Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
@@ -190,7 +190,7 @@ where
     });
 }
 
-/// Whether a held connection can be used. Wall time, because the monotonic clock stands still while an environment is
+/// Whether a held connection can be used. Wall time, because the monotonic clock stops while an environment is
 /// frozen.
 async fn is_alive(connection: &Connection) -> bool {
     if connection.client.is_closed() {

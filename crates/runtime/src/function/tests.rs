@@ -10,7 +10,7 @@ use serde_json::json;
 use super::*;
 use crate::json::Fields;
 
-/// What the handlers did.
+/// The handlers' calls.
 type Log = Mutex<Vec<String>>;
 
 const FUNCTION: Function<Log> = Function {

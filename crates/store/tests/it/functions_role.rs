@@ -1,4 +1,4 @@
-//! What the functions' login may do beyond what the use cases show that it can: nothing that would change what was.
+//! Privileges of the functions' login beyond the use cases: nothing that could change history.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::database::{column, connect};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_functions_login_reads_calls_and_cannot_rewrite_what_was() -> TestResult {
+async fn the_functions_login_reads_calls_and_cannot_rewrite_history() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     assert_eq!(scenario.provider.start().await?.brief(), "201");
@@ -60,7 +60,7 @@ async fn the_functions_login_reads_calls_and_cannot_rewrite_what_was() -> TestRe
         assert_eq!(column(&functions, statement).await, Err("42501".to_owned()), "{statement}");
     }
 
-    // An entry that is not safe in its table stays, whoever asks.
+    // An entry that is not yet delivered to the audit table cannot be deleted.
     let prune = "WITH gone AS (DELETE FROM medzen.audit_outbox RETURNING 1) SELECT count(*) FROM gone";
     assert_eq!(one(column(&functions, prune).await), Ok("0".to_owned()));
     cloud.run_schedule("audit").await?;
@@ -69,7 +69,7 @@ async fn the_functions_login_reads_calls_and_cannot_rewrite_what_was() -> TestRe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_login_of_the_functions_goes_with_their_database() -> TestResult {
+async fn the_functions_login_is_dropped_with_its_database() -> TestResult {
     let cloud = TestCloud::new().await?;
     let (login, url) =
         (cloud.parts().database.name().to_owned(), cloud.parts().database.server().admin_url());
@@ -77,12 +77,12 @@ async fn the_login_of_the_functions_goes_with_their_database() -> TestResult {
     let admin = connect(&url).await?;
     assert_eq!(column(&admin, &there).await, Ok(vec!["1".to_owned()]));
     drop(cloud);
-    // Dropped behind the test's back; each look is a round trip.
+    // The database is dropped in the background; each check is a round trip.
     while column(&admin, &there).await != Ok(vec!["0".to_owned()]) {}
     Ok(())
 }
 
-/// What a statement lacks shows only when it runs, and some run only when something goes wrong.
+/// A missing privilege shows only when its statement runs, and some statements run only after a failure.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
     let cloud = TestCloud::new().await?;
@@ -110,15 +110,16 @@ async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
     assert_eq!(scenario.provider.ask("POST", "/meetings", &guests).await?.brief(), "200");
     assert_eq!(refused.stranger.join().await?.brief(), "403 NOT_A_MEMBER");
     let now = cloud.parts().clock.now();
-    let told = MeetingEvents::of(&cloud, &scenario.provider.start().await?);
-    let nobodys = MeetingEvents { meeting: scenario.appointment.clone(), external: told.external.clone() };
+    let meeting_events = MeetingEvents::of(&cloud, &scenario.provider.start().await?);
+    let foreign =
+        MeetingEvents { meeting: scenario.appointment.clone(), external: meeting_events.external.clone() };
     let events = [
-        told.attendee("AttendeeJoined", now, &again.text("attendeeToken"), &scenario.patient.id)?,
-        nobodys.meeting("MeetingStarted", now)?,
+        meeting_events.attendee("AttendeeJoined", now, &again.text("attendeeToken"), &scenario.patient.id)?,
+        foreign.meeting("MeetingStarted", now)?,
     ];
     assert_eq!(cloud.deliver("attendee", &events).await?, Vec::<usize>::new());
     decide_about(&scenario).await?;
-    // Chime hears of it neither now nor in the next run.
+    // Chime does not get the update, neither now nor in the next run.
     cloud.fault("chime", Some("UpdateAttendeeCapabilities"), FaultKind::Error, None);
     let patient = format!("/appointments/{{a}}/call/attendees/{}", scenario.patient.id);
     let unseen = json!({ "capabilities": { "video": "Receive" } });
@@ -126,7 +127,7 @@ async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
     cloud.parts().clock.advance(31);
     cloud.run_schedule("meeting-manager").await?;
     cloud.parts().faults.clear();
-    // More than a run has time for where Chime does not answer: the rest is returned.
+    // More than a run has time for while Chime does not respond: the rest is returned.
     let operations = format!(
         "SELECT count(medzen.enqueue_operation('delete_attendee', gen_random_uuid()::text, s.id, jsonb_build_object(
            'userId', s.created_by, 'controlRegion', s.control_region, 'meetingId', s.meeting_id),
@@ -149,7 +150,7 @@ async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
     let failed: Vec<_> = turns.iter().filter(|turn| turn.status != 200).collect();
     assert!(failed.is_empty(), "{failed:?}");
     let mut ran: BTreeSet<&str> = turns.iter().map(|turn| turn.operation.as_str()).collect();
-    // The waiting room is another installation's.
+    // The waiting room is on in another deployment.
     let waiting = waits().await?;
     ran.extend(waiting.iter().map(String::as_str));
     let all = statements()?;
@@ -159,7 +160,7 @@ async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
     Ok(())
 }
 
-/// What runs where someone waits; all of it must have worked.
+/// Runs the statements of the waiting room; all of them must succeed.
 async fn waits() -> TestResult<Vec<String>> {
     let cloud = TestCloud::with_parameters(&[("WaitingRoom", "on")]).await?;
     let scenario = cloud.scenario().await?;
@@ -171,7 +172,7 @@ async fn waits() -> TestResult<Vec<String>> {
     Ok(turns.into_iter().map(|turn| turn.operation).collect())
 }
 
-/// The provider's decisions about people, their consent, and their samples.
+/// The provider's decisions about participants, their consent, and their quality samples.
 async fn decide_about(scenario: &Scenario) -> TestResult {
     let patient = format!("/appointments/{{a}}/call/attendees/{}", scenario.patient.id);
     let observer = format!("/appointments/{{a}}/call/attendees/{}", scenario.stranger.id);
