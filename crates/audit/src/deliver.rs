@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::Error;
+use domain::error::causes;
 use store::Store;
 use store::audit::{AuditStatus, Delivery, Outgoing};
 use time::OffsetDateTime;
@@ -69,7 +70,7 @@ async fn prune(store: &Store, now: OffsetDateTime) {
             Ok(deleted) if deleted == u64::from(PRUNING) => {}
             Ok(_) => return,
             Err(error) => {
-                tracing::warn!(error = %error, "delivered audit entries not pruned");
+                tracing::warn!(error = causes(&error), "delivered audit entries not pruned");
                 return;
             }
         }
@@ -113,7 +114,12 @@ async fn put_all(table: &Table, entries: Vec<Outgoing>) -> (Vec<Delivery>, Optio
             None => return (outcomes, failure),
             Some(Ok((entry, Ok(put)))) => outcomes.push(outcome(entry, put)),
             Some(Ok((entry, Err(error)))) => {
-                tracing::warn!(chain = entry.chain, seq = entry.seq, error = %error, "audit entry not delivered, will retry");
+                tracing::warn!(
+                    chain = entry.chain,
+                    seq = entry.seq,
+                    error = causes(&error),
+                    "audit entry not delivered, will retry"
+                );
                 failure = Some(error);
             }
             Some(Err(panic)) => failure = Some(Error::internal(panic)),

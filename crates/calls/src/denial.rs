@@ -2,7 +2,7 @@
 
 use domain::audit::Origin;
 use domain::call::{Actor, Target};
-use domain::error::Reason;
+use domain::error::{Reason, causes};
 use store::denials::Denial;
 
 use crate::Calls;
@@ -25,7 +25,12 @@ impl Calls {
         let Some(actor) = request.actor else { return };
         let denial = Denial { actor, target: request.target, route: request.route, code: reason.code };
         if let Err(error) = self.store.count_denial(&denial, request.origin).await {
-            tracing::warn!(error = %error, code = reason.code, route = request.route, "denial not audited");
+            tracing::warn!(
+                error = causes(&error),
+                code = reason.code,
+                route = request.route,
+                "denial not audited"
+            );
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chime::event::ParsedEvent;
 use domain::Error;
 use domain::audit::Origin;
+use domain::error::causes;
 use domain::id::SessionId;
 use domain::presence::{self, MeetingEvent, Projection, SessionHistory};
 use tokio::time::Instant;
@@ -97,7 +98,11 @@ impl Calls {
     /// Chime's events are done whether or not ours are published: the schedule publishes what is left.
     async fn publish_in_batch(&self, origin: &Origin) {
         if let Err(error) = self.publish_due(origin.now, Instant::now() + PUBLISH_FOR).await {
-            tracing::warn!(error = %error, "event publish failed, will retry");
+            tracing::warn!(
+                operation = "publish_event",
+                error = causes(&error),
+                "event publish failed, will retry"
+            );
         }
     }
 

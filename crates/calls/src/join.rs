@@ -4,7 +4,7 @@ use domain::Error;
 use domain::audit::Origin;
 use domain::call::{Actor, Attendee, Member, Session, Target, View};
 use domain::capabilities::Capabilities;
-use domain::error::reason;
+use domain::error::{causes, reason};
 use domain::join::{self, Join};
 use domain::state::Role;
 use store::participants::NewJoin;
@@ -132,7 +132,7 @@ impl Calls {
         };
         if !kept && let Err(error) = self.meetings.delete_attendee(region, meeting, created).await {
             // No client has its token; it only counts towards the meeting's limit of 250 attendees.
-            tracing::warn!(attendee = %created, error = %error, "unused attendee not deleted");
+            tracing::warn!(attendee = %created, error = causes(&error), "unused attendee not deleted");
         }
         match joined {
             Some(joined) => Ok(NewAttendee::Joined(Place::new(session, member, &joined.attendee)?)),

@@ -39,7 +39,7 @@ use domain::Error;
 use domain::admission::WaitingRoom;
 use domain::audit::Origin;
 use domain::call::{Actor, Session, Target, View};
-use domain::error::reason;
+use domain::error::{causes, reason};
 use domain::id::SessionId;
 use domain::state::SessionStatus;
 use store::Store;
@@ -111,7 +111,10 @@ impl Calls {
             Some(meeting) => match self.meetings.is_live(&session.control_region, meeting).await {
                 Ok(live) => live,
                 Err(error @ (chime::Error::Throttled(_) | chime::Error::Unavailable(_))) if !requested => {
-                    tracing::warn!(error = %error, "meeting not verified, the stored one is returned");
+                    tracing::warn!(
+                        error = causes(&error),
+                        "meeting not verified, the stored one is returned"
+                    );
                     session.checked_at = Some(origin.now);
                     return Ok(true);
                 }

@@ -3,6 +3,7 @@
 
 use domain::Error;
 use domain::audit::Origin;
+use domain::error::causes;
 use domain::id::{SessionId, UserId};
 use domain::operation::{self, Action, Executed, Operation, PendingOperation};
 
@@ -80,13 +81,13 @@ impl Calls {
         let PendingOperation { id, operation: kind, attempts, .. } = operation;
         let cause = error.code();
         tracing::warn!(
-            operation = kind.as_str(), id = %id, attempt = attempts, error = %error,
+            operation = kind.as_str(), id = %id, attempt = attempts, error = causes(error),
             "pending operation failed, will retry"
         );
         let due = operation::next_attempt(*attempts, origin.now);
         if let Err(error) = self.store.fail_operation(*id, cause, due).await {
             // Its lease expires by itself.
-            tracing::warn!(operation = kind.as_str(), id = %id, error = %error, "pending operation not released");
+            tracing::warn!(operation = kind.as_str(), id = %id, error = causes(&error), "pending operation not released");
         }
     }
 }

@@ -3,6 +3,7 @@
 use bus::MAX_ENTRIES;
 use domain::Error;
 use domain::audit::Origin;
+use domain::error::causes;
 use domain::operation::{self, Action, Executed, Operation, PendingOperation};
 use domain::outbound::OutboundEvent;
 use time::OffsetDateTime;
@@ -20,8 +21,12 @@ impl Calls {
         let Some(event) = event else { return };
         match self.send_events(std::slice::from_ref(&event), origin.now).await {
             Ok(1) => {}
-            Ok(_) => tracing::warn!(id = %event.id, "event publish failed, will retry"),
-            Err(error) => tracing::warn!(id = %event.id, error = %error, "event publish failed, will retry"),
+            Ok(_) => {
+                tracing::warn!(operation = "publish_event", id = %event.id, "event publish failed, will retry")
+            }
+            Err(error) => {
+                tracing::warn!(operation = "publish_event", id = %event.id, error = causes(&error), "event publish failed, will retry")
+            }
         }
     }
 

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use domain::Error;
 use domain::audit::Origin;
+use domain::error::causes;
 use domain::operation::Operation;
 use store::reconcile::PageSize;
 use tokio::time::Instant;
@@ -121,7 +122,7 @@ impl Calls {
             ended_without_event = totals.ended_without_event,
             starts_failed = totals.starts_failed,
             live = totals.live,
-            unknown = totals.unknown,
+            unverified = totals.unverified,
             pages = totals.pages,
             orphan_meetings = report.orphan_meetings,
             operations_completed = report.operations_completed,
@@ -130,7 +131,7 @@ impl Calls {
         );
         if let Err(error) = self.store.release_lease(origin).await {
             // It expires by itself before the next minute.
-            tracing::warn!(error = %error, "reconciler lease not released");
+            tracing::warn!(error = causes(&error), "reconciler lease not released");
         }
         // A job that failed fails the run once everything else is done, so that the alarm on failed runs fires.
         projected.and(published.map(drop)).and(pruned.map(drop)).map(|()| Some(report))

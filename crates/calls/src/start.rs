@@ -7,7 +7,7 @@ use domain::Error;
 use domain::audit::Origin;
 use domain::call::{Actor, Member, Session, Target, View};
 use domain::capabilities::Capabilities;
-use domain::error::reason;
+use domain::error::{causes, reason};
 use domain::id::AppointmentId;
 use domain::start::{self, Start};
 use domain::state::SessionStatus;
@@ -180,7 +180,7 @@ impl Calls {
         if !activated {
             if let Err(error) = self.delete_unowned(session, member, meeting.id).await {
                 // No client has a token for it, so Chime ends it after five minutes; the reconciler finds it by its events.
-                tracing::warn!(meeting = %meeting.id, error = %error, "orphan meeting not deleted");
+                tracing::warn!(meeting = %meeting.id, error = causes(&error), "orphan meeting not deleted");
             }
             return Ok(Creation::Retry);
         }
@@ -205,7 +205,7 @@ impl Calls {
             self.store.release_attempt(session.id, &origin.request_id, origin.now).await
         };
         if let Err(not_stored) = stored {
-            tracing::warn!(error = %not_stored, "failed start not stored");
+            tracing::warn!(error = causes(&not_stored), "failed start not stored");
         }
         error.into()
     }

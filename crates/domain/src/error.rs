@@ -6,6 +6,19 @@ use std::time::Duration;
 /// The internal cause of a failure: logged, never answered.
 pub type Source = Box<dyn StdError + Send + Sync>;
 
+/// An error with its causes, each in its own words, for a log line. Adapters keep values out of them.
+#[must_use]
+pub fn causes(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
 /// What a caller may read of an error with the HTTP status `STATUS`: a code for programs and a sentence for people. Both
 /// are constants, so that nothing internal can get into an answer.
 ///

@@ -2,7 +2,6 @@
 
 mod answer;
 mod aws;
-mod cause;
 mod config;
 mod function;
 mod json;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use domain::Error;
+use domain::error::causes;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -11,7 +12,6 @@ use time::OffsetDateTime;
 use tracing::Instrument as _;
 
 use crate::answer::{self, Answer};
-use crate::cause::causes;
 use crate::function::Function;
 use crate::metrics::{self, Metric};
 use crate::trigger::sqs::Failed;

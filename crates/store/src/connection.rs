@@ -1,5 +1,6 @@
 //! The one connection of an environment: opened during init, checked after a pause, reopened when it broke.
 
+use domain::error::causes;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -66,7 +67,7 @@ impl Store {
         };
         match timeout(INIT, store.open()).await {
             Ok(Ok(connection)) => *store.connection.lock().await = Some(connection),
-            Ok(Err(error)) => tracing::warn!(error = %error, "database not reachable at init"),
+            Ok(Err(error)) => tracing::warn!(error = causes(&error), "database not reachable at init"),
             Err(_) => tracing::warn!("database did not answer at init"),
         }
         store

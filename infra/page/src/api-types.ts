@@ -413,7 +413,7 @@ export interface components {
             participantId: components["schemas"]["UserId"];
         };
         /** @description Where someone stands in a call. */
-        ParticipantStatus: "invited" | "waiting" | "joined" | "left" | "removed" | "turned_away" | "failed";
+        ParticipantStatus: "invited" | "waiting" | "joined" | "left" | "removed" | "turned_away";
         /** @description The consents to one purpose. */
         PurposeConsent: {
             /** @description Whether everyone who must consent does. */

@@ -2,6 +2,7 @@
 
 use domain::Error;
 use domain::audit::Origin;
+use domain::error::causes;
 use domain::presence::SessionHistory;
 use tokio::time::Instant;
 
@@ -36,7 +37,7 @@ impl Calls {
         let mut outcome = Ok(());
         for history in stale {
             if let Err(error) = self.persist(std::slice::from_ref(history), origin).await {
-                tracing::error!(session = %history.id, error = %error, "session cannot be projected");
+                tracing::error!(session = %history.id, error = causes(&error), "session cannot be projected");
                 outcome = Err(error);
             }
         }

@@ -1,6 +1,7 @@
 //! The job that repairs sessions: a start that no request finishes has failed, and an active meeting is verified with Chime.
 
 use domain::audit::Origin;
+use domain::error::causes;
 use domain::id::ChimeMeetingId;
 use domain::reconcile::{self, RepairAction, StalledSession};
 use domain::state::SessionStatus;
@@ -17,7 +18,7 @@ use crate::Calls;
 pub(super) struct Totals {
     pub(super) pages: usize,
     pub(super) live: usize,
-    pub(super) unknown: usize,
+    pub(super) unverified: usize,
     pub(super) ends_finished: u32,
     pub(super) ended_without_event: u32,
     pub(super) starts_failed: u32,
@@ -28,7 +29,7 @@ impl Totals {
         let of = |wanted| outcomes.iter().filter(|repair| repair.outcome == wanted).count();
         self.pages += usize::from(!outcomes.is_empty());
         self.live += of(RepairOutcome::Live);
-        self.unknown += of(RepairOutcome::Unknown);
+        self.unverified += of(RepairOutcome::Unknown);
         self.ends_finished += counts.ends_finished;
         self.ended_without_event += counts.ended_without_event;
         self.starts_failed += counts.starts_failed;
@@ -97,7 +98,7 @@ async fn verify(
         Ok(true) => RepairOutcome::Live,
         Ok(false) => RepairOutcome::EndedWithoutEvent,
         Err(error) => {
-            tracing::warn!(session = %session, reason = error.reason(), "meeting not verified, will retry");
+            tracing::warn!(session = %session, error = causes(&error), "meeting not verified, will retry");
             RepairOutcome::Unknown
         }
     }

@@ -3,12 +3,12 @@
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use domain::Error;
 use domain::audit::{Origin, Via};
+use domain::error::causes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
 use crate::answer::Answer;
-use crate::cause::causes;
 use crate::json::Fields;
 
 /// `EventBridge`'s own ids are UUIDs.
