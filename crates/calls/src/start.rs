@@ -158,8 +158,8 @@ impl Calls {
                 match self.meetings.create_attendee(region, meeting.id, member.user, Capabilities::ALL).await
                 {
                     Ok(attendee) => attendee,
-                    Err(gone @ chime::Error::NotFound) => {
-                        let (attempt, why) = (session.attempt, gone.reason());
+                    Err(error @ chime::Error::NotFound) => {
+                        let (attempt, why) = (session.attempt, error.reason());
                         self.store.fail_start(session.id, attempt, why, Some(member.user), origin).await?;
                         return Ok(Creation::Reopen);
                     }

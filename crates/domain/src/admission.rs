@@ -418,8 +418,8 @@ mod tests {
             let refused = subject_role(&view(other, Some(observer.clone())), 3);
             assert!(matches!(refused, Err("PROVIDER_ONLY" | "NOT_A_MEMBER")), "{refused:?}");
         }
-        let over = View { session: None, ..view(1, None) };
-        assert_eq!(subject_role(&over, 2), Err("NO_ACTIVE_CALL"));
+        let without_session = View { session: None, ..view(1, None) };
+        assert_eq!(subject_role(&without_session, 2), Err("NO_ACTIVE_CALL"));
     }
 
     fn appointment() -> crate::call::Appointment {

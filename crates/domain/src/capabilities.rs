@@ -9,11 +9,13 @@ use crate::state::{ObserverKind, Role};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub enum Direction {
+    /// Both directions.
     SendReceive,
     /// From the participant only.
     Send,
     /// To the participant only: muted, or without camera.
     Receive,
+    /// Neither direction.
     None,
 }
 

@@ -95,12 +95,12 @@ mod tests {
 
     #[test]
     fn an_answer_contains_no_internal_cause() {
-        let inside = || -> domain::error::Source { "password=hunter2 SELECT * FROM users".into() };
-        let unavailable = Error::Unavailable { backend: "database", source: inside() };
+        let cause = || -> domain::error::Source { "password=hunter2 SELECT * FROM users".into() };
+        let unavailable = Error::Unavailable { backend: "database", source: cause() };
         let answer = to_http(&Err(unavailable), "r-1");
         assert_eq!(answer["statusCode"], 503);
         assert_eq!(answer["headers"]["retry-after"], "1");
-        let internal = to_http(&Err(Error::Internal(inside())), "r-1");
+        let internal = to_http(&Err(Error::Internal(cause())), "r-1");
         assert_eq!(internal["statusCode"], 500);
         for text in [answer.to_string(), internal.to_string()] {
             assert!(

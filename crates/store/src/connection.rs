@@ -19,16 +19,16 @@ use crate::{Cause, Error};
 
 /// Time for a request to the database, connecting included: with it a caller gets an error within 3 s when the
 /// database is down.
-const DEADLINE: Duration = Duration::from_millis(2500);
+const REQUEST_DEADLINE: Duration = Duration::from_millis(2500);
 
 /// Time for connecting during init: an environment starts without its database too, and connects on first use.
-const INIT: Duration = Duration::from_secs(1);
+const INIT_DEADLINE: Duration = Duration::from_secs(1);
 
 /// After a pause this long (a thawed environment) a connection may be dead without an error.
-const IDLE: Duration = Duration::from_secs(30);
+const CHECK_AFTER_IDLE: Duration = Duration::from_secs(30);
 
 /// Time for checking a connection.
-const CHECK: Duration = Duration::from_millis(500);
+const CHECK_DEADLINE: Duration = Duration::from_millis(500);
 
 /// Reads the secret with the credentials: once at init, and again when the database rejects them.
 pub type ReadSecret =
@@ -65,7 +65,7 @@ impl Store {
             target: Mutex::new(None),
             connection: Mutex::new(None),
         };
-        match timeout(INIT, store.open()).await {
+        match timeout(INIT_DEADLINE, store.open()).await {
             Ok(Ok(connection)) => *store.connection.lock().await = Some(connection),
             Ok(Err(error)) => tracing::warn!(error = causes(&error), "database not reachable at init"),
             Err(_) => tracing::warn!("database did not answer at init"),
@@ -90,7 +90,7 @@ impl Store {
         params: &[Param<'_>],
     ) -> Result<Option<T>, Error> {
         let statement = sql.name;
-        let text = timeout(DEADLINE, self.send(sql, params)).await.map_err(|_| Error::Deadline)??;
+        let text = timeout(REQUEST_DEADLINE, self.send(sql, params)).await.map_err(|_| Error::Deadline)??;
         text.map(|text| serde_json::from_str(&text).map_err(|source| Error::Answer { statement, source }))
             .transpose()
     }
@@ -125,7 +125,7 @@ impl Store {
                 *held = Some(connection);
             }
             // The connection broke or the server is shutting down: try once more, on a new connection.
-            if !fresh && (broken || source.passing() && !source.timed_out()) {
+            if !fresh && (broken || source.is_transient() && !source.timed_out()) {
                 tracing::warn!(statement = sql.name, cause = %source, "database connection broke, reconnecting");
                 *held = None;
                 continue;
@@ -141,7 +141,7 @@ impl Store {
     async fn open(&self) -> Result<Connection, Error> {
         match self.open_with(self.target(false).await?).await {
             // Rotated credentials, or a new authority: read the secret again, once.
-            Err(Error::Connection(cause)) if cause.outdates_the_secret() => {
+            Err(Error::Connection(cause)) if cause.may_outdate_secret() => {
                 self.open_with(self.target(true).await?).await
             }
             outcome => outcome,
@@ -198,5 +198,6 @@ async fn is_alive(connection: &Connection) -> bool {
         return false;
     }
     let idle = SystemTime::now().duration_since(connection.used).unwrap_or_default();
-    idle < IDLE || matches!(timeout(CHECK, connection.client.check_connection()).await, Ok(Ok(())))
+    idle < CHECK_AFTER_IDLE
+        || matches!(timeout(CHECK_DEADLINE, connection.client.check_connection()).await, Ok(Ok(())))
 }

@@ -104,7 +104,7 @@ impl From<&tokio_postgres::Error> for Cause {
 impl Cause {
     /// Whether the server rejected the statement because of its own state: insufficient resources, operator
     /// intervention, a serialization failure or deadlock, a read-only standby.
-    pub(crate) fn passing(&self) -> bool {
+    pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Refused { code, .. } => {
                 ["53", "57", "40", "08", "58", "55"].iter().any(|class| code.starts_with(class))
@@ -118,7 +118,7 @@ impl Cause {
     /// Whether the secret may be outdated: the server rejected the login, with any of the codes that poolers use for
     /// that, or its certificate was issued by another authority. A server that is only busy or down (classes 53 and
     /// 57) says nothing about the secret.
-    pub(crate) fn outdates_the_secret(&self) -> bool {
+    pub(crate) fn may_outdate_secret(&self) -> bool {
         match self {
             Self::Refused { code, .. } => !["53", "57"].iter().any(|class| code.starts_with(class)),
             Self::Untrusted => true,
@@ -141,7 +141,7 @@ impl From<Error> for domain::Error {
             Error::Credentials(_) | Error::Secret(_) | Error::Connection(_) | Error::Deadline => {
                 Self::Unavailable { backend: "database", source: Box::new(error) }
             }
-            Error::Statement { ref source, .. } if source.passing() => {
+            Error::Statement { ref source, .. } if source.is_transient() => {
                 Self::Unavailable { backend: "database", source: Box::new(error) }
             }
             Error::Statement { .. } | Error::Answer { .. } => Self::internal(error),

@@ -157,8 +157,8 @@ mod rows {
         let asked = row(ParticipantStatus::Joined, 98, None, 0);
         let there = applied(&asked, &[event(AttendeeJoined, 1, 100)]);
         assert_eq!(there, row(ParticipantStatus::Joined, 100, None, 0));
-        let gone = applied(&there, &[event(AttendeeJoined, 1, 100), event(AttendeeDropped, 1, 160)]);
-        assert_eq!(gone, row(ParticipantStatus::Left, 100, Some(160), 60));
+        let left = applied(&there, &[event(AttendeeJoined, 1, 100), event(AttendeeDropped, 1, 160)]);
+        assert_eq!(left, row(ParticipantStatus::Left, 100, Some(160), 60));
     }
 
     #[test]
