@@ -63,11 +63,6 @@ target/page/manifest.json: $(PAGE)/node_modules/.package-lock.json $(PAGE_SOURCE
 	@$(WITH_NODE)
 	node $(PAGE)/build.js $(@D)
 
-.PHONY: openapi
-openapi: ## Write infra/openapi.json from the types in crates/api
-	@cargo run --quiet --locked --package api --features openapi --bin openapi > target/openapi.json
-	mv target/openapi.json infra/openapi.json
-
 .PHONY: test-page
 test-page: page ## Test the call page in Chromium, against the local cloud
 	@if ! command -v "$${CHROMIUM:-/usr/bin/chromium}" >/dev/null; then

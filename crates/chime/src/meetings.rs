@@ -27,7 +27,7 @@ use crate::raw::RawAnswer;
 const CREATE_DEADLINE: Duration = Duration::from_secs(9);
 /// The same for other requests.
 const DEADLINE: Duration = Duration::from_secs(8);
-/// GetMeeting before a join is optional: without an answer in this time the stored meeting is returned.
+/// `GetMeeting` before a join is optional: without an answer in this time the stored meeting is returned.
 const VERIFY_DEADLINE: Duration = Duration::from_millis(2500);
 /// Time for one attempt: a pooled connection that died is detected within it.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2500);

@@ -14,6 +14,7 @@ pub struct DatabaseSecret {
 }
 
 impl DatabaseSecret {
+    #[must_use]
     pub const fn new(arn: String, secrets: Secrets) -> Self {
         Self { arn, secrets }
     }

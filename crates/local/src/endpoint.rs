@@ -103,13 +103,11 @@ async fn connection(stream: TcpStream, endpoint: Arc<Endpoint>, local: Router) {
 impl Endpoint {
     async fn check(self: Arc<Self>, request: Request<Incoming>) -> Result<Answer, Unanswered> {
         let (request, body) = request.into_parts();
-        let body = match Limited::new(body, MAX_BODY_BYTES).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(_) => {
-                let (status, message) = (StatusCode::PAYLOAD_TOO_LARGE, "Body too large");
-                return Ok(REST_JSON.error(status, "RequestEntityTooLarge", message));
-            }
+        let Ok(body) = Limited::new(body, MAX_BODY_BYTES).collect().await else {
+            let (status, message) = (StatusCode::PAYLOAD_TOO_LARGE, "Body too large");
+            return Ok(REST_JSON.error(status, "RequestEntityTooLarge", message));
         };
+        let body = body.to_bytes();
         let claim = match Claim::read(&request.headers) {
             Ok(claim) => claim,
             Err(refusal) => return Ok(refuse(None, &refusal)),

@@ -142,9 +142,12 @@ async fn run_pending(app: &App, messages: &Messages) -> Result<Answer, Error> {
     if messages.list.iter().any(is_pending) {
         app.calls.run_pending(&messages.origin).await?;
     }
-    let outcome = |message| match is_pending(message) {
-        true => Ok(()),
-        false => Err(Error::invalid("detail-type", "must be Operation Pending")),
+    let outcome = |message| {
+        if is_pending(message) {
+            Ok(())
+        } else {
+            Err(Error::invalid("detail-type", "must be Operation Pending"))
+        }
     };
     Ok(messages.answer(messages.list.iter().map(outcome)))
 }

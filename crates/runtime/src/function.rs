@@ -23,6 +23,13 @@ pub type Handler<A> = for<'a> fn(&'a A, &'a Request) -> Pending<'a, Result<Answe
 /// Routes or actions with their handlers, made by [`handlers!`](crate::handlers).
 pub type Handlers<A> = &'static [(&'static str, Handler<A>)];
 
+/// Handles a run of the schedule.
+pub type OnSchedule<A> = for<'a> fn(&'a A, &'a Origin) -> Pending<'a, Result<(), Error>>;
+/// Handles the messages of a queue.
+pub type OnMessages<A> = for<'a> fn(&'a A, &'a Messages) -> Pending<'a, Result<Answer, Error>>;
+/// Handles a denied request.
+pub type OnDenial<A> = for<'a> fn(&'a A, &'a Request, Reason<403>) -> Pending<'a, ()>;
+
 /// A function, over its backends `A`. A trigger without a handler is an error: nothing is configured to send it.
 #[derive(Debug)]
 pub struct Function<A: 'static> {
@@ -34,11 +41,11 @@ pub struct Function<A: 'static> {
     /// The route whose body names the action.
     pub action_route: Option<&'static str>,
     /// Runs once per schedule.
-    pub on_schedule: Option<for<'a> fn(&'a A, &'a Origin) -> Pending<'a, Result<(), Error>>>,
+    pub on_schedule: Option<OnSchedule<A>>,
     /// Handles a queue's messages: [`Messages::answer`].
-    pub on_messages: Option<for<'a> fn(&'a A, &'a Messages) -> Pending<'a, Result<Answer, Error>>>,
+    pub on_messages: Option<OnMessages<A>>,
     /// Audits a denied request (403). It cannot fail: a denial that cannot be audited is still a denial.
-    pub on_denial: Option<for<'a> fn(&'a A, &'a Request, Reason<403>) -> Pending<'a, ()>>,
+    pub on_denial: Option<OnDenial<A>>,
 }
 
 /// Makes a table of handlers from async functions: `handlers! { "GET /health" => health }`.

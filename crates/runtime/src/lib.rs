@@ -15,7 +15,7 @@ mod trigger;
 pub use answer::Answer;
 pub use aws::sdk_config;
 pub use config::{BaseConfig, ConfigError, Env};
-pub use function::{Function, Handler, Handlers, Pending};
+pub use function::{Function, Handler, Handlers, OnDenial, OnMessages, OnSchedule, Pending};
 pub use logging::start_logging;
 pub use metrics::Metric;
 pub use request::{Request, Route};

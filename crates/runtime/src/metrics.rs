@@ -1,7 +1,7 @@
 //! This service's metrics: one table, and the log lines that report them.
 //!
-//! A metric is reported by a line of standard output in `CloudWatch`'s embedded metric format
-//! (<https://docs.aws.amazon.com/Amazon`CloudWatch`/latest/monitoring/`CloudWatch`_Embedded_Metric_Format_Specification.html>).
+//! A metric is reported by a line of standard output in the embedded metric format of `CloudWatch`
+//! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
 //! The line has no `level`, so `LOG_LEVEL` does not filter it, and Lambda treats it as INFO: a function's
 //! `ApplicationLogLevel` must be INFO, DEBUG or TRACE. `CloudWatch` stores each metric under [`NAMESPACE`] with the one
 //! dimension [`DIMENSION`], which an alarm sets to `!Ref` of the function, as it does for the metrics of `AWS/Lambda`.

@@ -96,8 +96,8 @@ pub fn functions_role(database: &str) -> String {
     if plain == database && database.len() <= MAX_DATABASE_BYTES {
         return format!("medzen_functions_{database}");
     }
-    let hash: String =
-        Sha256::digest(database.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let mut hash = format!("{:x}", Sha256::digest(database.as_bytes()));
+    hash.truncate(8);
     let kept: String = plain.chars().take(MAX_DATABASE_BYTES - 9).collect();
     format!("medzen_functions_{kept}_{hash}")
 }

@@ -46,6 +46,7 @@ impl ResourcePolicy {
     }
 
     /// What the policy says about an action on a resource; that it says nothing is [`Decision::NotAllowed`].
+    #[must_use]
     pub fn decide(&self, who: &Who<'_>, action: &str, resource: &str, context: &[(&str, &str)]) -> Decision {
         let mut decision = Decision::NotAllowed;
         for rule in self.0.iter().filter(|it| it.applies(who, action, resource, context)) {
