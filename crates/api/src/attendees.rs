@@ -1,4 +1,4 @@
-//! Those in a call: join, leave, roster, change, remove.
+//! Participants of a call: join, leave, roster, change, remove.
 
 use domain::admission::ParticipantChange;
 use domain::capabilities::{Capabilities, CapabilityChange, Direction};
@@ -15,7 +15,7 @@ use crate::fields::{Object, null_as_default, optional_member};
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ParticipantSelector {
-    /// Their user id.
+    /// The user id.
     pub participant_id: UserId,
 }
 
@@ -23,7 +23,7 @@ pub struct ParticipantSelector {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct JoinRequest {
-    /// The client could not connect with what it was given: ask Chime before answering.
+    /// The client could not connect to the meeting it was given: ask Chime before answering.
     #[serde(default, deserialize_with = "null_as_default")]
     pub checked: bool,
 }
@@ -41,7 +41,7 @@ pub enum JoinResponse {
 /// How often a client that waits may poll, in seconds.
 pub const POLL_SECONDS: u32 = 3;
 
-/// The answer to the join of someone who waits to be admitted. No meeting, attendee or token is in it.
+/// The answer to a join that must wait. It contains no meeting, attendee or token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -58,7 +58,7 @@ pub struct WaitingResponse {
     pub status: ParticipantStatus,
     /// Since when.
     pub waiting_since: Timestamp,
-    /// The path to poll. When the caller was admitted, they join again.
+    /// The path to poll; once admitted, the client joins again.
     pub poll: String,
     /// A sentence for people.
     pub message: &'static str,
@@ -82,48 +82,48 @@ pub struct LeaveResponse {
 pub struct RosterResponse {
     /// The session: the open one, else the latest.
     pub session_id: SessionId,
-    /// Everyone with a part in it whom the caller may see.
+    /// All participants that the caller may see.
     pub attendees: Vec<RosterAttendee>,
 }
 
-/// One person of the roster.
+/// A participant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RosterAttendee {
-    /// Their user id.
+    /// The user id.
     pub user_id: UserId,
-    /// Their name.
+    /// The display name.
     pub display_name: Option<String>,
-    /// Their role.
+    /// The role.
     pub role: Role,
-    /// Their status.
+    /// The status.
     pub status: ParticipantStatus,
-    /// Their attendee's id, by which a video tile is theirs. Never the join token.
+    /// The attendee's id, which maps video tiles to participants. Never the join token.
     pub attendee_id: Option<ChimeAttendeeId>,
-    /// Whether they are in the call now.
+    /// Whether the participant is in the call now.
     pub present: bool,
-    /// When they last joined.
+    /// When the participant last joined.
     pub joined_at: Option<Timestamp>,
-    /// When they last left.
+    /// When the participant last left.
     pub left_at: Option<Timestamp>,
-    /// How long they have been in the call, in seconds.
+    /// Time in the call in seconds.
     pub duration_seconds: i64,
-    /// How many connections of theirs Chime has reported.
+    /// Connections that began, by Chime's events.
     pub connections: i32,
-    /// How many of them were lost.
+    /// Connections that were lost, by Chime's events.
     pub drops: i32,
-    /// What they may send and receive.
+    /// What the participant may send and receive.
     pub capabilities: Capabilities,
-    /// Whether they were admitted to this session.
+    /// Whether the provider admitted the participant to this session.
     pub admitted: bool,
-    /// Since when they wait, if they do.
+    /// Since when the participant waits, if so.
     pub waiting_since: Option<Timestamp>,
     /// The kind of observer, where the invitation named one.
     pub observer_kind: Option<ObserverKind>,
 }
 
-/// What someone is to send and receive from now on; what is absent stays. At least one is required.
+/// A change of capabilities; an absent medium stays as it is. At least one is required.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct CapabilitiesRequest {
@@ -144,13 +144,13 @@ impl From<CapabilitiesRequest> for CapabilityChange {
     }
 }
 
-/// What is to be changed of someone's part in the call. At least one is required.
+/// A change of a participant's place in the call. At least one field is required.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ChangeRequest {
-    /// True admits someone who waits; false turns them away.
+    /// True admits the participant; false turns them away.
     admitted: Option<bool>,
-    /// What they may send and receive.
+    /// What the participant may send and receive.
     capabilities: Option<Object<CapabilitiesRequest>>,
 }
 
@@ -167,9 +167,9 @@ impl From<ChangeRequest> for ParticipantChange {
 pub struct RemoveResponse {
     /// The appointment.
     pub appointment_id: AppointmentId,
-    /// The call that they cannot join any more.
+    /// The call that the participant cannot join any more.
     pub session_id: SessionId,
-    /// Their user id.
+    /// The user id.
     pub user_id: UserId,
     /// Always `removed`.
     pub status: ParticipantStatus,

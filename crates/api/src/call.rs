@@ -31,7 +31,7 @@ pub struct CallSelector {
 }
 
 impl CallSelector {
-    /// The call; the meeting where both are named, for it is the narrower.
+    /// The call. Where both are named, the meeting has precedence, because it names one session.
     ///
     /// # Errors
     /// 422 where neither is named.
@@ -57,7 +57,7 @@ pub struct StartRequest {
     pub enable_transcription: bool,
     /// A language tag like `en-US`.
     pub transcription_language: Option<String>,
-    /// The client could not connect with what it was given: ask Chime before answering.
+    /// The client could not connect to the meeting it was given: ask Chime before answering.
     #[serde(default, deserialize_with = "null_as_default")]
     pub checked: bool,
 }
@@ -106,10 +106,10 @@ pub struct JoinInfo {
     pub meeting_id: ChimeMeetingId,
     /// The caller's role.
     pub role: Role,
-    /// Chime's `Meeting`, as Chime gave it.
+    /// Chime's `Meeting`, unchanged.
     #[cfg_attr(feature = "openapi", schemars(with = "serde_json::Map<String, Value>"))]
     pub meeting: Value,
-    /// Chime's `Attendee`, as Chime gave it, with the join token.
+    /// Chime's `Attendee`, unchanged, with the join token.
     #[cfg_attr(feature = "openapi", schemars(with = "serde_json::Map<String, Value>"))]
     pub attendee: Value,
     /// The attendee's id, as the existing app calls it.
@@ -136,7 +136,7 @@ pub struct StatusResponse {
     pub call_status: CallState,
     /// Whether it is active.
     pub has_active_call: bool,
-    /// Whether the caller may join now: they get a meeting, or wait to be admitted.
+    /// Whether the caller may join now: a join returns a meeting, or makes the caller wait.
     pub can_join: bool,
     /// Whether the caller is the appointment's provider.
     pub is_provider: bool,
@@ -152,7 +152,7 @@ pub struct StatusResponse {
     pub transcription: FeatureStatus,
     /// The caller's own part in the call.
     pub me: CallerStatus,
-    /// Who waits to be admitted; for the provider alone.
+    /// Participants who wait to be admitted; visible to the provider only.
     pub waiting: Vec<WaitingParticipant>,
     /// Whether the call may be recorded and transcribed.
     pub consent: ConsentStatus,
@@ -167,11 +167,11 @@ pub enum CallState {
     NotStarted,
     /// The meeting is being created.
     Creating,
-    /// It may be joined.
+    /// Members may join.
     Active,
     /// It is being ended.
     Ending,
-    /// It is over.
+    /// It has ended.
     Ended,
     /// The meeting could not be created.
     Failed,
@@ -195,26 +195,26 @@ impl From<Option<SessionStatus>> for CallState {
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CallerStatus {
-    /// Null for someone who has no part in it yet.
+    /// Null for a caller without a part in the call.
     pub status: Option<ParticipantStatus>,
-    /// Whether a join answers a meeting: the caller was admitted, or need not be.
+    /// Whether a join returns a meeting: the caller was admitted, or need not be.
     pub admitted: bool,
-    /// Since when they wait, if they do.
+    /// Since when the participant waits, if so.
     pub waiting_since: Option<Timestamp>,
-    /// What they may send and receive, or would be allowed to.
+    /// What the caller may send and receive, or would be allowed to.
     pub capabilities: Capabilities,
 }
 
-/// Someone who waits to be admitted.
+/// A participant who waits to be admitted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WaitingParticipant {
-    /// Their user id.
+    /// The user id.
     pub user_id: UserId,
-    /// Their name.
+    /// The display name.
     pub display_name: Option<String>,
-    /// Their role.
+    /// The role.
     pub role: Role,
     /// Since when.
     pub since: Option<Timestamp>,
@@ -227,7 +227,7 @@ pub struct WaitingParticipant {
 pub struct FeatureStatus {
     /// Its state.
     pub state: FeatureState,
-    /// Why, where there is something to say.
+    /// The reason of the state, if there is one.
     pub reason: Option<String>,
 }
 
@@ -247,7 +247,7 @@ pub enum FeatureState {
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct EndResponse {
-    /// The session that is over.
+    /// The session that has ended.
     pub session_id: SessionId,
     /// `ended`, or `failed` for one whose meeting was never created.
     pub call_status: SessionStatus,
@@ -259,7 +259,7 @@ pub struct EndResponse {
     pub message: &'static str,
 }
 
-/// The answer to link. A link names the appointment and nothing else: who follows it signs in.
+/// The answer to link. A link contains the appointment's id and nothing else: the user signs in after opening it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]

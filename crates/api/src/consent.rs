@@ -4,13 +4,13 @@ use domain::consent::ConsentDecision;
 use domain::id::{AppointmentId, SessionId, UserId};
 use serde::{Deserialize, Serialize};
 
-/// What the caller consents to, or not. At least one is required.
+/// The caller's decisions on consent. At least one is required.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ConsentRequest {
-    /// To being recorded.
+    /// Consent to recording.
     recording: Option<bool>,
-    /// To being transcribed.
+    /// Consent to transcription.
     transcription: Option<bool>,
 }
 
@@ -37,9 +37,9 @@ pub struct ConsentResponse {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ConsentStatus {
-    /// To being recorded.
+    /// Consent to recording.
     pub recording: PurposeConsent,
-    /// To being transcribed.
+    /// Consent to transcription.
     pub transcription: PurposeConsent,
 }
 
@@ -51,6 +51,6 @@ pub struct PurposeConsent {
     pub granted: Option<bool>,
     /// Whether everyone who must consent does.
     pub allowed: bool,
-    /// Those whose consent is missing.
+    /// Users whose consent is missing.
     pub missing: Vec<UserId>,
 }

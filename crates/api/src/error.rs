@@ -1,4 +1,4 @@
-//! What is answered in place of what was asked for.
+//! Error responses.
 
 use domain::Error;
 use serde::Serialize;
@@ -20,7 +20,7 @@ pub struct ErrorResponse {
 }
 
 impl ErrorResponse {
-    /// What a caller may read of an error: nothing of its source.
+    /// The public part of an error, without its source.
     #[must_use]
     pub fn new(error: &Error, request_id: &str) -> Self {
         let (text, field) = match error {

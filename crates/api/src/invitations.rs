@@ -1,4 +1,4 @@
-//! Invitations: the provider gives people a part in a call.
+//! Invitations: the provider gives users a place in a call.
 
 use domain::Error;
 use domain::capabilities::CapabilityChange;
@@ -11,17 +11,17 @@ use serde::{Deserialize, Serialize};
 use crate::attendees::CapabilitiesRequest;
 use crate::fields::{Object, optional_member};
 
-/// Who is invited, on which terms.
+/// The invited users and the terms.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct InviteRequest {
     /// One to ten users.
     pub user_ids: Vec<UserId>,
-    /// What those who are not the appointment's patient observe as.
+    /// The kind of the invited observers.
     #[serde(default, deserialize_with = "optional_member")]
     observer_kind: Option<ObserverKind>,
-    /// What they may send and receive, where it differs from their kind's default.
+    /// A change of every invited user's default capabilities.
     capabilities: Option<Object<CapabilitiesRequest>>,
 }
 
@@ -36,7 +36,7 @@ impl InviteRequest {
     }
 }
 
-/// The answer to an invitation. No join token is in it: each is for its owner, who gets it by joining.
+/// The answer to an invitation. It contains no join token: each user gets their own by joining.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -45,33 +45,33 @@ pub struct InviteResponse {
     pub appointment_id: AppointmentId,
     /// This call of it.
     pub session_id: SessionId,
-    /// Those who may join now.
+    /// Users who may join now.
     pub attendees: Vec<InvitedAttendee>,
-    /// Those who may not, and why.
+    /// Users who could not be invited.
     pub errors: Vec<InvitationError>,
 }
 
-/// Someone who may join.
+/// A user who may join.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct InvitedAttendee {
-    /// Their user id.
+    /// The user id.
     pub user_id: UserId,
-    /// Their attendee's id; null for someone who was admitted and gets one by joining.
+    /// The attendee's id; null for a user who was admitted and gets one by joining.
     pub attendee_id: Option<ChimeAttendeeId>,
-    /// Their role.
+    /// The role.
     pub role: Role,
-    /// Their status; `invited` until they join.
+    /// The status; `invited` until the user joins.
     pub status: ParticipantStatus,
 }
 
-/// Someone who may not join.
+/// A user who could not be invited.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct InvitationError {
-    /// Their user id.
+    /// The user id.
     pub user_id: UserId,
     /// For programs.
     pub code: &'static str,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fields::{Number, Object};
 
-/// What a client measured of its connection.
+/// Samples of a client's connection.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct QualityRequest {

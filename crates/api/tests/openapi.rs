@@ -31,7 +31,7 @@ fn operations(document: &Value) -> BTreeMap<String, &Value> {
 }
 
 #[test]
-fn the_file_is_what_the_types_give() {
+fn the_file_equals_the_generated_document() {
     assert!(file() == api::openapi::document(), "infra/openapi.json is out of date: run `make openapi`");
 }
 
@@ -105,7 +105,7 @@ fn every_code_is_documented_with_its_status_and_no_other() {
 }
 
 #[test]
-fn what_api_gateway_itself_answers_is_documented() {
+fn answers_of_api_gateway_itself_are_documented() {
     let document = file();
     for status in ["401", "404", "413", "429", "503"] {
         let response = &document["components"]["responses"][format!("Gateway{status}")];
@@ -125,7 +125,7 @@ fn what_api_gateway_itself_answers_is_documented() {
 }
 
 #[test]
-fn every_reference_leads_somewhere_and_every_schema_is_referred_to() {
+fn every_reference_resolves_and_every_schema_is_referenced() {
     let document = file();
     let text = document.to_string();
     let referred: BTreeSet<_> = text

@@ -1,16 +1,15 @@
-//! What the template says.
+//! Configuration of the function, from its template.
 
 use calls::Settings;
 use runtime::{BaseConfig, ConfigError, Env};
 
-/// The function's configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What every function has.
+    /// Configuration that every function has.
     pub base: BaseConfig,
     /// The bus on which events for the host application are published.
     pub bus: String,
-    /// What the installation decides about calls.
+    /// The deployment's settings of calls.
     pub calls: Settings,
 }
 

@@ -1,11 +1,10 @@
-//! What the template says.
+//! Configuration of the function, from its template.
 
 use runtime::{BaseConfig, ConfigError, Env};
 
-/// The function's configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What every function has.
+    /// Configuration that every function has.
     pub base: BaseConfig,
     /// The audit table.
     pub table: String,

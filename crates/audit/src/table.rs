@@ -16,12 +16,12 @@ use crate::Config;
 
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// What became of a put.
+/// The result of a put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Put {
-    /// The entry stands in the table, put now or before.
+    /// The table has the entry, put now or before.
     There,
-    /// Another entry stands under its number.
+    /// The table has another entry under this number.
     OtherThere,
 }
 
@@ -44,7 +44,7 @@ impl Table {
         }
     }
 
-    /// Puts an entry under its number, if nothing stands there.
+    /// Puts an entry under its number, if the number is free.
     pub(crate) async fn put(&self, entry: &Outgoing) -> Result<Put, Error> {
         let text = |text: &str| AttributeValue::S(text.to_owned());
         let payload: Value = serde_json::from_str(&entry.payload).map_err(Error::internal)?;
@@ -60,9 +60,9 @@ impl Table {
             .item("previousHash", text(&entry.previous_hash))
             .item("hash", text(&entry.hash))
             .item("at", text(at))
-            // Outside the hash: a hold may move it.
+            // Not in the hash: a legal hold may change it.
             .item("expiresAt", AttributeValue::N(expires.unix_timestamp().to_string()));
-        // The keys of the indexes by meeting and by actor, and what a reader filters by.
+        // The keys of the indexes by meeting and by actor, and the attributes for filtering.
         for name in ["event", "meetingId", "actor"] {
             if let Some(value) = payload[name].as_str() {
                 put = put.item(name, text(value));
@@ -86,7 +86,7 @@ impl Table {
                 };
                 Ok(if stored == Some(&entry.hash) { Put::There } else { Put::OtherThere })
             }
-            // Refused for what it is: no repetition helps.
+            // Rejected because of its content: a retry does not help.
             Some(service) if service.meta().code() == Some("ValidationException") => {
                 Err(Error::internal(error))
             }

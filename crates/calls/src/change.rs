@@ -1,4 +1,4 @@
-//! Change: the provider lets someone in or turns them away, and says what they may send and receive.
+//! Change: the provider admits a participant or turns them away, and changes their capabilities.
 
 use domain::Error;
 use domain::admission::{self, NextStep, ParticipantChange};
@@ -12,14 +12,14 @@ use store::admissions::Decision;
 use crate::{Calls, MAX_ATTEMPTS, RosterAttendee, conflict_retry};
 
 impl Calls {
-    /// Changes someone's place in the call that is on, and answers their entry of the roster. What is so already changes
-    /// nothing; may be repeated, and a repetition finishes what was broken off.
+    /// Changes a participant's place in the active call and returns their entry of the roster. A change that is
+    /// stored already has no effect. May be repeated; a repetition finishes an interrupted change.
     ///
     /// # Errors
-    /// 403 for everyone but the provider, 404 where no call is on and for people without a part in it, 409 for the
-    /// provider, the removed, and turning away who has been in the call, 422 for no change and for capabilities that Chime
-    /// does not take, 429 and 503 when Chime or the database refuse or are down: what is stored by then counts, and a
-    /// repetition or the reconciler tells Chime.
+    /// 403 for everyone but the provider, 404 without an active call and for users without a part in it, 409 for the
+    /// provider, removed participants, and turning away a participant who has joined, 422 for an empty change and for
+    /// capabilities that Chime does not accept, 429 and 503 when Chime or the database is throttling or down: what is
+    /// stored by then stays, and a repetition or the reconciler sends it to Chime.
     pub async fn change(
         &self,
         actor: &Actor,
@@ -29,7 +29,7 @@ impl Calls {
         origin: &Origin,
     ) -> Result<RosterAttendee, Error> {
         let change = change.checked()?;
-        // What this request has done is done, whatever another makes of it meanwhile: each part once.
+        // Each part of the change is carried out once, even if another request reverts it meanwhile.
         let mut rest = change;
         for _ in 0..MAX_ATTEMPTS {
             let view = self.load_view(actor, Target::Appointment(appointment), None).await?;

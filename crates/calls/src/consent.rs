@@ -1,4 +1,4 @@
-//! Consent: each person's own word on being recorded and transcribed.
+//! Consent: each participant's own decisions on recording and transcription.
 
 use domain::Error;
 use domain::audit::Origin;
@@ -11,35 +11,34 @@ use serde::Serialize;
 
 use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
 
-/// The answer to a word on consent.
+/// The answer to a consent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Consented {
-    /// The appointment.
     pub appointment_id: AppointmentId,
-    /// The call that the word is on; it holds for no other.
+    /// The call that the decisions apply to, and no other.
     pub session_id: SessionId,
-    /// How things stand now.
+    /// The consents of the call now.
     pub consent: Consents,
 }
 
-/// Where consent stands.
+/// The consents of a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Consents {
-    /// To being recorded.
+    /// Consent to recording.
     pub recording: ConsentState,
-    /// To being transcribed.
+    /// Consent to transcription.
     pub transcription: ConsentState,
 }
 
-/// Where consent to one of them stands.
+/// The consents to one purpose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConsentState {
-    /// The caller's own last word; none so far.
+    /// The caller's own latest decision; `None` before the first.
     pub granted: Option<bool>,
-    /// Whether it may be done now.
+    /// Whether everyone who must consent does.
     pub allowed: bool,
-    /// Whose consent is missing.
+    /// Users whose consent is missing.
     pub missing: Vec<UserId>,
 }
 
@@ -59,7 +58,7 @@ impl Consents {
         }
     }
 
-    /// The same for someone who may not know of everyone in the call.
+    /// The same, limited to the users that the caller may see.
     pub(crate) fn known(mut self, known: impl Fn(&UserId) -> bool) -> Self {
         self.recording.missing.retain(&known);
         self.transcription.missing.retain(&known);
@@ -68,12 +67,11 @@ impl Consents {
 }
 
 impl Calls {
-    /// Takes the caller's words on consent, each new one a row and an audit entry. What they have said before changes
-    /// nothing; may be repeated.
+    /// Stores the caller's decisions, each new one as a row with an audit entry. Repeating a decision has no effect.
     ///
     /// # Errors
-    /// 403 for strangers, 404 where no call is on, 409 for one yes too many (what was said with it is taken), 422 for no word at
-    /// all, 503 when the database is down.
+    /// 403 for strangers, 404 without an active call, 409 above the limit of grants (other decisions of the request
+    /// are stored), 422 for a request without a decision, 503 when the database is down.
     pub async fn consent(
         &self,
         actor: &Actor,
@@ -98,7 +96,7 @@ impl Calls {
                     consent: Consents::new(&view, member.user),
                 });
             }
-            // How things stand then is what the next look shows.
+            // The next iteration reads the resulting consents.
             stored = self.store.consent(session, (member.user, member.role), &new, origin).await?.is_some();
         }
         Err(conflict_retry())

@@ -1,4 +1,4 @@
-//! End: the server owns the state of a call, so its end is stored and published once.
+//! End: the server owns the state of a call, so its end is stored and published exactly once.
 
 use domain::Error;
 use domain::audit::Origin;
@@ -12,30 +12,26 @@ use time::OffsetDateTime;
 
 use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
 
-/// The answer to end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ended {
-    /// The session that is over.
     pub session_id: SessionId,
-    /// `ended`, or `failed` for one that never began.
+    /// `ended`, or `failed` for a session whose meeting was never created.
     pub call_status: SessionStatus,
-    /// When it ended.
     #[serde(serialize_with = "domain::stamp::option::serialize")]
     pub ended_at: Option<OffsetDateTime>,
-    /// How long it was active, in seconds.
+    /// Active time in seconds.
     pub duration_seconds: i32,
-    /// For people.
     pub message: &'static str,
 }
 
 impl Calls {
-    /// Ends a call for everyone. With `session` exactly that one, so that a late repetition never ends a later call.
+    /// Ends a call for everyone. With `session` only that session, so that a late repetition never ends a later call.
     /// May be repeated.
     ///
     /// # Errors
     /// 403 for everyone but the provider, 404 only where there never was such a call, 503 when Chime or the database
-    /// is down: then the call is over or ending, and a repetition finishes it.
+    /// is down: then the call has ended or is `ending`, and a repetition finishes it.
     pub async fn end(
         &self,
         actor: &Actor,
@@ -78,7 +74,7 @@ impl Calls {
                     only = Some(session.id);
                     let reason = CloseReason::EndedByProvider;
                     let from = SessionStatus::Creating;
-                    // It never was a call: there is nothing to tell.
+                    // The session was never active: no event is published.
                     ours = self
                         .store
                         .close(session.id, from, reason, Some(member.user), origin)
@@ -90,7 +86,7 @@ impl Calls {
         Err(conflict_retry())
     }
 
-    /// Ends the meeting of a session that is `ending`, then the session. `None`: somebody else finished it.
+    /// Deletes the meeting of a session that is `ending`, then closes the session. `None`: another request did.
     pub(crate) async fn finish_end(
         &self,
         session: &Session,

@@ -33,9 +33,9 @@ struct Shared(Arc<Error>);
 
 impl Calls {
     /// Handles a batch of Chime's events and returns for each whether it is done. Events of other applications, and of types
-    /// that are not known, are done. An event may come again, late or out of order: the result is the same. Two round trips.
+    /// that are not known, are done. An event may arrive twice, late or out of order: the result is the same. Two round trips.
     ///
-    /// An event that the database rejects does not fail the others: the batch is tried again event by event.
+    /// An event that the database rejects does not fail the others: the batch is retried event by event.
     pub async fn handle_chime_events(
         &self,
         batch: Vec<Result<ParsedEvent, Error>>,

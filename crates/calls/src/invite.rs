@@ -1,4 +1,4 @@
-//! Invite: the provider gives people a place in a call that is on.
+//! Invite: the provider gives users a place in an active call.
 
 use domain::Error;
 use domain::audit::Origin;
@@ -12,43 +12,36 @@ use store::invitations::NewGuest;
 
 use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
 
-/// The answer to batch-join. No join token is in it: each is for its owner, who gets it by joining.
+/// The answer to batch-join. It contains no join token: each user gets their own by joining.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Invitations {
-    /// The appointment.
     pub appointment_id: AppointmentId,
-    /// This call of it.
     pub session_id: SessionId,
-    /// Who has a place now.
+    /// Users who have a place now.
     pub attendees: Vec<InvitedAttendee>,
-    /// Who has none, and why.
+    /// Users who could not be invited.
     pub errors: Vec<NotInvited>,
 }
 
-/// Someone with a place.
+/// A user with a place.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InvitedAttendee {
-    /// Who.
     pub user_id: UserId,
-    /// Their attendee's id; none of someone who was admitted and gets one by joining.
+    /// The attendee's id; `None` for a user who was admitted and gets one by joining.
     pub attendee_id: Option<ChimeAttendeeId>,
-    /// As what.
     pub role: Role,
-    /// Where they stand; `invited` until they join.
+    /// `invited` until the user joins.
     pub status: ParticipantStatus,
 }
 
-/// Someone without.
+/// A user who could not be invited.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NotInvited {
-    /// Who.
     pub user_id: UserId,
-    /// For programs.
     pub code: &'static str,
-    /// For people.
     pub error: &'static str,
 }
 
@@ -59,63 +52,67 @@ impl NotInvited {
 }
 
 impl Calls {
-    /// Invites and admits people into the call that is on: the appointment's patient as such, other users as observers of
-    /// this one call, on the given terms. Their joins then answer the attendees made here. Who has a place keeps it as it
-    /// is; may be repeated.
+    /// Invites and admits users into the active call: the appointment's patient in that role, others as observers of
+    /// this call only, on the given terms. Their joins then return the attendees created here. A user who has a place
+    /// keeps it unchanged. May be repeated.
     ///
     /// # Errors
-    /// 403 for everyone but the provider, 404 where no call is on, 410 for one that is over, 422 for no or too many users
-    /// and for capabilities that Chime does not take, 429 and 503 when Chime or the database refuse or are down.
+    /// 403 for everyone but the provider, 404 without an active call, 410 for one that has ended, 422 for no or too
+    /// many users and for capabilities that Chime does not accept, 429 and 503 when Chime or the database is
+    /// throttling or down.
     pub async fn invite(
         &self,
         actor: &Actor,
         appointment: AppointmentId,
-        asked: &[UserId],
+        requested: &[UserId],
         terms: Terms,
         origin: &Origin,
     ) -> Result<Invitations, Error> {
-        let users = invite::users(asked)?;
+        let users = invite::users(requested)?;
         for _ in 0..MAX_ATTEMPTS {
             let view = self.load_view(actor, Target::Appointment(appointment), None).await?;
             let by = view.member()?.user;
             let (appointment, session) = invite::may_invite(&view)?;
-            let mut told = Invitations {
+            let mut invitations = Invitations {
                 appointment_id: appointment.id,
                 session_id: session.id,
                 attendees: Vec::new(),
                 errors: Vec::new(),
             };
-            let mut without = Vec::new();
+            let mut missing = Vec::new();
             for guest in self.store.load_guests(session.id, &users).await? {
                 let user_id = guest.user_id;
                 match invite::decide(&guest, appointment, terms)? {
                     Invite::Has(role, status, attendee_id) => {
-                        told.attendees.push(InvitedAttendee { user_id, attendee_id, role, status });
+                        invitations.attendees.push(InvitedAttendee { user_id, attendee_id, role, status });
                     }
-                    Invite::Attend(offer) => without.push((user_id, offer)),
-                    Invite::Refuse(reason) => told.errors.push(NotInvited::new(user_id, reason)),
+                    Invite::Attend(offer) => missing.push((user_id, offer)),
+                    Invite::Refuse(reason) => invitations.errors.push(NotInvited::new(user_id, reason)),
                 }
             }
-            if without.is_empty() || self.give_places(session, &without, by, &mut told, origin).await? {
-                return Ok(told);
+            if missing.is_empty() || self.give_places(session, &missing, by, &mut invitations, origin).await?
+            {
+                return Ok(invitations);
             }
         }
         Err(conflict_retry())
     }
 
-    /// Gets attendees for users and gives them their places. `false`: the call or somebody's part in it changed meanwhile.
+    /// Creates attendees for users and stores their places. `false`: the call or a user's part in it changed
+    /// meanwhile.
     async fn give_places(
         &self,
         session: &Session,
-        without: &[(UserId, Offer)],
+        missing: &[(UserId, Offer)],
         by: UserId,
-        told: &mut Invitations,
+        invitations: &mut Invitations,
         origin: &Origin,
     ) -> Result<bool, Error> {
         let meeting = crate::meeting_id(session)?;
-        let users: Vec<_> = without.iter().map(|(user, offer)| (*user, offer.capabilities)).collect();
-        let mut made = match self.meetings.create_attendees(&session.control_region, meeting, &users).await {
-            Ok(made) => made,
+        let users: Vec<_> = missing.iter().map(|(user, offer)| (*user, offer.capabilities)).collect();
+        let mut created = match self.meetings.create_attendees(&session.control_region, meeting, &users).await
+        {
+            Ok(created) => created,
             Err(chime::Error::NotFound) => {
                 self.close_expired(session.id, origin).await?;
                 return Err(Error::Gone(reason::MEETING_EXPIRED));
@@ -123,19 +120,19 @@ impl Calls {
             Err(error) => return Err(error.into()),
         };
         let mut guests = Vec::new();
-        for (user, offer) in without {
-            match made.iter().position(|(of, _)| of == user) {
+        for (user, offer) in missing {
+            match created.iter().position(|(of, _)| of == user) {
                 Some(at) => {
-                    guests.push(NewGuest { user: *user, offer: *offer, attendee: made.swap_remove(at).1 });
+                    guests.push(NewGuest { user: *user, offer: *offer, attendee: created.swap_remove(at).1 });
                 }
-                None => told.errors.push(NotInvited::new(*user, reason::ATTENDEE_NOT_CREATED)),
+                None => invitations.errors.push(NotInvited::new(*user, reason::ATTENDEE_NOT_CREATED)),
             }
         }
         let Some(invited) = self.store.invite(session.id, &guests, by, origin).await? else {
-            // The call is over, and the attendees with it.
+            // The call has ended, and its attendees with it.
             return Ok(false);
         };
-        told.attendees.extend(invited.iter().map(|guest| InvitedAttendee {
+        invitations.attendees.extend(invited.iter().map(|guest| InvitedAttendee {
             user_id: guest.user_id,
             attendee_id: Some(guest.attendee_id),
             role: guest.role,
@@ -144,17 +141,17 @@ impl Calls {
         if invited.len() == guests.len() {
             return Ok(true);
         }
-        self.take_back(session, &guests).await?;
+        self.delete_unstored(session, &guests).await?;
         Ok(false)
     }
 
-    /// Deletes attendees that are nobody's: the same people came from elsewhere meanwhile. Those that are stored (the
-    /// statement took effect and its answer was lost) stay.
-    async fn take_back(&self, session: &Session, made: &[NewGuest]) -> Result<(), Error> {
+    /// Deletes attendees that were not stored, because the same users joined or were invited meanwhile. Those that
+    /// are stored (the statement took effect and its response was lost) stay.
+    async fn delete_unstored(&self, session: &Session, created: &[NewGuest]) -> Result<(), Error> {
         let meeting = crate::meeting_id(session)?;
-        let users: Vec<_> = made.iter().map(|guest| guest.user).collect();
+        let users: Vec<_> = created.iter().map(|guest| guest.user).collect();
         let stored = self.store.load_guests(session.id, &users).await?;
-        for guest in made {
+        for guest in created {
             let id = guest.attendee.id()?;
             if !stored.iter().any(|stored| stored.attendee_id == Some(id)) {
                 self.meetings.delete_attendee(&session.control_region, meeting, id).await?;

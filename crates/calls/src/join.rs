@@ -1,4 +1,4 @@
-//! Join: a member's place in a call that is on.
+//! Join: a member takes a place in an active call.
 
 use domain::Error;
 use domain::audit::Origin;
@@ -11,22 +11,22 @@ use store::participants::NewJoin;
 
 use crate::{Calls, Entry, MAX_ATTEMPTS, NewCall, Place, Waiting, conflict_retry};
 
-/// What became of asking for an attendee.
+/// The result of creating an attendee.
 pub(crate) enum NewAttendee {
     Joined(Place),
     /// The call or the caller's part in it changed meanwhile.
     Retry,
-    /// Chime does not know the meeting any more; its session is closed.
+    /// Chime does not know the meeting any more; the session is closed.
     MeetingGone,
 }
 
 impl Calls {
-    /// Joins a call. Someone who was in it before gets the same attendee; someone who must be admitted first waits, and gets
-    /// none. `checked`: the client could not connect with what it was given, so Chime is asked first.
+    /// Joins a call. A member who was in it before gets the same attendee; one who must be admitted first waits, and
+    /// gets none. `checked`: the client could not connect to the meeting it was given, so Chime is asked first.
     ///
     /// # Errors
-    /// 403 for strangers, the removed and who was turned away, 404 where no call is on, 409 while it is being started, 410 for one that is
-    /// over, 429 and 503 when Chime or the database refuse or are down.
+    /// 403 for strangers and for participants who were removed or turned away, 404 without an active call, 409 while
+    /// it is being started, 410 for one that has ended, 429 and 503 when Chime or the database is throttling or down.
     pub async fn join(
         &self,
         actor: &Actor,
@@ -78,7 +78,7 @@ impl Calls {
         Err(conflict_retry())
     }
 
-    /// Notes that someone who left is back, with the attendee they had. None: something changed meanwhile.
+    /// Stores that a participant who left is back, with the same attendee. `None`: something changed meanwhile.
     pub(crate) async fn rejoin(
         &self,
         session: &Session,
@@ -101,8 +101,8 @@ impl Calls {
         NewJoin { user, role, attendee, created_with, room }
     }
 
-    /// Gets an attendee and notes the join. Where the same person joined from elsewhere meanwhile, theirs counts and the
-    /// one just made is taken back.
+    /// Creates an attendee and stores the join. Where the same user joined on another device meanwhile, that attendee
+    /// stays and the one just created is deleted.
     pub(crate) async fn create_attendee(
         &self,
         view: &View,
@@ -131,7 +131,7 @@ impl Calls {
             None => self.owns(member, session, created).await?,
         };
         if !kept && let Err(error) = self.meetings.delete_attendee(region, meeting, created).await {
-            // No client has its token; it only counts towards the meeting's 250.
+            // No client has its token; it only counts towards the meeting's limit of 250 attendees.
             tracing::warn!(attendee = %created, error = causes(&error), "unused attendee not deleted");
         }
         match joined {
@@ -140,7 +140,7 @@ impl Calls {
         }
     }
 
-    /// Whether the stored attendee is the one just made: the statement took effect and its answer was lost.
+    /// Whether the stored attendee is the one just created: the statement took effect and its response was lost.
     async fn owns(
         &self,
         member: &Member<'_>,
@@ -156,7 +156,7 @@ impl Calls {
         })
     }
 
-    /// The meeting is gone and its session closed: the provider starts anew, everyone else hears so.
+    /// The meeting has ended and its session is closed: the provider starts a new one, everyone else gets 410.
     async fn restart_or_expire(&self, actor: &Actor, view: &View, origin: &Origin) -> Result<Place, Error> {
         let member = view.member()?;
         match (member.role, &view.session) {
@@ -168,7 +168,8 @@ impl Calls {
                     transcription_language: session.transcription_language.clone(),
                     checked: false,
                 };
-                // Start joins too, where the provider has no place yet: the two call each other, each on new state.
+                // A start joins where the provider has no place yet, so the two call each other, each time on new
+                // state.
                 Ok(Box::pin(self.start(actor, &again, origin)).await?.place)
             }
             _ => Err(Error::Gone(reason::MEETING_EXPIRED)),

@@ -1,4 +1,4 @@
-//! Leave: someone goes, the call goes on.
+//! Leave: a participant leaves, the call continues.
 
 use domain::Error;
 use domain::audit::Origin;
@@ -8,18 +8,16 @@ use serde::Serialize;
 
 use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
 
-/// The answer to leave.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Left {
-    /// For people.
     pub message: &'static str,
-    /// Whether the call goes on and may be joined again.
+    /// Whether the call continues and the participant may join it again.
     pub can_rejoin: bool,
 }
 
 impl Calls {
-    /// Notes that the caller leaves. Their attendee stays good while the call lasts. May be repeated.
+    /// Stores that the caller leaves. The attendee stays valid while the call lasts. May be repeated.
     ///
     /// # Errors
     /// 403 for strangers, 404 where there never was a call or the caller was never in it, 503 when the database is down.

@@ -48,16 +48,16 @@ use store::sessions::CloseReason;
 /// A use case reads the call again this often because another request changed it meanwhile, before it returns a conflict.
 const MAX_ATTEMPTS: usize = 8;
 
-/// What an installation decides.
+/// The deployment's settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Before the session's id in `ExternalMeetingId`: tells our meetings from others' in the account.
+    /// Prefix of the session's id in `ExternalMeetingId`: distinguishes our meetings from others in the account.
     pub external_id_prefix: String,
-    /// Where meetings are asked for.
+    /// Where meetings are created.
     pub control_region: String,
-    /// Where media flows.
+    /// Where media is processed.
     pub media_region: String,
-    /// Whether those who come wait until the provider lets them in.
+    /// Whether participants wait until the provider admits them.
     pub waiting_room: WaitingRoom,
 }
 
@@ -73,7 +73,7 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// Puts the use cases on their backends.
+    /// Builds the use cases over their backends.
     #[must_use]
     pub fn new(store: Store, meetings: Meetings, bus: Bus, settings: Settings) -> Self {
         let unretried = meetings.without_retries();

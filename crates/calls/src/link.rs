@@ -1,4 +1,4 @@
-//! Links that lead to a call: for the app and for a browser.
+//! Links to a call: for the app and for a browser.
 
 use domain::Error;
 use domain::call::{Actor, Target};
@@ -9,40 +9,38 @@ use time::OffsetDateTime;
 
 use crate::Calls;
 
-/// Where links lead.
+/// The base URLs of links.
 #[derive(Clone, Debug)]
 pub struct LinkBases {
-    /// The app's, `medzen://call`.
+    /// The app's, such as `medzen://call`.
     pub deep: String,
-    /// The page's, `https://calls.example.com/call`.
+    /// The page's, such as `https://calls.example.com/call`.
     pub web: String,
 }
 
-/// The answer to link. A link says which appointment and nothing else: who follows it signs in.
+/// The answer to link. A link contains the appointment's id and nothing else: the user signs in after opening it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Link {
-    /// The appointment.
     pub appointment_id: AppointmentId,
     /// Opens the app.
     pub deep_link: String,
     /// Opens the page.
     pub web_link: String,
-    /// Who holds the appointment.
     pub provider_name: Option<String>,
-    /// When it is to begin.
+    /// The scheduled start.
     #[serde(serialize_with = "domain::stamp::option::serialize")]
     pub scheduled_start: Option<OffsetDateTime>,
-    /// For people, to go with the link.
+    /// A sentence for people, to send with the link.
     pub message: &'static str,
 }
 
 impl Calls {
-    /// Tells the provider the links to an appointment's call. One round trip.
+    /// Returns the links to an appointment's call to its provider. One round trip.
     ///
     /// # Errors
-    /// 403 for everyone but the provider, 404 for no appointment, 409 for one that is not held by video, 503 when the
-    /// database is down.
+    /// 403 for everyone but the provider, 404 for an unknown appointment, 409 where it is not held by video, 503 when
+    /// the database is down.
     pub async fn link(
         &self,
         actor: &Actor,

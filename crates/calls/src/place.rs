@@ -1,4 +1,4 @@
-//! A place in a call: what a client needs to connect.
+//! A place in a call: everything that a client needs to connect.
 
 use domain::Error;
 use domain::call::{Attendee, Member, Session};
@@ -8,7 +8,6 @@ use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-/// The answer to join.
 #[derive(Clone, Serialize)]
 #[serde(untagged)]
 pub enum Entry {
@@ -18,29 +17,23 @@ pub enum Entry {
     Waiting(Waiting),
 }
 
-/// How often who waits may ask whether they may come in.
+/// How often a waiting client may poll.
 pub const POLL_SECONDS: u32 = 3;
 
-/// Someone waits. No meeting, attendee or token is in it.
+/// The answer to a join that must wait. It contains no meeting, attendee or token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Waiting {
-    /// The appointment.
     pub appointment_id: AppointmentId,
-    /// This call of it.
     pub session_id: SessionId,
-    /// Always `active`: before, nobody waits, and afterwards nobody does any more.
+    /// Always `active`: nobody waits before or afterwards.
     pub call_status: SessionStatus,
-    /// As what the caller comes.
     pub role: Role,
-    /// Always `waiting`.
     pub status: ParticipantStatus,
-    /// Since when.
     #[serde(serialize_with = "domain::stamp::serialize")]
     pub waiting_since: OffsetDateTime,
-    /// Where to ask whether they were admitted; then they join again.
+    /// The path to poll; once admitted, the client joins again.
     pub poll: String,
-    /// For people.
     pub message: &'static str,
 }
 
@@ -60,27 +53,24 @@ impl Waiting {
     }
 }
 
-/// The answer to start, and to join where the caller may connect. Bears the join token: for its owner only, and not `Debug`.
+/// The answer to start, and to join where the caller may connect. It contains the join token: for its owner only, and
+/// not `Debug`.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Place {
-    /// The appointment.
     pub appointment_id: AppointmentId,
-    /// This call of it.
     pub session_id: SessionId,
-    /// Chime's id of it.
     pub meeting_id: ChimeMeetingId,
-    /// As what the caller takes part.
     pub role: Role,
-    /// Chime's `Meeting`, as it came.
+    /// Chime's `Meeting`, unchanged.
     pub meeting: Value,
-    /// Chime's `Attendee`, as it came, with the join token.
+    /// Chime's `Attendee`, unchanged, with the join token.
     pub attendee: Value,
     /// The attendee's id, as the existing app calls it.
     pub attendee_token: ChimeAttendeeId,
-    /// Whether recording was asked for.
+    /// Whether recording was requested.
     pub recording_enabled: bool,
-    /// Whether transcription was asked for.
+    /// Whether transcription was requested.
     pub transcription_enabled: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Quality: what a client tells of its connection.
+//! Quality: what a client measured of its connection.
 
 use domain::Error;
 use domain::audit::Origin;
@@ -10,23 +10,22 @@ use store::quality::Merge;
 
 use crate::{Calls, conflict_retry};
 
-/// One person's requests come one after the other, but for a device beside the first and a client that repeats itself.
+/// A participant's requests usually arrive one at a time, except with a second device or a client that retries.
 const MAX_ATTEMPTS: usize = 32;
 
-/// The answer to samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Accepted {
-    /// How many were taken.
+    /// Number of accepted samples.
     pub accepted: usize,
 }
 
 impl Calls {
-    /// Takes samples of the caller's connection into their summary of this call. Of requests at once none is lost. A
-    /// request that is repeated by its client counts again: a summary tells of many samples what few do not change.
+    /// Merges samples of the caller's connection into the summary of this call. No concurrent request is lost. A
+    /// request that its client repeats counts twice, which changes little in a summary of many samples.
     ///
     /// # Errors
-    /// 403 for strangers, 404 where no call is on, 409 for who has not been in it, 422 for samples that cannot be, 503
-    /// when the database is down.
+    /// 403 for strangers, 404 without an active call, 409 for a member who has not joined it, 422 for invalid
+    /// samples, 503 when the database is down.
     pub async fn quality(
         &self,
         actor: &Actor,
@@ -36,14 +35,14 @@ impl Calls {
     ) -> Result<Accepted, Error> {
         quality::check(samples)?;
         let view = self.load_view(actor, Target::Appointment(appointment), None).await?;
-        let (session, user) = quality::may_tell(&view)?;
+        let (session, user) = quality::may_report(&view)?;
         let new = Summary::of(samples, &origin.request_id)?;
         let mut all = new.clone();
         let mut posts = 0;
         for _ in 0..MAX_ATTEMPTS {
             match self.store.merge_quality(session, user, posts, &all).await? {
                 Merge::Done => return Ok(Accepted { accepted: samples.len() }),
-                // The statement took effect and its answer was lost.
+                // The statement took effect and its response was lost.
                 Merge::Other(Some(stored)) if stored.by == new.by => {
                     return Ok(Accepted { accepted: samples.len() });
                 }

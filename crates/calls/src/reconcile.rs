@@ -8,7 +8,7 @@
 //! | `orphans` | enqueues the deletion of meetings that no session owns | 1 round trip | none |
 //! | `publish` | publishes due events, before and after the sessions | 2 s, and until 14 s | none |
 //! | `sessions` | fails stalled starts, verifies active meetings | until 12 s | 2 a second |
-//! | `projections` | projects events again where something came between | until 14 s | none |
+//! | `projections` | projects events again where a session changed in between | until 14 s | none |
 //! | `prune` | deletes what nothing reads any more | 1 round trip | none |
 //!
 //! To add a job: a file here, a line in [`Calls::reconcile`], its figure in [`Report`].
@@ -31,10 +31,10 @@ use crate::Calls;
 use pace::Pace;
 use sessions::Totals;
 
-/// Longer than a run may last and, reckoned from any moment of it, over before the run of the minute after.
+/// Longer than a run may last; if taken at any moment of a run, it expires before the run of the minute after.
 const LEASE: Duration = Duration::from_secs(30);
 
-/// Sessions that are read at once. All of them fit into the time of a run.
+/// Sessions read at once. All of them fit into the time of a run.
 const PAGE: PageSize = PageSize { stalled: 20, unverified: 10 };
 
 const MAX_PAGES: usize = 5;
@@ -65,7 +65,7 @@ const MAX_PRUNED: i64 = 1000;
 pub struct Report {
     /// Sessions that were repaired: ended without an event, or failed starts.
     pub sessions_repaired: u64,
-    /// Calls that had ended and whose `MeetingEnded` never came.
+    /// Calls that had ended and whose `MeetingEnded` never arrived.
     pub missed_meeting_events: u64,
     /// Pending operations that were executed.
     pub operations_completed: u64,

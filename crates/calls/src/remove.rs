@@ -1,4 +1,4 @@
-//! Remove: someone must go, and cannot come again to this call.
+//! Remove: a participant must leave and cannot join this call again.
 
 use domain::Error;
 use domain::admission;
@@ -12,30 +12,25 @@ use store::admissions::Decision;
 
 use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
 
-/// The answer to a removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Removed {
-    /// The appointment.
     pub appointment_id: AppointmentId,
-    /// The call that they cannot come to any more.
+    /// The call that the user cannot join any more.
     pub session_id: SessionId,
-    /// Who.
     pub user_id: UserId,
-    /// Always `removed`.
     pub status: ParticipantStatus,
-    /// For people.
     pub message: &'static str,
 }
 
 impl Calls {
-    /// Removes someone from the call that is on, whether they are in it or not. Their join token goes with the change, and
-    /// then Chime disconnects them. May be repeated, and a repetition finishes what was broken off.
+    /// Removes a participant from the active call, whether connected or not. The same statement deletes their join
+    /// token; then Chime disconnects them. May be repeated; a repetition finishes an interrupted removal.
     ///
     /// # Errors
-    /// 403 for everyone but the provider, 404 where no call is on and for people without a part in it, 409 for the
-    /// provider, 429 and 503 when Chime or the database refuse or are down: where the removal is stored by then, nobody
-    /// gets in with it, and a repetition or the reconciler disconnects them.
+    /// 403 for everyone but the provider, 404 without an active call and for users without a part in it, 409 for the
+    /// provider, 429 and 503 when Chime or the database is throttling or down: where the removal is stored by then,
+    /// the participant cannot join again, and a repetition or the reconciler disconnects them.
     pub async fn remove(
         &self,
         actor: &Actor,

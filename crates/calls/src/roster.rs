@@ -1,4 +1,4 @@
-//! Roster: who is and was in the call.
+//! Roster: the participants of a call, past and present.
 
 use domain::Error;
 use domain::admission;
@@ -13,57 +13,50 @@ use time::OffsetDateTime;
 
 use crate::Calls;
 
-/// The answer to roster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Roster {
-    /// The session it is of: the open one, else the latest.
+    /// The open session, else the latest.
     pub session_id: SessionId,
-    /// Everyone who has a part in it that the caller may see.
+    /// All participants that the caller may see.
     pub attendees: Vec<RosterAttendee>,
 }
 
-/// One person.
+/// A participant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RosterAttendee {
-    /// Who.
     pub user_id: UserId,
-    /// Their name.
     pub display_name: Option<String>,
-    /// As what.
     pub role: Role,
-    /// Where they stand.
     pub status: ParticipantStatus,
-    /// Their attendee's id, for the tiles of the call page. Never the join token.
+    /// The attendee's id, which maps video tiles to participants. Never the join token.
     pub attendee_id: Option<ChimeAttendeeId>,
-    /// Whether they are in the call now.
+    /// Whether the participant is in the call now.
     pub present: bool,
-    /// When they last came.
     #[serde(serialize_with = "domain::stamp::option::serialize")]
     pub joined_at: Option<OffsetDateTime>,
-    /// When they last left.
     #[serde(serialize_with = "domain::stamp::option::serialize")]
     pub left_at: Option<OffsetDateTime>,
-    /// How long they have been in the call, in seconds.
+    /// Time in the call in seconds.
     pub duration_seconds: i64,
-    /// How often a connection of theirs began, by Chime's word.
+    /// Connections that began, by Chime's events.
     pub connections: i32,
-    /// How often one was lost.
+    /// Connections that were lost, by Chime's events.
     pub drops: i32,
-    /// What they may send and receive, as Chime calls it.
+    /// What the participant may send and receive.
     pub capabilities: Capabilities,
-    /// Whether they were admitted to this session.
+    /// Whether the provider admitted the participant to this session.
     pub admitted: bool,
-    /// Since when they wait, if they do.
+    /// Since when the participant waits, if so.
     #[serde(serialize_with = "domain::stamp::option::serialize")]
     pub waiting_since: Option<OffsetDateTime>,
-    /// As what kind of observer, where the invitation said so.
+    /// The kind of observer, where the invitation named one.
     pub observer_kind: Option<ObserverKind>,
 }
 
 impl Calls {
-    /// Tells a member who is and was in the call. One round trip.
+    /// Returns the past and present participants of a call to a member. One round trip.
     ///
     /// # Errors
     /// 403 for strangers, 404 where there never was a call, 503 when the database is down.
@@ -88,9 +81,10 @@ impl Calls {
         let session = session.ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
         let active = session.status == SessionStatus::Active;
         let viewer = (member.user, member.role);
-        let inside = roster.attendees.iter().any(|person| person.user_id == member.user && person.admitted);
+        let is_admitted =
+            roster.attendees.iter().any(|person| person.user_id == member.user && person.admitted);
         let seen = roster.attendees.into_iter().filter(|person| {
-            admission::can_see(viewer, inside, (person.user_id, person.role, person.status))
+            admission::can_see(viewer, is_admitted, (person.user_id, person.role, person.status))
         });
         let attendees = seen.map(|person| {
             let joined = active && person.status == ParticipantStatus::Joined;

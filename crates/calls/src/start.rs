@@ -1,4 +1,4 @@
-//! Start: one meeting and one session, however many ask at once and wherever one of them dies.
+//! Start: one meeting and one session, however many requests arrive at once and wherever one of them dies.
 
 use std::time::Duration;
 
@@ -23,44 +23,41 @@ const TAKE_OVER_AFTER: Duration = Duration::from_secs(3);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_millis(800);
 
-/// What a start asks for.
+/// The body of a start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewCall {
-    /// For which appointment.
     pub appointment: AppointmentId,
-    /// Whether to record, consent given.
+    /// Whether to record, once everyone consents.
     pub recording: bool,
-    /// Whether to transcribe, consent given.
+    /// Whether to transcribe, once everyone consents.
     pub transcription: bool,
-    /// In which language.
     pub transcription_language: Option<String>,
-    /// The client could not connect with what it was given: ask Chime before answering a call that is on.
+    /// The client could not connect to the meeting it was given: ask Chime before returning an active call.
     pub checked: bool,
 }
 
-/// A call that is on, and the provider's place in it.
+/// An active call with the provider's place in it.
 pub struct Started {
-    /// Whether this request started it.
+    /// Whether this request started the call.
     pub new: bool,
-    /// The place.
     pub place: Place,
 }
 
-/// What became of making a meeting.
+/// The result of creating a meeting.
 enum Creation {
     Started(Place),
-    /// Another request made the call what it is now: look again.
+    /// Another request changed the session: read it again.
     Retry,
-    /// The token gave a meeting that is over; its session has failed: open a new one.
+    /// The token returned a meeting that has ended; its session has failed: insert a new one.
     Reopen,
 }
 
 impl Calls {
-    /// Starts the call of an appointment, or answers the one that is on.
+    /// Starts the call of an appointment, or returns the active one.
     ///
     /// # Errors
-    /// 403 for everyone but the provider, 404 for no appointment, 409 for one that is not held by video, 410 when
-    /// the call was ended while it was being started, 429 and 503 when Chime or the database refuse or are down.
+    /// 403 for everyone but the provider, 404 for an unknown appointment, 409 where it is not held by video, 410 when
+    /// the call was ended while it was being started, 429 and 503 when Chime or the database is throttling or down.
     pub async fn start(&self, actor: &Actor, new: &NewCall, origin: &Origin) -> Result<Started, Error> {
         let target = Target::Appointment(new.appointment);
         let mut view = self.open(actor, new, origin).await?;
@@ -83,7 +80,7 @@ impl Calls {
                     self.open(actor, new, origin).await?
                 }
                 Start::Create(session) => {
-                    match self.make(session, &start::may_start(&view)?, origin).await? {
+                    match self.create_meeting(session, &start::may_start(&view)?, origin).await? {
                         Creation::Started(place) => return Ok(Started { new: true, place }),
                         Creation::Retry => self.load_outcome(session, actor, new, origin).await?,
                         Creation::Reopen => self.open(actor, new, origin).await?,
@@ -97,7 +94,8 @@ impl Calls {
                     let live = self.verify_meeting(&mut view, std::mem::take(&mut checked), origin).await?;
                     if live { view } else { self.open(actor, new, origin).await? }
                 }
-                // The statement that opens a session does not see what commits while it waits: look before acting.
+                // The statement that inserts a session does not see what commits while it waits for a lock: read
+                // again before acting.
                 Start::Join(_) if !reloaded => {
                     reloaded = true;
                     self.load_view(actor, target, None).await?
@@ -132,8 +130,13 @@ impl Calls {
         Ok(view)
     }
 
-    /// Makes the meeting of a session whose attempt is this request's.
-    async fn make(&self, session: &Session, member: &Member<'_>, origin: &Origin) -> Result<Creation, Error> {
+    /// Creates the meeting of a session whose attempt belongs to this request.
+    async fn create_meeting(
+        &self,
+        session: &Session,
+        member: &Member<'_>,
+        origin: &Origin,
+    ) -> Result<Creation, Error> {
         let external_id = format!("{}{}", self.settings.external_id_prefix, session.id);
         let new = NewMeeting {
             session: session.id,
@@ -144,7 +147,7 @@ impl Calls {
         };
         let Made { meeting, attendee } = match self.meetings.create(new).await {
             Ok(made) => made,
-            // Another call with the same token is at work; what comes of it is ours too.
+            // Another request with the same token is in progress; its result is valid for this one too.
             Err(chime::Error::Conflict(_)) => return Ok(Creation::Retry),
             Err(error) => return Err(self.abandon_attempt(session, member, error, origin).await),
         };
@@ -155,8 +158,8 @@ impl Calls {
                 match self.meetings.create_attendee(region, meeting.id, member.user, Capabilities::ALL).await
                 {
                     Ok(attendee) => attendee,
-                    Err(gone @ chime::Error::NotFound) => {
-                        let (attempt, why) = (session.attempt, gone.reason());
+                    Err(error @ chime::Error::NotFound) => {
+                        let (attempt, why) = (session.attempt, error.reason());
                         self.store.fail_start(session.id, attempt, why, Some(member.user), origin).await?;
                         return Ok(Creation::Reopen);
                     }
@@ -167,7 +170,8 @@ impl Calls {
                 }
             }
         };
-        // Before the statement, whose refusal would be a defect: an attendee without an id is Chime's.
+        // Before the statement, whose rejection would look like a defect of ours: an attendee without an id is
+        // Chime's.
         attendee.id()?;
         let activated = self
             .store
@@ -184,8 +188,8 @@ impl Calls {
         Ok(Creation::Started(Place::new(&active, member, &attendee)?))
     }
 
-    /// Chime did not make the meeting, or did not say. The failure is what the caller hears; what cannot be noted now
-    /// is repaired by the next request.
+    /// Chime did not create the meeting, or did not respond. The caller gets that error; if giving up the attempt
+    /// fails too, the next request repairs the session.
     async fn abandon_attempt(
         &self,
         session: &Session,
@@ -197,7 +201,7 @@ impl Calls {
             let (attempt, why) = (session.attempt, error.reason());
             self.store.fail_start(session.id, attempt, why, Some(member.user), origin).await.map(drop)
         } else {
-            // A meeting may exist, or may be had in a moment: the token stays good for the next request.
+            // A meeting may exist, or may be possible in a moment: the token stays valid for the next request.
             self.store.release_attempt(session.id, &origin.request_id, origin.now).await
         };
         if let Err(not_stored) = stored {
@@ -206,8 +210,8 @@ impl Calls {
         error.into()
     }
 
-    /// Ends a meeting that this request made and that the session did not take: the session was ended meanwhile. One
-    /// that the session did take, through another request with the same token, is left alone.
+    /// Deletes a meeting that this request created and that the session does not have, because it was ended
+    /// meanwhile. A meeting that the session has, through another request with the same token, is left alone.
     async fn delete_unowned(
         &self,
         session: &Session,
@@ -228,10 +232,10 @@ impl Calls {
         Ok(())
     }
 
-    /// Looks at what became of a session that this request made or waited for. Where it failed, another is opened.
+    /// Reads a session that this request created or waited for. Where it failed, another is inserted.
     ///
     /// # Errors
-    /// 410 when it was ended meanwhile: a start that was under way must not bring back a call that the provider ended.
+    /// 410 when it was ended meanwhile: a start in progress must not reopen a call that the provider ended.
     async fn load_outcome(
         &self,
         session: &Session,
@@ -247,8 +251,8 @@ impl Calls {
         }
     }
 
-    /// Waits for another request's attempt to come to something; when it does not move, this request takes it over. No
-    /// clock is compared: an attempt is stale when it was seen unchanged for as long as we are patient.
+    /// Waits for another request's attempt. When it makes no progress, this request takes it over. No clocks are
+    /// compared: an attempt is stale when it did not change for `TAKE_OVER_AFTER`.
     async fn wait(
         &self,
         actor: &Actor,

@@ -1,4 +1,4 @@
-//! Status: what is going on, for a client that is not in the call yet.
+//! Status: the state of a call, for a client that is not in it yet.
 
 use domain::Error;
 use domain::admission::{self, WaitingRoom};
@@ -11,40 +11,34 @@ use time::OffsetDateTime;
 
 use crate::{Calls, Consents};
 
-/// The answer to status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_excessive_bools, reason = "the answer's shape is the app's contract")]
 pub struct Status {
-    /// The appointment.
     pub appointment_id: AppointmentId,
-    /// Its open session, else its latest.
+    /// The open session, else the latest.
     pub session_id: Option<SessionId>,
-    /// Chime's id of it, once it is known.
     pub meeting_id: Option<ChimeMeetingId>,
-    /// `not_started` or the session's state.
+    /// `not_started` or the session's status.
     pub call_status: &'static str,
-    /// Whether it is on.
+    /// Whether the call is active.
     pub has_active_call: bool,
-    /// Whether the caller may join now: they get a place, or wait for one.
+    /// Whether the caller may join now: a join returns a place, or makes the caller wait.
     pub can_join: bool,
-    /// Whether the caller holds the appointment.
+    /// Whether the caller is the appointment's provider.
     pub is_provider: bool,
-    /// Whether it is the caller's.
+    /// Whether the caller is the appointment's patient.
     pub is_patient: bool,
-    /// Who holds it.
     pub provider_name: Option<String>,
-    /// Who is in it.
+    /// Users in the call.
     pub present: Vec<UserId>,
-    /// Recording.
     pub recording: FeatureStatus,
-    /// Transcription.
     pub transcription: FeatureStatus,
-    /// The caller's own part in it.
+    /// The caller's own part in the call.
     pub me: Me,
-    /// Who waits to be admitted; told to the provider alone.
+    /// Participants who wait to be admitted; visible to the provider only.
     pub waiting: Vec<Waits>,
-    /// Whether it may be recorded and transcribed.
+    /// Whether the call may be recorded and transcribed.
     pub consent: Consents,
 }
 
@@ -52,28 +46,24 @@ pub struct Status {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Me {
-    /// Where they stand; none for someone who has no part in it yet.
+    /// `None` for a caller without a part in the call.
     pub status: Option<ParticipantStatus>,
-    /// Whether joining gives them a place: they were admitted, or need not be.
+    /// Whether a join returns a place: the caller was admitted, or need not be.
     pub admitted: bool,
-    /// Since when they wait, if they do.
+    /// Since when the caller waits, if so.
     #[serde(serialize_with = "domain::stamp::option::serialize")]
     pub waiting_since: Option<OffsetDateTime>,
-    /// What they may send and receive, or would be allowed to.
+    /// What the caller may send and receive, or would be allowed to.
     pub capabilities: Capabilities,
 }
 
-/// Someone who waits.
+/// A participant who waits to be admitted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Waits {
-    /// Who.
     pub user_id: UserId,
-    /// Their name.
     pub display_name: Option<String>,
-    /// As what they come.
     pub role: Role,
-    /// Since when.
     #[serde(serialize_with = "domain::stamp::option::serialize")]
     pub since: Option<OffsetDateTime>,
 }
@@ -96,7 +86,7 @@ impl Me {
     }
 }
 
-/// Who waits, the longest first; for the provider.
+/// Waiting participants, the longest waiting first; for the provider.
 fn waiting(view: &View, member: &Member<'_>) -> Vec<Waits> {
     let open = view.session.as_ref().is_some_and(|session| session.status.is_open());
     if member.role != Role::Provider || !open {
@@ -117,20 +107,22 @@ fn waiting(view: &View, member: &Member<'_>) -> Vec<Waits> {
     waiting
 }
 
-/// Whether the caller may know of someone's part in the call.
+/// Whether the caller may see a user's part in the call.
 fn can_see(view: &View, member: &Member<'_>, user: UserId) -> bool {
-    let inside = view.participant(member.user).is_some_and(|participant| participant.admitted);
+    let is_admitted = view.participant(member.user).is_some_and(|participant| participant.admitted);
     let of = view.participant(user);
-    of.is_none_or(|of| admission::can_see((member.user, member.role), inside, (user, of.role, of.status)))
+    of.is_none_or(|of| {
+        admission::can_see((member.user, member.role), is_admitted, (user, of.role, of.status))
+    })
 }
 
-/// Where recording or transcription stands.
+/// The state of recording or transcription.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FeatureStatus {
-    /// `off` where nobody asked for it, `requested` where somebody did.
+    /// `off` if it was not requested, else `requested`.
     pub state: &'static str,
-    /// Why, where there is something to say.
+    /// The reason of the state, if there is one.
     pub reason: Option<String>,
 }
 
@@ -141,10 +133,10 @@ impl FeatureStatus {
 }
 
 impl Calls {
-    /// Tells a member where the call stands. One round trip.
+    /// Returns the state of a call to a member. One round trip.
     ///
     /// # Errors
-    /// 403 for strangers, 404 for no appointment, 503 when the database is down.
+    /// 403 for strangers, 404 for an unknown appointment, 503 when the database is down.
     pub async fn status(&self, actor: &Actor, target: Target) -> Result<Status, Error> {
         let view = self.load_view(actor, target, None).await?;
         let member = view.member()?;

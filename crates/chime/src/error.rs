@@ -1,4 +1,4 @@
-//! Failures of the API, by what they tell about the effect of the call.
+//! Errors of the API, by what they say about the effect of the request.
 
 use std::time::Duration;
 
@@ -7,37 +7,36 @@ use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use domain::error::{Source, reason};
 
-/// Why a call did not answer what was asked.
+/// Why a request to Chime failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No such meeting or attendee in this control region: it is over.
+    /// This control region has no such meeting or attendee: it has ended or was deleted.
     #[error("chime does not know it")]
     NotFound,
-    /// The same token is being worked on by another call.
+    /// Another request with the same token is in progress.
     #[error("chime works on the same token at this moment")]
     Conflict(#[source] Source),
-    /// Too fast. Nothing was done.
+    /// Throttled. The request had no effect.
     #[error("chime throttles")]
     Throttled(#[source] Source),
-    /// A quota of the account is used up. Nothing was done.
+    /// A quota of the account is exhausted. The request had no effect.
     #[error("a chime quota is used up")]
     Limit(#[source] Source),
-    /// Refused: a defect of ours or of the role. Nothing was done.
+    /// Rejected: a defect of this code or of the function's role. The request had no effect.
     #[error("chime refuses: {code}")]
     Refused {
-        /// Its code.
         code: String,
-        /// What it said.
         #[source]
         source: Source,
     },
-    /// Not reached, no answer in time, or an error of its own: whether it took effect is not known.
+    /// Not reached, no response in time, or an internal error of Chime: whether the request had an effect is not
+    /// known.
     #[error("chime is unavailable")]
     Unavailable(#[source] Source),
 }
 
 impl Error {
-    /// Whether the call is known to have had no effect.
+    /// Whether the request is known to have had no effect.
     #[must_use]
     pub const fn without_effect(&self) -> bool {
         match self {
@@ -46,7 +45,7 @@ impl Error {
         }
     }
 
-    /// What a failed session says of why, for operators: a constant, never Chime's own words.
+    /// The reason that a failed session stores for operators: a constant, never text from Chime.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self {

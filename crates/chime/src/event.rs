@@ -7,31 +7,29 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
 use serde::de::value::Error as UnknownKind;
 
-/// The detail type of what happens to meetings and those in them.
+/// The detail type of events about meetings and attendees.
 pub const MEETING_STATE_CHANGE: &str = "Chime Meeting State Change";
 
-/// The end of the year 9999, the last that both the database and a timestamp's text can bear.
-const LATEST_MS: i64 = 253_402_300_799_999;
+/// The end of the year 9999, the latest time that both PostgreSQL and RFC 3339 text can represent.
+const MAX_TIMESTAMP_MS: i64 = 253_402_300_799_999;
 
-/// What `EventBridge` puts around a `detail`, as far as it matters.
+/// The `EventBridge` envelope of a `detail`, as far as it is used.
 #[derive(Clone, Copy, Debug)]
 pub struct Envelope<'a> {
-    /// The event's id.
     pub id: &'a str,
-    /// Its detail type.
     pub detail_type: &'a str,
-    /// Where it comes from: the meeting's control region.
+    /// The event's region: the meeting's control region.
     pub region: &'a str,
     /// The detail, as JSON text.
     pub detail: &'a str,
 }
 
-/// What an event is to us.
+/// An event after parsing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParsedEvent {
-    /// It is one of the documented changes of a meeting.
+    /// A documented change of a meeting.
     Meeting(MeetingEvent),
-    /// It is something else, or newer than this code: no fault, and nothing to be done.
+    /// Another type of event, or one that is newer than this code: not an error, and nothing to do.
     Other,
 }
 
@@ -51,10 +49,10 @@ struct Detail {
     external_meeting_id: Option<String>,
 }
 
-/// Reads an event.
+/// Parses an event.
 ///
 /// # Errors
-/// 422 for one of a known type that does not bear what such an event always bears.
+/// 422 for an event of a known type that lacks a required member.
 pub fn read(envelope: Envelope<'_>) -> Result<ParsedEvent, Error> {
     let Type { event_type } = serde_json::from_str(envelope.detail)
         .map_err(|_| Error::invalid("detail.eventType", "is required"))?;
@@ -65,14 +63,14 @@ pub fn read(envelope: Envelope<'_>) -> Result<ParsedEvent, Error> {
     };
     let detail: Detail = serde_json::from_str(envelope.detail)
         .map_err(|_| Error::invalid("detail", "must have a meetingId and a timestamp"))?;
-    if !(0..=LATEST_MS).contains(&detail.timestamp) {
+    if !(0..=MAX_TIMESTAMP_MS).contains(&detail.timestamp) {
         return Err(Error::invalid("detail.timestamp", "must be milliseconds since 1970"));
     }
-    // Other applications' may have letters, spaces and tabs that ours never have.
+    // Ids of other applications may contain letters, spaces and tabs; those of this service never do.
     if detail.external_meeting_id.as_deref().is_some_and(|id| !is_plain(id, 64)) {
         return Ok(ParsedEvent::Other);
     }
-    // `<attendeeId>#content` is the longest; ids of Chime's have 36 characters.
+    // `<attendeeId>#content` is the longest; Chime's own ids have 36 characters.
     if detail.attendee_id.as_deref().is_some_and(|id| !is_plain(id, 128)) {
         return Err(Error::invalid("detail.attendeeId", "must have 1 to 128 characters"));
     }
@@ -93,7 +91,8 @@ pub fn read(envelope: Envelope<'_>) -> Result<ParsedEvent, Error> {
     }))
 }
 
-/// Whether an external user id is one of ours, or a recorder's. Of other applications it may be an address, which is not kept.
+/// Whether an external user id belongs to this service or to a recorder. That of another application may be an email
+/// address, which is not stored.
 fn is_known(id: &str) -> bool {
     id.starts_with("aws:MediaPipeline")
         || id.split('#').next().is_some_and(|user| user.parse::<UserId>().is_ok())
@@ -104,9 +103,9 @@ fn known(name: &str) -> Option<ChimeEventKind> {
     ChimeEventKind::deserialize(name).ok()
 }
 
-/// Whether an id is of the kind that ours and Chime's own are. PostgreSQL takes no NUL in a text.
-fn is_plain(id: &str, most: usize) -> bool {
-    (1..=most).contains(&id.len()) && !id.chars().any(char::is_control)
+/// Whether an id has only the characters that this service and Chime use. PostgreSQL accepts no NUL in a text.
+fn is_plain(id: &str, max_bytes: usize) -> bool {
+    (1..=max_bytes).contains(&id.len()) && !id.chars().any(char::is_control)
 }
 
 #[cfg(test)]
@@ -115,7 +114,7 @@ mod tests {
 
     use super::*;
 
-    fn heard(detail: &Value) -> Result<ParsedEvent, Error> {
+    fn parse(detail: &Value) -> Result<ParsedEvent, Error> {
         read(Envelope {
             id: "e-1",
             detail_type: MEETING_STATE_CHANGE,
@@ -138,13 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn a_documented_event_is_told_whether_or_not_it_names_its_meeting() {
-        let told = told(&joined());
-        assert_eq!((told.event.kind, told.event.at_ms), (ChimeEventKind::AttendeeJoined, 12_344_566_754));
-        assert_eq!((told.external_meeting_id, told.control_region.as_str()), (None, "us-east-1"));
+    fn a_documented_event_is_parsed_with_or_without_external_meeting_id() {
+        let parsed = parse_meeting(&joined());
+        assert_eq!((parsed.event.kind, parsed.event.at_ms), (ChimeEventKind::AttendeeJoined, 12_344_566_754));
+        assert_eq!((parsed.external_meeting_id, parsed.control_region.as_str()), (None, "us-east-1"));
         let mut named = joined();
         named["externalMeetingId"] = "medzen-1".into();
-        assert_eq!(self::told(&named).external_meeting_id.as_deref(), Some("medzen-1"));
+        assert_eq!(parse_meeting(&named).external_meeting_id.as_deref(), Some("medzen-1"));
     }
 
     #[test]
@@ -167,7 +166,7 @@ mod tests {
         for kind in attendees {
             let mut event = joined();
             event["eventType"] = format!("chime:Attendee{kind}").into();
-            assert_eq!(told(&event).event.kind.as_str(), format!("Attendee{kind}"));
+            assert_eq!(parse_meeting(&event).event.kind.as_str(), format!("Attendee{kind}"));
         }
         for kind in ["Started", "Ended"] {
             let mut event = joined();
@@ -176,12 +175,12 @@ mod tests {
                 event.as_object_mut().expect("an object").remove(name);
             }
             event["externalMeetingId"] = "medzen-1".into();
-            assert_eq!(told(&event).event.kind.as_str(), format!("Meeting{kind}"));
+            assert_eq!(parse_meeting(&event).event.kind.as_str(), format!("Meeting{kind}"));
         }
     }
 
     #[test]
-    fn whom_another_application_means_is_not_kept() {
+    fn external_user_ids_of_other_applications_are_dropped() {
         for (id, kept) in [
             ("someone@example.com", None),
             (
@@ -192,23 +191,23 @@ mod tests {
         ] {
             let mut event = joined();
             event["externalUserId"] = id.into();
-            assert_eq!(told(&event).event.external_user_id.as_deref(), kept);
+            assert_eq!(parse_meeting(&event).event.external_user_id.as_deref(), kept);
         }
     }
 
-    fn told(detail: &Value) -> MeetingEvent {
-        match heard(detail) {
-            Ok(ParsedEvent::Meeting(told)) => told,
+    fn parse_meeting(detail: &Value) -> MeetingEvent {
+        match parse(detail) {
+            Ok(ParsedEvent::Meeting(event)) => event,
             other => unreachable!("{detail} is {other:?}"),
         }
     }
 
     #[test]
-    fn what_is_new_or_another_s_is_no_fault() {
+    fn unknown_event_types_are_ignored() {
         for kind in ["chime:AttendeeWaved", "chime:TranscriptionStarted", "AttendeeJoined", "chime:", ""] {
             let mut event = joined();
             event["eventType"] = kind.into();
-            assert_eq!(heard(&event).ok(), Some(ParsedEvent::Other), "{kind}");
+            assert_eq!(parse(&event).ok(), Some(ParsedEvent::Other), "{kind}");
         }
         let of_a_pipeline = Envelope {
             id: "e-1",
@@ -219,18 +218,18 @@ mod tests {
         assert_eq!(read(of_a_pipeline).ok(), Some(ParsedEvent::Other));
     }
 
-    /// What Chime allows them (`ExternalMeetingId` and `ExternalUserId` of its API reference) is more than we ever use.
+    /// Chime allows more (`ExternalMeetingId` and `ExternalUserId` of its API reference) than this service ever uses.
     #[test]
-    fn names_that_only_another_application_gives_are_no_fault() {
+    fn unusual_ids_of_other_applications_are_accepted() {
         for name in ["\u{e9}".repeat(64), "a\tb".to_owned(), "a b\u{ff}".to_owned()] {
             let mut event = joined();
             event["externalUserId"] = name.clone().into();
-            assert_eq!(told(&event).event.external_user_id, None, "{name:?}");
+            assert_eq!(parse_meeting(&event).event.external_user_id, None, "{name:?}");
             event["externalMeetingId"] = name.clone().into();
-            match heard(&event) {
+            match parse(&event) {
                 Ok(ParsedEvent::Other) => {}
-                Ok(ParsedEvent::Meeting(told)) => {
-                    assert_eq!(told.external_meeting_id, Some(name), "the prefix decides");
+                Ok(ParsedEvent::Meeting(parsed)) => {
+                    assert_eq!(parsed.external_meeting_id, Some(name), "the prefix decides");
                 }
                 Err(error) => unreachable!("{name:?}: {error}"),
             }
@@ -238,13 +237,13 @@ mod tests {
     }
 
     #[test]
-    fn a_known_event_that_lacks_what_it_must_bear_is_refused() {
+    fn a_known_event_without_a_required_member_is_rejected() {
         let lacking: [(&str, Value); 8] = [
             ("meetingId", Value::Null),
             ("meetingId", "none".into()),
             ("timestamp", Value::Null),
             ("timestamp", (-1).into()),
-            ("timestamp", (LATEST_MS + 1).into()),
+            ("timestamp", (MAX_TIMESTAMP_MS + 1).into()),
             ("timestamp", "now".into()),
             ("attendeeId", Value::Null),
             ("attendeeId", "a\0b".into()),
@@ -252,8 +251,8 @@ mod tests {
         for (member, value) in lacking {
             let mut event = joined();
             event[member] = value.clone();
-            assert!(matches!(heard(&event), Err(Error::Invalid { .. })), "{member}: {value}");
+            assert!(matches!(parse(&event), Err(Error::Invalid { .. })), "{member}: {value}");
         }
-        assert!(heard(&json!({})).is_err());
+        assert!(parse(&json!({})).is_err());
     }
 }

@@ -50,23 +50,23 @@ pub struct Meetings {
     retries: Retries,
 }
 
-/// What happens to a request that Chime throttles or does not answer.
+/// How a throttled or unanswered request is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Retries {
-    /// It is sent again until its deadline.
+    /// Repeated until its deadline.
     UntilDeadline,
-    /// It is sent once: the caller counts its requests.
+    /// Sent once: the caller counts its requests.
     None,
 }
 
-/// What a meeting is made from.
+/// The properties of a new meeting.
 #[derive(Clone, Copy, Debug)]
 pub struct NewMeeting<'a> {
     /// The idempotency token: one session, one meeting.
     pub session: SessionId,
-    /// The only region in which the meeting can be asked for or changed later.
+    /// The only region in which the meeting can be read or changed later.
     pub control_region: &'a str,
-    /// Where the media flows.
+    /// Where the media is processed.
     pub media_region: &'a str,
     /// Opaque: no personal or health data. At most 64 characters.
     pub external_id: &'a str,
@@ -74,21 +74,17 @@ pub struct NewMeeting<'a> {
     pub user: UserId,
 }
 
-/// A meeting.
 #[derive(Clone, Debug)]
 pub struct Meeting {
-    /// Its id.
     pub id: ChimeMeetingId,
     /// Chime's `Meeting` object.
     pub json: Value,
 }
 
-/// A meeting that was made, with its first attendee; without one when the token gave a meeting made before.
+/// A created meeting with its first attendee. No attendee where the token returned a meeting that already existed.
 #[derive(Clone, Debug)]
 pub struct Made {
-    /// The meeting.
     pub meeting: Meeting,
-    /// The attendee.
     pub attendee: Option<Attendee>,
 }
 
@@ -103,7 +99,7 @@ impl Meetings {
         meetings
     }
 
-    /// The same API without retries, for a caller that keeps to a request rate of its own: a retry would not be counted.
+    /// The same API without retries, for a caller with its own request rate: a retry would not be counted.
     #[must_use]
     pub fn without_retries(&self) -> Self {
         Self { sdk: self.sdk.clone(), clients: Arc::default(), retries: Retries::None }
@@ -127,7 +123,7 @@ impl Meetings {
         client.clone()
     }
 
-    /// Sends a request, and again while it is throttled and its deadline allows.
+    /// Sends a request and repeats it while it is throttled and its deadline allows.
     async fn send<T, E, F>(&self, deadline: Duration, call: impl Fn() -> F) -> Result<T, Error>
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -139,11 +135,11 @@ impl Meetings {
         }
     }
 
-    /// Makes the meeting of a session with its first attendee. The same session gives the same meeting, as long as
-    /// Chime remembers its token; that may also be one that is over.
+    /// Creates the meeting of a session with its first attendee. The same session returns the same meeting as long as
+    /// Chime remembers its token; that meeting may have ended.
     ///
     /// # Errors
-    /// See [`Error::without_effect`] for what a failure tells.
+    /// See [`Error::without_effect`] for whether a failed request had an effect.
     pub async fn create(&self, new: NewMeeting<'_>) -> Result<Made, Error> {
         let attendee = CreateAttendeeRequestItem::builder()
             .external_user_id(new.user.to_string())
@@ -178,10 +174,10 @@ impl Meetings {
         }
     }
 
-    /// Makes an attendee. Two calls make two, so the caller stores and reuses what it got.
+    /// Creates an attendee. Two requests create two, so the caller stores and reuses the result.
     ///
     /// # Errors
-    /// `NotFound` when the meeting is over.
+    /// `NotFound` when the meeting has ended.
     pub async fn create_attendee(
         &self,
         control_region: &str,
@@ -205,11 +201,12 @@ impl Meetings {
         Ok(Attendee::new(raw.take()["Attendee"].take()))
     }
 
-    /// Makes attendees for several users in one call, 10 at most. Chime may make some and not others: who is not among
-    /// the answer got none. Two calls make two, so the caller stores and reuses what it got.
+    /// Creates attendees for up to 10 users in one request. Chime may create some and not others: a user who is
+    /// missing in the result has no attendee. Two requests create two each, so the caller stores and reuses the
+    /// result.
     ///
     /// # Errors
-    /// `NotFound` when the meeting is over.
+    /// `NotFound` when the meeting has ended.
     pub async fn create_attendees(
         &self,
         control_region: &str,
@@ -251,10 +248,10 @@ impl Meetings {
         Ok(made.into_iter().filter_map(whose).collect())
     }
 
-    /// Whether Chime knows the meeting. Asking does not keep it alive.
+    /// Whether Chime knows the meeting. The request does not extend the meeting's life.
     ///
     /// # Errors
-    /// Everything but "no".
+    /// Every error but `NotFound`, which is `false`.
     pub async fn is_live(&self, control_region: &str, meeting: ChimeMeetingId) -> Result<bool, Error> {
         self.send(VERIFY_DEADLINE, || {
             self.client(control_region).get_meeting().meeting_id(meeting.to_string()).send()
@@ -264,10 +261,10 @@ impl Meetings {
         .or_else(not_found_as(false))
     }
 
-    /// Deletes a meeting. One that has ended is no error.
+    /// Deletes a meeting. A meeting that has already ended is not an error.
     ///
     /// # Errors
-    /// When it may still live.
+    /// When the meeting may still be live.
     pub async fn delete(&self, control_region: &str, meeting: ChimeMeetingId) -> Result<(), Error> {
         self.send(DEADLINE, || {
             self.client(control_region).delete_meeting().meeting_id(meeting.to_string()).send()
@@ -277,10 +274,11 @@ impl Meetings {
         .or_else(not_found_as(()))
     }
 
-    /// Updates an attendee's capabilities. One that does not exist any more, or whose meeting has ended, is no error.
+    /// Updates an attendee's capabilities. An attendee that does not exist any more, or whose meeting has ended, is
+    /// not an error.
     ///
     /// # Errors
-    /// When they may have the capabilities that they had.
+    /// When the attendee may still have the previous capabilities.
     pub async fn update_capabilities(
         &self,
         control_region: &str,
@@ -302,10 +300,11 @@ impl Meetings {
         answer.map(drop).or_else(not_found_as(()))
     }
 
-    /// Deletes an attendee: its token becomes invalid and it is disconnected. One that does not exist any more is no error.
+    /// Deletes an attendee: its token becomes invalid and it is disconnected. An attendee that does not exist any
+    /// more is not an error.
     ///
     /// # Errors
-    /// When the token may still be good.
+    /// When the token may still be valid.
     pub async fn delete_attendee(
         &self,
         control_region: &str,
@@ -325,7 +324,7 @@ impl Meetings {
     }
 }
 
-/// Capabilities as the SDK has them.
+/// Capabilities as types of the SDK.
 fn to_chime(capabilities: Capabilities) -> Result<AttendeeCapabilities, Error> {
     let direction = |direction| match direction {
         Direction::SendReceive => MediaCapabilities::SendReceive,
@@ -341,12 +340,12 @@ fn to_chime(capabilities: Capabilities) -> Result<AttendeeCapabilities, Error> {
         .map_err(incomplete)
 }
 
-/// A request that lacks what Chime requires, which the types of ours rule out.
+/// A request that lacks a required member, which the types of this crate rule out.
 fn incomplete(error: aws_smithy_types::error::operation::BuildError) -> Error {
     Error::Refused { code: "incomplete".to_owned(), source: Box::new(error) }
 }
 
-/// Repeats a throttled call at random moments until its deadline.
+/// Repeats a throttled request after random pauses until its deadline.
 async fn retry_throttled<T, E, F>(all: Duration, call: impl Fn() -> F) -> Result<T, Error>
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -368,7 +367,7 @@ where
     }
 }
 
-/// Turns `NotFound` into an answer where the missing resource is the goal, or the question.
+/// Turns `NotFound` into a result where a missing resource is the goal, or the question.
 fn not_found_as<T>(answer: T) -> impl FnOnce(Error) -> Result<T, Error> {
     move |error| match error {
         Error::NotFound => Ok(answer),

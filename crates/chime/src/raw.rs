@@ -1,7 +1,7 @@
-//! The answer's JSON as it came.
+//! The response's JSON, unchanged.
 //!
-//! The client SDK wants `Meeting` and `Attendee` exactly as Chime gave them. Writing them anew from the typed answer
-//! would drop every member that this version of the SDK crate does not know, so the body itself is kept.
+//! The client SDK needs `Meeting` and `Attendee` exactly as Chime returned them. Serializing the typed response would
+//! drop every member that this version of the SDK crate does not know, so the body itself is kept.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,12 +12,12 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use serde_json::Value;
 
-/// Keeps the body of the last answer.
+/// Keeps the body of the last response.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RawAnswer(Arc<Mutex<Value>>);
 
 impl RawAnswer {
-    /// The body, once the call has answered.
+    /// The body, once the request has been answered.
     pub(crate) fn take(&self) -> Value {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -34,7 +34,7 @@ impl Intercept for RawAnswer {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // The body of an answer without a stream is in memory by now.
+        // The body of a response without a stream is in memory by now.
         if let Some(body) =
             context.response().body().bytes().filter(|_| context.response().status().is_success())
         {

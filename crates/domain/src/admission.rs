@@ -1,4 +1,4 @@
-//! The waiting room, and what else the provider decides about a person's place: who is let in, with what, and who must go.
+//! The waiting room, and the provider's decisions about a participant: admission, capabilities, removal.
 
 use std::str::FromStr;
 
@@ -10,10 +10,10 @@ use crate::error::{Error, reason};
 use crate::id::UserId;
 use crate::state::{ParticipantStatus, Role, SessionStatus};
 
-/// Whether those who come wait until the provider lets them in.
+/// Whether participants wait until the provider admits them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WaitingRoom {
-    /// They do, but for the provider.
+    /// Everyone but the provider waits.
     On,
     /// Nobody waits.
     #[default]
@@ -36,21 +36,21 @@ impl FromStr for WaitingRoom {
     }
 }
 
-/// What someone who comes meets at the door.
+/// What a user who joins may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AdmissionState {
-    /// They may have a place.
+    /// Take a place in the call.
     Admitted,
-    /// They are to wait from now on.
+    /// Wait from now on.
     MustWait,
-    /// They wait already, since then.
+    /// Wait as before, since the given time.
     Waiting(OffsetDateTime),
 }
 
-/// The door, for someone with such a part in the session, or none.
+/// Whether a user with such a part in the session, or none, may take a place or must wait.
 ///
 /// # Errors
-/// 403 for the removed and for who was turned away.
+/// 403 for participants who were removed or turned away.
 pub fn admission_state(
     role: Role,
     part: Option<&ParticipantView>,
@@ -81,8 +81,8 @@ pub fn admission_state(
     })
 }
 
-/// Whether someone sees another's part in the call. Who waits or was turned away is for the provider to know; and an
-/// observer who has not been admitted sees nobody but the provider.
+/// Whether a member may see another participant. Only the provider sees who waits or was turned away, and an observer
+/// who has not been admitted sees nobody but the provider.
 #[must_use]
 pub fn can_see(
     viewer: (UserId, Role),
@@ -99,25 +99,22 @@ pub fn can_see(
     !at_the_door && (!outside || of_role == Role::Provider)
 }
 
-/// A person about whom the provider decides.
+/// A participant about whom the provider decides.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
-    /// The provider.
     pub by: Member<'a>,
-    /// The call.
     pub session: &'a Session,
-    /// Who.
     pub user: UserId,
-    /// As what.
     pub role: Role,
-    /// Their part in it; none of a patient who has not come.
+    /// The participant's part in the call; `None` for a patient who has not joined yet.
     pub part: Option<&'a ParticipantView>,
 }
 
-/// Whom the provider means.
+/// The participant about whom the provider decides.
 ///
 /// # Errors
-/// 403 for everyone but the provider, 404 where no call is on and for participants without a part in it, 409 for the provider.
+/// 403 for everyone but the provider, 404 without an active call and for users without a part in it, 409 for the
+/// provider.
 pub fn subject(view: &View, user: UserId) -> Result<Subject<'_>, Error> {
     let by = view.member()?;
     match by.role {
@@ -132,7 +129,7 @@ pub fn subject(view: &View, user: UserId) -> Result<Subject<'_>, Error> {
         (None, Some(participant)) => participant.role,
         (None, None) => return Err(Error::NotFound(reason::PARTICIPANT_NOT_FOUND)),
     };
-    // Who was the appointment's provider once, and is not any more, is someone like others.
+    // A former provider of the appointment is treated like any other participant.
     if by.appointment.role_of(user) == Some(Role::Provider) {
         return Err(Error::conflict(reason::NOT_FOR_PROVIDER));
     }
@@ -144,7 +141,7 @@ impl Subject<'_> {
         self.part.map(|participant| participant.status)
     }
 
-    /// Whether removing them changes anything.
+    /// Whether removing the participant changes anything.
     #[must_use]
     pub fn remove(&self) -> bool {
         self.status() != Some(ParticipantStatus::Removed)
@@ -155,33 +152,31 @@ impl Subject<'_> {
     }
 }
 
-/// What the provider wants of someone's place.
+/// The provider's request about a participant's place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ParticipantChange {
-    /// Whether they are let in.
+    /// Whether the participant is admitted; `None` leaves it as it is.
     pub admitted: Option<bool>,
-    /// What they may send and receive.
+    /// The requested change of capabilities.
     pub capabilities: Option<CapabilityChange>,
 }
 
-/// What is to be done next for it.
+/// The next step of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextStep {
-    /// Change what they may send and receive. This comes first, so that whoever is let in comes with it.
+    /// Store the capabilities. This comes before admission, so that the participant joins with them.
     Allow(CapabilityChange),
-    /// Let them in.
     Admit,
-    /// Turn them away.
     TurnAway,
-    /// It is so.
+    /// Nothing is left to do.
     Nothing,
 }
 
 impl ParticipantChange {
-    /// The change, if there is one.
+    /// The change, if it contains one.
     ///
     /// # Errors
-    /// 422 where nothing is to be changed.
+    /// 422 for an empty change.
     pub fn checked(self) -> Result<Self, Error> {
         if self == Self::default() {
             return Err(Error::invalid("admitted", "or capabilities is required"));
@@ -190,11 +185,11 @@ impl ParticipantChange {
         Ok(self)
     }
 
-    /// What is to be done next. All of the change can be carried out, or none of it is.
+    /// The next step. A change is carried out as a whole or not at all.
     ///
     /// # Errors
-    /// 409 for the removed, and for turning away who has been in the call: they can only be removed. 422 for capabilities
-    /// that Chime does not take.
+    /// 409 for removed participants, and for turning away a participant who has joined: they can only be removed. 422
+    /// for capabilities that Chime does not accept.
     pub fn next(self, subject: &Subject<'_>) -> Result<NextStep, Error> {
         if subject.status() == Some(ParticipantStatus::Removed) {
             return Err(Error::conflict(reason::ALREADY_REMOVED));
@@ -239,7 +234,7 @@ mod tests {
         }
     }
 
-    fn met(
+    fn admission_of(
         role: Role,
         part: Option<&ParticipantView>,
         room: WaitingRoom,
@@ -253,50 +248,54 @@ mod tests {
     #[test]
     fn everyone_but_the_provider_waits_until_they_are_admitted() {
         for role in [Role::Patient, Role::Observer] {
-            assert_eq!(met(role, None, On), Ok(AdmissionState::MustWait));
+            assert_eq!(admission_of(role, None, On), Ok(AdmissionState::MustWait));
             for status in [Invited, Left, Joined] {
                 assert_eq!(
-                    met(role, Some(&participant(status, false)), On),
+                    admission_of(role, Some(&participant(status, false)), On),
                     Ok(AdmissionState::MustWait),
                     "{status:?}"
                 );
                 assert_eq!(
-                    met(role, Some(&participant(status, true)), On),
+                    admission_of(role, Some(&participant(status, true)), On),
                     Ok(AdmissionState::Admitted),
                     "{status:?}"
                 );
                 assert_eq!(
-                    met(role, Some(&participant(status, false)), Off),
+                    admission_of(role, Some(&participant(status, false)), Off),
                     Ok(AdmissionState::Admitted),
                     "{status:?}"
                 );
             }
-            assert_eq!(met(role, Some(&participant(Waiting, false)), On), Ok(AdmissionState::Waiting(SINCE)));
             assert_eq!(
-                met(role, Some(&participant(Waiting, false)), Off),
+                admission_of(role, Some(&participant(Waiting, false)), On),
+                Ok(AdmissionState::Waiting(SINCE))
+            );
+            assert_eq!(
+                admission_of(role, Some(&participant(Waiting, false)), Off),
                 Ok(AdmissionState::Admitted),
                 "the room was closed meanwhile"
             );
-            assert_eq!(met(role, None, Off), Ok(AdmissionState::Admitted));
+            assert_eq!(admission_of(role, None, Off), Ok(AdmissionState::Admitted));
         }
         for part in [None, Some(participant(Left, false)), Some(participant(Waiting, false))] {
-            assert_eq!(met(Role::Provider, part.as_ref(), On), Ok(AdmissionState::Admitted));
+            assert_eq!(admission_of(Role::Provider, part.as_ref(), On), Ok(AdmissionState::Admitted));
         }
     }
 
     #[test]
-    fn the_removed_and_the_turned_away_stay_outside_with_and_without_a_waiting_room() {
+    fn removed_and_turned_away_participants_cannot_join_with_or_without_a_waiting_room() {
         for room in [On, Off] {
             for admitted in [true, false] {
-                let told = |status| met(Role::Patient, Some(&participant(status, admitted)), room);
-                assert_eq!(told(Removed), Err("REMOVED_FROM_CALL"));
-                assert_eq!(told(TurnedAway), Err("TURNED_AWAY"));
+                let admission =
+                    |status| admission_of(Role::Patient, Some(&participant(status, admitted)), room);
+                assert_eq!(admission(Removed), Err("REMOVED_FROM_CALL"));
+                assert_eq!(admission(TurnedAway), Err("TURNED_AWAY"));
             }
         }
     }
 
     #[test]
-    fn who_waits_is_seen_by_the_provider_and_by_themselves() {
+    fn a_waiting_participant_is_seen_by_the_provider_and_by_themselves() {
         let (provider, patient, observer) =
             ((user(1), Role::Provider), (user(2), Role::Patient), (user(3), Role::Observer));
         let one = |of: (UserId, Role), status| (of.0, of.1, status);
@@ -312,12 +311,15 @@ mod tests {
         }
         assert!(
             can_see(patient, false, one(observer, Joined)),
-            "a patient sees who is in their consultation"
+            "a patient sees the participants of the consultation"
         );
         assert!(
             can_see(observer, true, one(patient, Joined)) && !can_see(observer, false, one(patient, Joined))
         );
-        assert!(can_see(observer, false, one(provider, Joined)), "who is to let them in");
+        assert!(
+            can_see(observer, false, one(provider, Joined)),
+            "an observer sees the provider who admits them"
+        );
     }
 
     fn next(part: Option<&ParticipantView>, change: ParticipantChange) -> Result<NextStep, &'static str> {
@@ -340,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_not_been_in_the_call_is_let_in_or_turned_away() {
+    fn a_participant_who_has_not_joined_is_admitted_or_turned_away() {
         for part in [
             None,
             Some(participant(Waiting, false)),
@@ -367,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn capabilities_come_before_the_door_and_what_cannot_be_done_whole_is_not_begun() {
+    fn capabilities_are_set_before_admission_and_an_impossible_change_is_not_begun() {
         let both = ParticipantChange { admitted: Some(true), capabilities: Some(muted()) };
         let mut waiting = participant(Waiting, false);
         assert_eq!(next(Some(&waiting), both), Ok(NextStep::Allow(muted())));
@@ -402,22 +404,22 @@ mod tests {
     }
 
     #[test]
-    fn the_provider_decides_about_everyone_with_a_part_and_the_patient_but_not_about_themselves() {
-        let told =
+    fn the_provider_decides_about_participants_and_the_patient_but_not_about_themselves() {
+        let subject_role =
             |view: &View, of: u8| subject(view, user(of)).map(|it| it.role).map_err(|error| error.code());
         let observer =
             ParticipantView { user_id: user(3), role: Role::Observer, ..participant(Joined, true) };
         let seen = view(1, Some(observer.clone()));
-        assert_eq!(told(&seen, 3), Ok(Role::Observer));
-        assert_eq!(told(&seen, 2), Ok(Role::Patient), "who has not come yet");
-        assert_eq!(told(&seen, 4), Err("PARTICIPANT_NOT_FOUND"));
-        assert_eq!(told(&seen, 1), Err("NOT_FOR_PROVIDER"));
+        assert_eq!(subject_role(&seen, 3), Ok(Role::Observer));
+        assert_eq!(subject_role(&seen, 2), Ok(Role::Patient), "a patient who has not joined yet");
+        assert_eq!(subject_role(&seen, 4), Err("PARTICIPANT_NOT_FOUND"));
+        assert_eq!(subject_role(&seen, 1), Err("NOT_FOR_PROVIDER"));
         for other in [2, 4] {
-            let refused = told(&view(other, Some(observer.clone())), 3);
+            let refused = subject_role(&view(other, Some(observer.clone())), 3);
             assert!(matches!(refused, Err("PROVIDER_ONLY" | "NOT_A_MEMBER")), "{refused:?}");
         }
-        let over = View { session: None, ..view(1, None) };
-        assert_eq!(told(&over, 2), Err("NO_ACTIVE_CALL"));
+        let without_session = View { session: None, ..view(1, None) };
+        assert_eq!(subject_role(&without_session, 2), Err("NO_ACTIVE_CALL"));
     }
 
     fn appointment() -> crate::call::Appointment {
@@ -440,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn on_and_off_are_the_only_words() {
+    fn only_on_and_off_are_valid() {
         assert_eq!(("on".parse(), "off".parse()), (Ok(On), Ok(Off)));
         for text in ["", "On", "true", " on"] {
             assert_eq!(text.parse::<WaitingRoom>(), Err(NotOnOrOff), "{text}");

@@ -1,4 +1,4 @@
-//! The audit log: what is written, and the chain that shows whether anyone touched it.
+//! The audit log: its entries, and the hash chain that reveals any later change.
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 /// A SHA-256.
 pub type Hash = [u8; 32];
 
-/// What the first entry of a chain takes for the hash before it.
+/// The previous hash of a chain's first entry.
 pub const GENESIS: Hash = [0; 32];
 
 /// The hash of an entry: SHA-256 over the previous hash (32 bytes), the chain's id (UTF-8), the entry's number
@@ -23,32 +23,31 @@ pub fn entry_hash(previous: &Hash, chain: &str, seq: i64, payload: &str) -> Hash
     hasher.finalize().into()
 }
 
-/// One entry as it is stored.
+/// An entry as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its number in its chain, from 1 without gaps.
+    /// Number in its chain, from 1 without gaps.
     pub seq: i64,
-    /// The exact payload text.
+    /// The payload text, exactly as stored.
     pub payload: String,
-    /// Its hash.
     pub hash: Hash,
 }
 
 /// Where a chain breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
-    /// An entry is missing or stands twice; its number was expected.
+    /// An entry is missing or duplicated; holds the expected number.
     #[error("entry {0} is missing")]
     Missing(i64),
-    /// The entry's payload, its number or its predecessor is not what was hashed.
+    /// The payload, the number or the previous hash is not what was hashed.
     #[error("entry {0} was changed")]
     Changed(i64),
 }
 
-/// Checks a chain from its first entry on, in the order of numbers.
+/// Verifies a chain from its first entry on, ordered by number.
 ///
 /// # Errors
-/// The first place where it breaks.
+/// The first entry at which the chain breaks.
 pub fn verify(chain: &str, entries: &[Entry]) -> Result<Hash, Broken> {
     let mut previous = GENESIS;
     for (entry, expected) in entries.iter().zip(1..) {
@@ -63,27 +62,26 @@ pub fn verify(chain: &str, entries: &[Entry]) -> Result<Hash, Broken> {
     Ok(previous)
 }
 
-/// How a request came in.
+/// How a request arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Via {
-    /// Over API Gateway, with a checked token.
+    /// API Gateway, with a verified token.
     Api,
-    /// By direct invocation, checked by IAM.
+    /// Direct invocation, authorized by IAM.
     Direct,
-    /// By a schedule of ours.
+    /// A schedule of this service.
     Schedule,
-    /// By an event of `EventBridge` that a queue brought.
+    /// An event of `EventBridge`, delivered by a queue.
     Event,
 }
 
-/// Where a change comes from: written into its audit entry.
+/// The origin of a change, written into its audit entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Origin {
-    /// The Lambda request's id, also in the logs and in answers.
+    /// The Lambda request's id, also in logs and answers.
     pub request_id: String,
-    /// How it came in.
     pub via: Via,
     /// The caller's address, from API Gateway.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,60 +89,60 @@ pub struct Origin {
     /// The caller's `User-Agent`, at most 256 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
-    /// When the trigger says it came; the `now` of every rule.
+    /// The trigger's own time, which is `now` for every rule.
     #[serde(rename = "at", serialize_with = "crate::stamp::serialize")]
     pub now: OffsetDateTime,
 }
 
-/// What an entry tells. Names are what privacy officers read; they are never renamed.
+/// The type of an audit entry. Privacy officers rely on these names, so they are never renamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// A call became active.
     CallStarted,
-    /// A call's meeting could not be made.
+    /// A call's meeting could not be created.
     CallFailed,
-    /// The provider asked for the end.
+    /// The provider requested the end.
     CallEndRequested,
-    /// A call is over.
+    /// A call ended.
     CallEnded,
-    /// Someone was given an attendee, or came back after leaving.
+    /// A participant was given an attendee, or returned after leaving.
     ParticipantJoined,
-    /// Someone said that they leave.
+    /// A participant left by request.
     ParticipantLeft,
-    /// The provider gave someone a place in the call.
+    /// The provider invited a user into the call.
     ParticipantInvited,
-    /// Chime saw someone connect.
+    /// Chime reported that a participant connected.
     ParticipantConnected,
-    /// Chime saw someone's connection end.
+    /// Chime reported that a participant disconnected.
     ParticipantDisconnected,
-    /// Chime lost someone's connection.
+    /// Chime reported that a participant's connection was lost.
     ParticipantDropped,
-    /// Someone began to share their screen.
+    /// A participant started to share a screen.
     ContentStarted,
-    /// Someone's screen is shared no more.
+    /// A participant stopped sharing a screen.
     ContentStopped,
-    /// A meeting that no call owned was ended; nobody was given a token of it.
+    /// A meeting without a session was deleted; no user had received a token for it.
     OrphanMeetingEnded,
-    /// Someone came and waits to be admitted.
+    /// A participant waits to be admitted.
     ParticipantWaiting,
-    /// The provider lets someone in.
+    /// The provider admitted a participant.
     ParticipantAdmitted,
-    /// The provider does not let someone in.
+    /// The provider turned a participant away.
     ParticipantTurnedAway,
-    /// The provider removed someone for the rest of the call.
+    /// The provider removed a participant for the rest of the call.
     ParticipantRemoved,
-    /// The provider changed what someone may send and receive.
+    /// The provider changed a participant's capabilities.
     CapabilitiesChanged,
-    /// Someone consented to being recorded or transcribed.
+    /// A participant consented to recording or transcription.
     ConsentGiven,
-    /// Someone does not consent, or not any more.
+    /// A participant refused or revoked consent.
     ConsentRevoked,
-    /// Somebody asked for what is not theirs.
+    /// A request was denied (403).
     AccessDenied,
 }
 
 impl Event {
-    /// As it is written.
+    /// The name in the entry.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -179,13 +177,14 @@ pub fn appointment_chain(appointment: crate::id::AppointmentId) -> String {
     format!("APPT#{appointment}")
 }
 
-/// The chain of what a user did outside of any appointment of theirs: what they were refused.
+/// The chain of a user's denied requests that belong to no appointment of theirs.
 #[must_use]
 pub fn actor_chain(user: crate::id::UserId) -> String {
     format!("ACTOR#{user}")
 }
 
-/// The same for an account that is not known here, so has no id: by the SHA-256 of its subject, which may be an address.
+/// The same for an account without a user id: keyed by the SHA-256 of the token's subject, which may be an email
+/// address.
 #[must_use]
 pub fn stranger_chain(subject: &str) -> String {
     format!("ACTOR#sub:{:x}", Sha256::digest(subject.as_bytes()))

@@ -1,4 +1,4 @@
-//! What is known of a call at the moment of a request: the material of every decision.
+//! The state of a call at the moment of a request: the input of every decision.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,21 +11,21 @@ use crate::id::{AppointmentId, ChimeAttendeeId, ChimeMeetingId, SessionId, UserI
 use crate::secret::Secret;
 use crate::state::{ObserverKind, ParticipantStatus, Role, SessionStatus};
 
-/// Who asks, before they are looked up.
+/// The caller, before the database has identified the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
-    /// The subject of a checked token.
+    /// The subject of a verified token.
     Subject(String),
-    /// Named by a direct invocation, whose right to do so IAM has checked.
+    /// The user named by a direct invocation, which IAM has authorized.
     User(UserId),
 }
 
-/// Which call is meant.
+/// The call that a request addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// The appointment's: its open session, else its latest.
+    /// The appointment's open session, else its latest.
     Appointment(AppointmentId),
-    /// The session of this meeting and no other.
+    /// The session with this meeting, and no other.
     Meeting(ChimeMeetingId),
 }
 
@@ -33,7 +33,6 @@ pub enum Target {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserRef {
-    /// Their id.
     pub id: UserId,
 }
 
@@ -41,25 +40,24 @@ pub struct UserRef {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Appointment {
-    /// Its id.
     pub id: AppointmentId,
-    /// Who holds it: a user id, never a profile id.
+    /// The provider: a user id, never a profile id.
     pub provider_user_id: Option<UserId>,
-    /// Whose it is.
+    /// The patient.
     pub patient_user_id: Option<UserId>,
-    /// The host's word for its state; only [`CANCELLED`] mean something here.
+    /// The host's own status text; only [`CANCELLED`] has a meaning here.
     pub status: String,
     /// Whether it is held by video.
     pub video_enabled: bool,
     /// The provider's name, for the answer to its members only.
     pub provider_name: Option<String>,
-    /// When it is to begin, if the host has said.
+    /// The scheduled start, if the host has one.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub scheduled_start: Option<OffsetDateTime>,
 }
 
 impl Appointment {
-    /// What a user is in it by the host's word.
+    /// The user's role according to the host's appointment.
     #[must_use]
     pub fn role_of(&self, user: UserId) -> Option<Role> {
         if self.provider_user_id == Some(user) {
@@ -71,10 +69,10 @@ impl Appointment {
         }
     }
 
-    /// Whether there is a call to be had.
+    /// Whether the appointment allows a video call.
     ///
     /// # Errors
-    /// 409 for one that is cancelled or not held by video.
+    /// 409 for an appointment that is cancelled or not held by video.
     pub fn held_by_video(&self) -> Result<(), Error> {
         let conflict = |reason| Err(Error::Conflict { reason, retry_after: None });
         if !self.video_enabled {
@@ -87,55 +85,51 @@ impl Appointment {
     }
 }
 
-/// The spellings of a cancelled appointment. The statement that opens a session refuses the same.
+/// The spellings of a cancelled appointment. `start_call.sql` rejects the same.
 pub const CANCELLED: [&str; 2] = ["cancelled", "canceled"];
 
 /// One call of an appointment.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Session {
-    /// Its id.
     pub id: SessionId,
-    /// Its state.
     pub status: SessionStatus,
-    /// Counts who took it upon themselves to make the meeting.
+    /// Counts the attempts to create the meeting.
     pub attempt: i32,
-    /// The request that makes the meeting now, if any.
+    /// The request that creates the meeting now, if any.
     pub attempt_by: Option<String>,
-    /// The only region in which its meeting can be asked for or changed.
+    /// The only region in which the meeting can be read or changed.
     pub control_region: String,
-    /// Where its media flows.
+    /// Where the media is processed.
     pub media_region: String,
-    /// Its meeting, once it is known.
+    /// The meeting, once it is known.
     pub meeting_id: Option<ChimeMeetingId>,
-    /// The meeting as Chime gave it.
+    /// Chime's `Meeting` object, unchanged.
     pub meeting: Option<Value>,
-    /// Whether recording was asked for.
+    /// Whether recording was requested.
     pub recording_enabled: bool,
-    /// Whether transcription was asked for.
+    /// Whether transcription was requested.
     pub transcription_enabled: bool,
-    /// In which language.
     pub transcription_language: Option<String>,
-    /// When it was opened.
+    /// When the session was inserted.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
-    /// When it became active.
+    /// When the session became active.
     #[serde(with = "time::serde::rfc3339::option")]
     pub activated_at: Option<OffsetDateTime>,
-    /// When Chime last said that its meeting lives.
+    /// When Chime last confirmed that the meeting is live.
     #[serde(with = "time::serde::rfc3339::option")]
     pub checked_at: Option<OffsetDateTime>,
-    /// When it ended.
     #[serde(with = "time::serde::rfc3339::option")]
     pub ended_at: Option<OffsetDateTime>,
     /// How long it was active, in seconds.
     pub duration_seconds: Option<i32>,
-    /// How many are connected, by Chime's word.
+    /// Connected participants, by Chime's events.
     pub connected_count: i32,
-    /// When the last of them went, by Chime's word.
+    /// When the last participant disconnected, by Chime's events.
     #[serde(with = "time::serde::rfc3339::option")]
     pub last_left_at: Option<OffsetDateTime>,
-    /// Who is in it.
+    /// Users in the call.
     pub present: Vec<UserId>,
 }
 
@@ -143,53 +137,47 @@ pub struct Session {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OwnParticipation {
-    /// As what.
     pub role: Role,
-    /// Where they stand.
     pub status: ParticipantStatus,
-    /// Their attendee with its join token, as Chime gave it.
+    /// The attendee with its join token, as Chime returned it.
     pub attendee: Option<Attendee>,
-    /// How often they have come since `join_count_since`, within a minute of it.
+    /// Joins since `join_count_since`, counted within one minute of it.
     pub join_count: u32,
-    /// When the first of those was.
+    /// When the first of those joins was.
     #[serde(with = "time::serde::rfc3339::option")]
     pub join_count_since: Option<OffsetDateTime>,
 }
 
-/// Someone with a part in the session, as everyone's rules look at them.
+/// A participant of the session, as the rules see everyone.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ParticipantView {
-    /// Who.
     pub user_id: UserId,
-    /// Their name, for members of the call only.
+    /// The display name, for members of the call only.
     pub display_name: Option<String>,
-    /// As what.
     pub role: Role,
-    /// As what kind of observer, where the invitation said so.
+    /// The kind of observer, where the invitation named one.
     pub observer_kind: Option<ObserverKind>,
-    /// Where they stand.
     pub status: ParticipantStatus,
-    /// Whether Chime sees them connected, whatever they or the provider said.
+    /// Whether Chime reports a connection, whatever the status is.
     pub connected: bool,
-    /// Whether they were admitted to this session.
+    /// Whether the provider admitted the participant to this session.
     pub admitted: bool,
-    /// Whether they were ever given a place in it.
+    /// Whether the participant has ever joined this session.
     pub has_joined: bool,
-    /// Since when they wait; of any other status it says nothing.
+    /// Since when the participant waits; meaningless with any other status.
     #[serde(with = "time::serde::rfc3339::option")]
     pub waiting_since: Option<OffsetDateTime>,
-    /// What they may send and receive.
     pub capabilities: Capabilities,
 }
 
-/// An attendee as Chime gave it. Bears the join token, so it prints nothing.
+/// Chime's `Attendee` object, unchanged. It contains the join token, so its `Debug` prints nothing.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct Attendee(Secret<Value>);
 
 impl Attendee {
-    /// Takes Chime's `Attendee` object.
+    /// Wraps Chime's `Attendee` object.
     #[must_use]
     pub const fn new(json: Value) -> Self {
         Self(Secret::new(json))
@@ -201,10 +189,9 @@ impl Attendee {
         self.0.expose()
     }
 
-    /// Its id.
     ///
     /// # Errors
-    /// When the object bears none, which Chime never does.
+    /// When the object has no id, which Chime always sets.
     pub fn id(&self) -> Result<ChimeAttendeeId, Error> {
         self.expose()["AttendeeId"]
             .as_str()
@@ -213,62 +200,58 @@ impl Attendee {
     }
 }
 
-/// Everything one look at the database tells about a request.
+/// Everything that one round trip to the database reads for a request.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct View {
-    /// Who asks, if they are known.
+    /// The caller, if the user is known.
     pub caller: Option<UserRef>,
-    /// The appointment, if there is one.
+    /// The appointment, if it exists.
     pub appointment: Option<Appointment>,
-    /// The session that is meant: the open one, else the latest.
+    /// The addressed session: the open one, else the latest.
     pub session: Option<Session>,
-    /// The caller's part in it.
+    /// The caller's part in the session.
     pub me: Option<OwnParticipation>,
-    /// Everyone with a part in it.
+    /// All participants of the session.
     pub participants: Vec<ParticipantView>,
-    /// What they consented to: the newest word of each person on each kind.
+    /// The latest decision of each participant for each purpose.
     pub consents: Vec<Consent>,
 }
 
-/// A caller with their place in an appointment.
+/// A caller as a member of an appointment.
 #[derive(Clone, Copy, Debug)]
 pub struct Member<'a> {
-    /// Their user id.
     pub user: UserId,
-    /// Their role.
     pub role: Role,
-    /// The appointment.
     pub appointment: &'a Appointment,
 }
 
 impl View {
-    /// Who asks, as a member of the appointment: its provider, its patient, or an observer of its open call.
+    /// The caller as a member of the appointment: its provider, its patient, or an observer of its open call.
     ///
     /// # Errors
-    /// 403 for an account that is not known and for participants of other appointments, 404 for an appointment that is
-    /// not there.
+    /// 403 for unknown accounts and for users who are not members, 404 for an appointment that does not exist.
     pub fn member(&self) -> Result<Member<'_>, Error> {
         let open = self.session.as_ref().is_some_and(|session| session.status.is_open());
         let part = self.me.as_ref().filter(|_| open).map(|me| (me.role, me.status));
         member(self.caller.as_ref(), self.appointment.as_ref(), part)
     }
 
-    /// Someone's part in the session.
+    /// A user's part in the session.
     #[must_use]
     pub fn participant(&self, user: UserId) -> Option<&ParticipantView> {
         self.participants.iter().find(|participant| participant.user_id == user)
     }
 
-    /// The caller's stored attendee, if they may use it.
+    /// The caller's stored attendee, if the caller may use it.
     #[must_use]
     pub fn attendee(&self) -> Option<&Attendee> {
         self.me.as_ref()?.attendee.as_ref()
     }
 }
 
-/// A caller's place in an appointment, by the host's word or by their part in the open call. A role of the host's comes
-/// first, and a part in a call alone makes an observer only: who was the appointment's provider once is not any more.
+/// A user's membership by the host's appointment or by a part in the open call. The host's role takes precedence, and
+/// a part in a call alone makes only an observer: a former provider of the appointment is no member.
 ///
 /// # Errors
 /// As [`View::member`].
@@ -281,7 +264,7 @@ pub fn member<'a>(
     let appointment = appointment.ok_or(Error::NotFound(reason::APPOINTMENT_NOT_FOUND))?;
     let role = match (appointment.role_of(user), part) {
         (Some(role), _) => role,
-        // Who may not come again has nothing to look at either.
+        // A removed observer may not read the call either.
         (None, Some((Role::Observer, ParticipantStatus::Removed))) => {
             return Err(Error::Forbidden(reason::REMOVED_FROM_CALL));
         }
@@ -301,7 +284,7 @@ mod tests {
         format!("7d9f1c5e-0000-4000-8000-0000000000{n:02x}").parse().expect("a UUID")
     }
 
-    fn told(n: u8, part: Option<(Role, ParticipantStatus)>) -> Result<Role, &'static str> {
+    fn member_role(n: u8, part: Option<(Role, ParticipantStatus)>) -> Result<Role, &'static str> {
         let appointment = Appointment {
             id: "7d9f1c5e-0000-4000-8000-0000000000a1".parse().expect("a UUID"),
             provider_user_id: Some(user(1)),
@@ -318,23 +301,23 @@ mod tests {
     #[test]
     fn a_part_in_the_open_call_makes_an_observer_and_nothing_more() {
         use ParticipantStatus::{Invited, Joined, Left, Removed};
-        assert_eq!(told(3, None), Err("NOT_A_MEMBER"));
+        assert_eq!(member_role(3, None), Err("NOT_A_MEMBER"));
         for status in [Invited, Joined, Left] {
-            assert_eq!(told(3, Some((Role::Observer, status))), Ok(Role::Observer));
+            assert_eq!(member_role(3, Some((Role::Observer, status))), Ok(Role::Observer));
         }
-        assert_eq!(told(3, Some((Role::Observer, Removed))), Err("REMOVED_FROM_CALL"));
+        assert_eq!(member_role(3, Some((Role::Observer, Removed))), Err("REMOVED_FROM_CALL"));
         for once in [Role::Provider, Role::Patient] {
             assert_eq!(
-                told(3, Some((once, Joined))),
+                member_role(3, Some((once, Joined))),
                 Err("NOT_A_MEMBER"),
                 "of an appointment that has changed hands"
             );
         }
         assert_eq!(
-            told(1, Some((Role::Observer, Removed))),
+            member_role(1, Some((Role::Observer, Removed))),
             Ok(Role::Provider),
             "the host's word comes first"
         );
-        assert_eq!(told(2, None), Ok(Role::Patient));
+        assert_eq!(member_role(2, None), Ok(Role::Patient));
     }
 }

@@ -1,21 +1,21 @@
-//! What someone may send and receive in a call.
+//! What a participant may send and receive in a call.
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::state::{ObserverKind, Role};
 
-/// Which way a medium may flow, by Chime's words.
+/// The direction of a medium, in Chime's terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub enum Direction {
-    /// Both ways.
+    /// Both directions.
     SendReceive,
-    /// From them alone.
+    /// From the participant only.
     Send,
-    /// To them alone: muted, or without camera.
+    /// To the participant only: muted, or without camera.
     Receive,
-    /// Not at all.
+    /// Neither direction.
     None,
 }
 
@@ -39,12 +39,12 @@ impl Direction {
     }
 }
 
-/// The three media of a person. Chime wants all three, under these names.
+/// A participant's three media. Chime requires all three, under these names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase")]
 pub struct Capabilities {
-    /// Voice.
+    /// Microphone.
     pub audio: Direction,
     /// Camera.
     pub video: Direction,
@@ -52,10 +52,10 @@ pub struct Capabilities {
     pub content: Direction,
 }
 
-/// What is to be changed of someone's capabilities; the rest stays.
+/// A change of capabilities; `None` leaves a medium as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CapabilityChange {
-    /// Voice.
+    /// Microphone.
     pub audio: Option<Direction>,
     /// Camera.
     pub video: Option<Direction>,
@@ -64,23 +64,22 @@ pub struct CapabilityChange {
 }
 
 impl Capabilities {
-    /// Everything, as the provider and the patient have it.
+    /// Send and receive everything: the default of provider and patient.
     pub const ALL: Self = Self {
         audio: Direction::SendReceive,
         video: Direction::SendReceive,
         content: Direction::SendReceive,
     };
 
-    /// To hear and to see only.
+    /// Receive only.
     pub const WATCH: Self =
         Self { audio: Direction::Receive, video: Direction::Receive, content: Direction::Receive };
 
-    /// To speak and be seen, but not to share a screen.
+    /// Send voice and camera, but no screen share.
     pub const TALK: Self = Self { content: Direction::Receive, ..Self::ALL };
 
-    /// What someone has until the provider says otherwise. An interpreter and family speak; a screen is shared by those
-    /// whose consultation it is; a student watches. An invitation that names no kind gives all, as it did before there
-    /// were kinds.
+    /// The capabilities until the provider changes them. Interpreters and family members may speak but not share a
+    /// screen; students only watch. An observer without a kind has all of them.
     #[must_use]
     pub const fn of(role: Role, kind: Option<ObserverKind>) -> Self {
         match (role, kind) {
@@ -90,11 +89,11 @@ impl Capabilities {
         }
     }
 
-    /// With what is changed for, if Chime takes it: content cannot be received without video (API reference,
-    /// `AttendeeCapabilities`).
+    /// The capabilities after a change, if Chime accepts them: content cannot be received without video (API
+    /// reference, `AttendeeCapabilities`).
     ///
     /// # Errors
-    /// 422, naming the content.
+    /// 422, naming the field `content`.
     pub fn with(self, change: CapabilityChange) -> Result<Self, Error> {
         let changed = Self {
             audio: change.audio.unwrap_or(self.audio),
@@ -112,10 +111,10 @@ impl Capabilities {
 }
 
 impl CapabilityChange {
-    /// The change, if there is one.
+    /// The change, if it contains one.
     ///
     /// # Errors
-    /// 422 where nothing is changed for.
+    /// 422 for an empty change.
     pub fn checked(self) -> Result<Self, Error> {
         if self == Self::default() {
             return Err(Error::invalid("capabilities", "must have audio, video or content"));
@@ -132,7 +131,7 @@ mod tests {
         [Direction::SendReceive, Direction::Send, Direction::Receive, Direction::None];
 
     #[test]
-    fn of_all_combinations_only_content_without_video_is_refused() {
+    fn only_content_without_video_is_rejected() {
         let mut refused = Vec::new();
         for (audio, video, content) in DIRECTIONS.iter().flat_map(|audio| {
             DIRECTIONS
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_wished_for_stays() {
+    fn media_that_a_change_does_not_name_stay() {
         let muted = CapabilityChange { audio: Some(Direction::Receive), ..CapabilityChange::default() };
         let expected = Capabilities { audio: Direction::Receive, ..Capabilities::ALL };
         assert_eq!(Capabilities::ALL.with(muted).ok(), Some(expected));
@@ -166,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_anyone_has_by_default_chime_takes() {
+    fn chime_accepts_all_default_capabilities() {
         let kinds =
             [None, Some(ObserverKind::Interpreter), Some(ObserverKind::Family), Some(ObserverKind::Student)];
         for role in [Role::Provider, Role::Patient, Role::Observer] {
@@ -184,7 +183,8 @@ mod tests {
         for direction in DIRECTIONS {
             assert_eq!(serde_json::to_value(direction).ok(), Some(direction.as_str().into()));
         }
-        let told = serde_json::json!({"Audio": "SendReceive", "Video": "SendReceive", "Content": "Receive"});
-        assert_eq!(serde_json::to_value(Capabilities::TALK).ok(), Some(told));
+        let expected =
+            serde_json::json!({"Audio": "SendReceive", "Video": "SendReceive", "Content": "Receive"});
+        assert_eq!(serde_json::to_value(Capabilities::TALK).ok(), Some(expected));
     }
 }

@@ -1,9 +1,9 @@
-//! Consent to being recorded and transcribed: each person's own word, that can be taken back at any moment.
+//! Consent to recording and transcription: each participant's own decision, which can be revoked at any moment.
 //!
-//! Everyone who can be heard must have consented, the provider too: a recording holds their voice as much as the patient's,
-//! and no role's consent stands for another's. Who has not come, waits, has left, was removed or turned away cannot be
-//! heard and is not asked, once their connection has ended too. Who comes later and has not consented makes it missing again; so does everyone's leaving, for
-//! nobody is there then whose word would count.
+//! Everyone in the call must have consented, the provider too: a recording contains the provider's voice as much as
+//! the patient's, and nobody consents for another person. Participants who have not joined, wait, left, or were
+//! removed or turned away are not asked once their connection has ended too. When a participant joins without having
+//! consented, consent is missing again. It is also missing in an empty call, because then no decision applies.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,18 +12,18 @@ use crate::error::{Error, reason};
 use crate::id::{SessionId, UserId};
 use crate::state::{ParticipantStatus, SessionStatus};
 
-/// What is consented to.
+/// The purpose of a consent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConsentPurpose {
-    /// Sound and picture are kept.
+    /// Audio and video are recorded.
     Recording,
-    /// What is said is written down.
+    /// Speech is transcribed to text.
     Transcription,
 }
 
 impl ConsentPurpose {
-    /// As the database and the wire spell it.
+    /// The spelling in the database and on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -33,52 +33,50 @@ impl ConsentPurpose {
     }
 }
 
-/// One word of one person.
+/// A participant's decision on one purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Consent {
-    /// Whose.
     pub user_id: UserId,
-    /// On what.
     pub kind: ConsentPurpose,
-    /// Yes, or no (any more).
+    /// Granted, or refused or revoked.
     pub granted: bool,
-    /// How many words of theirs on this there are by now.
+    /// How many decisions the participant has made on this purpose.
     pub changes: u32,
 }
 
-/// How many words on a kind a person may say in a call before yes is no more taken: enough for anybody who means them, and too
-/// few to fill an audit.
+/// Decisions per participant, purpose and call after which a grant is rejected; a refusal is always accepted. High
+/// enough for any real use, low enough that nobody can flood the audit log.
 pub const MAX_CONSENT_CHANGES: u32 = 50;
 
-/// Whether it may be done now.
+/// Whether a purpose is allowed now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConsentCheck {
-    /// Everyone who is in the call has consented.
+    /// Everyone in the call has consented.
     Allowed,
-    /// These have not, in the order of `participants`. Nobody at all: nobody is in the call.
+    /// Consent of these users is missing, in the order of `participants`. Empty when nobody is in the call.
     Missing(Vec<UserId>),
 }
 
-/// Whether a call may be recorded or transcribed now, and if not, whose consent is missing. `consents` in the order in
-/// which they were given: the last word of a person on a kind counts.
+/// Whether a call may be recorded or transcribed now, and if not, whose consent is missing. `consents` is ordered by
+/// time; the latest decision of each participant counts.
 #[must_use]
 pub fn check(kind: ConsentPurpose, participants: &[ParticipantView], consents: &[Consent]) -> ConsentCheck {
-    let is_heard = |participant: &&ParticipantView| {
+    let is_present = |participant: &&ParticipantView| {
         participant.status == ParticipantStatus::Joined || participant.connected
     };
-    let mut heard = participants.iter().filter(is_heard).peekable();
-    if heard.peek().is_none() {
+    let mut present = participants.iter().filter(is_present).peekable();
+    if present.peek().is_none() {
         return ConsentCheck::Missing(Vec::new());
     }
-    let missing: Vec<_> = heard
+    let missing: Vec<_> = present
         .map(|participant| participant.user_id)
         .filter(|user| latest_decision(kind, *user, consents) != Some(true))
         .collect();
     if missing.is_empty() { ConsentCheck::Allowed } else { ConsentCheck::Missing(missing) }
 }
 
-/// Someone's last word.
+/// A user's latest decision on a purpose.
 #[must_use]
 pub fn latest_decision(kind: ConsentPurpose, user: UserId, consents: &[Consent]) -> Option<bool> {
     let own = |consent: &&Consent| consent.user_id == user && consent.kind == kind;
@@ -90,49 +88,48 @@ fn change_count(kind: ConsentPurpose, user: UserId, consents: &[Consent]) -> u32
     consents.iter().rev().find(own).map_or(0, |consent| consent.changes)
 }
 
-/// What someone says. What is not named stays as it was.
+/// The decisions in a request. A purpose that is not named keeps its decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConsentDecision {
-    /// On being recorded.
     pub recording: Option<bool>,
-    /// On being transcribed.
     pub transcription: Option<bool>,
 }
 
 impl ConsentDecision {
-    /// The words, one for each kind that is named.
+    /// The decisions, one for each named purpose.
     ///
     /// # Errors
-    /// 422 where none is.
+    /// 422 where the request names no purpose.
     pub fn decisions(self) -> Result<Vec<(ConsentPurpose, bool)>, Error> {
         let named = [
             (ConsentPurpose::Recording, self.recording),
             (ConsentPurpose::Transcription, self.transcription),
         ];
-        let words: Vec<_> = named.into_iter().filter_map(|(kind, word)| Some((kind, word?))).collect();
-        if words.is_empty() {
+        let decisions: Vec<_> =
+            named.into_iter().filter_map(|(kind, granted)| Some((kind, granted?))).collect();
+        if decisions.is_empty() {
             return Err(Error::invalid("recording", "or transcription is required"));
         }
-        Ok(words)
+        Ok(decisions)
     }
 }
 
-/// What is to be done with someone's words.
+/// The consents that a request changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsentChange {
-    /// The session that they are about.
     pub session: SessionId,
-    /// Those that are new and are taken.
+    /// Decisions that differ from the stored ones and are accepted.
     pub new: Vec<(ConsentPurpose, bool)>,
-    /// Whether a yes is not: there were [`MAX_CONSENT_CHANGES`] before it. Whatever else was said with it is taken all the same.
+    /// Whether a grant was rejected because of [`MAX_CONSENT_CHANGES`]. Other decisions of the same request are still
+    /// accepted.
     pub limit_reached: bool,
 }
 
-/// In which session the caller may say whether they consent, and which of their words are new.
+/// The session and the decisions to store.
 ///
 /// # Errors
-/// 403 for strangers, the removed and who was turned away; 404 where no call is on.
-pub fn decide(view: &View, words: &[(ConsentPurpose, bool)]) -> Result<ConsentChange, Error> {
+/// 403 for strangers and for participants who were removed or turned away; 404 without an active call.
+pub fn decide(view: &View, decisions: &[(ConsentPurpose, bool)]) -> Result<ConsentChange, Error> {
     let member = view.member()?;
     let on = |status| matches!(status, SessionStatus::Creating | SessionStatus::Active);
     let session = view.session.as_ref().filter(|session| on(session.status));
@@ -148,8 +145,8 @@ pub fn decide(view: &View, words: &[(ConsentPurpose, bool)]) -> Result<ConsentCh
     let too_many = |(kind, granted): &(ConsentPurpose, bool)| {
         *granted && change_count(*kind, member.user, &view.consents) >= MAX_CONSENT_CHANGES
     };
-    let (refused, new): (Vec<_>, Vec<_>) = words.iter().copied().filter(is_new).partition(too_many);
-    Ok(ConsentChange { session: session.id, new, limit_reached: !refused.is_empty() })
+    let (rejected, new): (Vec<_>, Vec<_>) = decisions.iter().copied().filter(is_new).partition(too_many);
+    Ok(ConsentChange { session: session.id, new, limit_reached: !rejected.is_empty() })
 }
 
 #[cfg(test)]
@@ -190,24 +187,28 @@ mod tests {
     use ParticipantStatus::{Invited, Joined, Left, Removed, TurnedAway, Waiting};
 
     #[test]
-    fn everyone_in_the_call_must_have_consented_the_provider_too() {
+    fn everyone_in_the_call_including_the_provider_must_have_consented() {
         let participants = [participant(1, Joined), participant(2, Joined)];
-        let told = |consents: &[Consent]| check(ConsentPurpose::Recording, &participants, consents);
-        assert_eq!(told(&[]), ConsentCheck::Missing(vec![user(1), user(2)]));
-        assert_eq!(told(&[yes(2)]), ConsentCheck::Missing(vec![user(1)]));
-        assert_eq!(told(&[yes(2), yes(1)]), ConsentCheck::Allowed);
+        let checked = |consents: &[Consent]| check(ConsentPurpose::Recording, &participants, consents);
+        assert_eq!(checked(&[]), ConsentCheck::Missing(vec![user(1), user(2)]));
+        assert_eq!(checked(&[yes(2)]), ConsentCheck::Missing(vec![user(1)]));
+        assert_eq!(checked(&[yes(2), yes(1)]), ConsentCheck::Allowed);
         assert_eq!(
-            told(&[yes(2), yes(1), no(2)]),
+            checked(&[yes(2), yes(1), no(2)]),
             ConsentCheck::Missing(vec![user(2)]),
-            "the newest word counts"
+            "the latest decision counts"
         );
-        assert_eq!(told(&[no(2), yes(1), yes(2)]), ConsentCheck::Allowed);
+        assert_eq!(checked(&[no(2), yes(1), yes(2)]), ConsentCheck::Allowed);
         let other = Consent { kind: ConsentPurpose::Transcription, ..yes(2) };
-        assert_eq!(told(&[other, yes(1)]), ConsentCheck::Missing(vec![user(2)]), "one kind is not the other");
+        assert_eq!(
+            checked(&[other, yes(1)]),
+            ConsentCheck::Missing(vec![user(2)]),
+            "purposes are independent"
+        );
     }
 
     #[test]
-    fn who_cannot_be_heard_is_not_asked_and_who_comes_later_is() {
+    fn only_participants_in_the_call_must_have_consented() {
         for status in [Invited, Waiting, Left, Removed, TurnedAway] {
             let participants = [participant(1, Joined), participant(2, status)];
             assert_eq!(
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn at_least_one_word_is_needed() {
+    fn at_least_one_decision_is_required() {
         assert!(ConsentDecision::default().decisions().is_err());
         let both = ConsentDecision { recording: Some(true), transcription: Some(false) };
         assert_eq!(
@@ -255,25 +256,25 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_allowed_only_if_each_one_s_last_word_is_yes(
+        fn it_is_allowed_only_if_the_latest_decision_of_each_participant_is_a_grant(
             mut participants in prop::collection::vec(any_participant(), 0..5),
             consents in prop::collection::vec(any_decision(), 0..20),
         ) {
             participants.sort_by_key(|participant| participant.user_id);
             participants.dedup_by_key(|participant| participant.user_id);
-            // Slowly: the history is told one word after the other.
+            // A slow reference: applies one decision after the other.
             let mut last = std::collections::BTreeMap::new();
             for consent in &consents {
                 last.insert((consent.user_id, consent.kind), consent.granted);
             }
             for kind in [ConsentPurpose::Recording, ConsentPurpose::Transcription] {
-                let heard: Vec<_> = participants.iter().filter(|it| it.status == Joined).collect();
-                let missing: Vec<_> = heard
+                let present: Vec<_> = participants.iter().filter(|it| it.status == Joined).collect();
+                let missing: Vec<_> = present
                     .iter()
                     .map(|it| it.user_id)
                     .filter(|user| last.get(&(*user, kind)) != Some(&true))
                     .collect();
-                let expected = if !heard.is_empty() && missing.is_empty() {
+                let expected = if !present.is_empty() && missing.is_empty() {
                     ConsentCheck::Allowed
                 } else {
                     ConsentCheck::Missing(missing)

@@ -1,23 +1,24 @@
-//! What a provider's request to end a call comes to.
+//! Decides a provider's request to end a call.
 
 use crate::call::{Session, View};
 use crate::error::{Error, reason};
 use crate::state::{Role, SessionStatus};
 
-/// What is to be done.
+/// What the request has to do.
 #[derive(Debug)]
 pub enum End<'a> {
-    /// Tell the database that it ends, then Chime, then the database that it has ended.
+    /// Set the session to `ending`, delete the meeting at Chime, then set the session to `ended`.
     Begin(&'a Session),
-    /// Somebody began and did not finish, or is about to: finish it.
+    /// Another request began the end and did not finish it: finish it.
     Finish(&'a Session),
-    /// Its meeting is not known yet: close the session; who makes the meeting deletes it on seeing that.
+    /// The meeting is not known yet: close the session. The request that creates the meeting deletes it when it sees
+    /// that.
     Abandon(&'a Session),
-    /// Over already: answer so.
+    /// The session has ended already.
     Already(&'a Session),
 }
 
-/// Decides an end. It may be repeated: ending twice is no error.
+/// Decides an end. Repeating it is not an error.
 ///
 /// # Errors
 /// 403 for everyone but the provider; 404 only where there never was a call.

@@ -1,9 +1,9 @@
-//! The one error of use cases and rules: its variants are named by what the caller can do about it.
+//! The error type of use cases and rules: each variant says what the caller can do about it.
 
 use std::error::Error as StdError;
 use std::time::Duration;
 
-/// What the inside knows of a failure: kept for the log, never shown.
+/// The internal cause of a failure: logged, never answered.
 pub type Source = Box<dyn StdError + Send + Sync>;
 
 /// An error with its causes, each in its own words, for a log line. Adapters keep values out of them.
@@ -38,7 +38,7 @@ pub fn causes(error: &(dyn StdError + 'static)) -> String {
 pub struct Reason<const STATUS: u16> {
     /// `PATIENT_CANNOT_CREATE`.
     pub code: &'static str,
-    /// A sentence.
+    /// A sentence for people.
     pub text: &'static str,
 }
 
@@ -57,7 +57,7 @@ pub struct ErrorCode {
     pub status: u16,
     /// `PATIENT_CANNOT_CREATE`.
     pub code: &'static str,
-    /// A sentence.
+    /// A sentence for people.
     pub text: &'static str,
 }
 
@@ -66,7 +66,7 @@ pub struct ErrorCode {
 pub struct ItemReason {
     /// `USER_NOT_FOUND`.
     pub code: &'static str,
-    /// A sentence.
+    /// A sentence for people.
     pub text: &'static str,
 }
 
@@ -76,85 +76,81 @@ impl<const STATUS: u16> From<Reason<STATUS>> for ItemReason {
     }
 }
 
-/// Why a request was not carried out.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The request cannot be read at all.
+    /// The request cannot be parsed.
     #[error("malformed {part}: {reason}")]
     Malformed {
-        /// Which part: `body`.
+        /// The part that cannot be parsed: `body`.
         part: &'static str,
-        /// What is wrong with it.
         reason: String,
     },
-    /// One field has a value that cannot be.
+    /// A field has an invalid value.
     #[error("invalid {field}: {reason}")]
     Invalid {
-        /// The field, as the caller wrote it.
+        /// The field's name, as in the request.
         field: String,
-        /// What it must be. Never repeats the value.
+        /// The requirement. Never repeats the value.
         reason: String,
     },
-    /// Who is asking is not known.
+    /// The request has no verified identity.
     #[error("no identity: {}", .0.code)]
     Unauthenticated(Reason<401>),
-    /// Not theirs.
+    /// The caller may not do this (403).
     #[error("forbidden: {}", .0.code)]
     Forbidden(Reason<403>),
-    /// Not there.
+    /// The resource does not exist (404).
     #[error("not found: {}", .0.code)]
     NotFound(Reason<404>),
-    /// Not now; the same request may do later.
+    /// The state does not allow it (409); the same request may succeed later.
     #[error("conflict: {}", .reason.code)]
     Conflict {
-        /// Why.
         reason: Reason<409>,
-        /// When to try again, if waiting helps.
+        /// When to retry, if waiting helps.
         retry_after: Option<Duration>,
     },
-    /// It was there and is over.
+    /// The resource existed and has ended (410).
     #[error("gone: {}", .0.code)]
     Gone(Reason<410>),
-    /// Too fast or too many.
+    /// Too many requests (429).
     #[error("too many: {}", .reason.code)]
     TooMany {
-        /// Why.
         reason: Reason<429>,
-        /// When to try again.
+        /// When to retry.
         retry_after: Duration,
     },
-    /// A backend is down or does not answer; nothing is known to be lost, and the request may be repeated.
+    /// A backend is down or does not answer. Nothing is known to be lost, and the request may be repeated.
     #[error("{backend} is unavailable")]
     Unavailable {
-        /// Which: `database`, `chime` ...
+        /// The backend: `database`, `chime` ...
         backend: &'static str,
-        /// What the inside knows.
         #[source]
         source: Source,
     },
-    /// A defect.
+    /// A defect of this service (500).
     #[error("internal error")]
     Internal(#[source] Source),
 }
 
 impl Error {
-    /// A field whose value cannot be.
+    /// A field with an invalid value.
     pub fn invalid(field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Invalid { field: field.into(), reason: reason.into() }
     }
 
-    /// Not now, and waiting does not help.
+    /// A conflict that waiting does not resolve.
     #[must_use]
     pub const fn conflict(reason: Reason<409>) -> Self {
         Self::Conflict { reason, retry_after: None }
     }
 
-    /// A defect, told in the log by its source.
+    /// A defect; its source is logged.
     pub fn internal(source: impl Into<Source>) -> Self {
         Self::Internal(source.into())
     }
 
-    /// Whether the same request may succeed when it is repeated unchanged.
+    /// Whether the unchanged request may succeed when it is repeated.
     #[must_use]
     pub const fn retryable(&self) -> bool {
         match self {
@@ -170,7 +166,7 @@ impl Error {
         }
     }
 
-    /// When to repeat it, for `Retry-After`.
+    /// When to repeat the request, for `Retry-After`.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -204,20 +200,18 @@ impl Error {
         }
     }
 
-    /// The code of the answer.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         self.error_code().code
     }
 
-    /// The HTTP status of the answer.
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.error_code().status
     }
 }
 
-/// Every code that we answer, by its HTTP status.
+/// Every code of an answer, by HTTP status.
 pub mod reason {
     use super::{ErrorCode, ItemReason, Reason};
 
@@ -228,7 +222,6 @@ pub mod reason {
                 pub const $name: Reason<$status> = Reason { code: reasons!(@ $name $($code)?), text: $text };
             )+)+
 
-            /// All of them.
             pub const ALL: &[ErrorCode] = &[$($($name.erase()),+),+];
         };
         (@ $name:ident $code:literal) => { $code };
@@ -262,7 +255,8 @@ pub mod reason {
             APPOINTMENT_CANCELLED "The appointment is cancelled.";
             VIDEO_NOT_ENABLED "The appointment is not a video consultation.";
             CALL_NOT_READY "The call is being started.";
-            // The same code as with 404: who was never in a call cannot leave it, who has left may return and report then.
+            // The same code as with 404: a user who was never in a call cannot leave it; a user who has left can
+            // return and send quality reports then.
             NOT_IN_CALL_NOW = "NOT_IN_CALL" "You are not in this call.";
             ALREADY_REMOVED "They were removed from this call.";
             ALREADY_JOINED "They have joined already: remove them instead.";
@@ -288,14 +282,14 @@ pub mod reason {
         }
     }
 
-    /// In the list of an invitation alone.
+    /// Only in the list of an invitation.
     pub const USER_NOT_FOUND: ItemReason =
         ItemReason { code: "USER_NOT_FOUND", text: "There is no such user." };
-    /// In the list of an invitation alone.
+    /// Only in the list of an invitation.
     pub const ATTENDEE_NOT_CREATED: ItemReason =
         ItemReason { code: "ATTENDEE_NOT_CREATED", text: "The call has no room for them now." };
 
-    /// All codes of items that are no code of an answer.
+    /// All codes of items that are not the code of an answer.
     pub const ITEMS: &[ItemReason] = &[USER_NOT_FOUND, ATTENDEE_NOT_CREATED];
 }
 

@@ -1,4 +1,4 @@
-//! Ids. Each is a type of its own and is made only by parsing, so an id that exists is well formed.
+//! Ids. Each has its own type and is only created by parsing, so every value is well formed.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,13 +6,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Why a text is not an id.
+/// Why a text is not a valid id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be a UUID, 36 characters with hyphens")]
 pub struct NotAnId;
 
-/// Strict: only the hyphenated form is taken. The UUID crate also reads braces, URNs and 32 digits; accepting
-/// several spellings of one id would give it several spellings in logs and URLs.
+/// Accepts the hyphenated form only. The UUID crate also accepts braces, URNs and 32 digits; several spellings of one
+/// id would give it several spellings in logs and URLs.
 fn parse(text: &str) -> Result<Uuid, NotAnId> {
     if text.len() != 36 {
         return Err(NotAnId);
@@ -28,7 +28,7 @@ macro_rules! uuid_id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// The id as the database driver takes it.
+            /// The id in the database driver's type.
             #[must_use]
             pub const fn as_uuid(self) -> Uuid {
                 self.0
@@ -93,11 +93,11 @@ uuid_id!(
     SessionId
 );
 uuid_id!(
-    /// A meeting, as Chime numbers it (GUID, Chime SDK meetings API reference, `Meeting$MeetingId`).
+    /// A meeting's id as Chime assigns it (GUID, Chime SDK meetings API reference, `Meeting$MeetingId`).
     ChimeMeetingId
 );
 uuid_id!(
-    /// An attendee, as Chime numbers it; the existing app calls it the attendee token.
+    /// An attendee's id as Chime assigns it; the existing app calls it the attendee token.
     ChimeAttendeeId
 );
 uuid_id!(

@@ -1,4 +1,4 @@
-//! What a provider's request to invite people into a call comes to.
+//! Decides a provider's request to invite users into a call.
 
 use std::collections::BTreeSet;
 
@@ -10,73 +10,69 @@ use crate::error::{Error, ItemReason, reason};
 use crate::id::{ChimeAttendeeId, UserId};
 use crate::state::{ObserverKind, ParticipantStatus, Role, SessionStatus};
 
-/// As many as Chime takes at once by its quota page.
-pub const MOST: usize = 10;
+/// Users per request: the maximum of one `BatchCreateAttendee` request (Chime's quota page).
+pub const MAX_USERS: usize = 10;
 
-/// Someone to be invited, as the database knows them.
+/// An invited user, as stored.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Guest {
-    /// Who.
     pub user_id: UserId,
-    /// Whether there is such a user.
+    /// Whether the user exists.
     pub known: bool,
-    /// As what they have a part in the session, if they have.
+    /// The role in the session, if the user has a part in it.
     pub role: Option<Role>,
-    /// Where they stand in it.
+    /// The status in the session, if the user has a part in it.
     pub status: Option<ParticipantStatus>,
-    /// Their attendee's id, if they have one.
+    /// The attendee's id, if the user has one.
     pub attendee_id: Option<ChimeAttendeeId>,
-    /// Whether they were admitted already; then they have a place, or get one by joining.
+    /// Whether the user was admitted already; such a user has a place, or gets one by joining.
     #[serde(default)]
     pub admitted: bool,
-    /// As what kind of observer they have a part in the session.
+    /// The kind of observer in the session.
     #[serde(default)]
     pub observer_kind: Option<ObserverKind>,
-    /// What they may send and receive in it.
+    /// The capabilities in the session.
     #[serde(default)]
     pub capabilities: Option<Capabilities>,
 }
 
-/// What the invited come as, and with what.
+/// The terms of an invitation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
-    /// What observers among them come as.
+    /// The kind of the invited observers.
     pub observer_kind: Option<ObserverKind>,
-    /// What all of them may send and receive, where it is to differ from what they would have.
+    /// A change of every invited user's default capabilities.
     pub capabilities: CapabilityChange,
 }
 
-/// A place that is to be given.
+/// The place that an invitation gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// As what.
     pub role: Role,
-    /// As what kind of observer.
     pub observer_kind: Option<ObserverKind>,
-    /// What they may send and receive.
     pub capabilities: Capabilities,
 }
 
-/// What is to be done about one of them.
+/// The decision about one invited user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invite {
-    /// Has a place: answer it.
+    /// The user has a place, which is returned unchanged.
     Has(Role, ParticipantStatus, Option<ChimeAttendeeId>),
-    /// Needs an attendee, and then this place.
+    /// The user needs an attendee, and then this place.
     Attend(Offer),
-    /// Cannot be invited.
+    /// The user cannot be invited.
     Refuse(ItemReason),
 }
 
-/// The users, each once.
+/// The requested users without duplicates.
 ///
 /// # Errors
-/// 422 for none and for more than [`MOST`].
-pub fn users(asked: &[UserId]) -> Result<Vec<UserId>, Error> {
-    let users: BTreeSet<_> = asked.iter().copied().collect();
-    if users.is_empty() || users.len() > MOST {
-        return Err(Error::invalid("userIds", format!("must be 1 to {MOST} ids of users")));
+/// 422 for none and for more than the limit.
+pub fn users(requested: &[UserId]) -> Result<Vec<UserId>, Error> {
+    let users: BTreeSet<_> = requested.iter().copied().collect();
+    if users.is_empty() || users.len() > MAX_USERS {
+        return Err(Error::invalid("userIds", format!("must be 1 to {MAX_USERS} ids of users")));
     }
     Ok(users.into_iter().collect())
 }
@@ -84,7 +80,7 @@ pub fn users(asked: &[UserId]) -> Result<Vec<UserId>, Error> {
 /// The session to invite into.
 ///
 /// # Errors
-/// 403 for everyone but the provider; 404 where no call is on.
+/// 403 for everyone but the provider; 404 without an active call.
 pub fn may_invite(view: &View) -> Result<(&Appointment, &Session), Error> {
     let member = view.member()?;
     match member.role {
@@ -95,11 +91,11 @@ pub fn may_invite(view: &View) -> Result<(&Appointment, &Session), Error> {
     Ok((member.appointment, session.ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?))
 }
 
-/// Decides about one guest. The appointment's own people keep their role; everyone else comes as an observer. Who was
-/// removed stays removed, and who has a place keeps it as it is, whatever the terms.
+/// Decides about one invited user. The appointment's provider and patient keep their roles; everyone else becomes an
+/// observer. A removed user stays removed, and a user who has a place keeps it unchanged, whatever the terms.
 ///
 /// # Errors
-/// 422 for capabilities that Chime does not take.
+/// 422 for capabilities that Chime does not accept.
 pub fn decide(guest: &Guest, appointment: &Appointment, terms: Terms) -> Result<Invite, Error> {
     let role = appointment.role_of(guest.user_id).unwrap_or(Role::Observer);
     Ok(match (guest.known, guest.status) {
@@ -110,7 +106,7 @@ pub fn decide(guest: &Guest, appointment: &Appointment, terms: Terms) -> Result<
         }
         (true, _) => {
             let kind = terms.observer_kind.or(guest.observer_kind).filter(|_| role == Role::Observer);
-            // What was set for someone who waits stays, unless the invitation makes something else of them.
+            // Capabilities of a waiting user stay, unless the invitation changes the role or kind.
             let changed = kind != guest.observer_kind;
             let so_far = guest.capabilities.filter(|_| !changed).unwrap_or(Capabilities::of(role, kind));
             Invite::Attend(Offer {
@@ -156,7 +152,7 @@ mod tests {
         }
     }
 
-    fn told(guest: &Guest, terms: Terms) -> Result<Invite, &'static str> {
+    fn decided(guest: &Guest, terms: Terms) -> Result<Invite, &'static str> {
         decide(guest, &appointment(), terms).map_err(|error| error.code())
     }
 
@@ -165,37 +161,40 @@ mod tests {
     }
 
     #[test]
-    fn who_is_no_one_s_provider_or_patient_comes_as_an_observer() {
+    fn users_other_than_provider_and_patient_become_observers() {
         let none = Terms::default();
-        assert_eq!(told(&guest(2, None, false), none), Ok(offer(Role::Patient, None)));
-        assert_eq!(told(&guest(3, None, false), none), Ok(offer(Role::Observer, None)));
+        assert_eq!(decided(&guest(2, None, false), none), Ok(offer(Role::Patient, None)));
+        assert_eq!(decided(&guest(3, None, false), none), Ok(offer(Role::Observer, None)));
         let student = Terms { observer_kind: Some(ObserverKind::Student), ..none };
-        assert_eq!(told(&guest(3, None, false), student), Ok(offer(Role::Observer, student.observer_kind)));
         assert_eq!(
-            told(&guest(2, None, false), student),
+            decided(&guest(3, None, false), student),
+            Ok(offer(Role::Observer, student.observer_kind))
+        );
+        assert_eq!(
+            decided(&guest(2, None, false), student),
             Ok(offer(Role::Patient, None)),
             "a patient is no student"
         );
         let unknown = Guest { known: false, ..guest(4, None, false) };
-        assert_eq!(told(&unknown, none), Ok(Invite::Refuse(reason::USER_NOT_FOUND)));
+        assert_eq!(decided(&unknown, none), Ok(Invite::Refuse(reason::USER_NOT_FOUND)));
     }
 
     #[test]
-    fn the_removed_stay_removed_and_who_has_a_place_keeps_it() {
+    fn removed_users_stay_removed_and_existing_places_are_kept() {
         let none = Terms::default();
         let removed = guest(3, Some(ParticipantStatus::Removed), true);
-        assert_eq!(told(&removed, none), Ok(Invite::Refuse(reason::REMOVED_FROM_CALL.into())));
+        assert_eq!(decided(&removed, none), Ok(Invite::Refuse(reason::REMOVED_FROM_CALL.into())));
         let left = guest(2, Some(ParticipantStatus::Left), true);
         assert!(matches!(
-            told(&left, none),
+            decided(&left, none),
             Ok(Invite::Has(Role::Patient, ParticipantStatus::Left, Some(_)))
         ));
         let admitted = Guest { admitted: true, ..guest(2, Some(ParticipantStatus::Invited), false) };
         let place = Ok(Invite::Has(Role::Patient, ParticipantStatus::Invited, None));
-        assert_eq!(told(&admitted, none), place, "who was admitted gets an attendee by joining");
+        assert_eq!(decided(&admitted, none), place, "an admitted user gets an attendee by joining");
         for status in [ParticipantStatus::Waiting, ParticipantStatus::TurnedAway, ParticipantStatus::Left] {
             assert_eq!(
-                told(&guest(2, Some(status), false), none),
+                decided(&guest(2, Some(status), false), none),
                 Ok(offer(Role::Patient, None)),
                 "{status:?}"
             );
@@ -203,12 +202,12 @@ mod tests {
     }
 
     #[test]
-    fn capabilities_of_an_invitation_are_laid_over_what_the_invited_would_have() {
+    fn capabilities_of_an_invitation_change_the_defaults() {
         use crate::capabilities::Direction;
         let muted = CapabilityChange { audio: Some(Direction::Receive), ..CapabilityChange::default() };
         let terms = Terms { observer_kind: Some(ObserverKind::Interpreter), capabilities: muted };
         let expected = Capabilities { audio: Direction::Receive, ..Capabilities::TALK };
-        let offered = told(&guest(3, None, false), terms);
+        let offered = decided(&guest(3, None, false), terms);
         assert!(
             matches!(offered, Ok(Invite::Attend(offer)) if offer.capabilities == expected),
             "{offered:?}"
@@ -218,7 +217,7 @@ mod tests {
             capabilities: Some(Capabilities::WATCH),
             ..guest(2, Some(ParticipantStatus::Waiting), false)
         };
-        let kept = told(&waiting, Terms::default());
+        let kept = decided(&waiting, Terms::default());
         assert!(
             matches!(kept, Ok(Invite::Attend(offer)) if offer.capabilities == Capabilities::WATCH),
             "{kept:?}"
@@ -226,7 +225,7 @@ mod tests {
 
         let blind = CapabilityChange { video: Some(Direction::None), ..CapabilityChange::default() };
         let refused = Terms { capabilities: blind, ..Terms::default() };
-        assert_eq!(told(&guest(3, None, false), refused), Err("INVALID_FIELD"));
+        assert_eq!(decided(&guest(3, None, false), refused), Err("INVALID_FIELD"));
     }
 
     #[test]

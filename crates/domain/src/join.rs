@@ -1,4 +1,4 @@
-//! What a member's request to join a call comes to.
+//! Decides a member's request to join a call.
 
 use std::time::Duration;
 
@@ -10,33 +10,34 @@ use crate::error::{Error, reason};
 use crate::liveness;
 use crate::state::{ParticipantStatus, SessionStatus};
 
-/// How often someone may come within a minute: more than any network makes them, and too few to fill an audit.
+/// More joins within a minute than any unstable network causes, and too few to flood the audit log.
 pub const MAX_JOINS_PER_MINUTE: u32 = 30;
 
 const JOIN_RATE_WINDOW: Duration = Duration::from_mins(1);
 
-/// What is to be done.
+/// What the request has to do.
 #[derive(Debug)]
 pub enum Join<'a> {
-    /// In the call already: answer what is stored.
+    /// The member is in the call: return the stored place.
     Resume(&'a Session, &'a Attendee),
-    /// Was in the call and left: note the return, answer what is stored.
+    /// The member left the call: store the return, then return the stored place.
     Return(&'a Session, &'a Attendee),
-    /// Has an attendee, but whether the meeting still lives must be asked first.
+    /// The member has an attendee, but Chime must first be asked whether the meeting is live.
     Check(&'a Session, &'a Attendee),
-    /// Needs an attendee. Making it tells whether the meeting lives.
+    /// The member needs an attendee. Creating it shows whether the meeting is live.
     CreateAttendee(&'a Session),
-    /// Is to wait until the provider lets them in: note it.
+    /// The member must wait until the provider admits them: store that.
     Wait(&'a Session),
-    /// Waits already, since then: answer that.
+    /// The member waits already, since the given time.
     Waiting(&'a Session, OffsetDateTime),
 }
 
-/// Decides a join. `checked`: the client found the stored meeting dead and wants it asked for.
+/// Decides a join. `checked`: the client could not connect to the stored meeting and requests a check.
 ///
 /// # Errors
-/// 403 for strangers, the removed and who was turned away; 404 where no call is on; 409 while it is being started; 410 for a call that is over;
-/// 429 for who has come [`MAX_JOINS_PER_MINUTE`] times within a minute, unless they are in it or wait already.
+/// 403 for strangers and for participants who were removed or turned away; 404 without an active call; 409 while it
+/// is being started; 410 for a call that has ended; 429 after [`MAX_JOINS_PER_MINUTE`] joins within a minute, unless
+/// the member is in the call or waits already.
 pub fn decide(
     view: &View,
     target: Target,
@@ -80,8 +81,8 @@ pub fn decide(
 
 fn check_join_rate(view: &View, now: OffsetDateTime) -> Result<(), Error> {
     let Some(me) = view.me.as_ref().filter(|me| me.join_count >= MAX_JOINS_PER_MINUTE) else { return Ok(()) };
-    let over = me.join_count_since.map_or(now, |since| since + JOIN_RATE_WINDOW);
-    match Duration::try_from(over - now) {
+    let window_end = me.join_count_since.map_or(now, |since| since + JOIN_RATE_WINDOW);
+    match Duration::try_from(window_end - now) {
         Ok(retry_after) if !retry_after.is_zero() => {
             Err(Error::TooMany { reason: reason::JOIN_RATE_LIMITED, retry_after })
         }

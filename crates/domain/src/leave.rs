@@ -1,27 +1,27 @@
-//! What a member's request to leave a call comes to.
+//! Decides a member's request to leave a call.
 
 use crate::call::{Session, View};
 use crate::error::{Error, reason};
 use crate::state::ParticipantStatus;
 
-/// What is to be done.
+/// What the request has to do.
 #[derive(Debug)]
 pub enum Leave<'a> {
-    /// Is in the call: note that they left.
+    /// The member is in the call: store that they left.
     Store(&'a Session),
-    /// Has left before, or the call is over: nothing changes. `can_rejoin` tells whether it still goes on.
+    /// The member has left before, or the call has ended: nothing changes.
     Nothing {
-        /// Whether they may come again.
+        /// Whether the member may join again.
         can_rejoin: bool,
     },
 }
 
-/// Decides a leave. It may be repeated: leaving twice is no error.
+/// Decides a leave. Repeating it is not an error.
 ///
 /// # Errors
 /// 403 for strangers, 404 where there never was a call or the caller was never in it.
 pub fn decide(view: &View) -> Result<Leave<'_>, Error> {
-    // Who has a part in the call may say so after its end too, when an observer is no member any more.
+    // A participant may leave after the end too, when an observer is no member any more.
     if view.me.is_none() {
         view.member()?;
     }

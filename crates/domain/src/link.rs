@@ -1,13 +1,13 @@
-//! What a provider's request for the links to a call comes to.
+//! Decides a provider's request for the links to a call.
 
 use crate::call::{Member, View};
 use crate::error::{Error, reason};
 use crate::state::Role;
 
-/// The provider, where there is a call to lead to.
+/// The provider, where the appointment allows a video call.
 ///
 /// # Errors
-/// 403 for everyone but the provider; 409 where the appointment is not one to be held by video.
+/// 403 for everyone but the provider; 409 where the appointment is cancelled or not held by video.
 pub fn decide(view: &View) -> Result<Member<'_>, Error> {
     let member = view.member()?;
     match member.role {

@@ -78,9 +78,7 @@ pub fn next_attempt(attempts: i32, now: OffsetDateTime) -> OffsetDateTime {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingOperation {
-    /// Its id.
     pub id: OperationId,
-    /// Its kind.
     pub operation: Operation,
     /// What it acts on.
     pub target: String,
@@ -98,11 +96,9 @@ pub struct PendingOperation {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeleteAttendee {
-    /// The participant.
     pub user_id: UserId,
     /// The only region in which the meeting can be changed.
     pub control_region: String,
-    /// The meeting.
     pub meeting_id: ChimeMeetingId,
 }
 
@@ -110,11 +106,9 @@ pub struct DeleteAttendee {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateCapabilities {
-    /// The participant.
     pub user_id: UserId,
     /// The only region in which the meeting can be changed.
     pub control_region: String,
-    /// The meeting.
     pub meeting_id: ChimeMeetingId,
     /// The capabilities that the attendee is to have.
     pub capabilities: Capabilities,
@@ -130,16 +124,12 @@ pub struct DeleteMeeting {
     pub orphan: bool,
 }
 
-/// What executing an operation means.
+/// The parsed action of an operation.
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// Delete the attendee.
     DeleteAttendee(ChimeAttendeeId, DeleteAttendee),
-    /// Update the attendee's capabilities.
     UpdateCapabilities(ChimeAttendeeId, UpdateCapabilities),
-    /// Delete the meeting.
     DeleteMeeting(ChimeMeetingId, DeleteMeeting),
-    /// Publish the event.
     PublishEvent(EventPayload),
 }
 
@@ -170,7 +160,6 @@ impl PendingOperation {
 /// An operation that was executed.
 #[derive(Clone, Debug, Serialize)]
 pub struct Executed {
-    /// Which.
     pub id: OperationId,
     /// The payload that was sent; none where it cannot change.
     pub payload: Option<serde_json::Value>,
@@ -179,7 +168,6 @@ pub struct Executed {
 /// An operation that stays open, because its payload changed while it was executed.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Changed {
-    /// Which.
     pub id: OperationId,
     /// The payload that is to be sent now.
     pub payload: serde_json::Value,

@@ -1,12 +1,14 @@
-//! Who is in a call, as Chime's events tell it: a fold over all that are stored, so that neither their order nor their
-//! repetition matters.
+//! Who is in a call, by Chime's events: a fold over all stored events, so that neither their order nor duplicates
+//! matter.
 //!
 //! `EventBridge` delivers late, twice, out of order or never (Chime SDK developer guide, "Automating with `EventBridge`").
-//! So nothing is applied up: each time the events are sorted by their own time and read from the first one.
+//! So no event is applied on its own: each time, all events are sorted by their own time and folded from the first
+//! one.
 //!
-//! An attendee has one live connection at most: who joins with the same token on a second device throws the first one out,
-//! and a client that reconnects may be back before its old connection is given up. Either way a departure follows that is not
-//! the person's, and it is left out of account if it comes within [`MAX_SUPERSEDED_MS`] of the newer connection.
+//! An attendee has at most one live connection: a join with the same token on a second device disconnects the first
+//! one, and a reconnecting client may be back before its old connection times out. Either way Chime reports a
+//! departure that is not the participant's. It is ignored if it comes within [`MAX_SUPERSEDED_MS`] of the newer
+//! connection.
 
 mod attendance;
 mod projection;
@@ -25,42 +27,42 @@ pub use projection::{
     AttendanceRow, AttendanceUpdate, AuditEntryDraft, Projection, SessionHistory, StoredEvent, project,
 };
 
-/// How long after a newer connection the departure of the older one is waited for. It is a matter of seconds; a departure
-/// that comes later is the person's own, and that of the older connection was lost.
+/// How long after a newer connection the departure of the older one is expected. It usually takes seconds; a later
+/// departure is the participant's own, and the event of the older connection was lost.
 pub const MAX_SUPERSEDED_MS: i64 = 60_000;
 
-/// What happened, as `detail.eventType` names it without its `chime:`.
+/// The event type: `detail.eventType` without its prefix `chime:`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ChimeEventKind {
-    /// The meeting exists.
+    /// The meeting was created.
     MeetingStarted,
-    /// An attendee exists.
+    /// An attendee was created.
     AttendeeAdded,
     /// An attendee's token was accepted.
     AttendeeAuthorized,
-    /// A connection begins.
+    /// A connection began.
     AttendeeJoined,
-    /// Video is sent.
+    /// The attendee started to send video.
     AttendeeVideoStarted,
-    /// Video is sent no more.
+    /// The attendee stopped sending video.
     AttendeeVideoStopped,
-    /// A screen share connects.
+    /// A screen share connected.
     AttendeeContentJoined,
-    /// It sends video.
+    /// A screen share started to send video.
     AttendeeContentVideoStarted,
-    /// It sends video no more.
+    /// A screen share stopped sending video.
     AttendeeContentVideoStopped,
-    /// A screen share ends.
+    /// A screen share ended.
     AttendeeContentLeft,
-    /// A screen share is lost.
+    /// A screen share's connection was lost.
     AttendeeContentDropped,
-    /// A connection ends.
+    /// A connection ended.
     AttendeeLeft,
-    /// A connection is lost.
+    /// A connection was lost.
     AttendeeDropped,
-    /// An attendee exists no more.
+    /// An attendee was deleted.
     AttendeeDeleted,
-    /// The meeting is over.
+    /// The meeting ended.
     MeetingEnded,
 }
 
@@ -87,7 +89,7 @@ impl ChimeEventKind {
         }
     }
 
-    /// What it means for a connection; `None` where it means nothing.
+    /// The event's effect on a connection; `None` for no effect.
     const fn step(self) -> Option<Step> {
         match self {
             Self::AttendeeJoined => Some(Step::Arrive),
@@ -109,45 +111,42 @@ impl ChimeEventKind {
     }
 }
 
-/// One event of a meeting, as it is stored.
+/// A stored event of a meeting.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChimeEvent {
-    /// `EventBridge`'s id of it: the same however often it is delivered.
+    /// `EventBridge`'s id: the same in every delivery.
     pub id: String,
-    /// What happened.
     pub kind: ChimeEventKind,
-    /// When, by Chime's clock, in milliseconds since 1970.
+    /// Chime's time, in milliseconds since 1970.
     pub at_ms: i64,
-    /// Whose connection; a screen share is `<attendeeId>#content`.
+    /// The connection's attendee; a screen share is `<attendeeId>#content`.
     pub attendee_id: Option<String>,
-    /// Whom the attendee was made for: a user of ours, or `aws:MediaPipeline...`.
+    /// The user for whom the attendee was created, or `aws:MediaPipeline...`.
     pub external_user_id: Option<String>,
 }
 
-/// An event, and which meeting it is of.
+/// An event with its meeting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MeetingEvent {
-    /// The meeting.
     pub meeting: ChimeMeetingId,
-    /// What it was called when it was made, where the event bears it.
+    /// The meeting's `ExternalMeetingId`, where the event contains it.
     pub external_meeting_id: Option<String>,
-    /// The only region in which it can be changed.
+    /// The only region in which the meeting can be changed.
     pub control_region: String,
-    /// What happened.
     pub event: ChimeEvent,
 }
 
 impl ChimeEvent {
-    /// The person it is about. Recorders and screen shares are none.
+    /// The user that the event is about; `None` for recorders and screen shares.
     #[must_use]
     pub fn person(&self) -> Option<UserId> {
         let is_share = self.attendee_id.as_deref().is_none_or(|attendee| attendee.contains('#'));
         if is_share { None } else { self.external_user_id.as_deref()?.parse().ok() }
     }
 
-    /// Total, so that the same set of events always reads alike. At the same millisecond somebody comes before they go, and
-    /// the end comes last ([`ChimeEventKind`] is in that order).
+    /// A total order, so that the same set of events always folds to the same result. Within one millisecond arrivals
+    /// come before departures, and the end comes last ([`ChimeEventKind`] is in that order).
     fn in_order(&self, other: &Self) -> Ordering {
         (self.at_ms, self.kind, &self.attendee_id, &self.external_user_id, &self.id).cmp(&(
             other.at_ms,
@@ -166,12 +165,12 @@ enum Step {
     Delete,
 }
 
-/// A time that somebody was connected. Half open: it does not hold its end.
+/// A time in which a participant was connected. Half open: it excludes its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Interval {
     /// Milliseconds since 1970.
     pub from_ms: i64,
-    /// The same; `None` while it lasts.
+    /// Milliseconds since 1970; `None` while the connection lasts.
     pub to_ms: Option<i64>,
 }
 
@@ -181,30 +180,30 @@ impl Interval {
     }
 }
 
-/// What the events tell of one person.
+/// The presence of one participant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Person {
-    /// When they were connected, by however many devices: apart from each other and in order.
+    /// When the participant was connected with at least one device: disjoint and in order.
     pub intervals: Vec<Interval>,
-    /// How often a connection began.
+    /// Connections that began.
     pub connections: u32,
-    /// How often one was lost.
+    /// Connections that were lost.
     pub drops: u32,
-    /// When a connection last began, or the last one ended: as of then it is known whether they are here.
+    /// When a connection last began, or the last one ended: the presence is known as of then.
     pub last_event_ms: Option<i64>,
-    /// All times of which Chime told an arrival or a departure: a row that bears one of them does not have it by the
-    /// person's own word.
+    /// Times of all arrivals and departures that Chime reported: a row with one of these times has it from Chime, not
+    /// from a request of the participant.
     pub event_times_ms: BTreeSet<i64>,
 }
 
 impl Person {
-    /// Since when they are here, if they are.
+    /// Since when the participant is connected, if so.
     #[must_use]
     pub fn since_ms(&self) -> Option<i64> {
         self.intervals.last().filter(|last| last.to_ms.is_none()).map(|last| last.from_ms)
     }
 
-    /// How long they have been here up to the given time, in milliseconds.
+    /// Connected time up to the given time, in milliseconds.
     #[must_use]
     pub fn connected_ms(&self, now_ms: i64) -> i64 {
         self.intervals
@@ -214,39 +213,39 @@ impl Person {
     }
 }
 
-/// What the events tell of a meeting.
+/// The presence in a meeting.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Presence {
-    /// Everyone who was ever connected, or of whom a departure was heard.
+    /// Participants who were ever connected, or whose departure was reported.
     pub participants: BTreeMap<UserId, Person>,
-    /// How many of them were here at once, at most.
+    /// The maximum number connected at the same time.
     pub max_at_once: usize,
-    /// When Chime says that it ended.
+    /// When the meeting ended, by Chime's event.
     pub ended_ms: Option<i64>,
-    /// When the last event happened that shows the meeting alive.
+    /// When the last event happened that shows the meeting to be live.
     pub last_event_ms: Option<i64>,
 }
 
-/// Reads the events of one meeting, whatever their order and however often each is among them. `over_ms`: when the call is
-/// known to have ended, which may be before Chime says so; nobody was in it later.
+/// Folds the events of one meeting, in any order and with duplicates. `call_ended_ms`: when the call is known to have
+/// ended, possibly before Chime reports it; nobody is connected after that.
 #[must_use]
-pub fn fold(events: &[ChimeEvent], over_ms: Option<i64>) -> Presence {
+pub fn fold(events: &[ChimeEvent], call_ended_ms: Option<i64>) -> Presence {
     let mut sorted: Vec<&ChimeEvent> = events.iter().collect();
     sorted.sort_by(|one, other| one.in_order(other));
     let ended_ms =
         sorted.iter().find(|event| event.kind == ChimeEventKind::MeetingEnded).map(|event| event.at_ms);
-    let over = match (ended_ms, over_ms) {
-        (Some(ended), Some(over)) => Some(ended.min(over)),
-        (ended, over) => ended.or(over),
+    let call_ended = match (ended_ms, call_ended_ms) {
+        (Some(ended), Some(call_ended)) => Some(ended.min(call_ended)),
+        (ended, call_ended) => ended.or(call_ended),
     };
     let mut seen = BTreeSet::new();
     let mut attendees: BTreeMap<(UserId, &str), Connection> = BTreeMap::new();
     for event in &sorted {
         let (Some(step), Some(user)) = (event.kind.step(), event.person()) else { continue };
         let attendee = event.attendee_id.as_deref().unwrap_or_default();
-        // The same happening may be told twice under two ids too.
+        // Chime may report the same change under two event ids too.
         let is_duplicate = !seen.insert((event.at_ms, event.kind, attendee, user));
-        if is_duplicate || over.is_some_and(|over| event.at_ms >= over) {
+        if is_duplicate || call_ended.is_some_and(|call_ended| event.at_ms >= call_ended) {
             continue;
         }
         attendees.entry((user, attendee)).or_default().take(step, event.at_ms);
@@ -258,7 +257,7 @@ pub fn fold(events: &[ChimeEvent], over_ms: Option<i64>) -> Presence {
         person.drops += connection.drops;
         person.last_event_ms = person.last_event_ms.max(connection.last_event_ms);
         person.event_times_ms.extend(&connection.event_times_ms);
-        person.intervals.extend(connection.until(over));
+        person.intervals.extend(connection.until(call_ended));
     }
     for person in participants.values_mut() {
         person.intervals = union(std::mem::take(&mut person.intervals));
@@ -275,11 +274,11 @@ pub fn fold(events: &[ChimeEvent], over_ms: Option<i64>) -> Presence {
     }
 }
 
-/// One attendee's connections, read in order.
+/// One attendee's connections, in order.
 #[derive(Default)]
 struct Connection {
     open_since: Option<i64>,
-    /// When older connections were superseded whose departure is still to come.
+    /// Times at which newer connections superseded older ones whose departure has not been reported.
     superseded: Vec<i64>,
     deleted: bool,
     intervals: Vec<Interval>,
@@ -293,7 +292,7 @@ impl Connection {
     fn take(&mut self, step: Step, at_ms: i64) {
         self.event_times_ms.push(at_ms);
         match step {
-            // A deleted attendee cannot come again.
+            // A deleted attendee cannot join again.
             Step::Arrive if self.deleted => {}
             Step::Arrive => {
                 self.begun += 1;
@@ -320,7 +319,7 @@ impl Connection {
         }
     }
 
-    /// A departure without an arrival says nothing: since when they were here is not known.
+    /// Ends the connection. A departure without an arrival is ignored: the start of the connection is not known.
     fn close(&mut self, at_ms: i64) {
         self.superseded.clear();
         if let Some(from_ms) = self.open_since.take() {
@@ -329,15 +328,15 @@ impl Connection {
         }
     }
 
-    fn until(mut self, over: Option<i64>) -> Vec<Interval> {
+    fn until(mut self, call_ended: Option<i64>) -> Vec<Interval> {
         if let Some(from_ms) = self.open_since {
-            self.intervals.push(Interval { from_ms, to_ms: over });
+            self.intervals.push(Interval { from_ms, to_ms: call_ended });
         }
         self.intervals
     }
 }
 
-/// Intervals that overlap or touch become one; those of no length vanish.
+/// Merges intervals that overlap or touch, and drops empty ones.
 fn union(mut intervals: Vec<Interval>) -> Vec<Interval> {
     intervals.retain(|interval| interval.from_ms < interval.end());
     intervals.sort_unstable();
@@ -355,7 +354,8 @@ fn union(mut intervals: Vec<Interval>) -> Vec<Interval> {
     apart
 }
 
-/// Persons, not devices. Who leaves in the millisecond in which another comes was not there with them.
+/// Counts participants, not devices. A participant who leaves in the millisecond in which another joins does not
+/// overlap with them.
 fn max_at_once(participants: &BTreeMap<UserId, Person>) -> usize {
     let mut changes: Vec<(i64, i8)> = participants
         .values()

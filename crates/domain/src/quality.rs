@@ -1,4 +1,4 @@
-//! How good a person's connection is: samples from their client, kept as a summary of bounded size and not as a pile.
+//! Connection quality: samples of a participant's client, aggregated in a summary of bounded size.
 
 use std::collections::BTreeMap;
 
@@ -12,45 +12,40 @@ use crate::error::{Error, reason};
 use crate::id::{SessionId, UserId};
 use crate::state::ParticipantStatus;
 
-/// As many samples as one request may bring.
-pub const MOST: usize = 60;
+/// Samples per request.
+pub const MAX_SAMPLES_PER_REQUEST: usize = 60;
 
-/// A summary takes no more of a measure than so many samples: one a second for longer than Chime lets a meeting last. It
-/// keeps whoever sends without end from making it grow without end.
-pub const FULL: u64 = 100_000;
+/// Samples that a summary counts per measure: one a second for longer than Chime lets a meeting last. It bounds the
+/// summary's size, whatever a client sends.
+pub const MAX_SAMPLES_PER_MEASURE: u64 = 100_000;
 
-/// How far a quantile may be from the sample that it stands for, relatively. Under the 2 % that are promised, for rounding.
+/// Relative error of a quantile. Below the documented 2 %, to leave room for rounding.
 const ACCURACY: f64 = 0.0195;
 
-/// Bins of a sketch, far more than the widest range fills, so that none is ever folded into another.
-const BINS: u32 = 2048;
+/// Bins of a sketch: far more than the widest range needs, so that bins are never merged.
+const MAX_BINS: u32 = 2048;
 
-/// Values under this would count as zero. They are rounded to far more before.
-const LEAST: f64 = 1e-9;
+/// Smaller values count as zero. Values are rounded to much coarser steps before.
+const MIN_NONZERO: f64 = 1e-9;
 
-/// The latest moment that a sample may be of: the year 2100, in milliseconds since 1970.
-const LATEST_MS: i64 = 4_102_444_800_000;
+/// The latest time of a sample: the year 2100, in milliseconds since 1970.
+const MAX_SAMPLE_TIME_MS: i64 = 4_102_444_800_000;
 
-/// What is measured.
+/// The measures of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Measure {
-    /// Lost packets, in percent.
     PacketLossPercent,
-    /// There and back, in milliseconds.
     RoundTripMs,
-    /// How unevenly packets come, in milliseconds.
     JitterMs,
-    /// How much flows, in kilobits a second.
     BitrateKbps,
 }
 
 impl Measure {
-    /// All of them.
     pub const ALL: [Self; 4] =
         [Self::PacketLossPercent, Self::RoundTripMs, Self::JitterMs, Self::BitrateKbps];
 
-    /// As the wire spells it.
+    /// The name on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -61,7 +56,7 @@ impl Measure {
         }
     }
 
-    /// The greatest value that can be, and in which steps values are kept.
+    /// The maximum and the step to which values are rounded.
     const fn bounds(self) -> (f64, f64) {
         match self {
             Self::PacketLossPercent => (100.0, 0.1),
@@ -70,28 +65,24 @@ impl Measure {
         }
     }
 
-    /// A value as it is kept: in the measure's steps, which a finer value is rounded to.
+    /// Rounds a value to the measure's step.
     #[must_use]
     pub fn kept(self, value: f64) -> f64 {
         let (_, step) = self.bounds();
-        // Not `(value / step).round() * step`, whose result is a hair off the decimal number.
+        // Not `(value / step).round() * step`, whose floating-point result differs slightly from the decimal number.
         let steps = (1.0 / step).round();
         (value * steps).round() / steps
     }
 }
 
-/// One look of a client at its connection.
+/// One sample of a connection, as the client measured it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sample {
-    /// When, in milliseconds since 1970. Looked at for being possible, and not kept: a summary knows no order.
+    /// Milliseconds since 1970. Validated but not stored: a summary has no order.
     pub at: Option<i64>,
-    /// Lost packets, in percent.
     pub packet_loss_percent: Option<f64>,
-    /// There and back, in milliseconds.
     pub round_trip_ms: Option<f64>,
-    /// How unevenly packets come, in milliseconds.
     pub jitter_ms: Option<f64>,
-    /// How much flows, in kilobits a second.
     pub bitrate_kbps: Option<f64>,
 }
 
@@ -106,16 +97,16 @@ impl Sample {
     }
 }
 
-/// Looks whether samples can be.
+/// Validates samples.
 ///
 /// # Errors
-/// 422, naming the first field that cannot: `samples[3].jitterMs`.
+/// 422, naming the first invalid field: `samples[3].jitterMs`.
 pub fn check(samples: &[Sample]) -> Result<(), Error> {
-    if samples.is_empty() || samples.len() > MOST {
-        return Err(Error::invalid("samples", format!("must be 1 to {MOST} samples")));
+    if samples.is_empty() || samples.len() > MAX_SAMPLES_PER_REQUEST {
+        return Err(Error::invalid("samples", format!("must be 1 to {MAX_SAMPLES_PER_REQUEST} samples")));
     }
     for (at, sample) in samples.iter().enumerate() {
-        if sample.at.is_some_and(|ms| !(0..=LATEST_MS).contains(&ms)) {
+        if sample.at.is_some_and(|ms| !(0..=MAX_SAMPLE_TIME_MS).contains(&ms)) {
             return Err(Error::invalid(format!("samples[{at}].at"), "must be milliseconds since 1970"));
         }
         let mut measured = false;
@@ -135,11 +126,11 @@ pub fn check(samples: &[Sample]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whose samples of which session a caller's are: those of someone who is or was in the call that is on.
+/// The session and the user that a caller's samples belong to: the caller must be or have been in the active call.
 ///
 /// # Errors
-/// 403 for strangers, 404 where no call is on, 409 for who has not been in it.
-pub fn may_tell(view: &View) -> Result<(SessionId, UserId), Error> {
+/// 403 for strangers, 404 without an active call, 409 for a member who has not joined it.
+pub fn may_report(view: &View) -> Result<(SessionId, UserId), Error> {
     let member = view.member()?;
     let session = view.session.as_ref().filter(|session| session.status.is_open());
     let session = session.ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
@@ -149,42 +140,42 @@ pub fn may_tell(view: &View) -> Result<(SessionId, UserId), Error> {
     if in_it { Ok((session.id, member.user)) } else { Err(Error::conflict(reason::NOT_IN_CALL_NOW)) }
 }
 
-/// What is kept of a person's samples in a session. Merging keeps medians and 95th percentiles within 2 % of what the
-/// samples themselves would say, in whatever order they came.
+/// The summary of a participant's samples in a session. Merging in any order keeps medians and 95th percentiles
+/// within 2 % of those of the samples.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// How many requests are in it: what a change of it is compared by.
+    /// Requests in the summary; also its version for compare-and-set.
     pub posts: u32,
-    /// The last of them, so that a statement that was sent twice is known.
+    /// The latest request's id, so that a repeated statement is recognized.
     pub by: String,
-    /// Each measure of which there was a sample.
+    /// The measures that have samples.
     pub measures: BTreeMap<Measure, Distribution>,
 }
 
-/// How the values of a measure are distributed.
+/// The distribution of a measure's values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Distribution {
-    /// How many.
+    /// Number of samples.
     pub n: u64,
-    /// The least, exactly.
+    /// Exact minimum.
     pub min: f64,
-    /// Half of them are at most this.
+    /// Estimated median.
     pub median: f64,
-    /// Nineteen of twenty are at most this.
+    /// Estimated 95th percentile.
     pub p95: f64,
-    /// The greatest, exactly.
+    /// Exact maximum.
     pub max: f64,
-    /// From which the others are told, and into which more values go: a `DDSketch` in its documented binary form, in
-    /// base64.
+    /// The sketch from which the quantiles are computed and into which further values are merged: a `DDSketch` in its
+    /// documented binary form, in base64.
     sketch: String,
 }
 
 impl Summary {
-    /// What samples come to.
+    /// Summarizes samples.
     ///
     /// # Errors
-    /// Never for samples that [`check`] has let through.
+    /// Never for samples that [`check`] accepts.
     pub fn of(samples: &[Sample], request: &str) -> Result<Self, Error> {
         let mut measures = BTreeMap::new();
         for measure in Measure::ALL {
@@ -199,15 +190,15 @@ impl Summary {
         Ok(Self { posts: 1, by: request.to_owned(), measures })
     }
 
-    /// This with another's samples too. Of a measure that has as many as are kept, no more are taken.
+    /// Merges two summaries. A measure that has reached its limit of samples does not count more.
     ///
     /// # Errors
-    /// When a sketch cannot be read: somebody else wrote it.
+    /// When a sketch cannot be decoded, which means that other code wrote it.
     pub fn and(&self, other: &Self) -> Result<Self, Error> {
         let mut measures = self.measures.clone();
         for (measure, more) in &other.measures {
             let both = match measures.get(measure) {
-                Some(so_far) if so_far.n >= FULL => continue,
+                Some(so_far) if so_far.n >= MAX_SAMPLES_PER_MEASURE => continue,
                 Some(so_far) => so_far.and(more)?,
                 None => more.clone(),
             };
@@ -222,7 +213,7 @@ impl Distribution {
         let (Some(min), Some(max)) = (sketch.min(), sketch.max()) else { return Ok(None) };
         let quantile = |q| {
             let value = sketch.quantile(q).map_err(Error::internal)?.unwrap_or(min).clamp(min, max);
-            // Without the digits that only the arithmetic has brought in.
+            // Removes digits that floating-point arithmetic added.
             Ok::<_, Error>((value * 1e5).round() / 1e5)
         };
         Ok(Some(Self {
@@ -248,7 +239,7 @@ impl Distribution {
 }
 
 fn empty() -> DDSketch {
-    DDSketch::new(Config::new(ACCURACY, BINS, LEAST))
+    DDSketch::new(Config::new(ACCURACY, MAX_BINS, MIN_NONZERO))
 }
 
 #[cfg(test)]

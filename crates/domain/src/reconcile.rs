@@ -1,4 +1,4 @@
-//! What is to be done about a session that nobody moves any more.
+//! Decides what an open session needs when no request works on it any more.
 
 use serde::Deserialize;
 use time::{Duration, OffsetDateTime};
@@ -6,44 +6,42 @@ use time::{Duration, OffsetDateTime};
 use crate::id::{ChimeMeetingId, SessionId};
 use crate::state::SessionStatus;
 
-/// A start and an end take seconds; what has not updated for so long was left behind by a request that died.
+/// A start and an end take seconds; a session that has not changed for this long was left by a request that died.
 pub const STUCK_AFTER: Duration = Duration::seconds(30);
 
-/// How long an active call goes on unverified. Chime ends a meeting that nobody is connected to after as long.
+/// How long an active call stays unverified. Chime ends a meeting that nobody is connected to after the same time.
 pub const VERIFY_AFTER: Duration = Duration::minutes(5);
 
-/// An open session, as a run of the reconciler sees it.
+/// An open session, as the reconciler reads it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StalledSession {
-    /// Its id.
     pub id: SessionId,
-    /// Its state.
     pub status: SessionStatus,
-    /// The only region in which its meeting can be asked for or ended.
+    /// The only region in which the meeting can be read or deleted.
     pub control_region: String,
-    /// Its meeting, once it is known.
+    /// The meeting, once it is known.
     pub meeting_id: Option<ChimeMeetingId>,
-    /// When its state, or the attempt to make its meeting, last updated.
+    /// When the status or the attempt to create the meeting last changed.
     #[serde(with = "time::serde::rfc3339")]
     pub updated_at: OffsetDateTime,
-    /// When its meeting was last known to live: activated, or asked for.
+    /// When the meeting was last known to be live: activated, or verified.
     #[serde(with = "time::serde::rfc3339::option")]
     pub alive_at: Option<OffsetDateTime>,
-    /// When the last one left, if nobody is connected.
+    /// When the last participant disconnected, if nobody is connected.
     #[serde(with = "time::serde::rfc3339::option")]
     pub last_left_at: Option<OffsetDateTime>,
 }
 
-/// What is to be done.
+/// What the reconciler does with a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RepairAction {
-    /// It becomes failed. Its token is never replayed: nobody would be there to take the meeting, which ends by itself
-    /// after five minutes, its tokens never handed out.
+    /// Set it to `failed`. The token is never replayed: no client would join that meeting, and Chime ends it after
+    /// five minutes without participants; none of its tokens was handed out.
     FailStart,
-    /// Ask Chime whether its meeting lives.
+    /// Ask Chime whether the meeting is live.
     VerifyMeeting(ChimeMeetingId),
-    /// It is in good hands, or over.
+    /// Nothing: a request works on it, or it has ended.
     Skip,
 }
 
@@ -55,7 +53,8 @@ pub fn decide(session: &StalledSession, now: OffsetDateTime) -> RepairAction {
         SessionStatus::Creating if stuck => RepairAction::FailStart,
         SessionStatus::Active => {
             let unverified = session.alive_at.is_none_or(|alive| now - alive >= VERIFY_AFTER);
-            let empty = session.last_left_at.is_some_and(|emptied| now - emptied >= VERIFY_AFTER);
+            let empty =
+                session.last_left_at.is_some_and(|last_left_seconds| now - last_left_seconds >= VERIFY_AFTER);
             match session.meeting_id {
                 Some(meeting) if unverified || empty => RepairAction::VerifyMeeting(meeting),
                 _ => RepairAction::Skip,
@@ -99,20 +98,20 @@ mod tests {
 
     #[test]
     fn an_active_call_is_verified_every_five_minutes() {
-        let asked = |alive| decide(&session(SessionStatus::Active, 86_400, alive), NOW);
-        assert_eq!(asked(Some(299)), RepairAction::Skip);
-        assert_eq!(asked(Some(300)), RepairAction::VerifyMeeting(meeting()));
-        assert_eq!(asked(None), RepairAction::VerifyMeeting(meeting()));
+        let action = |alive| decide(&session(SessionStatus::Active, 86_400, alive), NOW);
+        assert_eq!(action(Some(299)), RepairAction::Skip);
+        assert_eq!(action(Some(300)), RepairAction::VerifyMeeting(meeting()));
+        assert_eq!(action(None), RepairAction::VerifyMeeting(meeting()));
     }
 
     #[test]
     fn a_call_that_every_participant_left_is_verified_after_five_minutes() {
-        let asked = |emptied| {
-            let last_left_at = Some(NOW - Duration::seconds(emptied));
+        let action = |last_left_seconds| {
+            let last_left_at = Some(NOW - Duration::seconds(last_left_seconds));
             decide(&StalledSession { last_left_at, ..session(SessionStatus::Active, 86_400, Some(10)) }, NOW)
         };
-        assert_eq!(asked(299), RepairAction::Skip);
-        assert_eq!(asked(300), RepairAction::VerifyMeeting(meeting()));
+        assert_eq!(action(299), RepairAction::Skip);
+        assert_eq!(action(300), RepairAction::VerifyMeeting(meeting()));
     }
 
     #[test]

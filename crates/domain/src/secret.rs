@@ -1,4 +1,4 @@
-//! Values that must not be seen in logs, answers or errors.
+//! Values that must not appear in logs, answers or errors.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ impl<T> Secret<T> {
         Self(value)
     }
 
-    /// The value itself: for the wire it is meant for, and nothing else.
+    /// The value itself, only for the protocol that needs it.
     pub const fn expose(&self) -> &T {
         &self.0
     }

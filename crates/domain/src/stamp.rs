@@ -1,4 +1,4 @@
-//! Instants as text: UTC, always three digits of a second, so that texts sort as the instants do.
+//! Times as text: UTC with exactly three decimals of a second, so that the texts sort like the times.
 
 use serde::{Serialize, Serializer};
 use time::format_description::BorrowedFormatItem;
@@ -18,19 +18,19 @@ pub fn text(at: OffsetDateTime) -> String {
 /// For `#[serde(serialize_with)]`.
 ///
 /// # Errors
-/// As the serializer's.
+/// Those of the serializer.
 pub fn serialize<S: Serializer>(at: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
     text(*at).serialize(serializer)
 }
 
-/// For `#[serde(with)]` on what may be absent.
+/// For `#[serde(with)]` on optional times.
 pub mod option {
     use super::{OffsetDateTime, Serialize, Serializer, text};
 
     /// For `#[serde(serialize_with)]`.
     ///
     /// # Errors
-    /// As the serializer's.
+    /// Those of the serializer.
     pub fn serialize<S: Serializer>(at: &Option<OffsetDateTime>, serializer: S) -> Result<S::Ok, S::Error> {
         at.map(text).serialize(serializer)
     }

@@ -1,4 +1,4 @@
-//! What a provider's request to start a call comes to.
+//! Decides a provider's request to start a call.
 
 use time::{Duration, OffsetDateTime};
 
@@ -7,36 +7,37 @@ use crate::error::{Error, reason};
 use crate::liveness;
 use crate::state::{ParticipantStatus, Role, SessionStatus};
 
-/// What is to be done.
+/// What the request has to do.
 #[derive(Debug)]
 pub enum Start<'a> {
-    /// This request opened the session, or took it over: make the meeting.
+    /// This request inserted the session or took over its attempt: create the meeting.
     Create(&'a Session),
-    /// Another request makes the meeting: look again, and take over when it does not move.
+    /// Another request creates the meeting: read again, and take over when its attempt does not progress.
     Wait(&'a Session),
-    /// Nobody finished making the meeting, and its token is too old to be used again: fail the session, open another.
+    /// No request finished creating the meeting, and the token is too old to reuse: fail the session and insert
+    /// another.
     Expired(&'a Session),
-    /// The call is on and the caller is in it: answer what is stored.
+    /// The call is active and the provider is in it: return the stored place.
     Resume(&'a Session, &'a Attendee),
-    /// The call is on and the caller had left it: note the return, answer what is stored.
+    /// The call is active and the provider had left it: store the return, then return the stored place.
     Return(&'a Session, &'a Attendee),
-    /// The call is on by our account; ask Chime before answering what is stored.
+    /// The call is active in the database, but Chime must be asked before the stored place is returned.
     Check(&'a Session),
-    /// The call is on and the caller has no place in it yet: join it.
+    /// The call is active and the provider has no place in it yet: join it.
     Join(&'a Session),
-    /// The previous call is still being ended: finish that, then start again.
+    /// The previous call is `ending`: finish that, then start again.
     FinishEnd(&'a Session),
 }
 
-/// How long a token is used again. Chime does not say how long it remembers one, and a meeting that nobody could join
-/// is over after five minutes: later than this, a new session is safer than the old token.
+/// How long a token is reused. Chime does not document how long it remembers one, and a meeting that nobody can join
+/// ends after five minutes: later than this, a new session is safer than the old token.
 pub const TOKEN_LIFE: Duration = Duration::seconds(30);
 
-/// Decides a start. `request` is this request's id; `checked`: the client found the stored meeting dead and wants it asked
-/// for.
+/// Decides a start. `request` is this request's id; `checked`: the client could not connect to the stored meeting and
+/// requests a check.
 ///
 /// # Errors
-/// 403 for everyone but the provider; 409 where the appointment is not one to be held by video.
+/// 403 for everyone but the provider; 409 where the appointment is cancelled or not held by video.
 pub fn decide<'a>(
     view: &'a View,
     request: &str,
@@ -62,7 +63,7 @@ pub fn decide<'a>(
     })
 }
 
-/// The caller, if they may start this appointment's call.
+/// The caller as a member, if they may start the appointment's call.
 ///
 /// # Errors
 /// 403 for everyone but the provider.

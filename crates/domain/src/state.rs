@@ -1,26 +1,26 @@
-//! States of a call and of those in it.
+//! States of a session and of its participants.
 
 use serde::{Deserialize, Serialize};
 
-/// The state of a session. An appointment without a session is "not started"; that is no state of a session.
+/// The status of a session. An appointment without a session is "not started", which is not a status of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SessionStatus {
-    /// Its meeting is being made; no token has been handed out.
+    /// Its meeting is being created; no token has been handed out.
     Creating,
-    /// Its meeting is known and may be joined.
+    /// Its meeting is known and members may join.
     Active,
     /// It is being ended; nobody may join any more.
     Ending,
-    /// Over. Final.
+    /// It has ended. Final.
     Ended,
-    /// Its meeting could not be made. Final.
+    /// Its meeting could not be created. Final.
     Failed,
 }
 
 impl SessionStatus {
-    /// Whether the session stands in the way of a new one: an appointment has at most one open session.
+    /// Whether the session prevents a new one: an appointment has at most one open session.
     #[must_use]
     pub const fn is_open(self) -> bool {
         match self {
@@ -29,7 +29,7 @@ impl SessionStatus {
         }
     }
 
-    /// As the database and the wire spell it.
+    /// The spelling in the database and on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -42,21 +42,21 @@ impl SessionStatus {
     }
 }
 
-/// What someone is in a call.
+/// A participant's role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Holds the consultation: starts, ends, admits.
+    /// Holds the consultation: starts and ends the call, admits participants.
     Provider,
-    /// Whose consultation it is.
+    /// The patient of the consultation.
     Patient,
-    /// Invited by the provider for one call.
+    /// Invited by the provider to one call.
     Observer,
 }
 
 impl Role {
-    /// As the database and the wire spell it.
+    /// The spelling in the database and on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -67,21 +67,21 @@ impl Role {
     }
 }
 
-/// What an observer comes as.
+/// The kind of an observer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ObserverKind {
-    /// Says what the others say in another language.
+    /// Interprets between languages.
     Interpreter,
-    /// Someone of the patient's own, who takes part.
+    /// A relative of the patient, who takes part.
     Family,
-    /// Learns by watching.
+    /// Watches to learn.
     Student,
 }
 
 impl ObserverKind {
-    /// As the database and the wire spell it.
+    /// The spelling in the database and on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -92,22 +92,22 @@ impl ObserverKind {
     }
 }
 
-/// Where someone stands in a call.
+/// A participant's status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ParticipantStatus {
-    /// May come, has not yet.
+    /// May join, has not joined yet.
     Invited,
-    /// Has come and waits to be admitted.
+    /// Waits to be admitted.
     Waiting,
-    /// Has been given an attendee.
+    /// Was given an attendee.
     Joined,
-    /// Has left and may come again while the call lasts.
+    /// Left and may join again while the call lasts.
     Left,
-    /// Was removed and may not come again to this call.
+    /// Was removed and may not join this call again.
     Removed,
-    /// Came or was invited, and the provider said no. May come once the provider says otherwise.
+    /// Was turned away by the provider, before joining. May join once the provider admits them.
     TurnedAway,
 }
 

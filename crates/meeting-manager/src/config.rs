@@ -1,18 +1,17 @@
-//! What the template says.
+//! Configuration of the function, from its template.
 
 use calls::{LinkBases, Settings};
 use runtime::{BaseConfig, ConfigError, Env};
 
-/// The function's configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What every function has.
+    /// Configuration that every function has.
     pub base: BaseConfig,
     /// The bus on which events for the host application are published.
     pub bus: String,
-    /// What the installation decides about calls.
+    /// The deployment's settings of calls.
     pub calls: Settings,
-    /// Where links to a call lead.
+    /// The base URLs of links to a call.
     pub links: LinkBases,
 }
 

@@ -20,16 +20,16 @@ pub enum Error {
     NoTls,
 }
 
-/// Whether what is sent to this host stays on this machine.
+/// Whether the host is this machine, so that the traffic does not leave it.
 #[must_use]
 pub fn is_loopback(host: &str) -> bool {
     ["127.0.0.1", "::1", "localhost"].contains(&host)
 }
 
-/// A connector that trusts the given certificate authorities and no other.
+/// A connector that trusts only the given certificate authorities.
 ///
 /// # Errors
-/// When the text is not PEM, or holds no certificate that can be read.
+/// When the text is not PEM, or contains no readable certificate.
 pub fn connector(ca_pem: &str) -> Result<MakeRustlsConnect, Error> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {

@@ -1,4 +1,4 @@
-//! What goes out: JSON with a status or the failed messages of a batch, and every error mapped once.
+//! Responses: JSON with a status or the failed messages of a batch, and one mapping of errors.
 
 use api::ErrorResponse;
 use api::attendees::{JoinResponse, POLL_SECONDS};
@@ -13,7 +13,7 @@ use crate::trigger::sqs::Failed;
 pub struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Value,
-    /// For an answer to messages: those that shall come again.
+    /// For a batch of messages: those that must be delivered again.
     pub(crate) failed: Option<Vec<Failed>>,
     pub(crate) headers: Vec<(&'static str, String)>,
 }
@@ -22,13 +22,13 @@ impl Answer {
     /// A JSON answer.
     ///
     /// # Errors
-    /// When the value has no JSON form: a defect.
+    /// When the value cannot be serialized: a defect.
     pub fn json(status: u16, body: &impl Serialize) -> Result<Self, Error> {
         let body = serde_json::to_value(body).map_err(Error::internal)?;
         Ok(Self { status, body, headers: Vec::new(), failed: None })
     }
 
-    /// With a header more; names in lower case.
+    /// Adds a header; names in lower case.
     #[must_use]
     pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
@@ -48,7 +48,7 @@ impl Answer {
         }
     }
 
-    /// The answer of a run that nobody reads but the log.
+    /// The answer of a run that has no caller.
     #[must_use]
     pub const fn done() -> Self {
         Self { status: 200, body: Value::Null, headers: Vec::new(), failed: None }
@@ -64,7 +64,7 @@ impl Answer {
 pub(crate) fn to_http(outcome: &Result<Answer, Error>, request_id: &str) -> Value {
     let mut headers = Map::new();
     headers.insert("content-type".to_owned(), json!("application/json"));
-    // Answers bear join tokens and health data: nothing on the way may keep them.
+    // Responses contain join tokens and health data: no cache may store them.
     headers.insert("cache-control".to_owned(), json!("no-store"));
     let (status, body) = match outcome {
         Ok(answer) => {
@@ -83,7 +83,7 @@ pub(crate) fn to_http(outcome: &Result<Answer, Error>, request_id: &str) -> Valu
     json!({ "statusCode": status, "headers": headers, "body": body, "isBase64Encoded": false })
 }
 
-/// The answer to a queue (`SqsBatchResponse`): its messages but these are done and get deleted.
+/// The answer to a queue (`SqsBatchResponse`): the failed messages; all others are deleted.
 pub(crate) fn to_queue(failed: &[Failed]) -> Value {
     let failures = failed.iter().map(|failed| json!({ "itemIdentifier": failed.message }));
     json!({ "batchItemFailures": failures.collect::<Vec<_>>() })
@@ -94,13 +94,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_of_the_inside_gets_into_an_answer() {
-        let inside = || -> domain::error::Source { "password=hunter2 SELECT * FROM users".into() };
-        let unavailable = Error::Unavailable { backend: "database", source: inside() };
+    fn an_answer_contains_no_internal_cause() {
+        let cause = || -> domain::error::Source { "password=hunter2 SELECT * FROM users".into() };
+        let unavailable = Error::Unavailable { backend: "database", source: cause() };
         let answer = to_http(&Err(unavailable), "r-1");
         assert_eq!(answer["statusCode"], 503);
         assert_eq!(answer["headers"]["retry-after"], "1");
-        let internal = to_http(&Err(Error::Internal(inside())), "r-1");
+        let internal = to_http(&Err(Error::Internal(cause())), "r-1");
         assert_eq!(internal["statusCode"], 500);
         for text in [answer.to_string(), internal.to_string()] {
             assert!(

@@ -1,4 +1,4 @@
-//! The one `SdkConfig` that every AWS client of a function is made from.
+//! The `SdkConfig` that all AWS clients of a function share.
 
 use std::time::Duration;
 
@@ -18,11 +18,11 @@ use aws_types::region::Region;
 
 use crate::Env;
 
-/// The five roots that AWS's services are certified by. The system's store has some 140, which cost each start of a
-/// function 3 to 6 ms of CPU to parse; and what is not AWS is not trusted with a function's credentials.
+/// The five root certificates of AWS's services. The system's store has some 140, which cost 3 to 6 ms of CPU at each
+/// cold start to parse; and only AWS is trusted with a function's credentials.
 const ROOTS: &[u8] = include_bytes!("aws/roots.pem");
 
-/// How long a connection may take to open.
+/// Timeout for opening a connection.
 const CONNECT: Duration = Duration::from_secs(1);
 
 /// Builds it from what Lambda puts into the environment: region and temporary credentials (valid as long as the

@@ -2,25 +2,25 @@
 
 use std::str::FromStr;
 
-/// Names that are missing or malformed. Aborts init: a function that is configured wrongly must not serve.
+/// Names of missing or malformed variables. Aborts init: a misconfigured function must not serve.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("configuration: {}", .0.join("; "))]
 pub struct ConfigError(Vec<String>);
 
-/// Reads variables and collects what is wrong with them.
+/// Reads variables and collects the errors.
 #[derive(Debug, Default)]
 pub struct Env {
     problems: Vec<String>,
 }
 
 impl Env {
-    /// A reader without problems so far.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A variable that must be there and not empty. An empty text where it is not: [`Env::finish`] then fails.
+    /// A required variable that must not be empty. Returns an empty text if it is missing: [`Env::finish`] then
+    /// fails.
     pub fn text(&mut self, name: &str) -> String {
         match std::env::var(name) {
             Ok(value) if !value.trim().is_empty() => value,
@@ -31,7 +31,7 @@ impl Env {
         }
     }
 
-    /// A variable that must be there and parse; its type's default where it does not.
+    /// A required variable that must parse. Returns the type's default if it does not: [`Env::finish`] then fails.
     pub fn parse<T: FromStr + Default>(&mut self, name: &str) -> T {
         let text = self.text(name);
         if text.is_empty() {
@@ -43,7 +43,7 @@ impl Env {
         })
     }
 
-    /// Ends the reading.
+    /// Returns the collected errors.
     ///
     /// # Errors
     /// When any variable was missing or malformed.
@@ -52,17 +52,17 @@ impl Env {
     }
 }
 
-/// What every function's template gives it.
+/// Configuration that every function's template sets.
 #[derive(Clone, Debug)]
 pub struct BaseConfig {
     /// The secret with the database's address and login.
     pub database_secret_arn: String,
-    /// The log stream's name; tells an operator which environment holds a database connection.
+    /// The log stream's name; shows operators which environment holds a database connection.
     pub environment: String,
 }
 
 impl BaseConfig {
-    /// Reads its variables.
+    /// Reads the variables.
     #[must_use]
     pub fn read(env: &mut Env) -> Self {
         Self {
@@ -82,7 +82,10 @@ mod tests {
         env.text("MEDZEN_TEST_NOT_SET");
         let number: u32 = env.parse("PATH");
         assert_eq!(number, 0);
-        let told = env.finish().map_err(|error| error.to_string());
-        assert_eq!(told, Err("configuration: MEDZEN_TEST_NOT_SET is missing; PATH is malformed".to_owned()));
+        let result = env.finish().map_err(|error| error.to_string());
+        assert_eq!(
+            result,
+            Err("configuration: MEDZEN_TEST_NOT_SET is missing; PATH is malformed".to_owned())
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! What a function is made of: a table of routes, a table of actions, and what its other triggers do.
+//! The parts of a function: a table of routes, a table of actions, and handlers of its other triggers.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use crate::request::{Request, Route};
 use crate::trigger::Trigger;
 use crate::trigger::sqs::Messages;
 
-/// What a handler returns.
+/// The future that a handler returns.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Answers a request.
@@ -40,11 +40,11 @@ pub struct Function<A: 'static> {
     pub actions: Handlers<A>,
     /// The route whose body names the action.
     pub action_route: Option<&'static str>,
-    /// What each run of the schedule does.
+    /// Runs once per schedule.
     pub on_schedule: Option<OnSchedule<A>>,
-    /// What becomes of a queue's messages: [`Messages::answer`].
+    /// Handles a queue's messages: [`Messages::answer`].
     pub on_messages: Option<OnMessages<A>>,
-    /// Records that a request was denied (403). It cannot fail: a denial that cannot be recorded stays a denial.
+    /// Audits a denied request (403). It cannot fail: a denial that cannot be audited is still a denial.
     pub on_denial: Option<OnDenial<A>>,
 }
 

@@ -45,7 +45,7 @@ impl Fields {
         })
     }
 
-    /// Reads what `T` has of them.
+    /// Reads the fields of `T`.
     ///
     /// # Errors
     /// 422, naming the field, when one is missing, given twice, or of the wrong type.
@@ -66,7 +66,7 @@ impl<'de> Deserialize<'de> for Fields {
                 f.write_str("an object")
             }
 
-            // A member that is given twice stays twice, so that a reader can reject it.
+            // A duplicate member stays duplicated, so that a reader can reject it.
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Fields, M::Error> {
                 let mut members = Vec::new();
                 while let Some(member) = map.next_entry()? {
@@ -79,7 +79,7 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-/// serde's message quotes what it found, which may be anything of any length; only what it wanted is passed on.
+/// serde's message quotes the value, which may be anything of any length; only the expected type is returned.
 fn field(path: &str, message: &str) -> Error {
     let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
     if let Some(name) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
@@ -93,7 +93,7 @@ fn field(path: &str, message: &str) -> Error {
     let name = if path == "." { "body" } else { path };
     let reason = match message.rsplit_once("expected ") {
         Some((_, wanted)) => format!("must be {wanted}"),
-        // Texts of our own types: constants that begin with "must".
+        // Messages of our own types: constants that begin with "must".
         None if message.starts_with("must ") => message.to_owned(),
         None => "has a value that cannot be".to_owned(),
     };
@@ -119,12 +119,12 @@ mod tests {
         Fields::parse(body)?.read()
     }
 
-    fn told(body: &str) -> String {
+    fn error_of(body: &str) -> String {
         read::<Body>(body.as_bytes()).map_or_else(|error| error.to_string(), |body| format!("{body:?}"))
     }
 
     #[test]
-    fn what_is_wrong_is_named_and_nothing_is_repeated() {
+    fn an_error_names_the_field_and_does_not_repeat_the_value() {
         let id = "7d9f1c5e-0000-4000-8000-000000000001";
         let good: Option<Body> =
             read(format!(r#"{{"appointmentId":"{id}","enableRecording":true,"more":1}}"#).as_bytes()).ok();
@@ -132,8 +132,8 @@ mod tests {
             good,
             id.parse().ok().map(|appointment_id| Body { appointment_id, enable_recording: true })
         );
-        assert_eq!(told(""), "invalid appointmentId: is required");
-        assert_eq!(told("{"), "malformed body: is not JSON (line 1 column 1)");
+        assert_eq!(error_of(""), "invalid appointmentId: is required");
+        assert_eq!(error_of("{"), "malformed body: is not JSON (line 1 column 1)");
         for body in [
             "[]",
             "null",
@@ -141,18 +141,18 @@ mod tests {
             &format!(r#"["{id}",true]"#),
             &format!("{}{}", "[".repeat(500), "]".repeat(500)),
         ] {
-            assert_eq!(told(body), "invalid body: must be an object", "{body}");
+            assert_eq!(error_of(body), "invalid body: must be an object", "{body}");
         }
-        assert_eq!(told("{} x"), "malformed body: is not JSON (line 1 column 4)");
+        assert_eq!(error_of("{} x"), "malformed body: is not JSON (line 1 column 4)");
         let deep = format!(r#"{{"x":{}{}}}"#, "[".repeat(50_000), "]".repeat(50_000));
-        assert_eq!(told(&deep), "invalid appointmentId: is required");
-        assert_eq!(told(r#"{"appointmentId":5}"#), "invalid appointmentId: must be a string");
+        assert_eq!(error_of(&deep), "invalid appointmentId: is required");
+        assert_eq!(error_of(r#"{"appointmentId":5}"#), "invalid appointmentId: must be a string");
         let uuid = "invalid appointmentId: must be a UUID, 36 characters with hyphens";
         for text in ["x'; DROP TABLE users", "\\u0000", &"9".repeat(10_000), "expected 42"] {
-            assert_eq!(told(&format!(r#"{{"appointmentId":"{text}"}}"#)), uuid, "{text}");
+            assert_eq!(error_of(&format!(r#"{{"appointmentId":"{text}"}}"#)), uuid, "{text}");
         }
-        let typed = told(&format!(r#"{{"appointmentId":"{id}","enableRecording":"expected secret"}}"#));
+        let typed = error_of(&format!(r#"{{"appointmentId":"{id}","enableRecording":"expected secret"}}"#));
         assert_eq!(typed, "invalid enableRecording: must be a boolean");
-        assert_eq!(told("\u{0}"), "malformed body: is not JSON (line 1 column 1)");
+        assert_eq!(error_of("\u{0}"), "malformed body: is not JSON (line 1 column 1)");
     }
 }

@@ -23,5 +23,5 @@ pub use run::run;
 pub use secrets::{ReadSecret, secret_reader};
 pub use trigger::sqs::{Envelope, Message, Messages};
 
-/// What ends a function's `main`: a configuration error, or the Lambda runtime itself.
+/// The error of a function's `main`: a configuration error, or one of the Lambda runtime.
 pub type Error = lambda_runtime::Error;

@@ -1,4 +1,4 @@
-//! The metrics of our own: one table, and the lines that report them.
+//! This service's metrics: one table, and the log lines that report them.
 //!
 //! A metric is reported by a line of standard output in the embedded metric format of `CloudWatch`
 //! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
@@ -77,13 +77,13 @@ pub fn emit(values: &[(Metric, u64)]) {
     let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let line = line(&function, u64::try_from(now).unwrap_or(u64::MAX), values);
-    // One write for the line and its end, so that a log line of another thread cannot stand between them.
+    // One write for the line with its newline, so that no other thread's line can interleave.
     if let Err(error) = std::io::stdout().lock().write_all(line.as_bytes()) {
         tracing::error!(error = %error, "metrics not written");
     }
 }
 
-/// The line, with its end.
+/// The line with its newline.
 fn line(function: &str, now_ms: u64, values: &[(Metric, u64)]) -> String {
     let names: Vec<_> =
         values.iter().map(|(metric, _)| json!({ "Name": metric.name(), "Unit": UNIT })).collect();

@@ -1,4 +1,4 @@
-//! A request of a person or of a program, however it came in.
+//! A request of a user or program, from any trigger.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -14,17 +14,17 @@ use serde::de::DeserializeOwned;
 
 use crate::json::{BodyError, Fields};
 
-/// Which door it came in by.
+/// The route of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
     /// A route of the HTTP API, by its key: `POST /appointments/{appointmentId}/call`.
     Http(String),
-    /// A direct invocation; the body's `action` says what is wanted.
+    /// A direct invocation; the body's `action` names the use case.
     Direct,
 }
 
 impl Route {
-    /// As logs and the audit call it.
+    /// The name in logs and audit entries.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -34,12 +34,11 @@ impl Route {
     }
 }
 
-/// A request. Who asks has been checked before: by the API's authorizer, or by IAM for a direct invocation.
+/// A request. The caller is authenticated: by the API's authorizer, or by IAM for a direct invocation.
 #[derive(Debug)]
 pub struct Request {
-    /// Which door.
     pub route: Route,
-    /// Where it comes from and when, for rules and audit.
+    /// Its source and time, for rules and audit.
     pub origin: Origin,
     actor: Option<Actor>,
     path: HashMap<String, String>,
@@ -57,18 +56,18 @@ impl Request {
         Self { route, origin, actor, path, body }
     }
 
-    /// Who asks.
+    /// The caller.
     ///
     /// # Errors
-    /// 401 where the trigger bore no identity.
+    /// 401 where the trigger has no identity.
     pub fn actor(&self) -> Result<&Actor, Error> {
         self.actor.as_ref().ok_or(Error::Unauthenticated(reason::NO_IDENTITY))
     }
 
-    /// The appointment: by the route's path, else by the body.
+    /// The appointment: from the route's path, else from the body.
     ///
     /// # Errors
-    /// 422 when it is missing or no id.
+    /// 422 when it is missing or invalid.
     pub fn appointment(&self) -> Result<AppointmentId, Error> {
         if self.has_parameter("appointmentId") {
             return self.path("appointmentId");
@@ -77,10 +76,10 @@ impl Request {
         Ok(appointment_id)
     }
 
-    /// The call: by the route's path, else by the body's appointment or meeting.
+    /// The call: from the route's path, else from the body's appointment or meeting.
     ///
     /// # Errors
-    /// 422 when it is missing or no id.
+    /// 422 when it is missing or invalid.
     pub fn target(&self) -> Result<Target, Error> {
         if self.has_parameter("appointmentId") {
             return self.path("appointmentId").map(Target::Appointment);
@@ -88,10 +87,10 @@ impl Request {
         self.json::<CallSelector>()?.target()
     }
 
-    /// The participant that the request is about: by the route's path, else by the body.
+    /// The participant that the request is about: from the route's path, else from the body.
     ///
     /// # Errors
-    /// 422 when it is missing or no id.
+    /// 422 when it is missing or invalid.
     pub fn participant(&self) -> Result<UserId, Error> {
         if self.has_parameter("userId") {
             return self.path("userId");
@@ -100,7 +99,7 @@ impl Request {
         Ok(participant_id)
     }
 
-    /// Whether the route's path has a parameter. Then the body's field of that name means nothing.
+    /// Whether the route's path has a parameter. Then the body's field of that name is ignored.
     fn has_parameter(&self, name: &str) -> bool {
         match &self.route {
             Route::Http(key) => key

@@ -1,4 +1,4 @@
-//! The loop of a function: read the trigger, hand it over, answer, log once.
+//! The loop of a function: parse the trigger, call the handler, answer, log once.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -17,7 +17,7 @@ use crate::metrics::{self, Metric};
 use crate::trigger::sqs::Failed;
 use crate::trigger::{Trigger, TriggerKind};
 
-/// What is kept of an invocation's time for the answer to get out.
+/// Time of an invocation that is reserved for sending the answer.
 const RESERVE: Duration = Duration::from_millis(500);
 
 /// Serves invocations of a function until the environment ends.
@@ -61,7 +61,7 @@ pub(crate) async fn serve(
             Ok(Trigger::Request(_) | Trigger::Schedule(_)) | Err(_) => None,
         };
         let mut outcome = match trigger {
-            // Nothing that can be read came: there is nothing to hand over.
+            // No message could be parsed: there is nothing to handle.
             Ok(Trigger::Messages(messages)) if messages.list.is_empty() => Ok(messages.answer([])),
             Ok(trigger) => {
                 let deadline = remaining(event.context.deadline);
@@ -76,7 +76,7 @@ pub(crate) async fn serve(
         }
         log(&route, &outcome, began.elapsed());
         match outcome {
-            // Nobody reads what an event is answered; a failed invocation is what alarms count.
+            // The answer to an event has no reader; alarms count failed invocations.
             Err(error) if !kind.has_caller() => Err(Diagnostic {
                 error_type: error.code().to_owned(),
                 error_message: "the event was not dealt with; the log says why".to_owned(),
@@ -98,8 +98,8 @@ fn route(trigger: &Result<Trigger, Error>) -> String {
     }
 }
 
-/// What the function answered, and the messages that it never saw. A function that answers messages with something else
-/// has done nothing that can be told: all come again.
+/// The handler's answer with the messages that could not be parsed. A function that answers messages with another
+/// kind of answer has handled none: all are delivered again.
 fn with(mut unreadable: Vec<Failed>, mut answer: Answer) -> Result<Answer, Error> {
     let failed =
         answer.failed.take().ok_or_else(|| Error::internal("messages have no answer of their own"))?;
@@ -107,7 +107,7 @@ fn with(mut unreadable: Vec<Failed>, mut answer: Answer) -> Result<Answer, Error
     Ok(Answer::batch(unreadable))
 }
 
-/// How long the handler may take: until shortly before Lambda ends the invocation.
+/// Time for the handler: until shortly before Lambda ends the invocation.
 fn remaining(deadline_ms: u64) -> Duration {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Duration::from_millis(deadline_ms).saturating_sub(now).saturating_sub(RESERVE)

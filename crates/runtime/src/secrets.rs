@@ -15,7 +15,7 @@ pub type ReadSecret =
 
 const DEADLINE: Duration = Duration::from_secs(2);
 
-/// A reader of one secret of AWS Secrets Manager. It asks anew at each call, so a rotated secret is found.
+/// A reader of one secret of AWS Secrets Manager. It requests the secret at each call, so it finds a rotated one.
 #[must_use]
 pub fn secret_reader(sdk: &SdkConfig, arn: &str) -> ReadSecret {
     let timeouts = TimeoutConfig::builder().operation_timeout(DEADLINE).build();

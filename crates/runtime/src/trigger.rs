@@ -1,4 +1,5 @@
-//! What invoked the function: API Gateway, a direct invocation, a schedule, or a queue. One file each, by AWS's name.
+//! The triggers of a function: API Gateway, a direct invocation, a schedule, or a queue. One file each, by AWS's
+//! name.
 
 mod direct;
 mod http_api;
@@ -14,18 +15,17 @@ use time::OffsetDateTime;
 use self::sqs::Messages;
 use crate::request::Request;
 
-/// What a function is invoked with.
+/// A parsed trigger.
 #[derive(Debug)]
 pub(crate) enum Trigger {
     /// A request of a person or program, by the HTTP API or by a direct invocation.
     Request(Request),
-    /// The schedule runs.
     Schedule(Origin),
     /// A queue delivers events.
     Messages(Messages),
 }
 
-/// Which trigger an event is of, known before the event is read.
+/// The kind of a trigger, known before the event is parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TriggerKind {
     HttpApi,
@@ -34,7 +34,7 @@ pub(crate) enum TriggerKind {
     Sqs,
 }
 
-/// Members whose presence tells the triggers apart.
+/// Members whose presence distinguishes the triggers.
 #[derive(Deserialize)]
 struct Peek<'a> {
     #[serde(borrow, rename = "requestContext")]
@@ -56,7 +56,7 @@ impl TriggerKind {
         }
     }
 
-    /// Whether a caller waits for the answer. Nobody reads the answer to an event, not even to an unreadable one.
+    /// Whether a caller waits for the answer. The answer to an event has no reader, not even an error.
     pub(crate) const fn has_caller(self) -> bool {
         match self {
             Self::HttpApi | Self::Direct => true,
@@ -64,7 +64,7 @@ impl TriggerKind {
         }
     }
 
-    /// Reads an event. `now` is used only where the event has no time: by a direct invocation.
+    /// Parses an event. `now` is used only where the event has no time: by a direct invocation.
     pub(crate) fn read(
         self,
         event: &RawValue,
@@ -80,7 +80,7 @@ impl TriggerKind {
     }
 }
 
-/// An event that the sender's service wrote and that is not in its format.
+/// An event that AWS wrote and that is not in its documented format.
 fn unreadable(reason: &str) -> Error {
     Error::Malformed { part: "event", reason: reason.to_owned() }
 }

@@ -5,19 +5,19 @@ use sha2::{Digest as _, Sha256};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config, NoTls};
 
-/// Advisory locks are numbered; this is ours.
+/// Advisory locks are identified by a number; this is ours.
 const LOCK: i64 = 0x6d65_647a_656e;
 
-/// `PostgreSQL` cuts names at 63 bytes; the rest is `medzen_functions_`.
+/// PostgreSQL truncates names at 63 bytes; the prefix is `medzen_functions_`.
 const MAX_DATABASE_BYTES: usize = 63 - "medzen_functions_".len();
 
-/// The table that remembers what was applied.
+/// The table of applied migrations.
 const HISTORY: &str = "medzen.schema_history";
 
-/// Name and text of each migration, in their order.
+/// Name and text of each migration, in order.
 const MIGRATIONS: [(&str, &str); 1] = [("V1__baseline", include_str!("../migrations/V1__baseline.sql"))];
 
-/// What the migrations write in place of the name of the functions' role.
+/// The placeholder in migrations for the name of the functions' role.
 const ROLE_PLACEHOLDER: &str = "{functions_role}";
 
 /// Why the schema is not up to date.
@@ -26,16 +26,16 @@ pub enum MigrateError {
     /// The database's certificate authority cannot be used.
     #[error("the certificate authority {0}")]
     Trust(postgres_tls::Error),
-    /// The database is on another machine, and nobody said how to know it.
+    /// The database is on another machine, and no certificate authority was given.
     #[error(
         "without the database's certificate authority only a database on this machine is migrated: name the file with it \
          (PEM) in DATABASE_CA"
     )]
     NoAuthority,
-    /// No connection, or the database refused.
+    /// The connection failed, or the database rejected a statement.
     #[error("the database refused: {}", message(.0))]
     Database(#[from] tokio_postgres::Error),
-    /// A migration did not go through; nothing of this run was kept.
+    /// A migration failed; the whole run was rolled back.
     #[error("{}", migration_message(.0))]
     Migration(#[from] Box<refinery::Error>),
 }
@@ -60,16 +60,16 @@ fn migration_message(error: &refinery::Error) -> String {
     format!("the migration stopped: {error}")
 }
 
-/// Brings a database to the newest schema and answers what it applied; nothing when it was up to date. Two at once
-/// wait for each other. `url` is a direct connection, not a transaction pooler; by TLS with `ca` (PEM), and without it only
-/// to this machine.
+/// Migrates a database to the newest schema and returns what was applied; nothing when it was up to date. Concurrent
+/// runs wait for each other. `url` is a direct connection, not a transaction pooler; with TLS if `ca` (PEM) is given,
+/// and without it only to this machine.
 ///
 /// # Errors
-/// When the database cannot be reached, or a migration stops; then nothing of this run is kept.
+/// When the database cannot be reached, or a migration fails; then the whole run is rolled back.
 pub async fn run(url: &str, ca: Option<&str>) -> Result<Applied, MigrateError> {
     let guard = connect(url, ca).await?;
     let mut client = connect(url, ca).await?;
-    // Held by a transaction of its own connection, because refinery commits on the other. It ends with the connection.
+    // Held by a transaction of another connection, because refinery commits on its own. It ends with that connection.
     guard.batch_execute(&format!("BEGIN; SELECT pg_advisory_xact_lock({LOCK})")).await?;
     client.batch_execute("CREATE SCHEMA IF NOT EXISTS medzen").await?;
     let database: String = client.query_one("SELECT current_database()::text", &[]).await?.get(0);
@@ -86,9 +86,9 @@ pub async fn run(url: &str, ca: Option<&str>) -> Result<Applied, MigrateError> {
     Ok(Applied { migrations, functions_role })
 }
 
-/// The role that the functions' login is a member of. Roles belong to the cluster and a deployment is a database, so the name
-/// has the database's: two deployments in one cluster have nothing in common. A name that PostgreSQL would cut at 63 bytes
-/// ends with a hash of the whole.
+/// The role that the functions' login is a member of. Roles belong to the cluster and a deployment is a database, so
+/// the role's name contains the database's: two deployments in one cluster share nothing. A name that PostgreSQL
+/// would truncate at 63 bytes ends with a hash of the whole.
 #[must_use]
 pub fn functions_role(database: &str) -> String {
     let plain: String =
@@ -102,7 +102,7 @@ pub fn functions_role(database: &str) -> String {
     format!("medzen_functions_{kept}_{hash}")
 }
 
-/// What a run applied.
+/// The result of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
     /// The migrations; none when the schema was up to date.
@@ -129,7 +129,7 @@ async fn connect(url: &str, ca: Option<&str>) -> Result<Client, MigrateError> {
     Ok(client)
 }
 
-/// Whether nothing that is said to this database leaves the machine.
+/// Whether the traffic to this database stays on this machine.
 fn stays_here(config: &Config) -> bool {
     let here = |host: &Host| match host {
         Host::Tcp(name) => postgres_tls::is_loopback(name),

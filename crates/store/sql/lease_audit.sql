@@ -1,4 +1,4 @@
--- Leases the oldest undelivered entries ($1 now, $2 until, $3 at most). Runs at once skip each other's rows.
+-- Leases the oldest undelivered entries ($1 now, $2 until, $3 at most). Concurrent runs skip each other's rows.
 WITH due AS (
   SELECT chain, seq FROM medzen.audit_outbox
   WHERE delivered_at IS NULL AND NOT conflict AND (leased_until IS NULL OR leased_until <= $1)

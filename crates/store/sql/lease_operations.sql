@@ -1,6 +1,6 @@
--- Leases due operations of an executor ($1), of the named kinds ($2), for the schedule: those with the oldest attempt first, at
--- most $5. $3 now, $4 until. Runs at once skip each other's rows. Among operations that were not attempted yet, what disconnects
--- somebody who may not listen comes before the end of a call that its provider has left.
+-- Leases due operations of an executor ($1), of the named kinds ($2), for the schedule: those with the oldest attempt
+-- first, at most $5. $3 now, $4 until. Concurrent runs skip each other's rows. Among operations that were not
+-- attempted yet, those that disconnect a participant come before the deletion of a meeting whose provider has left.
 WITH due AS (
   SELECT id, row_number() OVER (ORDER BY last_attempt_at NULLS FIRST, rank, created_at, id) AS place
   FROM (

@@ -1,3 +1,3 @@
--- Only the holder releases the lease, and only as of its own time: a run that comes late finds it taken.
+-- Only the holder releases the lease, and only with its own expiry: a late run finds it taken.
 UPDATE medzen.leases SET expires_at = $2 WHERE name = 'reconcile' AND holder = $1
 RETURNING 'true'

@@ -1,4 +1,4 @@
--- A participant who comes again within a minute publishes no second event: the provider knows.
+-- A participant who asks again within a minute publishes no second event: the provider has been notified.
 WITH live AS (
   UPDATE public.video_call_sessions SET updated_at = $3
   WHERE id = $1 AND status = 'active'

@@ -16,11 +16,11 @@ pub struct Outgoing {
     /// The chain's name, which is the partition key.
     pub chain: String,
     pub seq: i64,
-    /// Exactly the text that was hashed.
+    /// The text that was hashed.
     pub payload: String,
-    /// The hash before it, hexadecimal.
+    /// The previous entry's hash, hexadecimal.
     pub previous_hash: String,
-    /// Its hash, hexadecimal.
+    /// The entry's hash, hexadecimal.
     pub hash: String,
 }
 
@@ -33,7 +33,7 @@ pub struct Delivery {
     pub conflict: bool,
 }
 
-/// What is not delivered as it should be.
+/// Entries that are not delivered as expected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct AuditStatus {
     /// Entries whose number the audit table already holds with another content.

@@ -17,20 +17,20 @@ use crate::statement::{Statement, sql};
 use crate::target::Target;
 use crate::{Cause, Error};
 
-/// How long a request waits for the database in all, connecting included: with it a caller hears within 3 s that the
+/// Time for a request to the database, connecting included: with it a caller gets an error within 3 s when the
 /// database is down.
-const DEADLINE: Duration = Duration::from_millis(2500);
+const REQUEST_DEADLINE: Duration = Duration::from_millis(2500);
 
-/// How long init tries: an environment comes up without its database too, and opens the connection on use.
-const INIT: Duration = Duration::from_secs(1);
+/// Time for connecting during init: an environment starts without its database too, and connects on first use.
+const INIT_DEADLINE: Duration = Duration::from_secs(1);
 
-/// After such a pause (a thawed environment) a connection may be dead without anyone having said so.
-const IDLE: Duration = Duration::from_secs(30);
+/// After a pause this long (a thawed environment) a connection may be dead without an error.
+const CHECK_AFTER_IDLE: Duration = Duration::from_secs(30);
 
-/// How long a connection has to show that it lives.
-const CHECK: Duration = Duration::from_millis(500);
+/// Time for checking a connection.
+const CHECK_DEADLINE: Duration = Duration::from_millis(500);
 
-/// Reads the secret that holds the credentials: once at init, and again when the database refuses them.
+/// Reads the secret with the credentials: once at init, and again when the database rejects them.
 pub type ReadSecret =
     Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String, domain::Error>> + Send>> + Send + Sync>;
 
@@ -53,11 +53,11 @@ impl fmt::Debug for Store {
     }
 }
 
-/// One parameter with its type, so that a statement needs no look-up of types and so no named statement.
+/// A parameter with its type, so that a statement needs no look-up of types and no named statement.
 pub(crate) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 
 impl Store {
-    /// Makes the store and tries to connect for a second. A database that is down is no error here.
+    /// Builds the store and tries to connect for 1 s. A database that is down is not an error here.
     pub async fn connect(read_secret: ReadSecret, application_name: &str) -> Self {
         let store = Self {
             read_secret,
@@ -65,7 +65,7 @@ impl Store {
             target: Mutex::new(None),
             connection: Mutex::new(None),
         };
-        match timeout(INIT, store.open()).await {
+        match timeout(INIT_DEADLINE, store.open()).await {
             Ok(Ok(connection)) => *store.connection.lock().await = Some(connection),
             Ok(Err(error)) => tracing::warn!(error = causes(&error), "database not reachable at init"),
             Err(_) => tracing::warn!("database did not answer at init"),
@@ -90,13 +90,13 @@ impl Store {
         params: &[Param<'_>],
     ) -> Result<Option<T>, Error> {
         let statement = sql.name;
-        let text = timeout(DEADLINE, self.send(sql, params)).await.map_err(|_| Error::Deadline)??;
+        let text = timeout(REQUEST_DEADLINE, self.send(sql, params)).await.map_err(|_| Error::Deadline)??;
         text.map(|text| serde_json::from_str(&text).map_err(|source| Error::Answer { statement, source }))
             .transpose()
     }
 
     async fn send(&self, sql: Statement, params: &[Param<'_>]) -> Result<Option<String>, Error> {
-        // Taken out while in use: a request that is given up leaves no half-read connection behind.
+        // Taken out while in use: a cancelled request leaves no half-read connection behind.
         let mut held = self.connection.lock().await;
         let mut fresh = false;
         loop {
@@ -124,8 +124,8 @@ impl Store {
             if !broken {
                 *held = Some(connection);
             }
-            // The connection broke or the server is going away: once more, on a new one.
-            if !fresh && (broken || source.passing() && !source.timed_out()) {
+            // The connection broke or the server is shutting down: try once more, on a new connection.
+            if !fresh && (broken || source.is_transient() && !source.timed_out()) {
                 tracing::warn!(statement = sql.name, cause = %source, "database connection broke, reconnecting");
                 *held = None;
                 continue;
@@ -141,7 +141,7 @@ impl Store {
     async fn open(&self) -> Result<Connection, Error> {
         match self.open_with(self.target(false).await?).await {
             // Rotated credentials, or a new authority: read the secret again, once.
-            Err(Error::Connection(cause)) if cause.outdates_the_secret() => {
+            Err(Error::Connection(cause)) if cause.may_outdate_secret() => {
                 self.open_with(self.target(true).await?).await
             }
             outcome => outcome,
@@ -179,7 +179,7 @@ fn refused(error: &tokio_postgres::Error) -> Error {
     Error::Connection(Cause::from(error))
 }
 
-/// Runs a connection until it closes. Its end shows in the client, where it is handled.
+/// Runs a connection until it closes. The client returns its error, where it is handled.
 fn drive<F>(driver: F)
 where
     F: Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
@@ -191,12 +191,13 @@ where
     });
 }
 
-/// Whether a held connection can be used. Wall time, because the monotonic clock stands still while an environment is
+/// Whether a held connection can be used. Wall time, because the monotonic clock stops while an environment is
 /// frozen.
 async fn is_alive(connection: &Connection) -> bool {
     if connection.client.is_closed() {
         return false;
     }
     let idle = SystemTime::now().duration_since(connection.used).unwrap_or_default();
-    idle < IDLE || matches!(timeout(CHECK, connection.client.check_connection()).await, Ok(Ok(())))
+    idle < CHECK_AFTER_IDLE
+        || matches!(timeout(CHECK_DEADLINE, connection.client.check_connection()).await, Ok(Ok(())))
 }

@@ -24,7 +24,7 @@ pub struct Consented {
 }
 
 impl Store {
-    /// Stores a participant's decisions on consent. `None`: the call is over.
+    /// Stores a participant's decisions on consent. `None`: the call has ended.
     pub async fn consent(
         &self,
         session: SessionId,

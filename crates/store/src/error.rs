@@ -1,63 +1,57 @@
-//! What can go wrong between us and the database.
+//! Errors between this service and the database.
 
-/// Why a statement has no answer. Nothing of it is ever shown outside.
+/// Why a statement returned nothing. Never shown to callers.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The secret with the credentials could not be read.
     #[error("the database's credentials could not be read")]
     Credentials(#[source] domain::Error),
-    /// The secret does not say what it must.
+    /// The secret lacks a required field, or has an invalid one.
     #[error("the database's secret is unusable: {0}")]
     Secret(String),
-    /// No connection, or it broke.
+    /// The connection could not be opened, or it broke.
     #[error("no connection to the database")]
     Connection(#[source] Cause),
-    /// No answer within the time that a request has.
+    /// No response within the deadline of a request.
     #[error("the database did not answer in time")]
     Deadline,
-    /// The database refused the statement: a defect of ours, or its schema is not what we expect.
+    /// The database rejected the statement: a defect of this code, or an unexpected schema.
     #[error("the database refused the statement {statement}")]
     Statement {
-        /// Which statement, by the name in its first line.
+        /// The statement's name, from its first line.
         statement: &'static str,
-        /// What it said.
         #[source]
         source: Cause,
     },
-    /// The answer is not of the expected shape.
+    /// The response does not have the expected shape.
     #[error("the answer of the statement {statement} cannot be read")]
     Answer {
-        /// Which statement.
         statement: &'static str,
-        /// What is wrong.
         #[source]
         source: serde_json::Error,
     },
 }
 
-/// What PostgreSQL or the network said, without values: a message or detail of PostgreSQL quotes the row that it refused,
-/// and that row may hold a join token.
+/// PostgreSQL's or the network's error, without values: a message or detail of PostgreSQL quotes the rejected row,
+/// which may contain a join token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {
-    /// PostgreSQL's own error, by its code and the things it names.
+    /// PostgreSQL's own error: its code and the names of the objects in it.
     #[error("SQLSTATE {code}{}", named(constraint.as_deref(), table.as_deref(), column.as_deref()))]
     Refused {
         /// SQLSTATE (PostgreSQL documentation, appendix A).
         code: String,
-        /// The constraint.
         constraint: Option<String>,
-        /// The table.
         table: Option<String>,
-        /// The column.
         column: Option<String>,
     },
     /// The connection is closed.
     #[error("connection closed")]
     Closed,
-    /// The server's certificate is of an authority that the secret does not name.
+    /// The server's certificate was issued by an authority that is not in the secret.
     #[error("the server's certificate is not trusted")]
     Untrusted,
-    /// The network or the protocol.
+    /// An error of the network or the protocol.
     #[error("{0}")]
     Other(String),
 }
@@ -65,7 +59,7 @@ pub enum Cause {
 fn certificate_refused(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(at) = cause {
-        // What is inside an io::Error is not among its sources, only what is inside that.
+        // The inner error of an io::Error is not among its sources, only that error's source.
         let inside = at.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         if let Some(inside) = inside
             && inside.is::<rustls::Error>()
@@ -101,16 +95,16 @@ impl From<&tokio_postgres::Error> for Cause {
         if certificate_refused(error) {
             return Self::Untrusted;
         }
-        // Of errors that are not the server's: a kind, and an I/O or TLS error as its source.
+        // For errors that are not the server's: a kind, with an I/O or TLS error as its source.
         let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
         Self::Other(format!("{error}{source}"))
     }
 }
 
 impl Cause {
-    /// Whether the server refused because of its own state: insufficient resources, operator intervention, a
-    /// serialization failure or deadlock, a read-only standby.
-    pub(crate) fn passing(&self) -> bool {
+    /// Whether the server rejected the statement because of its own state: insufficient resources, operator
+    /// intervention, a serialization failure or deadlock, a read-only standby.
+    pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Refused { code, .. } => {
                 ["53", "57", "40", "08", "58", "55"].iter().any(|class| code.starts_with(class))
@@ -121,10 +115,10 @@ impl Cause {
         }
     }
 
-    /// Whether what the secret said may not be true any more: the server answered and refused the login, in whichever words a
-    /// pooler has for it, or its certificate is of an authority that was not named. A server that is only busy or down
-    /// (classes 53 and 57) has not said so.
-    pub(crate) fn outdates_the_secret(&self) -> bool {
+    /// Whether the secret may be outdated: the server rejected the login, with any of the codes that poolers use for
+    /// that, or its certificate was issued by another authority. A server that is only busy or down (classes 53 and
+    /// 57) says nothing about the secret.
+    pub(crate) fn may_outdate_secret(&self) -> bool {
         match self {
             Self::Refused { code, .. } => !["53", "57"].iter().any(|class| code.starts_with(class)),
             Self::Untrusted => true,
@@ -132,8 +126,8 @@ impl Cause {
         }
     }
 
-    /// Whether the server ended the statement because it took too long, here or in a queue for a lock: sending it again at
-    /// once would only queue again.
+    /// Whether the server cancelled the statement because it took too long, itself or in a queue for a lock:
+    /// repeating it at once would only queue again.
     pub(crate) fn timed_out(&self) -> bool {
         matches!(self, Self::Refused { code, .. } if code == "57014" || code == "55P03")
     }
@@ -142,11 +136,12 @@ impl Cause {
 impl From<Error> for domain::Error {
     fn from(error: Error) -> Self {
         match error {
-            // A secret that cannot be used is no fault of the request: it is read anew, and may be right the next time.
+            // An unusable secret is not the request's fault: it is read again by the next request, and may be valid
+            // then.
             Error::Credentials(_) | Error::Secret(_) | Error::Connection(_) | Error::Deadline => {
                 Self::Unavailable { backend: "database", source: Box::new(error) }
             }
-            Error::Statement { ref source, .. } if source.passing() => {
+            Error::Statement { ref source, .. } if source.is_transient() => {
                 Self::Unavailable { backend: "database", source: Box::new(error) }
             }
             Error::Statement { .. } | Error::Answer { .. } => Self::internal(error),

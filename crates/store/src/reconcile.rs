@@ -40,7 +40,7 @@ pub struct SessionRepair {
 pub struct RepairCounts {
     /// Ends that a request began and did not finish.
     pub ends_finished: u32,
-    /// Calls that had ended and whose `MeetingEnded` never came.
+    /// Calls that had ended and whose `MeetingEnded` never arrived.
     pub ended_without_event: u32,
     /// Starts that no request finished.
     pub starts_failed: u32,

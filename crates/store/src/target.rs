@@ -1,4 +1,4 @@
-//! Where the database is and how it is trusted, as its secret says.
+//! The database's address and trusted authority, from its secret.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::Error;
 
-/// The secret, in the shape that RDS gives to its own (AWS Secrets Manager user guide, "JSON structure of database
-/// credentials"), with the two fields that TLS needs.
+/// The secret, in the format of RDS (AWS Secrets Manager user guide, "JSON structure of database credentials"), with
+/// the two fields that TLS needs.
 #[derive(Deserialize)]
 struct SecretJson {
     username: String,
@@ -30,15 +30,15 @@ const fn default_port() -> u16 {
 /// How to connect.
 pub(crate) struct Target {
     pub(crate) config: tokio_postgres::Config,
-    /// None: without TLS, which only loopback may.
+    /// `None`: without TLS, which is allowed to loopback only.
     pub(crate) tls: Option<MakeRustlsConnect>,
 }
 
 impl Target {
-    /// Reads a secret. `application_name` tells the operator, in `pg_stat_activity`, which environment holds a
+    /// Parses a secret. `application_name` shows the operator, in `pg_stat_activity`, which environment holds a
     /// connection.
     pub(crate) fn from_secret(secret: &str, application_name: &str) -> Result<Self, Error> {
-        // serde's message quotes no values of strings, but says where: enough for the operator, nothing leaks.
+        // serde's message quotes no string values but gives the position: enough for the operator, and nothing leaks.
         let json: SecretJson = serde_json::from_str(secret)
             .map_err(|error| Error::Secret(format!("line {} column {}", error.line(), error.column())))?;
         let mut config = tokio_postgres::Config::new();

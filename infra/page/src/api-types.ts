@@ -181,25 +181,25 @@ export interface components {
         CallState: "not_started" | "creating" | "active" | "ending" | "ended" | "failed";
         /** @description The caller's own part in the call. */
         CallerStatus: {
-            /** @description Whether a join answers a meeting: the caller was admitted, or need not be. */
+            /** @description Whether a join returns a meeting: the caller was admitted, or need not be. */
             admitted: boolean;
-            /** @description What they may send and receive, or would be allowed to. */
+            /** @description What the caller may send and receive, or would be allowed to. */
             capabilities: components["schemas"]["Capabilities"];
-            /** @description Null for someone who has no part in it yet. */
+            /** @description Null for a caller without a part in the call. */
             status: components["schemas"]["ParticipantStatus"] | null;
-            /** @description Since when they wait, if they do. */
+            /** @description Since when the participant waits, if so. */
             waitingSince: components["schemas"]["Timestamp"] | null;
         };
-        /** @description The three media of a person. Chime wants all three, under these names. */
+        /** @description A participant's three media. Chime requires all three, under these names. */
         Capabilities: {
-            /** @description Voice. */
+            /** @description Microphone. */
             Audio: components["schemas"]["Direction"];
             /** @description A shared screen. */
             Content: components["schemas"]["Direction"];
             /** @description Camera. */
             Video: components["schemas"]["Direction"];
         };
-        /** @description What someone is to send and receive from now on; what is absent stays. At least one is required. */
+        /** @description A change of capabilities; an absent medium stays as it is. At least one is required. */
         CapabilitiesRequest: {
             /**
              * @description Microphone and speaker.
@@ -217,22 +217,22 @@ export interface components {
              */
             video?: components["schemas"]["Direction"] | null;
         };
-        /** @description What is to be changed of someone's part in the call. At least one is required. */
+        /** @description A change of a participant's place in the call. At least one field is required. */
         ChangeRequest: {
-            /** @description True admits someone who waits; false turns them away. */
+            /** @description True admits the participant; false turns them away. */
             admitted?: boolean | null;
-            /** @description What they may send and receive. */
+            /** @description What the participant may send and receive. */
             capabilities?: components["schemas"]["CapabilitiesRequest"] | null;
         };
         /** Format: uuid */
         ChimeAttendeeId: string;
         /** Format: uuid */
         ChimeMeetingId: string;
-        /** @description What the caller consents to, or not. At least one is required. */
+        /** @description The caller's decisions on consent. At least one is required. */
         ConsentRequest: {
-            /** @description To being recorded. */
+            /** @description Consent to recording. */
             recording?: boolean | null;
-            /** @description To being transcribed. */
+            /** @description Consent to transcription. */
             transcription?: boolean | null;
         };
         /** @description The answer to a consent. */
@@ -246,12 +246,12 @@ export interface components {
         };
         /** @description The consents of a call. */
         ConsentStatus: {
-            /** @description To being recorded. */
+            /** @description Consent to recording. */
             recording: components["schemas"]["PurposeConsent"];
-            /** @description To being transcribed. */
+            /** @description Consent to transcription. */
             transcription: components["schemas"]["PurposeConsent"];
         };
-        /** @description Which way a medium may flow, by Chime's words. */
+        /** @description The direction of a medium, in Chime's terms. */
         Direction: "SendReceive" | "Send" | "Receive" | "None";
         /** @description Which session to end. */
         EndRequest: {
@@ -271,7 +271,7 @@ export interface components {
             endedAt: components["schemas"]["Timestamp"] | null;
             /** @description A sentence for people. */
             message: string;
-            /** @description The session that is over. */
+            /** @description The session that has ended. */
             sessionId: components["schemas"]["SessionId"];
         };
         /** @description The body of every error that a function answers. */
@@ -289,7 +289,7 @@ export interface components {
         FeatureState: "off" | "requested";
         /** @description Recording or transcription of a call. */
         FeatureStatus: {
-            /** @description Why, where there is something to say. */
+            /** @description The reason of the state, if there is one. */
             reason: string | null;
             /** @description Its state. */
             state: components["schemas"]["FeatureState"];
@@ -304,47 +304,47 @@ export interface components {
             /** @description Always `ok`: anything else is an error. */
             status: string;
         };
-        /** @description Someone who may not join. */
+        /** @description A user who could not be invited. */
         InvitationError: {
             /** @description For programs. */
             code: string;
             /** @description A sentence for people. */
             error: string;
-            /** @description Their user id. */
+            /** @description The user id. */
             userId: components["schemas"]["UserId"];
         };
-        /** @description Who is invited, on which terms. */
+        /** @description The invited users and the terms. */
         InviteRequest: {
-            /** @description What they may send and receive, where it differs from their kind's default. */
+            /** @description A change of every invited user's default capabilities. */
             capabilities?: components["schemas"]["CapabilitiesRequest"] | null;
             /**
-             * @description What those who are not the appointment's patient observe as.
+             * @description The kind of the invited observers.
              * @default null
              */
             observerKind?: components["schemas"]["ObserverKind"] | null;
             /** @description One to ten users. */
             userIds: components["schemas"]["UserId"][];
         };
-        /** @description The answer to an invitation. No join token is in it: each is for its owner, who gets it by joining. */
+        /** @description The answer to an invitation. It contains no join token: each user gets their own by joining. */
         InviteResponse: {
             /** @description The appointment. */
             appointmentId: components["schemas"]["AppointmentId"];
-            /** @description Those who may join now. */
+            /** @description Users who may join now. */
             attendees: components["schemas"]["InvitedAttendee"][];
-            /** @description Those who may not, and why. */
+            /** @description Users who could not be invited. */
             errors: components["schemas"]["InvitationError"][];
             /** @description This call of it. */
             sessionId: components["schemas"]["SessionId"];
         };
-        /** @description Someone who may join. */
+        /** @description A user who may join. */
         InvitedAttendee: {
-            /** @description Their attendee's id; null for someone who was admitted and gets one by joining. */
+            /** @description The attendee's id; null for a user who was admitted and gets one by joining. */
             attendeeId: components["schemas"]["ChimeAttendeeId"] | null;
-            /** @description Their role. */
+            /** @description The role. */
             role: components["schemas"]["Role"];
-            /** @description Their status; `invited` until they join. */
+            /** @description The status; `invited` until the user joins. */
             status: components["schemas"]["ParticipantStatus"];
-            /** @description Their user id. */
+            /** @description The user id. */
             userId: components["schemas"]["UserId"];
         };
         /**
@@ -354,13 +354,13 @@ export interface components {
         JoinInfo: {
             /** @description The appointment. */
             appointmentId: components["schemas"]["AppointmentId"];
-            /** @description Chime's `Attendee`, as Chime gave it, with the join token. */
+            /** @description Chime's `Attendee`, unchanged, with the join token. */
             attendee: {
                 [key: string]: unknown;
             };
             /** @description The attendee's id, as the existing app calls it. */
             attendeeToken: components["schemas"]["ChimeAttendeeId"];
-            /** @description Chime's `Meeting`, as Chime gave it. */
+            /** @description Chime's `Meeting`, unchanged. */
             meeting: {
                 [key: string]: unknown;
             };
@@ -378,7 +378,7 @@ export interface components {
         /** @description The body of a join. All of it is optional. */
         JoinRequest: {
             /**
-             * @description The client could not connect with what it was given: ask Chime before answering.
+             * @description The client could not connect to the meeting it was given: ask Chime before answering.
              * @default false
              */
             checked?: boolean;
@@ -390,7 +390,7 @@ export interface components {
             /** @description A sentence for people. */
             message: string;
         };
-        /** @description The answer to link. A link names the appointment and nothing else: who follows it signs in. */
+        /** @description The answer to link. A link contains the appointment's id and nothing else: the user signs in after opening it. */
         LinkResponse: {
             /** @description The appointment. */
             appointmentId: components["schemas"]["AppointmentId"];
@@ -405,14 +405,14 @@ export interface components {
             /** @description Opens the call page. */
             webLink: string;
         };
-        /** @description What an observer comes as. */
+        /** @description The kind of an observer. */
         ObserverKind: "interpreter" | "family" | "student";
         /** @description Names the participant that a direct invocation is about. Not `userId`: that names the actor. */
         ParticipantSelector: {
-            /** @description Their user id. */
+            /** @description The user id. */
             participantId: components["schemas"]["UserId"];
         };
-        /** @description Where someone stands in a call. */
+        /** @description A participant's status. */
         ParticipantStatus: "invited" | "waiting" | "joined" | "left" | "removed" | "turned_away";
         /** @description The consents to one purpose. */
         PurposeConsent: {
@@ -420,10 +420,10 @@ export interface components {
             allowed: boolean;
             /** @description The caller's own latest decision; null for none so far. */
             granted: boolean | null;
-            /** @description Those whose consent is missing. */
+            /** @description Users whose consent is missing. */
             missing: components["schemas"]["UserId"][];
         };
-        /** @description What a client measured of its connection. */
+        /** @description Samples of a client's connection. */
         QualityRequest: {
             samples: components["schemas"]["QualitySample"][];
         };
@@ -469,72 +469,72 @@ export interface components {
             appointmentId: components["schemas"]["AppointmentId"];
             /** @description A sentence for people. */
             message: string;
-            /** @description The call that they cannot join any more. */
+            /** @description The call that the participant cannot join any more. */
             sessionId: components["schemas"]["SessionId"];
             /** @description Always `removed`. */
             status: components["schemas"]["ParticipantStatus"];
-            /** @description Their user id. */
+            /** @description The user id. */
             userId: components["schemas"]["UserId"];
         };
-        /** @description What someone is in a call. */
+        /** @description A participant's role. */
         Role: "provider" | "patient" | "observer";
-        /** @description One person of the roster. */
+        /** @description A participant. */
         RosterAttendee: {
-            /** @description Whether they were admitted to this session. */
+            /** @description Whether the provider admitted the participant to this session. */
             admitted: boolean;
-            /** @description Their attendee's id, by which a video tile is theirs. Never the join token. */
+            /** @description The attendee's id, which maps video tiles to participants. Never the join token. */
             attendeeId: components["schemas"]["ChimeAttendeeId"] | null;
-            /** @description What they may send and receive. */
+            /** @description What the participant may send and receive. */
             capabilities: components["schemas"]["Capabilities"];
             /**
              * Format: int32
-             * @description How many connections of theirs Chime has reported.
+             * @description Connections that began, by Chime's events.
              */
             connections: number;
-            /** @description Their name. */
+            /** @description The display name. */
             displayName: string | null;
             /**
              * Format: int32
-             * @description How many of them were lost.
+             * @description Connections that were lost, by Chime's events.
              */
             drops: number;
             /**
              * Format: int64
-             * @description How long they have been in the call, in seconds.
+             * @description Time in the call in seconds.
              */
             durationSeconds: number;
-            /** @description When they last joined. */
+            /** @description When the participant last joined. */
             joinedAt: components["schemas"]["Timestamp"] | null;
-            /** @description When they last left. */
+            /** @description When the participant last left. */
             leftAt: components["schemas"]["Timestamp"] | null;
             /** @description The kind of observer, where the invitation named one. */
             observerKind: components["schemas"]["ObserverKind"] | null;
-            /** @description Whether they are in the call now. */
+            /** @description Whether the participant is in the call now. */
             present: boolean;
-            /** @description Their role. */
+            /** @description The role. */
             role: components["schemas"]["Role"];
-            /** @description Their status. */
+            /** @description The status. */
             status: components["schemas"]["ParticipantStatus"];
-            /** @description Their user id. */
+            /** @description The user id. */
             userId: components["schemas"]["UserId"];
-            /** @description Since when they wait, if they do. */
+            /** @description Since when the participant waits, if so. */
             waitingSince: components["schemas"]["Timestamp"] | null;
         };
         /** @description The answer to roster. */
         RosterResponse: {
-            /** @description Everyone with a part in it whom the caller may see. */
+            /** @description All participants that the caller may see. */
             attendees: components["schemas"]["RosterAttendee"][];
             /** @description The session: the open one, else the latest. */
             sessionId: components["schemas"]["SessionId"];
         };
         /** Format: uuid */
         SessionId: string;
-        /** @description The state of a session. An appointment without a session is "not started"; that is no state of a session. */
+        /** @description The status of a session. An appointment without a session is "not started", which is not a status of a session. */
         SessionStatus: "creating" | "active" | "ending" | "ended" | "failed";
         /** @description The body of a start. All of it is optional. */
         StartRequest: {
             /**
-             * @description The client could not connect with what it was given: ask Chime before answering.
+             * @description The client could not connect to the meeting it was given: ask Chime before answering.
              * @default false
              */
             checked?: boolean;
@@ -557,7 +557,7 @@ export interface components {
             appointmentId: components["schemas"]["AppointmentId"];
             /** @description The state of the call. */
             callStatus: components["schemas"]["CallState"];
-            /** @description Whether the caller may join now: they get a meeting, or wait to be admitted. */
+            /** @description Whether the caller may join now: a join returns a meeting, or makes the caller wait. */
             canJoin: boolean;
             /** @description Whether the call may be recorded and transcribed. */
             consent: components["schemas"]["ConsentStatus"];
@@ -581,25 +581,25 @@ export interface components {
             sessionId: components["schemas"]["SessionId"] | null;
             /** @description Transcription. */
             transcription: components["schemas"]["FeatureStatus"];
-            /** @description Who waits to be admitted; for the provider alone. */
+            /** @description Participants who wait to be admitted; visible to the provider only. */
             waiting: components["schemas"]["WaitingParticipant"][];
         };
         /** Format: date-time */
         Timestamp: string;
         /** Format: uuid */
         UserId: string;
-        /** @description Someone who waits to be admitted. */
+        /** @description A participant who waits to be admitted. */
         WaitingParticipant: {
-            /** @description Their name. */
+            /** @description The display name. */
             displayName: string | null;
-            /** @description Their role. */
+            /** @description The role. */
             role: components["schemas"]["Role"];
             /** @description Since when. */
             since: components["schemas"]["Timestamp"] | null;
-            /** @description Their user id. */
+            /** @description The user id. */
             userId: components["schemas"]["UserId"];
         };
-        /** @description The answer to the join of someone who waits to be admitted. No meeting, attendee or token is in it. */
+        /** @description The answer to a join that must wait. It contains no meeting, attendee or token. */
         WaitingResponse: {
             /** @description The appointment. */
             appointmentId: components["schemas"]["AppointmentId"];
@@ -607,7 +607,7 @@ export interface components {
             callStatus: components["schemas"]["SessionStatus"];
             /** @description A sentence for people. */
             message: string;
-            /** @description The path to poll. When the caller was admitted, they join again. */
+            /** @description The path to poll; once admitted, the client joins again. */
             poll: string;
             /** @description The caller's role. */
             role: components["schemas"]["Role"];

@@ -1,4 +1,4 @@
-//! Input that must be refused by name, without a trace.
+//! Invalid input is rejected by field and changes nothing.
 
 use local_testing::malformed_input::Field;
 use local_testing::{TestCloud, TestResult, refusals};
@@ -16,7 +16,7 @@ const ROUTES: [refusals::Route; 7] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_ids_and_bodies_are_refused_on_every_route() -> TestResult {
+async fn bad_ids_and_bodies_are_rejected_on_every_route() -> TestResult {
     let cloud = TestCloud::new().await?;
     refusals::routes_refuse(&cloud, "attendee", &ROUTES).await
 }
@@ -70,7 +70,7 @@ async fn a_bad_capability_is_named_and_changes_nothing() -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_sample_is_named_by_its_place_and_nothing_of_the_request_is_kept() -> TestResult {
+async fn a_bad_sample_is_named_by_its_index_and_nothing_of_the_request_is_stored() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     scenario.provider.start().await?;
@@ -150,7 +150,7 @@ async fn odd_headers_change_no_answer() -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ids_of_others_open_nothing() -> TestResult {
+async fn ids_of_other_appointments_give_no_access() -> TestResult {
     let cloud = TestCloud::new().await?;
     let (mine, theirs) = (cloud.scenario().await?, cloud.scenario().await?);
     mine.provider.start().await?;
@@ -172,7 +172,7 @@ async fn ids_of_others_open_nothing() -> TestResult {
     }
     assert_eq!(cloud.census().await?.without_audit(), before, "nothing was done");
 
-    // And in a body they mean nothing: who joins is who the token names, which call is what the path names.
+    // The body's ids are ignored: the token names the user and the path names the call.
     let joined = mine.patient.ask("POST", "/appointments/{a}/call/attendees", &own).await?;
     assert_eq!(joined.brief(), "200", "{:?}", joined.body);
     assert_eq!(joined.text("appointmentId"), mine.appointment);

@@ -1,4 +1,4 @@
-//! Every payload in `events/attendee/`, in an order in which they make sense.
+//! Every payload in `events/attendee/`, in an order in which each is valid.
 
 use local_testing::{Payloads, TestCloud, TestResult, redact};
 
@@ -57,7 +57,7 @@ async fn every_payload_is_answered() -> TestResult {
     payloads.send("admit-removed", "409 ALREADY_REMOVED").await?;
     waiting(&mut payloads).await?;
 
-    // Of a meeting that no session has, and one message that is not an event.
+    // An event of a meeting without a session, and a message that is not an event.
     payloads.send("chime-events", "0 failed").await?;
     payloads.send("chime-meeting-events", "0 failed").await?;
     payloads.send("chime-events-with-unreadable", "1 failed").await?;
@@ -66,7 +66,7 @@ async fn every_payload_is_answered() -> TestResult {
     Ok(())
 }
 
-/// What is decided about a patient who is in the call, and what they say themselves.
+/// The provider's decisions about a patient in the call, and the patient's own.
 async fn decisions(payloads: &mut Payloads<'_>) -> TestResult {
     payloads.send("join-again", "200").await?;
     let given = payloads.send("consent", "200").await?;
@@ -74,8 +74,8 @@ async fn decisions(payloads: &mut Payloads<'_>) -> TestResult {
     let revoked = payloads.send("consent-revoked", "200").await?;
     assert_eq!(revoked.body["consent"]["transcription"]["granted"], false);
     payloads.send("consent-with-bad-field", "422 INVALID_FIELD").await?;
-    let told = payloads.send("quality", "202").await?;
-    insta::assert_json_snapshot!("quality", told.body);
+    let quality = payloads.send("quality", "202").await?;
+    insta::assert_json_snapshot!("quality", quality.body);
     let refused = payloads.send("quality-with-bad-field", "422 INVALID_FIELD").await?;
     assert_eq!(refused.text("field"), "samples[3].jitterMs");
     let muted = payloads.send("mute", "200").await?;
@@ -88,8 +88,8 @@ async fn decisions(payloads: &mut Payloads<'_>) -> TestResult {
     Ok(())
 }
 
-/// The same payloads where those who come wait.
-async fn waiting(told: &mut Payloads<'_>) -> TestResult {
+/// The same payloads with the waiting room on.
+async fn waiting(decisions: &mut Payloads<'_>) -> TestResult {
     let cloud = TestCloud::with_parameters(&[("WaitingRoom", "on")]).await?;
     Payloads::new(&cloud, "meeting-manager")?.send("start", "201").await?;
     let mut payloads = Payloads::new(&cloud, "attendee")?;
@@ -106,6 +106,6 @@ async fn waiting(told: &mut Payloads<'_>) -> TestResult {
     let admitted = payloads.send("admit", "200").await?;
     insta::assert_json_snapshot!("admit", redact(&admitted.body));
     payloads.send("join-again", "200").await?;
-    told.also(&payloads);
+    decisions.also(&payloads);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The function as it is deployed, behind the local cloud's doors.
+//! The function as deployed, behind the local cloud's endpoints.
 
 mod bad_input;
 mod events;

@@ -1,4 +1,4 @@
-//! From the outbox to the table: nothing lost, nothing twice, nothing overwritten.
+//! Delivery from the outbox to the table: nothing is lost, duplicated or overwritten.
 
 use domain::audit::{Entry, Hash, verify};
 use local::faults::FaultKind;
@@ -19,7 +19,7 @@ fn items(cloud: &TestCloud, scenario: &Scenario) -> TestResult<Vec<Value>> {
     Ok(cloud.parts().dynamodb.items(table, &format!("APPT#{}", scenario.appointment))?)
 }
 
-/// The table's own items make an unbroken chain, checked with nothing but what is in them.
+/// The table's items form an unbroken chain, verified from their content alone.
 fn whole(cloud: &TestCloud, scenario: &Scenario) -> TestResult<Vec<String>> {
     let (mut chain, mut events) = (Vec::new(), Vec::new());
     for item in items(cloud, scenario)? {
@@ -36,7 +36,7 @@ fn whole(cloud: &TestCloud, scenario: &Scenario) -> TestResult<Vec<String>> {
 const TOLD: [&str; 4] = ["call.started", "participant.joined", "call.end_requested", "call.ended"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_table_holds_the_whole_chain_and_what_its_indexes_need() -> TestResult {
+async fn the_table_has_the_whole_chain_and_the_keys_of_its_indexes() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = a_call(&cloud).await?;
     cloud.run_schedule("audit").await?;
@@ -57,7 +57,7 @@ async fn the_table_holds_the_whole_chain_and_what_its_indexes_need() -> TestResu
     Ok(())
 }
 
-/// Retention in one place. After it, and not before, the table drops an entry.
+/// The table drops an entry after its retention time, and not before.
 #[tokio::test(flavor = "multi_thread")]
 async fn entries_expire_after_the_one_retention_setting() -> TestResult {
     let cloud = TestCloud::with_parameters(&[("AuditRetentionDays", "30")]).await?;
@@ -73,19 +73,19 @@ async fn entries_expire_after_the_one_retention_setting() -> TestResult {
     Ok(())
 }
 
-/// The run dies, or its answers are lost, at each of its calls; the next one finishes its work.
+/// The run dies, or loses its responses, at each of its requests; the next run finishes its work.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_dies_anywhere_loses_nothing_and_doubles_nothing() -> TestResult {
+async fn a_run_that_dies_anywhere_neither_loses_nor_duplicates_entries() -> TestResult {
     for kind in [FaultKind::KillBefore, FaultKind::KillAfter, FaultKind::Drop] {
         for nth in 1..=8 {
             let cloud = TestCloud::new().await?;
             let scenario = a_call(&cloud).await?;
-            // Warm: the nth call is one of the run's own.
+            // A warm environment: the nth request is one of the run's own.
             cloud.parts().faults.clear();
             cloud.fault("*", None, kind, Some(nth));
             let _died_or_not = cloud.run_schedule("audit").await;
             cloud.parts().faults.clear();
-            // The lease of the dead runs out.
+            // The dead run's lease expires.
             cloud.parts().clock.advance(60);
             cloud.run_schedule("audit").await.map_err(|error| format!("{kind:?} at {nth}: {error}"))?;
             assert_eq!(whole(&cloud, &scenario)?, TOLD, "{kind:?} at {nth}");
@@ -101,7 +101,7 @@ async fn a_table_that_is_down_fails_the_run_and_keeps_the_entries() -> TestResul
     let cloud = TestCloud::new().await?;
     let scenario = a_call(&cloud).await?;
     cloud.fault("dynamodb", None, FaultKind::Error, None);
-    assert!(cloud.run_schedule("audit").await.is_err(), "the alarm must hear of it");
+    assert!(cloud.run_schedule("audit").await.is_err(), "a failed run fires the alarm");
     cloud.parts().faults.clear();
     assert_eq!(items(&cloud, &scenario)?.len(), 0);
     cloud.parts().clock.advance(60);
@@ -110,14 +110,15 @@ async fn a_table_that_is_down_fails_the_run_and_keeps_the_entries() -> TestResul
     Ok(())
 }
 
-/// Another entry under our number: nothing is overwritten, and every run reports the conflict until an operator resolves it.
+/// Another entry under an entry's number: nothing is overwritten, and every run reports the conflict until an
+/// operator resolves it.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_entry_that_finds_another_in_its_place_keeps_the_alarm_on() -> TestResult {
+async fn an_entry_in_conflict_keeps_the_alarm_on() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = a_call(&cloud).await?;
     cloud.run_schedule("audit").await?;
     let before = items(&cloud, &scenario)?;
-    // As the outbox would look had somebody written into the table first.
+    // The outbox as if another writer had put an entry into the table first.
     let outbox = format!(
         "UPDATE medzen.audit_outbox SET hash = sha256('another'), delivered_at = NULL, leased_until = NULL
          WHERE chain = 'APPT#{}' AND seq = 2 RETURNING seq",
@@ -154,7 +155,7 @@ async fn two_runs_at_once_share_the_work() -> TestResult {
         assert_eq!(scenario.patient.join().await?.brief(), "200");
         assert_eq!(scenario.patient.leave().await?.brief(), "200");
         if n % 30 == 0 {
-            // Nobody may come more often in a minute.
+            // Joins are limited per minute.
             cloud.parts().clock.advance(61);
         }
     }

@@ -10,7 +10,8 @@ async fn every_payload_is_answered() -> TestResult {
     let mut start = Payloads::new(&cloud, "meeting-manager")?;
     start.send("start", "201").await?;
     let appointment = cloud.first_scenario()?.appointment;
-    // An event that cannot be read is a failed run: nobody reads the answer of a schedule, but its alarm counts errors.
+    // An unreadable event fails the run: a schedule has no caller for an error response, but its alarm counts failed
+    // runs.
     payloads.send("schedule-without-time", "error INVALID_FIELD").await?;
     payloads.send("unknown-detail-type", "error MALFORMED_REQUEST").await?;
     assert!(cloud.audit_table(&appointment)?.is_empty());

@@ -1,4 +1,5 @@
-//! From a session's events and rows to what is to be written: one pure step between two trips to the database.
+//! Projects a session's events and rows onto the changes to write: a pure step between two round trips to the
+//! database.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -9,37 +10,33 @@ use crate::audit;
 use crate::id::{SessionId, UserId};
 use crate::state::SessionStatus;
 
-/// A session with all that is known of it, as the database tells it.
+/// A session with its history, as the database returns it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionHistory {
-    /// The session.
     pub id: SessionId,
-    /// Its state.
     pub status: SessionStatus,
-    /// How often its events were read: what is written counts only if nobody else wrote since.
+    /// Counts the projections of the session: a projection is only written if this is unchanged.
     pub version: i32,
-    /// Whether something happened since that its events must be read again for.
+    /// Whether the session changed since its last projection, so that its events must be projected again.
     pub stale: bool,
-    /// When its end was asked for, while that is under way.
+    /// When the end was requested, while the session is `ending`.
     #[serde(with = "time::serde::rfc3339::option")]
     pub end_requested_at: Option<OffsetDateTime>,
-    /// When it ended.
     #[serde(with = "time::serde::rfc3339::option")]
     pub ended_at: Option<OffsetDateTime>,
-    /// Everything that Chime told of its meeting.
+    /// All stored events of the meeting.
     pub events: Vec<StoredEvent>,
-    /// Everyone who has a part in it.
+    /// All participants of the session.
     pub participants: Vec<AttendanceRow>,
 }
 
 /// An event, and whether an earlier projection has applied it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct StoredEvent {
-    /// The event.
     #[serde(flatten)]
     pub event: ChimeEvent,
-    /// Whether it has its audit entry, if it gets one.
+    /// Whether an earlier projection has applied it, with its audit entry if it has one.
     pub applied: bool,
 }
 
@@ -47,88 +44,82 @@ pub struct StoredEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AttendanceRow {
-    /// Who.
     pub user_id: UserId,
-    /// How they stand.
     #[serde(flatten)]
     pub attendance: Attendance,
-    /// Whether Chime sees them connected.
+    /// Whether Chime reports the participant as connected.
     pub connected: bool,
-    /// How often a connection of theirs began.
+    /// Connections that began.
     pub connections: i32,
-    /// How often one was lost.
+    /// Connections that were lost.
     pub drops: i32,
 }
 
-/// What is to be written for a session.
+/// The changes of a session.
 #[derive(Clone, Debug, Serialize)]
 pub struct Projection {
-    /// The session.
     pub session_id: SessionId,
-    /// The version that was read: another one means that nothing is written.
+    /// The version that was read: if it differs by now, nothing is written.
     pub version: i32,
-    /// The state that was read: another one means the same.
+    /// The status that was read: if it differs by now, nothing is written.
     pub status: SessionStatus,
-    /// How many are connected.
+    /// Connected participants.
     pub connected_count: i32,
-    /// When the last of them went, if all have.
+    /// When the last participant disconnected, if nobody is connected.
     #[serde(with = "time::serde::rfc3339::option")]
     pub last_left_at: Option<OffsetDateTime>,
-    /// When Chime last told of it.
+    /// The time of the latest event.
     #[serde(with = "time::serde::rfc3339::option")]
     pub last_event_at: Option<OffsetDateTime>,
-    /// How many were in it at once, at most.
+    /// The maximum number connected at the same time.
     pub max_participants: i32,
-    /// When it ended, if it is to be closed by this projection.
+    /// When the call ended, if this projection closes the session.
     #[serde(with = "time::serde::rfc3339::option")]
     pub closes_at: Option<OffsetDateTime>,
-    /// Events that no projection has applied.
+    /// Events that no earlier projection has applied.
     pub events: Vec<String>,
-    /// Their audit entries, for those that have one.
+    /// Audit entries of those events that have one.
     pub entries: Vec<AuditEntryDraft>,
-    /// The rows that change.
+    /// Participants' rows that change.
     pub participants: Vec<AttendanceUpdate>,
     #[serde(skip)]
     stale: bool,
 }
 
-/// An audit entry of an event.
+/// An audit entry for an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AuditEntryDraft {
-    /// The event's id.
     pub event_id: String,
-    /// What it tells.
+    /// The entry's type.
     pub name: &'static str,
-    /// Whom it is about.
+    /// The participant.
     pub user_id: UserId,
-    /// Their attendee.
+    /// The participant's attendee.
     pub attendee_id: Option<String>,
-    /// When, by Chime's clock: `2026-11-20T15:11:41.070Z`.
+    /// Chime's time: `2026-11-20T15:11:41.070Z`.
     pub happened_at: String,
-    /// The same, to order by.
+    /// The same time in milliseconds, for sorting.
     pub at_ms: i64,
 }
 
-/// A row as it was read, and as it shall be.
+/// A row's new values, with the values that were read.
 #[derive(Clone, Debug, Serialize)]
 pub struct AttendanceUpdate {
-    /// Who.
     pub user_id: UserId,
-    /// How they stand.
     #[serde(flatten)]
     pub attendance: AttendanceAfter,
-    /// Whether Chime sees them connected.
+    /// Whether Chime reports the participant as connected.
     pub connected: bool,
-    /// How often a connection of theirs began.
+    /// Connections that began.
     pub connections: i32,
-    /// How often one was lost.
+    /// Connections that were lost.
     pub drops: i32,
-    /// As it was read: another one means that it is not written.
+    /// The values that were read: if they differ by now, the row is not written.
     #[serde(flatten)]
     pub was: AttendanceBefore,
 }
 
-/// The new values of a row, by the names of its columns.
+/// New values of a row, by column name.
 #[derive(Clone, Debug, Serialize)]
 pub struct AttendanceAfter {
     status: crate::state::ParticipantStatus,
@@ -151,14 +142,14 @@ pub struct AttendanceBefore {
 }
 
 impl Projection {
-    /// Whether writing it would change anything.
+    /// Whether writing the projection would change anything.
     #[must_use]
     pub const fn has_changes(&self) -> bool {
         self.stale || self.closes_at.is_some() || !self.events.is_empty() || !self.participants.is_empty()
     }
 }
 
-/// Reads a session's events.
+/// Projects a session's events.
 #[must_use]
 pub fn project(history: &SessionHistory) -> Projection {
     let events: Vec<ChimeEvent> = history.events.iter().map(|stored| stored.event.clone()).collect();
@@ -167,35 +158,36 @@ pub fn project(history: &SessionHistory) -> Projection {
     let ended = presence.ended_ms.and_then(at);
     let closes_at = match history.status {
         SessionStatus::Active => ended,
-        // Whoever began the end may have died after the meeting's.
+        // The request that began the end may have died after it deleted the meeting.
         SessionStatus::Ending => {
             ended.map(|ended| history.end_requested_at.map_or(ended, |asked| asked.min(ended)))
         }
         SessionStatus::Creating | SessionStatus::Ended | SessionStatus::Failed => None,
     };
-    let over = match history.status {
+    let call_ended = match history.status {
         SessionStatus::Ended => history.ended_at,
         _ => closes_at,
     };
     let mut participants = Vec::new();
     for row in &history.participants {
-        let heard = presence.participants.get(&row.user_id);
+        let person = presence.participants.get(&row.user_id);
         let mut attendance =
-            heard.map_or(row.attendance, |person| apply_presence(&row.attendance, person, over));
-        if let Some(over) = over {
-            attendance = close(&attendance, over);
+            person.map_or(row.attendance, |person| apply_presence(&row.attendance, person, call_ended));
+        if let Some(call_ended) = call_ended {
+            attendance = close(&attendance, call_ended);
         }
         let count = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
-        let connections = heard.map_or(0, |person| count(person.connections));
-        let drops = heard.map_or(0, |person| count(person.drops));
-        let connected = over.is_none() && heard.is_some_and(|person| person.since_ms().is_some());
+        let connections = person.map_or(0, |person| count(person.connections));
+        let drops = person.map_or(0, |person| count(person.drops));
+        let connected = call_ended.is_none() && person.is_some_and(|person| person.since_ms().is_some());
         let now = AttendanceRow { user_id: row.user_id, attendance, connected, connections, drops };
         if now != *row {
             participants.push(AttendanceUpdate::new(row, &now));
         }
     }
     let intervals = || presence.participants.values().filter_map(|person| person.intervals.last());
-    let connected = if over.is_some() { 0 } else { intervals().filter(|last| last.to_ms.is_none()).count() };
+    let connected =
+        if call_ended.is_some() { 0 } else { intervals().filter(|last| last.to_ms.is_none()).count() };
     let last_left_ms = intervals().map(|last| last.to_ms).max().flatten().filter(|_| connected == 0);
     let unapplied = || history.events.iter().filter(|stored| !stored.applied).map(|stored| &stored.event);
     Projection {
@@ -215,7 +207,7 @@ pub fn project(history: &SessionHistory) -> Projection {
 }
 
 impl AuditEntryDraft {
-    /// The entry of an event that tells what a person did or what became of them; of others there is none.
+    /// The audit entry of an event; `None` for events that say nothing about what a participant did.
     fn of(event: &ChimeEvent) -> Option<Self> {
         let name = match event.kind {
             ChimeEventKind::AttendeeJoined => audit::Event::ParticipantConnected,
@@ -235,7 +227,7 @@ impl AuditEntryDraft {
             | ChimeEventKind::AttendeeContentVideoStarted
             | ChimeEventKind::AttendeeContentVideoStopped => return None,
         };
-        // A share's own attendee bears its person's id before the mark.
+        // The external user id of a screen share is the user's id before the `#`.
         let user = event.external_user_id.as_deref()?.split('#').next()?;
         let share = event.attendee_id.as_deref().is_some_and(|attendee| attendee.contains('#'));
         let about_content = matches!(name, audit::Event::ContentStarted | audit::Event::ContentStopped);

@@ -1,4 +1,4 @@
-//! The fold against histories of all kinds, and against a slow reference that plays each second.
+//! Tests of the fold with many kinds of histories, and against a slow reference that simulates each second.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -11,7 +11,7 @@ fn user(n: u8) -> UserId {
     format!("7d9f1c5e-0000-4000-8000-0000000000{n:02x}").parse().expect("a UUID")
 }
 
-/// An event of person `n` on their device `d`, at a second.
+/// An event of user `n` on device `d`, at a second.
 fn device(kind: ChimeEventKind, n: u8, d: u8, second: i64) -> ChimeEvent {
     ChimeEvent {
         id: format!("{kind:?}-{n}-{d}-{second}"),
@@ -22,7 +22,7 @@ fn device(kind: ChimeEventKind, n: u8, d: u8, second: i64) -> ChimeEvent {
     }
 }
 
-fn told(kind: ChimeEventKind, n: u8, second: i64) -> ChimeEvent {
+fn event(kind: ChimeEventKind, n: u8, second: i64) -> ChimeEvent {
     device(kind, n, 0, second)
 }
 
@@ -46,10 +46,10 @@ use ChimeEventKind::{AttendeeDeleted, AttendeeDropped, AttendeeJoined, AttendeeL
 fn a_reconnect_counts_as_two_connections_and_leaves_out_the_gap() {
     let presence = fold(
         &[
-            told(AttendeeJoined, 1, 100),
-            told(AttendeeDropped, 1, 200),
-            told(AttendeeJoined, 1, 230),
-            told(AttendeeLeft, 1, 300),
+            event(AttendeeJoined, 1, 100),
+            event(AttendeeDropped, 1, 200),
+            event(AttendeeJoined, 1, 230),
+            event(AttendeeLeft, 1, 300),
         ],
         None,
     );
@@ -59,13 +59,13 @@ fn a_reconnect_counts_as_two_connections_and_leaves_out_the_gap() {
 }
 
 #[test]
-fn left_before_joined_and_doubles_make_no_count_go_below_zero() {
+fn reordered_and_duplicate_events_never_make_a_count_negative() {
     let history = [
-        told(AttendeeLeft, 1, 160),
-        told(AttendeeJoined, 1, 100),
-        told(AttendeeLeft, 1, 160),
-        told(AttendeeLeft, 2, 90),
-        told(AttendeeJoined, 2, 120),
+        event(AttendeeLeft, 1, 160),
+        event(AttendeeJoined, 1, 100),
+        event(AttendeeLeft, 1, 160),
+        event(AttendeeLeft, 2, 90),
+        event(AttendeeJoined, 2, 120),
     ];
     let presence = fold(&history, None);
     assert_eq!(seconds(&presence, 1, 1_000), 60);
@@ -75,16 +75,16 @@ fn left_before_joined_and_doubles_make_no_count_go_below_zero() {
 }
 
 #[test]
-fn a_second_device_throws_the_first_one_out_and_the_person_stays() {
-    let history = [told(AttendeeJoined, 1, 100), told(AttendeeJoined, 1, 200), told(AttendeeLeft, 1, 202)];
+fn a_second_device_disconnects_the_first_one_and_the_participant_stays() {
+    let history = [event(AttendeeJoined, 1, 100), event(AttendeeJoined, 1, 200), event(AttendeeLeft, 1, 202)];
     let presence = fold(&history, None);
     assert_eq!(presence.participants[&user(1)].since_ms(), Some(100_000), "the second device is still there");
-    let then = [&history[..], &[told(AttendeeLeft, 1, 300)]].concat();
+    let then = [&history[..], &[event(AttendeeLeft, 1, 300)]].concat();
     assert_eq!(seconds(&fold(&then, None), 1, 1_000), 200, "until it leaves too");
 }
 
 #[test]
-fn two_attendees_of_one_person_are_one_person() {
+fn two_attendees_of_one_user_are_one_participant() {
     let history = [
         device(AttendeeJoined, 1, 0, 100),
         device(AttendeeJoined, 1, 1, 150),
@@ -97,40 +97,41 @@ fn two_attendees_of_one_person_are_one_person() {
 }
 
 #[test]
-fn a_departure_that_never_came_does_not_swallow_the_next_one() {
-    // Lost: the departure before the second joining.
-    let history = [told(AttendeeJoined, 1, 100), told(AttendeeJoined, 1, 400), told(AttendeeLeft, 1, 500)];
+fn a_lost_departure_does_not_hide_the_next_one() {
+    // The first departure was lost: the second join follows a join.
+    let history = [event(AttendeeJoined, 1, 100), event(AttendeeJoined, 1, 400), event(AttendeeLeft, 1, 500)];
     assert_eq!(fold(&history, None).participants[&user(1)].since_ms(), None);
 }
 
 #[test]
 fn a_missing_departure_is_closed_by_the_end_of_the_meeting() {
-    let history = [told(AttendeeJoined, 1, 100), ended(700)];
+    let history = [event(AttendeeJoined, 1, 100), ended(700)];
     assert_eq!(seconds(&fold(&history, None), 1, 10_000), 600);
     assert_eq!(seconds(&fold(&history, Some(650_000)), 1, 10_000), 550, "or of the call, if that was before");
     assert_eq!(seconds(&fold(&history[..1], Some(650_000)), 1, 10_000), 550);
 }
 
 #[test]
-fn nobody_comes_after_the_end_nor_with_a_deleted_attendee() {
-    let late = [ended(100), told(AttendeeJoined, 1, 100), told(AttendeeJoined, 2, 150)];
+fn joins_after_the_end_or_with_a_deleted_attendee_are_ignored() {
+    let late = [ended(100), event(AttendeeJoined, 1, 100), event(AttendeeJoined, 2, 150)];
     assert!(fold(&late, None).participants.values().all(|person| person.intervals.is_empty()));
-    let deleted = [told(AttendeeJoined, 1, 100), told(AttendeeDeleted, 1, 150), told(AttendeeJoined, 1, 160)];
+    let deleted =
+        [event(AttendeeJoined, 1, 100), event(AttendeeDeleted, 1, 150), event(AttendeeJoined, 1, 160)];
     assert_eq!(seconds(&fold(&deleted, None), 1, 1_000), 50);
 }
 
 #[test]
-fn recorders_and_screen_shares_are_no_persons() {
-    let mut share = told(AttendeeJoined, 1, 100);
+fn recorders_and_screen_shares_are_not_participants() {
+    let mut share = event(AttendeeJoined, 1, 100);
     share.attendee_id = Some("attendee-1-0#content".to_owned());
-    let mut recorder = told(AttendeeJoined, 2, 100);
+    let mut recorder = event(AttendeeJoined, 2, 100);
     recorder.external_user_id = Some("aws:MediaPipeline-7d9f1c5e".to_owned());
     assert_eq!(fold(&[share, recorder], None).participants.len(), 0);
 }
 
 #[test]
-fn who_leaves_as_another_comes_was_not_there_with_them() {
-    let history = [told(AttendeeJoined, 1, 100), told(AttendeeLeft, 1, 200), told(AttendeeJoined, 2, 200)];
+fn leaving_in_the_millisecond_of_another_join_does_not_overlap() {
+    let history = [event(AttendeeJoined, 1, 100), event(AttendeeLeft, 1, 200), event(AttendeeJoined, 2, 200)];
     assert_eq!(fold(&history, None).max_at_once, 1);
 }
 
@@ -147,56 +148,56 @@ mod rows {
         Attendance { status, joined_at: Some(at(joined)), left_at: left.map(at), duration_seconds }
     }
 
-    fn settled(row: &Attendance, history: &[ChimeEvent]) -> Attendance {
+    fn applied(row: &Attendance, history: &[ChimeEvent]) -> Attendance {
         apply_presence(row, &fold(history, None).participants[&user(1)], None)
     }
 
     #[test]
-    fn who_asked_and_connected_is_there_since_the_connection() {
+    fn joined_at_is_the_time_of_the_connection() {
         let asked = row(ParticipantStatus::Joined, 98, None, 0);
-        let there = settled(&asked, &[told(AttendeeJoined, 1, 100)]);
+        let there = applied(&asked, &[event(AttendeeJoined, 1, 100)]);
         assert_eq!(there, row(ParticipantStatus::Joined, 100, None, 0));
-        let gone = settled(&there, &[told(AttendeeJoined, 1, 100), told(AttendeeDropped, 1, 160)]);
-        assert_eq!(gone, row(ParticipantStatus::Left, 100, Some(160), 60));
+        let left = applied(&there, &[event(AttendeeJoined, 1, 100), event(AttendeeDropped, 1, 160)]);
+        assert_eq!(left, row(ParticipantStatus::Left, 100, Some(160), 60));
     }
 
     #[test]
-    fn who_comes_back_is_not_gone_because_the_old_connection_ends_late() {
+    fn a_rejoin_survives_the_late_end_of_the_old_connection() {
         let back = row(ParticipantStatus::Joined, 170, Some(150), 50);
-        let history = [told(AttendeeJoined, 1, 100), told(AttendeeDropped, 1, 165)];
-        assert_eq!(settled(&back, &history), row(ParticipantStatus::Joined, 170, Some(150), 65));
+        let history = [event(AttendeeJoined, 1, 100), event(AttendeeDropped, 1, 165)];
+        assert_eq!(applied(&back, &history), row(ParticipantStatus::Joined, 170, Some(150), 65));
     }
 
     #[test]
-    fn who_comes_back_stays_though_a_reading_came_before_the_old_connection_s_end() {
+    fn a_rejoin_survives_a_projection_before_the_old_connection_s_end() {
         let back = row(ParticipantStatus::Joined, 170, Some(150), 50);
-        let lasting = [told(AttendeeJoined, 1, 100)];
-        let between = settled(&back, &lasting);
+        let lasting = [event(AttendeeJoined, 1, 100)];
+        let between = applied(&back, &lasting);
         assert_eq!(between, row(ParticipantStatus::Joined, 170, Some(150), 70));
-        let history = [told(AttendeeJoined, 1, 100), told(AttendeeDropped, 1, 165)];
-        assert_eq!(settled(&between, &history), settled(&back, &history));
+        let history = [event(AttendeeJoined, 1, 100), event(AttendeeDropped, 1, 165)];
+        assert_eq!(applied(&between, &history), applied(&back, &history));
     }
 
     #[test]
-    fn who_said_that_they_leave_is_gone_even_if_the_connection_lasts() {
+    fn a_leave_request_counts_even_if_the_connection_lasts() {
         let left = row(ParticipantStatus::Left, 98, Some(160), 62);
-        let lasting = [told(AttendeeJoined, 1, 100)];
-        assert_eq!(settled(&left, &lasting), row(ParticipantStatus::Left, 100, Some(160), 60));
-        let again = [told(AttendeeJoined, 1, 100), told(AttendeeJoined, 1, 200)];
-        assert_eq!(settled(&left, &again).status, ParticipantStatus::Joined, "they are back, on any device");
+        let lasting = [event(AttendeeJoined, 1, 100)];
+        assert_eq!(applied(&left, &lasting), row(ParticipantStatus::Left, 100, Some(160), 60));
+        let again = [event(AttendeeJoined, 1, 100), event(AttendeeJoined, 1, 200)];
+        assert_eq!(applied(&left, &again).status, ParticipantStatus::Joined, "a join on any device counts");
     }
 
     #[test]
-    fn the_removed_stay_removed() {
+    fn removed_participants_stay_removed() {
         let removed = row(ParticipantStatus::Removed, 100, Some(150), 50);
-        let settled = settled(&removed, &[told(AttendeeJoined, 1, 100), told(AttendeeDropped, 1, 151)]);
-        assert_eq!(settled.status, ParticipantStatus::Removed);
-        assert_eq!(settled.duration_seconds, 51);
+        let attendance = applied(&removed, &[event(AttendeeJoined, 1, 100), event(AttendeeDropped, 1, 151)]);
+        assert_eq!(attendance.status, ParticipantStatus::Removed);
+        assert_eq!(attendance.duration_seconds, 51);
     }
 
     #[test]
-    fn a_second_reading_changes_nothing() {
-        let history = [told(AttendeeJoined, 1, 100), told(AttendeeDropped, 1, 160)];
+    fn a_second_projection_changes_nothing() {
+        let history = [event(AttendeeJoined, 1, 100), event(AttendeeDropped, 1, 160)];
         for before in [
             row(ParticipantStatus::Joined, 98, None, 0),
             row(ParticipantStatus::Joined, 300, None, 0),
@@ -204,35 +205,35 @@ mod rows {
             row(ParticipantStatus::Removed, 98, Some(120), 0),
             row(ParticipantStatus::Waiting, 98, None, 0),
         ] {
-            let once = settled(&before, &history);
-            assert_eq!(settled(&once, &history), once, "{before:?}");
+            let once = applied(&before, &history);
+            assert_eq!(applied(&once, &history), once, "{before:?}");
         }
     }
 }
 
-/// Plays a history second by second, with the devices that are connected as a list: another way to the same answer.
+/// A slow reference: simulates a history second by second, with a list of connected devices.
 mod reference {
     use super::*;
 
     struct Device {
-        /// When a newer one took its place.
+        /// When a newer connection superseded it.
         replaced: Option<i64>,
     }
 
     #[derive(Default)]
     pub(super) struct Played {
         pub(super) seconds: BTreeMap<UserId, i64>,
-        /// The second in which they were last here, and since when they had been by then.
+        /// The last second in which the user was connected, and the connected time up to then.
         pub(super) last: BTreeMap<UserId, (i64, i64)>,
         pub(super) connections: BTreeMap<UserId, u32>,
         pub(super) drops: BTreeMap<UserId, u32>,
         pub(super) max_participants: usize,
     }
 
-    pub(super) fn play(history: &[ChimeEvent], over: Option<i64>, until: i64) -> Played {
+    pub(super) fn play(history: &[ChimeEvent], call_ended: Option<i64>, until: i64) -> Played {
         let end =
             history.iter().filter(|e| e.kind == ChimeEventKind::MeetingEnded).map(|e| e.at_ms / 1000).min();
-        let end = [end, over].into_iter().flatten().min().unwrap_or(i64::MAX);
+        let end = [end, call_ended].into_iter().flatten().min().unwrap_or(i64::MAX);
         let mut devices: BTreeMap<(UserId, String), (Vec<Device>, bool)> = BTreeMap::new();
         let mut played = Played::default();
         for second in 0..until.min(end) {
@@ -313,16 +314,16 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
-    fn any_order_and_any_repetition_tell_the_same(
+    fn order_and_duplicates_do_not_matter(
         history in prop::collection::vec(any_event(), 0..24),
         shuffled in Just(()).prop_perturb(|(), mut random| {
             std::array::from_fn::<u64, 40, _>(|_| random.random())
         }),
         again in prop::collection::vec(any::<Index>(), 0..12),
-        over in prop::option::of(0_i64..UNTIL),
+        call_ended in prop::option::of(0_i64..UNTIL),
     ) {
-        let over_ms = over.map(|second| second * 1000);
-        let expected = fold(&history, over_ms);
+        let call_ended_ms = call_ended.map(|second| second * 1000);
+        let expected = fold(&history, call_ended_ms);
         let mut disturbed = history.clone();
         if !history.is_empty() {
             disturbed.extend(again.iter().map(|index| index.get(&history).clone()));
@@ -334,19 +335,19 @@ proptest! {
             .collect();
         keyed.sort_by_key(|(key, _)| *key);
         let disturbed: Vec<ChimeEvent> = keyed.into_iter().map(|(_, event)| event).collect();
-        prop_assert_eq!(fold(&disturbed, over_ms), expected.clone());
+        prop_assert_eq!(fold(&disturbed, call_ended_ms), expected.clone());
         let mut backwards = disturbed;
         backwards.reverse();
-        prop_assert_eq!(fold(&backwards, over_ms), expected);
+        prop_assert_eq!(fold(&backwards, call_ended_ms), expected);
     }
 
     #[test]
     fn the_fold_equals_the_slow_reference(
         history in prop::collection::vec(any_event(), 0..24),
-        over in prop::option::of(0_i64..UNTIL),
+        call_ended in prop::option::of(0_i64..UNTIL),
     ) {
-        let fast = fold(&history, over.map(|second| second * 1000));
-        let slow = reference::play(&history, over, UNTIL);
+        let fast = fold(&history, call_ended.map(|second| second * 1000));
+        let slow = reference::play(&history, call_ended, UNTIL);
         for n in 0..4 {
             let expected = slow.seconds.get(&user(n)).copied().unwrap_or(0);
             prop_assert_eq!(seconds(&fast, n, UNTIL), expected, "person {}", n);
@@ -361,8 +362,8 @@ proptest! {
         prop_assert_eq!(fast.max_at_once, slow.max_participants);
     }
 
-    /// Events come in batches, in whatever order, and each batch is read as it comes. Nobody comes after the end, nor with an attendee
-    /// that was deleted: what the rows would say until that is known is undone by nothing.
+    /// Events are projected batch by batch, in any order. The histories contain no join after the end or with a
+    /// deleted attendee: nothing reverts what the rows say until that is known.
     #[test]
     fn a_row_projected_batch_by_batch_equals_one_projected_once(
         order in prop::collection::vec(any_event(), 1..24),
@@ -379,8 +380,8 @@ proptest! {
         };
         let project = |row: Attendance, known: &[ChimeEvent]| {
             let presence = fold(known, None);
-            let over = presence.ended_ms.and_then(attendance::at);
-            presence.participants.get(&user(1)).map_or(row, |person| attendance::apply_presence(&row, person, over))
+            let call_ended = presence.ended_ms.and_then(attendance::at);
+            presence.participants.get(&user(1)).map_or(row, |person| attendance::apply_presence(&row, person, call_ended))
         };
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(order.len() + 1)).collect();
         cuts.sort_unstable();

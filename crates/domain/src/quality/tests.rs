@@ -12,7 +12,7 @@ fn all(value: f64) -> Sample {
     }
 }
 
-fn told(samples: &[Sample]) -> Result<(), String> {
+fn checked(samples: &[Sample]) -> Result<(), String> {
     check(samples).map_err(|error| match error {
         Error::Invalid { field, .. } => field,
         other => other.to_string(),
@@ -20,13 +20,13 @@ fn told(samples: &[Sample]) -> Result<(), String> {
 }
 
 #[test]
-fn what_cannot_be_is_named() {
+fn an_invalid_sample_is_named() {
     let good = all(1.0);
-    assert_eq!(told(&[good; 60]), Ok(()));
-    assert_eq!(told(&[]), Err("samples".to_owned()));
-    assert_eq!(told(&[good; 61]), Err("samples".to_owned()));
-    assert_eq!(told(&[good, Sample::default()]), Err("samples[1]".to_owned()));
-    assert_eq!(told(&[Sample { at: Some(1), ..Sample::default() }]), Err("samples[0]".to_owned()));
+    assert_eq!(checked(&[good; 60]), Ok(()));
+    assert_eq!(checked(&[]), Err("samples".to_owned()));
+    assert_eq!(checked(&[good; 61]), Err("samples".to_owned()));
+    assert_eq!(checked(&[good, Sample::default()]), Err("samples[1]".to_owned()));
+    assert_eq!(checked(&[Sample { at: Some(1), ..Sample::default() }]), Err("samples[0]".to_owned()));
     for (measure, most) in [
         (Measure::PacketLossPercent, 100.0),
         (Measure::RoundTripMs, 60_000.0),
@@ -41,7 +41,7 @@ fn what_cannot_be_is_named() {
                 Measure::JitterMs => &mut sample.jitter_ms,
                 Measure::BitrateKbps => &mut sample.bitrate_kbps,
             } = Some(value);
-            told(&[good, good, good, sample])
+            checked(&[good, good, good, sample])
         };
         for value in [0.0, -0.0, 0.1, most] {
             assert_eq!(with(value), Ok(()), "{measure:?} {value}");
@@ -52,11 +52,11 @@ fn what_cannot_be_is_named() {
         }
     }
     for at in [-1, i64::MAX, i64::MIN] {
-        assert_eq!(told(&[Sample { at: Some(at), ..good }]), Err("samples[0].at".to_owned()));
+        assert_eq!(checked(&[Sample { at: Some(at), ..good }]), Err("samples[0].at".to_owned()));
     }
 }
 
-/// By nearest rank, from the samples themselves.
+/// The exact quantile of the samples, by nearest rank.
 fn exact(values: &[f64], q: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -78,7 +78,7 @@ fn summed(batches: &[Vec<Sample>]) -> Result<Summary, Error> {
     Ok(all)
 }
 
-/// Values over the whole of a measure's range, each order of magnitude as likely as the next, and zeros among them.
+/// Values over a measure's whole range, uniform over orders of magnitude, with zeros among them.
 fn values(most: f64) -> impl Strategy<Value = f64> {
     prop_oneof![1 => Just(0.0), 9 => (-3.0..most.log10()).prop_map(|power| 10_f64.powf(power)), 1 => 0.0..=most]
 }
@@ -102,20 +102,20 @@ fn sample() -> impl Strategy<Value = Sample> {
 
 proptest! {
     #[test]
-    fn median_and_p95_are_within_two_percent_and_least_and_greatest_are_exact(
+    fn median_and_p95_are_within_two_percent_and_min_and_max_are_exact(
         batches in prop::collection::vec(prop::collection::vec(sample(), 1..60), 1..20),
     ) {
         let summary = summed(&batches)?;
         for measure in Measure::ALL {
             let kept: Vec<f64> =
                 batches.iter().flatten().filter_map(|it| it.value(measure)).map(|it| measure.kept(it)).collect();
-            let Some(told) = summary.measures.get(&measure) else {
+            let Some(distribution) = summary.measures.get(&measure) else {
                 prop_assert!(kept.is_empty());
                 continue;
             };
-            prop_assert_eq!(told.n, kept.len() as u64);
-            prop_assert_eq!((told.min, told.max), (exact(&kept, 0.0), exact(&kept, 1.0)));
-            for (q, estimate) in [(0.5, told.median), (0.95, told.p95)] {
+            prop_assert_eq!(distribution.n, kept.len() as u64);
+            prop_assert_eq!((distribution.min, distribution.max), (exact(&kept, 0.0), exact(&kept, 1.0)));
+            for (q, estimate) in [(0.5, distribution.median), (0.95, distribution.p95)] {
                 let exact = exact(&kept, q);
                 prop_assert!((estimate - exact).abs() <= 0.02 * exact, "{measure:?} at {q}: {estimate}, not {exact}");
             }
@@ -136,7 +136,7 @@ proptest! {
         let numbers = |summary: &Summary| -> Vec<_> {
             summary.measures.values().map(|it| (it.n, it.min, it.median, it.p95, it.max)).collect()
         };
-        // Pairs first, then the pairs: another tree of the same leaves.
+        // Merges pairs, then pairs of pairs: a different tree with the same leaves.
         let mut pairs = Vec::new();
         for two in shuffled.chunks(2) {
             pairs.push(summed(two)?);
@@ -152,41 +152,41 @@ proptest! {
     }
 
     #[test]
-    fn what_is_stored_is_read_back_as_it_was(samples in prop::collection::vec(sample(), 1..60)) {
+    fn a_summary_survives_serialization(samples in prop::collection::vec(sample(), 1..60)) {
         let summary = Summary::of(&samples, "request")?;
         let stored = serde_json::to_string(&summary).expect("JSON");
         prop_assert_eq!(serde_json::from_str::<Summary>(&stored).ok(), Some(summary));
     }
 }
 
-/// A sample for each bin of every sketch, over and over: the most that a summary can grow to.
+/// One sample for each bin of every sketch, repeatedly: the largest possible summary.
 #[test]
-fn a_summary_has_a_greatest_size() -> Result<(), Error> {
+fn a_summary_has_a_maximum_size() -> Result<(), Error> {
     let spread: Vec<Sample> = (0..2000)
         .map(|n| {
             let part = f64::from(n) / 2000.0;
-            let over = |least: f64, most: f64| Some(least * (most / least).powf(part));
+            let scaled = |min: f64, max: f64| Some(min * (max / min).powf(part));
             Sample {
                 at: None,
-                packet_loss_percent: over(0.1, 100.0),
-                round_trip_ms: over(0.1, 60_000.0),
-                jitter_ms: over(0.1, 60_000.0),
-                bitrate_kbps: over(1.0, 100_000.0),
+                packet_loss_percent: scaled(0.1, 100.0),
+                round_trip_ms: scaled(0.1, 60_000.0),
+                jitter_ms: scaled(0.1, 60_000.0),
+                bitrate_kbps: scaled(1.0, 100_000.0),
             }
         })
         .collect();
     let size = |summary: &Summary| serde_json::to_string(summary).map_or(0, |text| text.len());
     let first = Summary::of(&spread, "00000000-0000-4000-8000-000000000000")?;
     let mut summary = first.clone();
-    // Doubling: 26 times is more than 100,000,000 samples, were there no end to it.
+    // Doubles 26 times: more than 100,000,000 samples, if there were no limit.
     for _ in 0..26 {
         summary = summary.and(&summary.clone())?;
     }
     let full = summary.measures.values().map(|it| it.n).max().unwrap_or(0);
-    assert!((FULL..2 * FULL).contains(&full), "{full} samples");
+    assert!((MAX_SAMPLES_PER_MEASURE..2 * MAX_SAMPLES_PER_MEASURE).contains(&full), "{full} samples");
     assert!(size(&summary) < 5 * 1024, "{} bytes of {full} samples of all sizes", size(&summary));
 
-    // An hour of a good connection, a sample every five seconds.
+    // One hour of a good connection, a sample every 5 s.
     let hour: Vec<Sample> = (0..720)
         .map(|n| {
             let wave = f64::from(n % 37);

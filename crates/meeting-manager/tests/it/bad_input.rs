@@ -1,4 +1,4 @@
-//! Input that must be refused by name, without a trace.
+//! Invalid input is rejected by field and changes nothing.
 
 use bytes::Bytes;
 use local_testing::malformed_input::{self, Field};
@@ -16,7 +16,7 @@ const ROUTES: [refusals::Route; 6] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_ids_and_bodies_are_refused_on_every_route() -> TestResult {
+async fn bad_ids_and_bodies_are_rejected_on_every_route() -> TestResult {
     let cloud = TestCloud::new().await?;
     refusals::routes_refuse(&cloud, "meeting-manager", &ROUTES).await
 }
@@ -85,7 +85,7 @@ async fn a_bad_field_is_named_whatever_its_value() -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_list_the_bad_id_is_named_and_nobody_is_invited() -> TestResult {
+async fn a_bad_id_in_a_list_is_named_and_no_user_is_invited() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     scenario.provider.start().await?;
@@ -104,7 +104,7 @@ async fn of_a_list_the_bad_id_is_named_and_nobody_is_invited() -> TestResult {
     refusals::assert_refused(&answer, "422 userIds", "none at all");
     assert_eq!(cloud.census().await?, before);
 
-    // The same id again is no mistake that needs telling: eleven that are two.
+    // Duplicates of an id are not an error: eleven ids that are two users.
     let mut ids = vec![patient; 6];
     ids.extend([stranger; 5]);
     let twice = json!({ "action": "batch-join", "appointmentId": appointment, "userIds": ids });
@@ -126,7 +126,7 @@ async fn odd_headers_change_no_answer() -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_field_given_twice_is_refused() -> TestResult {
+async fn a_duplicate_field_is_rejected() -> TestResult {
     let cloud = TestCloud::new().await?;
     let (scenario, other) = (cloud.scenario().await?, cloud.scenario().await?);
     let before = cloud.census().await?;
@@ -154,7 +154,7 @@ async fn a_field_given_twice_is_refused() -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ids_of_others_open_nothing() -> TestResult {
+async fn ids_of_other_appointments_give_no_access() -> TestResult {
     let cloud = TestCloud::new().await?;
     let (mine, theirs) = (cloud.scenario().await?, cloud.scenario().await?);
     let started = mine.provider.start().await?;
@@ -163,7 +163,7 @@ async fn ids_of_others_open_nothing() -> TestResult {
     let me = &mine.provider;
     let their_call = format!("/appointments/{}/call", theirs.appointment);
 
-    // In the path it is they who are meant, whatever the body says.
+    // The path names the appointment and the user, whatever the body says.
     let own = json!({ "appointmentId": mine.appointment, "userId": theirs.provider.id });
     let their_link = format!("{their_call}/link");
     for (method, path, body) in [
@@ -175,12 +175,12 @@ async fn ids_of_others_open_nothing() -> TestResult {
         let answer = me.ask(method, path, &body).await?;
         assert_eq!(answer.brief(), "403 NOT_A_MEMBER", "{method} {path}");
     }
-    // In the body too, by appointment or by meeting, and the meeting counts where both are named.
+    // The same in the body, by appointment or by meeting; the meeting has precedence where both are named.
     let of_meeting = json!({ "meetingId": others.text("meetingId"), "appointmentId": mine.appointment });
     let of_appointment = json!({ "appointmentId": theirs.appointment, "userId": theirs.provider.id });
     for action in ["create", "join", "leave", "end", "get-status"] {
         let mut bodies = vec![of_appointment.clone()];
-        // A start has no meeting yet: the field means nothing there.
+        // A start has no meeting yet: the field is ignored.
         bodies.extend((action != "create").then(|| of_meeting.clone()));
         for mut body in bodies {
             body["action"] = action.into();
@@ -188,7 +188,7 @@ async fn ids_of_others_open_nothing() -> TestResult {
             assert_eq!(answer.brief(), "403 NOT_A_MEMBER", "{body}");
         }
     }
-    // A link and an invitation are asked for by appointment alone.
+    // A link and an invitation are requested by appointment only.
     for action in ["get-link", "batch-join"] {
         let mut body = of_appointment.clone();
         body["action"] = action.into();
@@ -196,13 +196,13 @@ async fn ids_of_others_open_nothing() -> TestResult {
         let answer = me.ask("POST", "/meetings", &body).await?;
         assert_eq!(answer.brief(), "403 NOT_A_MEMBER", "{body}");
     }
-    // A patient who names the provider stays the patient.
+    // A patient who names the provider in the body stays the patient.
     let pretend = json!({ "userId": mine.provider.id, "role": "provider" });
     let answer = mine.patient.ask("POST", "/appointments/{a}/call", &pretend).await?;
     assert_eq!(answer.brief(), "403 PATIENT_CANNOT_CREATE");
     let answer = mine.patient.ask("DELETE", "/appointments/{a}/call", &pretend).await?;
     assert_eq!(answer.brief(), "403 PATIENT_CANNOT_END");
-    // Another's session is no session of this appointment.
+    // A session of another appointment does not exist here.
     let session = json!({ "sessionId": others.text("sessionId") });
     let answer = me.ask("DELETE", "/appointments/{a}/call", &session).await?;
     assert_eq!(answer.brief(), "404 NO_ACTIVE_CALL");
@@ -217,7 +217,7 @@ async fn ids_of_others_open_nothing() -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fields_that_mean_nothing_are_ignored() -> TestResult {
+async fn unused_fields_are_ignored() -> TestResult {
     let cloud = TestCloud::new().await?;
     let other = cloud.scenario().await?;
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
@@ -236,7 +236,7 @@ async fn fields_that_mean_nothing_are_ignored() -> TestResult {
             scenario.provider.ask_raw("POST", "/appointments/{a}/call", format!("{{{more}}}")).await?;
         assert_eq!(answer.brief(), "201", "{brief}");
         assert_eq!(answer.text("appointmentId"), scenario.appointment, "{brief}");
-        // Not where the field is one of the action's own.
+        // Not where the field belongs to the action.
         if !more.contains("appointmentId") && !more.contains("meetingId") {
             let id = &scenario.appointment;
             for action in ["create", "join", "get-status", "leave", "end"] {
@@ -253,7 +253,7 @@ async fn fields_that_mean_nothing_are_ignored() -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_is_read_by_what_it_is_and_not_by_what_it_says_it_is() -> TestResult {
+async fn a_body_is_parsed_by_its_content_and_not_by_its_content_type() -> TestResult {
     let cloud = TestCloud::new().await?;
     for kind in [
         "application/json",

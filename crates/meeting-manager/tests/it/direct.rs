@@ -1,10 +1,10 @@
-//! Events that no trigger of ours makes.
+//! Events that no configured trigger sends.
 
 use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_event_is_refused_by_name() -> TestResult {
+async fn a_bad_event_is_rejected_by_field() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     let (appointment, user) = (&scenario.appointment, &scenario.provider.id);
@@ -28,7 +28,7 @@ async fn a_bad_event_is_refused_by_name() -> TestResult {
         (json!({ "body": "[]" }), "422 body"),
         (body.clone(), "422 body"),
         (json!({ "requestContext": null, "body": null }), "422 body"),
-        // It claims to come from API Gateway and is not in its format: an error of ours, with an alarm.
+        // It looks like API Gateway's and is not in its format: our error, with an alarm.
         (json!({ "requestContext": {} }), "500 "),
         (json!({ "requestContext": { "routeKey": 5 } }), "500 "),
         (with("userId", Value::Null), "422 userId"),

@@ -1,4 +1,4 @@
-//! Every payload in `events/meeting-manager/`, in an order in which they make sense.
+//! Every payload in `events/meeting-manager/`, in an order in which each is valid.
 
 use local_testing::{Payloads, TestCloud, TestResult, redact};
 
@@ -23,9 +23,9 @@ async fn every_payload_is_answered() -> TestResult {
     payloads.send("start-by-patient", "403 PATIENT_CANNOT_CREATE").await?;
     assert!(cloud.meetings().is_empty(), "a refused start makes no meeting");
     let link = payloads.send("link", "200").await?;
-    let mut told = redact(&link.body);
-    told["scheduledStart"] = "[when it was seeded]".into();
-    insta::assert_json_snapshot!("link", told);
+    let mut redacted = redact(&link.body);
+    redacted["scheduledStart"] = "[when it was seeded]".into();
+    insta::assert_json_snapshot!("link", redacted);
     payloads.send("link-by-patient", "403 PROVIDER_ONLY").await?;
 
     let started = payloads.send("start", "201").await?;
@@ -83,7 +83,7 @@ async fn every_payload_is_answered() -> TestResult {
     payloads.send("direct-leave", "200").await?;
     payloads.send("direct-end", "200").await?;
 
-    // Operations that are complete already, and one message that is not an event.
+    // Operations that were completed already, and a message that is not an event.
     payloads.send("operation-pending", "0 failed").await?;
     payloads.send("operation-pending-with-unreadable", "1 failed").await?;
 

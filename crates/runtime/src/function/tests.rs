@@ -10,7 +10,7 @@ use serde_json::json;
 use super::*;
 use crate::json::Fields;
 
-/// What the handlers did.
+/// The handlers' calls.
 type Log = Mutex<Vec<String>>;
 
 const FUNCTION: Function<Log> = Function {
@@ -21,17 +21,17 @@ const FUNCTION: Function<Log> = Function {
     actions: crate::handlers! { "get" => get, "deny" => deny },
     action_route: Some("POST /actions"),
     on_denial: Some(|log, request, reason| {
-        Box::pin(async move { note(log, &format!("denied {} {}", request.route.name(), reason.code)) })
+        Box::pin(async move { log_call(log, &format!("denied {} {}", request.route.name(), reason.code)) })
     }),
     ..Function::EMPTY
 };
 
-fn note(log: &Log, line: &str) {
+fn log_call(log: &Log, line: &str) {
     log.lock().expect("no handler panicked").push(line.to_owned());
 }
 
 async fn get(log: &Log, request: &Request) -> Result<Answer, Error> {
-    note(log, &format!("get by {}", request.route.name()));
+    log_call(log, &format!("get by {}", request.route.name()));
     Answer::json(200, &json!({}))
 }
 

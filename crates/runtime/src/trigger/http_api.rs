@@ -34,7 +34,7 @@ pub(super) fn read(event: &RawValue, request_id: &str) -> Result<Request, Error>
     let body = match body {
         Body::Text(text) => text.into_bytes(),
         Body::Binary(bytes) => bytes,
-        // Empty; the enum is open to more.
+        // Empty; the enum is non-exhaustive.
         _ => Vec::new(),
     };
     let origin = Origin {

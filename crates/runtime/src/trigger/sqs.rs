@@ -1,4 +1,4 @@
-//! A batch of an SQS queue: events of `EventBridge`, each answered for itself.
+//! A batch of an SQS queue: events of `EventBridge`, each with a result of its own.
 
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use domain::Error;
@@ -14,48 +14,45 @@ use crate::json::Fields;
 /// `EventBridge`'s own ids are UUIDs.
 const MAX_ID_BYTES: usize = 128;
 
-/// A batch from a queue. Its handler answers each message: [`Messages::answer`].
+/// A batch from a queue. Its handler returns a result for each message: [`Messages::answer`].
 #[derive(Debug)]
 pub struct Messages {
-    /// Those that can be read, in the order in which they came. A message that cannot be read is not among them: it counts
-    /// as failed, is logged, and ends in the dead-letter queue, without harm to the others.
+    /// The messages that could be parsed, in the order of the batch. A message that could not be parsed counts as
+    /// failed, is logged, and ends in the dead-letter queue, without affecting the others.
     pub list: Vec<Message>,
-    /// Where they come from, and when: the time at which the queue first gave the youngest of them out.
+    /// Their source, and their time: when the queue first delivered the youngest of them.
     pub origin: Origin,
     unreadable: Vec<Failed>,
 }
 
-/// One message.
 #[derive(Debug)]
 pub struct Message {
-    /// The queue's id of it.
+    /// The queue's message id.
     pub id: String,
-    /// How often the queue has given it out, with this time.
+    /// How often the queue has delivered the message, this time included.
     pub receives: u32,
-    /// What it brings.
     pub event: Envelope,
 }
 
-/// An event as `EventBridge` wraps it.
+/// The `EventBridge` envelope of an event.
 #[derive(Debug, Deserialize)]
 pub struct Envelope {
-    /// The same each time the event is delivered; 1 to 128 characters.
+    /// The same in every delivery of the event; 1 to 128 characters.
     pub id: String,
     /// `Chime Meeting State Change`.
     #[serde(rename = "detail-type")]
     pub detail_type: String,
     /// `aws.chime`.
     pub source: String,
-    /// When it happened, to the second.
+    /// The event's time, to the second.
     #[serde(with = "time::serde::rfc3339")]
     pub time: OffsetDateTime,
-    /// Where it happened.
     pub region: String,
-    /// What happened: a JSON object.
+    /// A JSON object.
     pub detail: Box<RawValue>,
 }
 
-/// A message that shall come again, or end in the dead-letter queue when it has come too often.
+/// A message that the queue delivers again, or moves to the dead-letter queue after its last attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Failed {
     pub(crate) message: String,
@@ -66,7 +63,8 @@ pub(crate) struct Failed {
     cause: String,
 }
 
-/// Reads a batch. A message without an id makes the whole batch unreadable, because it could not be reported.
+/// Parses a batch. A message without an id makes the whole batch unreadable, because it could not be reported as
+/// failed.
 pub(super) fn read(event: &RawValue, request_id: &str, now: OffsetDateTime) -> Result<Messages, Error> {
     let event: SqsEvent =
         serde_json::from_str(event.get()).map_err(|_| super::unreadable("is no batch of a queue"))?;
@@ -90,9 +88,10 @@ pub(super) fn read(event: &RawValue, request_id: &str, now: OffsetDateTime) -> R
 }
 
 impl Messages {
-    /// The answer: what became of each message, in the order of the list. One that failed is logged, comes again after the
-    /// queue's visibility timeout, and ends in the dead-letter queue when it has come too often, whether trying again helps
-    /// or not: what shall not come again has to be `Ok`. One that nothing is said of counts as failed.
+    /// The answer from each message's result, in the order of the list. A failed message is logged, is delivered
+    /// again after the queue's visibility timeout, and moves to the dead-letter queue after its last attempt, whether
+    /// a retry can help or not: a message that must not be retried has to be `Ok`. A message without a result counts
+    /// as failed.
     #[must_use]
     pub fn answer(&self, outcomes: impl IntoIterator<Item = Result<(), Error>>) -> Answer {
         let mut outcomes = outcomes.into_iter();
@@ -134,7 +133,7 @@ impl Failed {
         Self { message, receives, event, status, code, cause: causes(error) }
     }
 
-    /// The one line about it.
+    /// Logs the failure in one line.
     pub(crate) fn log(&self) {
         let Self { message, receives, event, status, code, cause } = self;
         if *status >= 500 {

@@ -1,5 +1,5 @@
-//! Brings the database that `DATABASE_URL` names to the newest schema: `make migrate DATABASE_URL=...`. `DATABASE_CA` names
-//! a file with the certificate authority (PEM) of a database that is not on this machine.
+//! Migrates the database in `DATABASE_URL` to the newest schema: `make migrate DATABASE_URL=...`. `DATABASE_CA` is a
+//! file with the certificate authority (PEM) of a database that is not on this machine.
 
 use std::process::ExitCode;
 

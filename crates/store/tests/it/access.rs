@@ -1,5 +1,5 @@
-//! The rows and rights of clients: anonymous ones, strangers, and members of a call. On Supabase's layout, whose default
-//! privileges give clients everything.
+//! What clients can read and write: anonymous users, strangers, and members of a call. On Supabase's layout, whose
+//! default privileges give clients everything.
 
 use local::seed::Fixture;
 use local_testing::{Scenario, TestCloud, TestResult};
@@ -9,7 +9,7 @@ use crate::people::{Person, Supabase, in_supabase};
 /// `insufficient_privilege`
 const REFUSED: &str = "42501";
 
-/// Two calls with two people in each.
+/// Two calls with two participants in each.
 struct Calls {
     one: Fixture,
     session: String,
@@ -31,7 +31,7 @@ async fn both_in(scenario: &Scenario) -> TestResult<String> {
     Ok(started.text("sessionId"))
 }
 
-/// Every table and view that is ours.
+/// All tables and views of this project.
 async fn ours(cloud: &TestCloud) -> TestResult<Vec<String>> {
     let all = "SELECT string_agg(c.oid::regclass::text, ' ' ORDER BY c.oid::regclass::text) FROM pg_class c
                WHERE c.relnamespace IN ('public'::regnamespace, 'medzen'::regnamespace) AND c.relkind IN ('r', 'p', 'v', 'm')";
@@ -48,7 +48,7 @@ async fn refused(person: &Person, who: &str, sql: &str) -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_anonymous_client_reads_nothing() -> TestResult {
+async fn a_client_with_only_the_public_key_reads_nothing() -> TestResult {
     in_supabase(async |supabase: std::sync::Arc<Supabase>| {
         calls(&supabase.cloud).await?;
         let anonymous = supabase.anonymous().await?;
@@ -151,7 +151,7 @@ async fn an_observer_sees_the_call_until_they_are_removed() -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_waiting_user_is_visible_to_the_provider_and_themselves() -> TestResult {
+async fn a_waiting_participant_is_seen_by_the_provider_and_by_themselves() -> TestResult {
     in_supabase(async |supabase: std::sync::Arc<Supabase>| {
         let calls = calls(&supabase.cloud).await?;
         let (session, waiting) = (&calls.session, &calls.one.stranger);
@@ -181,7 +181,7 @@ async fn a_waiting_user_is_visible_to_the_provider_and_themselves() -> TestResul
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn consent_is_read_by_whoever_gave_it() -> TestResult {
+async fn a_consent_is_read_by_its_own_user() -> TestResult {
     in_supabase(async |supabase: std::sync::Arc<Supabase>| {
         let calls = calls(&supabase.cloud).await?;
         let scenario = supabase.cloud.scenario_of(&calls.one)?;
@@ -189,13 +189,13 @@ async fn consent_is_read_by_whoever_gave_it() -> TestResult {
         for caller in [&scenario.patient, &scenario.provider] {
             assert_eq!(caller.ask("PUT", "/appointments/{a}/call/consent", &yes).await?.brief(), "200");
         }
-        let words = "SELECT concat_ws(' ', user_id, kind, granted) FROM video_call_consents";
+        let consents = "SELECT concat_ws(' ', user_id, kind, granted) FROM video_call_consents";
         for user in [&calls.one.patient, &calls.one.provider] {
             let person = supabase.signed_in(user).await?;
-            assert_eq!(can_see(&person, words).await?, [format!("{} recording t", user.id)]);
+            assert_eq!(can_see(&person, consents).await?, [format!("{} recording t", user.id)]);
         }
         for user in [&calls.one.stranger, &calls.other.patient] {
-            assert_eq!(can_see(&supabase.signed_in(user).await?, words).await?, Vec::<String>::new());
+            assert_eq!(can_see(&supabase.signed_in(user).await?, consents).await?, Vec::<String>::new());
         }
         Ok(())
     })
@@ -203,7 +203,7 @@ async fn consent_is_read_by_whoever_gave_it() -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn join_tokens_names_and_audit_are_out_of_reach_of_clients() -> TestResult {
+async fn clients_cannot_read_join_tokens_names_and_audit() -> TestResult {
     in_supabase(async |supabase: std::sync::Arc<Supabase>| {
         let calls = calls(&supabase.cloud).await?;
         let people = [
@@ -219,7 +219,8 @@ async fn join_tokens_names_and_audit_are_out_of_reach_of_clients() -> TestResult
         let mut questions: Vec<String> =
             private.map(|table| format!("SELECT count(*) FROM {table}")).collect();
         assert!(questions.len() >= 8, "{questions:?}");
-        // Not a way around either: the functions that policies use, appending to the audit, other rights.
+        // These are no way around it either: the functions that policies use, appending to the audit, other
+        // privileges.
         questions.push("SELECT medzen.own_sessions()".to_owned());
         questions.push("SELECT medzen.own_participant_names()".to_owned());
         questions.push("SELECT medzen.audit_append('APPT#x', '{}', now())".to_owned());
@@ -246,7 +247,7 @@ async fn no_client_writes_anything() -> TestResult {
             ("patient", supabase.signed_in(&calls.one.patient).await?),
             ("provider", supabase.signed_in(&calls.one.provider).await?),
         ];
-        // A view that could be written to would be refused; this one cannot be: 55000 names that.
+        // A writable view would reject this with another code: 55000 says that this view cannot be written to.
         let refused_for = |answer: &Result<Vec<String>, String>, view: bool| match answer {
             Err(code) => code == REFUSED || (view && code == "55000"),
             Ok(_) => false,

@@ -1,4 +1,4 @@
-//! The way to the database: a login that is rotated, and an authority that is trusted, over the real functions.
+//! The connection to the database: rotated logins and certificate authorities, with the real functions.
 
 use local::pgproxy::Certificate;
 use local_testing::{Answer, Scenario, TestCloud, TestResult};
@@ -11,7 +11,7 @@ fn with(secret: &Value, field: &str, value: Value) -> Value {
     changed
 }
 
-/// Closes the functions' connections, as a failover does.
+/// Closes the functions' connections, as after a failover.
 fn cut(cloud: &TestCloud) {
     cloud.parts().proxy.pause();
     cloud.parts().proxy.resume();
@@ -20,9 +20,9 @@ fn cut(cloud: &TestCloud) {
 fn unavailable(answer: &Answer) {
     assert_eq!(answer.brief(), "503 UNAVAILABLE", "{:?}", answer.body);
     assert_eq!(answer.headers.get("retry-after").map(String::as_str), Some("1"));
-    let text = answer.body.to_string();
+    let body = answer.body.to_string();
     for inside in ["atabase", "ecret", "assword", "ertificate", "TLS", "postgres", "127.0.0.1"] {
-        assert!(!text.contains(inside), "{inside} in {text}");
+        assert!(!body.contains(inside), "{inside} in {body}");
     }
 }
 
@@ -54,7 +54,7 @@ async fn after_a_rotation_the_next_request_reads_the_secret_again_and_succeeds()
     let password = cloud.parts().database.change_password().await?;
     cloud.parts().database_secret.set(&with(&secret, "password", json!(password)));
 
-    // The rotation has no effect while the connection is open.
+    // No request fails while the connection is open.
     let watch = cloud.watch();
     assert_eq!(scenario.provider.status().await?.brief(), "200");
     assert_eq!(watch.operations(), ["load_call"]);
@@ -88,7 +88,7 @@ async fn callers_get_503_while_the_secret_is_unusable() -> TestResult {
         ("host", Value::Null),
     ];
     for (field, value) in unusable {
-        // Both the cached and the newly read login are rejected.
+        // The secret in memory is rejected, and so is the one that is read again.
         let right = with(&good, "password", json!(cloud.parts().database.change_password().await?));
         cloud.parts().database_secret.set(&with(&right, field, value));
         cut(&cloud);
@@ -103,14 +103,14 @@ async fn callers_get_503_while_the_secret_is_unusable() -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_with_a_certificate_of_another_authority_is_not_talked_to() -> TestResult {
+async fn a_certificate_of_another_authority_is_rejected() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     let good = cloud.parts().database_secret.get();
     let other = Certificate::make()?;
     cloud.parts().database_secret.set(&with(&good, "sslrootcert", json!(other.authority())));
 
-    // From a cold start, and again when warm.
+    // On a cold start, and again when warm.
     unavailable(&scenario.provider.start().await?);
     unavailable(&scenario.provider.start().await?);
     let turns = |cloud: &TestCloud| {
@@ -127,11 +127,12 @@ async fn a_database_with_a_certificate_of_another_authority_is_not_talked_to() -
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_said_in_plain_text_to_another_machine() -> TestResult {
+async fn a_remote_database_is_never_reached_without_tls() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     let good = cloud.parts().database_secret.get();
-    // A name that leads here but is not known to: refused by what the secret says, before anything is connected.
+    // A host that resolves to this machine but is not recognized as local: rejected by the secret alone, before
+    // connecting.
     let plain = with(&with(&good, "sslmode", json!("disable")), "host", json!("127.0.0.2"));
     cloud.parts().database_secret.set(&plain);
     unavailable(&scenario.provider.start().await?);

@@ -1,4 +1,4 @@
-//! A database of its own on the server that all tests share, and roles of its own.
+//! A database for one test on the server that all tests share, with its own roles.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,7 +20,7 @@ pub(crate) struct Database {
     roles: Mutex<Vec<String>>,
 }
 
-/// Runs a test with an empty database, which goes however the test ends.
+/// Runs a test with an empty database, which is dropped however the test ends.
 pub(crate) async fn in_a_database<Test, Running>(test: Test) -> TestResult
 where
     Test: FnOnce(Arc<Database>) -> Running,
@@ -42,12 +42,12 @@ where
 }
 
 impl Database {
-    /// The role that a migration of this database makes for the functions.
+    /// The role that the migration of this database creates for the functions.
     pub(crate) fn functions_role(&self) -> String {
         schema::functions_role(&self.name)
     }
 
-    /// Its address for the superuser.
+    /// The database's URL for the superuser.
     pub(crate) fn url(&self) -> String {
         self.server.url(&self.name)
     }
@@ -57,7 +57,7 @@ impl Database {
         connect(&self.url()).await
     }
 
-    /// Makes a login with these attributes and answers its name and its address of the database.
+    /// Creates a login with these attributes and returns its name and its URL of the database.
     pub(crate) async fn login(&self, what: &str, attributes: &str) -> TestResult<(String, String)> {
         let name = format!("{}_{what}", self.name);
         self.roles.lock().unwrap_or_else(PoisonError::into_inner).push(name.clone());
@@ -75,7 +75,7 @@ pub(crate) async fn connect(url: &str) -> TestResult<Client> {
     Ok(client)
 }
 
-/// The first column of what a query answers; the SQLSTATE where it is refused.
+/// The first column of a query's rows; the SQLSTATE where it is rejected.
 pub(crate) async fn column(client: &Client, sql: &str) -> Result<Vec<String>, String> {
     let messages = client.simple_query(sql).await.map_err(|error| match error.code() {
         Some(code) => code.code().to_owned(),

@@ -1,4 +1,4 @@
-//! The rights of the functions' login beyond those that the use cases show: it cannot change the past.
+//! Privileges of the functions' login beyond the use cases: nothing that could change history.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::database::{column, connect};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_functions_login_reads_calls_and_cannot_rewrite_what_was() -> TestResult {
+async fn the_functions_login_reads_calls_and_cannot_rewrite_history() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     assert_eq!(scenario.provider.start().await?.brief(), "201");
@@ -60,7 +60,7 @@ async fn the_functions_login_reads_calls_and_cannot_rewrite_what_was() -> TestRe
         assert_eq!(column(&functions, statement).await, Err("42501".to_owned()), "{statement}");
     }
 
-    // An entry that is not safe in its table stays, whoever asks.
+    // An entry that is not yet delivered to the audit table cannot be deleted.
     let prune = "WITH gone AS (DELETE FROM medzen.audit_outbox RETURNING 1) SELECT count(*) FROM gone";
     assert_eq!(one(column(&functions, prune).await), Ok("0".to_owned()));
     cloud.run_schedule("audit").await?;
@@ -69,7 +69,7 @@ async fn the_functions_login_reads_calls_and_cannot_rewrite_what_was() -> TestRe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_login_of_the_functions_goes_with_their_database() -> TestResult {
+async fn the_functions_login_is_dropped_with_its_database() -> TestResult {
     let cloud = TestCloud::new().await?;
     let (login, url) =
         (cloud.parts().database.name().to_owned(), cloud.parts().database.server().admin_url());
@@ -77,12 +77,12 @@ async fn the_login_of_the_functions_goes_with_their_database() -> TestResult {
     let admin = connect(&url).await?;
     assert_eq!(column(&admin, &there).await, Ok(vec!["1".to_owned()]));
     drop(cloud);
-    // Dropped behind the test's back; each look is a round trip.
+    // The database is dropped in the background; each check is a round trip.
     while column(&admin, &there).await != Ok(vec!["0".to_owned()]) {}
     Ok(())
 }
 
-/// A missing right shows only when the statement runs, and some statements run only after a failure.
+/// A missing privilege shows only when its statement runs, and some statements run only after a failure.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
     let cloud = TestCloud::new().await?;
@@ -111,15 +111,15 @@ async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
     assert_eq!(refused.stranger.join().await?.brief(), "403 NOT_A_MEMBER");
     let now = cloud.parts().clock.now();
     let meeting_events = MeetingEvents::of(&cloud, &scenario.provider.start().await?);
-    let unknown_meeting =
+    let foreign =
         MeetingEvents { meeting: scenario.appointment.clone(), external: meeting_events.external.clone() };
     let events = [
         meeting_events.attendee("AttendeeJoined", now, &again.text("attendeeToken"), &scenario.patient.id)?,
-        unknown_meeting.meeting("MeetingStarted", now)?,
+        foreign.meeting("MeetingStarted", now)?,
     ];
     assert_eq!(cloud.deliver("attendee", &events).await?, Vec::<usize>::new());
     decide_about(&scenario).await?;
-    // The call to Chime fails now and in the next run.
+    // Chime does not get the update, neither now nor in the next run.
     cloud.fault("chime", Some("UpdateAttendeeCapabilities"), FaultKind::Error, None);
     let patient = format!("/appointments/{{a}}/call/attendees/{}", scenario.patient.id);
     let unseen = json!({ "capabilities": { "video": "Receive" } });
@@ -127,7 +127,7 @@ async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
     cloud.parts().clock.advance(31);
     cloud.run_schedule("meeting-manager").await?;
     cloud.parts().faults.clear();
-    // More than a run has time for where Chime does not answer: the rest is returned.
+    // More than a run has time for while Chime does not respond: the rest is returned.
     let operations = format!(
         "SELECT count(medzen.enqueue_operation('delete_attendee', gen_random_uuid()::text, s.id, jsonb_build_object(
            'userId', s.created_by, 'controlRegion', s.control_region, 'meetingId', s.meeting_id),
@@ -150,7 +150,7 @@ async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
     let failed: Vec<_> = turns.iter().filter(|turn| turn.status != 200).collect();
     assert!(failed.is_empty(), "{failed:?}");
     let mut ran: BTreeSet<&str> = turns.iter().map(|turn| turn.operation.as_str()).collect();
-    // The waiting room is another installation's.
+    // The waiting room is on in another deployment.
     let waiting = waits().await?;
     ran.extend(waiting.iter().map(String::as_str));
     let all = statements()?;
@@ -160,7 +160,7 @@ async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
     Ok(())
 }
 
-/// The statements of the waiting room; all of them must succeed.
+/// Runs the statements of the waiting room; all of them must succeed.
 async fn waits() -> TestResult<Vec<String>> {
     let cloud = TestCloud::with_parameters(&[("WaitingRoom", "on")]).await?;
     let scenario = cloud.scenario().await?;
@@ -172,7 +172,7 @@ async fn waits() -> TestResult<Vec<String>> {
     Ok(turns.into_iter().map(|turn| turn.operation).collect())
 }
 
-/// The provider's decisions about people, their consent, and their samples.
+/// The provider's decisions about participants, their consent, and their quality samples.
 async fn decide_about(scenario: &Scenario) -> TestResult {
     let patient = format!("/appointments/{{a}}/call/attendees/{}", scenario.patient.id);
     let observer = format!("/appointments/{{a}}/call/attendees/{}", scenario.stranger.id);

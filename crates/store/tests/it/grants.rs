@@ -1,4 +1,4 @@
-//! The complete list of grants in our schemas. A new table, view, function or grant has to be written down here.
+//! All grants in our schemas as one list. A new table, view, function or grant must be added here.
 
 use local_testing::TestResult;
 use tokio_postgres::Client;
@@ -173,14 +173,14 @@ async fn on_plain_postgres_every_grant_is_on_the_list() -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_supabase_too_and_what_a_table_forgets_is_found() -> TestResult {
+async fn on_supabase_too_and_a_forgotten_table_is_found() -> TestResult {
     in_a_database(async |database| {
         let client = database.superuser().await?;
         client.batch_execute(&supabase(SUPERUSER)).await?;
         schema::run(&database.url(), None).await?;
         check(&client, &database.functions_role()).await?;
 
-        // The findings of `check` for a migration that creates a table and a view without restricting them.
+        // Shows what `check` reports for a migration that creates a table and a view and forgets their privileges.
         client
             .batch_execute("CREATE TABLE forgotten (id uuid); CREATE VIEW leaky AS SELECT * FROM users")
             .await?;

@@ -29,7 +29,7 @@ async fn migration_stops_with_the_view_to_write_until_the_host_has_written_it() 
         let said = stopped(&database.url()).await;
         assert!(said.contains("CREATE VIEW medzen.call_appointments AS SELECT"), "{said}");
         assert!(said.contains("the provider's users.id, not a profile id"), "{said}");
-        // Only the table that remembers, with nothing to remember.
+        // Only the history table exists, and it is empty.
         let left = "SELECT tablename FROM pg_tables WHERE schemaname = 'medzen'";
         assert_eq!(column(&client, left).await?, ["schema_history"]);
         assert_eq!(column(&client, "SELECT count(*) FROM medzen.schema_history").await?, ["0"]);
@@ -37,7 +37,7 @@ async fn migration_stops_with_the_view_to_write_until_the_host_has_written_it() 
 
         let said = stopped(&database.url()).await;
         assert!(said.starts_with("applied Applied { migrations: [\"V1__baseline\"]"), "{said}");
-        // The host's tables are the host's: neither locked nor opened.
+        // The host's own tables are neither locked down nor opened.
         let locked =
             "SELECT relname FROM pg_class WHERE relrowsecurity AND relname IN ('users', 'appointments')";
         assert_eq!(column(&client, locked).await?, Vec::<String>::new());

@@ -1,4 +1,4 @@
--- A host application's tables of a layout in which no call could be ended: an appointment names the provider by
+-- A host application's tables as they were when nobody could end a call (failure 5): an appointment names the provider by
 -- the id of a profile, and that profile names the user.
 
 CREATE TABLE public.users (

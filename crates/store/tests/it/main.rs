@@ -1,4 +1,4 @@
-//! The schema and the way to it, as those meet it who migrate, connect and read: over real connections.
+//! The schema and its connections, as migrations, functions and clients use them: over real connections.
 
 mod access;
 mod credentials;

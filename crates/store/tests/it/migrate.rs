@@ -1,4 +1,4 @@
-//! Migrating: a fresh database, Supabase's, by owners with few rights, twice, at once.
+//! Migrations: of an empty database, of Supabase's, by owners with few privileges, repeated, and concurrent.
 
 use std::process::Command;
 
@@ -7,8 +7,8 @@ use tokio_postgres::Client;
 
 use crate::database::{column, connect, in_a_database, supabase};
 
-/// Everything of our schemas that the catalogues hold, down to the transaction that wrote each row. Statistics are left out:
-/// the server keeps them by itself.
+/// The catalogues' content of our schemas, including the transaction that wrote each row. Statistics are left out:
+/// the server updates them by itself.
 const CATALOGUE: &str = "
 WITH ours AS (
   SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'medzen', 'auth')
@@ -33,7 +33,7 @@ SELECT line FROM (
 ) AS catalogue
 ORDER BY line";
 
-/// The roles that the migrations make, as they make them.
+/// The statement that creates the roles.
 fn roles_block() -> &'static str {
     let migration = include_str!("../../../schema/migrations/V1__baseline.sql");
     let start = migration.find("DO $roles$").unwrap_or_default();
@@ -95,11 +95,11 @@ async fn databases_of_one_cluster_migrate_at_once() -> TestResult {
     Ok(())
 }
 
-/// Roles are of the cluster: on a new one, two databases make the same roles at the same moment.
+/// Roles belong to the cluster: on a new one, two databases create the same roles at the same moment.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_another_database_is_just_making_is_waited_for() -> TestResult {
+async fn a_migration_waits_for_a_role_that_another_is_creating() -> TestResult {
     in_a_database(async |database| {
-        // Under names that are not there yet, which cannot be said of the real ones.
+        // With names that do not exist yet, which is not certain for the real ones.
         let mine = |name: &str| format!("{}_{}", database.name, name.trim_matches(['{', '}']));
         let names = ["{functions_role}", "anon", "authenticated"].map(str::to_owned);
         let block = names.iter().fold(roles_block().to_owned(), |block, name| {
@@ -125,7 +125,7 @@ async fn a_role_that_another_database_is_just_making_is_waited_for() -> TestResu
     .await
 }
 
-/// The possible owners of a database that are not superusers.
+/// Runs a migration as a database owner who is not a superuser.
 async fn migrate_as_owner(attributes: &'static str, layout: bool) -> TestResult {
     in_a_database(async move |database| {
         let client = database.superuser().await?;
@@ -185,17 +185,17 @@ async fn migrate_as_owner(attributes: &'static str, layout: bool) -> TestResult 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn supabase_s_owner_who_is_no_superuser_migrates() -> TestResult {
+async fn supabase_s_owner_without_superuser_migrates() -> TestResult {
     migrate_as_owner("CREATEROLE CREATEDB BYPASSRLS", true).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_owner_whom_row_level_security_binds_migrates_and_reads_no_join_token() -> TestResult {
+async fn an_owner_under_row_level_security_migrates_and_reads_no_join_token() -> TestResult {
     migrate_as_owner("CREATEROLE", false).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_an_authority_migrations_never_run_in_plain_text() -> TestResult {
+async fn a_migration_with_an_authority_never_uses_plain_text() -> TestResult {
     in_a_database(async |database| {
         let certificate = local::pgproxy::Certificate::make()?;
         let outcome = schema::run(&database.url(), Some(certificate.authority())).await;
@@ -208,7 +208,7 @@ async fn with_an_authority_migrations_never_run_in_plain_text() -> TestResult {
     .await
 }
 
-/// Runs the program; its exit code and what it said.
+/// Runs the program and returns its exit code and output.
 async fn program(url: Option<String>, ca: Option<&'static str>) -> TestResult<String> {
     let mut command = Command::new(workspace().join("target/debug/migrate"));
     command.env_remove("DATABASE_URL").env_remove("DATABASE_CA");
@@ -220,7 +220,7 @@ async fn program(url: Option<String>, ca: Option<&'static str>) -> TestResult<St
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_program_says_what_it_did() -> TestResult {
+async fn the_program_prints_what_it_applied() -> TestResult {
     in_a_database(async |database| {
         let url = || Some(database.url());
         let first = program(url(), None).await?;

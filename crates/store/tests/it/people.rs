@@ -1,5 +1,5 @@
-//! Clients that reach the database directly, as Supabase's API lets them: its login has no rights but to take a client's role,
-//! for one transaction, with the claims of the client's token.
+//! Clients that reach the database directly, as Supabase's API lets them: its login has no privileges except to take
+//! a client's role, for one transaction, with the claims of the client's token.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use tokio_postgres::Client;
 
 use crate::database::{SUPERUSER, column, connect, supabase};
 
-/// A local cloud whose database is laid out as Supabase's, with the login of an API.
+/// A local cloud whose database has Supabase's layout, with the login of its API.
 pub(crate) struct Supabase {
     pub(crate) cloud: TestCloud,
     api: String,
 }
 
-/// Runs a test in such a supabase, whose login goes however the test ends.
+/// Runs a test with such a database, whose login is dropped however the test ends.
 pub(crate) async fn in_supabase<Test, Running>(test: Test) -> TestResult
 where
     Test: FnOnce(Arc<Supabase>) -> Running,
@@ -37,18 +37,18 @@ where
 }
 
 impl Supabase {
-    /// An anonymous client, with the public key.
+    /// A client with the public key only.
     pub(crate) async fn anonymous(&self) -> TestResult<Person> {
         self.person("anon", json!({ "role": "anon" }).to_string()).await
     }
 
-    /// A user who has signed in.
+    /// A client that has signed in.
     pub(crate) async fn signed_in(&self, user: &User) -> TestResult<Person> {
         let claims = json!({ "role": "authenticated", "sub": user.firebase_uid });
         self.person("authenticated", claims.to_string()).await
     }
 
-    /// A user who has signed in, with these claims.
+    /// A client that has signed in, with these claims.
     pub(crate) async fn with_claims(&self, claims: &str) -> TestResult<Person> {
         self.person("authenticated", claims.to_owned()).await
     }
@@ -58,7 +58,7 @@ impl Supabase {
     }
 }
 
-/// A client and who it is.
+/// A client with its claims.
 pub(crate) struct Person {
     client: Client,
     role: &'static str,
@@ -66,7 +66,7 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    /// The first column of what a statement answers, or the SQLSTATE of the refusal. Nothing of it is kept.
+    /// The first column of a statement's rows, or the SQLSTATE of its rejection. The transaction is rolled back.
     pub(crate) async fn ask(&self, sql: &str) -> TestResult<Result<Vec<String>, String>> {
         let claims = self.claims.replace('\'', "''");
         let before = format!(

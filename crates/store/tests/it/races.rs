@@ -1,12 +1,12 @@
-//! Statements that meet at a lock: one waits, with a snapshot from before what the other does.
+//! Statements that meet at a lock: one waits, with a snapshot from before the other's change.
 
 use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 
 use crate::database::{column, connect};
 
-/// Lets a request begin while another holds the session with a change that is not committed yet; then that commits. The
-/// request's answer comes back.
+/// Starts a request while another transaction holds the session with an uncommitted change; then commits that.
+/// Returns the request's answer.
 async fn meanwhile(
     cloud: &TestCloud,
     change: &str,
@@ -50,7 +50,7 @@ async fn a_removal_that_waits_for_a_join_takes_the_token_that_the_join_stored() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn capabilities_that_wait_for_a_join_are_told_of_the_attendee_that_the_join_stored() -> TestResult {
+async fn capabilities_that_wait_for_a_join_update_the_attendee_that_the_join_stored() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     let started = scenario.provider.start().await?;
@@ -75,12 +75,12 @@ async fn capabilities_that_wait_for_a_join_are_told_of_the_attendee_that_the_joi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_word_of_consent_that_waits_for_the_same_word_is_none() -> TestResult {
+async fn a_consent_that_waits_for_the_same_decision_is_not_inserted() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     let session = scenario.provider.start().await?.text("sessionId");
     let id = &scenario.patient.id;
-    let word = format!(
+    let decision = format!(
         "UPDATE video_call_sessions SET updated_at = updated_at WHERE id = '{session}';
          INSERT INTO video_call_consents (session_id, number, user_id, kind, granted, given_at)
          VALUES ('{session}', 1, '{id}', 'recording', true, now())"
@@ -90,7 +90,7 @@ async fn a_word_of_consent_that_waits_for_the_same_word_is_none() -> TestResult 
         patient.ask("PUT", "/appointments/{a}/call/consent", &json!({ "recording": true })).await
     };
     let watch = cloud.watch();
-    let answer = meanwhile(&cloud, &word, same).await?;
+    let answer = meanwhile(&cloud, &decision, same).await?;
     assert_eq!(answer.brief(), "200", "{:?}", answer.body);
     assert_eq!(watch.count("consent"), 1, "{:?}", watch.operations());
     assert_eq!(cloud.sql("SELECT count(*) FROM video_call_consents").await?, "1");
@@ -98,19 +98,19 @@ async fn a_word_of_consent_that_waits_for_the_same_word_is_none() -> TestResult 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_join_that_waits_for_who_takes_its_attendee_away_is_given_another() -> TestResult {
+async fn a_join_that_waits_for_its_attendee_s_deletion_gets_another() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     let session = scenario.provider.start().await?.text("sessionId");
     let before = scenario.patient.join().await?.text("attendeeToken");
     assert_eq!(scenario.patient.leave().await?.brief(), "200");
-    let taken = format!(
+    let deletion = format!(
         "UPDATE video_call_sessions SET updated_at = updated_at WHERE id = '{session}';
          DELETE FROM medzen.video_call_attendee_tokens WHERE user_id = '{}'",
         scenario.patient.id
     );
     let patient = scenario.patient.clone();
-    let again = meanwhile(&cloud, &taken, async move { patient.join().await }).await?;
+    let again = meanwhile(&cloud, &deletion, async move { patient.join().await }).await?;
     assert_eq!(again.brief(), "200", "{:?}", again.body);
     assert_ne!(again.text("attendeeToken"), before, "Chime deletes that one");
     Ok(())

@@ -1,10 +1,11 @@
-//! What stands before `lambda_http`: it panics on an odd Host or raw path, on a query that is no URI, and on a body that
-//! is not base64, and it rejects the whole event for one claim that is no string or one header that is not ASCII.
+//! A guard before `lambda_http`, which panics on an unusual Host or raw path, on a query that is not a URI, and on a
+//! body that is not base64, and rejects the whole event for one claim that is not a string or one header that is not
+//! ASCII.
 //!
-//! The guard makes a new event of what the functions use, each member read for itself. What the caller controls never
-//! makes the event unreadable: an unusable header or query parameter is left out, an unusable body is answered 400.
-//! What API Gateway writes must be there: an event without it is answered 500, and the caller of [`super::read`] raises
-//! the alarm.
+//! The guard builds a new event from the members that the functions use, parsing each one separately. Input of the
+//! caller never makes the event unreadable: an unusable header or query parameter is dropped, an unusable body is
+//! answered 400. Members that API Gateway writes are required: an event without them is answered 500, and the caller
+//! of [`super::read`] raises the alarm.
 
 use std::collections::HashMap;
 
@@ -58,10 +59,10 @@ struct RawContext<'a> {
     time_epoch: Option<&'a RawValue>,
 }
 
-/// The event that `lambda_http` gets.
+/// The event for `lambda_http`.
 ///
 /// # Errors
-/// 400 for a body that is not what `isBase64Encoded` says; 500 for an event that lacks what API Gateway writes.
+/// 400 for a body that does not match `isBase64Encoded`; 500 for an event that lacks members of API Gateway.
 pub(super) fn normalise(event: &RawValue) -> Result<ApiGatewayV2httpRequest, Error> {
     let event: RawEvent<'_> = serde_json::from_str(event.get()).map_err(|_| unreadable("it is no object"))?;
     let context: RawContext<'_> =
@@ -91,7 +92,7 @@ pub(super) fn normalise(event: &RawValue) -> Result<ApiGatewayV2httpRequest, Err
             },
         },
     });
-    // serde's message may quote a value of the event, so it is not kept.
+    // serde's message may quote a value of the event, so it is dropped.
     serde_json::from_value(normalised).map_err(|_| unreadable("lambda_http does not read it"))
 }
 
@@ -99,8 +100,8 @@ fn unreadable(reason: &'static str) -> Error {
     Error::internal(format!("unreadable event of API Gateway: {reason}"))
 }
 
-/// `lambda_http` makes a URL of it behind `http://localhost`, which fails unless it begins with a slash. Routes are found
-/// by the route key and the path parameters, not by this.
+/// `lambda_http` appends the path to `http://localhost`, which fails unless it begins with a slash. Routing uses the
+/// route key and the path parameters, not this path.
 fn path(raw: Option<&RawValue>) -> String {
     text(raw)
         .filter(|path| path.starts_with('/') && path.len() <= MAX_URI_PART_BYTES)
@@ -114,7 +115,7 @@ fn query(raw: Option<&RawValue>) -> String {
         .unwrap_or_default()
 }
 
-/// Without Host: `lambda_http` would make a URL of it, and no route depends on it.
+/// Drops Host: `lambda_http` would build a URL from it, and no route depends on it.
 fn headers(raw: Option<&RawValue>) -> Map<String, Value> {
     let valid = |name: &String, value: &String| {
         !name.eq_ignore_ascii_case("host")
@@ -129,8 +130,8 @@ fn headers(raw: Option<&RawValue>) -> Map<String, Value> {
         .collect()
 }
 
-/// Claims other than strings are given as their JSON text, as API Gateway does; but `sub` counts as a string only, so that
-/// the number 1 and the text "1" are not the same user.
+/// Claims other than strings become their JSON text, as API Gateway does. `sub` must be a string, so that the number
+/// 1 and the text "1" are not the same user.
 fn claims(authorizer: Option<&RawValue>) -> Map<String, Value> {
     let jwt = members(authorizer).get("jwt").copied();
     let claims = members(jwt).get("claims").copied();
@@ -145,7 +146,7 @@ fn claims(authorizer: Option<&RawValue>) -> Map<String, Value> {
     members(claims).into_iter().filter_map(claim).collect()
 }
 
-/// Routes are found by the route key; an unknown method must only not fail.
+/// Routing uses the route key; an unknown method must only not fail.
 fn method(raw: Option<&RawValue>) -> String {
     text(raw)
         .filter(|method| Method::from_bytes(method.as_bytes()).is_ok())
@@ -163,7 +164,7 @@ fn body(raw: Option<&RawValue>, is_base64: Option<&RawValue>) -> Result<(Option<
     Ok((Some(body), is_base64))
 }
 
-/// A member, if it is there and of its type.
+/// A member, if it exists and has the expected type.
 fn read<T: DeserializeOwned>(raw: Option<&RawValue>) -> Option<T> {
     serde_json::from_str(raw?.get()).ok()
 }
@@ -176,12 +177,12 @@ fn text(raw: Option<&RawValue>) -> Option<String> {
     read(raw)
 }
 
-/// The members of an object; none of anything else.
+/// The members of an object; empty for any other JSON.
 fn members(raw: Option<&RawValue>) -> HashMap<String, &RawValue> {
     borrow(raw).unwrap_or_default()
 }
 
-/// The members of an object that are texts.
+/// The string members of an object.
 fn texts(raw: Option<&RawValue>) -> HashMap<String, String> {
     members(raw).into_iter().filter_map(|(name, value)| Some((name, text(Some(value))?))).collect()
 }

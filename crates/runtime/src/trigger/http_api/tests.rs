@@ -1,4 +1,4 @@
-//! Whatever a caller sends, API Gateway's event is read, or the caller is told what to correct.
+//! Every event of API Gateway is parsed, whatever the caller sends, or the caller gets an error that names the field.
 
 use proptest::prelude::*;
 use serde_json::value::to_raw_value;
@@ -66,7 +66,7 @@ fn a_request_of_api_gateway_is_read() {
 }
 
 #[test]
-fn what_lambda_http_panics_at_or_rejects_changes_nothing() {
+fn input_that_lambda_http_rejects_changes_nothing() {
     for (pointer, value) in [
         ("/headers/host", json!("a b:99999999")),
         ("/headers/host", json!("")),
@@ -124,7 +124,7 @@ fn only_a_text_as_subject_identifies_a_caller() {
 }
 
 #[test]
-fn a_body_that_is_not_base64_is_the_callers_mistake() {
+fn a_body_that_is_not_base64_is_answered_400() {
     for body in ["%%%", "Zm9v=", "a"] {
         let mut event = with("/body", json!(body));
         event["isBase64Encoded"] = json!(true);
@@ -134,7 +134,7 @@ fn a_body_that_is_not_base64_is_the_callers_mistake() {
 }
 
 #[test]
-fn without_what_api_gateway_writes_the_event_is_a_failure_of_ours() {
+fn an_event_without_members_of_api_gateway_is_an_internal_error() {
     let mut no_route = without("/requestContext/routeKey");
     no_route.as_object_mut().and_then(|event| event.remove("routeKey")).expect("the member was there");
     for event in [
@@ -149,7 +149,7 @@ fn without_what_api_gateway_writes_the_event_is_a_failure_of_ours() {
     }
 }
 
-/// Any JSON, with the texts on which URLs, headers and numbers break more often than by chance.
+/// Any JSON, with texts that often break parsers of URLs, headers and numbers.
 fn any_json() -> impl Strategy<Value = Value> {
     const ODD: &[&str] = &[
         "",
@@ -200,7 +200,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// What a caller controls, wholly or in part.
+/// Members of the event that the caller controls, wholly or in part.
 const CALLERS: [&str; 21] = [
     "/rawPath",
     "/rawQueryString",
@@ -229,7 +229,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_of_a_caller_panics_or_makes_the_event_unreadable(
+    fn input_of_a_caller_never_panics_or_makes_the_event_unreadable(
         changes in proptest::collection::vec((proptest::sample::select(CALLERS.as_slice()), any_json()), 1..4),
         base64 in any::<bool>(),
     ) {
@@ -243,7 +243,7 @@ proptest! {
         }
         match read_value(&event) {
             Ok(request) => {
-                // Readers of what was sent answer 4xx at worst.
+                // Parsers of the caller's input answer 4xx at worst.
                 if let Err(error) = request.json::<Checked>() {
                     prop_assert!(error.status() < 500, "{event}: {error:?}");
                 }

@@ -1,4 +1,4 @@
-//! Batches, through the function's whole loop but for Lambda itself.
+//! Batches, through the function's whole loop except Lambda itself.
 
 use aws_lambda_events::event::sqs::SqsBatchResponse;
 use domain::error::reason;
@@ -38,8 +38,8 @@ fn event(id: &str, detail: &Value) -> String {
     event.to_string()
 }
 
-/// What Lambda is answered, and the messages that the function saw.
-async fn told(
+/// Returns the answer to Lambda and the messages that the handler got.
+async fn serve_batch(
     records: Vec<Value>,
     handle: impl Fn(&Messages) -> Result<Answer, Error> + Send + Sync,
 ) -> (Result<Value, Diagnostic>, Vec<String>) {
@@ -65,9 +65,9 @@ fn failures(answer: Result<Value, Diagnostic>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn each_message_is_answered_for_itself() {
+async fn each_message_has_its_own_result() {
     let batch = ["m-1", "m-2", "m-3"].map(|id| record(id, &event(id, &json!({ "eventType": "x" }))));
-    let (answer, seen) = told(batch.into(), |messages| {
+    let (answer, seen) = serve_batch(batch.into(), |messages| {
         let message = &messages.list[0];
         assert_eq!((message.event.source.as_str(), message.receives), ("aws.chime", 2));
         assert_eq!(message.event.detail.get(), r#"{"eventType":"x"}"#);
@@ -81,7 +81,7 @@ async fn each_message_is_answered_for_itself() {
 }
 
 #[tokio::test]
-async fn a_message_that_cannot_be_read_harms_no_other() {
+async fn an_unreadable_message_does_not_affect_the_others() {
     let good = event("e", &json!({}));
     let bodies = [
         "",
@@ -96,32 +96,33 @@ async fn a_message_that_cannot_be_read_harms_no_other() {
     let mut batch: Vec<_> =
         bodies.iter().enumerate().map(|(n, body)| record(&format!("bad-{n}"), body)).collect();
     let bad: Vec<_> = (0..bodies.len()).map(|n| format!("bad-{n}")).collect();
-    let (answer, seen) = told(batch.clone(), |_| Err(Error::internal("it has nothing to see"))).await;
+    let (answer, seen) = serve_batch(batch.clone(), |_| Err(Error::internal("it has nothing to see"))).await;
     assert_eq!((failures(answer), seen), (bad.clone(), Vec::new()), "a batch of nothing else");
 
     batch.insert(3, record("good", &good));
-    let (answer, seen) = told(batch, |messages| Ok(messages.answer([Ok(())]))).await;
+    let (answer, seen) = serve_batch(batch, |messages| Ok(messages.answer([Ok(())]))).await;
     assert_eq!((failures(answer), seen), (bad, vec!["good".to_owned()]));
 }
 
 #[tokio::test]
-async fn a_message_that_nothing_is_said_of_comes_again() {
+async fn a_message_without_a_result_is_delivered_again() {
     let batch = || vec![record("m-1", &event("1", &json!({}))), record("m-2", &event("2", &json!({})))];
-    let (answer, _) = told(batch(), |messages| Ok(messages.answer([Ok(())]))).await;
+    let (answer, _) = serve_batch(batch(), |messages| Ok(messages.answer([Ok(())]))).await;
     assert_eq!(failures(answer), ["m-2"]);
-    let (answer, _) = told(batch(), |_| Ok(Answer::done())).await;
+    let (answer, _) = serve_batch(batch(), |_| Ok(Answer::done())).await;
     assert!(answer.is_err(), "an answer that is no batch's must not delete the messages");
 }
 
 #[tokio::test]
-async fn a_failed_function_or_a_nameless_message_gives_all_back() {
+async fn a_failed_function_or_a_message_without_an_id_returns_all() {
     let batch = vec![record("m-1", &event("1", &json!({})))];
-    let (answer, _) = told(batch, |_| Err(Error::internal("password=hunter2"))).await;
+    let (answer, _) = serve_batch(batch, |_| Err(Error::internal("password=hunter2"))).await;
     let failed = answer.expect_err("the invocation failed");
     assert_eq!(failed.error_type, "INTERNAL");
     assert!(!failed.error_message.contains("hunter2"), "{}", failed.error_message);
     let (answer, seen) =
-        told(vec![record("", &event("1", &json!({})))], |messages| Ok(messages.answer([Ok(())]))).await;
+        serve_batch(vec![record("", &event("1", &json!({})))], |messages| Ok(messages.answer([Ok(())])))
+            .await;
     assert_eq!(answer.expect_err("it cannot be reported").error_type, "MALFORMED_REQUEST");
     assert!(seen.is_empty());
 }
