@@ -22,10 +22,10 @@ impl Calls {
         match self.send_events(std::slice::from_ref(&event), origin.now).await {
             Ok(1) => {}
             Ok(_) => {
-                tracing::warn!(operation = "publish_event", id = %event.id, "event publish failed, will retry")
+                tracing::warn!(operation = "publish_event", id = %event.id, "event publish failed, will retry");
             }
             Err(error) => {
-                tracing::warn!(operation = "publish_event", id = %event.id, error = causes(&error), "event publish failed, will retry")
+                tracing::warn!(operation = "publish_event", id = %event.id, error = causes(&error), "event publish failed, will retry");
             }
         }
     }
