@@ -27,7 +27,7 @@ pub use leave::Left;
 pub use link::{Link, LinkBases};
 pub use place::{Entry, POLL_SECONDS, Place, Waiting};
 pub use quality::Accepted;
-pub use reconcile::Report;
+pub use reconcile::{ReconcilerRun, Report};
 pub use remove::Removed;
 pub use roster::{Roster, RosterAttendee};
 pub use start::{NewCall, Started};

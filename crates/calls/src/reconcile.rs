@@ -75,13 +75,19 @@ pub struct Report {
     pub orphan_meetings: u64,
 }
 
+/// A run that held the lease: what it did, and the failure of a job, which fails the run once everything else is done.
+#[derive(Debug)]
+pub struct ReconcilerRun {
+    pub report: Report,
+    pub failure: Option<Error>,
+}
+
 impl Calls {
     /// Runs all jobs once. One run at a time; what is left over is the next run's. `None`: another run holds the lease.
     ///
     /// # Errors
-    /// 503 when the database is down, or events could not be projected, published or pruned, once everything else is done.
-    /// What was repaired stays so.
-    pub async fn reconcile(&self, origin: &Origin) -> Result<Option<Report>, Error> {
+    /// 503 when the database is down; what was repaired stays so. A job that fails otherwise is in the run's `failure`.
+    pub async fn reconcile(&self, origin: &Origin) -> Result<Option<ReconcilerRun>, Error> {
         let began = Instant::now();
         let mut pace = Pace::begin(began);
         let (mut totals, mut report, mut published) = (Totals::default(), Report::default(), Ok(0));
@@ -133,8 +139,9 @@ impl Calls {
             // It expires by itself before the next minute.
             tracing::warn!(error = causes(&error), "reconciler lease not released");
         }
-        // A job that failed fails the run once everything else is done, so that the alarm on failed runs fires.
-        projected.and(published.map(drop)).and(pruned.map(drop)).map(|()| Some(report))
+        // The report is returned with the failure: the metric of exhausted operations is needed most while the bus is down.
+        let failure = projected.and(published.map(drop)).and(pruned.map(drop)).err();
+        Ok(Some(ReconcilerRun { report, failure }))
     }
 
     /// Executes due operations and publishes due events, beside the schedule: each operation is leased, so none is executed

@@ -6,7 +6,7 @@ use api::attendees::JoinRequest;
 use api::call::{EndRequest, HealthResponse, StartRequest};
 use api::invitations::InviteRequest;
 use bus::Bus;
-use calls::{Calls, Entry, LinkBases, NewCall, POLL_SECONDS, RequestInfo};
+use calls::{Calls, Entry, LinkBases, NewCall, POLL_SECONDS, ReconcilerRun, RequestInfo};
 use chime::Meetings;
 use domain::Error;
 use domain::audit::Origin;
@@ -125,14 +125,13 @@ async fn health(app: &App, _: &Request) -> Result<Answer, Error> {
 }
 
 async fn reconcile(app: &App, origin: &Origin) -> Result<(), Error> {
-    if let Some(report) = app.calls.reconcile(origin).await? {
-        metrics::emit(&[
-            (Metric::SessionsRepaired, report.sessions_repaired),
-            (Metric::MissedMeetingEvents, report.missed_meeting_events),
-            (Metric::PendingOperationsExhausted, report.operations_exhausted),
-        ]);
-    }
-    Ok(())
+    let Some(ReconcilerRun { report, failure }) = app.calls.reconcile(origin).await? else { return Ok(()) };
+    metrics::emit(&[
+        (Metric::SessionsRepaired, report.sessions_repaired),
+        (Metric::MissedMeetingEvents, report.missed_meeting_events),
+        (Metric::PendingOperationsExhausted, report.operations_exhausted),
+    ]);
+    failure.map_or(Ok(()), Err)
 }
 
 /// Events `Operation Pending` of our own bus execute due operations before the next minute. The events of one batch share one
