@@ -34,6 +34,7 @@ impl Calls {
                 Operation::UpdateCapabilities => self.send(&self.meetings, &operation).await?,
                 Operation::DeleteAttendee
                 | Operation::DeleteMeeting
+                | Operation::VerifyMeeting
                 | Operation::PublishEvent
                 | Operation::StopCapture => {
                     self.send_and_complete(&operation, origin).await?;
@@ -74,8 +75,9 @@ impl Calls {
                     .await?;
             }
             Action::DeleteMeeting(meeting, of) => meetings.delete(&of.control_region, meeting).await?,
-            Action::PublishEvent(_) => return Err(Error::internal("an event is no operation on Chime")),
-            Action::StopCapture(..) => return Err(Error::internal("a capture is stopped by recording")),
+            Action::VerifyMeeting(..) | Action::PublishEvent(_) | Action::StopCapture(..) => {
+                return Err(Error::internal("the operation changes nothing at Chime"));
+            }
         }
         Ok(())
     }

@@ -37,6 +37,8 @@ pub enum Operation {
     UpdateCapabilities,
     /// Chime deletes a meeting. Target: the meeting's id.
     DeleteMeeting,
+    /// Chime is asked whether a meeting is live whose end an event claims. Target: the meeting's id.
+    VerifyMeeting,
     /// An event is put on the bus. Target: the event's id.
     PublishEvent,
     /// A capture is stopped because a participant refused consent. Target: the capture's id.
@@ -45,10 +47,11 @@ pub enum Operation {
 
 impl Operation {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::DeleteAttendee,
         Self::UpdateCapabilities,
         Self::DeleteMeeting,
+        Self::VerifyMeeting,
         Self::PublishEvent,
         Self::StopCapture,
     ];
@@ -60,6 +63,7 @@ impl Operation {
             Self::DeleteAttendee => "delete_attendee",
             Self::UpdateCapabilities => "update_capabilities",
             Self::DeleteMeeting => "delete_meeting",
+            Self::VerifyMeeting => "verify_meeting",
             Self::PublishEvent => "publish_event",
             Self::StopCapture => "stop_capture",
         }
@@ -69,9 +73,11 @@ impl Operation {
     #[must_use]
     pub const fn executor(self) -> &'static str {
         match self {
-            Self::DeleteAttendee | Self::UpdateCapabilities | Self::DeleteMeeting | Self::PublishEvent => {
-                "meeting-manager"
-            }
+            Self::DeleteAttendee
+            | Self::UpdateCapabilities
+            | Self::DeleteMeeting
+            | Self::VerifyMeeting
+            | Self::PublishEvent => "meeting-manager",
             Self::StopCapture => "recording",
         }
     }
@@ -134,6 +140,14 @@ pub struct DeleteMeeting {
     pub orphan: bool,
 }
 
+/// The payload of `verify_meeting`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VerifyMeeting {
+    /// The only region in which the meeting can be read.
+    pub control_region: String,
+}
+
 /// The payload of `stop_capture`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -148,6 +162,7 @@ pub enum Action {
     DeleteAttendee(ChimeAttendeeId, DeleteAttendee),
     UpdateCapabilities(ChimeAttendeeId, UpdateCapabilities),
     DeleteMeeting(ChimeMeetingId, DeleteMeeting),
+    VerifyMeeting(ChimeMeetingId, VerifyMeeting),
     PublishEvent(EventPayload),
     StopCapture(CaptureId, StopCapture),
 }
@@ -167,6 +182,9 @@ impl PendingOperation {
             Operation::UpdateCapabilities => Action::UpdateCapabilities(attendee()?, payload(&self.payload)?),
             Operation::DeleteMeeting => {
                 Action::DeleteMeeting(self.target.parse().map_err(Error::internal)?, payload(&self.payload)?)
+            }
+            Operation::VerifyMeeting => {
+                Action::VerifyMeeting(self.target.parse().map_err(Error::internal)?, payload(&self.payload)?)
             }
             Operation::StopCapture => {
                 Action::StopCapture(self.target.parse().map_err(Error::internal)?, payload(&self.payload)?)

@@ -96,6 +96,7 @@ impl Done {
             (
                 Action::DeleteAttendee(..)
                 | Action::UpdateCapabilities(..)
+                | Action::VerifyMeeting(..)
                 | Action::PublishEvent(_)
                 | Action::StopCapture(..),
                 _,
