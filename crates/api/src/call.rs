@@ -3,6 +3,7 @@
 use domain::Error;
 use domain::call::Target;
 use domain::capabilities::Capabilities;
+use domain::consent::ConsentPurpose;
 use domain::id::{AppointmentId, ChimeAttendeeId, ChimeMeetingId, SessionId, UserId};
 use domain::state::{ParticipantStatus, Role, SessionStatus};
 use serde::{Deserialize, Serialize};
@@ -138,6 +139,12 @@ pub struct StatusResponse {
     pub has_active_call: bool,
     /// Whether the caller may join now: a join returns a meeting, or makes the caller wait.
     pub can_join: bool,
+    /// Why the caller may not enter the appointment's call, whether or not it has begun; null where they may.
+    pub join_refusal: Option<JoinRefusal>,
+    /// From when on the call may be entered, where the deployment limits that.
+    pub join_from: Option<Timestamp>,
+    /// Until when the call may be entered, where the deployment limits that.
+    pub join_until: Option<Timestamp>,
     /// Whether the caller is the appointment's provider.
     pub is_provider: bool,
     /// Whether the caller is the appointment's patient.
@@ -156,6 +163,17 @@ pub struct StatusResponse {
     pub waiting: Vec<WaitingParticipant>,
     /// Whether the call may be recorded and transcribed.
     pub consent: ConsentStatus,
+}
+
+/// Why a join is rejected, as the join itself answers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct JoinRefusal {
+    /// The code, for example `APPOINTMENT_CANCELLED`.
+    pub code: &'static str,
+    /// A sentence for people.
+    pub error: &'static str,
 }
 
 /// The state of an appointment's call.
@@ -203,6 +221,9 @@ pub struct CallerStatus {
     pub waiting_since: Option<Timestamp>,
     /// What the caller may send and receive, or would be allowed to.
     pub capabilities: Capabilities,
+    /// The purposes for which the call is being captured and to which the caller has not consented. With any, start and join
+    /// return no meeting.
+    pub consent_required: Vec<ConsentPurpose>,
 }
 
 /// A participant who waits to be admitted.

@@ -2,8 +2,10 @@
 
 use api::attendees::WaitingResponse;
 use api::call::JoinInfo;
+use api::consent::{ConsentRequired, ConsentRequiredResponse};
 use domain::Error;
 use domain::call::{Attendee, Member, Session};
+use domain::consent::RequiredConsent;
 use domain::state::ParticipantStatus;
 use time::OffsetDateTime;
 
@@ -41,5 +43,29 @@ pub(crate) fn waiting(session: &Session, member: &Member<'_>, since: OffsetDateT
         waiting_since: since.into(),
         poll: format!("/appointments/{appointment_id}/call"),
         message: "The provider sees that you are here and will let you in.",
+    }
+}
+
+/// The answer to a caller who gets no token without these consents.
+pub(crate) fn consent_required(
+    session: &Session,
+    member: &Member<'_>,
+    required: &[RequiredConsent],
+) -> ConsentRequiredResponse {
+    let appointment_id = member.appointment.id;
+    ConsentRequiredResponse {
+        appointment_id,
+        session_id: session.id,
+        call_status: session.status,
+        role: member.role,
+        status: ConsentRequired::ConsentRequired,
+        purposes: required.iter().map(|required| required.purpose).collect(),
+        stopping: required
+            .iter()
+            .filter(|required| required.stopping)
+            .map(|required| required.purpose)
+            .collect(),
+        poll: format!("/appointments/{appointment_id}/call"),
+        message: "This call is being recorded or transcribed. You can enter once you have agreed or it has stopped.",
     }
 }

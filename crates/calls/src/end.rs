@@ -29,7 +29,7 @@ impl Calls {
         let mut only = session;
         let mut ours = false;
         for _ in 0..MAX_ATTEMPTS {
-            let view = self.load_view(actor, target, only).await?;
+            let view = self.load_view(actor, target, only, origin).await?;
             let member = view.member()?;
             match end::decide(&view)? {
                 End::Already(session) => {
@@ -44,7 +44,8 @@ impl Calls {
                 }
                 End::Begin(session) => {
                     only = Some(session.id);
-                    if self.store.begin_end(session.id, member.user, origin).await? {
+                    let reason = CloseReason::EndedByProvider;
+                    if self.store.begin_end(session.id, Some(member.user), reason, true, origin).await? {
                         ours = true;
                         if let Some(ended) = self.finish_end(session, origin).await? {
                             return Ok(ended);

@@ -30,7 +30,7 @@ impl Calls {
     ) -> Result<InviteResponse, Error> {
         let users = invite::users(requested)?;
         for _ in 0..MAX_ATTEMPTS {
-            let view = self.load_view(actor, Target::Appointment(appointment), None).await?;
+            let view = self.load_view(actor, Target::Appointment(appointment), None, origin).await?;
             let by = view.member()?.user;
             let (appointment, session) = invite::may_invite(&view)?;
             let mut invitations = InviteResponse {

@@ -9,9 +9,10 @@ use domain::capabilities::Capabilities;
 use domain::error::{causes, reason};
 use domain::join::{self, Join};
 use domain::state::Role;
+use store::Token;
 use store::participants::NewJoin;
 
-use crate::answer::{join_info, waiting};
+use crate::answer::{consent_required, join_info, waiting};
 use crate::{Calls, MAX_ATTEMPTS, NewCall, conflict_retry};
 
 /// The result of creating an attendee.
@@ -24,8 +25,8 @@ pub(crate) enum NewAttendee {
 }
 
 impl Calls {
-    /// Joins a call. A member who was in it before gets the same attendee; one who must be admitted first waits, and
-    /// gets none. `checked`: the client could not connect to the meeting it was given, so Chime is asked first.
+    /// Joins a call. A member who was in it before gets the same attendee; one who must be admitted or must consent first
+    /// waits, and gets none. `checked`: the client could not connect to the meeting it was given, so Chime is asked first.
     ///
     /// # Errors
     /// 403 for strangers and for participants who were removed or turned away, 404 without an active call, 409 while
@@ -37,11 +38,12 @@ impl Calls {
         mut checked: bool,
         origin: &Origin,
     ) -> Result<JoinResponse, Error> {
-        let room = self.settings.waiting_room;
-        let mut view = self.load_view(actor, target, None).await?;
+        let rules = self.settings.join_rules;
+        let load = || self.load(actor, target, None, Token::HandOut, origin);
+        let mut view = load().await?;
         for _ in 0..MAX_ATTEMPTS {
             let member = view.member()?;
-            match join::decide(&view, target, checked, room, origin.now)? {
+            match join::decide(&view, target, checked, rules, origin.now)? {
                 Join::Resume(session, attendee) => {
                     return join_info(session, &member, attendee).map(JoinResponse::Joined);
                 }
@@ -54,13 +56,20 @@ impl Calls {
                         self.publish(waits.event, origin).await;
                         return Ok(JoinResponse::Waiting(waiting(session, &member, origin.now)));
                     }
-                    view = self.load_view(actor, target, None).await?;
+                    view = load().await?;
+                }
+                Join::ConsentRequired(session) => {
+                    if !self.stop_refused(&view, session, origin).await? {
+                        let required = consent_required(session, &member, &view.consent_required);
+                        return Ok(JoinResponse::ConsentRequired(required));
+                    }
+                    view = load().await?;
                 }
                 Join::Return(session, attendee) => {
                     if let Some(info) = self.rejoin(session, &member, attendee, origin).await? {
                         return Ok(JoinResponse::Joined(info));
                     }
-                    view = self.load_view(actor, target, None).await?;
+                    view = load().await?;
                 }
                 Join::Check(..) => {
                     if !self.verify_meeting(&mut view, std::mem::take(&mut checked), origin).await? {
@@ -70,7 +79,7 @@ impl Calls {
                 Join::CreateAttendee(session) => {
                     match self.create_attendee(&view, session, &member, origin).await? {
                         NewAttendee::Joined(info) => return Ok(JoinResponse::Joined(info)),
-                        NewAttendee::Retry => view = self.load_view(actor, target, None).await?,
+                        NewAttendee::Retry => view = load().await?,
                         NewAttendee::MeetingGone => {
                             return self.restart_or_expire(actor, &view, origin).await;
                         }
@@ -100,7 +109,7 @@ impl Calls {
         attendee: &'a Attendee,
         created_with: Option<Capabilities>,
     ) -> NewJoin<'a> {
-        let (user, role, room) = (member.user, member.role, self.settings.waiting_room);
+        let (user, role, room) = (member.user, member.role, self.settings.join_rules.room);
         NewJoin { user, role, attendee, created_with, room }
     }
 
@@ -152,11 +161,8 @@ impl Calls {
     ) -> Result<bool, Error> {
         let actor = Actor::User(member.user);
         let target = Target::Appointment(member.appointment.id);
-        let view = self.store.load_call(&actor, target, Some(session.id)).await?;
-        Ok(match view.attendee() {
-            Some(stored) => stored.id()? == created,
-            None => false,
-        })
+        let view = self.store.load_call(&actor, target, Some(session.id), Token::Keep).await?;
+        Ok(view.participant(member.user).and_then(|own| own.attendee_id) == Some(created))
     }
 
     /// The meeting has ended and its session is closed: the provider starts a new one, everyone else gets 410.
@@ -178,7 +184,7 @@ impl Calls {
                 };
                 // A start joins where the provider has no place yet, so the two call each other, each time on new
                 // state.
-                Ok(JoinResponse::Joined(Box::pin(self.start(actor, &again, origin)).await?.info))
+                Ok(Box::pin(self.start(actor, &again, origin)).await?.response)
             }
             _ => Err(Error::Gone(reason::MEETING_EXPIRED)),
         }

@@ -10,6 +10,7 @@ mod invite;
 mod join;
 mod leave;
 mod link;
+mod memberships;
 mod operations;
 mod publish;
 mod quality;
@@ -27,13 +28,14 @@ pub use start::{NewCall, Started};
 use bus::Bus;
 use chime::Meetings;
 use domain::Error;
-use domain::admission::WaitingRoom;
 use domain::audit::Origin;
 use domain::call::{Actor, Session, Target, View};
 use domain::error::{causes, reason};
 use domain::id::SessionId;
+use domain::join::JoinRules;
+use domain::schedule::CancelledStatuses;
 use domain::state::SessionStatus;
-use store::Store;
+use store::{Store, Token};
 use store::sessions::CloseReason;
 
 /// A use case reads the call again this often because another request changed it meanwhile, before it returns a conflict.
@@ -48,8 +50,10 @@ pub struct Settings {
     pub control_region: String,
     /// Where media is processed.
     pub media_region: String,
-    /// Whether participants wait until the provider admits them.
-    pub waiting_room: WaitingRoom,
+    /// Whether participants wait until the provider admits them, and when a call may be entered.
+    pub join_rules: JoinRules,
+    /// The host's appointment statuses that mean "cancelled".
+    pub cancelled_statuses: CancelledStatuses,
 }
 
 /// The use cases, over their backends.
@@ -68,6 +72,7 @@ impl Calls {
     #[must_use]
     pub fn new(store: Store, meetings: Meetings, bus: Bus, settings: Settings) -> Self {
         let unretried = meetings.without_retries();
+        let store = store.with_cancelled_statuses(&settings.cancelled_statuses);
         Self { store, meetings, unretried, bus, settings }
     }
 
@@ -79,15 +84,31 @@ impl Calls {
         Ok(self.store.ping().await?)
     }
 
+    /// Reads the call that a request is about, without the join token.
     async fn load_view(
         &self,
         actor: &Actor,
         target: Target,
         session: Option<SessionId>,
+        origin: &Origin,
     ) -> Result<View, Error> {
-        let view = self.store.load_call(actor, target, session).await?;
+        self.load(actor, target, session, Token::Keep, origin).await
+    }
+
+    /// Reads the call that a request is about, once memberships that the host application ended are ended here too.
+    async fn load(
+        &self,
+        actor: &Actor,
+        target: Target,
+        session: Option<SessionId>,
+        token: Token,
+        origin: &Origin,
+    ) -> Result<View, Error> {
+        let view = self.store.load_call(actor, target, session, token).await?;
         set_span_fields(&view);
-        Ok(view)
+        let Some((active, change)) = view.membership_change() else { return Ok(view) };
+        self.apply_membership_change(active, &change, origin).await?;
+        Ok(self.store.load_call(actor, target, session, token).await?)
     }
 
     /// Asks Chime whether it knows a session's meeting. If so, the view says when; if not, the session is closed.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use api::attendees::JoinResponse;
 use api::call::JoinInfo;
 use chime::{Made, NewMeeting};
 use domain::Error;
@@ -12,10 +13,10 @@ use domain::error::{causes, reason};
 use domain::id::AppointmentId;
 use domain::start::{self, Start};
 use domain::state::SessionStatus;
-use store::NewSession;
+use store::{NewSession, Token};
 use tokio::time::{Instant, sleep};
 
-use crate::answer::join_info;
+use crate::answer::{consent_required, join_info};
 use crate::join::NewAttendee;
 use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
 
@@ -42,7 +43,13 @@ pub struct NewCall {
 pub struct Started {
     /// Whether this request started the call.
     pub new: bool,
-    pub info: JoinInfo,
+    pub response: JoinResponse,
+}
+
+impl Started {
+    const fn joined(new: bool, info: JoinInfo) -> Self {
+        Self { new, response: JoinResponse::Joined(info) }
+    }
 }
 
 /// The result of creating a meeting.
@@ -62,18 +69,20 @@ impl Calls {
     /// the call was ended while it was being started, 429 and 503 when Chime or the database is throttling or down.
     pub async fn start(&self, actor: &Actor, new: &NewCall, origin: &Origin) -> Result<Started, Error> {
         let target = Target::Appointment(new.appointment);
+        let window = self.settings.join_rules.window;
+        let load = || self.load(actor, target, None, Token::HandOut, origin);
         let mut view = self.open(actor, new, origin).await?;
         let (mut reloaded, mut checked) = (false, new.checked);
         for _ in 0..MAX_ATTEMPTS {
-            view = match start::decide(&view, &origin.request_id, checked, origin.now)? {
+            view = match start::decide(&view, &origin.request_id, checked, window, origin.now)? {
                 Start::Resume(session, attendee) => {
                     let info = join_info(session, &start::may_start(&view)?, attendee)?;
-                    return Ok(Started { new: false, info });
+                    return Ok(Started::joined(false, info));
                 }
                 Start::Return(session, attendee) => {
                     match self.rejoin(session, &start::may_start(&view)?, attendee, origin).await? {
-                        Some(info) => return Ok(Started { new: false, info }),
-                        None => self.load_view(actor, target, None).await?,
+                        Some(info) => return Ok(Started::joined(false, info)),
+                        None => load().await?,
                     }
                 }
                 Start::Expired(session) => {
@@ -83,7 +92,7 @@ impl Calls {
                 }
                 Start::Create(session) => {
                     match self.create_meeting(session, &start::may_start(&view)?, origin).await? {
-                        Creation::Started(info) => return Ok(Started { new: true, info }),
+                        Creation::Started(info) => return Ok(Started::joined(true, info)),
                         Creation::Retry => self.load_outcome(session, actor, new, origin).await?,
                         Creation::Reopen => self.open(actor, new, origin).await?,
                     }
@@ -100,14 +109,23 @@ impl Calls {
                 // again before acting.
                 Start::Join(_) if !reloaded => {
                     reloaded = true;
-                    self.load_view(actor, target, None).await?
+                    load().await?
                 }
                 Start::Join(session) => {
                     match self.create_attendee(&view, session, &start::may_start(&view)?, origin).await? {
-                        NewAttendee::Joined(info) => return Ok(Started { new: false, info }),
-                        NewAttendee::Retry => self.load_view(actor, target, None).await?,
+                        NewAttendee::Joined(info) => return Ok(Started::joined(false, info)),
+                        NewAttendee::Retry => load().await?,
                         NewAttendee::MeetingGone => self.open(actor, new, origin).await?,
                     }
+                }
+                Start::ConsentRequired(session) => {
+                    if !self.stop_refused(&view, session, origin).await? {
+                        let member = start::may_start(&view)?;
+                        let required = consent_required(session, &member, &view.consent_required);
+                        let response = JoinResponse::ConsentRequired(required);
+                        return Ok(Started { new: false, response });
+                    }
+                    load().await?
                 }
                 Start::FinishEnd(session) => {
                     self.finish_end(session, origin).await?;
@@ -126,10 +144,13 @@ impl Calls {
             recording: new.recording,
             transcription: new.transcription,
             transcription_language: new.transcription_language.as_deref(),
+            window: self.settings.join_rules.window,
         };
         let view = self.store.start_call(actor, new.appointment, &session, origin.now).await?;
         crate::set_span_fields(&view);
-        Ok(view)
+        let Some((active, change)) = view.membership_change() else { return Ok(view) };
+        self.apply_membership_change(active, &change, origin).await?;
+        Ok(self.store.start_call(actor, new.appointment, &session, origin.now).await?)
     }
 
     /// Creates the meeting of a session whose attempt belongs to this request.
@@ -222,7 +243,7 @@ impl Calls {
     ) -> Result<(), Error> {
         let actor = Actor::User(member.user);
         let target = Target::Appointment(member.appointment.id);
-        let now = self.store.load_call(&actor, target, Some(session.id)).await?;
+        let now = self.store.load_call(&actor, target, Some(session.id), Token::Keep).await?;
         let owned = now.session.is_some_and(|now| match now.status {
             SessionStatus::Creating => true,
             SessionStatus::Active | SessionStatus::Ending => now.meeting_id == Some(meeting),
@@ -245,7 +266,8 @@ impl Calls {
         new: &NewCall,
         origin: &Origin,
     ) -> Result<View, Error> {
-        let view = self.load_view(actor, Target::Appointment(new.appointment), Some(session.id)).await?;
+        let target = Target::Appointment(new.appointment);
+        let view = self.load(actor, target, Some(session.id), Token::HandOut, origin).await?;
         match view.session.as_ref().map(|session| session.status) {
             Some(SessionStatus::Creating | SessionStatus::Active | SessionStatus::Ending) => Ok(view),
             Some(SessionStatus::Ended) => Err(Error::Gone(reason::MEETING_EXPIRED)),
@@ -272,7 +294,7 @@ impl Calls {
             }
             sleep(pause).await;
             pause = (pause * 2).min(MAX_PAUSE);
-            match self.load_view(actor, target, Some(seen.id)).await?.session {
+            match self.load_view(actor, target, Some(seen.id), origin).await?.session {
                 Some(session)
                     if session.status == SessionStatus::Creating && session.attempt == seen.attempt =>
                 {

@@ -1,19 +1,26 @@
 //! Status: the state of a call, for a client that is not in it yet.
 
 use api::Timestamp;
-use api::call::{CallState, CallerStatus, FeatureState, FeatureStatus, StatusResponse, WaitingParticipant};
+use api::call::{
+    CallState, CallerStatus, FeatureState, FeatureStatus, JoinRefusal, StatusResponse, WaitingParticipant,
+};
 use domain::Error;
 use domain::admission::{self, WaitingRoom};
+use domain::audit::Origin;
 use domain::call::{Actor, Member, Target, View};
 use domain::capabilities::Capabilities;
+use domain::error::ErrorCode;
 use domain::id::UserId;
+use domain::join::JoinRules;
+use domain::schedule::{self, JoinWindow};
 use domain::state::{ParticipantStatus, Role, SessionStatus};
+use time::OffsetDateTime;
 
 use crate::{Calls, consent};
 
 fn caller_status(view: &View, member: &Member<'_>, room: WaitingRoom) -> CallerStatus {
     let part = view.participant(member.user);
-    let is_excluded = part.is_some_and(|participant| is_excluded(participant.status));
+    let is_excluded = admission::not_excluded(part).is_err();
     let need_not_wait = member.role == Role::Provider || room == WaitingRoom::Off;
     CallerStatus {
         status: part.map(|participant| participant.status),
@@ -24,12 +31,26 @@ fn caller_status(view: &View, member: &Member<'_>, room: WaitingRoom) -> CallerS
             .map(Timestamp::from),
         capabilities: part
             .map_or(Capabilities::of(member.role, None), |participant| participant.capabilities),
+        consent_required: view.consent_required.iter().map(|required| required.purpose).collect(),
     }
 }
 
-/// Whether a join of a participant with this status is rejected.
-const fn is_excluded(status: ParticipantStatus) -> bool {
-    matches!(status, ParticipantStatus::Removed | ParticipantStatus::TurnedAway)
+/// Why the member may not enter the appointment's call; `None` where they may.
+fn join_refusal(
+    view: &View,
+    member: &Member<'_>,
+    window: JoinWindow,
+    now: OffsetDateTime,
+) -> Option<JoinRefusal> {
+    let (appointment, part) = (member.appointment, view.participant(member.user));
+    let is_active = view.session.as_ref().is_some_and(|session| session.status == SessionStatus::Active);
+    let rule = if is_active {
+        schedule::may_join(appointment, member.role, part, window, now)
+    } else {
+        schedule::may_start(appointment, window, now)
+    };
+    let ErrorCode { code, text, .. } = rule.err()?.error_code();
+    Some(JoinRefusal { code, error: text })
 }
 
 /// Waiting participants, the longest waiting first; for the provider.
@@ -73,13 +94,19 @@ impl Calls {
     ///
     /// # Errors
     /// 403 for strangers, 404 for an unknown appointment, 503 when the database is down.
-    pub async fn status(&self, actor: &Actor, target: Target) -> Result<StatusResponse, Error> {
-        let view = self.load_view(actor, target, None).await?;
+    pub async fn status(
+        &self,
+        actor: &Actor,
+        target: Target,
+        origin: &Origin,
+    ) -> Result<StatusResponse, Error> {
+        let view = self.load_view(actor, target, None, origin).await?;
         let member = view.member()?;
         let session = view.session.as_ref();
         let active = session.is_some_and(|session| session.status == SessionStatus::Active);
-        let me = caller_status(&view, &member, self.settings.waiting_room);
-        let is_excluded = me.status.is_some_and(is_excluded);
+        let JoinRules { room, window } = self.settings.join_rules;
+        let me = caller_status(&view, &member, room);
+        let join_refusal = join_refusal(&view, &member, window, origin.now);
         let open = session.filter(|session| session.status.is_open());
         let known = |user: &UserId| can_see(&view, &member, *user);
         Ok(StatusResponse {
@@ -88,7 +115,10 @@ impl Calls {
             meeting_id: session.and_then(|session| session.meeting_id),
             call_status: CallState::from(session.map(|session| session.status)),
             has_active_call: active,
-            can_join: active && !is_excluded,
+            can_join: active && join_refusal.is_none(),
+            join_refusal,
+            join_from: window.opens_at(member.appointment).map(Timestamp::from),
+            join_until: window.closes_at(member.appointment).map(Timestamp::from),
             is_provider: member.role == Role::Provider,
             is_patient: member.role == Role::Patient,
             provider_name: member.appointment.provider_name.clone(),

@@ -56,17 +56,7 @@ pub fn admission_state(
     part: Option<&ParticipantView>,
     room: WaitingRoom,
 ) -> Result<AdmissionState, Error> {
-    match part.map(|participant| participant.status) {
-        Some(ParticipantStatus::Removed) => return Err(Error::Forbidden(reason::REMOVED_FROM_CALL)),
-        Some(ParticipantStatus::TurnedAway) => return Err(Error::Forbidden(reason::TURNED_AWAY)),
-        Some(
-            ParticipantStatus::Invited
-            | ParticipantStatus::Waiting
-            | ParticipantStatus::Joined
-            | ParticipantStatus::Left,
-        )
-        | None => {}
-    }
+    not_excluded(part)?;
     if role == Role::Provider
         || room == WaitingRoom::Off
         || part.is_some_and(|participant| participant.admitted)
@@ -79,6 +69,24 @@ pub fn admission_state(
         }
         _ => AdmissionState::MustWait,
     })
+}
+
+/// Whether a user with such a part in the session, or none, may come into it at all.
+///
+/// # Errors
+/// 403 for participants who were removed or turned away.
+pub fn not_excluded(part: Option<&ParticipantView>) -> Result<(), Error> {
+    match part.map(|participant| participant.status) {
+        Some(ParticipantStatus::Removed) => Err(Error::Forbidden(reason::REMOVED_FROM_CALL)),
+        Some(ParticipantStatus::TurnedAway) => Err(Error::Forbidden(reason::TURNED_AWAY)),
+        Some(
+            ParticipantStatus::Invited
+            | ParticipantStatus::Waiting
+            | ParticipantStatus::Joined
+            | ParticipantStatus::Left,
+        )
+        | None => Ok(()),
+    }
 }
 
 /// Whether a member may see another participant. Only the provider sees who waits or was turned away, and an observer
@@ -210,16 +218,14 @@ impl ParticipantChange {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::call::tests::{appointment, user};
 
     const SINCE: OffsetDateTime = time::macros::datetime!(2026-11-20 12:00:00 UTC);
 
-    fn user(n: u8) -> UserId {
-        format!("7d9f1c5e-0000-4000-8000-0000000000{n:02x}").parse().expect("a UUID")
-    }
-
-    fn participant(status: ParticipantStatus, admitted: bool) -> ParticipantView {
+    /// Patient 2 with such a part in a session.
+    pub(crate) fn participant(status: ParticipantStatus, admitted: bool) -> ParticipantView {
         ParticipantView {
             connected: false,
             user_id: user(2),
@@ -229,6 +235,9 @@ mod tests {
             status,
             admitted,
             has_joined: status == ParticipantStatus::Joined,
+            has_account: true,
+            attendee_id: None,
+            holds_token: false,
             waiting_since: Some(SINCE),
             capabilities: Capabilities::ALL,
         }
@@ -397,9 +406,8 @@ mod tests {
             caller: Some(crate::call::UserRef { id: user(caller) }),
             appointment: Some(appointment()),
             session: Some(session()),
-            me: None,
             participants: part.into_iter().collect(),
-            consents: Vec::new(),
+            ..View::default()
         }
     }
 
@@ -422,15 +430,7 @@ mod tests {
         assert_eq!(subject_role(&without_session, 2), Err("NO_ACTIVE_CALL"));
     }
 
-    fn appointment() -> crate::call::Appointment {
-        serde_json::from_value(serde_json::json!({
-            "id": "7d9f1c5e-0000-4000-8000-0000000000a1", "providerUserId": user(1), "patientUserId": user(2),
-            "status": "scheduled", "videoEnabled": true, "providerName": null,
-        }))
-        .expect("an appointment")
-    }
-
-    fn session() -> Session {
+    pub(crate) fn session() -> Session {
         serde_json::from_value(serde_json::json!({
             "id": "7d9f1c5e-0000-4000-8000-0000000000b1", "status": "active", "attempt": 1, "attemptBy": null,
             "controlRegion": "us-east-1", "mediaRegion": "us-east-1", "meetingId": null, "meeting": null,

@@ -5,7 +5,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::capabilities::Capabilities;
-use crate::consent::Consent;
+use crate::consent::{Consent, RequiredConsent};
 use crate::error::{Error, reason};
 use crate::id::{AppointmentId, ChimeAttendeeId, ChimeMeetingId, SessionId, UserId};
 use crate::secret::Secret;
@@ -45,8 +45,9 @@ pub struct Appointment {
     pub provider_user_id: Option<UserId>,
     /// The patient.
     pub patient_user_id: Option<UserId>,
-    /// The host's own status text; only [`CANCELLED`] has a meaning here.
-    pub status: String,
+    /// Whether the host's status is one of those that mean "cancelled" (a setting of the deployment).
+    #[serde(default)]
+    pub cancelled: bool,
     /// Whether it is held by video.
     pub video_enabled: bool,
     /// The provider's name, for the answer to its members only.
@@ -54,6 +55,9 @@ pub struct Appointment {
     /// The scheduled start, if the host has one.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub scheduled_start: Option<OffsetDateTime>,
+    /// The scheduled end, if the host has one.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub scheduled_end: Option<OffsetDateTime>,
 }
 
 impl Appointment {
@@ -77,16 +81,13 @@ impl Appointment {
         let conflict = |reason| Err(Error::Conflict { reason, retry_after: None });
         if !self.video_enabled {
             conflict(reason::VIDEO_NOT_ENABLED)
-        } else if CANCELLED.contains(&self.status.as_str()) {
+        } else if self.cancelled {
             conflict(reason::APPOINTMENT_CANCELLED)
         } else {
             Ok(())
         }
     }
 }
-
-/// The spellings of a cancelled appointment. `start_call.sql` rejects the same.
-pub const CANCELLED: [&str; 2] = ["cancelled", "canceled"];
 
 /// One call of an appointment.
 #[derive(Clone, Debug, Deserialize)]
@@ -167,6 +168,12 @@ pub struct ParticipantView {
     pub admitted: bool,
     /// Whether the participant has ever joined this session.
     pub has_joined: bool,
+    /// Whether the host application has the account.
+    pub has_account: bool,
+    /// The participant's attendee, if one is stored.
+    pub attendee_id: Option<ChimeAttendeeId>,
+    /// Whether the participant may hold a join token that works: it was handed out, and Chime has not deleted the attendee.
+    pub holds_token: bool,
     /// Since when the participant waits; meaningless with any other status.
     #[serde(with = "time::serde::rfc3339::option")]
     pub waiting_since: Option<OffsetDateTime>,
@@ -210,6 +217,8 @@ pub struct View {
     pub caller: Option<UserRef>,
     /// The appointment, if it exists.
     pub appointment: Option<Appointment>,
+    /// Whether the host application has deleted the appointment of the session: it has others, and not this one.
+    pub appointment_deleted: bool,
     /// The addressed session: the open one, else the latest.
     pub session: Option<Session>,
     /// The caller's part in the session.
@@ -218,6 +227,8 @@ pub struct View {
     pub participants: Vec<ParticipantView>,
     /// The latest decision of each participant for each purpose.
     pub consents: Vec<Consent>,
+    /// The purposes of open captures to which the caller has not consented: until then the caller gets no join token.
+    pub consent_required: Vec<RequiredConsent>,
 }
 
 /// A caller as a member of an appointment.
@@ -245,7 +256,7 @@ impl View {
         self.participants.iter().find(|participant| participant.user_id == user)
     }
 
-    /// The caller's stored attendee, if the caller may use it.
+    /// The caller's stored attendee, if this request may hand it out.
     #[must_use]
     pub fn attendee(&self) -> Option<&Attendee> {
         self.me.as_ref()?.attendee.as_ref()
@@ -279,23 +290,29 @@ pub fn member<'a>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn user(n: u8) -> UserId {
+    pub(crate) fn user(n: u8) -> UserId {
         format!("7d9f1c5e-0000-4000-8000-0000000000{n:02x}").parse().expect("a UUID")
     }
 
-    fn member_role(n: u8, part: Option<(Role, ParticipantStatus)>) -> Result<Role, &'static str> {
-        let appointment = Appointment {
+    /// An appointment of provider 1 and patient 2, without a schedule.
+    pub(crate) fn appointment() -> Appointment {
+        Appointment {
             id: "7d9f1c5e-0000-4000-8000-0000000000a1".parse().expect("a UUID"),
             provider_user_id: Some(user(1)),
             patient_user_id: Some(user(2)),
-            status: "scheduled".to_owned(),
+            cancelled: false,
             video_enabled: true,
             provider_name: None,
             scheduled_start: None,
-        };
+            scheduled_end: None,
+        }
+    }
+
+    fn member_role(n: u8, part: Option<(Role, ParticipantStatus)>) -> Result<Role, &'static str> {
+        let appointment = appointment();
         let place = member(Some(&UserRef { id: user(n) }), Some(&appointment), part);
         place.map(|member| member.role).map_err(|error| error.code())
     }

@@ -121,22 +121,7 @@ pub fn decide(guest: &Guest, appointment: &Appointment, terms: Terms) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn user(n: u8) -> UserId {
-        format!("7d9f1c5e-0000-4000-8000-0000000000{n:02x}").parse().expect("a UUID")
-    }
-
-    fn appointment() -> Appointment {
-        Appointment {
-            id: "7d9f1c5e-0000-4000-8000-0000000000a1".parse().expect("a UUID"),
-            provider_user_id: Some(user(1)),
-            patient_user_id: Some(user(2)),
-            status: "scheduled".to_owned(),
-            video_enabled: true,
-            provider_name: None,
-            scheduled_start: None,
-        }
-    }
+    use crate::call::tests::{appointment, user};
 
     fn guest(n: u8, status: Option<ParticipantStatus>, attendee: bool) -> Guest {
         let attendee_id = attendee.then(|| "7d9f1c5e-0000-4000-8000-0000000000ee".parse().expect("a UUID"));

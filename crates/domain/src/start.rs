@@ -5,6 +5,7 @@ use time::{Duration, OffsetDateTime};
 use crate::call::{Attendee, Member, Session, View};
 use crate::error::{Error, reason};
 use crate::liveness;
+use crate::schedule::{self, JoinWindow};
 use crate::state::{ParticipantStatus, Role, SessionStatus};
 
 /// What the request has to do.
@@ -27,6 +28,8 @@ pub enum Start<'a> {
     Join(&'a Session),
     /// The previous call is `ending`: finish that, then start again.
     FinishEnd(&'a Session),
+    /// A capture is open for purposes to which the provider has not consented: the provider gets no token.
+    ConsentRequired(&'a Session),
 }
 
 /// How long a token is reused. Chime does not document how long it remembers one, and a meeting that nobody can join
@@ -34,32 +37,38 @@ pub enum Start<'a> {
 pub const TOKEN_LIFE: Duration = Duration::seconds(30);
 
 /// Decides a start. `request` is this request's id; `checked`: the client could not connect to the stored meeting and
-/// requests a check.
+/// requests a check. A call that is active continues, whatever became of the appointment.
 ///
 /// # Errors
-/// 403 for everyone but the provider; 409 where the appointment is cancelled or not held by video.
+/// 403 for everyone but the provider; 409 for a call that is not active where the appointment is cancelled or not held by
+/// video, and outside the join window.
 pub fn decide<'a>(
     view: &'a View,
     request: &str,
     checked: bool,
+    window: JoinWindow,
     now: OffsetDateTime,
 ) -> Result<Start<'a>, Error> {
     let member = may_start(view)?;
     let Some(session) = view.session.as_ref().filter(|session| session.status.is_open()) else {
-        return Err(why_not_opened(&member));
+        return Err(why_not_opened(&member, window, now));
     };
     Ok(match session.status {
         SessionStatus::Creating if session.attempt_by.as_deref() == Some(request) => Start::Create(session),
         SessionStatus::Creating if now - session.created_at > TOKEN_LIFE => Start::Expired(session),
-        SessionStatus::Creating => Start::Wait(session),
+        SessionStatus::Creating => {
+            schedule::may_start(member.appointment, window, now)?;
+            Start::Wait(session)
+        }
         SessionStatus::Ending => Start::FinishEnd(session),
+        SessionStatus::Active if !view.consent_required.is_empty() => Start::ConsentRequired(session),
         SessionStatus::Active => match (view.attendee(), view.me.as_ref().map(|me| me.status)) {
             _ if liveness::must_verify(session, checked, now) => Start::Check(session),
             (Some(attendee), Some(ParticipantStatus::Joined)) => Start::Resume(session, attendee),
             (Some(attendee), _) => Start::Return(session, attendee),
             (None, _) => Start::Join(session),
         },
-        SessionStatus::Ended | SessionStatus::Failed => return Err(why_not_opened(&member)),
+        SessionStatus::Ended | SessionStatus::Failed => return Err(why_not_opened(&member, window, now)),
     })
 }
 
@@ -75,8 +84,8 @@ pub fn may_start(view: &View) -> Result<Member<'_>, Error> {
     }
 }
 
-fn why_not_opened(member: &Member<'_>) -> Error {
-    match member.appointment.held_by_video() {
+fn why_not_opened(member: &Member<'_>, window: JoinWindow, now: OffsetDateTime) -> Error {
+    match schedule::may_start(member.appointment, window, now) {
         Err(conflict) => conflict,
         Ok(()) => Error::internal("the provider's start opened no session"),
     }

@@ -1,6 +1,8 @@
 //! Configuration of the function, from its template.
 
 use calls::{LinkBases, Settings};
+use domain::join::JoinRules;
+use domain::schedule::{JoinWindow, Minutes};
 use runtime::{BaseConfig, ConfigError, Env};
 
 #[derive(Clone, Debug)]
@@ -29,7 +31,14 @@ impl Config {
                 external_id_prefix: env.text("EXTERNAL_ID_PREFIX"),
                 control_region: env.text("CONTROL_REGION"),
                 media_region: env.text("MEDIA_REGION"),
-                waiting_room: env.parse("WAITING_ROOM"),
+                join_rules: JoinRules {
+                    room: env.parse("WAITING_ROOM"),
+                    window: JoinWindow {
+                        before: env.parse::<Minutes>("JOIN_WINDOW_BEFORE_MINUTES").0,
+                        after: env.parse::<Minutes>("JOIN_WINDOW_AFTER_MINUTES").0,
+                    },
+                },
+                cancelled_statuses: env.parse("CANCELLED_STATUSES"),
             },
             links: LinkBases { deep: env.text("DEEP_LINK_BASE"), web: env.text("WEB_LINK_BASE") },
         };

@@ -78,12 +78,12 @@ async fn start(app: &App, request: &Request) -> Result<Answer, Error> {
         checked: body.checked,
     };
     let started = app.calls.start(request.actor()?, &new, &request.origin).await?;
-    Answer::json(if started.new { 201 } else { 200 }, &started.info)
+    if started.new { Answer::json(201, &started.response) } else { Answer::join(&started.response) }
 }
 
 async fn status(app: &App, request: &Request) -> Result<Answer, Error> {
     let target = request.target()?;
-    Answer::json(200, &app.calls.status(request.actor()?, target).await?)
+    Answer::json(200, &app.calls.status(request.actor()?, target, &request.origin).await?)
 }
 
 async fn join(app: &App, request: &Request) -> Result<Answer, Error> {
@@ -103,7 +103,7 @@ async fn end(app: &App, request: &Request) -> Result<Answer, Error> {
 
 async fn link(app: &App, request: &Request) -> Result<Answer, Error> {
     let appointment = request.appointment()?;
-    Answer::json(200, &app.calls.link(request.actor()?, appointment, &app.links).await?)
+    Answer::json(200, &app.calls.link(request.actor()?, appointment, &app.links, &request.origin).await?)
 }
 
 async fn invite(app: &App, request: &Request) -> Result<Answer, Error> {

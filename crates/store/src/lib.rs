@@ -8,6 +8,7 @@ pub mod denials;
 mod error;
 pub mod events;
 pub mod invitations;
+pub mod memberships;
 pub mod operations;
 pub mod participants;
 mod prune;
@@ -20,4 +21,4 @@ mod view;
 
 pub use connection::{ReadSecret, Store};
 pub use error::{Cause, Error};
-pub use view::NewSession;
+pub use view::{NewSession, Token};
