@@ -7,13 +7,13 @@ use api::call::{
 use domain::Error;
 use domain::admission::{self, WaitingRoom};
 use domain::audit::Origin;
-use domain::call::{Actor, Member, Target, View};
+use domain::call::{Actor, Member, Session, Target, View};
 use domain::capabilities::Capabilities;
 use domain::error::ErrorCode;
 use domain::id::UserId;
 use domain::join::JoinRules;
 use domain::schedule::{self, JoinWindow};
-use domain::state::{ParticipantStatus, Role, SessionStatus};
+use domain::state::{ParticipantStatus, Role};
 use time::OffsetDateTime;
 
 use crate::{Calls, consent};
@@ -43,7 +43,7 @@ fn join_refusal(
     now: OffsetDateTime,
 ) -> Option<JoinRefusal> {
     let (appointment, part) = (member.appointment, view.participant(member.user));
-    let is_active = view.session.as_ref().is_some_and(|session| session.status == SessionStatus::Active);
+    let is_active = view.session.as_ref().is_some_and(|session| session.active().is_some());
     let rule = if is_active {
         schedule::may_join(appointment, member.role, part, window, now)
     } else {
@@ -55,7 +55,7 @@ fn join_refusal(
 
 /// Waiting participants, the longest waiting first; for the provider.
 fn waiting(view: &View, member: &Member<'_>) -> Vec<WaitingParticipant> {
-    let open = view.session.as_ref().is_some_and(|session| session.status.is_open());
+    let open = view.session.as_ref().is_some_and(Session::is_open);
     if member.role != Role::Provider || !open {
         return Vec::new();
     }
@@ -103,17 +103,17 @@ impl Calls {
         let view = self.load_view(actor, target, None, origin).await?;
         let member = view.member()?;
         let session = view.session.as_ref();
-        let active = session.is_some_and(|session| session.status == SessionStatus::Active);
+        let active = session.is_some_and(|session| session.active().is_some());
         let JoinRules { room, window } = self.settings.join_rules;
         let me = caller_status(&view, &member, room);
         let join_refusal = join_refusal(&view, &member, window, origin.now);
-        let open = session.filter(|session| session.status.is_open());
+        let open = session.filter(|session| session.is_open());
         let known = |user: &UserId| can_see(&view, &member, *user);
         Ok(StatusResponse {
             appointment_id: member.appointment.id,
             session_id: session.map(|session| session.id),
-            meeting_id: session.and_then(|session| session.meeting_id),
-            call_status: CallState::from(session.map(|session| session.status)),
+            meeting_id: session.and_then(Session::meeting_id),
+            call_status: CallState::from(session.map(Session::status)),
             has_active_call: active,
             can_join: active && join_refusal.is_none(),
             join_refusal,

@@ -1,5 +1,9 @@
 //! The state of a call at the moment of a request: the input of every decision.
 
+mod session;
+
+pub use session::{ActiveCall, Attempt, ClosedCall, Meeting, Session, SessionState};
+
 use serde::Deserialize;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -9,7 +13,7 @@ use crate::consent::{Consent, RequiredConsent};
 use crate::error::{Error, reason};
 use crate::id::{AppointmentId, ChimeAttendeeId, ChimeMeetingId, SessionId, UserId};
 use crate::secret::Secret;
-use crate::state::{ObserverKind, ParticipantStatus, Role, SessionStatus};
+use crate::state::{ObserverKind, ParticipantStatus, Role};
 
 /// The caller, before the database has identified the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,53 +91,6 @@ impl Appointment {
             Ok(())
         }
     }
-}
-
-/// One call of an appointment.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Session {
-    pub id: SessionId,
-    pub status: SessionStatus,
-    /// Counts the attempts to create the meeting.
-    pub attempt: i32,
-    /// The request that creates the meeting now, if any.
-    pub attempt_by: Option<String>,
-    /// The only region in which the meeting can be read or changed.
-    pub control_region: String,
-    /// Where the media is processed.
-    pub media_region: String,
-    /// The meeting, once it is known.
-    pub meeting_id: Option<ChimeMeetingId>,
-    /// Chime's `Meeting` object, unchanged.
-    pub meeting: Option<Value>,
-    /// Whether recording was requested.
-    pub recording_enabled: bool,
-    /// Whether transcription was requested.
-    pub transcription_enabled: bool,
-    pub transcription_language: Option<String>,
-    /// When the session was inserted.
-    #[serde(with = "time::serde::rfc3339")]
-    pub created_at: OffsetDateTime,
-    /// When the session became active.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub activated_at: Option<OffsetDateTime>,
-    /// When Chime last confirmed that the meeting is live.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub checked_at: Option<OffsetDateTime>,
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub ended_at: Option<OffsetDateTime>,
-    /// How long it was active, in seconds.
-    pub duration_seconds: Option<i32>,
-    /// Connected participants, by Chime's events.
-    pub connected_count: i32,
-    /// When the last participant disconnected, by Chime's events.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub last_left_at: Option<OffsetDateTime>,
-    /// Whether an event claims that the meeting has ended and Chime has not been asked since.
-    pub end_reported: bool,
-    /// Users in the call.
-    pub present: Vec<UserId>,
 }
 
 /// The caller's part in the session.
@@ -245,7 +202,7 @@ impl View {
     /// # Errors
     /// 403 for unknown accounts and for users who are not members, 404 for an appointment that does not exist.
     pub fn member(&self) -> Result<Member<'_>, Error> {
-        let open = self.session.as_ref().is_some_and(|session| session.status.is_open());
+        let open = self.session.as_ref().is_some_and(Session::is_open);
         let part = self.me.as_ref().filter(|_| open).map(|me| (me.role, me.status));
         member(self.caller.as_ref(), self.appointment.as_ref(), part)
     }
@@ -291,6 +248,7 @@ pub fn member<'a>(
 
 #[cfg(test)]
 pub(crate) mod tests {
+    pub(crate) use super::session::tests::session;
     use super::*;
 
     pub(crate) fn user(n: u8) -> UserId {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::{Appointment, Session, View};
 use crate::id::UserId;
-use crate::state::{ParticipantStatus, Role, SessionStatus};
+use crate::state::{ParticipantStatus, Role};
 
 /// Why a participant's part in a call ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -106,7 +106,7 @@ impl View {
     /// The active session of the call, with what the host application's changes make necessary; `None`: nothing.
     #[must_use]
     pub fn membership_change(&self) -> Option<(&Session, MembershipChange)> {
-        let session = self.session.as_ref().filter(|session| session.status == SessionStatus::Active)?;
+        let session = self.session.as_ref().filter(|session| session.active().is_some())?;
         let standings = self.participants.iter().map(|participant| Standing {
             user_id: participant.user_id,
             role: participant.role,
