@@ -2,7 +2,7 @@
 
 use domain::Error;
 use domain::audit::Origin;
-use domain::call::Session;
+use domain::call::{Meeting, Session};
 use domain::error::causes;
 use domain::membership::MembershipChange;
 use domain::operation::Operation;
@@ -18,7 +18,7 @@ impl Calls {
     /// 503 when the database is down.
     pub(crate) async fn apply_membership_change(
         &self,
-        session: &Session,
+        (session, meeting): (&Session, &Meeting),
         change: &MembershipChange,
         origin: &Origin,
     ) -> Result<(), Error> {
@@ -26,7 +26,7 @@ impl Calls {
             MembershipChange::EndCall => {
                 let reason = CloseReason::AppointmentDeleted;
                 if self.store.begin_end(session.id, None, reason, true, origin).await?
-                    && let Err(error) = self.finish_end(session, origin).await
+                    && let Err(error) = self.finish_end(session, meeting.id, origin).await
                 {
                     let operation = Operation::DeleteMeeting.as_str();
                     tracing::warn!(operation, error = causes(&error), "pending operation failed, will retry");

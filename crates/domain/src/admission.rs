@@ -129,8 +129,7 @@ pub fn subject(view: &View, user: UserId) -> Result<Subject<'_>, Error> {
         Role::Provider => {}
         Role::Patient | Role::Observer => return Err(Error::Forbidden(reason::PROVIDER_ONLY)),
     }
-    let session = view.session.as_ref().filter(|session| session.active().is_some());
-    let session = session.ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
+    let (session, _) = view.active().ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
     let part = view.participant(user);
     let role = match (by.appointment.role_of(user), part) {
         (Some(role), _) => role,

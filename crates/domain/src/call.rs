@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use crate::capabilities::Capabilities;
 use crate::consent::{Consent, RequiredConsent};
 use crate::error::{Error, reason};
-use crate::id::{AppointmentId, ChimeAttendeeId, ChimeMeetingId, SessionId, UserId};
+use crate::id::{AppointmentId, ChimeAttendeeId, ChimeMeetingId, UserId};
 use crate::secret::Secret;
 use crate::state::{ObserverKind, ParticipantStatus, Role};
 
@@ -205,6 +205,13 @@ impl View {
         let open = self.session.as_ref().is_some_and(Session::is_open);
         let part = self.me.as_ref().filter(|_| open).map(|me| (me.role, me.status));
         member(self.caller.as_ref(), self.appointment.as_ref(), part)
+    }
+
+    /// The session with its call, if it is active.
+    #[must_use]
+    pub fn active(&self) -> Option<(&Session, &ActiveCall)> {
+        let session = self.session.as_ref()?;
+        Some((session, session.active()?))
     }
 
     /// A user's part in the session.

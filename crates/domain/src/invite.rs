@@ -87,10 +87,8 @@ pub fn may_invite(view: &View) -> Result<(&Appointment, &Session, &Meeting), Err
         Role::Provider => {}
         Role::Patient | Role::Observer => return Err(Error::Forbidden(reason::PROVIDER_ONLY)),
     }
-    let session = view.session.as_ref();
-    let active = session.and_then(|session| Some((session, &session.active()?.meeting)));
-    let (session, meeting) = active.ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
-    Ok((member.appointment, session, meeting))
+    let (session, call) = view.active().ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
+    Ok((member.appointment, session, &call.meeting))
 }
 
 /// Decides about one invited user. The appointment's provider and patient keep their roles; everyone else becomes an
