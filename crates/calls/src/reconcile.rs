@@ -8,11 +8,13 @@
 //! | `orphans` | enqueues the deletion of meetings that no session owns | 1 round trip | none |
 //! | `publish` | publishes due events, before and after the sessions | 2 s, and until 14 s | none |
 //! | `sessions` | verifies ends that events claim, fails stalled starts, verifies active meetings | until 12 s | 2 a second |
+//! | `expiry` | ends participants who vanished, and calls without participants | 1 s if there are any | 5 a second |
 //! | `projections` | projects events again where a session changed in between | until 14 s | none |
 //! | `prune` | deletes what nothing reads any more | 1 round trip | none |
 //!
 //! To add a job: a file here, a line in [`Calls::reconcile`], its figure in [`Report`].
 
+mod expiry;
 mod operations;
 mod pace;
 mod projections;
@@ -24,6 +26,7 @@ use domain::Error;
 use domain::audit::Origin;
 use domain::error::causes;
 use domain::operation::Operation;
+use store::expiry::Expired;
 use store::reconcile::PageSize;
 use tokio::time::Instant;
 
@@ -48,6 +51,10 @@ const OPERATIONS_FOR: Duration = Duration::from_secs(3);
 const PUBLISH_FOR: Duration = Duration::from_secs(2);
 const PUBLISH_UNTIL: Duration = Duration::from_secs(14);
 
+/// The operations that follow from what has expired are executed for this long. It follows the verification of meetings, because
+/// an empty call is ended only if Chime says that its meeting is live.
+const EXPIRED_FOR: Duration = Duration::from_secs(1);
+
 /// Sessions that others change meanwhile are projected again until then.
 const PROJECT_UNTIL: Duration = Duration::from_secs(14);
 
@@ -71,6 +78,10 @@ pub struct Report {
     pub operations_completed: u64,
     /// Open operations that have reached the attempt limit.
     pub operations_exhausted: u64,
+    /// Participants who vanished.
+    pub participants_expired: u64,
+    /// Calls that were ended because every participant had left, or one was forgotten.
+    pub calls_expired: u64,
     /// Meetings whose deletion was enqueued because no session owns them.
     pub orphan_meetings: u64,
 }
@@ -115,6 +126,12 @@ impl Calls {
                 break;
             }
         }
+        let expired = self.expire(origin).await?;
+        (report.participants_expired, report.calls_expired) = (expired.participants, expired.calls);
+        if expired != Expired::default() {
+            let until = Instant::now() + EXPIRED_FOR;
+            report.operations_completed += self.run_due(until, &mut totals, origin).await?;
+        }
         let projected = self.project_stale(began + PROJECT_UNTIL, origin).await;
         if published.is_ok() {
             published = self.publish_due(origin.now, began + PUBLISH_UNTIL).await;
@@ -134,6 +151,8 @@ impl Calls {
             live = totals.live,
             unverified = totals.unverified,
             pages = totals.pages,
+            participants_expired = report.participants_expired,
+            calls_expired = report.calls_expired,
             orphan_meetings = report.orphan_meetings,
             operations_completed = report.operations_completed,
             operations_exhausted = report.operations_exhausted,
