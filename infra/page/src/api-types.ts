@@ -325,9 +325,9 @@ export interface components {
             /** @description Its state. */
             state: components["schemas"]["FeatureState"];
         };
-        /** @description The body of what API Gateway itself answers: 401, 404, 413, 429 and 503. It cannot be changed. */
+        /** @description The body of what API Gateway itself answers: 401, 404, 413, 429, 431, 500 and 503. It cannot be changed. */
         GatewayMessage: {
-            /** @description `Unauthorized`. */
+            /** @description A sentence or two words, like `Unauthorized`. */
             message: string;
         };
         /** @description The answer of a healthy service. */
@@ -717,6 +717,34 @@ export interface components {
                 "application/json": components["schemas"]["GatewayMessage"];
             };
         };
+        /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+        Gateway431: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "message": "Request Header Fields Too Large"
+                 *     }
+                 */
+                "application/json": components["schemas"]["GatewayMessage"];
+            };
+        };
+        /** @description 500 by API Gateway itself: The function failed, or its answer could not be read. */
+        Gateway500: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "message": "Internal Server Error"
+                 *     }
+                 */
+                "application/json": components["schemas"]["GatewayMessage"];
+            };
+        };
         /** @description 503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked. */
         Gateway503: {
             headers: {
@@ -832,16 +860,28 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -1035,16 +1075,28 @@ export interface operations {
                     }) | components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -1214,16 +1266,28 @@ export interface operations {
                     }) | components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -1341,16 +1405,28 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -1534,16 +1610,28 @@ export interface operations {
                     }) | components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -1676,16 +1764,28 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -1844,16 +1944,28 @@ export interface operations {
                     }) | components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -2030,16 +2142,28 @@ export interface operations {
                     }) | components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -2191,16 +2315,28 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -2333,16 +2469,28 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -2493,16 +2641,28 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -2560,16 +2720,28 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -2789,16 +2961,28 @@ export interface operations {
                     }) | components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
