@@ -27,7 +27,7 @@ use domain::audit::Origin;
 use domain::error::causes;
 use domain::operation::Operation;
 use store::expiry::Expired;
-use store::reconcile::PageSize;
+use store::reconcile::{Page, PageSize};
 use tokio::time::Instant;
 
 use crate::Calls;
@@ -116,7 +116,9 @@ impl Calls {
         let (mut totals, mut report, mut published) = (Totals::default(), Report::default(), Ok(0));
         for page in 0..MAX_PAGES {
             let until = origin.now + began.elapsed() + LEASE;
-            let Some(due) = self.store.reconcile_page(PAGE, until, origin).await? else {
+            let Some(Page { sessions: due, ends_reported }) =
+                self.store.reconcile_page(PAGE, until, origin).await?
+            else {
                 tracing::info!("reconciler lease held by another run, skipping");
                 return Ok(None);
             };
@@ -126,7 +128,9 @@ impl Calls {
                 report.operations_completed =
                     self.run_due(began + OPERATIONS_FOR, &mut totals, origin).await?;
                 published = self.publish_due(origin.now, Instant::now() + PUBLISH_FOR).await;
-                reported = self.lease_reported_ends(origin).await?;
+                if ends_reported {
+                    reported = self.lease_reported_ends(origin).await?;
+                }
             }
             let last = !sessions::is_full(&due, PAGE);
             let outcomes = self.repair(reported, &due, &mut pace, origin).await?;
