@@ -9,11 +9,13 @@
 //! | `orphans` | enqueues the deletion of meetings that no session owns | 1 round trip | none |
 //! | `publish` | publishes due events, before and after the sessions | 2 s, and until 14 s | none |
 //! | `sessions` | verifies ends that events claim, fails stalled starts, verifies active meetings | until 12 s | 2 a second |
+//! | `expiry` | ends participants who vanished, and calls without participants | 1 s if there are any | 5 a second |
 //! | `projections` | projects events again where a session changed in between | until 14 s | none |
 //! | `prune` | deletes what nothing reads any more | 1 round trip | none |
 //!
 //! To add a job: a file here, a line in [`Calls::reconcile`], its figure in [`Report`].
 
+mod expiry;
 mod memberships;
 mod operations;
 mod pace;
@@ -26,7 +28,8 @@ use domain::Error;
 use domain::audit::Origin;
 use domain::error::causes;
 use domain::operation::Operation;
-use store::reconcile::PageSize;
+use store::expiry::Expired;
+use store::reconcile::{Page, PageSize};
 use tokio::time::Instant;
 
 use crate::Calls;
@@ -49,6 +52,10 @@ const OPERATIONS_FOR: Duration = Duration::from_secs(3);
 /// `PUBLISH_UNTIL`; one request to the bus may take 3 s more.
 const PUBLISH_FOR: Duration = Duration::from_secs(2);
 const PUBLISH_UNTIL: Duration = Duration::from_secs(14);
+
+/// The operations that follow from what has expired are executed for this long. It follows the verification of meetings, because
+/// an empty call is ended only if Chime says that its meeting is live.
+const EXPIRED_FOR: Duration = Duration::from_secs(1);
 
 /// Sessions that others change meanwhile are projected again until then.
 const PROJECT_UNTIL: Duration = Duration::from_secs(14);
@@ -73,8 +80,12 @@ pub struct Report {
     pub memberships_ended: u64,
     /// Pending operations that were executed.
     pub operations_completed: u64,
-    /// Open operations that have reached the attempt limit.
-    pub operations_exhausted: u64,
+    /// Open operations that have reached the attempt limit; `None` where they could not be counted.
+    pub operations_exhausted: Option<u64>,
+    /// Participants who vanished.
+    pub participants_expired: u64,
+    /// Calls that were ended because every participant had left, or one was forgotten.
+    pub calls_expired: u64,
     /// Meetings whose deletion was enqueued because no session owns them.
     pub orphan_meetings: u64,
 }
@@ -92,12 +103,26 @@ impl Calls {
     /// # Errors
     /// 503 when the database is down; what was repaired stays so. A job that fails otherwise is in the run's `failure`.
     pub async fn reconcile(&self, origin: &Origin) -> Result<Option<ReconcilerRun>, Error> {
+        let run = self.run_jobs(origin).await;
+        if !matches!(run, Ok(None))
+            && let Err(error) = self.store.release_lease(origin).await
+        {
+            // It expires by itself before the next minute.
+            tracing::warn!(error = causes(&error), "reconciler lease not released");
+        }
+        run
+    }
+
+    /// Takes the lease and runs the jobs. `None`: another run holds the lease.
+    async fn run_jobs(&self, origin: &Origin) -> Result<Option<ReconcilerRun>, Error> {
         let began = Instant::now();
         let mut pace = Pace::begin(began);
         let (mut totals, mut report, mut published) = (Totals::default(), Report::default(), Ok(0));
         for page in 0..MAX_PAGES {
             let until = origin.now + began.elapsed() + LEASE;
-            let Some(due) = self.store.reconcile_page(PAGE, until, origin).await? else {
+            let Some(Page { sessions: due, ends_reported }) =
+                self.store.reconcile_page(PAGE, until, origin).await?
+            else {
                 tracing::info!("reconciler lease held by another run, skipping");
                 return Ok(None);
             };
@@ -108,7 +133,9 @@ impl Calls {
                 report.operations_completed =
                     self.run_due(began + OPERATIONS_FOR, &mut totals, origin).await?;
                 published = self.publish_due(origin.now, Instant::now() + PUBLISH_FOR).await;
-                reported = self.lease_reported_ends(origin).await?;
+                if ends_reported {
+                    reported = self.lease_reported_ends(origin).await?;
+                }
             }
             let last = !sessions::is_full(&due, PAGE);
             let outcomes = self.repair(reported, &due, &mut pace, origin).await?;
@@ -120,13 +147,20 @@ impl Calls {
                 break;
             }
         }
+        let expired = self.expire(origin).await?;
+        (report.participants_expired, report.calls_expired) = (expired.participants, expired.calls);
+        if expired != Expired::default() {
+            let until = Instant::now() + EXPIRED_FOR;
+            report.operations_completed += self.run_due(until, &mut totals, origin).await?;
+        }
         let projected = self.project_stale(began + PROJECT_UNTIL, origin).await;
         if published.is_ok() {
             published = self.publish_due(origin.now, began + PUBLISH_UNTIL).await;
         }
         let pruned = self.store.prune(MAX_PRUNED, origin.now).await.map_err(Error::from);
         let executor = Operation::PublishEvent.executor();
-        report.operations_exhausted = self.store.count_exhausted_operations(executor).await?;
+        let exhausted = self.store.count_exhausted_operations(executor).await.map_err(Error::from);
+        report.operations_exhausted = exhausted.as_ref().ok().copied();
         report.sessions_repaired = totals.repaired();
         report.operations_completed += u64::from(totals.ends_confirmed);
         report.missed_meeting_events = totals.ended_without_event.into();
@@ -139,18 +173,16 @@ impl Calls {
             live = totals.live,
             unverified = totals.unverified,
             pages = totals.pages,
+            participants_expired = report.participants_expired,
+            calls_expired = report.calls_expired,
             orphan_meetings = report.orphan_meetings,
             memberships_ended = report.memberships_ended,
             operations_completed = report.operations_completed,
             operations_exhausted = report.operations_exhausted,
             "reconciled"
         );
-        if let Err(error) = self.store.release_lease(origin).await {
-            // It expires by itself before the next minute.
-            tracing::warn!(error = causes(&error), "reconciler lease not released");
-        }
         // The report is returned with the failure: the metric of exhausted operations is needed most while the bus is down.
-        let failure = projected.and(published.map(drop)).and(pruned.map(drop)).err();
+        let failure = projected.and(published.map(drop)).and(pruned.map(drop)).and(exhausted.map(drop)).err();
         Ok(Some(ReconcilerRun { report, failure }))
     }
 

@@ -87,8 +87,8 @@ async fn status(app: &App, request: &Request) -> Result<Answer, Error> {
 }
 
 async fn join(app: &App, request: &Request) -> Result<Answer, Error> {
-    let (target, JoinRequest { checked }) = (request.target()?, request.json()?);
-    Answer::join(&app.calls.join(request.actor()?, target, checked, &request.origin).await?)
+    let (target, join) = (request.target()?, request.json::<JoinRequest>()?);
+    Answer::join(&app.calls.join(request.actor()?, target, join, &request.origin).await?)
 }
 
 async fn leave(app: &App, request: &Request) -> Result<Answer, Error> {
@@ -120,11 +120,13 @@ async fn health(app: &App, _: &Request) -> Result<Answer, Error> {
 
 async fn reconcile(app: &App, origin: &Origin) -> Result<(), Error> {
     let Some(ReconcilerRun { report, failure }) = app.calls.reconcile(origin).await? else { return Ok(()) };
-    metrics::emit(&[
+    let mut values = vec![
         (Metric::SessionsRepaired, report.sessions_repaired),
         (Metric::MissedMeetingEvents, report.missed_meeting_events),
-        (Metric::PendingOperationsExhausted, report.operations_exhausted),
-    ]);
+    ];
+    values
+        .extend(report.operations_exhausted.map(|exhausted| (Metric::PendingOperationsExhausted, exhausted)));
+    metrics::emit(&values);
     failure.map_or(Ok(()), Err)
 }
 

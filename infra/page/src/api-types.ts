@@ -325,9 +325,9 @@ export interface components {
             /** @description Its state. */
             state: components["schemas"]["FeatureState"];
         };
-        /** @description The body of what API Gateway itself answers: 401, 404, 413, 429 and 503. It cannot be changed. */
+        /** @description The body of what API Gateway itself answers: 401, 404, 413, 429, 431, 500 and 503. It cannot be changed. */
         GatewayMessage: {
-            /** @description `Unauthorized`. */
+            /** @description A sentence or two words, like `Unauthorized`. */
             message: string;
         };
         /** @description The answer of a healthy service. */
@@ -413,6 +413,11 @@ export interface components {
              * @default false
              */
             checked?: boolean;
+            /**
+             * @description The caller, who is alone in the call, wants it to go on: the answer to `endsAt` of the status.
+             * @default false
+             */
+            stay?: boolean;
         };
         /** @description The answer to leave. */
         LeaveResponse: {
@@ -592,6 +597,11 @@ export interface components {
             canJoin: boolean;
             /** @description Whether the call may be recorded and transcribed. */
             consent: components["schemas"]["ConsentStatus"];
+            /**
+             * @description When the call ends by itself, because the caller has been alone in it for long: to be asked, and confirmed by a join with
+             *     `stay`.
+             */
+            endsAt: components["schemas"]["Timestamp"] | null;
             /** @description Whether it is active. */
             hasActiveCall: boolean;
             /** @description Whether the caller is the appointment's patient. */
@@ -702,6 +712,34 @@ export interface components {
                 /**
                  * @example {
                  *       "message": "Too Many Requests"
+                 *     }
+                 */
+                "application/json": components["schemas"]["GatewayMessage"];
+            };
+        };
+        /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+        Gateway431: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "message": "Request Header Fields Too Large"
+                 *     }
+                 */
+                "application/json": components["schemas"]["GatewayMessage"];
+            };
+        };
+        /** @description 500 by API Gateway itself: The function failed, or its answer could not be read. */
+        Gateway500: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "message": "Internal Server Error"
                  *     }
                  */
                 "application/json": components["schemas"]["GatewayMessage"];
@@ -822,16 +860,28 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -1025,16 +1075,28 @@ export interface operations {
                     }) | components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -1204,16 +1266,28 @@ export interface operations {
                     }) | components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -1331,16 +1405,28 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -1524,16 +1610,28 @@ export interface operations {
                     }) | components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -1666,16 +1764,28 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -1834,16 +1944,28 @@ export interface operations {
                     }) | components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -2020,16 +2142,28 @@ export interface operations {
                     }) | components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -2181,16 +2315,28 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -2323,16 +2469,28 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -2483,16 +2641,28 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -2550,16 +2720,28 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -2779,16 +2961,28 @@ export interface operations {
                     }) | components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
