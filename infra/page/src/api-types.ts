@@ -185,6 +185,11 @@ export interface components {
             admitted: boolean;
             /** @description What the caller may send and receive, or would be allowed to. */
             capabilities: components["schemas"]["Capabilities"];
+            /**
+             * @description The purposes for which the call is being captured and to which the caller has not consented. With any, start and join
+             *     return no meeting.
+             */
+            consentRequired: components["schemas"]["ConsentPurpose"][];
             /** @description Null for a caller without a part in the call. */
             status: components["schemas"]["ParticipantStatus"] | null;
             /** @description Since when the participant waits, if so. */
@@ -406,6 +411,13 @@ export interface components {
             /** @description Whether transcription was requested. */
             transcriptionEnabled: boolean;
         };
+        /** @description Why a join is rejected, as the join itself answers it. */
+        JoinRefusal: {
+            /** @description The code, for example `APPOINTMENT_CANCELLED`. */
+            code: string;
+            /** @description A sentence for people. */
+            error: string;
+        };
         /** @description The body of a join. All of it is optional. */
         JoinRequest: {
             /**
@@ -608,6 +620,12 @@ export interface components {
             isPatient: boolean;
             /** @description Whether the caller is the appointment's provider. */
             isProvider: boolean;
+            /** @description From when on the call may be entered, where the deployment limits that. */
+            joinFrom: components["schemas"]["Timestamp"] | null;
+            /** @description Why the caller may not enter the appointment's call, whether or not it has begun; null where they may. */
+            joinRefusal: components["schemas"]["JoinRefusal"] | null;
+            /** @description Until when the call may be entered, where the deployment limits that. */
+            joinUntil: components["schemas"]["Timestamp"] | null;
             /** @description The caller's own part in the call. */
             me: components["schemas"]["CallerStatus"];
             /** @description Chime's id of it, once it is known. */
