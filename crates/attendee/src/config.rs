@@ -37,6 +37,8 @@ impl Config {
                     },
                 },
                 cancelled_statuses: env.parse("CANCELLED_STATUSES"),
+                // Status and the schedule are meeting-manager's.
+                forgotten_after: None,
             },
         };
         env.finish().map(|()| config)

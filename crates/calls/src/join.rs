@@ -1,6 +1,6 @@
 //! Join: a member takes a place in an active call.
 
-use api::attendees::JoinResponse;
+use api::attendees::{JoinRequest, JoinResponse};
 use api::call::JoinInfo;
 use domain::Error;
 use domain::audit::Origin;
@@ -27,6 +27,7 @@ pub(crate) enum NewAttendee {
 impl Calls {
     /// Joins a call. A member who was in it before gets the same attendee; one who must be admitted or must consent first
     /// waits, and gets none. `checked`: the client could not connect to the meeting it was given, so Chime is asked first.
+    /// `stay`: a member who is alone in the call wants it to go on.
     ///
     /// # Errors
     /// 403 for strangers and for participants who were removed or turned away, 404 without an active call, 409 while
@@ -35,7 +36,7 @@ impl Calls {
         &self,
         actor: &Actor,
         target: Target,
-        mut checked: bool,
+        JoinRequest { mut checked, stay }: JoinRequest,
         origin: &Origin,
     ) -> Result<JoinResponse, Error> {
         let rules = self.settings.join_rules;
@@ -45,6 +46,9 @@ impl Calls {
             let member = view.member()?;
             match join::decide(&view, target, checked, rules, origin.now)? {
                 Join::Resume(session, meeting, attendee) => {
+                    if stay {
+                        self.store.confirm_stay(session.id, origin.now).await?;
+                    }
                     return join_info(session, meeting, &member, attendee).map(JoinResponse::Joined);
                 }
                 Join::Waiting(session, since) => {

@@ -54,6 +54,8 @@ pub struct Settings {
     pub join_rules: JoinRules,
     /// The host's appointment statuses that mean "cancelled".
     pub cancelled_statuses: CancelledStatuses,
+    /// How long a participant is alone in a call before being asked whether it is to go on; `None`: never.
+    pub forgotten_after: Option<time::Duration>,
 }
 
 /// The use cases, over their backends.
@@ -106,9 +108,10 @@ impl Calls {
     ) -> Result<View, Error> {
         let view = self.store.load_call(actor, target, session, token).await?;
         set_span_fields(&view);
-        let Some((active, change)) = view.membership_change() else { return Ok(view) };
-        self.apply_membership_change(active, &change, origin).await?;
-        Ok(self.store.load_call(actor, target, session, token).await?)
+        if self.apply_membership_change(&view, origin).await? {
+            return Ok(self.store.load_call(actor, target, session, token).await?);
+        }
+        Ok(view)
     }
 
     /// Asks Chime whether it knows a session's meeting. If so, the view says when; if not, the session is closed.

@@ -2,7 +2,7 @@
 
 use domain::Error;
 use domain::audit::Origin;
-use domain::call::{Meeting, Session};
+use domain::call::View;
 use domain::error::causes;
 use domain::membership::MembershipChange;
 use domain::operation::Operation;
@@ -11,17 +11,14 @@ use store::sessions::CloseReason;
 use crate::Calls;
 
 impl Calls {
-    /// Applies what the host application's change makes necessary. Once it is stored, the former participant cannot join any
-    /// more; a deletion at Chime that fails is left to the schedule, because it is no failure of this request.
+    /// Applies what the host application's change makes necessary and returns whether there was one: then the call is to be
+    /// read again. Once it is stored, the former participant cannot join any more; a deletion at Chime that fails is left to
+    /// the schedule, because it is no failure of this request.
     ///
     /// # Errors
     /// 503 when the database is down.
-    pub(crate) async fn apply_membership_change(
-        &self,
-        (session, meeting): (&Session, &Meeting),
-        change: &MembershipChange,
-        origin: &Origin,
-    ) -> Result<(), Error> {
+    pub(crate) async fn apply_membership_change(&self, view: &View, origin: &Origin) -> Result<bool, Error> {
+        let Some(((session, meeting), change)) = view.membership_change() else { return Ok(false) };
         match change {
             MembershipChange::EndCall => {
                 let reason = CloseReason::AppointmentDeleted;
@@ -33,8 +30,8 @@ impl Calls {
                 }
             }
             MembershipChange::End(ended) => {
-                let Some(ended) = self.store.end_memberships(session.id, ended, true, origin).await? else {
-                    return Ok(());
+                let Some(ended) = self.store.end_memberships(session.id, &ended, true, origin).await? else {
+                    return Ok(true);
                 };
                 for operation in &ended.attendees {
                     // It logs its failure.
@@ -45,6 +42,6 @@ impl Calls {
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 }

@@ -152,9 +152,10 @@ impl Calls {
         };
         let view = self.store.start_call(actor, new.appointment, &session, origin.now).await?;
         crate::set_span_fields(&view);
-        let Some((active, change)) = view.membership_change() else { return Ok(view) };
-        self.apply_membership_change(active, &change, origin).await?;
-        Ok(self.store.start_call(actor, new.appointment, &session, origin.now).await?)
+        if self.apply_membership_change(&view, origin).await? {
+            return Ok(self.store.start_call(actor, new.appointment, &session, origin.now).await?);
+        }
+        Ok(view)
     }
 
     /// Creates the meeting of a session whose attempt belongs to this request.

@@ -10,6 +10,7 @@ use domain::audit::Origin;
 use domain::call::{Actor, Member, Session, Target, View};
 use domain::capabilities::Capabilities;
 use domain::error::ErrorCode;
+use domain::expiry;
 use domain::id::UserId;
 use domain::join::JoinRules;
 use domain::schedule::{self, JoinWindow};
@@ -90,7 +91,7 @@ const fn feature_status(requested: bool) -> FeatureStatus {
 }
 
 impl Calls {
-    /// Returns the state of a call to a member. One round trip.
+    /// Returns the state of a call to a member, and notes that the member's client is alive. One round trip.
     ///
     /// # Errors
     /// 403 for strangers, 404 for an unknown appointment, 503 when the database is down.
@@ -100,10 +101,15 @@ impl Calls {
         target: Target,
         origin: &Origin,
     ) -> Result<StatusResponse, Error> {
-        let view = self.load_view(actor, target, None, origin).await?;
+        let load = || self.store.load_status(actor, target, origin.now);
+        let mut view = load().await?;
+        crate::set_span_fields(&view);
+        if self.apply_membership_change(&view, origin).await? {
+            view = load().await?;
+        }
         let member = view.member()?;
         let session = view.session.as_ref();
-        let active = session.is_some_and(|session| session.active().is_some());
+        let call = session.and_then(Session::active);
         let JoinRules { room, window } = self.settings.join_rules;
         let me = caller_status(&view, &member, room);
         let join_refusal = join_refusal(&view, &member, window, origin.now);
@@ -114,8 +120,8 @@ impl Calls {
             session_id: session.map(|session| session.id),
             meeting_id: session.and_then(Session::meeting_id),
             call_status: CallState::from(session.map(Session::status)),
-            has_active_call: active,
-            can_join: active && join_refusal.is_none(),
+            has_active_call: call.is_some(),
+            can_join: call.is_some() && join_refusal.is_none(),
             join_refusal,
             join_from: window.opens_at(member.appointment).map(Timestamp::from),
             join_until: window.closes_at(member.appointment).map(Timestamp::from),
@@ -131,6 +137,10 @@ impl Calls {
             recording: feature_status(open.is_some_and(|session| session.recording_enabled)),
             transcription: feature_status(open.is_some_and(|session| session.transcription_enabled)),
             waiting: waiting(&view, &member),
+            ends_at: call
+                .filter(|_| me.status == Some(ParticipantStatus::Joined))
+                .and_then(|call| expiry::ends_at(call.alone_since, self.settings.forgotten_after, origin.now))
+                .map(Timestamp::from),
             consent: consent::status(&view, member.user, known),
             me,
         })

@@ -5,6 +5,11 @@ use domain::join::JoinRules;
 use domain::schedule::{JoinWindow, Minutes};
 use runtime::{BaseConfig, ConfigError, Env};
 
+/// 0 means never.
+fn minutes(minutes: u16) -> Option<time::Duration> {
+    (minutes > 0).then(|| time::Duration::minutes(minutes.into()))
+}
+
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Configuration that every function has.
@@ -39,6 +44,7 @@ impl Config {
                     },
                 },
                 cancelled_statuses: env.parse("CANCELLED_STATUSES"),
+                forgotten_after: minutes(env.parse("FORGOTTEN_CALL_MINUTES")),
             },
             links: LinkBases { deep: env.text("DEEP_LINK_BASE"), web: env.text("WEB_LINK_BASE") },
         };

@@ -87,8 +87,8 @@ async fn status(app: &App, request: &Request) -> Result<Answer, Error> {
 }
 
 async fn join(app: &App, request: &Request) -> Result<Answer, Error> {
-    let (target, JoinRequest { checked }) = (request.target()?, request.json()?);
-    Answer::join(&app.calls.join(request.actor()?, target, checked, &request.origin).await?)
+    let (target, join) = (request.target()?, request.json::<JoinRequest>()?);
+    Answer::join(&app.calls.join(request.actor()?, target, join, &request.origin).await?)
 }
 
 async fn leave(app: &App, request: &Request) -> Result<Answer, Error> {

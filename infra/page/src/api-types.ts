@@ -185,6 +185,11 @@ export interface components {
             admitted: boolean;
             /** @description What the caller may send and receive, or would be allowed to. */
             capabilities: components["schemas"]["Capabilities"];
+            /**
+             * @description The purposes for which the call is being captured and to which the caller has not consented. With any, start and join
+             *     return no meeting.
+             */
+            consentRequired: components["schemas"]["ConsentPurpose"][];
             /** @description Null for a caller without a part in the call. */
             status: components["schemas"]["ParticipantStatus"] | null;
             /** @description Since when the participant waits, if so. */
@@ -406,6 +411,13 @@ export interface components {
             /** @description Whether transcription was requested. */
             transcriptionEnabled: boolean;
         };
+        /** @description Why a join is rejected, as the join itself answers it. */
+        JoinRefusal: {
+            /** @description The code, for example `APPOINTMENT_CANCELLED`. */
+            code: string;
+            /** @description A sentence for people. */
+            error: string;
+        };
         /** @description The body of a join. All of it is optional. */
         JoinRequest: {
             /**
@@ -413,6 +425,11 @@ export interface components {
              * @default false
              */
             checked?: boolean;
+            /**
+             * @description The caller, who is alone in the call, wants it to go on: the answer to `endsAt` of the status.
+             * @default false
+             */
+            stay?: boolean;
         };
         /** @description The answer to leave. */
         LeaveResponse: {
@@ -592,12 +609,23 @@ export interface components {
             canJoin: boolean;
             /** @description Whether the call may be recorded and transcribed. */
             consent: components["schemas"]["ConsentStatus"];
+            /**
+             * @description When the call ends by itself, because the caller has been alone in it for long: to be asked, and confirmed by a join with
+             *     `stay`.
+             */
+            endsAt: components["schemas"]["Timestamp"] | null;
             /** @description Whether it is active. */
             hasActiveCall: boolean;
             /** @description Whether the caller is the appointment's patient. */
             isPatient: boolean;
             /** @description Whether the caller is the appointment's provider. */
             isProvider: boolean;
+            /** @description From when on the call may be entered, where the deployment limits that. */
+            joinFrom: components["schemas"]["Timestamp"] | null;
+            /** @description Why the caller may not enter the appointment's call, whether or not it has begun; null where they may. */
+            joinRefusal: components["schemas"]["JoinRefusal"] | null;
+            /** @description Until when the call may be entered, where the deployment limits that. */
+            joinUntil: components["schemas"]["Timestamp"] | null;
             /** @description The caller's own part in the call. */
             me: components["schemas"]["CallerStatus"];
             /** @description Chime's id of it, once it is known. */

@@ -61,6 +61,8 @@ pub struct ActiveCall {
     pub last_left_at: Option<OffsetDateTime>,
     /// Whether an event claims that the meeting has ended and Chime has not been asked since.
     pub end_reported: bool,
+    /// Since when one participant has been alone in the call, if so.
+    pub alone_since: Option<OffsetDateTime>,
 }
 
 /// A session's Chime meeting.
@@ -152,6 +154,8 @@ struct SessionRow {
     #[serde(with = "time::serde::rfc3339::option")]
     last_left_at: Option<OffsetDateTime>,
     end_reported: bool,
+    #[serde(with = "time::serde::rfc3339::option")]
+    alone_since: Option<OffsetDateTime>,
     present: Vec<UserId>,
 }
 
@@ -182,6 +186,7 @@ impl TryFrom<SessionRow> for Session {
                 connected_count: row.connected_count,
                 last_left_at: row.last_left_at,
                 end_reported: row.end_reported,
+                alone_since: row.alone_since,
             }),
             SessionStatus::Ending => SessionState::Ending {
                 meeting_id: row.meeting_id.ok_or("an ending session without a meeting id")?,
@@ -221,7 +226,7 @@ pub(crate) mod tests {
             "recordingEnabled": false, "transcriptionEnabled": false, "transcriptionLanguage": null,
             "createdAt": at, "activatedAt": has_meeting.then_some(&at), "checkedAt": null,
             "endedAt": (!status.is_open()).then_some(&at),
-            "durationSeconds": null, "connectedCount": 0, "lastLeftAt": null, "endReported": false, "present": [],
+            "durationSeconds": null, "connectedCount": 0, "lastLeftAt": null, "endReported": false, "aloneSince": null, "present": [],
         })
     }
 

@@ -19,10 +19,13 @@ const GRANTS: &[&str] = &[
     "functions DELETE medzen.chime_events",
     "functions DELETE medzen.chime_meetings",
     "functions DELETE medzen.denial_rate_limits",
+    "functions DELETE medzen.open_captures",
     "functions DELETE medzen.pending_operations",
     "functions DELETE medzen.video_call_attendee_tokens",
+    "functions EXECUTE medzen.alone_since(uuid)",
     "functions EXECUTE medzen.appointment_chain(uuid)",
     "functions EXECUTE medzen.audit_append(text,jsonb,timestamp with time zone)",
+    "functions EXECUTE medzen.call_appointment(uuid,text[])",
     "functions EXECUTE medzen.call_member_ids(uuid,uuid)",
     "functions EXECUTE medzen.caller(text,uuid)",
     "functions EXECUTE medzen.capabilities(text,text,text)",
@@ -31,17 +34,25 @@ const GRANTS: &[&str] = &[
     "functions EXECUTE medzen.enqueue_event(text,uuid,jsonb,timestamp with time zone,timestamp with time zone,timestamp with time zone)",
     "functions EXECUTE medzen.enqueue_operation(text,text,uuid,jsonb,timestamp with time zone,timestamp with \
      time zone)",
+    "functions EXECUTE medzen.hand_out_token(uuid,uuid,boolean)",
     "functions EXECUTE medzen.has_attendee(uuid,uuid,text)",
+    "functions EXECUTE medzen.holds_token(uuid,uuid)",
     "functions EXECUTE medzen.insert_consent(uuid,uuid,jsonb,timestamp with time zone)",
+    "functions EXECUTE medzen.missing_consents(uuid,uuid)",
+    "functions EXECUTE medzen.newest_decision(uuid,uuid,text)",
+    "functions EXECUTE medzen.open_capture(uuid,uuid,text[],timestamp with time zone)",
     "functions EXECUTE medzen.operation_executor(text)",
+    "functions EXECUTE medzen.reason_to_end(uuid,timestamp with time zone,timestamp with time zone)",
     "functions EXECUTE medzen.reported_end(uuid)",
     "functions EXECUTE medzen.revoke_attendee(uuid,uuid,timestamp with time zone,timestamp with time zone)",
     "functions EXECUTE medzen.seconds_between(timestamp with time zone,timestamp with time zone)",
+    "functions EXECUTE medzen.stop_refused_captures(uuid,uuid,timestamp with time zone)",
     "functions INSERT medzen.call_meetings",
     "functions INSERT medzen.chime_events",
     "functions INSERT medzen.chime_meetings",
     "functions INSERT medzen.denial_rate_limits",
     "functions INSERT medzen.leases",
+    "functions INSERT medzen.open_captures",
     "functions INSERT medzen.participant_quality",
     "functions INSERT medzen.video_call_attendee_tokens",
     "functions INSERT video_call_consents",
@@ -55,6 +66,7 @@ const GRANTS: &[&str] = &[
     "functions SELECT medzen.chime_meetings",
     "functions SELECT medzen.denial_rate_limits",
     "functions SELECT medzen.leases",
+    "functions SELECT medzen.open_captures",
     "functions SELECT medzen.participant_quality",
     "functions SELECT medzen.pending_operations",
     "functions SELECT medzen.video_call_attendee_tokens",
@@ -66,17 +78,18 @@ const GRANTS: &[&str] = &[
     "functions UPDATE medzen.chime_meetings (ended_at)",
     "functions UPDATE medzen.denial_rate_limits (request_id, seen, since, suppressed)",
     "functions UPDATE medzen.leases (expires_at, holder)",
+    "functions UPDATE medzen.open_captures (stop_requested_at)",
     "functions UPDATE medzen.participant_quality (summary)",
     "functions UPDATE medzen.pending_operations (attempts, completed_at, last_attempt_at, last_error, \
      leased_until, not_before, superseded_until)",
     "functions UPDATE medzen.video_call_attendee_tokens (attendee_id)",
     "functions UPDATE video_call_participants (admitted_at, audio, connected, connections, content, drops, \
-     duration_seconds, join_count, join_count_since, joined_at, left_at, observer_kind, status, video, \
+     duration_seconds, join_count, join_count_since, joined_at, left_at, observer_kind, seen_at, status, video, \
      waiting_since)",
     "functions UPDATE video_call_sessions (activated_at, attempt, attempt_by, checked_at, connected_count, \
      duration_seconds, end_reason, ended_at, ended_by, error_message, last_attempt_at, last_event_at, \
      last_left_at, max_participants_reached, meeting_id, projection_stale, projection_version, status, \
-     updated_at)",
+     stay_confirmed_at, updated_at)",
     "functions USAGE schema medzen",
 ];
 
@@ -93,6 +106,7 @@ const POLICIES: &[&str] = &[
     "medzen.chime_meetings: functions ALL {functions}",
     "medzen.denial_rate_limits: functions ALL {functions}",
     "medzen.leases: functions ALL {functions}",
+    "medzen.open_captures: functions ALL {functions}",
     "medzen.participant_quality: functions ALL {functions}",
     "medzen.pending_operations: functions_execute UPDATE {functions}",
     "medzen.pending_operations: functions_prune DELETE {functions}",
