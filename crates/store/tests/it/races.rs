@@ -198,7 +198,7 @@ async fn a_capture_that_waits_for_a_join_is_not_opened_without_the_participant_s
              VALUES ('{session}', '{id}', '7d9f1c5e-0000-4000-8000-00000000a77e', '{{}}')"
         ))
         .await?;
-    let role = database.functions_role();
+    let role = database.functions_role().to_owned();
     let open =
         format!("SELECT medzen.open_capture(gen_random_uuid(), '{session}', '{{recording}}', now())::text");
     let opening = tokio::spawn(async move {
