@@ -5,7 +5,7 @@ use crate::error::{Error, reason};
 use crate::id::ChimeMeetingId;
 use crate::state::Role;
 
-/// What the request has to do.
+/// The next step of the request.
 #[derive(Debug)]
 pub enum End<'a> {
     /// Set the session to `ending`, delete the meeting at Chime, then set the session to `ended`.

@@ -4,7 +4,7 @@ use crate::call::{Session, View};
 use crate::error::{Error, reason};
 use crate::state::ParticipantStatus;
 
-/// What the request has to do.
+/// The next step of the request.
 #[derive(Debug)]
 pub enum Leave<'a> {
     /// The member is in the call: store that they left.
