@@ -1026,6 +1026,8 @@ export interface operations {
             /**
              * @description APPOINTMENT_CANCELLED: The appointment is cancelled.
              *     CALL_NOT_READY: The call is being started.
+             *     JOIN_WINDOW_CLOSED: It is too late: the call cannot be entered any more.
+             *     JOIN_WINDOW_NOT_OPEN: It is too early: the call cannot be entered yet.
              *     VIDEO_NOT_ENABLED: The appointment is not a video consultation.
              */
             409: {
@@ -1037,7 +1039,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "APPOINTMENT_CANCELLED" | "CALL_NOT_READY" | "VIDEO_NOT_ENABLED";
+                        code: "APPOINTMENT_CANCELLED" | "CALL_NOT_READY" | "JOIN_WINDOW_CLOSED" | "JOIN_WINDOW_NOT_OPEN" | "VIDEO_NOT_ENABLED";
                     };
                 };
             };
@@ -1562,7 +1564,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description CALL_NOT_READY: The call is being started. */
+            /**
+             * @description APPOINTMENT_CANCELLED: The appointment is cancelled.
+             *     CALL_NOT_READY: The call is being started.
+             *     JOIN_WINDOW_CLOSED: It is too late: the call cannot be entered any more.
+             *     JOIN_WINDOW_NOT_OPEN: It is too early: the call cannot be entered yet.
+             *     VIDEO_NOT_ENABLED: The appointment is not a video consultation.
+             */
             409: {
                 headers: {
                     /** @description Seconds to wait. */
@@ -1572,7 +1580,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "CALL_NOT_READY";
+                        code: "APPOINTMENT_CANCELLED" | "CALL_NOT_READY" | "JOIN_WINDOW_CLOSED" | "JOIN_WINDOW_NOT_OPEN" | "VIDEO_NOT_ENABLED";
                     };
                 };
             };
@@ -2912,6 +2920,8 @@ export interface operations {
             /**
              * @description APPOINTMENT_CANCELLED: The appointment is cancelled.
              *     CALL_NOT_READY: The call is being started.
+             *     JOIN_WINDOW_CLOSED: It is too late: the call cannot be entered any more.
+             *     JOIN_WINDOW_NOT_OPEN: It is too early: the call cannot be entered yet.
              *     VIDEO_NOT_ENABLED: The appointment is not a video consultation.
              */
             409: {
@@ -2923,7 +2933,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "APPOINTMENT_CANCELLED" | "CALL_NOT_READY" | "VIDEO_NOT_ENABLED";
+                        code: "APPOINTMENT_CANCELLED" | "CALL_NOT_READY" | "JOIN_WINDOW_CLOSED" | "JOIN_WINDOW_NOT_OPEN" | "VIDEO_NOT_ENABLED";
                     };
                 };
             };
