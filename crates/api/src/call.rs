@@ -58,6 +58,9 @@ pub struct StartRequest {
     pub enable_transcription: bool,
     /// A language tag like `en-US`.
     pub transcription_language: Option<String>,
+    /// Where the media of the call is processed: one of the regions that the deployment allows. Without it, the deployment's
+    /// own region. A call that is recorded is in the region of the deployment's stack. An active call keeps its region.
+    pub media_region: Option<String>,
     /// The client could not connect to the meeting it was given: ask Chime before answering.
     #[serde(default, deserialize_with = "null_as_default")]
     pub checked: bool,

@@ -33,6 +33,7 @@ use domain::call::{Actor, Session, Target, View};
 use domain::error::{causes, reason};
 use domain::id::SessionId;
 use domain::join::JoinRules;
+use domain::region::MediaRegions;
 use domain::schedule::CancelledStatuses;
 use domain::state::SessionStatus;
 use store::{Store, Token};
@@ -49,7 +50,7 @@ pub struct Settings {
     /// Where meetings are created.
     pub control_region: String,
     /// Where media is processed.
-    pub media_region: String,
+    pub media_regions: MediaRegions,
     /// Whether participants wait until the provider admits them, and when a call may be entered.
     pub join_rules: JoinRules,
     /// The host's appointment statuses that mean "cancelled".

@@ -75,6 +75,7 @@ async fn start(app: &App, request: &Request) -> Result<Answer, Error> {
         recording: body.enable_recording,
         transcription: body.enable_transcription,
         transcription_language: body.language()?.map(str::to_owned),
+        media_region: body.media_region,
         checked: body.checked,
     };
     let started = app.calls.start(request.actor()?, &new, &request.origin).await?;
