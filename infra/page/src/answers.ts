@@ -23,6 +23,19 @@ export type Joined = Pick<
 /** A place in the waiting room. */
 export type Waiting = Pick<Schemas["WaitingResponse"], "sessionId"> & { status: "waiting" };
 
+/**
+ * A recording or transcript is open, and this person has not answered whether they consent to it: the server gives a place once
+ * they have.
+ */
+export interface ConsentRequired {
+  status: "consent_required";
+  sessionId: string | null;
+  purposes: Feature[];
+}
+
+/** What the server answers to a request for a place. */
+export type Place = Joined | Waiting | ConsentRequired;
+
 export type WaitingPerson = Pick<Schemas["WaitingParticipant"], "userId" | "displayName" | "role">;
 
 export type Status = Pick<
@@ -75,6 +88,17 @@ export function parseWaiting(body: Body): Waiting | undefined {
   return body["status"] === "waiting" && isText(body["sessionId"]) ? (body as Waiting) : undefined;
 }
 
+export function parseConsentRequired(body: Body): ConsentRequired | undefined {
+  const { status, purposes } = body;
+  if (status !== "consent_required" || !isListOf(purposes, isFeatureName) || purposes.length === 0) return undefined;
+  const sessionId = body["sessionId"];
+  return { status, sessionId: isText(sessionId) ? sessionId : null, purposes: purposes as Feature[] };
+}
+
+export function parsePlace(body: Body): Place | undefined {
+  return parseConsentRequired(body) ?? parseWaiting(body) ?? parseJoined(body);
+}
+
 export function parseStatus(body: Body): Status | undefined {
   const { sessionId, callStatus, hasActiveCall, isProvider, providerName, present, me, waiting } = body;
   const valid =
@@ -124,6 +148,10 @@ function isCapabilities(value: unknown): boolean {
 
 function isFeature(value: unknown): boolean {
   return isObject(value) && isText(value["state"]);
+}
+
+function isFeatureName(value: unknown): value is Feature {
+  return value === "recording" || value === "transcription";
 }
 
 function isConsent(value: unknown): boolean {

@@ -95,11 +95,11 @@ export function redraw(element: Element, icon: Icon): void {
   element.querySelector("path")?.setAttribute("d", ICONS[icon]);
 }
 
-/** Hides an element. If the focus is in it, it moves to the screen's heading, so that it is not lost. */
+/** Hides an element. If the focus is in it, it moves to the heading of the screen or of the open dialog, so that it is not lost. */
 export function hide(element: HTMLElement): void {
   const focused = element.contains(document.activeElement);
   element.hidden = true;
-  if (focused) document.querySelector<HTMLElement>("#app h1")?.focus();
+  if (focused) document.querySelector<HTMLElement>(element.closest("dialog") ? "dialog h2" : "#app h1")?.focus();
 }
 
 /** The live regions of a dialog: a modal dialog makes those of `index.html` inert. */

@@ -8,6 +8,7 @@ import { checkDevices } from "./check.ts";
 import { type Config, configOf, readConfig } from "./config.ts";
 import { Consultation } from "./consultation/consultation.ts";
 import type { CallContext } from "./consultation/context.ts";
+import { pollInterval } from "./consultation/poll.ts";
 import { endedScreen, leftScreen } from "./consultation/screens.ts";
 import { errorScreen } from "./error-screen.ts";
 import { languageChosen, relabel, show, shown } from "./screen.ts";
@@ -20,7 +21,6 @@ import { wait, within } from "./wait.ts";
 const CONFIG_TIMEOUT_MS = 15_000;
 /** How long the app may take to hand over its token. */
 const TOKEN_TIMEOUT_MS = 20_000;
-const STATUS_INTERVAL_MS = 5_000;
 
 class Page {
   readonly #bridge = new Bridge((message) => this.#receive(message));
@@ -190,9 +190,10 @@ class Page {
   /** Begins as soon as the status is as wanted: the person need not find out what to press. */
   #beginWhen(signal: AbortSignal, wanted: (status: Status) => boolean): void {
     const { api } = this.#context();
+    const began = Date.now();
     const poll = async () => {
       for (;;) {
-        await wait(STATUS_INTERVAL_MS, signal);
+        await wait(pollInterval(Date.now() - began), signal);
         // An error is not shown: the screen has its own text, and the next request follows.
         const status = await api.status().catch(() => undefined);
         if (signal.aborted) return;

@@ -78,7 +78,7 @@ export class CallScreen {
   }
 
   /** What the connection reports, as far as it is shown. */
-  readonly listener: Omit<MediaListener, "connecting" | "started" | "stopped" | "stats" | "line"> = {
+  readonly listener: Omit<MediaListener, "connecting" | "started" | "stopped" | "refresh" | "stats" | "line"> = {
     presence: (attendeeId, userId, present) => {
       const own = attendeeId === this.#media?.attendeeId;
       if (own) this.#indicators.ownPresence(present);
@@ -109,6 +109,7 @@ export class CallScreen {
     lost: (kind) => this.#devices.lost(kind),
     held: (held) => this.#devices.held(held),
     sharing: (on) => this.#devices.sharing(on),
+    level: (level) => this.#devices.level(level),
   };
 
   /** Shows what the server says of the call. */
@@ -145,6 +146,12 @@ export class CallScreen {
 
   showLine(line: Line | "unknown"): void {
     this.#line.set(line);
+  }
+
+  /** The page is visible again, after a phone call perhaps. */
+  resumeDevices(): void {
+    this.#devices.resume();
+    this.#sound.check();
   }
 
   notice(name: Notice, text: Key | undefined, urgent = false): void {
