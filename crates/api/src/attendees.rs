@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::call::JoinInfo;
+use crate::consent::ConsentRequiredResponse;
 use crate::fields::{Object, null_as_default, optional_member};
 
 /// Names the participant that a direct invocation is about. Not `userId`: that names the actor.
@@ -36,9 +37,11 @@ pub enum JoinResponse {
     Joined(JoinInfo),
     /// The caller waits until the provider admits them.
     Waiting(WaitingResponse),
+    /// The caller must consent, or refuse, first.
+    ConsentRequired(ConsentRequiredResponse),
 }
 
-/// How often a client that waits may poll, in seconds.
+/// How often a client that waits to be admitted, or for its consent, may poll, in seconds.
 pub const POLL_SECONDS: u32 = 3;
 
 /// The answer to a join that must wait. It contains no meeting, attendee or token.

@@ -1,7 +1,8 @@
 //! Consent to recording and transcription.
 
-use domain::consent::ConsentDecision;
+use domain::consent::{ConsentDecision, ConsentPurpose};
 use domain::id::{AppointmentId, SessionId, UserId};
+use domain::state::{Role, SessionStatus};
 use serde::{Deserialize, Serialize};
 
 /// The caller's decisions on consent. At least one is required.
@@ -53,4 +54,41 @@ pub struct PurposeConsent {
     pub allowed: bool,
     /// Users whose consent is missing.
     pub missing: Vec<UserId>,
+}
+
+/// The answer to start and to join while a capture of the call is open for a purpose to which the caller has not
+/// consented. It contains no meeting, attendee or token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ConsentRequiredResponse {
+    /// The appointment.
+    pub appointment_id: AppointmentId,
+    /// This call of it.
+    pub session_id: SessionId,
+    /// Always `active`: nothing is captured before or afterwards.
+    pub call_status: SessionStatus,
+    /// The caller's role.
+    pub role: Role,
+    /// Always `consent_required`.
+    pub status: ConsentRequired,
+    /// The purposes of open captures to which the caller has not consented.
+    pub purposes: Vec<ConsentPurpose>,
+    /// Those of the purposes whose capture is being stopped because consent was refused. The caller need not be asked for them
+    /// again.
+    pub stopping: Vec<ConsentPurpose>,
+    /// The path to poll. When `me.consentRequired` is empty there, the client starts or joins again.
+    pub poll: String,
+    /// A sentence for people.
+    pub message: &'static str,
+}
+
+/// The status of a caller whose consent is required.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentRequired {
+    /// The only value.
+    #[default]
+    ConsentRequired,
 }

@@ -6,7 +6,6 @@ pub mod consent;
 mod error;
 pub mod fields;
 pub mod invitations;
-pub mod meetings;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 pub mod quality;

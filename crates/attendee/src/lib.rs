@@ -6,7 +6,7 @@ use api::attendees::{ChangeRequest, JoinRequest};
 use api::consent::ConsentRequest;
 use api::quality::QualityRequest;
 use bus::Bus;
-use calls::{Calls, Entry, POLL_SECONDS, RequestInfo};
+use calls::{Calls, RequestInfo};
 use chime::{Meetings, event};
 use domain::Error;
 use domain::error::Reason;
@@ -62,13 +62,7 @@ impl App {
 
 async fn join(App { calls }: &App, request: &Request) -> Result<Answer, Error> {
     let (target, JoinRequest { checked }) = (request.target()?, request.json()?);
-    let entry = calls.join(request.actor()?, target, checked, &request.origin).await?;
-    match &entry {
-        Entry::Place(_) => Answer::json(200, &entry),
-        Entry::Waiting(waiting) => Ok(Answer::json(202, &entry)?
-            .with_header("location", &waiting.poll)
-            .with_header("retry-after", POLL_SECONDS.to_string())),
-    }
+    Answer::join(&calls.join(request.actor()?, target, checked, &request.origin).await?)
 }
 
 async fn roster(App { calls }: &App, request: &Request) -> Result<Answer, Error> {

@@ -1,5 +1,6 @@
 //! Change: the provider admits a participant or turns them away, and changes their capabilities.
 
+use api::attendees::RosterAttendee;
 use domain::Error;
 use domain::admission::{self, NextStep, ParticipantChange};
 use domain::audit::Origin;
@@ -9,7 +10,7 @@ use domain::id::{AppointmentId, UserId};
 use domain::operation::Operation;
 use store::admissions::Decision;
 
-use crate::{Calls, MAX_ATTEMPTS, RosterAttendee, conflict_retry};
+use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
 
 impl Calls {
     /// Changes a participant's place in the active call and returns their entry of the roster. A change that is

@@ -1,68 +1,30 @@
 //! Consent: each participant's own decisions on recording and transcription.
 
+use api::consent::{ConsentResponse, ConsentStatus, PurposeConsent};
 use domain::Error;
 use domain::audit::Origin;
 use domain::call::{Actor, Target, View};
 use domain::consent::{self, ConsentChange, ConsentCheck, ConsentDecision, ConsentPurpose};
 use domain::error::reason;
-use domain::id::{AppointmentId, SessionId, UserId};
+use domain::id::{AppointmentId, UserId};
 use domain::state::SessionStatus;
-use serde::Serialize;
 
 use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
 
-/// The answer to a consent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Consented {
-    pub appointment_id: AppointmentId,
-    /// The call that the decisions apply to, and no other.
-    pub session_id: SessionId,
-    /// The consents of the call now.
-    pub consent: Consents,
-}
-
-/// The consents of a call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Consents {
-    /// Consent to recording.
-    pub recording: ConsentState,
-    /// Consent to transcription.
-    pub transcription: ConsentState,
-}
-
-/// The consents to one purpose.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ConsentState {
-    /// The caller's own latest decision; `None` before the first.
-    pub granted: Option<bool>,
-    /// Whether everyone who must consent does.
-    pub allowed: bool,
-    /// Users whose consent is missing.
-    pub missing: Vec<UserId>,
-}
-
-impl Consents {
-    pub(crate) fn new(view: &View, user: UserId) -> Self {
-        let active = view.session.as_ref().is_some_and(|session| session.status == SessionStatus::Active);
-        let state = |kind| {
-            let (allowed, missing) = match consent::check(kind, &view.participants, &view.consents) {
-                ConsentCheck::Allowed => (active, Vec::new()),
-                ConsentCheck::Missing(users) => (false, users),
-            };
-            ConsentState { granted: consent::latest_decision(kind, user, &view.consents), allowed, missing }
+/// Whether the call may be recorded and transcribed, as far as a caller may know.
+pub(crate) fn status(view: &View, user: UserId, can_see: impl Fn(&UserId) -> bool) -> ConsentStatus {
+    let active = view.session.as_ref().is_some_and(|session| session.status == SessionStatus::Active);
+    let of = |purpose| {
+        let (allowed, mut missing) = match consent::check(purpose, &view.participants, &view.consents) {
+            ConsentCheck::Allowed => (active, Vec::new()),
+            ConsentCheck::Missing(users) => (false, users),
         };
-        Self {
-            recording: state(ConsentPurpose::Recording),
-            transcription: state(ConsentPurpose::Transcription),
-        }
-    }
-
-    /// The same, limited to the users that the caller may see.
-    pub(crate) fn known(mut self, known: impl Fn(&UserId) -> bool) -> Self {
-        self.recording.missing.retain(&known);
-        self.transcription.missing.retain(&known);
-        self
+        missing.retain(&can_see);
+        PurposeConsent { granted: consent::latest_decision(purpose, user, &view.consents), allowed, missing }
+    };
+    ConsentStatus {
+        recording: of(ConsentPurpose::Recording),
+        transcription: of(ConsentPurpose::Transcription),
     }
 }
 
@@ -78,7 +40,7 @@ impl Calls {
         appointment: AppointmentId,
         decision: ConsentDecision,
         origin: &Origin,
-    ) -> Result<Consented, Error> {
+    ) -> Result<ConsentResponse, Error> {
         let decisions = decision.decisions()?;
         let target = Target::Appointment(appointment);
         let mut stored = false;
@@ -90,10 +52,10 @@ impl Calls {
                 if limit_reached {
                     return Err(Error::conflict(reason::CONSENT_CHANGED_TOO_OFTEN));
                 }
-                return Ok(Consented {
+                return Ok(ConsentResponse {
                     appointment_id: appointment,
                     session_id: session,
-                    consent: Consents::new(&view, member.user),
+                    consent: status(&view, member.user, |_| true),
                 });
             }
             // The next iteration reads the resulting consents.

@@ -1,29 +1,16 @@
 //! End: the server owns the state of a call, so its end is stored and published exactly once.
 
+use api::Timestamp;
+use api::call::EndResponse;
 use domain::Error;
 use domain::audit::Origin;
 use domain::call::{Actor, Session, Target};
 use domain::end::{self, End};
 use domain::id::SessionId;
 use domain::state::SessionStatus;
-use serde::Serialize;
 use store::sessions::CloseReason;
-use time::OffsetDateTime;
 
 use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Ended {
-    pub session_id: SessionId,
-    /// `ended`, or `failed` for a session whose meeting was never created.
-    pub call_status: SessionStatus,
-    #[serde(serialize_with = "domain::stamp::option::serialize")]
-    pub ended_at: Option<OffsetDateTime>,
-    /// Active time in seconds.
-    pub duration_seconds: i32,
-    pub message: &'static str,
-}
 
 impl Calls {
     /// Ends a call for everyone. With `session` only that session, so that a late repetition never ends a later call.
@@ -38,7 +25,7 @@ impl Calls {
         target: Target,
         session: Option<SessionId>,
         origin: &Origin,
-    ) -> Result<Ended, Error> {
+    ) -> Result<EndResponse, Error> {
         let mut only = session;
         let mut ours = false;
         for _ in 0..MAX_ATTEMPTS {
@@ -47,10 +34,10 @@ impl Calls {
             match end::decide(&view)? {
                 End::Already(session) => {
                     let message = if ours { "The call has ended." } else { "The call had ended before." };
-                    return Ok(Ended {
+                    return Ok(EndResponse {
                         session_id: session.id,
                         call_status: session.status,
-                        ended_at: session.ended_at,
+                        ended_at: session.ended_at.map(Timestamp::from),
                         duration_seconds: session.duration_seconds.unwrap_or(0),
                         message,
                     });
@@ -91,7 +78,7 @@ impl Calls {
         &self,
         session: &Session,
         origin: &Origin,
-    ) -> Result<Option<Ended>, Error> {
+    ) -> Result<Option<EndResponse>, Error> {
         if let Some(meeting) = session.meeting_id {
             self.meetings.delete(&session.control_region, meeting).await?;
         }
@@ -99,10 +86,10 @@ impl Calls {
         let closed = self.store.close(session.id, SessionStatus::Ending, reason, None, origin).await?;
         let Some(closed) = closed else { return Ok(None) };
         self.publish(closed.event, origin).await;
-        Ok(Some(Ended {
+        Ok(Some(EndResponse {
             session_id: session.id,
             call_status: SessionStatus::Ended,
-            ended_at: Some(closed.ended_at),
+            ended_at: Some(closed.ended_at.into()),
             duration_seconds: closed.duration_seconds,
             message: "The call has ended.",
         }))

@@ -1,55 +1,15 @@
 //! Invite: the provider gives users a place in an active call.
 
+use api::invitations::{InvitationError, InviteResponse, InvitedAttendee};
 use domain::Error;
 use domain::audit::Origin;
 use domain::call::{Actor, Session, Target};
-use domain::error::{ItemReason, reason};
-use domain::id::{AppointmentId, ChimeAttendeeId, SessionId, UserId};
+use domain::error::reason;
+use domain::id::{AppointmentId, UserId};
 use domain::invite::{self, Invite, Offer, Terms};
-use domain::state::{ParticipantStatus, Role};
-use serde::Serialize;
 use store::invitations::NewGuest;
 
 use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
-
-/// The answer to batch-join. It contains no join token: each user gets their own by joining.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Invitations {
-    pub appointment_id: AppointmentId,
-    pub session_id: SessionId,
-    /// Users who have a place now.
-    pub attendees: Vec<InvitedAttendee>,
-    /// Users who could not be invited.
-    pub errors: Vec<NotInvited>,
-}
-
-/// A user with a place.
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct InvitedAttendee {
-    pub user_id: UserId,
-    /// The attendee's id; `None` for a user who was admitted and gets one by joining.
-    pub attendee_id: Option<ChimeAttendeeId>,
-    pub role: Role,
-    /// `invited` until the user joins.
-    pub status: ParticipantStatus,
-}
-
-/// A user who could not be invited.
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NotInvited {
-    pub user_id: UserId,
-    pub code: &'static str,
-    pub error: &'static str,
-}
-
-impl NotInvited {
-    const fn new(user_id: UserId, reason: ItemReason) -> Self {
-        Self { user_id, code: reason.code, error: reason.text }
-    }
-}
 
 impl Calls {
     /// Invites and admits users into the active call: the appointment's patient in that role, others as observers of
@@ -67,13 +27,13 @@ impl Calls {
         requested: &[UserId],
         terms: Terms,
         origin: &Origin,
-    ) -> Result<Invitations, Error> {
+    ) -> Result<InviteResponse, Error> {
         let users = invite::users(requested)?;
         for _ in 0..MAX_ATTEMPTS {
             let view = self.load_view(actor, Target::Appointment(appointment), None).await?;
             let by = view.member()?.user;
             let (appointment, session) = invite::may_invite(&view)?;
-            let mut invitations = Invitations {
+            let mut invitations = InviteResponse {
                 appointment_id: appointment.id,
                 session_id: session.id,
                 attendees: Vec::new(),
@@ -87,7 +47,7 @@ impl Calls {
                         invitations.attendees.push(InvitedAttendee { user_id, attendee_id, role, status });
                     }
                     Invite::Attend(offer) => missing.push((user_id, offer)),
-                    Invite::Refuse(reason) => invitations.errors.push(NotInvited::new(user_id, reason)),
+                    Invite::Refuse(reason) => invitations.errors.push(InvitationError::new(user_id, reason)),
                 }
             }
             if missing.is_empty() || self.give_places(session, &missing, by, &mut invitations, origin).await?
@@ -105,7 +65,7 @@ impl Calls {
         session: &Session,
         missing: &[(UserId, Offer)],
         by: UserId,
-        invitations: &mut Invitations,
+        invitations: &mut InviteResponse,
         origin: &Origin,
     ) -> Result<bool, Error> {
         let meeting = crate::meeting_id(session)?;
@@ -125,7 +85,7 @@ impl Calls {
                 Some(at) => {
                     guests.push(NewGuest { user: *user, offer: *offer, attendee: created.swap_remove(at).1 });
                 }
-                None => invitations.errors.push(NotInvited::new(*user, reason::ATTENDEE_NOT_CREATED)),
+                None => invitations.errors.push(InvitationError::new(*user, reason::ATTENDEE_NOT_CREATED)),
             }
         }
         let Some(invited) = self.store.invite(session.id, &guests, by, origin).await? else {

@@ -1,5 +1,7 @@
 //! Join: a member takes a place in an active call.
 
+use api::attendees::JoinResponse;
+use api::call::JoinInfo;
 use domain::Error;
 use domain::audit::Origin;
 use domain::call::{Actor, Attendee, Member, Session, Target, View};
@@ -9,11 +11,12 @@ use domain::join::{self, Join};
 use domain::state::Role;
 use store::participants::NewJoin;
 
-use crate::{Calls, Entry, MAX_ATTEMPTS, NewCall, Place, Waiting, conflict_retry};
+use crate::answer::{join_info, waiting};
+use crate::{Calls, MAX_ATTEMPTS, NewCall, conflict_retry};
 
 /// The result of creating an attendee.
 pub(crate) enum NewAttendee {
-    Joined(Place),
+    Joined(JoinInfo),
     /// The call or the caller's part in it changed meanwhile.
     Retry,
     /// Chime does not know the meeting any more; the session is closed.
@@ -33,43 +36,43 @@ impl Calls {
         target: Target,
         mut checked: bool,
         origin: &Origin,
-    ) -> Result<Entry, Error> {
+    ) -> Result<JoinResponse, Error> {
         let room = self.settings.waiting_room;
         let mut view = self.load_view(actor, target, None).await?;
         for _ in 0..MAX_ATTEMPTS {
             let member = view.member()?;
             match join::decide(&view, target, checked, room, origin.now)? {
                 Join::Resume(session, attendee) => {
-                    return Place::new(session, &member, attendee).map(Entry::Place);
+                    return join_info(session, &member, attendee).map(JoinResponse::Joined);
                 }
                 Join::Waiting(session, since) => {
-                    return Ok(Entry::Waiting(Waiting::new(session, &member, since)));
+                    return Ok(JoinResponse::Waiting(waiting(session, &member, since)));
                 }
                 Join::Wait(session) => {
                     let waits = self.store.wait(session.id, member.user, member.role, origin).await?;
                     if let Some(waits) = waits {
                         self.publish(waits.event, origin).await;
-                        return Ok(Entry::Waiting(Waiting::new(session, &member, origin.now)));
+                        return Ok(JoinResponse::Waiting(waiting(session, &member, origin.now)));
                     }
                     view = self.load_view(actor, target, None).await?;
                 }
                 Join::Return(session, attendee) => {
-                    if let Some(place) = self.rejoin(session, &member, attendee, origin).await? {
-                        return Ok(Entry::Place(place));
+                    if let Some(info) = self.rejoin(session, &member, attendee, origin).await? {
+                        return Ok(JoinResponse::Joined(info));
                     }
                     view = self.load_view(actor, target, None).await?;
                 }
                 Join::Check(..) => {
                     if !self.verify_meeting(&mut view, std::mem::take(&mut checked), origin).await? {
-                        return self.restart_or_expire(actor, &view, origin).await.map(Entry::Place);
+                        return self.restart_or_expire(actor, &view, origin).await;
                     }
                 }
                 Join::CreateAttendee(session) => {
                     match self.create_attendee(&view, session, &member, origin).await? {
-                        NewAttendee::Joined(place) => return Ok(Entry::Place(place)),
+                        NewAttendee::Joined(info) => return Ok(JoinResponse::Joined(info)),
                         NewAttendee::Retry => view = self.load_view(actor, target, None).await?,
                         NewAttendee::MeetingGone => {
-                            return self.restart_or_expire(actor, &view, origin).await.map(Entry::Place);
+                            return self.restart_or_expire(actor, &view, origin).await;
                         }
                     }
                 }
@@ -85,10 +88,10 @@ impl Calls {
         member: &Member<'_>,
         attendee: &Attendee,
         origin: &Origin,
-    ) -> Result<Option<Place>, Error> {
+    ) -> Result<Option<JoinInfo>, Error> {
         let join = self.new_join(member, attendee, None);
         let joined = self.store.join(session.id, join, origin).await?;
-        joined.map(|joined| Place::new(session, member, &joined.attendee)).transpose()
+        joined.map(|joined| join_info(session, member, &joined.attendee)).transpose()
     }
 
     fn new_join<'a>(
@@ -135,7 +138,7 @@ impl Calls {
             tracing::warn!(attendee = %created, error = causes(&error), "unused attendee not deleted");
         }
         match joined {
-            Some(joined) => Ok(NewAttendee::Joined(Place::new(session, member, &joined.attendee)?)),
+            Some(joined) => Ok(NewAttendee::Joined(join_info(session, member, &joined.attendee)?)),
             None => Ok(NewAttendee::Retry),
         }
     }
@@ -157,7 +160,12 @@ impl Calls {
     }
 
     /// The meeting has ended and its session is closed: the provider starts a new one, everyone else gets 410.
-    async fn restart_or_expire(&self, actor: &Actor, view: &View, origin: &Origin) -> Result<Place, Error> {
+    async fn restart_or_expire(
+        &self,
+        actor: &Actor,
+        view: &View,
+        origin: &Origin,
+    ) -> Result<JoinResponse, Error> {
         let member = view.member()?;
         match (member.role, &view.session) {
             (Role::Provider, Some(session)) => {
@@ -170,7 +178,7 @@ impl Calls {
                 };
                 // A start joins where the provider has no place yet, so the two call each other, each time on new
                 // state.
-                Ok(Box::pin(self.start(actor, &again, origin)).await?.place)
+                Ok(JoinResponse::Joined(Box::pin(self.start(actor, &again, origin)).await?.info))
             }
             _ => Err(Error::Gone(reason::MEETING_EXPIRED)),
         }

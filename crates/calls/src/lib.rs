@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod answer;
 mod change;
 mod consent;
 mod denial;
@@ -10,7 +11,6 @@ mod join;
 mod leave;
 mod link;
 mod operations;
-mod place;
 mod publish;
 mod quality;
 mod reconcile;
@@ -19,19 +19,10 @@ mod roster;
 mod start;
 mod status;
 
-pub use consent::{ConsentState, Consented, Consents};
 pub use denial::RequestInfo;
-pub use end::Ended;
-pub use invite::{Invitations, InvitedAttendee, NotInvited};
-pub use leave::Left;
-pub use link::{Link, LinkBases};
-pub use place::{Entry, POLL_SECONDS, Place, Waiting};
-pub use quality::Accepted;
+pub use link::LinkBases;
 pub use reconcile::{ReconcilerRun, Report};
-pub use remove::Removed;
-pub use roster::{Roster, RosterAttendee};
 pub use start::{NewCall, Started};
-pub use status::{FeatureStatus, Me, Status, Waits};
 
 use bus::Bus;
 use chime::Meetings;

@@ -1,23 +1,17 @@
 //! Quality: what a client measured of its connection.
 
+use api::quality::QualityResponse;
 use domain::Error;
 use domain::audit::Origin;
 use domain::call::{Actor, Target};
 use domain::id::AppointmentId;
 use domain::quality::{self, Sample, Summary};
-use serde::Serialize;
 use store::quality::Merge;
 
 use crate::{Calls, conflict_retry};
 
 /// A participant's requests usually arrive one at a time, except with a second device or a client that retries.
 const MAX_ATTEMPTS: usize = 32;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Accepted {
-    /// Number of accepted samples.
-    pub accepted: usize,
-}
 
 impl Calls {
     /// Merges samples of the caller's connection into the summary of this call. No concurrent request is lost. A
@@ -32,7 +26,7 @@ impl Calls {
         appointment: AppointmentId,
         samples: &[Sample],
         origin: &Origin,
-    ) -> Result<Accepted, Error> {
+    ) -> Result<QualityResponse, Error> {
         quality::check(samples)?;
         let view = self.load_view(actor, Target::Appointment(appointment), None).await?;
         let (session, user) = quality::may_report(&view)?;
@@ -41,10 +35,10 @@ impl Calls {
         let mut posts = 0;
         for _ in 0..MAX_ATTEMPTS {
             match self.store.merge_quality(session, user, posts, &all).await? {
-                Merge::Done => return Ok(Accepted { accepted: samples.len() }),
+                Merge::Done => return Ok(QualityResponse { accepted: samples.len() }),
                 // The statement took effect and its response was lost.
                 Merge::Other(Some(stored)) if stored.by == new.by => {
-                    return Ok(Accepted { accepted: samples.len() });
+                    return Ok(QualityResponse { accepted: samples.len() });
                 }
                 Merge::Other(Some(stored)) => {
                     posts = stored.posts;

@@ -1,27 +1,16 @@
 //! Remove: a participant must leave and cannot join this call again.
 
+use api::attendees::RemoveResponse;
 use domain::Error;
 use domain::admission;
 use domain::audit::Origin;
 use domain::call::{Actor, Target};
-use domain::id::{AppointmentId, SessionId, UserId};
+use domain::id::{AppointmentId, UserId};
 use domain::operation::Operation;
 use domain::state::ParticipantStatus;
-use serde::Serialize;
 use store::admissions::Decision;
 
 use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Removed {
-    pub appointment_id: AppointmentId,
-    /// The call that the user cannot join any more.
-    pub session_id: SessionId,
-    pub user_id: UserId,
-    pub status: ParticipantStatus,
-    pub message: &'static str,
-}
 
 impl Calls {
     /// Removes a participant from the active call, whether connected or not. The same statement deletes their join
@@ -37,12 +26,12 @@ impl Calls {
         appointment: AppointmentId,
         user: UserId,
         origin: &Origin,
-    ) -> Result<Removed, Error> {
+    ) -> Result<RemoveResponse, Error> {
         for _ in 0..MAX_ATTEMPTS {
             let view = self.load_view(actor, Target::Appointment(appointment), None).await?;
             let subject = admission::subject(&view, user)?;
             let session = subject.session;
-            let answer = |message| Removed {
+            let answer = |message| RemoveResponse {
                 appointment_id: appointment,
                 session_id: session.id,
                 user_id: user,

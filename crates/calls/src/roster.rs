@@ -1,59 +1,16 @@
 //! Roster: the participants of a call, past and present.
 
+use api::Timestamp;
+use api::attendees::{RosterAttendee, RosterResponse};
 use domain::Error;
 use domain::admission;
 use domain::audit::Origin;
 use domain::call::{self, Actor};
-use domain::capabilities::Capabilities;
 use domain::error::reason;
-use domain::id::{AppointmentId, ChimeAttendeeId, SessionId, UserId};
-use domain::state::{ObserverKind, ParticipantStatus, Role, SessionStatus};
-use serde::Serialize;
-use time::OffsetDateTime;
+use domain::id::AppointmentId;
+use domain::state::{ParticipantStatus, SessionStatus};
 
 use crate::Calls;
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Roster {
-    /// The open session, else the latest.
-    pub session_id: SessionId,
-    /// All participants that the caller may see.
-    pub attendees: Vec<RosterAttendee>,
-}
-
-/// A participant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RosterAttendee {
-    pub user_id: UserId,
-    pub display_name: Option<String>,
-    pub role: Role,
-    pub status: ParticipantStatus,
-    /// The attendee's id, which maps video tiles to participants. Never the join token.
-    pub attendee_id: Option<ChimeAttendeeId>,
-    /// Whether the participant is in the call now.
-    pub present: bool,
-    #[serde(serialize_with = "domain::stamp::option::serialize")]
-    pub joined_at: Option<OffsetDateTime>,
-    #[serde(serialize_with = "domain::stamp::option::serialize")]
-    pub left_at: Option<OffsetDateTime>,
-    /// Time in the call in seconds.
-    pub duration_seconds: i64,
-    /// Connections that began, by Chime's events.
-    pub connections: i32,
-    /// Connections that were lost, by Chime's events.
-    pub drops: i32,
-    /// What the participant may send and receive.
-    pub capabilities: Capabilities,
-    /// Whether the provider admitted the participant to this session.
-    pub admitted: bool,
-    /// Since when the participant waits, if so.
-    #[serde(serialize_with = "domain::stamp::option::serialize")]
-    pub waiting_since: Option<OffsetDateTime>,
-    /// The kind of observer, where the invitation named one.
-    pub observer_kind: Option<ObserverKind>,
-}
 
 impl Calls {
     /// Returns the past and present participants of a call to a member. One round trip.
@@ -65,7 +22,7 @@ impl Calls {
         actor: &Actor,
         appointment: AppointmentId,
         origin: &Origin,
-    ) -> Result<Roster, Error> {
+    ) -> Result<RosterResponse, Error> {
         let roster = self.store.roster(actor, appointment).await?;
         let Some(roster) = roster else {
             return Err(Error::NotFound(reason::APPOINTMENT_NOT_FOUND));
@@ -97,17 +54,20 @@ impl Calls {
                 status: person.status,
                 attendee_id: person.attendee_id,
                 present,
-                joined_at: person.joined_at,
-                left_at: person.left_at,
+                joined_at: person.joined_at.map(Timestamp::from),
+                left_at: person.left_at.map(Timestamp::from),
                 duration_seconds: i64::from(person.duration_seconds) + since.max(0),
                 connections: person.connections,
                 drops: person.drops,
                 capabilities: person.capabilities,
                 admitted: person.admitted,
-                waiting_since: person.waiting_since.filter(|_| person.status == ParticipantStatus::Waiting),
+                waiting_since: person
+                    .waiting_since
+                    .filter(|_| person.status == ParticipantStatus::Waiting)
+                    .map(Timestamp::from),
                 observer_kind: person.observer_kind,
             }
         });
-        Ok(Roster { session_id: session.id, attendees: attendees.collect() })
+        Ok(RosterResponse { session_id: session.id, attendees: attendees.collect() })
     }
 }

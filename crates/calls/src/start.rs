@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use api::call::JoinInfo;
 use chime::{Made, NewMeeting};
 use domain::Error;
 use domain::audit::Origin;
@@ -14,8 +15,9 @@ use domain::state::SessionStatus;
 use store::NewSession;
 use tokio::time::{Instant, sleep};
 
+use crate::answer::join_info;
 use crate::join::NewAttendee;
-use crate::{Calls, MAX_ATTEMPTS, Place, conflict_retry};
+use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
 
 /// A request waits this long for another's attempt before it takes over. Chime creates a meeting in well under a second.
 const TAKE_OVER_AFTER: Duration = Duration::from_secs(3);
@@ -23,7 +25,7 @@ const TAKE_OVER_AFTER: Duration = Duration::from_secs(3);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_millis(800);
 
-/// The body of a start.
+/// A start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewCall {
     pub appointment: AppointmentId,
@@ -36,16 +38,16 @@ pub struct NewCall {
     pub checked: bool,
 }
 
-/// An active call with the provider's place in it.
+/// An active call, and what the provider needs to connect to it.
 pub struct Started {
     /// Whether this request started the call.
     pub new: bool,
-    pub place: Place,
+    pub info: JoinInfo,
 }
 
 /// The result of creating a meeting.
 enum Creation {
-    Started(Place),
+    Started(JoinInfo),
     /// Another request changed the session: read it again.
     Retry,
     /// The token returned a meeting that has ended; its session has failed: insert a new one.
@@ -65,12 +67,12 @@ impl Calls {
         for _ in 0..MAX_ATTEMPTS {
             view = match start::decide(&view, &origin.request_id, checked, origin.now)? {
                 Start::Resume(session, attendee) => {
-                    let place = Place::new(session, &start::may_start(&view)?, attendee)?;
-                    return Ok(Started { new: false, place });
+                    let info = join_info(session, &start::may_start(&view)?, attendee)?;
+                    return Ok(Started { new: false, info });
                 }
                 Start::Return(session, attendee) => {
                     match self.rejoin(session, &start::may_start(&view)?, attendee, origin).await? {
-                        Some(place) => return Ok(Started { new: false, place }),
+                        Some(info) => return Ok(Started { new: false, info }),
                         None => self.load_view(actor, target, None).await?,
                     }
                 }
@@ -81,7 +83,7 @@ impl Calls {
                 }
                 Start::Create(session) => {
                     match self.create_meeting(session, &start::may_start(&view)?, origin).await? {
-                        Creation::Started(place) => return Ok(Started { new: true, place }),
+                        Creation::Started(info) => return Ok(Started { new: true, info }),
                         Creation::Retry => self.load_outcome(session, actor, new, origin).await?,
                         Creation::Reopen => self.open(actor, new, origin).await?,
                     }
@@ -102,7 +104,7 @@ impl Calls {
                 }
                 Start::Join(session) => {
                     match self.create_attendee(&view, session, &start::may_start(&view)?, origin).await? {
-                        NewAttendee::Joined(place) => return Ok(Started { new: false, place }),
+                        NewAttendee::Joined(info) => return Ok(Started { new: false, info }),
                         NewAttendee::Retry => self.load_view(actor, target, None).await?,
                         NewAttendee::MeetingGone => self.open(actor, new, origin).await?,
                     }
@@ -185,7 +187,7 @@ impl Calls {
             return Ok(Creation::Retry);
         }
         let active = Session { meeting_id: Some(meeting.id), meeting: Some(meeting.json), ..session.clone() };
-        Ok(Creation::Started(Place::new(&active, member, &attendee)?))
+        Ok(Creation::Started(join_info(&active, member, &attendee)?))
     }
 
     /// Chime did not create the meeting, or did not respond. The caller gets that error; if giving up the attempt

@@ -14,6 +14,7 @@ use crate::state::{ParticipantStatus, SessionStatus};
 
 /// The purpose of a consent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ConsentPurpose {
     /// Audio and video are recorded.

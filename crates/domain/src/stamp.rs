@@ -23,19 +23,6 @@ pub fn serialize<S: Serializer>(at: &OffsetDateTime, serializer: S) -> Result<S:
     text(*at).serialize(serializer)
 }
 
-/// For `#[serde(with)]` on optional times.
-pub mod option {
-    use super::{OffsetDateTime, Serialize, Serializer, text};
-
-    /// For `#[serde(serialize_with)]`.
-    ///
-    /// # Errors
-    /// Those of the serializer.
-    pub fn serialize<S: Serializer>(at: &Option<OffsetDateTime>, serializer: S) -> Result<S::Ok, S::Error> {
-        at.map(text).serialize(serializer)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

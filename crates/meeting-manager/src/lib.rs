@@ -6,7 +6,7 @@ use api::attendees::JoinRequest;
 use api::call::{EndRequest, HealthResponse, StartRequest};
 use api::invitations::InviteRequest;
 use bus::Bus;
-use calls::{Calls, Entry, LinkBases, NewCall, POLL_SECONDS, ReconcilerRun, RequestInfo};
+use calls::{Calls, LinkBases, NewCall, ReconcilerRun, RequestInfo};
 use chime::Meetings;
 use domain::Error;
 use domain::audit::Origin;
@@ -78,7 +78,7 @@ async fn start(app: &App, request: &Request) -> Result<Answer, Error> {
         checked: body.checked,
     };
     let started = app.calls.start(request.actor()?, &new, &request.origin).await?;
-    Answer::json(if started.new { 201 } else { 200 }, &started.place)
+    Answer::json(if started.new { 201 } else { 200 }, &started.info)
 }
 
 async fn status(app: &App, request: &Request) -> Result<Answer, Error> {
@@ -88,13 +88,7 @@ async fn status(app: &App, request: &Request) -> Result<Answer, Error> {
 
 async fn join(app: &App, request: &Request) -> Result<Answer, Error> {
     let (target, JoinRequest { checked }) = (request.target()?, request.json()?);
-    let entry = app.calls.join(request.actor()?, target, checked, &request.origin).await?;
-    match &entry {
-        Entry::Place(_) => Answer::json(200, &entry),
-        Entry::Waiting(waiting) => Ok(Answer::json(202, &entry)?
-            .with_header("location", &waiting.poll)
-            .with_header("retry-after", POLL_SECONDS.to_string())),
-    }
+    Answer::join(&app.calls.join(request.actor()?, target, checked, &request.origin).await?)
 }
 
 async fn leave(app: &App, request: &Request) -> Result<Answer, Error> {

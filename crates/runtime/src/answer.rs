@@ -40,12 +40,14 @@ impl Answer {
     /// # Errors
     /// As [`Answer::json`].
     pub fn join(response: &JoinResponse) -> Result<Self, Error> {
-        match response {
-            JoinResponse::Joined(info) => Self::json(200, info),
-            JoinResponse::Waiting(waiting) => Ok(Self::json(202, waiting)?
-                .with_header("location", &waiting.poll)
-                .with_header("retry-after", POLL_SECONDS.to_string())),
-        }
+        let poll = match response {
+            JoinResponse::Joined(info) => return Self::json(200, info),
+            JoinResponse::Waiting(waiting) => &waiting.poll,
+            JoinResponse::ConsentRequired(required) => &required.poll,
+        };
+        Ok(Self::json(202, response)?
+            .with_header("location", poll)
+            .with_header("retry-after", POLL_SECONDS.to_string()))
     }
 
     /// The answer of a run that has no caller.

@@ -228,12 +228,43 @@ export interface components {
         ChimeAttendeeId: string;
         /** Format: uuid */
         ChimeMeetingId: string;
+        /** @description The purpose of a consent. */
+        ConsentPurpose: "recording" | "transcription";
         /** @description The caller's decisions on consent. At least one is required. */
         ConsentRequest: {
             /** @description Consent to recording. */
             recording?: boolean | null;
             /** @description Consent to transcription. */
             transcription?: boolean | null;
+        };
+        /** @description The status of a caller whose consent is required. */
+        ConsentRequired: "consent_required";
+        /**
+         * @description The answer to start and to join while a capture of the call is open for a purpose to which the caller has not
+         *     consented. It contains no meeting, attendee or token.
+         */
+        ConsentRequiredResponse: {
+            /** @description The appointment. */
+            appointmentId: components["schemas"]["AppointmentId"];
+            /** @description Always `active`: nothing is captured before or afterwards. */
+            callStatus: components["schemas"]["SessionStatus"];
+            /** @description A sentence for people. */
+            message: string;
+            /** @description The path to poll. When `me.consentRequired` is empty there, the client starts or joins again. */
+            poll: string;
+            /** @description The purposes of open captures to which the caller has not consented. */
+            purposes: components["schemas"]["ConsentPurpose"][];
+            /** @description The caller's role. */
+            role: components["schemas"]["Role"];
+            /** @description This call of it. */
+            sessionId: components["schemas"]["SessionId"];
+            /** @description Always `consent_required`. */
+            status: components["schemas"]["ConsentRequired"];
+            /**
+             * @description Those of the purposes whose capture is being stopped because consent was refused. The caller need not be asked for them
+             *     again.
+             */
+            stopping: components["schemas"]["ConsentPurpose"][];
         };
         /** @description The answer to a consent. */
         ConsentResponse: {
@@ -855,6 +886,19 @@ export interface operations {
                     "application/json": components["schemas"]["JoinInfo"];
                 };
             };
+            /** @description The call is being captured for a purpose to which the caller has not consented. */
+            202: {
+                headers: {
+                    /** @description The path to poll. */
+                    location?: string;
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentRequiredResponse"];
+                };
+            };
             /** @description MALFORMED_REQUEST: The request cannot be read. */
             400: {
                 headers: {
@@ -1342,7 +1386,7 @@ export interface operations {
                     "application/json": components["schemas"]["JoinInfo"];
                 };
             };
-            /** @description The caller waits to be admitted. */
+            /** @description The caller waits to be admitted, or must consent first. */
             202: {
                 headers: {
                     /** @description The path to poll. */
@@ -1352,7 +1396,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["WaitingResponse"];
+                    "application/json": components["schemas"]["WaitingResponse"] | components["schemas"]["ConsentRequiredResponse"];
                 };
             };
             /** @description MALFORMED_REQUEST: The request cannot be read. */
@@ -2589,7 +2633,7 @@ export interface operations {
                     "application/json": components["schemas"]["JoinInfo"];
                 };
             };
-            /** @description join: the caller waits to be admitted. */
+            /** @description join: the caller waits to be admitted. create and join: the caller must consent first. */
             202: {
                 headers: {
                     /** @description The path to poll. */
@@ -2599,7 +2643,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["WaitingResponse"];
+                    "application/json": components["schemas"]["WaitingResponse"] | components["schemas"]["ConsentRequiredResponse"];
                 };
             };
             /** @description MALFORMED_REQUEST: The request cannot be read. */

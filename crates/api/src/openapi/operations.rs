@@ -14,7 +14,7 @@ use crate::call::{
     AppointmentSelector, CallSelector, EndRequest, EndResponse, HealthResponse, JoinInfo, LinkResponse,
     StartRequest, StatusResponse,
 };
-use crate::consent::{ConsentRequest, ConsentResponse};
+use crate::consent::{ConsentRequest, ConsentRequiredResponse, ConsentResponse};
 use crate::invitations::{InviteRequest, InviteResponse};
 use crate::quality::{QualityRequest, QualityResponse};
 
@@ -125,6 +125,8 @@ impl Operation {
     }
 }
 
+const CONSENT_REQUIRED: &str = "The call is being captured for a purpose to which the caller has not consented.";
+
 /// Codes of routes that call Chime.
 const CHIME: [ErrorCode; 3] =
     [reason::CALLS_THROTTLED.erase(), reason::CALL_LIMIT_REACHED.erase(), reason::MEETING_EXPIRED.erase()];
@@ -186,15 +188,19 @@ pub(super) fn all(schemas: &mut Schemas) -> Vec<Operation> {
 fn calls(schemas: &mut Schemas) -> Vec<Operation> {
     let function = "meeting-manager";
     vec![
-        Operation::new(
-            function,
-            "POST /appointments/{appointmentId}/call",
-            "startCall",
-            "Start the call of an appointment, or get the one that is on",
-        )
+        Operation {
+            polls: true,
+            ..Operation::new(
+                function,
+                "POST /appointments/{appointmentId}/call",
+                "startCall",
+                "Start the call of an appointment, or get the one that is on",
+            )
+        }
         .optional_body(schemas.request::<StartRequest>())
         .answers(200, "The call was on already.", schemas.response::<JoinInfo>())
         .answers(201, "The call was started.", schemas.response::<JoinInfo>())
+        .answers(202, CONSENT_REQUIRED, schemas.response::<ConsentRequiredResponse>())
         .fails(&START)
         .fails(&CHIME),
         Operation::new(
@@ -264,7 +270,11 @@ fn actions(schemas: &mut Schemas) -> Operation {
     .body(json!({ "oneOf": requests }))
     .answers(200, "As the action's own route answers.", json!({ "anyOf": answers }))
     .answers(201, "create: the call was started.", schemas.response::<JoinInfo>())
-    .answers(202, "join: the caller waits to be admitted.", schemas.response::<WaitingResponse>())
+    .answers(
+        202,
+        "join: the caller waits to be admitted. create and join: the caller must consent first.",
+        waits(schemas),
+    )
     .fails(&START)
     .fails(&JOIN)
     .fails(&LEAVE)
@@ -272,6 +282,11 @@ fn actions(schemas: &mut Schemas) -> Operation {
     .fails(&LINK)
     .fails(&INVITE)
     .fails(&CHIME)
+}
+
+/// What a join answers in place of a meeting.
+fn waits(schemas: &mut Schemas) -> Value {
+    json!({ "anyOf": [schemas.response::<WaitingResponse>(), schemas.response::<ConsentRequiredResponse>()] })
 }
 
 fn with_action(action: &str, mut fields: Vec<Value>) -> Value {
@@ -295,7 +310,7 @@ fn attendees(schemas: &mut Schemas) -> Vec<Operation> {
         }
         .optional_body(schemas.request::<JoinRequest>())
         .answers(200, "The caller may connect.", schemas.response::<JoinInfo>())
-        .answers(202, "The caller waits to be admitted.", schemas.response::<WaitingResponse>())
+        .answers(202, "The caller waits to be admitted, or must consent first.", waits(schemas))
         .fails(&JOIN)
         .fails(&CHIME),
         Operation::new(
