@@ -23,15 +23,11 @@ export type Joined = Pick<
 /** A place in the waiting room. */
 export type Waiting = Pick<Schemas["WaitingResponse"], "sessionId"> & { status: "waiting" };
 
-/**
- * A recording or transcript is open, and this person has not answered whether they consent to it: the server gives a place once
- * they have.
- */
-export interface ConsentRequired {
-  status: "consent_required";
-  sessionId: string | null;
-  purposes: Feature[];
-}
+/** No place yet: the call is recorded or transcribed, and this person has not consented. */
+export type ConsentRequired = Pick<
+  Schemas["ConsentRequiredResponse"],
+  "status" | "sessionId" | "purposes" | "stopping"
+>;
 
 /** What the server answers to a request for a place. */
 export type Place = Joined | Waiting | ConsentRequired;
@@ -49,7 +45,10 @@ export type Status = Pick<
   | "recording"
   | "transcription"
   | "consent"
-> & { me: Pick<Schemas["CallerStatus"], "status" | "admitted" | "capabilities">; waiting: WaitingPerson[] };
+> & {
+  me: Pick<Schemas["CallerStatus"], "status" | "admitted" | "capabilities"> & { consentRequired?: Feature[] };
+  waiting: WaitingPerson[];
+};
 
 export type Person = Pick<
   Schemas["RosterAttendee"],
@@ -89,10 +88,13 @@ export function parseWaiting(body: Body): Waiting | undefined {
 }
 
 export function parseConsentRequired(body: Body): ConsentRequired | undefined {
-  const { status, purposes } = body;
-  if (status !== "consent_required" || !isListOf(purposes, isFeatureName) || purposes.length === 0) return undefined;
-  const sessionId = body["sessionId"];
-  return { status, sessionId: isText(sessionId) ? sessionId : null, purposes: purposes as Feature[] };
+  const { status, sessionId, purposes, stopping } = body;
+  const valid =
+    status === "consent_required" &&
+    isText(sessionId) &&
+    isListOf(purposes, isPurposeName) &&
+    isListOf(stopping, isPurposeName);
+  return valid ? (body as unknown as ConsentRequired) : undefined;
 }
 
 export function parsePlace(body: Body): Place | undefined {
@@ -150,7 +152,7 @@ function isFeature(value: unknown): boolean {
   return isObject(value) && isText(value["state"]);
 }
 
-function isFeatureName(value: unknown): value is Feature {
+function isPurposeName(value: unknown): value is Feature {
   return value === "recording" || value === "transcription";
 }
 

@@ -82,7 +82,7 @@ function failedScreen(kind: DeviceErrorKind, again: () => void, listen: () => vo
     icon: "cameraOff",
     title: `devices.${kind}.title`,
     body: [`devices.${kind}.body`],
-    hints: kind === "denied" ? permissionHints() : [`devices.${kind}.hint`],
+    hints: kind === "denied" ? permissionHints() : kind === "system" ? [] : [`devices.${kind}.hint`],
     actions: [
       { text: "again", press: again },
       { text: "check.listen", press: listen, quiet: true },
@@ -296,7 +296,7 @@ class Check {
     if (microphone && this.#choices.microphone)
       this.#stopMeter = meter(microphone, (level, amplitude) => {
         this.#showLevel(level);
-        if (this.#silence.read(amplitude, performance.now())) put(this.#silent, "check.silent");
+        if (this.#silence.read(amplitude, performance.now())) put(this.#silent, "microphone.silent");
         else clear(this.#silent);
       });
   }

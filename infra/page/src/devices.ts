@@ -1,6 +1,7 @@
 // Camera, microphone and speaker, without the SDK, so that the device check works before that is loaded.
 
 import type { DeviceDefaults } from "./bridge.ts";
+import { permitted } from "./permitted.ts";
 import { within } from "./wait.ts";
 
 /** The devices with which the person joins. An id of "" is the system's default; `undefined` means that there is no device. */
@@ -14,8 +15,8 @@ export interface Choices {
 
 export type DeviceKind = "microphone" | "camera";
 
-/** Why a device cannot be opened: `system` is a block outside of the browser, `late` a request that was never answered. */
-export type DeviceErrorKind = "denied" | "system" | "none" | "taken" | "late";
+/** Why a device cannot be opened: `system` is a block outside of the browser; one that does not answer counts as `taken`. */
+export type DeviceErrorKind = "denied" | "system" | "none" | "taken";
 
 export class DeviceError extends Error {
   readonly kind: DeviceErrorKind;
@@ -31,8 +32,9 @@ export interface Devices {
   audioOutput: MediaDeviceInfo[];
 }
 
-export const canChooseSpeaker = "setSinkId" in HTMLMediaElement.prototype;
-export const canShareScreen = typeof navigator.mediaDevices?.getDisplayMedia === "function";
+export const canChooseSpeaker = "setSinkId" in HTMLMediaElement.prototype && permitted("speaker-selection");
+export const canShareScreen =
+  typeof navigator.mediaDevices?.getDisplayMedia === "function" && permitted("display-capture");
 
 export async function listDevices(): Promise<Devices> {
   const all = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
@@ -122,7 +124,7 @@ function prefer(id: string | undefined): MediaTrackConstraints {
   return id ? { deviceId: { exact: id } } : {};
 }
 
-/** Rejects as the browser does, and with `late` if no person is being asked and nothing happens. A stream that arrives later is closed. */
+/** Rejects as the browser does, and as for a device in use if no person is being asked and nothing happens. A stream that arrives later is closed. */
 async function capture(constraints: MediaStreamConstraints, states: Permissions): Promise<MediaStream> {
   // Without HTTPS, or in a WebView whose app has no permission, the browser cannot ask.
   if (!navigator.mediaDevices) throw new DeviceError("denied");
@@ -131,7 +133,7 @@ async function capture(constraints: MediaStreamConstraints, states: Permissions)
   const request = getUserMedia(constraints);
   if (!asksNobody) return request;
   try {
-    return await within(OPEN_TIMEOUT_MS, request, () => new DeviceError("late"));
+    return await within(OPEN_TIMEOUT_MS, request, () => new DeviceError("taken"));
   } catch (error) {
     request.then(stop, () => undefined);
     throw error;

@@ -12,7 +12,7 @@ import { pollInterval } from "./consultation/poll.ts";
 import { endedScreen, leftScreen } from "./consultation/screens.ts";
 import { errorScreen } from "./error-screen.ts";
 import { languageChosen, relabel, show, shown } from "./screen.ts";
-import { loadSdk, type Sdk } from "./sdk.ts";
+import { loadSdk, type Sdk, SdkTimeout } from "./sdk.ts";
 import { aloneScreen, badLinkScreen, loadingScreen, noTokenScreen, sdkFailedScreen } from "./start-screens.ts";
 import { choose, languageNow, setLanguage } from "./text.ts";
 import { Tokens } from "./tokens.ts";
@@ -77,14 +77,14 @@ class Page {
     // A failure is shown at once, and not only when the SDK is needed.
     sdk.then(
       ({ Versioning }) => this.#bridge.emit("SDK_READY", { version: Versioning.sdkVersion }),
-      () => this.#showSdkFailed(),
+      (error: unknown) => this.#showSdkFailed(error instanceof SdkTimeout),
     );
     return sdk;
   }
 
-  #showSdkFailed(): void {
+  #showSdkFailed(timeout: boolean): void {
     this.#sdkFailed = true;
-    this.#bridge.emit("MEETING_ERROR", { code: "SDK_LOAD_FAILED" });
+    this.#bridge.emit("MEETING_ERROR", { code: "SDK_LOAD_FAILED", ...(timeout ? { cause: "timeout" } : {}) });
     const again = () => {
       this.#sdkFailed = false;
       show(loadingScreen());
@@ -152,7 +152,7 @@ class Page {
   #begin(): void {
     // Without the SDK there is no call; the screen that says so has the button that leads on.
     if (!this.#sdkFailed) void this.#start();
-    else if (shown() !== "sdk") this.#showSdkFailed();
+    else if (shown() !== "sdk") this.#showSdkFailed(false);
   }
 
   /** Asks the server for the state of the call, and shows the screen that belongs to it. */

@@ -46,7 +46,7 @@ export function show(screen: Screen): AbortSignal {
   current?.close?.();
   current = screen;
   const app = document.getElementById("app");
-  if (!app) throw new Error("the page has no place for its screens");
+  if (!app) throw new Error("no #app");
   document.body.dataset["screen"] = screen.name;
   app.replaceChildren(screen.root);
   title(screen.title);

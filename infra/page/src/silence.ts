@@ -36,7 +36,7 @@ export class MicrophoneLevel {
   #energy = 0;
   #seconds = 0;
 
-  /** From 0 to 1; nothing if the browser does not report it, or there was no sound to measure. */
+  /** From 0 to 1; nothing if the browser does not report it. */
   read(report: { forEach(visit: (stat: AudioSource) => void): void }): number | undefined {
     let source: AudioSource | undefined;
     report.forEach((stat) => {
@@ -47,6 +47,8 @@ export class MicrophoneLevel {
     this.#energy = source.totalAudioEnergy;
     this.#seconds = source.totalSamplesDuration;
     // Another track counts from zero.
-    return seconds > 0 && energy >= 0 ? Math.sqrt(energy / seconds) : undefined;
+    if (energy < 0 || seconds < 0) return undefined;
+    // A device that has died gives no samples at all.
+    return seconds > 0 ? Math.sqrt(energy / seconds) : 0;
   }
 }

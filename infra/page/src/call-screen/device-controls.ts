@@ -203,27 +203,21 @@ export class DeviceControls {
     }
     try {
       await devices?.openMicrophone(id);
-    } catch {
-      await this.#useMicrophoneBefore(before, on);
-      return false;
-    }
-    this.#choices.audioInput = id;
-    if (on && !this.#restricted.audio) devices?.mute(false);
-    this.#microphoneFound();
-    return true;
-  }
-
-  async #useMicrophoneBefore(id: string | undefined, on: boolean): Promise<void> {
-    const devices = this.#media?.devices;
-    try {
-      if (id === undefined || this.#microphoneLost) throw new Error("there is no microphone to go back to");
-      await devices?.openMicrophone(id);
+      this.#choices.audioInput = id;
       if (on && !this.#restricted.audio) devices?.mute(false);
-      announce("microphone.notChanged", true);
+      this.#microphoneFound();
+      return true;
+    } catch {
+      announce("devices.taken.title", true);
+    }
+    try {
+      // Rejects if the one before is gone too.
+      await devices?.openMicrophone(before ?? "");
+      if (on && !this.#restricted.audio) devices?.mute(false);
     } catch {
       if (on) this.lost("microphone");
-      else announce("devices.taken.title", true);
     }
+    return false;
   }
 
   #microphoneFound(): void {

@@ -234,8 +234,8 @@ export class Consultation {
     }
   }
 
-  /** Asks for each purpose by itself, and joins again once the server knows every answer. */
-  #askConsent({ attempt, purposes }: ConsentAsked): void {
+  /** Asks for each purpose by itself. Joins again once the server knows every answer, or no longer needs one. */
+  #askConsent({ attempt, unanswered }: ConsentAsked): void {
     const { api } = this.#context;
     const ask = (open: Feature[]) => {
       const [purpose, ...rest] = open;
@@ -253,7 +253,9 @@ export class Consultation {
       if (this.#phase.name === "consentAsked" && this.#phase.attempt === attempt)
         this.#show(() => consentScreen(purpose, answer, () => this.leave()));
     };
-    ask(purposes);
+    // What the person has refused is being stopped.
+    if (unanswered.length === 0) this.#show(joiningScreen);
+    else ask(unanswered);
   }
 
   #poll(phase: NotStarted | Waiting | ConsentAsked): void {
@@ -261,7 +263,7 @@ export class Consultation {
   }
 
   #openCall({ connection, call: joined }: Connecting): void {
-    if (!this.#sdk) throw new Error("the call screen is shown before the SDK is loaded");
+    if (!this.#sdk) throw new Error("no SDK");
     this.#shown = undefined;
     const call = new ActiveCall(
       this.#context,
@@ -297,7 +299,7 @@ export class Consultation {
 
   #recover(signal: AbortSignal): void {
     const call = this.#call;
-    if (!call) throw new Error("a call is recovered that is not shown");
+    if (!call) throw new Error("no call");
     this.#recovery = new Recovery(
       {
         phase: () => {

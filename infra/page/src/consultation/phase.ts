@@ -41,10 +41,12 @@ export interface Waiting extends Common {
   sessionId: string;
 }
 
-/** The server gives a place once the person has answered whether they consent to these purposes. */
+/** The server gives a place once the person has consented, or what they have refused has stopped. */
 export interface ConsentAsked extends Common {
   name: "consentAsked";
-  purposes: Feature[];
+  sessionId: string;
+  /** The purposes for which the person has to answer. */
+  unanswered: Feature[];
 }
 
 export interface InCallScreen extends Common {
@@ -142,7 +144,7 @@ export type ConsultationEvent =
   // Answers of the server while joining and recovering.
   | { type: "joined"; attempt: number; call: Joined }
   | { type: "waitingRoom"; attempt: number; sessionId: string }
-  | { type: "consentRequired"; attempt: number; sessionId: string | null; purposes: Feature[] }
+  | { type: "consentRequired"; attempt: number; sessionId: string; unanswered: Feature[] }
   | { type: "consentAnswered"; attempt: number }
   | { type: "joinFailed"; attempt: number; error: unknown; provider: boolean }
   | { type: "recoveryFailed"; attempt: number; error: unknown }

@@ -4,7 +4,9 @@ import type { ConsultationEvent } from "./phase.ts";
 /** The event of an answer to a request for a place. */
 export function placeEvent(attempt: number, place: Place): ConsultationEvent {
   if (!("status" in place)) return { type: "joined", attempt, call: place };
-  return place.status === "waiting"
-    ? { type: "waitingRoom", attempt, sessionId: place.sessionId }
-    : { type: "consentRequired", attempt, sessionId: place.sessionId, purposes: place.purposes };
+  const { sessionId } = place;
+  if (place.status === "waiting") return { type: "waitingRoom", attempt, sessionId };
+  // A capture that is being stopped, because somebody has refused, needs no other answer.
+  const unanswered = place.purposes.filter((purpose) => !place.stopping.includes(purpose));
+  return { type: "consentRequired", attempt, sessionId, unanswered };
 }

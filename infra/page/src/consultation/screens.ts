@@ -47,7 +47,7 @@ export function consentScreen(purpose: Feature, answer: (granted: boolean) => vo
     name: "consent",
     icon: "shield",
     title: `consent.${purpose}.title`,
-    body: ["consent.before", `consent.${purpose}.what`, "consent.free"],
+    body: [`consent.${purpose}.what`, "consent.free"],
     actions: [
       { text: "consent.yes", press: () => answer(true) },
       { text: "consent.no", press: () => answer(false) },

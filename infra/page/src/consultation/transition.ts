@@ -59,6 +59,14 @@ export function transition(phase: Phase, event: ConsultationEvent): Phase {
   }
 }
 
+/** Nothing follows from an event of these types. One that is added to the type of events does not compile here. */
+function unchanged<T extends ConsultationEvent["type"]>(
+  phase: Phase,
+  _event: Extract<ConsultationEvent, { type: T }>,
+): Phase {
+  return phase;
+}
+
 /** Nothing goes on by itself in these phases: only the person, the app or the network leads out of them. */
 function fromSettled(phase: Idle | Stopped | Failed | Ended | Left, event: ConsultationEvent): Phase {
   switch (event.type) {
@@ -68,25 +76,27 @@ function fromSettled(phase: Idle | Stopped | Failed | Ended | Left, event: Consu
       return left(phase);
     case "online":
       return phase.name === "stopped" && phase.reason === "unreachable" ? joining(phase, true) : phase;
-    case "screenReplaced":
-    case "joined":
-    case "waitingRoom":
-    case "consentRequired":
-    case "consentAnswered":
-    case "joinFailed":
-    case "recoveryFailed":
-    case "recoveryExhausted":
-    case "sdkLoaded":
-    case "sdkFailed":
-    case "status":
-    case "statusFailed":
-    case "callStatus":
-    case "callStatusFailed":
-    case "endConfirmed":
-    case "mediaStarted":
-    case "mediaReconnecting":
-    case "mediaStopped":
-      return phase;
+    default:
+      return unchanged<
+        | "screenReplaced"
+        | "joined"
+        | "waitingRoom"
+        | "consentRequired"
+        | "consentAnswered"
+        | "joinFailed"
+        | "recoveryFailed"
+        | "recoveryExhausted"
+        | "sdkLoaded"
+        | "sdkFailed"
+        | "status"
+        | "statusFailed"
+        | "callStatus"
+        | "callStatusFailed"
+        | "endConfirmed"
+        | "mediaStarted"
+        | "mediaReconnecting"
+        | "mediaStopped"
+      >(phase, event);
   }
 }
 
@@ -101,25 +111,27 @@ function fromJoining(phase: Joining, event: ConsultationEvent): Phase {
     case "waitingRoom":
       return { name: "waiting", attempt: next(phase), sessionId: event.sessionId };
     case "consentRequired":
-      return consentAsked(phase, event.sessionId, event.purposes);
+      return consentAsked(phase, event.sessionId, event.unanswered);
     case "joinFailed":
       return afterJoinFailed(phase, event.error, event.provider);
-    case "enter":
-    case "online":
-    case "consentAnswered":
-    case "recoveryFailed":
-    case "recoveryExhausted":
-    case "sdkLoaded":
-    case "sdkFailed":
-    case "status":
-    case "statusFailed":
-    case "callStatus":
-    case "callStatusFailed":
-    case "endConfirmed":
-    case "mediaStarted":
-    case "mediaReconnecting":
-    case "mediaStopped":
-      return phase;
+    default:
+      return unchanged<
+        | "enter"
+        | "online"
+        | "consentAnswered"
+        | "recoveryFailed"
+        | "recoveryExhausted"
+        | "sdkLoaded"
+        | "sdkFailed"
+        | "status"
+        | "statusFailed"
+        | "callStatus"
+        | "callStatusFailed"
+        | "endConfirmed"
+        | "mediaStarted"
+        | "mediaReconnecting"
+        | "mediaStopped"
+      >(phase, event);
   }
 }
 
@@ -133,24 +145,26 @@ function fromLoadingSdk(phase: LoadingSdk, event: ConsultationEvent): Phase {
       return connecting(phase, phase.call);
     case "sdkFailed":
       return failed(phase, event.error, { type: "enter", checked: false });
-    case "enter":
-    case "online":
-    case "joined":
-    case "waitingRoom":
-    case "consentRequired":
-    case "consentAnswered":
-    case "joinFailed":
-    case "recoveryFailed":
-    case "recoveryExhausted":
-    case "status":
-    case "statusFailed":
-    case "callStatus":
-    case "callStatusFailed":
-    case "endConfirmed":
-    case "mediaStarted":
-    case "mediaReconnecting":
-    case "mediaStopped":
-      return phase;
+    default:
+      return unchanged<
+        | "enter"
+        | "online"
+        | "joined"
+        | "waitingRoom"
+        | "consentRequired"
+        | "consentAnswered"
+        | "joinFailed"
+        | "recoveryFailed"
+        | "recoveryExhausted"
+        | "status"
+        | "statusFailed"
+        | "callStatus"
+        | "callStatusFailed"
+        | "endConfirmed"
+        | "mediaStarted"
+        | "mediaReconnecting"
+        | "mediaStopped"
+      >(phase, event);
   }
 }
 
@@ -166,23 +180,25 @@ function fromWaiting(phase: NotStarted | Waiting | ConsentAsked, event: Consulta
       return phase.name === "consentAsked" ? joining(phase, false) : phase;
     case "statusFailed":
       return failed(phase, event.error, { type: "enter", checked: false });
-    case "enter":
-    case "online":
-    case "joined":
-    case "waitingRoom":
-    case "consentRequired":
-    case "joinFailed":
-    case "recoveryFailed":
-    case "recoveryExhausted":
-    case "sdkLoaded":
-    case "sdkFailed":
-    case "callStatus":
-    case "callStatusFailed":
-    case "endConfirmed":
-    case "mediaStarted":
-    case "mediaReconnecting":
-    case "mediaStopped":
-      return phase;
+    default:
+      return unchanged<
+        | "enter"
+        | "online"
+        | "joined"
+        | "waitingRoom"
+        | "consentRequired"
+        | "joinFailed"
+        | "recoveryFailed"
+        | "recoveryExhausted"
+        | "sdkLoaded"
+        | "sdkFailed"
+        | "callStatus"
+        | "callStatusFailed"
+        | "endConfirmed"
+        | "mediaStarted"
+        | "mediaReconnecting"
+        | "mediaStopped"
+      >(phase, event);
   }
 }
 
@@ -201,7 +217,7 @@ function fromCall(phase: CallPhase, event: ConsultationEvent): Phase {
       if (phase.name !== "recovering") return phase;
       return { name: "waiting", attempt: next(phase), sessionId: event.sessionId };
     case "consentRequired":
-      return phase.name === "recovering" ? consentAsked(phase, event.sessionId, event.purposes) : phase;
+      return phase.name === "recovering" ? consentAsked(phase, event.sessionId, event.unanswered) : phase;
     case "recoveryFailed":
       return phase.name === "recovering" ? failed(phase, event.error, { type: "restart" }) : phase;
     case "recoveryExhausted":
@@ -221,14 +237,10 @@ function fromCall(phase: CallPhase, event: ConsultationEvent): Phase {
       return phase.name === "inCall" ? { ...lostAt(phase, event.at), name: "reconnecting" } : phase;
     case "mediaStopped":
       return afterMediaStopped(phase, event.why, event.at);
-    case "enter":
-    case "joinFailed":
-    case "consentAnswered":
-    case "sdkLoaded":
-    case "sdkFailed":
-    case "status":
-    case "statusFailed":
-      return phase;
+    default:
+      return unchanged<
+        "enter" | "joinFailed" | "consentAnswered" | "sdkLoaded" | "sdkFailed" | "status" | "statusFailed"
+      >(phase, event);
   }
 }
 
@@ -250,13 +262,14 @@ function afterStatus(phase: NotStarted | Waiting | ConsentAsked, status: Status)
   }
 }
 
-/** The person may have answered on another device. */
+/** The person may have answered on another device, and what they have refused stops in its own time. */
 function afterConsentStatus(phase: ConsentAsked, status: Status): Phase {
   const exclusion = exclusionOf(status);
   if (exclusion) return excluded(phase, exclusion);
-  if (isOver(status)) return status.sessionId === null ? phase : ended(phase, status.sessionId);
-  const open = phase.purposes.some((purpose) => status.consent[purpose].granted === null);
-  return open ? phase : joining(phase, false);
+  if (isOver(status)) return ended(phase, phase.sessionId);
+  const required =
+    status.me.consentRequired ?? phase.unanswered.filter((purpose) => status.consent[purpose].granted === null);
+  return required.length === 0 ? joining(phase, false) : phase;
 }
 
 function afterNotStarted(phase: NotStarted, status: Status): Phase {
@@ -363,8 +376,8 @@ function joining(phase: Phase, checked: boolean, delayMs = 0): Joining {
   return { name: "joining", attempt: next(phase), sessionId: phase.sessionId, checked, delayMs };
 }
 
-function consentAsked(phase: Phase, sessionId: string | null, purposes: Feature[]): ConsentAsked {
-  return { name: "consentAsked", attempt: next(phase), sessionId: sessionId ?? phase.sessionId, purposes };
+function consentAsked(phase: Phase, sessionId: string, unanswered: Feature[]): ConsentAsked {
+  return { name: "consentAsked", attempt: next(phase), sessionId, unanswered };
 }
 
 function connecting(phase: Phase, call: Joined): Connecting {
