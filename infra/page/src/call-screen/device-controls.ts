@@ -23,6 +23,8 @@ export class DeviceControls {
   // for permission.
   readonly #devicesChanged = () => void this.#checkDevices();
   readonly #silence = new SilenceDetector();
+  /** The devices of the last list. On phones one that works may be in none: https://github.com/aws/amazon-chime-sdk-js/issues/3135 */
+  #listed = new Set<string>();
   #media: Media | undefined;
   #cameraOn: boolean;
   #sharing = false;
@@ -55,6 +57,7 @@ export class DeviceControls {
     this.#paintCamera();
     this.#paintMicrophone(!choices.microphone);
     navigator.mediaDevices?.addEventListener("devicechange", this.#devicesChanged);
+    void this.listDevices();
   }
 
   /** Another connection is in use. */
@@ -151,14 +154,15 @@ export class DeviceControls {
   async #checkDevices(): Promise<void> {
     const devices = await listDevices();
     const { microphone, camera } = this.#media?.devices.openIds ?? {};
-    const gone = (id: string | undefined, list: MediaDeviceInfo[]) =>
-      Boolean(id) && list.every(({ deviceId }) => deviceId !== id);
-    if (gone(microphone, devices.audioInput)) this.#media?.loseMicrophone();
-    if (gone(camera, devices.videoInput)) this.#media?.loseCamera();
+    const before = this.#listed;
     this.#showFields(devices);
+    const gone = (id = "") => before.has(id) && !this.#listed.has(id);
+    if (gone(microphone)) this.#media?.loseMicrophone();
+    if (gone(camera)) this.#media?.loseCamera();
   }
 
   #showFields({ audioInput, videoInput, audioOutput }: Devices): void {
+    this.#listed = new Set([...audioInput, ...videoInput].map(({ deviceId }) => deviceId));
     // A person who is choosing must not lose the list.
     if (this.fields.contains(document.activeElement)) return;
     const choices = this.#choices;
