@@ -107,6 +107,7 @@ impl Calls {
                         "meeting not verified, the stored one is returned"
                     );
                     session.checked_at = Some(origin.now);
+                    session.end_reported = false;
                     return Ok(true);
                 }
                 Err(error) => return Err(error.into()),
@@ -116,6 +117,7 @@ impl Calls {
         if live {
             self.store.mark_checked(session.id, origin.now).await?;
             session.checked_at = Some(origin.now);
+            session.end_reported = false;
         } else {
             self.close_expired(session.id, origin).await?;
         }

@@ -32,7 +32,10 @@ impl Calls {
         for operation in self.store.participant_operations(session, user, kind).await? {
             match kind {
                 Operation::UpdateCapabilities => self.send(&self.meetings, &operation).await?,
-                Operation::DeleteAttendee | Operation::DeleteMeeting | Operation::PublishEvent => {
+                Operation::DeleteAttendee
+                | Operation::DeleteMeeting
+                | Operation::VerifyMeeting
+                | Operation::PublishEvent => {
                     self.send_and_complete(&operation, origin).await?;
                 }
             }
@@ -71,7 +74,9 @@ impl Calls {
                     .await?;
             }
             Action::DeleteMeeting(meeting, of) => meetings.delete(&of.control_region, meeting).await?,
-            Action::PublishEvent(_) => return Err(Error::internal("an event is no operation on Chime")),
+            Action::VerifyMeeting(..) | Action::PublishEvent(_) => {
+                return Err(Error::internal("the operation changes nothing at Chime"));
+            }
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 //! | `operations` | executes due pending operations on Chime | 3 s | 5 a second |
 //! | `orphans` | enqueues the deletion of meetings that no session owns | 1 round trip | none |
 //! | `publish` | publishes due events, before and after the sessions | 2 s, and until 14 s | none |
-//! | `sessions` | fails stalled starts, verifies active meetings | until 12 s | 2 a second |
+//! | `sessions` | verifies ends that events claim, fails stalled starts, verifies active meetings | until 12 s | 2 a second |
 //! | `projections` | projects events again where a session changed in between | until 14 s | none |
 //! | `prune` | deletes what nothing reads any more | 1 round trip | none |
 //!
@@ -97,14 +97,16 @@ impl Calls {
                 tracing::info!("reconciler lease held by another run, skipping");
                 return Ok(None);
             };
+            let mut reported = Vec::new();
             if page == 0 {
                 report.orphan_meetings = self.enqueue_orphan_deletions(origin).await?;
                 report.operations_completed =
                     self.run_due(began + OPERATIONS_FOR, &mut totals, origin).await?;
                 published = self.publish_due(origin.now, Instant::now() + PUBLISH_FOR).await;
+                reported = self.lease_reported_ends(origin).await?;
             }
             let last = !sessions::is_full(&due, PAGE);
-            let outcomes = self.repair(&due, &mut pace, origin).await;
+            let outcomes = self.repair(reported, &due, &mut pace, origin).await?;
             if !outcomes.is_empty() {
                 let counts = self.store.apply_reconciliation(&outcomes, origin).await?;
                 totals.add(&outcomes, counts);
@@ -121,11 +123,13 @@ impl Calls {
         let executor = Operation::PublishEvent.executor();
         report.operations_exhausted = self.store.count_exhausted_operations(executor).await?;
         report.sessions_repaired = totals.repaired();
+        report.operations_completed += u64::from(totals.ends_confirmed);
         report.missed_meeting_events = totals.ended_without_event.into();
         tracing::info!(
             repaired = report.sessions_repaired,
             ends_finished = totals.ends_finished,
             ended_without_event = totals.ended_without_event,
+            ends_confirmed = totals.ends_confirmed,
             starts_failed = totals.starts_failed,
             live = totals.live,
             unverified = totals.unverified,

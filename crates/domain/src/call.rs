@@ -129,6 +129,8 @@ pub struct Session {
     /// When the last participant disconnected, by Chime's events.
     #[serde(with = "time::serde::rfc3339::option")]
     pub last_left_at: Option<OffsetDateTime>,
+    /// Whether an event claims that the meeting has ended and Chime has not been asked since.
+    pub end_reported: bool,
     /// Users in the call.
     pub present: Vec<UserId>,
 }

@@ -17,10 +17,11 @@ pub const VERIFIED_FOR: Duration = Duration::seconds(10);
 #[must_use]
 pub fn is_assumed_live(session: &Session, now: OffsetDateTime) -> bool {
     let within = |since: Option<OffsetDateTime>, span| since.is_some_and(|since| now - since < span);
-    session.connected_count > 0
-        || within(session.activated_at, ASSUMED_LIVE_FOR)
-        || within(session.last_left_at, ASSUMED_LIVE_FOR)
-        || verified_recently(session, now)
+    !session.end_reported
+        && (session.connected_count > 0
+            || within(session.activated_at, ASSUMED_LIVE_FOR)
+            || within(session.last_left_at, ASSUMED_LIVE_FOR)
+            || verified_recently(session, now))
 }
 
 /// Whether Chime must be asked before the stored meeting is returned.

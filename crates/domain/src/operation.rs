@@ -36,14 +36,21 @@ pub enum Operation {
     UpdateCapabilities,
     /// Chime deletes a meeting. Target: the meeting's id.
     DeleteMeeting,
+    /// Chime is asked whether a meeting is live whose end an event claims. Target: the meeting's id.
+    VerifyMeeting,
     /// An event is put on the bus. Target: the event's id.
     PublishEvent,
 }
 
 impl Operation {
     /// Every kind.
-    pub const ALL: [Self; 4] =
-        [Self::DeleteAttendee, Self::UpdateCapabilities, Self::DeleteMeeting, Self::PublishEvent];
+    pub const ALL: [Self; 5] = [
+        Self::DeleteAttendee,
+        Self::UpdateCapabilities,
+        Self::DeleteMeeting,
+        Self::VerifyMeeting,
+        Self::PublishEvent,
+    ];
 
     /// The name in the table, in logs, metrics and the runbook.
     #[must_use]
@@ -52,6 +59,7 @@ impl Operation {
             Self::DeleteAttendee => "delete_attendee",
             Self::UpdateCapabilities => "update_capabilities",
             Self::DeleteMeeting => "delete_meeting",
+            Self::VerifyMeeting => "verify_meeting",
             Self::PublishEvent => "publish_event",
         }
     }
@@ -60,9 +68,11 @@ impl Operation {
     #[must_use]
     pub const fn executor(self) -> &'static str {
         match self {
-            Self::DeleteAttendee | Self::UpdateCapabilities | Self::DeleteMeeting | Self::PublishEvent => {
-                "meeting-manager"
-            }
+            Self::DeleteAttendee
+            | Self::UpdateCapabilities
+            | Self::DeleteMeeting
+            | Self::VerifyMeeting
+            | Self::PublishEvent => "meeting-manager",
         }
     }
 }
@@ -124,12 +134,21 @@ pub struct DeleteMeeting {
     pub orphan: bool,
 }
 
+/// The payload of `verify_meeting`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VerifyMeeting {
+    /// The only region in which the meeting can be read.
+    pub control_region: String,
+}
+
 /// The parsed action of an operation.
 #[derive(Clone, Debug)]
 pub enum Action {
     DeleteAttendee(ChimeAttendeeId, DeleteAttendee),
     UpdateCapabilities(ChimeAttendeeId, UpdateCapabilities),
     DeleteMeeting(ChimeMeetingId, DeleteMeeting),
+    VerifyMeeting(ChimeMeetingId, VerifyMeeting),
     PublishEvent(EventPayload),
 }
 
@@ -148,6 +167,9 @@ impl PendingOperation {
             Operation::UpdateCapabilities => Action::UpdateCapabilities(attendee()?, payload(&self.payload)?),
             Operation::DeleteMeeting => {
                 Action::DeleteMeeting(self.target.parse().map_err(Error::internal)?, payload(&self.payload)?)
+            }
+            Operation::VerifyMeeting => {
+                Action::VerifyMeeting(self.target.parse().map_err(Error::internal)?, payload(&self.payload)?)
             }
             // Through text, because a RawValue is only read from text.
             Operation::PublishEvent => Action::PublishEvent(

@@ -9,13 +9,17 @@
 //! one, and a reconnecting client may be back before its old connection times out. Either way Chime reports a
 //! departure that is not the participant's. It is ignored if it comes within [`MAX_SUPERSEDED_MS`] of the newer
 //! connection.
+//!
+//! An event's own time is only a claim: it is clamped to the meeting's lifetime and to the time at which the event was
+//! received ([`Lifetime`]). An arrival may be lost: then the departure ends a connection that began when the attendee was
+//! authorized or created, or else when the participant joined by request.
 
 mod attendance;
+mod lifetime;
 mod projection;
 #[cfg(test)]
 mod tests;
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{ChimeMeetingId, UserId};
 
 pub use attendance::{Attendance, apply_presence};
+pub use lifetime::{Lifetime, TimedEvent};
 pub use projection::{
     AttendanceRow, AttendanceUpdate, AuditEntryDraft, Projection, SessionHistory, StoredEvent, project,
 };
@@ -96,10 +101,9 @@ impl ChimeEventKind {
             Self::AttendeeLeft => Some(Step::Depart { dropped: false }),
             Self::AttendeeDropped => Some(Step::Depart { dropped: true }),
             Self::AttendeeDeleted => Some(Step::Delete),
+            Self::AttendeeAdded | Self::AttendeeAuthorized => Some(Step::Announce),
             Self::MeetingStarted
             | Self::MeetingEnded
-            | Self::AttendeeAdded
-            | Self::AttendeeAuthorized
             | Self::AttendeeVideoStarted
             | Self::AttendeeVideoStopped
             | Self::AttendeeContentJoined
@@ -118,7 +122,7 @@ pub struct ChimeEvent {
     /// `EventBridge`'s id: the same in every delivery.
     pub id: String,
     pub kind: ChimeEventKind,
-    /// Chime's time, in milliseconds since 1970.
+    /// The time that the event claims, in milliseconds since 1970.
     pub at_ms: i64,
     /// The connection's attendee; a screen share is `<attendeeId>#content`.
     pub attendee_id: Option<String>,
@@ -144,24 +148,16 @@ impl ChimeEvent {
         let is_share = self.attendee_id.as_deref().is_none_or(|attendee| attendee.contains('#'));
         if is_share { None } else { self.external_user_id.as_deref()?.parse().ok() }
     }
-
-    /// A total order, so that the same set of events always folds to the same result. Within one millisecond arrivals
-    /// come before departures, and the end comes last ([`ChimeEventKind`] is in that order).
-    fn in_order(&self, other: &Self) -> Ordering {
-        (self.at_ms, self.kind, &self.attendee_id, &self.external_user_id, &self.id).cmp(&(
-            other.at_ms,
-            other.kind,
-            &other.attendee_id,
-            &other.external_user_id,
-            &other.id,
-        ))
-    }
 }
 
 #[derive(Clone, Copy)]
 enum Step {
+    /// A connection is about to begin.
+    Announce,
     Arrive,
-    Depart { dropped: bool },
+    Depart {
+        dropped: bool,
+    },
     Delete,
 }
 
@@ -194,6 +190,8 @@ pub struct Person {
     /// Times of all arrivals and departures that Chime reported: a row with one of these times has it from Chime, not
     /// from a request of the participant.
     pub event_times_ms: BTreeSet<i64>,
+    /// The latest departure of a connection of which no event says when it began. It is in no interval.
+    pub departed_alone_ms: Option<i64>,
 }
 
 impl Person {
@@ -226,29 +224,51 @@ pub struct Presence {
     pub last_event_ms: Option<i64>,
 }
 
+impl Presence {
+    /// Participants who are connected.
+    #[must_use]
+    pub fn connected_count(&self) -> usize {
+        self.last_intervals().filter(|last| last.to_ms.is_none()).count()
+    }
+
+    /// When the last participant disconnected, if nobody is connected.
+    #[must_use]
+    pub fn last_left_ms(&self) -> Option<i64> {
+        if self.connected_count() > 0 {
+            return None;
+        }
+        let alone = self.participants.values().filter_map(|person| person.departed_alone_ms);
+        self.last_intervals().filter_map(|last| last.to_ms).chain(alone).max()
+    }
+
+    fn last_intervals(&self) -> impl Iterator<Item = &Interval> {
+        self.participants.values().filter_map(|person| person.intervals.last())
+    }
+}
+
 /// Folds the events of one meeting, in any order and with duplicates. `call_ended_ms`: when the call is known to have
 /// ended, possibly before Chime reports it; nobody is connected after that.
 #[must_use]
-pub fn fold(events: &[ChimeEvent], call_ended_ms: Option<i64>) -> Presence {
-    let mut sorted: Vec<&ChimeEvent> = events.iter().collect();
+pub fn fold(events: &[TimedEvent<'_>], call_ended_ms: Option<i64>) -> Presence {
+    let mut sorted: Vec<&TimedEvent<'_>> = events.iter().collect();
     sorted.sort_by(|one, other| one.in_order(other));
     let ended_ms =
-        sorted.iter().find(|event| event.kind == ChimeEventKind::MeetingEnded).map(|event| event.at_ms);
+        sorted.iter().find(|timed| timed.event.kind == ChimeEventKind::MeetingEnded).map(|timed| timed.at_ms);
     let call_ended = match (ended_ms, call_ended_ms) {
         (Some(ended), Some(call_ended)) => Some(ended.min(call_ended)),
         (ended, call_ended) => ended.or(call_ended),
     };
     let mut seen = BTreeSet::new();
     let mut attendees: BTreeMap<(UserId, &str), Connection> = BTreeMap::new();
-    for event in &sorted {
+    for TimedEvent { event, at_ms } in sorted.iter().copied() {
         let (Some(step), Some(user)) = (event.kind.step(), event.person()) else { continue };
         let attendee = event.attendee_id.as_deref().unwrap_or_default();
         // Chime may report the same change under two event ids too.
         let is_duplicate = !seen.insert((event.at_ms, event.kind, attendee, user));
-        if is_duplicate || call_ended.is_some_and(|call_ended| event.at_ms >= call_ended) {
+        if is_duplicate || call_ended.is_some_and(|call_ended| *at_ms >= call_ended) {
             continue;
         }
-        attendees.entry((user, attendee)).or_default().take(step, event.at_ms);
+        attendees.entry((user, attendee)).or_default().take(step, *at_ms);
     }
     let mut participants: BTreeMap<UserId, Person> = BTreeMap::new();
     for ((user, _), connection) in attendees {
@@ -257,8 +277,11 @@ pub fn fold(events: &[ChimeEvent], call_ended_ms: Option<i64>) -> Presence {
         person.drops += connection.drops;
         person.last_event_ms = person.last_event_ms.max(connection.last_event_ms);
         person.event_times_ms.extend(&connection.event_times_ms);
+        person.departed_alone_ms = person.departed_alone_ms.max(connection.departed_alone_ms);
         person.intervals.extend(connection.until(call_ended));
     }
+    // An attendee that was created and never connected says nothing about its participant.
+    participants.retain(|_, person| !person.event_times_ms.is_empty());
     for person in participants.values_mut() {
         person.intervals = union(std::mem::take(&mut person.intervals));
     }
@@ -268,8 +291,8 @@ pub fn fold(events: &[ChimeEvent], call_ended_ms: Option<i64>) -> Presence {
         ended_ms,
         last_event_ms: sorted
             .iter()
-            .filter(|e| e.kind != ChimeEventKind::MeetingEnded)
-            .map(|e| e.at_ms)
+            .filter(|timed| timed.event.kind != ChimeEventKind::MeetingEnded)
+            .map(|timed| timed.at_ms)
             .max(),
     }
 }
@@ -277,6 +300,8 @@ pub fn fold(events: &[ChimeEvent], call_ended_ms: Option<i64>) -> Presence {
 /// One attendee's connections, in order.
 #[derive(Default)]
 struct Connection {
+    /// When the attendee was last authorized or created, until a connection begins.
+    announced: Option<i64>,
     open_since: Option<i64>,
     /// Times at which newer connections superseded older ones whose departure has not been reported.
     superseded: Vec<i64>,
@@ -286,17 +311,24 @@ struct Connection {
     drops: u32,
     last_event_ms: Option<i64>,
     event_times_ms: Vec<i64>,
+    departed_alone_ms: Option<i64>,
 }
 
 impl Connection {
     fn take(&mut self, step: Step, at_ms: i64) {
+        if let Step::Announce = step {
+            self.announced = Some(at_ms);
+            return;
+        }
         self.event_times_ms.push(at_ms);
         match step {
+            Step::Announce => {}
             // A deleted attendee cannot join again.
             Step::Arrive if self.deleted => {}
             Step::Arrive => {
                 self.begun += 1;
                 self.last_event_ms = Some(at_ms);
+                self.announced = None;
                 if self.open_since.is_none() {
                     self.open_since = Some(at_ms);
                 } else {
@@ -306,10 +338,12 @@ impl Connection {
             Step::Depart { dropped } => {
                 self.drops += u32::from(dropped);
                 self.superseded.retain(|since| at_ms - since <= MAX_SUPERSEDED_MS);
-                if self.superseded.is_empty() {
-                    self.close(at_ms);
-                } else {
+                if !self.superseded.is_empty() {
                     self.superseded.remove(0);
+                } else if self.open_since.is_some() {
+                    self.close(at_ms);
+                } else if !self.deleted {
+                    self.depart_alone(at_ms);
                 }
             }
             Step::Delete => {
@@ -319,12 +353,27 @@ impl Connection {
         }
     }
 
-    /// Ends the connection. A departure without an arrival is ignored: the start of the connection is not known.
+    /// Ends the connection, if there is one.
     fn close(&mut self, at_ms: i64) {
         self.superseded.clear();
         if let Some(from_ms) = self.open_since.take() {
             self.last_event_ms = Some(at_ms);
             self.intervals.push(Interval { from_ms, to_ms: Some(at_ms) });
+        }
+    }
+
+    /// A departure whose arrival was lost. Soon after the end of another connection it may be the late report of an older one,
+    /// so then it counts only if the attendee was authorized in between.
+    fn depart_alone(&mut self, at_ms: i64) {
+        let last_end = self.intervals.last().and_then(|last| last.to_ms);
+        if let Some(from_ms) = self.announced.take().filter(|since| last_end.is_none_or(|end| *since >= end))
+        {
+            self.begun += 1;
+            self.open_since = Some(from_ms);
+            self.close(at_ms);
+        } else if last_end.is_none_or(|end| at_ms - end > MAX_SUPERSEDED_MS) {
+            self.last_event_ms = Some(at_ms);
+            self.departed_alone_ms = Some(at_ms);
         }
     }
 

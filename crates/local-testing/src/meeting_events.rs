@@ -96,11 +96,25 @@ pub fn batch(events: &[Value], at: OffsetDateTime) -> Value {
 }
 
 impl TestCloud {
-    /// Hands events to a function as one batch; which of them it gave back, by their place.
+    /// Hands events to a function as one batch, once they have happened: the clock moves to the time of the latest. Returns which
+    /// of them it gave back, by their place.
     ///
     /// # Errors
     /// When the invocation failed: SQS redelivers the whole batch.
     pub async fn deliver(&self, function: &str, events: &[Value]) -> TestResult<Vec<usize>> {
+        let latest = events.iter().filter_map(|event| event["detail"]["timestamp"].as_i64()).max();
+        let ahead_ms = latest.map_or(0, |latest| latest - self.parts().clock.now_ms());
+        if let Ok(seconds @ 1..) = u32::try_from((ahead_ms + 999) / 1000) {
+            self.parts().clock.advance(seconds);
+        }
+        self.deliver_now(function, events).await
+    }
+
+    /// Hands events to a function as one batch, whatever times they claim.
+    ///
+    /// # Errors
+    /// When the invocation failed.
+    pub async fn deliver_now(&self, function: &str, events: &[Value]) -> TestResult<Vec<usize>> {
         let answer = self.invoke(function, &batch(events, self.parts().clock.now())).await?;
         let failures = answer["batchItemFailures"].as_array().ok_or_else(|| answer.to_string())?;
         let place = |failure: &Value| failure["itemIdentifier"].as_str()?.strip_prefix("m-")?.parse().ok();

@@ -229,7 +229,7 @@ CREATE TABLE medzen.chime_events (
   meeting_id text NOT NULL,
   -- detail.eventType without its prefix `chime:`.
   kind text NOT NULL,
-  -- detail.timestamp, by Chime's clock, in milliseconds.
+  -- detail.timestamp, the time that the event claims, in milliseconds. The projection clamps it.
   at_ms bigint NOT NULL,
   attendee_id text,
   external_user_id text,
@@ -411,7 +411,8 @@ CREATE FUNCTION medzen.operation_executor(operation text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $executor$
   SELECT CASE
-    WHEN $1 IN ('delete_attendee', 'update_capabilities', 'delete_meeting', 'publish_event') THEN 'meeting-manager'
+    WHEN $1 IN ('delete_attendee', 'update_capabilities', 'delete_meeting', 'verify_meeting', 'publish_event')
+      THEN 'meeting-manager'
   END
 $executor$;
 
@@ -491,6 +492,15 @@ AS $has$
     SELECT FROM medzen.video_call_attendee_tokens t
     WHERE t.session_id = $1 AND t.user_id = $2 AND t.attendee_id = $3)
 $has$;
+
+-- When a session's meeting ended according to an event that has not been verified; null where there is none.
+CREATE FUNCTION medzen.reported_end(session uuid) RETURNS timestamptz
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $reported$
+  SELECT min((o.payload ->> 'endedAt')::timestamptz) FROM medzen.pending_operations o
+  WHERE o.session_id = $1 AND o.operation = 'verify_meeting' AND o.completed_at IS NULL
+$reported$;
 
 -- Inserts a participant's decisions on consent, [{"kind": ..., "granted": ...}], and returns those that change something: a
 -- decision equal to the newest of its purpose is not inserted.
@@ -654,6 +664,7 @@ GRANT EXECUTE ON FUNCTION
   medzen.revoke_attendee(uuid, uuid, timestamptz, timestamptz),
   medzen.enqueue_capability_update(uuid, uuid, jsonb, timestamptz, timestamptz),
   medzen.has_attendee(uuid, uuid, text),
+  medzen.reported_end(uuid),
   medzen.insert_consent(uuid, uuid, jsonb, timestamptz)
 TO "{functions_role}";
 

@@ -5,8 +5,8 @@
 WITH projection AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset($1) AS r (
     session_id uuid, version integer, status text, connected_count integer, last_left_at timestamptz,
-    last_event_at timestamptz, max_participants integer, closes_at timestamptz, events text[], entries jsonb,
-    participants jsonb)
+    last_event_at timestamptz, max_participants integer, closes_at timestamptz, end_to_verify timestamptz,
+    events text[], entries jsonb, participants jsonb)
 ), locked AS MATERIALIZED (
   SELECT s.id FROM public.video_call_sessions s WHERE s.id = ANY (ARRAY (SELECT session_id FROM projection))
   ORDER BY s.id
@@ -27,7 +27,7 @@ WITH projection AS MATERIALIZED (
   FROM locked JOIN projection ON projection.session_id = locked.id
   WHERE s.id = locked.id AND s.projection_version = projection.version AND s.status = projection.status
   RETURNING s.id, s.appointment_id, s.meeting_id, s.ended_by, s.end_reason, s.duration_seconds, s.ended_at,
-    projection.closes_at, projection.events, projection.entries, projection.participants
+    s.control_region, projection.closes_at, projection.end_to_verify, projection.events, projection.entries, projection.participants
 ), update AS (
   SELECT changed.id AS session_id, p.*
   FROM changed, jsonb_to_recordset(changed.participants) AS p (
@@ -51,13 +51,26 @@ WITH projection AS MATERIALIZED (
   UPDATE medzen.pending_operations o SET completed_at = $2
   FROM changed
   WHERE o.session_id = changed.id AND changed.closes_at IS NOT NULL AND o.completed_at IS NULL
-    AND o.operation IN ('delete_attendee', 'update_capabilities', 'delete_meeting')
+    AND o.operation IN ('delete_attendee', 'update_capabilities', 'delete_meeting', 'verify_meeting')
+), over AS MATERIALIZED (
+  SELECT m.meeting_id FROM medzen.chime_meetings m JOIN changed ON changed.meeting_id = m.meeting_id
+  WHERE changed.closes_at IS NOT NULL AND m.ended_at IS NULL
+  ORDER BY m.meeting_id
+  FOR UPDATE OF m
+), meeting AS (
+  UPDATE medzen.chime_meetings m SET ended_at = $2 FROM over WHERE m.meeting_id = over.meeting_id
+), to_verify AS MATERIALIZED (
+  SELECT count(medzen.enqueue_operation('verify_meeting', meeting_id, id,
+    jsonb_build_object('controlRegion', control_region, 'endedAt', end_to_verify), $2, NULL)) AS operations
+  FROM (SELECT * FROM changed WHERE end_to_verify IS NOT NULL ORDER BY meeting_id) AS ordered
 ), entry AS (
   SELECT changed.appointment_id, e.at_ms, e.event_id, jsonb_strip_nulls(jsonb_build_object(
     'event', e.name, 'appointmentId', changed.appointment_id, 'sessionId', changed.id, 'meetingId', changed.meeting_id,
-    'userId', e.user_id, 'attendeeId', e.attendee_id, 'happenedAt', e.happened_at, 'eventId', e.event_id)) AS payload
+    'userId', e.user_id, 'attendeeId', e.attendee_id, 'happenedAt', e.happened_at,
+    'reportedAt', e.reported_at, 'eventId', e.event_id)) AS payload
   FROM changed, jsonb_to_recordset(changed.entries) AS e (
-    event_id text, name text, user_id uuid, attendee_id text, happened_at text, at_ms bigint)
+    event_id text, name text, user_id uuid, attendee_id text, happened_at text, at_ms bigint,
+    reported_at text)
   WHERE e.event_id IN (SELECT event_id FROM applied)
   UNION ALL
   SELECT appointment_id, NULL, NULL, jsonb_strip_nulls(jsonb_build_object(
@@ -79,4 +92,4 @@ SELECT json_build_object(
     'session', changed.id,
     'participants', (SELECT count(*) FROM participant WHERE participant.video_call_id = changed.id))), '[]')
     FROM changed))::text
-FROM audited
+FROM audited, to_verify

@@ -8,21 +8,25 @@ WITH outcome AS (
   FROM public.video_call_sessions s JOIN outcome ON outcome.id = s.id
   ORDER BY s.id
   FOR UPDATE OF s
+), ended AS MATERIALIZED (
+  SELECT id, CASE outcome WHEN 'meeting_gone' THEN medzen.reported_end(id) END AS reported_at FROM locked
 ), changed AS (
   UPDATE public.video_call_sessions s
   SET status = CASE locked.outcome WHEN 'start_failed' THEN 'failed' ELSE 'ended' END,
       attempt_by = NULL, updated_at = $2, connected_count = 0, projection_stale = locked.outcome <> 'start_failed',
-      ended_at = CASE locked.outcome WHEN 'end_finished' THEN s.updated_at ELSE $2 END,
-      end_reason = CASE locked.outcome WHEN 'start_failed' THEN NULL ELSE coalesce(s.end_reason, 'meeting_gone') END,
+      ended_at = CASE locked.outcome WHEN 'end_finished' THEN s.updated_at ELSE coalesce(ended.reported_at, $2) END,
+      end_reason = CASE locked.outcome WHEN 'start_failed' THEN NULL ELSE coalesce(
+        s.end_reason, CASE WHEN ended.reported_at IS NULL THEN 'meeting_gone' ELSE 'meeting_ended' END) END,
       error_message = CASE locked.outcome WHEN 'start_failed' THEN 'start_abandoned' END,
       duration_seconds = CASE WHEN locked.outcome <> 'start_failed' THEN medzen.seconds_between(
-        s.activated_at, CASE locked.outcome WHEN 'end_finished' THEN s.updated_at ELSE $2 END) END
-  FROM locked
+        s.activated_at,
+        CASE locked.outcome WHEN 'end_finished' THEN s.updated_at ELSE coalesce(ended.reported_at, $2) END) END
+  FROM locked JOIN ended ON ended.id = locked.id
   WHERE s.id = locked.id AND (
     (locked.outcome = 'end_finished' AND s.status = 'ending')
-    OR (locked.outcome = 'ended_without_event' AND s.status = 'active')
+    OR (locked.outcome = 'meeting_gone' AND s.status = 'active')
     OR (locked.outcome = 'start_failed' AND s.status = 'creating' AND s.updated_at <= $3))
-  RETURNING s.*, locked.outcome
+  RETURNING s.*, locked.outcome, ended.reported_at
 ), participant AS (
   UPDATE public.video_call_participants p
   SET status = 'left', left_at = changed.ended_at,
@@ -40,7 +44,13 @@ WITH outcome AS (
   UPDATE medzen.pending_operations o SET completed_at = $2
   FROM changed
   WHERE o.session_id = changed.id AND o.completed_at IS NULL
-    AND o.operation IN ('delete_attendee', 'update_capabilities', 'delete_meeting')
+    AND o.operation IN ('delete_attendee', 'update_capabilities', 'delete_meeting', 'verify_meeting')
+), end_denied AS (
+  UPDATE medzen.pending_operations o SET completed_at = $2, leased_until = NULL
+  FROM locked
+  WHERE o.session_id = locked.id AND locked.outcome = 'live' AND o.completed_at IS NULL
+    -- One without a lease was inserted after Chime was asked.
+    AND o.operation = 'verify_meeting' AND o.leased_until IS NOT NULL
 ), verified AS (
   UPDATE public.video_call_sessions s
   SET checked_at = CASE WHEN locked.outcome = 'live' THEN $2 ELSE s.checked_at END,
@@ -48,7 +58,7 @@ WITH outcome AS (
   FROM locked
   WHERE s.id = locked.id AND s.status = 'active' AND locked.outcome IN ('live', 'unknown')
 ), audited AS (
-  SELECT changed.outcome, medzen.audit_append(
+  SELECT changed.outcome, changed.reported_at, medzen.audit_append(
     medzen.appointment_chain(changed.appointment_id),
     $4 || jsonb_strip_nulls(jsonb_build_object(
       'event', CASE changed.outcome WHEN 'start_failed' THEN $5::text ELSE $6::text END,
@@ -65,7 +75,8 @@ WITH outcome AS (
 )
 SELECT json_build_object(
   'endsFinished', count(*) FILTER (WHERE outcome = 'end_finished' AND seq > 0),
-  'endedWithoutEvent', count(*) FILTER (WHERE outcome = 'ended_without_event' AND seq > 0),
+  'endedWithoutEvent', count(*) FILTER (WHERE outcome = 'meeting_gone' AND reported_at IS NULL AND seq > 0),
+  'endsConfirmed', count(*) FILTER (WHERE outcome = 'meeting_gone' AND reported_at IS NOT NULL AND seq > 0),
   'startsFailed', count(*) FILTER (WHERE outcome = 'start_failed' AND seq > 0),
   'eventsEnqueued', count(operation))::text
 FROM audited

@@ -1,14 +1,21 @@
 -- Ends a session that is in the state $2, and every participant's part in it. A call has ended when its end was requested,
--- however much later the request is finished. What was still to be sent to the meeting is void. The request publishes the event
+-- however much later the request is finished; a call whose meeting is gone, when an event claimed. What was still to be sent to the meeting is void. The request publishes the event
 -- before $9.
-WITH changed AS (
-  UPDATE public.video_call_sessions
+WITH locked AS MATERIALIZED (
+  SELECT id, status FROM public.video_call_sessions WHERE id = $1 AND status = $2 FOR UPDATE
+), ended AS MATERIALIZED (
+  SELECT id, CASE status WHEN 'active' THEN medzen.reported_end(id) END AS reported_at FROM locked
+), changed AS (
+  UPDATE public.video_call_sessions s
   SET status = 'ended', attempt_by = NULL, updated_at = $3, connected_count = 0, projection_stale = true,
-      ended_at = CASE status WHEN 'ending' THEN updated_at ELSE $3 END,
-      end_reason = coalesce(end_reason, $4), ended_by = coalesce(ended_by, $5),
-      duration_seconds = medzen.seconds_between(activated_at, CASE status WHEN 'ending' THEN updated_at ELSE $3 END)
-  WHERE id = $1 AND status = $2
-  RETURNING *
+      ended_at = CASE s.status WHEN 'ending' THEN s.updated_at ELSE coalesce(ended.reported_at, $3) END,
+      end_reason = coalesce(s.end_reason, CASE WHEN ended.reported_at IS NULL THEN $4 ELSE 'meeting_ended' END),
+      ended_by = coalesce(s.ended_by, $5),
+      duration_seconds = medzen.seconds_between(
+        s.activated_at, CASE s.status WHEN 'ending' THEN s.updated_at ELSE coalesce(ended.reported_at, $3) END)
+  FROM ended
+  WHERE s.id = ended.id AND s.status = $2
+  RETURNING s.*
 ), participant AS (
   UPDATE public.video_call_participants p
   SET status = 'left', left_at = changed.ended_at,
@@ -22,7 +29,7 @@ WITH changed AS (
   UPDATE medzen.pending_operations o SET completed_at = $3
   FROM changed
   WHERE o.session_id = changed.id AND o.completed_at IS NULL
-    AND o.operation IN ('delete_attendee', 'update_capabilities', 'delete_meeting')
+    AND o.operation IN ('delete_attendee', 'update_capabilities', 'delete_meeting', 'verify_meeting')
 ), published AS MATERIALIZED (
   SELECT medzen.enqueue_event($8, changed.id, jsonb_build_object(
     'appointmentId', changed.appointment_id, 'sessionId', changed.id, 'reason', changed.end_reason,

@@ -11,9 +11,9 @@ WITH changed AS (
   SELECT s.* FROM public.video_call_sessions s
   WHERE s.id = ANY (ARRAY (SELECT id FROM changed UNION SELECT id FROM unapplied)) OR s.id = ANY ($3)
 ), event AS (
-  SELECT e.event_id, e.meeting_id, e.kind, e.at_ms, e.attendee_id, e.external_user_id, e.session_id
+  SELECT e.event_id, e.meeting_id, e.kind, e.at_ms, e.attendee_id, e.external_user_id, e.received_at, e.session_id
   FROM medzen.chime_events e
   WHERE e.meeting_id IN (SELECT meeting_id FROM session)
     AND (e.session_id IS NULL
-      OR e.kind IN ('AttendeeJoined', 'AttendeeLeft', 'AttendeeDropped', 'AttendeeDeleted', 'MeetingEnded'))
+      OR e.kind IN ('AttendeeAdded', 'AttendeeAuthorized', 'AttendeeJoined', 'AttendeeLeft', 'AttendeeDropped', 'AttendeeDeleted', 'MeetingEnded'))
 )

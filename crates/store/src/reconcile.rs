@@ -17,8 +17,8 @@ use crate::{Error, Store};
 pub enum RepairOutcome {
     /// It was `ending` and its meeting is deleted.
     EndFinished,
-    /// It was active and Chime does not know its meeting any more.
-    EndedWithoutEvent,
+    /// It was active and Chime does not know its meeting any more. It ended now, or when an event claimed.
+    MeetingGone,
     /// It was `creating` and no request creates its meeting any more.
     StartFailed,
     /// It is active and Chime knows its meeting.
@@ -42,6 +42,8 @@ pub struct RepairCounts {
     pub ends_finished: u32,
     /// Calls that had ended and whose `MeetingEnded` never arrived.
     pub ended_without_event: u32,
+    /// Calls whose end an event claimed and Chime confirmed.
+    pub ends_confirmed: u32,
     /// Starts that no request finished.
     pub starts_failed: u32,
     /// Events that wait to be published because of it.

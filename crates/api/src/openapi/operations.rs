@@ -125,7 +125,8 @@ impl Operation {
     }
 }
 
-const CONSENT_REQUIRED: &str = "The call is being captured for a purpose to which the caller has not consented.";
+const CONSENT_REQUIRED: &str =
+    "The call is being captured for a purpose to which the caller has not consented.";
 
 /// Codes of routes that call Chime.
 const CHIME: [ErrorCode; 3] =

@@ -93,7 +93,13 @@ impl Done {
                 self.ends.push(SessionRepair { id: session, outcome: RepairOutcome::EndFinished });
             }
             (Action::DeleteMeeting(..), _) => self.orphans.push(operation.id),
-            (Action::DeleteAttendee(..) | Action::UpdateCapabilities(..) | Action::PublishEvent(_), _) => {
+            (
+                Action::DeleteAttendee(..)
+                | Action::UpdateCapabilities(..)
+                | Action::VerifyMeeting(..)
+                | Action::PublishEvent(_),
+                _,
+            ) => {
                 self.on_attendees.push(Executed { id: operation.id, payload: Some(operation.payload) });
             }
         }

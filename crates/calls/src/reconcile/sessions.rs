@@ -1,8 +1,11 @@
-//! The job that repairs sessions: a start that no request finishes has failed, and an active meeting is verified with Chime.
+//! The job that repairs sessions: a start that no request finishes has failed, an active meeting is verified with Chime, and so
+//! is an end that an event claims while participants are believed present (`verify_meeting`).
 
+use domain::Error;
 use domain::audit::Origin;
 use domain::error::causes;
-use domain::id::ChimeMeetingId;
+use domain::id::{ChimeMeetingId, SessionId};
+use domain::operation::{Action, Operation, PendingOperation};
 use domain::reconcile::{self, RepairAction, StalledSession};
 use domain::state::SessionStatus;
 use store::reconcile::{PageSize, RepairCounts, RepairOutcome, SessionRepair};
@@ -13,6 +16,9 @@ use tracing::Instrument as _;
 use super::pace::{Pace, SLOW_AFTER, VERIFY_PAUSE};
 use crate::Calls;
 
+/// Ends that events claim which one run verifies: at two a second, half of its time.
+const MAX_REPORTED_ENDS: i64 = 12;
+
 /// The sums of a run's pages.
 #[derive(Default)]
 pub(super) struct Totals {
@@ -22,6 +28,7 @@ pub(super) struct Totals {
     pub(super) ends_finished: u32,
     pub(super) ended_without_event: u32,
     pub(super) starts_failed: u32,
+    pub(super) ends_confirmed: u32,
 }
 
 impl Totals {
@@ -33,6 +40,7 @@ impl Totals {
         self.ends_finished += counts.ends_finished;
         self.ended_without_event += counts.ended_without_event;
         self.starts_failed += counts.starts_failed;
+        self.ends_confirmed += counts.ends_confirmed;
     }
 
     pub(super) fn repaired(&self) -> u64 {
@@ -47,63 +55,121 @@ pub(super) fn is_full(due: &[StalledSession], page: PageSize) -> bool {
     reaches(unverified, page.unverified) || reaches(due.len() - unverified, page.stalled)
 }
 
+/// A meeting that Chime is asked about, within the run's request rate.
+struct Verification {
+    session: SessionId,
+    region: String,
+    meeting: ChimeMeetingId,
+    /// The operation that an event made necessary.
+    reported: Option<PendingOperation>,
+}
+
+impl Verification {
+    /// Parses a leased `verify_meeting` operation.
+    fn of(operation: PendingOperation) -> Result<Self, Error> {
+        let without = || Error::internal("a verify_meeting operation without a session");
+        let session = operation.session_id.ok_or_else(without)?;
+        match operation.action()? {
+            Action::VerifyMeeting(meeting, of) => {
+                Ok(Self { session, region: of.control_region, meeting, reported: Some(operation) })
+            }
+            Action::DeleteAttendee(..)
+            | Action::UpdateCapabilities(..)
+            | Action::DeleteMeeting(..)
+            | Action::PublishEvent(_) => Err(Error::internal("an operation of another kind was leased")),
+        }
+    }
+}
+
 impl Calls {
-    /// Does what each session of a page needs. Sessions that the time does not allow for have no outcome.
+    /// Leases the ends that events claim. A meeting that is found live keeps its session.
+    ///
+    /// # Errors
+    /// 503 when the database is down; internal for a row that cannot be parsed.
+    pub(super) async fn lease_reported_ends(&self, origin: &Origin) -> Result<Vec<PendingOperation>, Error> {
+        let executor = Operation::VerifyMeeting.executor();
+        let kinds = [Operation::VerifyMeeting];
+        Ok(self.store.lease_operations(executor, &kinds, MAX_REPORTED_ENDS, origin.now).await?)
+    }
+
+    /// Does what each session of a page needs, the reported ends first. Sessions that the time does not allow for have no
+    /// outcome, and operations that it does not allow for are returned.
     pub(super) async fn repair(
         &self,
+        reported: Vec<PendingOperation>,
         due: &[StalledSession],
         pace: &mut Pace,
         origin: &Origin,
-    ) -> Vec<SessionRepair> {
+    ) -> Result<Vec<SessionRepair>, Error> {
         let mut outcomes = Vec::new();
-        let mut under_way = JoinSet::new();
+        let mut verifications = reported.into_iter().map(Verification::of).collect::<Result<Vec<_>, _>>()?;
         for session in due {
-            let id = session.id;
-            let meeting = match reconcile::decide(session, origin.now) {
-                RepairAction::Skip => continue,
+            match reconcile::decide(session, origin.now) {
+                RepairAction::Skip => {}
                 RepairAction::FailStart => {
-                    outcomes.push(SessionRepair { id, outcome: RepairOutcome::StartFailed });
-                    continue;
+                    outcomes.push(SessionRepair { id: session.id, outcome: RepairOutcome::StartFailed });
                 }
-                RepairAction::VerifyMeeting(meeting) => meeting,
-            };
+                RepairAction::VerifyMeeting(meeting) => {
+                    if verifications.iter().all(|verification| verification.session != session.id) {
+                        let region = session.control_region.clone();
+                        verifications.push(Verification {
+                            session: session.id,
+                            region,
+                            meeting,
+                            reported: None,
+                        });
+                    }
+                }
+            }
+        }
+        let (mut under_way, mut left) = (JoinSet::new(), Vec::new());
+        for verification in verifications {
             if pace.is_over() {
+                left.extend(verification.reported.map(|operation| operation.id));
                 continue;
             }
             pace.wait().await;
-            let (meetings, region) = (self.unretried.clone(), session.control_region.clone());
-            let call =
-                async move { SessionRepair { id, outcome: verify(&meetings, &region, meeting, id).await } };
-            under_way.spawn(call.in_current_span());
+            let meetings = self.unretried.clone();
+            let request = async move {
+                let live = meetings.is_live(&verification.region, verification.meeting).await;
+                (verification, live)
+            };
+            under_way.spawn(request.in_current_span());
             if let Ok(Some(done)) = timeout(SLOW_AFTER, under_way.join_next()).await {
-                outcomes.extend(finished(done));
+                outcomes.extend(self.conclude(done, origin).await);
             }
             pace.pause(VERIFY_PAUSE);
         }
         while let Some(done) = under_way.join_next().await {
-            outcomes.extend(finished(done));
+            outcomes.extend(self.conclude(done, origin).await);
         }
-        outcomes
-    }
-}
-
-/// Whether Chime knows the meeting. A failure does not stop the repair of others, so it is logged here.
-async fn verify(
-    meetings: &chime::Meetings,
-    region: &str,
-    meeting: ChimeMeetingId,
-    session: domain::id::SessionId,
-) -> RepairOutcome {
-    match meetings.is_live(region, meeting).await {
-        Ok(true) => RepairOutcome::Live,
-        Ok(false) => RepairOutcome::EndedWithoutEvent,
-        Err(error) => {
-            tracing::warn!(session = %session, error = causes(&error), "meeting not verified, will retry");
-            RepairOutcome::Unknown
+        if !left.is_empty() {
+            self.store.return_operations(&left).await?;
         }
+        Ok(outcomes)
     }
-}
 
-fn finished(done: Result<SessionRepair, JoinError>) -> Option<SessionRepair> {
-    done.inspect_err(|error| tracing::error!(error = %error, "repair of a session was aborted")).ok()
+    /// The outcome of a session after Chime's response. A failure does not stop the repair of others, so it is logged here.
+    async fn conclude(
+        &self,
+        done: Result<(Verification, Result<bool, chime::Error>), JoinError>,
+        origin: &Origin,
+    ) -> Option<SessionRepair> {
+        let (Verification { session, reported, .. }, live) = done
+            .inspect_err(|error| tracing::error!(error = %error, "repair of a session was aborted"))
+            .ok()?;
+        let outcome = match (live, reported) {
+            (Ok(true), _) => RepairOutcome::Live,
+            (Ok(false), _) => RepairOutcome::MeetingGone,
+            (Err(error), Some(operation)) => {
+                self.release(&operation, &error.into(), origin).await;
+                RepairOutcome::Unknown
+            }
+            (Err(error), None) => {
+                tracing::warn!(session = %session, error = causes(&error), "meeting not verified, will retry");
+                RepairOutcome::Unknown
+            }
+        };
+        Some(SessionRepair { id: session, outcome })
+    }
 }

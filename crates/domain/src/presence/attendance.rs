@@ -1,6 +1,8 @@
 //! A participant's row after the events were applied: the later of Chime's events and the participant's own requests
 //! decides.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -32,6 +34,7 @@ pub fn apply_presence(row: &Attendance, person: &Person, call_ended: Option<Offs
     let Some((last_event_ms, last_event)) = person.last_event_ms.and_then(|ms| Some((ms, at(ms)?))) else {
         return *row;
     };
+    let person = &with_requested_start(row, person);
     // A connection that ended in the millisecond in which it began has no interval, but the participant was
     // connected.
     let moment = Interval { from_ms: last_event_ms, to_ms: Some(last_event_ms) };
@@ -71,8 +74,32 @@ pub fn apply_presence(row: &Attendance, person: &Person, call_ended: Option<Offs
     Attendance { status, joined_at, left_at, duration_seconds: i32::try_from(seconds).unwrap_or(i32::MAX) }
 }
 
-/// The attendance once the call has ended: nobody is in it, and nobody waits.
-pub(super) fn close(row: &Attendance, call_ended: OffsetDateTime) -> Attendance {
+/// The presence with the connection of which only the end is known, where no event reports any arrival: it began when the
+/// participant joined by request. Once an arrival is known, the row has its time instead of the request's.
+fn with_requested_start<'a>(row: &Attendance, person: &'a Person) -> Cow<'a, Person> {
+    let (Some(to_ms), Some(from_ms)) = (person.departed_alone_ms, row.joined_at.map(ms)) else {
+        return Cow::Borrowed(person);
+    };
+    if person.connections > 0 || person.event_times_ms.contains(&from_ms) || from_ms >= to_ms {
+        return Cow::Borrowed(person);
+    }
+    let mut person = person.clone();
+    person.intervals.push(Interval { from_ms, to_ms: Some(to_ms) });
+    Cow::Owned(person)
+}
+
+/// The attendance once the call has ended: nobody is in it, and nobody waits; and nobody was in it for longer than it lasted.
+pub(super) fn close(
+    row: &Attendance,
+    activated_at: OffsetDateTime,
+    call_ended: OffsetDateTime,
+) -> Attendance {
+    let longest = i32::try_from((call_ended - activated_at).whole_seconds().max(0)).unwrap_or(i32::MAX);
+    let closed = leave_at(row, call_ended);
+    Attendance { duration_seconds: closed.duration_seconds.min(longest), ..closed }
+}
+
+fn leave_at(row: &Attendance, call_ended: OffsetDateTime) -> Attendance {
     let stayed = match row.status {
         ParticipantStatus::Joined => {
             row.joined_at.map_or(0, |joined| (call_ended - joined).whole_seconds().max(0))

@@ -1,14 +1,18 @@
 //! Projects a session's events and rows onto the changes to write: a pure step between two round trips to the
 //! database.
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::attendance::{apply_presence, at, close};
-use super::{Attendance, ChimeEvent, ChimeEventKind, fold};
+use super::attendance::{apply_presence, at, close, ms};
+use super::{Attendance, ChimeEvent, ChimeEventKind, Lifetime, Presence, TimedEvent, fold};
 use crate::audit;
 use crate::id::{SessionId, UserId};
-use crate::state::SessionStatus;
+use crate::liveness::ASSUMED_LIVE_FOR;
+use crate::state::{ParticipantStatus, SessionStatus};
 
 /// A session with its history, as the database returns it.
 #[derive(Clone, Debug, Deserialize)]
@@ -20,6 +24,12 @@ pub struct SessionHistory {
     pub version: i32,
     /// Whether the session changed since its last projection, so that its events must be projected again.
     pub stale: bool,
+    /// When the session became active.
+    #[serde(with = "time::serde::rfc3339")]
+    pub activated_at: OffsetDateTime,
+    /// When Chime last confirmed that the meeting is live.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub checked_at: Option<OffsetDateTime>,
     /// When the end was requested, while the session is `ending`.
     #[serde(with = "time::serde::rfc3339::option")]
     pub end_requested_at: Option<OffsetDateTime>,
@@ -33,9 +43,12 @@ pub struct SessionHistory {
 
 /// An event, and whether an earlier projection has applied it.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct StoredEvent {
     #[serde(flatten)]
     pub event: ChimeEvent,
+    /// When it was first received, in milliseconds since 1970.
+    pub received_ms: i64,
     /// Whether an earlier projection has applied it, with its audit entry if it has one.
     pub applied: bool,
 }
@@ -76,6 +89,9 @@ pub struct Projection {
     /// When the call ended, if this projection closes the session.
     #[serde(with = "time::serde::rfc3339::option")]
     pub closes_at: Option<OffsetDateTime>,
+    /// When the meeting ended according to an event that must be verified with Chime before the session is closed.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub end_to_verify: Option<OffsetDateTime>,
     /// Events that no earlier projection has applied.
     pub events: Vec<String>,
     /// Audit entries of those events that have one.
@@ -96,10 +112,12 @@ pub struct AuditEntryDraft {
     pub user_id: UserId,
     /// The participant's attendee.
     pub attendee_id: Option<String>,
-    /// Chime's time: `2026-11-20T15:11:41.070Z`.
+    /// When it happened: `2026-11-20T15:11:41.070Z`.
     pub happened_at: String,
     /// The same time in milliseconds, for sorting.
     pub at_ms: i64,
+    /// The time that the event claims, where it cannot be true.
+    pub reported_at: Option<String>,
 }
 
 /// A row's new values, with the values that were read.
@@ -149,13 +167,52 @@ impl Projection {
     }
 }
 
+impl SessionHistory {
+    /// The events with their times within the session's lifetime. An end that Chime has denied since is left out.
+    fn timed_events(&self) -> Vec<TimedEvent<'_>> {
+        let lifetime = Lifetime { began_ms: ms(self.activated_at) };
+        let denied = |stored: &StoredEvent| {
+            stored.event.kind == ChimeEventKind::MeetingEnded
+                && self.checked_at.is_some_and(|checked| ms(checked) >= stored.received_ms)
+        };
+        let believed = self.events.iter().filter(|stored| !denied(stored));
+        believed.map(|stored| lifetime.clamp(&stored.event, stored.received_ms)).collect()
+    }
+
+    /// Whether an event that ends the meeting can be believed without asking Chime: nobody is present and the meeting was empty
+    /// for so long that Chime ends it by itself. Everything else is verified, because a second meeting would be created while
+    /// the first one is live.
+    fn is_end_plausible(&self, until_end: &Presence, ended: OffsetDateTime) -> bool {
+        let is_present = |row: &AttendanceRow| {
+            let person = until_end.participants.get(&row.user_id);
+            let attendance =
+                person.map_or(row.attendance, |person| apply_presence(&row.attendance, person, None));
+            attendance.status == ParticipantStatus::Joined
+                || person.is_some_and(|person| person.since_ms().is_some())
+        };
+        let last_left = until_end.last_left_ms().and_then(at).unwrap_or(self.activated_at);
+        !self.participants.iter().any(is_present) && ended - last_left >= ASSUMED_LIVE_FOR
+    }
+}
+
 /// Projects a session's events.
 #[must_use]
 pub fn project(history: &SessionHistory) -> Projection {
-    let events: Vec<ChimeEvent> = history.events.iter().map(|stored| stored.event.clone()).collect();
+    let mut events = history.timed_events();
     let known_over = history.ended_at.or(history.end_requested_at);
-    let presence = fold(&events, known_over.map(super::attendance::ms));
-    let ended = presence.ended_ms.and_then(at);
+    let mut presence = fold(&events, known_over.map(ms));
+    let mut ended = presence.ended_ms.and_then(at);
+    let mut end_to_verify = None;
+    if let (SessionStatus::Active, Some(reported)) = (history.status, ended) {
+        let is_end = |timed: &TimedEvent<'_>| timed.event.kind == ChimeEventKind::MeetingEnded;
+        let before: Vec<TimedEvent<'_>> =
+            events.iter().filter(|timed| !is_end(timed) && timed.at_ms < ms(reported)).copied().collect();
+        if !history.is_end_plausible(&fold(&before, None), reported) {
+            events.retain(|timed| !is_end(timed));
+            presence = fold(&events, None);
+            (ended, end_to_verify) = (None, Some(reported));
+        }
+    }
     let closes_at = match history.status {
         SessionStatus::Active => ended,
         // The request that began the end may have died after it deleted the meeting.
@@ -168,13 +225,45 @@ pub fn project(history: &SessionHistory) -> Projection {
         SessionStatus::Ended => history.ended_at,
         _ => closes_at,
     };
+    let connected = if call_ended.is_some() { 0 } else { presence.connected_count() };
+    let last_left_ms = presence.last_left_ms().filter(|_| connected == 0);
+    let unapplied: Vec<&StoredEvent> = history.events.iter().filter(|stored| !stored.applied).collect();
+    let lifetime = Lifetime { began_ms: ms(history.activated_at) };
+    Projection {
+        session_id: history.id,
+        version: history.version,
+        status: history.status,
+        connected_count: i32::try_from(connected).unwrap_or(i32::MAX),
+        last_left_at: last_left_ms.and_then(at),
+        last_event_at: presence.last_event_ms.and_then(at),
+        max_participants: i32::try_from(presence.max_at_once).unwrap_or(i32::MAX),
+        closes_at,
+        // Once: by the batch that applies the event.
+        end_to_verify: end_to_verify
+            .filter(|_| unapplied.iter().any(|stored| stored.event.kind == ChimeEventKind::MeetingEnded)),
+        events: unapplied.iter().map(|stored| stored.event.id.clone()).collect(),
+        entries: unapplied
+            .iter()
+            .filter_map(|stored| AuditEntryDraft::of(lifetime.clamp(&stored.event, stored.received_ms)))
+            .collect(),
+        participants: updates(history, &presence, call_ended),
+        stale: history.stale,
+    }
+}
+
+/// The participants' rows that change.
+fn updates(
+    history: &SessionHistory,
+    presence: &Presence,
+    call_ended: Option<OffsetDateTime>,
+) -> Vec<AttendanceUpdate> {
     let mut participants = Vec::new();
     for row in &history.participants {
         let person = presence.participants.get(&row.user_id);
         let mut attendance =
             person.map_or(row.attendance, |person| apply_presence(&row.attendance, person, call_ended));
         if let Some(call_ended) = call_ended {
-            attendance = close(&attendance, call_ended);
+            attendance = close(&attendance, history.activated_at, call_ended);
         }
         let count = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
         let connections = person.map_or(0, |person| count(person.connections));
@@ -185,30 +274,13 @@ pub fn project(history: &SessionHistory) -> Projection {
             participants.push(AttendanceUpdate::new(row, &now));
         }
     }
-    let intervals = || presence.participants.values().filter_map(|person| person.intervals.last());
-    let connected =
-        if call_ended.is_some() { 0 } else { intervals().filter(|last| last.to_ms.is_none()).count() };
-    let last_left_ms = intervals().map(|last| last.to_ms).max().flatten().filter(|_| connected == 0);
-    let unapplied = || history.events.iter().filter(|stored| !stored.applied).map(|stored| &stored.event);
-    Projection {
-        session_id: history.id,
-        version: history.version,
-        status: history.status,
-        connected_count: i32::try_from(connected).unwrap_or(i32::MAX),
-        last_left_at: last_left_ms.and_then(at),
-        last_event_at: presence.last_event_ms.and_then(at),
-        max_participants: i32::try_from(presence.max_at_once).unwrap_or(i32::MAX),
-        closes_at,
-        events: unapplied().map(|event| event.id.clone()).collect(),
-        entries: unapplied().filter_map(AuditEntryDraft::of).collect(),
-        participants,
-        stale: history.stale,
-    }
+    participants
 }
 
 impl AuditEntryDraft {
     /// The audit entry of an event; `None` for events that say nothing about what a participant did.
-    fn of(event: &ChimeEvent) -> Option<Self> {
+    fn of(timed: TimedEvent<'_>) -> Option<Self> {
+        let TimedEvent { event, at_ms } = timed;
         let name = match event.kind {
             ChimeEventKind::AttendeeJoined => audit::Event::ParticipantConnected,
             ChimeEventKind::AttendeeLeft => audit::Event::ParticipantDisconnected,
@@ -239,8 +311,9 @@ impl AuditEntryDraft {
             name: name.as_str(),
             user_id: user.parse().ok()?,
             attendee_id: event.attendee_id.clone(),
-            happened_at: at(event.at_ms).map(crate::stamp::text)?,
-            at_ms: event.at_ms,
+            happened_at: at(at_ms).map(crate::stamp::text)?,
+            at_ms,
+            reported_at: at(event.at_ms).filter(|_| event.at_ms != at_ms).map(crate::stamp::text),
         })
     }
 }

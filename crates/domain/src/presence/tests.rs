@@ -7,6 +7,12 @@ use time::Duration;
 use super::*;
 use crate::state::ParticipantStatus;
 
+/// The fold of events whose own times count.
+fn fold(events: &[ChimeEvent], call_ended_ms: Option<i64>) -> Presence {
+    let timed: Vec<TimedEvent<'_>> = events.iter().map(TimedEvent::unclamped).collect();
+    super::fold(&timed, call_ended_ms)
+}
+
 fn user(n: u8) -> UserId {
     format!("7d9f1c5e-0000-4000-8000-0000000000{n:02x}").parse().expect("a UUID")
 }
@@ -121,6 +127,22 @@ fn joins_after_the_end_or_with_a_deleted_attendee_are_ignored() {
 }
 
 #[test]
+fn a_departure_whose_arrival_was_lost_ends_a_connection_that_began_with_the_authorization() {
+    let authorized = |second| event(ChimeEventKind::AttendeeAuthorized, 1, second);
+    let history = [authorized(90), event(AttendeeLeft, 1, 160)];
+    let presence = fold(&history, None);
+    assert_eq!((seconds(&presence, 1, 1_000), presence.participants[&user(1)].connections), (70, 1));
+    let known = [authorized(90), event(AttendeeJoined, 1, 100), event(AttendeeLeft, 1, 160)];
+    assert_eq!(seconds(&fold(&known, None), 1, 1_000), 60, "an arrival that is known counts");
+    let twice = [&known[..], &[authorized(200), event(AttendeeDropped, 1, 230)]].concat();
+    assert_eq!(seconds(&fold(&twice, None), 1, 1_000), 90, "of a second connection too");
+    let late = [&known[..], &[event(AttendeeDropped, 1, 175)]].concat();
+    assert_eq!(seconds(&fold(&late, None), 1, 1_000), 60, "the late report of an older connection does not");
+    let never = [authorized(90)];
+    assert!(fold(&never, None).participants.is_empty(), "an authorization alone is no connection");
+}
+
+#[test]
 fn recorders_and_screen_shares_are_not_participants() {
     let mut share = event(AttendeeJoined, 1, 100);
     share.attendee_id = Some("attendee-1-0#content".to_owned());
@@ -185,6 +207,23 @@ mod rows {
         assert_eq!(applied(&left, &lasting), row(ParticipantStatus::Left, 100, Some(160), 60));
         let again = [event(AttendeeJoined, 1, 100), event(AttendeeJoined, 1, 200)];
         assert_eq!(applied(&left, &again).status, ParticipantStatus::Joined, "a join on any device counts");
+    }
+
+    #[test]
+    fn a_departure_alone_ends_the_stay_that_began_with_the_request() {
+        let asked = row(ParticipantStatus::Joined, 98, None, 0);
+        let gone = [event(AttendeeLeft, 1, 160)];
+        let left = applied(&asked, &gone);
+        assert_eq!(left, row(ParticipantStatus::Left, 98, Some(160), 62));
+        assert_eq!(applied(&left, &gone), left);
+        let late = [event(AttendeeJoined, 1, 100), event(AttendeeLeft, 1, 160)];
+        assert_eq!(
+            applied(&left, &late),
+            row(ParticipantStatus::Left, 100, Some(160), 60),
+            "its arrival was late"
+        );
+        let back = row(ParticipantStatus::Joined, 170, Some(160), 62);
+        assert_eq!(applied(&back, &gone).status, ParticipantStatus::Joined, "a later rejoin counts");
     }
 
     #[test]
@@ -310,12 +349,19 @@ fn any_event() -> impl Strategy<Value = ChimeEvent> {
     })
 }
 
+/// Authorizations too, which begin a connection in the past where its arrival was lost: the reference cannot do that.
+fn any_event_or_authorization() -> impl Strategy<Value = ChimeEvent> {
+    let authorization = (0_u8..4, 0_u8..2, 0_i64..UNTIL)
+        .prop_map(|(n, d, second)| device(ChimeEventKind::AttendeeAuthorized, n, d, second));
+    prop_oneof![6 => any_event(), 1 => authorization]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
     fn order_and_duplicates_do_not_matter(
-        history in prop::collection::vec(any_event(), 0..24),
+        history in prop::collection::vec(any_event_or_authorization(), 0..24),
         shuffled in Just(()).prop_perturb(|(), mut random| {
             std::array::from_fn::<u64, 40, _>(|_| random.random())
         }),
@@ -366,7 +412,7 @@ proptest! {
     /// deleted attendee: nothing reverts what the rows say until that is known.
     #[test]
     fn a_row_projected_batch_by_batch_equals_one_projected_once(
-        order in prop::collection::vec(any_event(), 1..24),
+        order in prop::collection::vec(any_event_or_authorization(), 1..24),
         cuts in prop::collection::vec(any::<Index>(), 0..6),
     ) {
         let end = order.iter().filter(|event| event.kind == ChimeEventKind::MeetingEnded).map(|event| event.at_ms).min();

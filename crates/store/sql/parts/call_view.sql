@@ -15,6 +15,9 @@ SELECT json_build_object(
       'transcriptionLanguage', transcription_language,
       'createdAt', created_at, 'activatedAt', activated_at, 'checkedAt', checked_at, 'endedAt', ended_at,
       'durationSeconds', duration_seconds, 'connectedCount', connected_count, 'lastLeftAt', last_left_at,
+      'endReported', EXISTS (
+        SELECT FROM medzen.pending_operations o
+        WHERE o.session_id = session.id AND o.operation = 'verify_meeting' AND o.completed_at IS NULL),
       'present', (
         SELECT coalesce(json_agg(user_id ORDER BY joined_at, user_id), '[]')
         FROM public.video_call_participants p

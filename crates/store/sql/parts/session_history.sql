@@ -2,11 +2,13 @@
 , history AS (
   SELECT coalesce(json_agg(json_build_object(
     'id', session.id, 'status', session.status, 'version', session.projection_version, 'stale', session.projection_stale,
+    'activatedAt', session.activated_at, 'checkedAt', session.checked_at,
     'endRequestedAt', CASE session.status WHEN 'ending' THEN session.updated_at END, 'endedAt', session.ended_at,
     'events', (
       SELECT coalesce(json_agg(json_build_object(
         'id', event.event_id, 'kind', event.kind, 'atMs', event.at_ms, 'attendeeId', event.attendee_id,
-        'externalUserId', event.external_user_id, 'applied', event.session_id IS NOT NULL)), '[]')
+        'externalUserId', event.external_user_id,
+        'receivedMs', floor(extract(epoch FROM event.received_at) * 1000)::bigint, 'applied', event.session_id IS NOT NULL)), '[]')
       FROM event WHERE event.meeting_id = session.meeting_id),
     'participants', (
       SELECT coalesce(json_agg(json_build_object(

@@ -34,6 +34,7 @@ const GRANTS: &[&str] = &[
     "functions EXECUTE medzen.has_attendee(uuid,uuid,text)",
     "functions EXECUTE medzen.insert_consent(uuid,uuid,jsonb,timestamp with time zone)",
     "functions EXECUTE medzen.operation_executor(text)",
+    "functions EXECUTE medzen.reported_end(uuid)",
     "functions EXECUTE medzen.revoke_attendee(uuid,uuid,timestamp with time zone,timestamp with time zone)",
     "functions EXECUTE medzen.seconds_between(timestamp with time zone,timestamp with time zone)",
     "functions INSERT medzen.call_meetings",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use local::faults::FaultKind;
-use local_testing::{Answer, Caller, Scenario, TestCloud, TestResult};
+use local_testing::{Answer, Caller, MeetingEvents, Scenario, TestCloud, TestResult};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -69,12 +69,32 @@ async fn run(cloud: &TestCloud, seed: u64) -> TestResult {
             story.push(done??);
         }
         cloud.parts().faults.clear();
+        if random.f32() < 0.3 {
+            story.push(claim_end(cloud, &scenario).await?);
+        }
     }
     check(cloud, &scenario).await.map_err(|error| {
         let environments = json!(cloud.parts().lambda.environments());
         let calls: Vec<_> = cloud.parts().calls.since(0).into_iter().rev().take(12).collect();
         format!("sequence {seed}: {error}; {story:?}; {environments}; last calls first: {calls:?}").into()
     })
+}
+
+/// An event that claims the end of a meeting that is live. Whatever happens next, it stays the appointment's only one.
+async fn claim_end(cloud: &TestCloud, scenario: &Scenario) -> TestResult<String> {
+    let meeting = cloud
+        .sql(&format!(
+            "SELECT coalesce(max(meeting_id), '') FROM video_call_sessions
+             WHERE appointment_id = '{}' AND status = 'active'",
+            scenario.appointment
+        ))
+        .await?;
+    if meeting.is_empty() {
+        return Ok("no meeting".to_owned());
+    }
+    let events = MeetingEvents { meeting, external: None };
+    cloud.deliver_now("attendee", &[events.meeting("MeetingEnded", cloud.parts().clock.now())?]).await?;
+    Ok("false MeetingEnded".to_owned())
 }
 
 /// The call can continue, and no work is left pending.

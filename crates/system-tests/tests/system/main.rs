@@ -24,6 +24,7 @@ mod reconcile;
 mod refusals;
 mod rejoin;
 mod removal;
+mod reported_ends;
 mod requests;
 mod round_trips;
 mod start;

@@ -70,7 +70,11 @@ async fn a_call_that_chime_ended_is_published_too() -> TestResult {
     without_event.provider.start().await?;
     cloud.chime_event(&started.text("meetingId"), "MeetingEnded", None)?;
     cloud.drain_queues().await?;
+    assert_eq!(kinds(&published_events(&cloud, &with_event)), ["Call Started"], "it is to be verified");
+    cloud.parts().clock.advance(2);
+    cloud.run_schedule(FUNCTION).await?;
     assert_eq!(kinds(&published_events(&cloud, &with_event)), ["Call Started", "Call Ended"]);
+    assert_eq!(published_events(&cloud, &with_event)[1]["detail"]["reason"], "meeting_ended");
     cloud.parts().clock.advance(301);
     cloud.run_schedule(FUNCTION).await?;
     assert_eq!(kinds(&published_events(&cloud, &without_event)), ["Call Started", "Call Ended"]);
