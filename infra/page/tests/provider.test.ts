@@ -174,6 +174,19 @@ test("a shared screen is shown above the others, and sharing can be stopped", as
   });
 });
 
+test("the list of people follows the connection before the server knows", async () => {
+  await calls.withAppointment(async (call) => {
+    const { provider, other } = await both(call);
+    await button(provider, "People").click();
+    await person(provider, "Patient").waitFor();
+    call.media.removeParticipant(other.attendeeId);
+    await provider.locator(".person.away", { hasText: "Patient" }).waitFor();
+    assert.equal((await entryOf(call)).present, true, "the server does not know it yet");
+    call.media.addParticipant(other);
+    await person(provider, "Patient").waitFor();
+  });
+});
+
 test("the focus stays with the person whose button was pressed, and is never lost", async () => {
   await calls.withAppointment(async (call) => {
     const { provider } = await both(call);

@@ -47,8 +47,9 @@ export class CallScreen {
   readonly #devices: DeviceControls;
   readonly #panel: SidePanel;
   readonly #captionsControl = control("captions", "captions.show", () => this.#showCaptions(!this.#captionsOn));
-  /** By attendee, whether they are muted: the connection knows it before the server does. */
+  /** By attendee, whether they are muted, and whether they are there: the connection knows both before the server does. */
   readonly #muted = new Map<string, boolean>();
+  readonly #present = new Map<string, boolean>();
   #media: Media | undefined;
   #status: Status | undefined;
   #captionsOn = false;
@@ -72,6 +73,7 @@ export class CallScreen {
   attach(media: Media): void {
     this.#media = media;
     this.#muted.clear();
+    this.#present.clear();
     this.#indicators.attach();
     this.#devices.attach(media);
     this.#tiles.begin(media, media.attendeeId, (attendeeId) => this.#names.of(attendeeId));
@@ -84,8 +86,10 @@ export class CallScreen {
       if (own) this.#indicators.ownPresence(present);
       this.#names.connect(attendeeId, userId);
       if (!present) this.#muted.delete(attendeeId);
+      this.#present.set(attendeeId, present);
       if (!own) this.#names.announcePresence(attendeeId, present);
       this.#tiles.present(attendeeId, present);
+      this.#paintPeople();
     },
     recorder: (attendeeId, present) => this.#indicators.recorder(attendeeId, present),
     voice: (attendeeId, voice) => {
@@ -229,7 +233,10 @@ export class CallScreen {
   }
 
   #paintPeople(): void {
-    const { roster } = this.#names;
+    const roster = this.#names.roster.map((person) => ({
+      ...person,
+      present: this.#present.get(person.attendeeId ?? "") ?? person.present,
+    }));
     const self = roster.find(({ attendeeId }) => attendeeId === this.#media?.attendeeId)?.userId ?? null;
     const muted = (attendeeId: string | null) => attendeeId !== null && this.#muted.get(attendeeId) === true;
     this.#people.show(roster, this.#waitingPeople(), self, this.#role === "provider", muted);

@@ -245,7 +245,9 @@ export class ActiveCall {
           if (isUnauthorized(error)) this.showUnauthorized();
           pause = retryDelay(error);
         }
-        await this.#cadence.pause(Math.max(pause, this.#interval()), this.signal);
+        // No sign of a change makes the page ask before the server's own time has passed.
+        await wait(pause, this.signal);
+        await this.#cadence.pause(this.#interval(), this.signal);
       }
     } catch (error) {
       // The loop ends with the call screen.

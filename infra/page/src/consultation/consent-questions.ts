@@ -18,7 +18,8 @@ export class ConsentQuestions {
   readonly #view: ConsentView;
   readonly #asked = new Set<Feature>();
   #open: Feature[] = [];
-  /** Grows with each answer of the person. */
+  #sending: Promise<unknown> = Promise.resolve();
+  /** Grows when an answer of the person is sent, and when it is stored. */
   #consentVersion = 0;
 
   constructor(api: Api, view: ConsentView) {
@@ -29,6 +30,7 @@ export class ConsentQuestions {
   /** A status in which each answer of the person is contained: one that was requested before an answer is requested again. */
   async readStatus(signal: AbortSignal): Promise<Status> {
     for (;;) {
+      await this.#sending;
       const version = this.#consentVersion;
       const status = await this.#api.status();
       signal.throwIfAborted();
@@ -72,8 +74,12 @@ export class ConsentQuestions {
 
   async answer(choice: Choice): Promise<void> {
     const answered = Object.keys(choice) as Feature[];
+    // Until it is stored, a status would show the answer before.
+    this.#consentVersion += 1;
+    const request = this.#api.consent(choice);
+    this.#sending = request.catch(() => undefined);
     try {
-      this.#view.showConsent(await this.#api.consent(choice));
+      this.#view.showConsent(await request);
       this.#consentVersion += 1;
       this.#open = this.#open.filter((feature) => !answered.includes(feature));
       announce("consent.noted");
