@@ -23,7 +23,7 @@ const TABLE = readme
 /** Event and string of the earlier app on `ChimeHandler`, and the event of the page that it follows. */
 const EARLIER_TABLE = readme
   .split("\n")
-  .filter((line) => /^\| `[a-z]+` \|/.test(line))
+  .filter((line) => /^\| `[a-z]+` \| `[A-Z]/.test(line))
   .map((line) => line.split("|").map((cell) => /`([^`]+)`/.exec(cell)?.[1] ?? ""))
   .map(([, event = "", data = ""]) => [event, data]);
 

@@ -32,7 +32,7 @@ test("a page of origin null loads the SDK with its integrity, and makes a sessio
   const cloud = calls.clouds.open;
   const { appointmentId, users } = await cloud.appointment();
   const { status, body } = await requestApi(cloud, appointmentId, users.provider.token, "POST", "", {});
-  assert.equal(status, 200);
+  assert.equal(status, 201);
   const { path, integrity } = sdkFile();
   const made = await context(calls.chromium);
   try {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
 import type { Person } from "../src/answers.ts";
-import { appMessage, button, eventually, screen } from "./fixtures/browser.ts";
+import { appMessage, button, eventually, post, screen } from "./fixtures/browser.ts";
 import { both, type Call, CallFixture } from "./fixtures/call-fixture.ts";
 
 let calls: CallFixture;
@@ -144,6 +144,9 @@ test("a participant who may only receive cannot speak, be seen or share a screen
 test("the page measures the connection, shows its quality and sends samples to the API", async () => {
   await calls.withAppointment(async ({ inCall, proxy }) => {
     const page = await inCall("provider");
+    await page.getByRole("img", { name: /^Connection: (good|fair|poor)$/ }).waitFor();
+    // Samples are sent together, and what there is when the person leaves.
+    await post(page, { type: "medzen.leave" });
     const { body } = await eventually(
       () => proxy.requests.find(({ path, status }) => path.endsWith("/quality") && status === 202),
       "the API takes a sample",
@@ -153,7 +156,6 @@ test("the page measures the connection, shows its quality and sends samples to t
     assert.ok(sample.roundTripMs >= 0 && sample.bitrateKbps > 0, JSON.stringify(sample));
     for (const name of Object.keys(sample))
       assert.ok(["at", "packetLossPercent", "roundTripMs", "jitterMs", "bitrateKbps"].includes(name), name);
-    await page.getByRole("img", { name: /^Connection: (good|fair|poor)$/ }).waitFor();
   });
 });
 
