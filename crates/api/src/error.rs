@@ -39,10 +39,10 @@ impl ErrorResponse {
     }
 }
 
-/// The body of what API Gateway itself answers: 401, 404, 413, 429 and 503. It cannot be changed.
+/// The body of what API Gateway itself answers: 401, 404, 413, 429, 431, 500 and 503. It cannot be changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct GatewayMessage {
-    /// `Unauthorized`.
+    /// A sentence or two words, like `Unauthorized`.
     pub message: String,
 }

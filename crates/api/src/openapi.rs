@@ -16,11 +16,17 @@ use self::schemas::Schemas;
 use crate::{ErrorResponse, GatewayMessage};
 
 /// What API Gateway itself may answer on a route, by status. Its body is a [`GatewayMessage`].
-const GATEWAY: [(u16, &str, &str); 5] = [
+const GATEWAY: [(u16, &str, &str); 7] = [
     (401, "Unauthorized", "The token is missing, expired, or of another issuer or audience."),
     (404, "Not Found", "There is no such route."),
     (413, "Request Too Long", "The body is larger than 10 MB."),
     (429, "Too Many Requests", "The stage's throttle was reached."),
+    (
+        431,
+        "Request Header Fields Too Large",
+        "The request line and the values of the headers are larger than 10,240 bytes together.",
+    ),
+    (500, "Internal Server Error", "The function failed, or its answer could not be read."),
     (503, "Service Unavailable", "The function did not answer within 30 seconds or could not be invoked."),
 ];
 

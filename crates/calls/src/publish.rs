@@ -63,7 +63,7 @@ impl Calls {
     }
 
     /// Returns how many events the bus accepted. They are completed at once, so an event is published twice only where the
-    /// process dies between. Rejected events are due again after a pause.
+    /// process dies between. Events that were not accepted are due again after a pause.
     async fn send_events(
         &self,
         operations: &[PendingOperation],
@@ -75,7 +75,16 @@ impl Calls {
                 events.push(OutboundEvent { id: operation.id.as_uuid(), payload });
             }
         }
-        let accepted = self.bus.put(&events).await?;
+        let accepted = match self.bus.put(&events).await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                let error = Error::from(error);
+                for operation in operations {
+                    self.release_event(operation, error.code(), now).await;
+                }
+                return Err(error);
+            }
+        };
         let executed: Vec<Executed> = operations
             .iter()
             .zip(&accepted)
@@ -86,9 +95,17 @@ impl Calls {
             self.store.complete_operations(&executed, now).await?;
         }
         for (operation, _) in operations.iter().zip(&accepted).filter(|(_, accepted)| !**accepted) {
-            let due = operation::next_attempt(operation.attempts, now);
-            self.store.fail_operation(operation.id, "rejected", due).await?;
+            self.release_event(operation, "rejected", now).await;
         }
         Ok(executed.len())
+    }
+
+    /// Releases the lease of an event that was not published, with the cause, and sets when it is due again.
+    async fn release_event(&self, event: &PendingOperation, cause: &str, now: OffsetDateTime) {
+        let due = operation::next_attempt(event.attempts, now);
+        if let Err(error) = self.store.fail_operation(event.id, cause, due).await {
+            // Its lease expires by itself.
+            tracing::warn!(operation = "publish_event", id = %event.id, error = causes(&error), "pending operation not released");
+        }
     }
 }

@@ -69,8 +69,8 @@ pub struct Report {
     pub missed_meeting_events: u64,
     /// Pending operations that were executed.
     pub operations_completed: u64,
-    /// Open operations that have reached the attempt limit.
-    pub operations_exhausted: u64,
+    /// Open operations that have reached the attempt limit; `None` where they could not be counted.
+    pub operations_exhausted: Option<u64>,
     /// Meetings whose deletion was enqueued because no session owns them.
     pub orphan_meetings: u64,
 }
@@ -88,6 +88,18 @@ impl Calls {
     /// # Errors
     /// 503 when the database is down; what was repaired stays so. A job that fails otherwise is in the run's `failure`.
     pub async fn reconcile(&self, origin: &Origin) -> Result<Option<ReconcilerRun>, Error> {
+        let run = self.run_jobs(origin).await;
+        if !matches!(run, Ok(None))
+            && let Err(error) = self.store.release_lease(origin).await
+        {
+            // It expires by itself before the next minute.
+            tracing::warn!(error = causes(&error), "reconciler lease not released");
+        }
+        run
+    }
+
+    /// Takes the lease and runs the jobs. `None`: another run holds the lease.
+    async fn run_jobs(&self, origin: &Origin) -> Result<Option<ReconcilerRun>, Error> {
         let began = Instant::now();
         let mut pace = Pace::begin(began);
         let (mut totals, mut report, mut published) = (Totals::default(), Report::default(), Ok(0));
@@ -121,7 +133,8 @@ impl Calls {
         }
         let pruned = self.store.prune(MAX_PRUNED, origin.now).await.map_err(Error::from);
         let executor = Operation::PublishEvent.executor();
-        report.operations_exhausted = self.store.count_exhausted_operations(executor).await?;
+        let exhausted = self.store.count_exhausted_operations(executor).await.map_err(Error::from);
+        report.operations_exhausted = exhausted.as_ref().ok().copied();
         report.sessions_repaired = totals.repaired();
         report.operations_completed += u64::from(totals.ends_confirmed);
         report.missed_meeting_events = totals.ended_without_event.into();
@@ -139,12 +152,8 @@ impl Calls {
             operations_exhausted = report.operations_exhausted,
             "reconciled"
         );
-        if let Err(error) = self.store.release_lease(origin).await {
-            // It expires by itself before the next minute.
-            tracing::warn!(error = causes(&error), "reconciler lease not released");
-        }
         // The report is returned with the failure: the metric of exhausted operations is needed most while the bus is down.
-        let failure = projected.and(published.map(drop)).and(pruned.map(drop)).err();
+        let failure = projected.and(published.map(drop)).and(pruned.map(drop)).and(exhausted.map(drop)).err();
         Ok(Some(ReconcilerRun { report, failure }))
     }
 

@@ -9,7 +9,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::Value;
 
-use crate::TestResult;
+use crate::{TestResult, api_document};
 
 /// The response to a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,20 @@ impl Answer {
             Some(code) => format!("{} {code}", self.status),
             None => self.status.to_string(),
         }
+    }
+
+    /// The answer inside the payload of a function that was invoked with a request; none in that of another trigger, or
+    /// of a failed invocation.
+    ///
+    /// # Errors
+    /// When the payload has a status and no headers or body.
+    pub(super) fn of_payload(payload: &Value) -> TestResult<Option<Self>> {
+        let Some(status) = payload["statusCode"].as_u64() else { return Ok(None) };
+        Ok(Some(Self {
+            status: status.try_into()?,
+            headers: serde_json::from_value(payload["headers"].clone())?,
+            body: serde_json::from_str(payload["body"].as_str().ok_or("no body")?)?,
+        }))
     }
 
     /// A text of the body.
@@ -68,7 +82,16 @@ pub(super) struct Handle {
 }
 
 impl Handle {
+    /// Sends a request to the API. The answer is one that the API's document has.
     pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> TestResult<Answer> {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let answer = self.exchange(request).await?;
+        api_document::assert_documented(&method, &path, &answer);
+        Ok(answer)
+    }
+
+    /// Sends a request to anything.
+    pub(super) async fn exchange(&self, request: Request<Full<Bytes>>) -> TestResult<Answer> {
         let answer = self.http.request(request).await?;
         let status = answer.status().as_u16();
         let headers = answer

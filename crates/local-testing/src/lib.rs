@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod api_document;
 mod callers;
 mod control_api;
 mod executables;
@@ -10,6 +11,7 @@ mod payloads;
 mod redact;
 pub mod refusals;
 
+pub use api_document::{documented_actions, documented_routes};
 use callers::Handle;
 pub use callers::{Answer, Caller, Scenario};
 pub use meeting_events::{MeetingEvents, batch};
@@ -204,15 +206,21 @@ impl TestCloud {
         self.handle().send(request.body(Full::default())?).await
     }
 
-    /// Invokes a function with an event, as `aws lambda invoke` does; the payload as it came.
+    /// Invokes a function with an event, as `aws lambda invoke` does; the payload as it came. The answer to a request is one
+    /// that the API's document has.
     ///
     /// # Errors
     /// When no answer comes.
     pub async fn invoke(&self, function: &str, event: &Value) -> TestResult<Value> {
         let uri = format!("{}/2015-03-31/functions/{function}/invocations", self.invoke);
         let request = Request::builder().method(Method::POST).uri(uri);
-        let answer = self.handle().send(request.body(Full::new(Bytes::from(event.to_string())))?).await?;
-        Ok(answer.body)
+        let request = request.body(Full::new(Bytes::from(event.to_string())))?;
+        let payload = self.handle().exchange(request).await?.body;
+        let is_request = event["detail-type"].is_null();
+        if let Some(answer) = Answer::of_payload(&payload)?.filter(|_| is_request) {
+            api_document::assert_invocation_documented(function, event, &answer);
+        }
+        Ok(payload)
     }
 
     /// Runs a function's schedule.

@@ -114,11 +114,7 @@ fn read(payload: &Value) -> TestResult<(String, Answer)> {
         let answer = Answer { status: 0, headers: BTreeMap::new(), body: payload.clone() };
         return Ok((format!("{} failed", failed.len()), answer));
     }
-    let answer = Answer {
-        status: payload["statusCode"].as_u64().ok_or("no status")?.try_into()?,
-        headers: serde_json::from_value(payload["headers"].clone())?,
-        body: serde_json::from_str(payload["body"].as_str().ok_or("no body")?)?,
-    };
+    let answer = Answer::of_payload(payload)?.ok_or("no status")?;
     Ok((answer.brief(), answer))
 }
 

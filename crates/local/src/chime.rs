@@ -5,18 +5,20 @@ mod call;
 mod error;
 mod event;
 mod event_delivery;
+mod happening;
 mod input;
 mod meeting;
+mod operations;
 mod rate;
 mod region;
+mod state;
 #[cfg(test)]
 mod tests;
 mod validate;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -27,23 +29,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub(crate) use self::call::Call;
-use self::error::Refusal;
 pub use self::event::{EventError, NewEvent};
 pub use self::event_delivery::EventDelivery;
-use self::event_delivery::Waiting;
-use self::input::{
-    BatchCreateAttendee, CreateMeeting, NewAttendee, UpdateCapabilities, UpdateCapabilitiesExcept,
-};
-use self::meeting::{Attendee, Meeting};
+use self::meeting::Meeting;
 pub use self::rate::Rate;
+use self::state::State;
 use crate::clock::Clock;
-use crate::rate_limit::RateLimit;
 use crate::service::{Answer, ArnScope, AwsService, Operation, Permission, Protocol, REST_JSON, body_json};
-
-const NO_MEETING: Refusal = Refusal::NotFound("The meeting was not found.");
-const ENDED: Refusal = Refusal::NotFound("The meeting has ended.");
-const NO_ATTENDEE: Refusal = Refusal::NotFound("The attendee was not found.");
-const GREATEST_PAGE: usize = 100;
 
 /// Quotas, by default those of a new account, and the delivery of events.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -97,15 +89,6 @@ impl fmt::Debug for Chime {
     }
 }
 
-struct State {
-    meetings: Vec<Meeting>,
-    /// When a token was first used in a region.
-    tokens: HashMap<(String, String), Instant>,
-    /// By region.
-    limits: HashMap<String, RateLimit>,
-    waiting: Waiting,
-}
-
 /// The ARN of a meeting in its control region.
 pub(crate) fn meeting_arn(region: &str, account: &str, id: &str) -> String {
     format!("arn:{}:chime:{region}:{account}:meeting/{id}", region::partition(region))
@@ -152,12 +135,7 @@ impl Chime {
     /// An engine without meetings, whose events go to `sink`.
     #[must_use]
     pub fn new(account: &str, clock: Clock, options: Options, sink: EventSink) -> Self {
-        let state = State {
-            meetings: Vec::new(),
-            tokens: HashMap::new(),
-            limits: HashMap::new(),
-            waiting: Waiting::new(options.event_delivery),
-        };
+        let state = State::new(options.event_delivery);
         let changed = Arc::new(watch::Sender::new(()));
         Self { account: account.into(), clock, options, sink, state: Arc::new(Mutex::new(state)), changed }
     }
@@ -255,144 +233,6 @@ impl Chime {
         }
     }
 
-    fn perform(&self, region: &str, call: &Call, body: &[u8]) -> Result<Value, Refusal> {
-        if !region::is_control(region) {
-            return Err(Refusal::BadRequest(format!("the Chime SDK has no meetings endpoint in {region}")));
-        }
-        let state = &mut *self.current_state();
-        self.check_rate(state, region)?;
-        match call {
-            Call::CreateMeeting => self.create_meeting(state, region, &input::read(body)?, false),
-            Call::CreateMeetingWithAttendees => self.create_meeting(state, region, &input::read(body)?, true),
-            Call::GetMeeting { meeting } => Ok(json!({ "Meeting": state.live(region, meeting)?.json })),
-            Call::DeleteMeeting { meeting } => {
-                let now_ms = self.clock.now_ms();
-                state.live(region, meeting)?.end(now_ms);
-                Ok(Value::Null)
-            }
-            Call::CreateAttendee { meeting } => {
-                let new: NewAttendee = input::read(body)?;
-                let meeting = state.live(region, meeting)?;
-                validate::new_attendee(&new, &meeting.features)?;
-                if meeting.is_full(self.options.attendees) {
-                    return Err(Refusal::LimitExceeded(
-                        "The meeting has as many attendees as it may have.".to_owned(),
-                    ));
-                }
-                Ok(json!({ "Attendee": meeting.add(&new, self.clock.now_ms()) }))
-            }
-            Call::BatchCreateAttendee { meeting } => {
-                let batch: BatchCreateAttendee = input::read(body)?;
-                let meeting = state.live(region, meeting)?;
-                validate::batch_create(&batch, &meeting.features)?;
-                let (attendees, errors) = self.add_all(meeting, &batch.attendees);
-                Ok(json!({ "Attendees": attendees, "Errors": errors }))
-            }
-            Call::ListAttendees { meeting, max_results, next_token } => {
-                list(state.live(region, meeting)?, max_results.as_deref(), next_token.as_deref())
-            }
-            Call::GetAttendee { meeting, attendee } => {
-                Ok(json!({ "Attendee": find(state.live(region, meeting)?, attendee)?.json() }))
-            }
-            Call::DeleteAttendee { meeting, attendee } => {
-                let meeting = state.live(region, meeting)?;
-                find(meeting, attendee)?;
-                meeting.delete(attendee, self.clock.now_ms());
-                Ok(Value::Null)
-            }
-            Call::UpdateAttendeeCapabilities { meeting, attendee } => {
-                let update: UpdateCapabilities = input::read(body)?;
-                let meeting = state.live(region, meeting)?;
-                validate::capabilities(update.capabilities, &meeting.features)?;
-                let attendee = find(meeting, attendee)?;
-                attendee.capabilities = update.capabilities;
-                Ok(json!({ "Attendee": attendee.json() }))
-            }
-            Call::BatchUpdateAttendeeCapabilitiesExcept { meeting } => {
-                let update: UpdateCapabilitiesExcept = input::read(body)?;
-                let meeting = state.live(region, meeting)?;
-                validate::update_except(&update, &meeting.features)?;
-                let excluded =
-                    |id: &str| update.excluded_attendee_ids.iter().any(|item| item.attendee_id == id);
-                let others = meeting.attendees.iter_mut().filter(|attendee| !excluded(&attendee.id));
-                others.for_each(|attendee| attendee.capabilities = update.capabilities);
-                Ok(Value::Null)
-            }
-        }
-    }
-
-    fn create_meeting(
-        &self,
-        state: &mut State,
-        region: &str,
-        input: &CreateMeeting,
-        with_attendees: bool,
-    ) -> Result<Value, Refusal> {
-        validate::create_meeting(input, with_attendees)?;
-        let token = (region.to_owned(), input.client_request_token.clone());
-        if let Some(first) = state.tokens.get(&token) {
-            if first.elapsed() < self.options.conflict_within {
-                return Err(Refusal::Conflict);
-            }
-            let same =
-                |meeting: &&Meeting| meeting.region == region && meeting.token == input.client_request_token;
-            return state
-                .meetings
-                .iter()
-                .find(same)
-                .map(|meeting| repeated(meeting, with_attendees))
-                .ok_or(NO_MEETING);
-        }
-        let live = state.meetings.iter().filter(|meeting| meeting.live() && meeting.region == region).count();
-        if live >= self.options.active_meetings {
-            return Err(Refusal::LimitExceeded(
-                "The account has as many active meetings as it may have.".to_owned(),
-            ));
-        }
-        if let Some(primary) = &input.primary_meeting_id {
-            let found = state.meetings.iter().any(|meeting| meeting.id == *primary && meeting.live());
-            if !found {
-                return Err(Refusal::BadRequest("PrimaryMeetingId: there is no such meeting".to_owned()));
-            }
-        }
-        let mut meeting = Meeting::new(region, &self.account, input, self.clock.now_ms());
-        let (attendees, errors) = self.add_all(&mut meeting, input.attendees.as_deref().unwrap_or_default());
-        meeting.first = meeting.attendees.iter().map(|attendee| attendee.id.clone()).collect();
-        let answer = if with_attendees {
-            json!({ "Meeting": meeting.json, "Attendees": attendees, "Errors": errors })
-        } else {
-            json!({ "Meeting": meeting.json })
-        };
-        state.tokens.insert(token, Instant::now());
-        state.meetings.push(meeting);
-        Ok(answer)
-    }
-
-    /// Adds as many attendees as the quota allows; the others are answered as errors.
-    fn add_all(&self, meeting: &mut Meeting, all: &[NewAttendee]) -> (Vec<Value>, Vec<Value>) {
-        let (mut attendees, mut errors) = (Vec::new(), Vec::new());
-        for new in all {
-            if meeting.is_full(self.options.attendees) {
-                errors.push(json!({
-                    "ExternalUserId": new.external_user_id,
-                    "ErrorCode": "LimitExceeded",
-                    "ErrorMessage": "The meeting has as many attendees as it may have.",
-                }));
-            } else {
-                attendees.push(meeting.add(new, self.clock.now_ms()));
-            }
-        }
-        (attendees, errors)
-    }
-
-    fn check_rate(&self, state: &mut State, region: &str) -> Result<(), Refusal> {
-        let Some(rate) = self.options.rate else { return Ok(()) };
-        let limits = &mut state.limits;
-        let limit =
-            limits.entry(region.to_owned()).or_insert_with(|| RateLimit::new(rate.per_second, rate.burst));
-        if limit.admits() { Ok(()) } else { Err(Refusal::Throttled) }
-    }
-
     /// The state at the current time: meetings whose time is over are ended.
     fn current_state(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -401,88 +241,4 @@ impl Chime {
         state.end_replicas();
         state
     }
-}
-
-impl State {
-    /// Queues the events that the engine itself has caused since the last call.
-    fn collect_events(&mut self, account: &str, event_delivery: EventDelivery) {
-        for meeting in &mut self.meetings {
-            for happening in std::mem::take(&mut meeting.happened) {
-                // Each is about an attendee that the meeting has, so it has its event.
-                if let (true, Ok(event)) =
-                    (event_delivery != EventDelivery::ControlApiOnly, happening.event(meeting, account))
-                {
-                    self.waiting.take(&event, happening.at_ms);
-                }
-            }
-        }
-    }
-
-    /// When the next meeting ends or the next event is due.
-    fn next_ms(&self) -> Option<i64> {
-        self.meetings.iter().filter_map(Meeting::ends_ms).chain(self.waiting.next_ms()).min()
-    }
-
-    /// A meeting that lives, asked in its own control region.
-    fn live(&mut self, region: &str, id: &str) -> Result<&mut Meeting, Refusal> {
-        validate::guid("MeetingId", id)?;
-        let mut meetings = self.meetings.iter_mut();
-        let meeting =
-            meetings.find(|meeting| meeting.id == id && meeting.region == region).ok_or(NO_MEETING)?;
-        if meeting.live() { Ok(meeting) } else { Err(ENDED) }
-    }
-
-    /// A replica ends when its primary ends.
-    fn end_replicas(&mut self) {
-        let ended: HashMap<String, i64> = self
-            .meetings
-            .iter()
-            .filter_map(|meeting| Some((meeting.id.clone(), meeting.ended_ms?)))
-            .collect();
-        for meeting in &mut self.meetings {
-            if let Some(at_ms) = meeting.primary.as_ref().and_then(|primary| ended.get(primary)) {
-                meeting.end(*at_ms);
-            }
-        }
-    }
-}
-
-/// A token's second use gives the first one's meeting. Of an ended meeting there are no attendees left.
-fn repeated(meeting: &Meeting, with_attendees: bool) -> Value {
-    if !with_attendees {
-        return json!({ "Meeting": meeting.json });
-    }
-    let first =
-        meeting.present_attendees().filter(|attendee| meeting.live() && meeting.first.contains(&attendee.id));
-    json!({ "Meeting": meeting.json, "Attendees": first.map(Attendee::json).collect::<Vec<_>>(), "Errors": [] })
-}
-
-fn find<'m>(meeting: &'m mut Meeting, id: &str) -> Result<&'m mut Attendee, Refusal> {
-    validate::guid("AttendeeId", id)?;
-    meeting.attendees.iter_mut().find(|attendee| attendee.id == id && !attendee.deleted).ok_or(NO_ATTENDEE)
-}
-
-fn list(meeting: &Meeting, max_results: Option<&str>, next_token: Option<&str>) -> Result<Value, Refusal> {
-    let bad = |message: &str| Refusal::BadRequest(message.to_owned());
-    let size = match max_results {
-        None => GREATEST_PAGE,
-        Some(text) => match text.parse() {
-            Ok(size) if (1..=GREATEST_PAGE).contains(&size) => size,
-            _ => return Err(bad("MaxResults must be between 1 and 100")),
-        },
-    };
-    let all: Vec<&Attendee> = meeting.present_attendees().collect();
-    // The token names the last attendee that was given, so that a deletion in between skips no other attendee.
-    let start = match next_token {
-        None => 0,
-        Some(token) => {
-            let last = meeting.attendees.iter().position(|attendee| attendee.id == token);
-            let last = last.ok_or_else(|| bad("NextToken is not one that this API gave"))?;
-            meeting.attendees[..=last].iter().filter(|attendee| !attendee.deleted).count()
-        }
-    };
-    let page: Vec<&&Attendee> = all.iter().skip(start).take(size).collect();
-    let next = page.last().filter(|_| start + page.len() < all.len()).map(|last| last.id.clone());
-    let attendees: Vec<Value> = page.iter().map(|attendee| attendee.json()).collect();
-    Ok(json!({ "Attendees": attendees, "NextToken": next }))
 }

@@ -1,192 +1,45 @@
 //! The whole local cloud: every part started from the templates, and stopped together.
 
 mod edge;
+mod error;
+mod options;
+
+pub use self::error::StartError;
+pub use self::options::{Options, Ports};
+pub use crate::parts::Parts;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::calls::CallLog;
-use crate::chime::{self, Chime};
+use crate::chime::Chime;
 use crate::clock::Clock;
-use crate::control_api;
 use crate::database_secret::{self, DatabaseSecret};
-use crate::dynamodb::{self, DynamoDb};
+use crate::dynamodb::DynamoDb;
 use crate::endpoint::{self, Endpoint};
 use crate::events::{DEFAULT_BUS, EventBridge};
 use crate::faults::Faults;
-use crate::gateway::{Gateway, InvalidRouteKey};
+use crate::gateway::Gateway;
 use crate::identity::{Identities, OPERATOR};
 use crate::lambda::{self, Lambda};
 use crate::listen::{self, Listening};
-use crate::page::PageError;
-use crate::pgproxy::{Certificate, CertificateError, Proxy};
+use crate::pgproxy::{Certificate, Proxy};
 use crate::queues::{Pollers, Queues};
-use crate::s3::{S3, Surroundings};
+use crate::s3::Surroundings;
 use crate::schedules::Schedules;
 use crate::secrets::Secrets;
-use crate::seed::{self, Host, Seed};
+use crate::seed::Seed;
 use crate::service::Authorize;
 use crate::tokens::{Issuer, TokenError};
-use crate::{invoke, tokens};
+use crate::{control_api, invoke};
 use local_postgres::Server;
-use local_postgres::database::{self, Database};
-use local_template::iam::{Iam, IamError};
-use local_template::plan::Plan;
-use local_template::template::{self, TemplateError};
-
-/// Ports; 0 takes a free one.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Ports {
-    /// The AWS endpoint with the control API under `/_local/`.
-    pub aws: u16,
-    /// The HTTP API.
-    pub api: u16,
-    /// The Invoke API.
-    pub invoke: u16,
-    /// The proxy through which functions reach PostgreSQL.
-    pub postgres: u16,
-    /// The call page's distribution.
-    pub page: u16,
-}
-
-/// How to run.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The repository: `infra/` with the templates, `target/` for PostgreSQL.
-    pub workspace: PathBuf,
-    /// The directory with the functions' executables.
-    pub binaries: PathBuf,
-    pub ports: Ports,
-    /// The database's name; one of that name is dropped first.
-    pub database: String,
-    /// The host application's part of the database.
-    pub host: Host,
-    /// Whether schedules run by themselves; else only on demand.
-    pub auto_schedules: bool,
-    /// Whether queues are read only when that is asked for ([`Pollers::release`]).
-    pub hold_queues: bool,
-    /// Whether the functions' log lines are shown.
-    pub echo: bool,
-    /// The limits of the Chime engine.
-    pub chime: chime::Options,
-    /// Where the call page was built; without one its bucket is empty.
-    pub page: Option<PathBuf>,
-    /// Parameters of the templates, laid over those of `infra/params/local.json`.
-    pub parameters: BTreeMap<String, String>,
-}
-
-/// Why the cloud did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The parameters cannot be read.
-    #[error("infra/params/local.json cannot be read")]
-    Parameters(#[source] io::Error),
-    /// The templates are refused.
-    #[error(transparent)]
-    Template(#[from] TemplateError),
-    /// A role is refused.
-    #[error(transparent)]
-    Iam(#[from] IamError),
-    /// PostgreSQL did not start.
-    #[error(transparent)]
-    Postgres(#[from] local_postgres::Error),
-    /// The database could not be made.
-    #[error(transparent)]
-    Database(#[from] database::Error),
-    /// The way to the database could not be secured.
-    #[error(transparent)]
-    Certificate(#[from] CertificateError),
-    /// The world could not be seeded.
-    #[error(transparent)]
-    Seed(#[from] seed::Error),
-    /// A port is taken.
-    #[error("the {what} cannot listen on port {port}")]
-    Listen {
-        /// The server that needs it.
-        what: &'static str,
-        port: u16,
-        #[source]
-        source: io::Error,
-    },
-    /// DynamoDB did not start.
-    #[error(transparent)]
-    DynamoDb(#[from] dynamodb::Error),
-    /// The functions did not start.
-    #[error(transparent)]
-    Lambda(#[from] lambda::StartError),
-    /// The issuer has no key.
-    #[error(transparent)]
-    Token(#[from] TokenError),
-    /// The call page is not as its manifest says.
-    #[error(transparent)]
-    Page(#[from] PageError),
-    /// The templates describe no distribution for the page, or more than one.
-    #[error("the templates must describe one distribution; they describe {0}")]
-    Distributions(usize),
-    /// A route's key cannot be read.
-    #[error(transparent)]
-    Route(#[from] InvalidRouteKey),
-    /// The templates describe no HTTP API, or more than one.
-    #[error("the templates must describe one HTTP API; they describe {0}")]
-    Apis(usize),
-}
-
-/// The parts that the control API and the tests use. Cheap to share.
-pub struct Parts {
-    /// The resolved templates.
-    pub plan: Plan,
-    pub clock: Clock,
-    /// The calls that functions made.
-    pub calls: CallLog,
-    /// The faults in force.
-    pub faults: Faults,
-    pub iam: Arc<Iam>,
-    /// The Chime engine.
-    pub chime: Chime,
-    pub dynamodb: DynamoDb,
-    pub s3: S3,
-    /// The known credentials.
-    pub identities: Identities,
-    /// `http://127.0.0.1:8081`, the call page's distribution.
-    pub page_url: String,
-    pub secrets: Secrets,
-    pub lambda: Lambda,
-    pub schedules: Schedules,
-    /// The issuer of tokens.
-    pub issuer: Issuer,
-    /// The functions' database.
-    pub database: Database,
-    /// The secret with the database's address and login.
-    pub database_secret: DatabaseSecret,
-    /// The way to it.
-    pub proxy: Proxy,
-    /// The seeded users and appointments.
-    pub seed: Seed,
-    /// All events that came to a bus, in order.
-    pub bus: Arc<Mutex<Vec<Value>>>,
-    /// The buses and their rules.
-    pub events: EventBridge,
-    pub queues: Queues,
-    /// The pollers of the queues.
-    pub pollers: Pollers,
-}
-
-impl Parts {
-    /// The used, unused and denied permissions of each function. Logs count as used by functions that ran.
-    #[must_use]
-    pub fn iam_usage(&self) -> Value {
-        for line in self.lambda.logs() {
-            self.iam.mark_implied(&line.function, "logs");
-        }
-        serde_json::to_value(self.iam.usage()).unwrap_or_default()
-    }
-}
+use local_postgres::database::Database;
+use local_template::iam::Iam;
+use local_template::template;
 
 /// A running local cloud. Dropping it ends everything but the PostgreSQL server, which others may share.
 pub struct Cloud {
@@ -438,23 +291,4 @@ fn authorize(iam: Arc<Iam>) -> Authorize {
             context.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         iam.check(&caller.function, action, resource, &context).is_allowed()
     })
-}
-
-impl Parts {
-    /// A token for `claims`, laid over those of a valid provider's token.
-    ///
-    /// # Errors
-    /// When the claims are no object.
-    pub fn token(&self, claims: &Value, expires_in: i64, key: tokens::Key) -> Result<String, TokenError> {
-        let mut all = serde_json::json!({
-            "aud": self.seed.audience(),
-            "sub": self.seed.first().provider.firebase_uid,
-        });
-        if let (Some(all), Some(claims)) = (all.as_object_mut(), claims.as_object()) {
-            for (name, value) in claims {
-                all.insert(name.clone(), value.clone());
-            }
-        }
-        self.issuer.issue(all, expires_in, key)
-    }
 }

@@ -30,7 +30,7 @@ use function::Verdict;
 use local_template::plan::{Behavior, Distribution, OriginKind};
 
 /// API Gateway takes no more; `CloudFront` would take 50 GB.
-const GREATEST_BODY: usize = 10 * 1024 * 1024;
+const MAX_BODY: usize = 10 * 1024 * 1024;
 
 /// Headers of a single connection, which are not forwarded.
 const OF_THE_CONNECTION: [HeaderName; 6] = [
@@ -100,7 +100,7 @@ impl Edge {
                 "This distribution is not configured to allow the HTTP request method that was used.";
             return own(StatusCode::FORBIDDEN, "Error", message);
         }
-        let Ok(body) = Limited::new(body, GREATEST_BODY).collect().await else {
+        let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
             return own(StatusCode::PAYLOAD_TOO_LARGE, "Error", "The request is too large.");
         };
         let body = body.to_bytes();

@@ -14,9 +14,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::chime::{EventError, NewEvent};
-use crate::cloud::Parts;
 use crate::events;
 use crate::faults::Fault;
+use crate::parts::Parts;
 use crate::schedules::RunError;
 use crate::seed::{Fixture, User};
 use crate::tokens::Key;

@@ -26,7 +26,6 @@ use crate::lambda::{InvokeError, Lambda};
 use crate::rate_limit::RateLimit;
 use crate::tokens::Verifier;
 use local_template::plan::{HttpApi, JwtAuthorizer, Plan};
-use routes::Routes;
 
 /// The greatest request body, in bytes.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
@@ -34,8 +33,7 @@ const BODY_LIMIT: usize = 10 * 1024 * 1024;
 /// The greatest request line and header values together, in bytes.
 const HEAD_LIMIT: usize = 10_240;
 
-/// The templates' route keys, checked when the API is made.
-pub use routes::InvalidRouteKey;
+pub use routes::{Found, InvalidRouteKey, Routes};
 
 /// One HTTP API. Cheap to clone.
 #[derive(Clone)]

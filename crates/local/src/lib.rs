@@ -18,6 +18,7 @@ pub mod invoke;
 pub mod lambda;
 pub mod listen;
 pub mod page;
+mod parts;
 pub mod pgproxy;
 pub mod queues;
 mod rate_limit;

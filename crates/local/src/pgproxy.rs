@@ -37,9 +37,9 @@ use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
 use crate::calls::CallLog;
-use crate::faults::{FaultKind, Faults};
+use crate::faults::Faults;
 use crate::identity::Identities;
-use session::Session;
+use session::{Before, Session};
 pub use tls::{Certificate, CertificateError};
 use wire::{Fatal, Opening};
 
@@ -210,22 +210,13 @@ where
     let function = caller.as_ref().map_or("", |caller| &caller.function);
     let effect = backend.faults.effect_on_connect(SERVICE, function);
     session::delay(effect.latency).await;
-    match effect.fault {
-        Some(FaultKind::Throttle) => return turn_away(&mut client, &Fatal::too_many()).await,
-        Some(FaultKind::Error) => return turn_away(&mut client, &Fatal::down()).await,
-        Some(FaultKind::KillBefore) => {
+    match session::before(effect.fault) {
+        Some(Before::Refuse(why)) => return turn_away(&mut client, &why).await,
+        Some(Before::Kill) => {
             session::kill(caller.as_ref()).await;
             return Ok(());
         }
-        Some(
-            FaultKind::Drop
-            | FaultKind::KillAfter
-            | FaultKind::Latency
-            | FaultKind::Lose
-            | FaultKind::Double
-            | FaultKind::Delay,
-        )
-        | None => {}
+        None => {}
     }
     let server = TcpStream::connect(backend.server).await?;
     server.set_nodelay(true)?;

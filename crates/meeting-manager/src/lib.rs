@@ -120,11 +120,13 @@ async fn health(app: &App, _: &Request) -> Result<Answer, Error> {
 
 async fn reconcile(app: &App, origin: &Origin) -> Result<(), Error> {
     let Some(ReconcilerRun { report, failure }) = app.calls.reconcile(origin).await? else { return Ok(()) };
-    metrics::emit(&[
+    let mut values = vec![
         (Metric::SessionsRepaired, report.sessions_repaired),
         (Metric::MissedMeetingEvents, report.missed_meeting_events),
-        (Metric::PendingOperationsExhausted, report.operations_exhausted),
-    ]);
+    ];
+    values
+        .extend(report.operations_exhausted.map(|exhausted| (Metric::PendingOperationsExhausted, exhausted)));
+    metrics::emit(&values);
     failure.map_or(Ok(()), Err)
 }
 

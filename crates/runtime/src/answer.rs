@@ -6,7 +6,7 @@ use domain::Error;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::trigger::sqs::Failed;
+use crate::failed_message::FailedMessage;
 
 /// A use case's answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,7 +14,7 @@ pub struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Value,
     /// For a batch of messages: those that must be delivered again.
-    pub(crate) failed: Option<Vec<Failed>>,
+    pub(crate) failed: Option<Vec<FailedMessage>>,
     pub(crate) headers: Vec<(&'static str, String)>,
 }
 
@@ -57,7 +57,7 @@ impl Answer {
     }
 
     /// The answer to messages of which these failed.
-    pub(crate) const fn batch(failed: Vec<Failed>) -> Self {
+    pub(crate) const fn batch(failed: Vec<FailedMessage>) -> Self {
         Self { status: 200, body: Value::Null, headers: Vec::new(), failed: Some(failed) }
     }
 }
@@ -86,8 +86,8 @@ pub(crate) fn to_http(outcome: &Result<Answer, Error>, request_id: &str) -> Valu
 }
 
 /// The answer to a queue (`SqsBatchResponse`): the failed messages; all others are deleted.
-pub(crate) fn to_queue(failed: &[Failed]) -> Value {
-    let failures = failed.iter().map(|failed| json!({ "itemIdentifier": failed.message }));
+pub(crate) fn to_queue(failed: &[FailedMessage]) -> Value {
+    let failures = failed.iter().map(|failed| json!({ "itemIdentifier": failed.id }));
     json!({ "batchItemFailures": failures.collect::<Vec<_>>() })
 }
 

@@ -3,6 +3,7 @@
 mod answer;
 mod aws;
 mod config;
+mod failed_message;
 mod function;
 mod json;
 mod logging;

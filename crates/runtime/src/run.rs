@@ -12,9 +12,9 @@ use time::OffsetDateTime;
 use tracing::Instrument as _;
 
 use crate::answer::{self, Answer};
+use crate::failed_message::FailedMessage;
 use crate::function::Function;
 use crate::metrics::{self, Metric};
-use crate::trigger::sqs::Failed;
 use crate::trigger::{Trigger, TriggerKind};
 
 /// Time of an invocation that is reserved for sending the answer.
@@ -79,7 +79,7 @@ pub(crate) async fn serve(
             // The answer to an event has no reader; alarms count failed invocations.
             Err(error) if !kind.has_caller() => Err(Diagnostic {
                 error_type: error.code().to_owned(),
-                error_message: "the event was not dealt with; the log says why".to_owned(),
+                error_message: "the event was not handled; the log has the cause".to_owned(),
             }),
             Ok(Answer { failed: Some(failed), .. }) => Ok(answer::to_queue(&failed)),
             outcome => Ok(answer::to_http(&outcome, &request_id)),
@@ -100,7 +100,7 @@ fn route(trigger: &Result<Trigger, Error>) -> String {
 
 /// The handler's answer with the messages that could not be parsed. A function that answers messages with another
 /// kind of answer has handled none: all are delivered again.
-fn with(mut unreadable: Vec<Failed>, mut answer: Answer) -> Result<Answer, Error> {
+fn with(mut unreadable: Vec<FailedMessage>, mut answer: Answer) -> Result<Answer, Error> {
     let failed =
         answer.failed.take().ok_or_else(|| Error::internal("messages have no answer of their own"))?;
     unreadable.extend(failed);
@@ -117,7 +117,7 @@ fn log(route: &str, outcome: &Result<Answer, Error>, took: Duration) {
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     match outcome {
         Ok(Answer { failed: Some(failed), .. }) => {
-            failed.iter().for_each(Failed::log);
+            failed.iter().for_each(FailedMessage::log);
             tracing::info!(route, failed = failed.len(), duration_ms, "answered");
         }
         Ok(answer) => tracing::info!(route, status = answer.status, duration_ms, "answered"),

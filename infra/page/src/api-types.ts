@@ -325,9 +325,9 @@ export interface components {
             /** @description Its state. */
             state: components["schemas"]["FeatureState"];
         };
-        /** @description The body of what API Gateway itself answers: 401, 404, 413, 429 and 503. It cannot be changed. */
+        /** @description The body of what API Gateway itself answers: 401, 404, 413, 429, 431, 500 and 503. It cannot be changed. */
         GatewayMessage: {
-            /** @description `Unauthorized`. */
+            /** @description A sentence or two words, like `Unauthorized`. */
             message: string;
         };
         /** @description The answer of a healthy service. */
@@ -707,6 +707,34 @@ export interface components {
                 "application/json": components["schemas"]["GatewayMessage"];
             };
         };
+        /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+        Gateway431: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "message": "Request Header Fields Too Large"
+                 *     }
+                 */
+                "application/json": components["schemas"]["GatewayMessage"];
+            };
+        };
+        /** @description 500 by API Gateway itself: The function failed, or its answer could not be read. */
+        Gateway500: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "message": "Internal Server Error"
+                 *     }
+                 */
+                "application/json": components["schemas"]["GatewayMessage"];
+            };
+        };
         /** @description 503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked. */
         Gateway503: {
             headers: {
@@ -822,16 +850,28 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -1025,16 +1065,28 @@ export interface operations {
                     }) | components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -1204,16 +1256,28 @@ export interface operations {
                     }) | components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -1331,16 +1395,28 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -1524,16 +1600,28 @@ export interface operations {
                     }) | components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -1666,16 +1754,28 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -1834,16 +1934,28 @@ export interface operations {
                     }) | components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -2020,16 +2132,28 @@ export interface operations {
                     }) | components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -2181,16 +2305,28 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -2323,16 +2459,28 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -2483,16 +2631,28 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -2550,16 +2710,28 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**
@@ -2779,16 +2951,28 @@ export interface operations {
                     }) | components["schemas"]["GatewayMessage"];
                 };
             };
-            /** @description INTERNAL: Something went wrong on our side. */
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
             500: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorResponse"] & {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "INTERNAL";
-                    };
+                    }) | components["schemas"]["GatewayMessage"];
                 };
             };
             /**

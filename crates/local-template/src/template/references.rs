@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::document::{Document, get_att};
 use super::error::{Place, Problem, TemplateError};
 use super::node::{Intrinsic, Node, NodeKind};
-use super::sub::{Part, parts};
+use super::sub::{self, Part, parts};
 
 const PSEUDO: [&str; 7] = [
     "AWS::AccountId",
@@ -59,16 +59,7 @@ fn substitution<'a>(
     found: &mut Vec<&'a str>,
 ) -> Result<(), TemplateError> {
     let usage = || wrong(document, argument, "Sub", "a text, or a list of a text and a mapping");
-    let (text, own) = match &argument.kind {
-        NodeKind::Text(text) => (text, &[][..]),
-        NodeKind::List(items) => match &items[..] {
-            [Node { kind: NodeKind::Text(text), .. }, Node { kind: NodeKind::Map(own), .. }] => {
-                (text, &own[..])
-            }
-            _ => return Err(usage()),
-        },
-        NodeKind::Map(_) | NodeKind::Call(..) => return Err(usage()),
-    };
+    let (text, own) = sub::argument(argument).ok_or_else(usage)?;
     own.iter().try_for_each(|(_, node)| collect(document, node, found))?;
     for part in parts(text) {
         match part {

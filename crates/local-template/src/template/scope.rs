@@ -9,7 +9,7 @@ use super::document::{Document, get_att, is_condition_function};
 use super::error::{Place, Problem, TemplateError};
 use super::node::{Intrinsic, Node, NodeKind};
 use super::parameters;
-use super::sub::{Part, parts};
+use super::sub::{self, Part, parts};
 
 /// The values of `Ref` and `GetAtt` of a created resource.
 #[derive(Clone, Debug)]
@@ -208,16 +208,7 @@ impl Scope<'_> {
 
     fn substitute(&self, node: &Node, argument: &Node) -> Resolved<String> {
         let usage = || self.arguments(node, "Sub", "a text, or a list of a text and a mapping");
-        let (template, own) = match &argument.kind {
-            NodeKind::Text(text) => (text, &[][..]),
-            NodeKind::List(items) => match &items[..] {
-                [Node { kind: NodeKind::Text(text), .. }, Node { kind: NodeKind::Map(own), .. }] => {
-                    (text, &own[..])
-                }
-                _ => return Err(usage()),
-            },
-            NodeKind::Map(_) | NodeKind::Call(..) => return Err(usage()),
-        };
+        let (template, own) = sub::argument(argument).ok_or_else(usage)?;
         let mut result = String::new();
         for part in parts(template) {
             let value = match part {

@@ -1,5 +1,22 @@
 //! The text of `Fn::Sub`, taken apart.
 
+use super::node::{Node, NodeKind};
+
+/// The argument of `Fn::Sub`: its text, and the variables of its own. `None`: it is neither a text nor a list of a text and a
+/// mapping.
+pub(super) fn argument(argument: &Node) -> Option<(&str, &[(String, Node)])> {
+    match &argument.kind {
+        NodeKind::Text(text) => Some((text, &[])),
+        NodeKind::List(items) => match &items[..] {
+            [Node { kind: NodeKind::Text(text), .. }, Node { kind: NodeKind::Map(own), .. }] => {
+                Some((text, own))
+            }
+            _ => None,
+        },
+        NodeKind::Map(_) | NodeKind::Call(..) => None,
+    }
+}
+
 /// A piece of a text with `${...}` in it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Part<'a> {

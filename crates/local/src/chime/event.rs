@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::happening::Happening;
 use super::meeting::{Meeting, date};
 
 /// An event to happen, as `POST /_local/chime/meetings/{meetingId}/events` takes it.
@@ -75,35 +76,15 @@ const KINDS: [EventKind; 15] = [
     kind("AttendeeContentVideoStopped", true, false, Effect::Nothing),
 ];
 
-/// Something that happened in a meeting by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Happening {
-    name: &'static str,
-    attendee: Option<String>,
-    pub(super) at_ms: i64,
-}
-
-impl Happening {
-    /// To the meeting.
-    pub(super) const fn of_meeting(name: &'static str, at_ms: i64) -> Self {
-        Self { name, attendee: None, at_ms }
-    }
-
-    /// To one of its attendees.
-    pub(super) fn of(name: &'static str, attendee: &str, at_ms: i64) -> Self {
-        Self { name, attendee: Some(attendee.to_owned()), at_ms }
-    }
-
-    /// As it goes onto the bus.
-    pub(super) fn event(&self, meeting: &Meeting, account: &str) -> Result<Value, EventError> {
-        let event = NewEvent {
-            event_type: self.name.to_owned(),
-            attendee_id: self.attendee.clone(),
-            timestamp: Some(self.at_ms),
-            id: None,
-        };
-        whole(meeting, account, kind_of(&event)?, event, self.at_ms)
-    }
+/// A happening as it goes onto the bus.
+pub(super) fn of(happening: &Happening, meeting: &Meeting, account: &str) -> Result<Value, EventError> {
+    let event = NewEvent {
+        event_type: happening.name.to_owned(),
+        attendee_id: happening.attendee.clone(),
+        timestamp: Some(happening.at_ms),
+        id: None,
+    };
+    whole(meeting, account, kind_of(&event)?, event, happening.at_ms)
 }
 
 /// Lets an event happen to a meeting and answers it as it goes onto the bus. An ended meeting may still have events:

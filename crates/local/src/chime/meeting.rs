@@ -9,13 +9,13 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use super::event::Happening;
+use super::happening::Happening;
 use super::input::{Capabilities, CreateMeeting, Features, NewAttendee};
 use super::region;
 
-const LONGEST_MS: i64 = 24 * 60 * 60 * 1000;
-const LONGEST_ALONE_MS: i64 = 5 * 60 * 1000;
-const MOST_ATTENDEES: i64 = 250;
+const MAX_LIFE_MS: i64 = 24 * 60 * 60 * 1000;
+const MAX_ALONE_MS: i64 = 5 * 60 * 1000;
+const MAX_ATTENDEES: i64 = 250;
 
 #[derive(Debug)]
 pub(super) struct Meeting {
@@ -67,7 +67,7 @@ impl Meeting {
         let mut id = Uuid::new_v4().to_string();
         id.replace_range(32.., &region::id_suffix(region));
         let mut features = input.meeting_features.clone();
-        features.attendee.max_count.get_or_insert(MOST_ATTENDEES);
+        features.attendee.max_count.get_or_insert(MAX_ATTENDEES);
         let json = json!({
             "MeetingId": id,
             "MeetingHostId": null,
@@ -107,8 +107,8 @@ impl Meeting {
 
     /// The time of its end if no attendee connects or disconnects any more. `None`: it has ended.
     pub(super) fn ends_ms(&self) -> Option<i64> {
-        let longest = self.created_ms + LONGEST_MS;
-        let alone = if self.connected.is_empty() { self.alone_since_ms + LONGEST_ALONE_MS } else { longest };
+        let longest = self.created_ms + MAX_LIFE_MS;
+        let alone = if self.connected.is_empty() { self.alone_since_ms + MAX_ALONE_MS } else { longest };
         self.live().then_some(longest.min(alone))
     }
 

@@ -2,6 +2,7 @@
 
 mod event_delivery;
 
+use super::error::Refusal;
 use super::*;
 
 fn engine() -> Chime {

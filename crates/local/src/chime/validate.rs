@@ -10,12 +10,12 @@ use super::input::{
 use super::region;
 
 /// The model says 20, the quota page 10.
-const GREATEST_WITH_MEETING: usize = 10;
-const GREATEST_BATCH: usize = 100;
-const GREATEST_EXCLUSIONS: usize = 250;
-const GREATEST_ATTENDEES: i64 = 250;
+const MAX_WITH_MEETING: usize = 10;
+const MAX_BATCH: usize = 100;
+const MAX_EXCLUSIONS: usize = 250;
+const MAX_ATTENDEES: i64 = 250;
 /// With FHD video or UHD content.
-const GREATEST_ATTENDEES_SHARP: i64 = 25;
+const MAX_ATTENDEES_SHARP: i64 = 25;
 
 type Checked = Result<(), Refusal>;
 
@@ -59,7 +59,7 @@ pub(super) fn create_meeting(input: &CreateMeeting, with_attendees: bool) -> Che
         (Some(_), false) => refuse("Attendees is not a member of CreateMeeting"),
         (None, true) => refuse("missing field `Attendees`"),
         (Some(attendees), true) => {
-            count("Attendees", attendees.len(), GREATEST_WITH_MEETING)?;
+            count("Attendees", attendees.len(), MAX_WITH_MEETING)?;
             attendees.iter().try_for_each(|attendee| new_attendee(attendee, &input.meeting_features))
         }
     }
@@ -67,7 +67,7 @@ pub(super) fn create_meeting(input: &CreateMeeting, with_attendees: bool) -> Che
 
 /// `BatchCreateAttendee`.
 pub(super) fn batch_create(input: &BatchCreateAttendee, meeting: &Features) -> Checked {
-    count("Attendees", input.attendees.len(), GREATEST_BATCH)?;
+    count("Attendees", input.attendees.len(), MAX_BATCH)?;
     input.attendees.iter().try_for_each(|attendee| new_attendee(attendee, meeting))
 }
 
@@ -79,7 +79,7 @@ pub(super) fn new_attendee(input: &NewAttendee, meeting: &Features) -> Checked {
 
 /// `BatchUpdateAttendeeCapabilitiesExcept`.
 pub(super) fn update_except(input: &UpdateCapabilitiesExcept, meeting: &Features) -> Checked {
-    count("ExcludedAttendeeIds", input.excluded_attendee_ids.len(), GREATEST_EXCLUSIONS)?;
+    count("ExcludedAttendeeIds", input.excluded_attendee_ids.len(), MAX_EXCLUSIONS)?;
     input.excluded_attendee_ids.iter().try_for_each(|item| guid("AttendeeId", &item.attendee_id))?;
     capabilities(input.capabilities, meeting)
 }
@@ -148,7 +148,7 @@ fn external_id(member: &str, text: &str) -> Checked {
 fn features(input: &Features) -> Checked {
     let sharp = input.video.max_resolution == VideoResolution::Fhd
         || input.content.max_resolution == ContentResolution::Uhd;
-    let greatest = if sharp { GREATEST_ATTENDEES_SHARP } else { GREATEST_ATTENDEES };
+    let greatest = if sharp { MAX_ATTENDEES_SHARP } else { MAX_ATTENDEES };
     match input.attendee.max_count {
         None if sharp => refuse("MeetingFeatures: FHD video or UHD content needs Attendee.MaxCount"),
         Some(count) if !(1..=greatest).contains(&count) => {

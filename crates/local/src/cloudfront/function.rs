@@ -18,8 +18,8 @@ use serde_json::{Map, Value, json};
 use local_template::plan::Distribution;
 
 /// `CloudFront` gives a function less than a millisecond of a processor; a debug build on a busy machine gets more.
-const GREATEST_TIME: Duration = Duration::from_secs(1);
-const GREATEST_MEMORY: usize = 8 * 1024 * 1024;
+const MAX_TIME: Duration = Duration::from_secs(1);
+const MAX_MEMORY: usize = 8 * 1024 * 1024;
 
 /// The decision of a function.
 #[derive(Debug)]
@@ -100,9 +100,9 @@ pub(super) async fn run(code: String, event: Value) -> Result<Verdict, Error> {
 fn execute(code: &str, event: &str) -> Result<String, Error> {
     let broken = |error: rquickjs::Error| Error::Code(error.to_string());
     let runtime = Runtime::new().map_err(broken)?;
-    runtime.set_memory_limit(GREATEST_MEMORY);
+    runtime.set_memory_limit(MAX_MEMORY);
     let began = Instant::now();
-    runtime.set_interrupt_handler(Some(Box::new(move || began.elapsed() > GREATEST_TIME)));
+    runtime.set_interrupt_handler(Some(Box::new(move || began.elapsed() > MAX_TIME)));
     let context = Context::full(&runtime).map_err(broken)?;
     context.with(|ctx| {
         let thrown = |error: rquickjs::CaughtError<'_>| Error::Code(error.to_string());

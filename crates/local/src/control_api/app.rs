@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
-use crate::cloud::Parts;
+use crate::parts::Parts;
 
 const ROLES: [&str; 4] = ["provider", "patient", "stranger", "auditor"];
 

@@ -28,22 +28,27 @@ struct Pattern {
 }
 
 /// An API's routes, the more specific ones first.
-pub(super) struct Routes(Vec<Pattern>);
+pub struct Routes(Vec<Pattern>);
 
 /// The route that takes a request, with what stood in its parameters' places.
-pub(super) struct Found<'a> {
-    pub(super) route: &'a Route,
-    pub(super) parameters: Vec<(String, String)>,
+pub struct Found<'a> {
+    pub route: &'a Route,
+    pub parameters: Vec<(String, String)>,
 }
 
 impl Routes {
-    pub(super) fn new(routes: &[Route]) -> Result<Self, InvalidRouteKey> {
+    /// Reads the routes' keys.
+    ///
+    /// # Errors
+    /// When API Gateway would not take one.
+    pub fn new(routes: &[Route]) -> Result<Self, InvalidRouteKey> {
         let mut patterns = routes.iter().map(Pattern::new).collect::<Result<Vec<_>, _>>()?;
         patterns.sort_by_cached_key(Pattern::rank);
         Ok(Self(patterns))
     }
 
-    pub(super) fn find(&self, method: &Method, path: &str) -> Option<Found<'_>> {
+    /// The route that takes a request, if any does.
+    pub fn find(&self, method: &Method, path: &str) -> Option<Found<'_>> {
         let decoded = |segment| percent_decode_str(segment).decode_utf8_lossy().into_owned();
         let path: Vec<String> = path.strip_prefix('/').unwrap_or(path).split('/').map(decoded).collect();
         let fits = |pattern: &&Pattern| pattern.method.as_ref().is_none_or(|it| it == method);

@@ -201,22 +201,13 @@ impl Session {
         }
         let effect = self.backend.faults.effect(SERVICE, &operation, &self.function);
         delay(effect.latency).await;
-        match effect.fault {
-            Some(FaultKind::Throttle) => return self.refuse(Some(n), &Fatal::too_many()),
-            Some(FaultKind::Error) => return self.refuse(Some(n), &Fatal::down()),
-            Some(FaultKind::KillBefore) => {
+        match before(effect.fault) {
+            Some(Before::Refuse(why)) => return self.refuse(Some(n), &why),
+            Some(Before::Kill) => {
                 kill(self.caller.as_ref()).await;
                 return Next::HangUp;
             }
-            Some(
-                FaultKind::Drop
-                | FaultKind::KillAfter
-                | FaultKind::Latency
-                | FaultKind::Lose
-                | FaultKind::Double
-                | FaultKind::Delay,
-            )
-            | None => {}
+            None => {}
         }
         self.turn = Some(Turn { n: Some(n), failed: false, instead: instead(effect) });
         self.forward(requests);
@@ -327,6 +318,26 @@ impl Session {
             Instead::Kill => kill(self.caller.as_ref()).await,
         }
         Next::HangUp
+    }
+}
+
+/// The effect of a fault in place of a request, so that the server does not get it.
+pub(super) enum Before {
+    Refuse(Fatal),
+    Kill,
+}
+
+pub(super) fn before(fault: Option<FaultKind>) -> Option<Before> {
+    match fault? {
+        FaultKind::Throttle => Some(Before::Refuse(Fatal::too_many())),
+        FaultKind::Error => Some(Before::Refuse(Fatal::down())),
+        FaultKind::KillBefore => Some(Before::Kill),
+        FaultKind::Drop
+        | FaultKind::KillAfter
+        | FaultKind::Latency
+        | FaultKind::Lose
+        | FaultKind::Double
+        | FaultKind::Delay => None,
     }
 }
 

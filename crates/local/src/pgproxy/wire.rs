@@ -6,7 +6,7 @@ use bytes::{Buf, BufMut, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// `PostgreSQL` takes no longer first message.
-const LONGEST_OPENING: u32 = 10_000;
+const MAX_OPENING: u32 = 10_000;
 
 /// A client's first message, which has no tag.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(super) enum Opening {
 impl Opening {
     pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Self> {
         let length = stream.read_u32().await?;
-        if !(8..=LONGEST_OPENING).contains(&length) {
+        if !(8..=MAX_OPENING).contains(&length) {
             return Err(malformed("first message"));
         }
         let mut message = BytesMut::with_capacity(length as usize);

@@ -17,7 +17,7 @@ use super::gate::{self, Gate, Principal};
 use super::store::{Object, ObjectHeaders, Store};
 
 /// The maximum number of keys in a listing.
-const GREATEST_PAGE: i32 = 1000;
+const MAX_PAGE: i32 = 1000;
 
 pub(super) struct Operations {
     store: Arc<Store>,
@@ -331,7 +331,7 @@ impl S3 for Operations {
         let input = req.input;
         let prefix = input.prefix.clone().unwrap_or_default();
         let all = self.store.list(&input.bucket, &prefix).ok_or_else(|| s3_error!(NoSuchBucket))?;
-        let most = input.max_keys.unwrap_or(GREATEST_PAGE).clamp(0, GREATEST_PAGE);
+        let most = input.max_keys.unwrap_or(MAX_PAGE).clamp(0, MAX_PAGE);
         // A page goes on after the last key of the one before; the token is that key.
         let after =
             input.continuation_token.clone().or_else(|| input.start_after.clone()).unwrap_or_default();

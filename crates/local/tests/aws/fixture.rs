@@ -1,4 +1,4 @@
-//! A endpoint with everything behind it, and clients that call through it.
+//! An endpoint with everything behind it, and clients that call through it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,9 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_credential_types::Credentials as SdkCredentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_chimesdkmeetings as meetings;
 use aws_smithy_async::time::StaticTimeSource;
 use aws_smithy_http_client::Builder;
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_types::retry::RetryConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
 use axum::Router;
 use axum::routing::get;
 use local::calls::CallLog;
@@ -190,40 +195,28 @@ impl Fixture {
         meetings::Client::from_conf(config.build())
     }
 
-    pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
-        use aws_sdk_dynamodb::config::{BehaviorVersion, Region, retry::RetryConfig};
-        let config = aws_sdk_dynamodb::Config::builder()
+    /// What the clients of the other services share.
+    fn sdk_config(&self) -> SdkConfig {
+        SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .http_client(Builder::new().build_http())
             .endpoint_url(self.endpoint())
             .region(Region::new(REGION))
-            .credentials_provider(sdk(&self.credentials))
-            .retry_config(RetryConfig::disabled());
-        aws_sdk_dynamodb::Client::from_conf(config.build())
+            .credentials_provider(SharedCredentialsProvider::new(sdk(&self.credentials)))
+            .retry_config(RetryConfig::disabled())
+            .build()
+    }
+
+    pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&self.sdk_config())
     }
 
     pub(crate) fn eventbridge(&self) -> aws_sdk_eventbridge::Client {
-        use aws_sdk_eventbridge::config::{BehaviorVersion, Region, retry::RetryConfig};
-        let config = aws_sdk_eventbridge::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .http_client(Builder::new().build_http())
-            .endpoint_url(self.endpoint())
-            .region(Region::new(REGION))
-            .credentials_provider(sdk(&self.credentials))
-            .retry_config(RetryConfig::disabled());
-        aws_sdk_eventbridge::Client::from_conf(config.build())
+        aws_sdk_eventbridge::Client::new(&self.sdk_config())
     }
 
     pub(crate) fn secrets(&self) -> aws_sdk_secretsmanager::Client {
-        use aws_sdk_secretsmanager::config::{BehaviorVersion, Region, retry::RetryConfig};
-        let config = aws_sdk_secretsmanager::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .http_client(Builder::new().build_http())
-            .endpoint_url(self.endpoint())
-            .region(Region::new(REGION))
-            .credentials_provider(sdk(&self.credentials))
-            .retry_config(RetryConfig::disabled());
-        aws_sdk_secretsmanager::Client::from_conf(config.build())
+        aws_sdk_secretsmanager::Client::new(&self.sdk_config())
     }
 
     /// The engine's meetings, as `/_local/chime/meetings` lists them.

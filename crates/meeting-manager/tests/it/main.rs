@@ -3,3 +3,4 @@
 mod bad_input;
 mod direct;
 mod events;
+mod routes;

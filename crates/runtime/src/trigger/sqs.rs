@@ -3,12 +3,12 @@
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use domain::Error;
 use domain::audit::{Origin, Via};
-use domain::error::causes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
 use crate::answer::Answer;
+use crate::failed_message::FailedMessage;
 use crate::json::Fields;
 
 /// `EventBridge`'s own ids are UUIDs.
@@ -22,7 +22,7 @@ pub struct Messages {
     pub list: Vec<Message>,
     /// Their source, and their time: when the queue first delivered the youngest of them.
     pub origin: Origin,
-    unreadable: Vec<Failed>,
+    unreadable: Vec<FailedMessage>,
 }
 
 #[derive(Debug)]
@@ -52,17 +52,6 @@ pub struct Envelope {
     pub detail: Box<RawValue>,
 }
 
-/// A message that the queue delivers again, or moves to the dead-letter queue after its last attempt.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Failed {
-    pub(crate) message: String,
-    receives: u32,
-    event: Option<String>,
-    status: u16,
-    code: &'static str,
-    cause: String,
-}
-
 /// Parses a batch. A message without an id makes the whole batch unreadable, because it could not be reported as
 /// failed.
 pub(super) fn read(event: &RawValue, request_id: &str, now: OffsetDateTime) -> Result<Messages, Error> {
@@ -79,7 +68,7 @@ pub(super) fn read(event: &RawValue, request_id: &str, now: OffsetDateTime) -> R
         let receives = receives.and_then(|count| count.parse().ok()).unwrap_or(1);
         match Envelope::read(record.body.as_deref().unwrap_or_default()) {
             Ok(event) => list.push(Message { id, receives, event }),
-            Err(error) => unreadable.push(Failed::new(id, receives, None, &error)),
+            Err(error) => unreadable.push(FailedMessage::new(id, receives, None, &error)),
         }
     }
     let origin =
@@ -98,17 +87,17 @@ impl Messages {
         let mut failed = Vec::new();
         for message in &self.list {
             let outcome = outcomes.next();
-            if let Err(error) =
-                outcome.unwrap_or_else(|| Err(Error::internal("nothing was said of this message")))
+            if let Err(error) = outcome
+                .unwrap_or_else(|| Err(Error::internal("the handler returned no result for this message")))
             {
                 let event = Some(message.event.id.clone());
-                failed.push(Failed::new(message.id.clone(), message.receives, event, &error));
+                failed.push(FailedMessage::new(message.id.clone(), message.receives, event, &error));
             }
         }
         Answer::batch(failed)
     }
 
-    pub(crate) fn take_unreadable(&mut self) -> Vec<Failed> {
+    pub(crate) fn take_unreadable(&mut self) -> Vec<FailedMessage> {
         std::mem::take(&mut self.unreadable)
     }
 }
@@ -124,23 +113,6 @@ impl Envelope {
             return Err(Error::invalid("detail", "must be an object"));
         }
         Ok(envelope)
-    }
-}
-
-impl Failed {
-    fn new(message: String, receives: u32, event: Option<String>, error: &Error) -> Self {
-        let (status, code) = (error.status(), error.code());
-        Self { message, receives, event, status, code, cause: causes(error) }
-    }
-
-    /// Logs the failure in one line.
-    pub(crate) fn log(&self) {
-        let Self { message, receives, event, status, code, cause } = self;
-        if *status >= 500 {
-            tracing::error!(message_id = message, receives, event, code, cause, "message failed");
-        } else {
-            tracing::warn!(message_id = message, receives, event, code, cause, "message failed");
-        }
     }
 }
 

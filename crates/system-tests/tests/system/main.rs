@@ -13,6 +13,7 @@ mod guide;
 mod invariants;
 mod invited;
 mod logs;
+mod metrics;
 mod orphans;
 mod outage;
 mod outbox;

@@ -93,6 +93,13 @@ async fn while_the_bus_is_down_calls_go_on_and_the_schedule_publishes_later() ->
         assert_eq!(unpublished_count(&cloud).await?, "2");
         cloud.parts().clock.advance(31);
         assert!(cloud.run_schedule(FUNCTION).await.is_err(), "the failed run raises the alarm");
+        let released = cloud
+            .sql(
+                "SELECT string_agg(last_error, ' ') FROM medzen.pending_operations
+                 WHERE operation = 'publish_event' AND leased_until IS NULL",
+            )
+            .await?;
+        assert_eq!(released, "UNAVAILABLE UNAVAILABLE", "each has its cause and waits for no lease");
         cloud.parts().faults.clear();
         cloud.parts().clock.advance(60);
         cloud.run_schedule(FUNCTION).await?;

@@ -3,6 +3,7 @@
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::chime::event_delivery::Waiting;
 
 /// An engine, its clock, and what comes to the bus.
 fn engine(event_delivery: EventDelivery) -> (Chime, Clock, mpsc::UnboundedReceiver<Value>) {

@@ -1,0 +1,23 @@
+//! Something that happened in a meeting by itself.
+
+/// Becomes an event of the meeting: [`super::event::of`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Happening {
+    /// The event's name, without `chime:`.
+    pub(super) name: &'static str,
+    /// The id of the attendee that it is about, if it is about one.
+    pub(super) attendee: Option<String>,
+    pub(super) at_ms: i64,
+}
+
+impl Happening {
+    /// To the meeting.
+    pub(super) const fn of_meeting(name: &'static str, at_ms: i64) -> Self {
+        Self { name, attendee: None, at_ms }
+    }
+
+    /// To one of its attendees.
+    pub(super) fn of(name: &'static str, attendee: &str, at_ms: i64) -> Self {
+        Self { name, attendee: Some(attendee.to_owned()), at_ms }
+    }
+}
