@@ -270,7 +270,7 @@ test("the screens of a call have no accessibility violation, in both languages a
     await provider.locator('[data-layout="shared"] .tile.content.seen').waitFor();
     await looks(provider, "shared");
     await provider.locator('[data-control="leave"]').click();
-    await provider.locator("dialog .button.quiet").first().click();
+    await provider.locator("dialog > .actions .button.quiet").first().click();
     await screen(provider, "left");
     await looks(provider, "left");
   });
