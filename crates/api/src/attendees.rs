@@ -27,6 +27,9 @@ pub struct JoinRequest {
     /// The client could not connect to the meeting it was given: ask Chime before answering.
     #[serde(default, deserialize_with = "null_as_default")]
     pub checked: bool,
+    /// The caller, who is alone in the call, wants it to go on: the answer to `endsAt` of the status.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub stay: bool,
 }
 
 /// The answer to join.

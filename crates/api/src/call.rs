@@ -154,6 +154,9 @@ pub struct StatusResponse {
     pub me: CallerStatus,
     /// Participants who wait to be admitted; visible to the provider only.
     pub waiting: Vec<WaitingParticipant>,
+    /// When the call ends by itself, because the caller has been alone in it for long: to be asked, and confirmed by a join with
+    /// `stay`.
+    pub ends_at: Option<Timestamp>,
     /// Whether the call may be recorded and transcribed.
     pub consent: ConsentStatus,
 }

@@ -28,6 +28,8 @@ impl Config {
                 control_region: env.text("CONTROL_REGION"),
                 media_region: env.text("MEDIA_REGION"),
                 waiting_room: env.parse("WAITING_ROOM"),
+                // Status and the schedule are meeting-manager's.
+                forgotten_after: None,
             },
         };
         env.finish().map(|()| config)

@@ -61,8 +61,8 @@ impl App {
 }
 
 async fn join(App { calls }: &App, request: &Request) -> Result<Answer, Error> {
-    let (target, JoinRequest { checked }) = (request.target()?, request.json()?);
-    Answer::join(&calls.join(request.actor()?, target, checked, &request.origin).await?)
+    let (target, join) = (request.target()?, request.json::<JoinRequest>()?);
+    Answer::join(&calls.join(request.actor()?, target, join, &request.origin).await?)
 }
 
 async fn roster(App { calls }: &App, request: &Request) -> Result<Answer, Error> {

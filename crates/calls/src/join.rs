@@ -1,6 +1,6 @@
 //! Join: a member takes a place in an active call.
 
-use api::attendees::JoinResponse;
+use api::attendees::{JoinRequest, JoinResponse};
 use api::call::JoinInfo;
 use domain::Error;
 use domain::audit::Origin;
@@ -25,7 +25,8 @@ pub(crate) enum NewAttendee {
 
 impl Calls {
     /// Joins a call. A member who was in it before gets the same attendee; one who must be admitted first waits, and
-    /// gets none. `checked`: the client could not connect to the meeting it was given, so Chime is asked first.
+    /// gets none. `checked`: the client could not connect to the meeting it was given, so Chime is asked first. `stay`: a member who
+    /// is alone in the call wants it to go on.
     ///
     /// # Errors
     /// 403 for strangers and for participants who were removed or turned away, 404 without an active call, 409 while
@@ -34,7 +35,7 @@ impl Calls {
         &self,
         actor: &Actor,
         target: Target,
-        mut checked: bool,
+        JoinRequest { mut checked, stay }: JoinRequest,
         origin: &Origin,
     ) -> Result<JoinResponse, Error> {
         let room = self.settings.waiting_room;
@@ -43,6 +44,9 @@ impl Calls {
             let member = view.member()?;
             match join::decide(&view, target, checked, room, origin.now)? {
                 Join::Resume(session, attendee) => {
+                    if stay {
+                        self.store.confirm_stay(session.id, origin.now).await?;
+                    }
                     return join_info(session, &member, attendee).map(JoinResponse::Joined);
                 }
                 Join::Waiting(session, since) => {

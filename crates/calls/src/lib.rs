@@ -50,6 +50,8 @@ pub struct Settings {
     pub media_region: String,
     /// Whether participants wait until the provider admits them.
     pub waiting_room: WaitingRoom,
+    /// How long a participant is alone in a call before being asked whether it is to go on; `None`: never.
+    pub forgotten_after: Option<time::Duration>,
 }
 
 /// The use cases, over their backends.

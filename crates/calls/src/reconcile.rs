@@ -8,11 +8,13 @@
 //! | `orphans` | enqueues the deletion of meetings that no session owns | 1 round trip | none |
 //! | `publish` | publishes due events, before and after the sessions | 2 s, and until 14 s | none |
 //! | `sessions` | verifies ends that events claim, fails stalled starts, verifies active meetings | until 12 s | 2 a second |
+//! | `expiry` | ends participants who vanished, and calls without participants | 1 s if there are any | 5 a second |
 //! | `projections` | projects events again where a session changed in between | until 14 s | none |
 //! | `prune` | deletes what nothing reads any more | 1 round trip | none |
 //!
 //! To add a job: a file here, a line in [`Calls::reconcile`], its figure in [`Report`].
 
+mod expiry;
 mod operations;
 mod pace;
 mod projections;
@@ -24,7 +26,8 @@ use domain::Error;
 use domain::audit::Origin;
 use domain::error::causes;
 use domain::operation::Operation;
-use store::reconcile::PageSize;
+use store::expiry::Expired;
+use store::reconcile::{Page, PageSize};
 use tokio::time::Instant;
 
 use crate::Calls;
@@ -47,6 +50,10 @@ const OPERATIONS_FOR: Duration = Duration::from_secs(3);
 /// `PUBLISH_UNTIL`; one request to the bus may take 3 s more.
 const PUBLISH_FOR: Duration = Duration::from_secs(2);
 const PUBLISH_UNTIL: Duration = Duration::from_secs(14);
+
+/// The operations that follow from what has expired are executed for this long. It follows the verification of meetings, because
+/// an empty call is ended only if Chime says that its meeting is live.
+const EXPIRED_FOR: Duration = Duration::from_secs(1);
 
 /// Sessions that others change meanwhile are projected again until then.
 const PROJECT_UNTIL: Duration = Duration::from_secs(14);
@@ -71,6 +78,10 @@ pub struct Report {
     pub operations_completed: u64,
     /// Open operations that have reached the attempt limit; `None` where they could not be counted.
     pub operations_exhausted: Option<u64>,
+    /// Participants who vanished.
+    pub participants_expired: u64,
+    /// Calls that were ended because every participant had left, or one was forgotten.
+    pub calls_expired: u64,
     /// Meetings whose deletion was enqueued because no session owns them.
     pub orphan_meetings: u64,
 }
@@ -105,7 +116,9 @@ impl Calls {
         let (mut totals, mut report, mut published) = (Totals::default(), Report::default(), Ok(0));
         for page in 0..MAX_PAGES {
             let until = origin.now + began.elapsed() + LEASE;
-            let Some(due) = self.store.reconcile_page(PAGE, until, origin).await? else {
+            let Some(Page { sessions: due, ends_reported }) =
+                self.store.reconcile_page(PAGE, until, origin).await?
+            else {
                 tracing::info!("reconciler lease held by another run, skipping");
                 return Ok(None);
             };
@@ -115,7 +128,9 @@ impl Calls {
                 report.operations_completed =
                     self.run_due(began + OPERATIONS_FOR, &mut totals, origin).await?;
                 published = self.publish_due(origin.now, Instant::now() + PUBLISH_FOR).await;
-                reported = self.lease_reported_ends(origin).await?;
+                if ends_reported {
+                    reported = self.lease_reported_ends(origin).await?;
+                }
             }
             let last = !sessions::is_full(&due, PAGE);
             let outcomes = self.repair(reported, &due, &mut pace, origin).await?;
@@ -126,6 +141,12 @@ impl Calls {
             if last || pace.is_over() {
                 break;
             }
+        }
+        let expired = self.expire(origin).await?;
+        (report.participants_expired, report.calls_expired) = (expired.participants, expired.calls);
+        if expired != Expired::default() {
+            let until = Instant::now() + EXPIRED_FOR;
+            report.operations_completed += self.run_due(until, &mut totals, origin).await?;
         }
         let projected = self.project_stale(began + PROJECT_UNTIL, origin).await;
         if published.is_ok() {
@@ -147,6 +168,8 @@ impl Calls {
             live = totals.live,
             unverified = totals.unverified,
             pages = totals.pages,
+            participants_expired = report.participants_expired,
+            calls_expired = report.calls_expired,
             orphan_meetings = report.orphan_meetings,
             operations_completed = report.operations_completed,
             operations_exhausted = report.operations_exhausted,

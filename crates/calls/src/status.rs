@@ -4,8 +4,10 @@ use api::Timestamp;
 use api::call::{CallState, CallerStatus, FeatureState, FeatureStatus, StatusResponse, WaitingParticipant};
 use domain::Error;
 use domain::admission::{self, WaitingRoom};
+use domain::audit::Origin;
 use domain::call::{Actor, Member, Target, View};
 use domain::capabilities::Capabilities;
+use domain::expiry;
 use domain::id::UserId;
 use domain::state::{ParticipantStatus, Role, SessionStatus};
 
@@ -69,12 +71,18 @@ const fn feature_status(requested: bool) -> FeatureStatus {
 }
 
 impl Calls {
-    /// Returns the state of a call to a member. One round trip.
+    /// Returns the state of a call to a member, and notes that the member's client is alive. One round trip.
     ///
     /// # Errors
     /// 403 for strangers, 404 for an unknown appointment, 503 when the database is down.
-    pub async fn status(&self, actor: &Actor, target: Target) -> Result<StatusResponse, Error> {
-        let view = self.load_view(actor, target, None).await?;
+    pub async fn status(
+        &self,
+        actor: &Actor,
+        target: Target,
+        origin: &Origin,
+    ) -> Result<StatusResponse, Error> {
+        let view = self.store.load_status(actor, target, origin.now).await?;
+        crate::set_span_fields(&view);
         let member = view.member()?;
         let session = view.session.as_ref();
         let active = session.is_some_and(|session| session.status == SessionStatus::Active);
@@ -101,6 +109,12 @@ impl Calls {
             recording: feature_status(open.is_some_and(|session| session.recording_enabled)),
             transcription: feature_status(open.is_some_and(|session| session.transcription_enabled)),
             waiting: waiting(&view, &member),
+            ends_at: open
+                .filter(|_| me.status == Some(ParticipantStatus::Joined))
+                .and_then(|session| {
+                    expiry::ends_at(session.alone_since, self.settings.forgotten_after, origin.now)
+                })
+                .map(Timestamp::from),
             consent: consent::status(&view, member.user, known),
             me,
         })

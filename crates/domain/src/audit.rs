@@ -101,7 +101,7 @@ pub enum Event {
     CallStarted,
     /// A call's meeting could not be created.
     CallFailed,
-    /// The provider requested the end.
+    /// The provider requested the end, or the system did for a call that every participant left or in which one was forgotten.
     CallEndRequested,
     /// A call ended.
     CallEnded,
@@ -117,6 +117,8 @@ pub enum Event {
     ParticipantDisconnected,
     /// Chime reported that a participant's connection was lost.
     ParticipantDropped,
+    /// A participant who vanished was counted as gone: while waiting, or before connecting.
+    ParticipantExpired,
     /// A participant started to share a screen.
     ContentStarted,
     /// A participant stopped sharing a screen.
@@ -156,6 +158,7 @@ impl Event {
             Self::ParticipantConnected => "participant.connected",
             Self::ParticipantDisconnected => "participant.disconnected",
             Self::ParticipantDropped => "participant.dropped",
+            Self::ParticipantExpired => "participant.expired",
             Self::ContentStarted => "content.started",
             Self::ContentStopped => "content.stopped",
             Self::OrphanMeetingEnded => "meeting.unowned_ended",

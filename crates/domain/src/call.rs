@@ -131,6 +131,9 @@ pub struct Session {
     pub last_left_at: Option<OffsetDateTime>,
     /// Whether an event claims that the meeting has ended and Chime has not been asked since.
     pub end_reported: bool,
+    /// Since when one participant has been alone in the call, if so.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub alone_since: Option<OffsetDateTime>,
     /// Users in the call.
     pub present: Vec<UserId>,
 }

@@ -6,14 +6,18 @@ use std::time::Duration;
 /// The internal cause of a failure: logged, never answered.
 pub type Source = Box<dyn StdError + Send + Sync>;
 
-/// An error with its causes, each in its own words, for a log line. Adapters keep values out of them.
+/// An error with its causes, for a log line. Adapters keep values out of them. A cause that the text contains already is not
+/// repeated: an SDK's errors contain the text of their causes.
 #[must_use]
 pub fn causes(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
         source = cause.source();
     }
     text
@@ -298,6 +302,18 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Layer(&'static str, #[source] Option<Box<Layer>>);
+
+    #[test]
+    fn a_cause_is_named_once() {
+        let inner = Layer("connection refused", None);
+        let service = Layer("service error: connection refused", Some(Box::new(inner)));
+        let outer = Layer("chime is unavailable", Some(Box::new(service)));
+        assert_eq!(causes(&outer), "chime is unavailable: service error: connection refused");
+    }
 
     #[test]
     fn a_code_with_its_status_is_in_the_table_once() {

@@ -7,6 +7,7 @@ pub mod capabilities;
 pub mod consent;
 pub mod end;
 pub mod error;
+pub mod expiry;
 pub mod id;
 pub mod invite;
 pub mod join;

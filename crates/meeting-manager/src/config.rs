@@ -3,6 +3,11 @@
 use calls::{LinkBases, Settings};
 use runtime::{BaseConfig, ConfigError, Env};
 
+/// 0 means never.
+fn minutes(minutes: u16) -> Option<time::Duration> {
+    (minutes > 0).then(|| time::Duration::minutes(minutes.into()))
+}
+
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Configuration that every function has.
@@ -30,6 +35,7 @@ impl Config {
                 control_region: env.text("CONTROL_REGION"),
                 media_region: env.text("MEDIA_REGION"),
                 waiting_room: env.parse("WAITING_ROOM"),
+                forgotten_after: minutes(env.parse("FORGOTTEN_CALL_MINUTES")),
             },
             links: LinkBases { deep: env.text("DEEP_LINK_BASE"), web: env.text("WEB_LINK_BASE") },
         };

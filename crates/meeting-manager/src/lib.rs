@@ -83,12 +83,12 @@ async fn start(app: &App, request: &Request) -> Result<Answer, Error> {
 
 async fn status(app: &App, request: &Request) -> Result<Answer, Error> {
     let target = request.target()?;
-    Answer::json(200, &app.calls.status(request.actor()?, target).await?)
+    Answer::json(200, &app.calls.status(request.actor()?, target, &request.origin).await?)
 }
 
 async fn join(app: &App, request: &Request) -> Result<Answer, Error> {
-    let (target, JoinRequest { checked }) = (request.target()?, request.json()?);
-    Answer::join(&app.calls.join(request.actor()?, target, checked, &request.origin).await?)
+    let (target, join) = (request.target()?, request.json::<JoinRequest>()?);
+    Answer::join(&app.calls.join(request.actor()?, target, join, &request.origin).await?)
 }
 
 async fn leave(app: &App, request: &Request) -> Result<Answer, Error> {

@@ -128,6 +128,8 @@ CREATE TABLE public.video_call_sessions (
   connected_count integer NOT NULL DEFAULT 0,
   last_left_at timestamptz,
   last_event_at timestamptz,
+  -- When a participant who was alone in the call last confirmed that it is to go on.
+  stay_confirmed_at timestamptz,
   CHECK (status <> 'active' OR (meeting_id IS NOT NULL AND activated_at IS NOT NULL)),
   CHECK ((status IN ('ended', 'failed')) = (ended_at IS NOT NULL)),
   CHECK ((status = 'failed') = (error_message IS NOT NULL))
@@ -168,6 +170,8 @@ CREATE TABLE public.video_call_participants (
   -- Set once for the session: an admitted participant may leave and join again.
   admitted_at timestamptz,
   waiting_since timestamptz,
+  -- When the participant's client last asked for the status, to within 20 seconds.
+  seen_at timestamptz,
   -- What Chime lets the participant send and receive. Chime rejects receiving content without video.
   audio text NOT NULL DEFAULT 'SendReceive' CHECK (audio IN ('SendReceive', 'Send', 'Receive', 'None')),
   video text NOT NULL DEFAULT 'SendReceive' CHECK (video IN ('SendReceive', 'Send', 'Receive', 'None')),
@@ -502,6 +506,35 @@ AS $reported$
   WHERE o.session_id = $1 AND o.operation = 'verify_meeting' AND o.completed_at IS NULL
 $reported$;
 
+-- Since when one participant has been alone in a session; null where none or several are in it, or someone waits to be admitted.
+CREATE FUNCTION medzen.alone_since(session uuid) RETURNS timestamptz
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $alone$
+  SELECT CASE WHEN count(*) FILTER (WHERE p.status = 'joined') = 1 AND count(*) FILTER (WHERE p.status = 'waiting') = 0
+    THEN greatest(s.activated_at, s.stay_confirmed_at, max(p.left_at) FILTER (WHERE p.status <> 'joined')) END
+  FROM public.video_call_sessions s JOIN public.video_call_participants p ON p.video_call_id = s.id
+  WHERE s.id = $1
+  GROUP BY s.id
+$alone$;
+
+-- Why an active session is to be ended: every participant left before `empty` and Chime has confirmed the meeting since, or one has
+-- been alone since before `alone`. Null where it goes on, or where an event claims its end: that is verified first.
+CREATE FUNCTION medzen.reason_to_end(session uuid, empty timestamptz, alone timestamptz) RETURNS text
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $reason$
+  SELECT CASE
+    WHEN medzen.reported_end(s.id) IS NOT NULL THEN NULL
+    WHEN count(*) FILTER (WHERE p.status = 'joined') = 0 AND greatest(s.activated_at, max(p.left_at)) <= $2
+      AND s.checked_at >= greatest(s.activated_at, max(p.left_at)) THEN 'everyone_left'
+    WHEN medzen.alone_since(s.id) <= $3 THEN 'forgotten'
+  END
+  FROM public.video_call_sessions s JOIN public.video_call_participants p ON p.video_call_id = s.id
+  WHERE s.id = $1 AND s.status = 'active'
+  GROUP BY s.id
+$reason$;
+
 -- Inserts a participant's decisions on consent, [{"kind": ..., "granted": ...}], and returns those that change something: a
 -- decision equal to the newest of its purpose is not inserted.
 CREATE FUNCTION medzen.insert_consent(session uuid, participant uuid, decisions jsonb, at timestamptz)
@@ -596,7 +629,7 @@ GRANT SELECT ON medzen.call_users, medzen.call_appointments TO "{functions_role}
 GRANT SELECT, INSERT ON public.video_call_sessions TO "{functions_role}";
 GRANT UPDATE (status, attempt, attempt_by, meeting_id, updated_at, activated_at, checked_at, ended_at, end_reason, ended_by,
               error_message, duration_seconds, max_participants_reached, last_attempt_at, projection_version,
-              projection_stale, connected_count, last_left_at, last_event_at)
+              projection_stale, connected_count, last_left_at, last_event_at, stay_confirmed_at)
   ON public.video_call_sessions TO "{functions_role}";
 CREATE POLICY functions ON public.video_call_sessions TO "{functions_role}" USING (true) WITH CHECK (true);
 
@@ -604,7 +637,7 @@ GRANT SELECT, INSERT ON medzen.call_meetings TO "{functions_role}";
 CREATE POLICY functions ON medzen.call_meetings TO "{functions_role}" USING (true) WITH CHECK (true);
 
 GRANT SELECT, INSERT ON public.video_call_participants TO "{functions_role}";
-GRANT UPDATE (status, joined_at, left_at, duration_seconds, observer_kind, admitted_at, waiting_since, audio, video, content,
+GRANT UPDATE (status, joined_at, left_at, duration_seconds, observer_kind, admitted_at, waiting_since, seen_at, audio, video, content,
               connected, connections, drops, join_count, join_count_since)
   ON public.video_call_participants TO "{functions_role}";
 CREATE POLICY functions ON public.video_call_participants TO "{functions_role}" USING (true) WITH CHECK (true);
@@ -664,6 +697,8 @@ GRANT EXECUTE ON FUNCTION
   medzen.revoke_attendee(uuid, uuid, timestamptz, timestamptz),
   medzen.enqueue_capability_update(uuid, uuid, jsonb, timestamptz, timestamptz),
   medzen.has_attendee(uuid, uuid, text),
+  medzen.alone_since(uuid),
+  medzen.reason_to_end(uuid, timestamptz, timestamptz),
   medzen.reported_end(uuid),
   medzen.insert_consent(uuid, uuid, jsonb, timestamptz)
 TO "{functions_role}";

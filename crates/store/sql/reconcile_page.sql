@@ -25,11 +25,15 @@ WITH lease AS (
   ORDER BY last_attempt_at NULLS FIRST, connected_count > 0, greatest(activated_at, checked_at, last_event_at), id
   LIMIT $7
 )
-SELECT (
+SELECT json_build_object('endsReported', EXISTS (
+  SELECT FROM medzen.pending_operations o
+  WHERE o.operation = 'verify_meeting' AND o.completed_at IS NULL AND o.not_before <= $2
+    AND (o.leased_until IS NULL OR o.leased_until <= $2)),
+  'sessions', (
   SELECT coalesce(json_agg(json_build_object(
     'id', id, 'status', status, 'controlRegion', control_region, 'meetingId', meeting_id, 'updatedAt', updated_at,
     'aliveAt', greatest(activated_at, checked_at, last_event_at),
     'lastLeftAt', CASE connected_count WHEN 0 THEN last_left_at END)), '[]')
   FROM (SELECT * FROM stalled UNION ALL SELECT * FROM unverified) AS due
-)::text
+))::text
 FROM lease

@@ -7,6 +7,7 @@ pub mod consents;
 pub mod denials;
 mod error;
 pub mod events;
+pub mod expiry;
 pub mod invitations;
 pub mod operations;
 pub mod participants;

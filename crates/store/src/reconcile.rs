@@ -59,6 +59,15 @@ pub struct PageSize {
     pub unverified: i64,
 }
 
+/// A page of due sessions.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Page {
+    pub sessions: Vec<StalledSession>,
+    /// Whether `verify_meeting` operations are due.
+    pub ends_reported: bool,
+}
+
 impl Store {
     /// Takes or renews the lease until the given time and reads due sessions that were not tried at this very `now`. `None`:
     /// another run holds the lease. One round trip.
@@ -67,7 +76,7 @@ impl Store {
         size: PageSize,
         until: OffsetDateTime,
         origin: &Origin,
-    ) -> Result<Option<Vec<StalledSession>>, Error> {
+    ) -> Result<Option<Page>, Error> {
         let (stalled, unverified) = (origin.now - STUCK_AFTER, origin.now - VERIFY_AFTER);
         self.ask(
             sql!("reconcile_page"),

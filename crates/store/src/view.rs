@@ -47,6 +47,30 @@ impl Store {
         Ok(view.unwrap_or_default())
     }
 
+    /// Reads a call as [`Self::load_call`] does, and notes that the caller's client is alive. One round trip.
+    pub async fn load_status(
+        &self,
+        actor: &Actor,
+        target: Target,
+        now: OffsetDateTime,
+    ) -> Result<View, Error> {
+        let (caller, target) = (Keys::of(actor), TargetKeys::of(target));
+        let view = self
+            .ask(
+                sql!("load_status", "call_view"),
+                &[
+                    (&caller.subject, Type::TEXT),
+                    (&caller.user, Type::UUID),
+                    (&target.appointment, Type::UUID),
+                    (&target.meeting, Type::TEXT),
+                    (&None::<Uuid>, Type::UUID),
+                    (&now, Type::TIMESTAMPTZ),
+                ],
+            )
+            .await?;
+        Ok(view.unwrap_or_default())
+    }
+
     /// Reads a call, and inserts a session in `creating` where none is open and the caller may. One round trip.
     pub async fn start_call(
         &self,

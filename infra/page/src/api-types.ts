@@ -413,6 +413,11 @@ export interface components {
              * @default false
              */
             checked?: boolean;
+            /**
+             * @description The caller, who is alone in the call, wants it to go on: the answer to `endsAt` of the status.
+             * @default false
+             */
+            stay?: boolean;
         };
         /** @description The answer to leave. */
         LeaveResponse: {
@@ -592,6 +597,11 @@ export interface components {
             canJoin: boolean;
             /** @description Whether the call may be recorded and transcribed. */
             consent: components["schemas"]["ConsentStatus"];
+            /**
+             * @description When the call ends by itself, because the caller has been alone in it for long: to be asked, and confirmed by a join with
+             *     `stay`.
+             */
+            endsAt: components["schemas"]["Timestamp"] | null;
             /** @description Whether it is active. */
             hasActiveCall: boolean;
             /** @description Whether the caller is the appointment's patient. */

@@ -85,7 +85,7 @@ impl Calls {
     /// Leases the ends that events claim. A meeting that is found live keeps its session.
     ///
     /// # Errors
-    /// 503 when the database is down; internal for a row that cannot be parsed.
+    /// 503 when the database is down.
     pub(super) async fn lease_reported_ends(&self, origin: &Origin) -> Result<Vec<PendingOperation>, Error> {
         let executor = Operation::VerifyMeeting.executor();
         let kinds = [Operation::VerifyMeeting];
@@ -102,7 +102,14 @@ impl Calls {
         origin: &Origin,
     ) -> Result<Vec<SessionRepair>, Error> {
         let mut outcomes = Vec::new();
-        let mut verifications = reported.into_iter().map(Verification::of).collect::<Result<Vec<_>, _>>()?;
+        let mut verifications = Vec::new();
+        for operation in reported {
+            match Verification::of(operation.clone()) {
+                Ok(verification) => verifications.push(verification),
+                // A defect in one row must not stop the run.
+                Err(error) => self.release(&operation, &error, origin).await,
+            }
+        }
         for session in due {
             match reconcile::decide(session, origin.now) {
                 RepairAction::Skip => {}

@@ -48,6 +48,7 @@ impl Routes {
     }
 
     /// The route that takes a request, if any does.
+    #[must_use]
     pub fn find(&self, method: &Method, path: &str) -> Option<Found<'_>> {
         let decoded = |segment| percent_decode_str(segment).decode_utf8_lossy().into_owned();
         let path: Vec<String> = path.strip_prefix('/').unwrap_or(path).split('/').map(decoded).collect();

@@ -18,6 +18,7 @@ SELECT json_build_object(
       'endReported', EXISTS (
         SELECT FROM medzen.pending_operations o
         WHERE o.session_id = session.id AND o.operation = 'verify_meeting' AND o.completed_at IS NULL),
+      'aloneSince', CASE status WHEN 'active' THEN medzen.alone_since(id) END,
       'present', (
         SELECT coalesce(json_agg(user_id ORDER BY joined_at, user_id), '[]')
         FROM public.video_call_participants p

@@ -122,6 +122,10 @@ async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
     // Chime does not get the update, neither now nor in the next run.
     cloud.fault("chime", Some("UpdateAttendeeCapabilities"), FaultKind::Error, None);
     let patient = format!("/appointments/{{a}}/call/attendees/{}", scenario.patient.id);
+    assert_eq!(scenario.patient.status().await?.brief(), "200");
+    let stay = json!({ "stay": true });
+    let again = scenario.provider.ask("POST", "/appointments/{a}/call/attendees", &stay).await?;
+    assert_eq!(again.brief(), "200");
     let unseen = json!({ "capabilities": { "video": "Receive" } });
     assert_eq!(scenario.provider.ask("PATCH", &patient, &unseen).await?.status, 503);
     cloud.parts().clock.advance(31);

@@ -9,6 +9,7 @@ mod consent;
 mod crash_recovery;
 mod event_delivery;
 mod events;
+mod expiry;
 mod guide;
 mod invariants;
 mod invited;

@@ -39,7 +39,7 @@ async fn an_event_of_api_gateway_that_cannot_be_read_is_counted_and_a_bad_reques
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operation_that_reaches_the_attempt_limit_is_counted_until_it_is_executed() -> TestResult {
-    let cloud = TestCloud::new().await?;
+    let cloud = TestCloud::with_parameters(&[("ForgottenCallMinutes", "0")]).await?;
     let scenario = cloud.scenario().await?;
     let started = scenario.provider.start().await?;
     // Chime ends a meeting to which nobody is connected for 5 minutes, and its attendees with it.

@@ -377,13 +377,16 @@ const MANY: &str = "WITH kinds AS (
 )
 SELECT count(*)::text FROM made";
 
-/// A removal that did not reach Chime, and an orphan meeting.
+/// A removal that did not reach Chime, in a call that its provider is connected to, and an orphan meeting.
 const BESIDES: &str = "WITH one AS (
   SELECT id FROM video_call_sessions WHERE status = 'active' AND checked_at IS NOT NULL LIMIT 1
 ), person AS (
   INSERT INTO video_call_participants (video_call_id, user_id, role, status)
   SELECT id, gen_random_uuid(), 'patient', 'removed' FROM one
   RETURNING video_call_id, user_id
+), provider AS (
+  INSERT INTO video_call_participants (video_call_id, user_id, role, status, joined_at, connected)
+  SELECT id, gen_random_uuid(), 'provider', 'joined', to_timestamp($now), true FROM one
 ), operation AS (
   INSERT INTO medzen.pending_operations (operation, target, session_id, payload, executor, created_at, not_before)
   SELECT 'delete_attendee', gen_random_uuid()::text, s.id, jsonb_build_object(

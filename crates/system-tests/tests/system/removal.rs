@@ -167,7 +167,10 @@ async fn while_chime_is_down_the_removed_are_out_already_and_the_reconciler_disc
 async fn removals_that_hang_at_chime_make_way_for_others() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
-    let session = scenario.provider.start().await?.text("sessionId");
+    let started = scenario.provider.start().await?;
+    let session = started.text("sessionId");
+    cloud.chime_event(&started.text("meetingId"), "AttendeeJoined", Some(&started.text("attendeeToken")))?;
+    cloud.drain_queues().await?;
     let now = cloud.parts().clock.now().unix_timestamp();
     let open_operations = format!(
         "WITH person AS (

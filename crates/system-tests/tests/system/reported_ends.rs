@@ -55,7 +55,8 @@ impl Connected {
     }
 }
 
-/// Runs the reconciler a moment later, because a schedule's time is in whole seconds. Returns the GetMeeting requests.
+/// Runs the reconciler a moment later, because a schedule's time is in whole seconds. Returns how often
+/// Chime was asked for a meeting.
 async fn reconcile(cloud: &TestCloud) -> TestResult<usize> {
     cloud.parts().clock.advance(2);
     let watch = cloud.watch();
