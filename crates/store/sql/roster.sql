@@ -1,9 +1,9 @@
-WITH caller AS (
-  SELECT id FROM medzen.caller($1, $2) AS id
-), appointment AS (
+WITH appointment AS (
   SELECT a.id, a.provider_user_id, a.patient_user_id, coalesce(a.status, '') AS status,
     coalesce(a.video_enabled, false) AS video_enabled
   FROM medzen.call_appointments a WHERE a.id = $3
+), caller AS (
+  SELECT id FROM medzen.caller($1, $2, (SELECT id FROM appointment)) AS id
 ), session AS (
   SELECT s.* FROM public.video_call_sessions s JOIN appointment ON s.appointment_id = appointment.id
   ORDER BY s.status IN ('creating', 'active', 'ending') DESC, s.created_at DESC, s.id

@@ -101,7 +101,7 @@ test("the level of the microphone is that of the time between two readings", () 
 
 const token = "aaaa.bbbb.cccc";
 
-test("a message from outside is accepted only if every field is valid", () => {
+test("a message from outside is accepted only if it has what it needs", () => {
   assert.deepEqual(
     parseMessage({ type: "medzen.join", token, language: "fr", deviceDefaults: { camera: false, audioInput: "x" } }),
     { type: "medzen.join", token, language: "fr", deviceDefaults: { camera: false, audioInput: "x" } },
@@ -124,16 +124,47 @@ test("a message from outside is accepted only if every field is valid", () => {
     { type: "medzen.join", token: "" },
     { type: "medzen.join", token: "two.parts" },
     { type: "medzen.join", token: `${token}\r\nX-Other: 1` },
-    { type: "medzen.join", token: `a.b.${"c".repeat(8192)}` },
-    { type: "medzen.join", token, language: 7 },
-    { type: "medzen.join", token, language: "<b>" },
-    { type: "medzen.join", token, deviceDefaults: "all" },
-    { type: "medzen.join", token, deviceDefaults: { camera: "yes" } },
-    { type: "medzen.join", token, deviceDefaults: { audioInput: "x".repeat(513) } },
+    { type: "medzen.join", token: `a.b.${"c".repeat(10_240)}` },
     { type: "medzen.token", token: null },
     { type: "medzen.setLanguage" },
+    { type: "medzen.setLanguage", language: "<b>" },
   ];
   for (const message of refused) assert.equal(parseMessage(message), undefined, JSON.stringify(message));
+});
+
+test("an optional field that cannot be used does not cost the call", () => {
+  const joined = { type: "medzen.join", token, deviceDefaults: {} };
+  for (const optional of [
+    { language: null, deviceDefaults: null },
+    { language: 7 },
+    { language: "<b>" },
+    { deviceDefaults: "all" },
+    { deviceDefaults: { camera: "yes", audioInput: "x".repeat(513), microphone: null, unknown: 1 } },
+  ]) {
+    assert.deepEqual(parseMessage({ type: "medzen.join", token, ...optional }), joined, JSON.stringify(optional));
+  }
+  const kept = { type: "medzen.join", token, deviceDefaults: { camera: null, microphone: false } };
+  assert.deepEqual(parseMessage(kept), { ...joined, deviceDefaults: { microphone: false } });
+});
+
+test("a language tag is read in the spelling of each platform", () => {
+  for (const [language, tag] of [
+    ["fr_FR", "fr-FR"],
+    ["fr_CM.UTF-8", "fr-CM"],
+    ["sr_Latn_RS@latin", "sr-Latn-RS"],
+    ["FR", "fr"],
+    [" en-US ", "en-US"],
+  ]) {
+    assert.deepEqual(parseMessage({ type: "medzen.setLanguage", language }), {
+      type: "medzen.setLanguage",
+      language: tag,
+    });
+  }
+});
+
+test("a token of 9 KB is accepted", () => {
+  const long = `a.${"b".repeat(9 * 1024)}.c`;
+  assert.deepEqual(parseMessage({ type: "medzen.token", token: long }), { type: "medzen.token", token: long });
 });
 
 test("unsafe values of config.json are replaced by safe defaults", () => {
