@@ -79,12 +79,15 @@ impl Calls {
         Self { store, meetings, unretried, bus, settings }
     }
 
-    /// Whether calls can be served: the database answers.
+    /// Whether calls can be served: the database answers, and the host's views are as calls need them.
     ///
     /// # Errors
-    /// 503 when it does not.
+    /// 503 when it does not, or they are not.
     pub async fn health(&self) -> Result<(), Error> {
-        Ok(self.store.ping().await?)
+        self.store.check_host_views().await.map_err(|error| match error.into() {
+            Error::Internal(source) => Error::Unavailable { backend: "host views", source },
+            error => error,
+        })
     }
 
     /// Reads the call that a request is about, without the join token.
