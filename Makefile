@@ -33,7 +33,7 @@ BUILD := cargo build --workspace --bins --examples --locked
 
 .PHONY: help
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: run
 run: ## Deploy the templates on this machine and print what to type next; Ctrl-C stops it all
@@ -153,10 +153,43 @@ build: $(VENV)/cargo-lambda-$(CARGO_LAMBDA_VERSION) ## Build the functions for A
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo lambda build --locked --release --arm64 --output-format zip \
 	    --lambda-dir target/lambda $(FUNCTIONS:%=--package %)
 
+# The owner's program: where DATABASE_URL is, with the authority in the file DATABASE_CA if it is on another machine. A variable
+# on make's command line is in the shell's history and in the list of processes, so it may have no password: that is asked for,
+# or it is in the environment, as PGPASSWORD or in DATABASE_URL.
+define AS_OWNER
+@case "$(origin PGPASSWORD)/$(origin DATABASE_URL)/$${DATABASE_URL:-}" in
+    "command line/"*|*"/command line/"*://*:*@*|*"/command line/"*password=*)
+        echo "leave the password out of DATABASE_URL and PGPASSWORD on make's command line: it is now in the shell's history and was in the" \
+            "list of processes. Change it, then run make without it: make asks for it, or takes it from the environment as PGPASSWORD" >&2
+        exit 2 ;;
+esac
+case "$${PGPASSWORD:+given}$${DATABASE_URL:-}" in
+    given*|*://*:*@*|*password=*|"") ;;
+    *) if [ -t 0 ]; then read -rsp "password of the database's owner: " PGPASSWORD; echo; export PGPASSWORD; fi ;;
+esac
+cargo run --quiet --locked --package schema --bin migrate --
+endef
+
 .PHONY: migrate
-migrate: ## Bring a database to the newest schema: DATABASE_URL=postgresql://... and, if it is elsewhere, DATABASE_CA=<PEM file>
-	@# Variables given to make are in the environment of its recipes: no password shows in a command line.
-	cargo run --quiet --locked --package schema --bin migrate
+migrate: ## Bring a database to the newest schema: DATABASE_URL=postgresql://owner@host:5432/database DATABASE_CA=<PEM file>
+	$(AS_OWNER)
+
+.PHONY: check-database
+check-database: ## Say what is wrong with a database and the host's views, and change nothing
+	$(AS_OWNER) check
+
+.PHONY: import-calls
+import-calls: ## Read the ended calls of an earlier system, whose tables are in the schema `earlier`
+	$(AS_OWNER) import
+
+# Where `migration-files` writes to, and the name of the database, which the functions' role has in its own.
+INTO ?=
+DATABASE ?= postgres
+
+.PHONY: migration-files
+migration-files: ## Write the schema as migration files of Supabase's CLI: make migration-files INTO=../app/supabase/migrations
+	@if [ ! -d "$(INTO)" ]; then echo "INTO must be the folder to write to, such as ../app/supabase/migrations" >&2; exit 2; fi
+	DATABASE="$(DATABASE)" cargo run --quiet --locked --package schema --bin migrate -- files "$(INTO)"
 
 .PHONY: openapi
 openapi: $(PAGE)/node_modules/.package-lock.json ## Generate infra/openapi.json from crates/api, and the page's types from it

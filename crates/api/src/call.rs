@@ -58,29 +58,43 @@ pub struct StartRequest {
     pub enable_transcription: bool,
     /// A language tag like `en-US`.
     pub transcription_language: Option<String>,
+    /// Where the media of the call is processed: one of the regions that the deployment allows. Without it, the deployment's
+    /// own region. A call that is recorded is in the region of the deployment's stack. An active call keeps its region.
+    pub media_region: Option<String>,
     /// The client could not connect to the meeting it was given: ask Chime before answering.
     #[serde(default, deserialize_with = "null_as_default")]
     pub checked: bool,
 }
 
 impl StartRequest {
-    /// The language tag, if it is one. Whether live transcription knows the language is for the transcription to say.
+    /// The language tag, if there is one; platforms also spell it `fr_FR` (Dart, Java) or `fr_FR.UTF-8` (POSIX). Whether live
+    /// transcription knows the language is for the transcription to say.
     ///
     /// # Errors
     /// 422 for a text that is no language tag.
-    pub fn language(&self) -> Result<Option<&str>, Error> {
-        let Some(text) = self.transcription_language.as_deref() else { return Ok(None) };
-        let mut parts = text.split('-');
-        let letters = |part: &str| part.chars().all(|character| character.is_ascii_alphabetic());
-        let language = parts.next().is_some_and(|part| matches!(part.len(), 2 | 3) && letters(part));
-        let plain = |part: &str| part.chars().all(|character| character.is_ascii_alphanumeric());
-        let plausible =
-            text.len() <= 16 && language && parts.all(|part| matches!(part.len(), 2..=8) && plain(part));
-        if plausible {
-            Ok(Some(text))
-        } else {
-            Err(Error::invalid("transcriptionLanguage", "must be a language tag like en-US"))
-        }
+    pub fn language(&self) -> Result<Option<String>, Error> {
+        self.transcription_language.as_deref().filter(|text| !text.is_empty()).map(language_tag).transpose()
+    }
+}
+
+fn language_tag(text: &str) -> Result<String, Error> {
+    let tag = text.split(['.', '@']).next().unwrap_or_default().replace('_', "-");
+    let (language, rest) =
+        tag.split_once('-').map_or((tag.as_str(), None), |(first, rest)| (first, Some(rest)));
+    let language_is_plain =
+        matches!(language.len(), 2 | 3) && language.chars().all(|character| character.is_ascii_alphabetic());
+    let plain = |part: &str| {
+        matches!(part.len(), 2..=8) && part.chars().all(|character| character.is_ascii_alphanumeric())
+    };
+    if text.len() <= 35
+        && tag.len() <= 16
+        && language_is_plain
+        && rest.is_none_or(|rest| rest.split('-').all(plain))
+    {
+        let rest = rest.map(|rest| format!("-{rest}")).unwrap_or_default();
+        Ok(format!("{}{rest}", language.to_ascii_lowercase()))
+    } else {
+        Err(Error::invalid("transcriptionLanguage", "must be a language tag like en-US"))
     }
 }
 
@@ -308,4 +322,25 @@ pub struct LinkResponse {
 pub struct HealthResponse {
     /// Always `ok`: anything else is an error.
     pub status: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_language_tag_is_read_in_the_spelling_of_each_platform() {
+        for (text, tag) in [
+            ("en-US", "en-US"),
+            ("fr_FR", "fr-FR"),
+            ("fr_CM.UTF-8", "fr-CM"),
+            ("sr_Latn_RS@latin", "sr-Latn-RS"),
+            ("FR", "fr"),
+        ] {
+            assert_eq!(language_tag(text).ok().as_deref(), Some(tag), "{text}");
+        }
+        for text in ["english", "x", "e1", "en-", "en-U", "en--US", "en US", "_", ".UTF-8", "fr_FR_\u{0}"] {
+            assert!(language_tag(text).is_err(), "{text}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use calls::Settings;
 use domain::join::JoinRules;
+use domain::region::MediaRegions;
 use domain::schedule::{JoinWindow, Minutes};
 use runtime::{BaseConfig, ConfigError, Env};
 
@@ -28,7 +29,11 @@ impl Config {
             calls: Settings {
                 external_id_prefix: env.text("EXTERNAL_ID_PREFIX"),
                 control_region: env.text("CONTROL_REGION"),
-                media_region: env.text("MEDIA_REGION"),
+                media_regions: MediaRegions {
+                    default: env.text("MEDIA_REGION"),
+                    allowed: env.parse("MEDIA_REGIONS"),
+                    own: env.text("AWS_REGION"),
+                },
                 join_rules: JoinRules {
                     room: env.parse("WAITING_ROOM"),
                     window: JoinWindow {

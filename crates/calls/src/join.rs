@@ -179,11 +179,16 @@ impl Calls {
         let member = view.member()?;
         match (member.role, &view.session) {
             (Role::Provider, Some(session)) => {
+                let region = Some(session.media_region.as_str());
+                let is_allowed =
+                    self.settings.media_regions.choose(region, session.recording_enabled).is_ok();
                 let again = NewCall {
                     appointment: member.appointment.id,
                     recording: session.recording_enabled,
                     transcription: session.transcription_enabled,
                     transcription_language: session.transcription_language.clone(),
+                    // The deployment may have changed its regions since.
+                    media_region: is_allowed.then(|| session.media_region.clone()),
                     checked: false,
                 };
                 // A start joins where the provider has no place yet, so the two call each other, each time on new

@@ -33,6 +33,7 @@ use domain::call::{Actor, SessionState, Target, View};
 use domain::error::{causes, reason};
 use domain::id::SessionId;
 use domain::join::JoinRules;
+use domain::region::MediaRegions;
 use domain::schedule::CancelledStatuses;
 use domain::state::SessionStatus;
 use store::sessions::CloseReason;
@@ -49,7 +50,7 @@ pub struct Settings {
     /// Where meetings are created.
     pub control_region: String,
     /// Where media is processed.
-    pub media_region: String,
+    pub media_regions: MediaRegions,
     /// Whether participants wait until the provider admits them, and when a call may be entered.
     pub join_rules: JoinRules,
     /// The host's appointment statuses that mean "cancelled".
@@ -78,12 +79,15 @@ impl Calls {
         Self { store, meetings, unretried, bus, settings }
     }
 
-    /// Whether calls can be served: the database answers.
+    /// Whether calls can be served: the database answers, and the host's views are as calls need them.
     ///
     /// # Errors
-    /// 503 when it does not.
+    /// 503 when it does not, or they are not.
     pub async fn health(&self) -> Result<(), Error> {
-        Ok(self.store.ping().await?)
+        self.store.check_host_views().await.map_err(|error| match error.into() {
+            Error::Internal(source) => Error::Unavailable { backend: "host views", source },
+            error => error,
+        })
     }
 
     /// Reads the call that a request is about, without the join token.

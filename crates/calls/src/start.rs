@@ -35,6 +35,8 @@ pub struct NewCall {
     /// Whether to transcribe, once everyone consents.
     pub transcription: bool,
     pub transcription_language: Option<String>,
+    /// Where media is processed; none: the deployment's region.
+    pub media_region: Option<String>,
     /// The client could not connect to the meeting it was given: ask Chime before returning an active call.
     pub checked: bool,
 }
@@ -66,7 +68,7 @@ impl Calls {
     ///
     /// # Errors
     /// 403 for everyone but the provider, 404 for an unknown appointment, 409 where it is not held by video, 410 when
-    /// the call was ended while it was being started, 429 and 503 when Chime or the database is throttling or down.
+    /// the call was ended while it was being started, 422 for a media region that is not allowed, 429 and 503 when Chime or the database is throttling or down.
     pub async fn start(&self, actor: &Actor, new: &NewCall, origin: &Origin) -> Result<Started, Error> {
         let target = Target::Appointment(new.appointment);
         let window = self.settings.join_rules.window;
@@ -144,7 +146,7 @@ impl Calls {
         let session = NewSession {
             request: &origin.request_id,
             control_region: &self.settings.control_region,
-            media_region: &self.settings.media_region,
+            media_region: self.settings.media_regions.choose(new.media_region.as_deref(), new.recording)?,
             recording: new.recording,
             transcription: new.transcription,
             transcription_language: new.transcription_language.as_deref(),

@@ -3,9 +3,10 @@
 use domain::Error;
 use domain::id::{ChimeMeetingId, UserId};
 use domain::presence::{ChimeEvent, ChimeEventKind, MeetingEvent};
-use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
 use serde::de::value::Error as UnknownKind;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 /// The detail type of events about meetings and attendees.
 pub const MEETING_STATE_CHANGE: &str = "Chime Meeting State Change";
@@ -44,9 +45,17 @@ struct Type {
 struct Detail {
     meeting_id: ChimeMeetingId,
     timestamp: i64,
+    #[serde(default, deserialize_with = "text_or_none")]
     attendee_id: Option<String>,
+    #[serde(default, deserialize_with = "text_or_none")]
     external_user_id: Option<String>,
+    #[serde(default, deserialize_with = "text_or_none")]
     external_meeting_id: Option<String>,
+}
+
+/// A text; any other JSON is as if it were not there, so that an odd optional member does not cost the event.
+fn text_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Value::deserialize(deserializer)?.as_str().map(str::to_owned))
 }
 
 /// Parses an event.
@@ -110,7 +119,7 @@ fn is_plain(id: &str, max_bytes: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -134,6 +143,20 @@ mod tests {
             "networkType": "Voip",
             "mediaRegion": "us-east-1",
         })
+    }
+
+    #[test]
+    fn an_optional_member_that_is_no_text_is_left_out() {
+        for (name, value) in
+            [("externalUserId", json!(5)), ("externalMeetingId", Value::Null), ("networkType", json!([1]))]
+        {
+            let mut event = joined();
+            event[name] = value;
+            assert!(matches!(parse(&event), Ok(ParsedEvent::Meeting(_))), "{event}");
+        }
+        let mut event = joined();
+        event["attendeeId"] = json!(5);
+        assert!(parse(&event).is_err(), "an attendee's event needs its attendee");
     }
 
     #[test]

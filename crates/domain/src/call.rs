@@ -4,9 +4,10 @@ mod session;
 
 pub use session::{ActiveCall, Attempt, ClosedCall, Meeting, Session, SessionState};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::capabilities::Capabilities;
 use crate::consent::{Consent, RequiredConsent};
@@ -56,11 +57,11 @@ pub struct Appointment {
     pub video_enabled: bool,
     /// The provider's name, for the answer to its members only.
     pub provider_name: Option<String>,
-    /// The scheduled start, if the host has one.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    /// The scheduled start, if the host has one that the calendar knows.
+    #[serde(default, deserialize_with = "calendar_time")]
     pub scheduled_start: Option<OffsetDateTime>,
-    /// The scheduled end, if the host has one.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    /// The scheduled end, likewise.
+    #[serde(default, deserialize_with = "calendar_time")]
     pub scheduled_end: Option<OffsetDateTime>,
 }
 
@@ -91,6 +92,13 @@ impl Appointment {
             Ok(())
         }
     }
+}
+
+/// A time of the host's. PostgreSQL also has `infinity`, years before 1 and years after 9999: as good as none, and no reason to
+/// refuse the call.
+fn calendar_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<OffsetDateTime>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.and_then(|text| OffsetDateTime::parse(&text, &Rfc3339).ok()))
 }
 
 /// The caller's part in the session.
@@ -303,5 +311,26 @@ pub(crate) mod tests {
             "the host's word comes first"
         );
         assert_eq!(member_role(2, None), Ok(Role::Patient));
+    }
+
+    #[test]
+    fn a_time_that_the_calendar_does_not_know_is_none() {
+        let at = |start: &str| {
+            let json = format!(
+                r#"{{"id":"7d9f1c5e-0000-4000-8000-0000000000a1","status":"scheduled","videoEnabled":true,"scheduledStart":{start}}}"#
+            );
+            serde_json::from_str::<Appointment>(&json)
+                .map(|appointment| appointment.scheduled_start.is_some())
+        };
+        assert!(at(r#""2026-11-28T12:00:00+01:00""#).is_ok_and(|known| known));
+        for unknown in [
+            r#""infinity""#,
+            r#""-infinity""#,
+            r#""12026-01-01T00:00:00+00:00""#,
+            r#""0044-03-15T00:00:00+00:00 BC""#,
+            "null",
+        ] {
+            assert!(at(unknown).is_ok_and(|known| !known), "{unknown}");
+        }
     }
 }

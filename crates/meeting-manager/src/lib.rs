@@ -74,7 +74,8 @@ async fn start(app: &App, request: &Request) -> Result<Answer, Error> {
         appointment,
         recording: body.enable_recording,
         transcription: body.enable_transcription,
-        transcription_language: body.language()?.map(str::to_owned),
+        transcription_language: body.language()?,
+        media_region: body.media_region,
         checked: body.checked,
     };
     let started = app.calls.start(request.actor()?, &new, &request.origin).await?;

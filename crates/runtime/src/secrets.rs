@@ -27,7 +27,9 @@ pub fn secret_reader(sdk: &SdkConfig, arn: &str) -> ReadSecret {
         Box::pin(async move {
             let unavailable = |source| Error::Unavailable { backend: "secretsmanager", source };
             let answer = call.send().await.map_err(|error| unavailable(Box::new(error)))?;
-            answer.secret_string.ok_or_else(|| unavailable("the secret holds no text".into()))
+            // A secret that was written as binary holds text too.
+            let binary = || String::from_utf8(answer.secret_binary?.into_inner()).ok();
+            answer.secret_string.or_else(binary).ok_or_else(|| unavailable("the secret holds no text".into()))
         })
     })
 }

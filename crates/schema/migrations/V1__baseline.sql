@@ -2,15 +2,49 @@
 --
 -- `{functions_role}` is replaced by the name of this deployment's role when the migration runs.
 
--- The host application owns users and appointments; they are read through two views that it may define itself.
---
--- The views are in a schema of their own, because a view bypasses row-level security and Supabase grants everything in
--- `public` to its client roles. A view that exists is kept. On a database without host tables, simple ones are created. Where
--- the host has tables of its own, only the host knows how they map (a provider_id that is a profile id kept providers from
--- ending their calls), so the migration stops and prints the view to write. Each id must occur once in its view; a null status
--- or video_enabled counts as no video.
-
 REVOKE ALL ON SCHEMA medzen FROM PUBLIC;
+
+-- Roles belong to the cluster, so the functions' role carries the name of this deployment; another database of the cluster may
+-- have created the others, or creates them at this moment. The login that is a member of the role is the operator's to create.
+DO $roles$
+DECLARE
+  role record;
+BEGIN
+  FOR role IN
+    SELECT * FROM (VALUES
+      ('{functions_role}', 'NOLOGIN'), ('anon', 'NOLOGIN NOINHERIT'), ('authenticated', 'NOLOGIN NOINHERIT')
+    ) AS wanted (name, attributes)
+  LOOP
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role.name) THEN
+      BEGIN
+        EXECUTE format('CREATE ROLE %I %s', role.name, role.attributes);
+      EXCEPTION
+        WHEN duplicate_object OR unique_violation THEN
+          NULL;
+        WHEN insufficient_privilege THEN
+          RAISE insufficient_privilege USING
+            MESSAGE = format('this login may not create the role %s', role.name),
+            HINT = format('Give the login CREATEROLE, or have an administrator run: CREATE ROLE %I %s;', role.name, role.attributes);
+      END;
+    END IF;
+  END LOOP;
+END
+$roles$;
+
+-- The claims of the client's token, as Supabase has it. Where it exists it is kept.
+DO $jwt$
+BEGIN
+  IF to_regprocedure('auth.jwt()') IS NULL THEN
+    CREATE SCHEMA IF NOT EXISTS auth;
+    CREATE FUNCTION auth.jwt() RETURNS jsonb LANGUAGE sql STABLE AS $body$
+      SELECT coalesce(
+        nullif(current_setting('request.jwt.claim', true), ''),
+        nullif(current_setting('request.jwt.claims', true), ''))::jsonb
+    $body$;
+    GRANT USAGE ON SCHEMA auth TO anon, authenticated;
+  END IF;
+END
+$jwt$;
 
 -- Revokes a table or view from everybody but its owner and enables row-level security. Every migration calls it for what it
 -- creates, before it grants: default privileges (Supabase's, or an operator's) have granted it to others by then.
@@ -36,6 +70,13 @@ END
 $private$;
 REVOKE ALL ON PROCEDURE medzen.make_private(regclass) FROM PUBLIC;
 
+-- The host application owns users and appointments; they are read through two views that it may define itself.
+--
+-- The views are in a schema of their own, because a view bypasses row-level security and Supabase grants everything in
+-- `public` to its client roles. A view that exists is kept. On a database without host tables, simple ones are created. Where
+-- the host has tables of its own, only the host knows how they map (a provider_id that is a profile id kept providers from
+-- ending their calls), so the migration stops and prints the view to write. Each id must occur once in its view; a null status
+-- or video_enabled counts as no video.
 DO $host$
 BEGIN
   IF to_regclass('medzen.call_users') IS NULL THEN
@@ -50,6 +91,7 @@ BEGIN
       firebase_uid text NOT NULL UNIQUE,
       display_name text NOT NULL
     );
+    COMMENT ON TABLE public.users IS 'Made by MedZen Meetings: the database had no users.';
     CREATE VIEW medzen.call_users AS SELECT id, firebase_uid, display_name FROM public.users;
     CALL medzen.make_private('public.users');
     CALL medzen.make_private('medzen.call_users');
@@ -75,6 +117,7 @@ BEGIN
       scheduled_start timestamptz,
       scheduled_end timestamptz
     );
+    COMMENT ON TABLE public.appointments IS 'Made by MedZen Meetings: the database had no appointments.';
     CREATE VIEW medzen.call_appointments AS
       SELECT id, provider_user_id, patient_user_id, status, video_enabled, scheduled_start, scheduled_end
       FROM public.appointments;
@@ -367,14 +410,30 @@ CREATE FUNCTION medzen.capabilities(audio text, video text, content text) RETURN
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $capabilities$ SELECT jsonb_build_object('Audio', $1, 'Video', $2, 'Content', $3) $capabilities$;
 
--- The user that a request names: by the subject of a token, or by id for a direct invocation.
-CREATE FUNCTION medzen.caller(subject text, user_id uuid) RETURNS SETOF uuid
+-- The user that a request names: by the subject of a token, or by id for a direct invocation. Where the host has several
+-- accounts with that subject, the person is the one that the appointment names, else the one with a part in its call.
+CREATE FUNCTION medzen.caller(subject text, user_id uuid, appointment uuid) RETURNS SETOF uuid
 LANGUAGE sql STABLE ROWS 1
 SET search_path = pg_catalog, pg_temp
 AS $caller$
-  SELECT id FROM medzen.call_users WHERE firebase_uid = $1
-  UNION ALL
-  SELECT id FROM medzen.call_users WHERE id = $2
+  WITH account AS (
+    SELECT id, count(*) OVER () > 1 AS ambiguous
+    FROM (
+      SELECT id FROM medzen.call_users WHERE firebase_uid = $1
+      UNION ALL
+      SELECT id FROM medzen.call_users WHERE id = $2
+    ) AS named
+  )
+  SELECT account.id FROM account
+  ORDER BY
+    CASE WHEN account.ambiguous THEN (
+      SELECT account.id = a.provider_user_id OR account.id = a.patient_user_id FROM medzen.call_appointments a
+      WHERE a.id = $3) END DESC NULLS LAST,
+    CASE WHEN account.ambiguous THEN EXISTS (
+      SELECT FROM public.video_call_participants p JOIN public.video_call_sessions s ON s.id = p.video_call_id
+      WHERE s.appointment_id = $3 AND p.user_id = account.id) END DESC NULLS LAST,
+    account.id
+  LIMIT 1
 $caller$;
 
 -- Appends an entry to a chain and returns its number. The row of audit_heads is the chain's lock: the upsert takes it, and
@@ -406,7 +465,7 @@ AS $append$
 $append$;
 
 -- An appointment as the host application has it now; no row for one that it does not have. `cancelled_statuses` are in lower
--- case: the host's status is compared without case and surrounding spaces. A time that is infinite is no time.
+-- case: the host's status is compared without case and surrounding spaces. A time that the calendar does not know (`infinity`) is no time.
 CREATE FUNCTION medzen.call_appointment(appointment uuid, cancelled_statuses text[])
 RETURNS TABLE (
   id uuid, provider_user_id uuid, patient_user_id uuid, cancelled boolean, video_enabled boolean, scheduled_start timestamptz,
@@ -416,8 +475,8 @@ SET search_path = pg_catalog, pg_temp
 AS $appointment$
   SELECT a.id, a.provider_user_id, a.patient_user_id,
     coalesce(lower(btrim(a.status, E' \t\r\n\u00a0')) = ANY ($2), false), coalesce(a.video_enabled, false),
-    CASE WHEN isfinite(a.scheduled_start) THEN a.scheduled_start END,
-    CASE WHEN isfinite(a.scheduled_end) THEN a.scheduled_end END
+    CASE WHEN a.scheduled_start BETWEEN '0001-01-01Z' AND '9999-12-31Z' THEN a.scheduled_start END,
+    CASE WHEN a.scheduled_end BETWEEN '0001-01-01Z' AND '9999-12-31Z' THEN a.scheduled_end END
   FROM medzen.call_appointments a WHERE a.id = $1
 $appointment$;
 
@@ -692,43 +751,6 @@ $stop$;
 -- setting request.jwt.claims). A policy that was open to `auth.uid() IS NULL` once let anyone with the public key read join
 -- tokens; so rows are given by policies, and what no client may see is in a schema that clients cannot enter.
 
--- Roles belong to the cluster, so the functions' role carries the name of this deployment; another database of the cluster may
--- have created the others, or creates them at this moment. The login that is a member of the role is the operator's to create.
-DO $roles$
-DECLARE
-  role record;
-BEGIN
-  FOR role IN
-    SELECT * FROM (VALUES
-      ('{functions_role}', 'NOLOGIN'), ('anon', 'NOLOGIN NOINHERIT'), ('authenticated', 'NOLOGIN NOINHERIT')
-    ) AS wanted (name, attributes)
-  LOOP
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role.name) THEN
-      BEGIN
-        EXECUTE format('CREATE ROLE %I %s', role.name, role.attributes);
-      EXCEPTION WHEN duplicate_object OR unique_violation THEN
-        NULL;
-      END;
-    END IF;
-  END LOOP;
-END
-$roles$;
-
--- The claims of the client's token, as Supabase has it. Where it exists it is kept.
-DO $jwt$
-BEGIN
-  IF to_regprocedure('auth.jwt()') IS NULL THEN
-    CREATE SCHEMA IF NOT EXISTS auth;
-    CREATE FUNCTION auth.jwt() RETURNS jsonb LANGUAGE sql STABLE AS $body$
-      SELECT coalesce(
-        nullif(current_setting('request.jwt.claim', true), ''),
-        nullif(current_setting('request.jwt.claims', true), ''))::jsonb
-    $body$;
-    GRANT USAGE ON SCHEMA auth TO anon, authenticated;
-  END IF;
-END
-$jwt$;
-
 REVOKE ALL ON SCHEMA medzen FROM anon, authenticated;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA medzen FROM PUBLIC;
 CALL medzen.make_private('medzen.schema_history');
@@ -821,7 +843,7 @@ GRANT EXECUTE ON FUNCTION
   medzen.appointment_chain(uuid),
   medzen.seconds_between(timestamptz, timestamptz),
   medzen.capabilities(text, text, text),
-  medzen.caller(text, uuid),
+  medzen.caller(text, uuid, uuid),
   medzen.audit_append(text, jsonb, timestamptz),
   medzen.call_appointment(uuid, text[]),
   medzen.call_member_ids(uuid, uuid),
@@ -845,7 +867,8 @@ TO "{functions_role}";
 
 -- Signed-in clients: their own calls, to read.
 
-CREATE FUNCTION medzen.own_user_id() RETURNS uuid
+-- The accounts of the caller: one, unless the host has several with the same subject.
+CREATE FUNCTION medzen.own_user_ids() RETURNS SETOF uuid
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $me$
@@ -900,18 +923,18 @@ AS $names$
 $names$;
 
 REVOKE ALL ON FUNCTION
-  medzen.own_user_id(), medzen.own_sessions(), medzen.own_consultations(), medzen.own_participant_names() FROM PUBLIC;
+  medzen.own_user_ids(), medzen.own_sessions(), medzen.own_consultations(), medzen.own_participant_names() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
-  medzen.own_user_id(), medzen.own_sessions(), medzen.own_consultations(), medzen.own_participant_names() TO authenticated;
+  medzen.own_user_ids(), medzen.own_sessions(), medzen.own_consultations(), medzen.own_participant_names() TO authenticated;
 
 CREATE POLICY own_calls ON public.video_call_sessions FOR SELECT TO authenticated
   USING (id IN (SELECT medzen.own_sessions()));
 -- Waiting and turned away participants are visible to the provider and to themselves.
 CREATE POLICY own_calls ON public.video_call_participants FOR SELECT TO authenticated
-  USING (user_id = (SELECT medzen.own_user_id()) OR video_call_id IN (SELECT medzen.own_sessions()) AND (
+  USING (user_id IN (SELECT medzen.own_user_ids()) OR video_call_id IN (SELECT medzen.own_sessions()) AND (
     status NOT IN ('waiting', 'turned_away') OR video_call_id IN (SELECT medzen.own_consultations())));
 CREATE POLICY own_consents ON public.video_call_consents FOR SELECT TO authenticated
-  USING (user_id = (SELECT medzen.own_user_id()));
+  USING (user_id IN (SELECT medzen.own_user_ids()));
 GRANT SELECT ON public.video_call_sessions, public.video_call_participants, public.video_call_consents TO authenticated;
 
 -- With the rights of its reader, row-level security included; a view has its owner's rights otherwise.
@@ -923,3 +946,20 @@ CREATE VIEW public.video_call_participants_view WITH (security_invoker = true) A
   LEFT JOIN medzen.own_participant_names() AS name ON name.session_id = p.video_call_id AND name.user_id = p.user_id;
 CALL medzen.make_private('public.video_call_participants_view');
 GRANT SELECT ON public.video_call_participants_view TO authenticated;
+
+-- The simple tables of a database without host tables: a person's own account and appointments. The host's own tables have the
+-- host's policies.
+DO $own$
+BEGIN
+  IF obj_description(to_regclass('public.users'), 'pg_class') LIKE 'Made by MedZen Meetings%' THEN
+    CREATE POLICY own_account ON public.users FOR SELECT TO authenticated
+      USING (id IN (SELECT medzen.own_user_ids()));
+    GRANT SELECT ON public.users TO authenticated;
+  END IF;
+  IF obj_description(to_regclass('public.appointments'), 'pg_class') LIKE 'Made by MedZen Meetings%' THEN
+    CREATE POLICY own_appointments ON public.appointments FOR SELECT TO authenticated
+      USING (provider_user_id IN (SELECT medzen.own_user_ids()) OR patient_user_id IN (SELECT medzen.own_user_ids()));
+    GRANT SELECT ON public.appointments TO authenticated;
+  END IF;
+END
+$own$;

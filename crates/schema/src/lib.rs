@@ -1,15 +1,25 @@
 #![doc = include_str!("../README.md")]
 
+mod database;
+mod deployment;
+mod earlier;
+pub mod files;
+mod host;
+
+use std::path::PathBuf;
+
 use refinery::{Migration, Runner};
-use sha2::{Digest as _, Sha256};
-use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::Client;
+
+pub use database::Database;
+pub use deployment::functions_role;
+pub use earlier::Imported;
+pub use host::HostViews;
+
+use host::Stage;
 
 /// Advisory locks are identified by a number; this is ours.
 const LOCK: i64 = 0x6d65_647a_656e;
-
-/// PostgreSQL truncates names at 63 bytes; the prefix is `medzen_functions_`.
-const MAX_DATABASE_BYTES: usize = 63 - "medzen_functions_".len();
 
 /// The table of applied migrations.
 const HISTORY: &str = "medzen.schema_history";
@@ -20,11 +30,14 @@ const MIGRATIONS: [(&str, &str); 1] = [("V1__baseline", include_str!("../migrati
 /// The placeholder in migrations for the name of the functions' role.
 const ROLE_PLACEHOLDER: &str = "{functions_role}";
 
-/// Why the schema is not up to date.
+/// Why the schema is not up to date. No message has a password in it.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
+    /// `DATABASE_URL` cannot be used.
+    #[error("DATABASE_URL: {0}")]
+    Url(String),
     /// The database's certificate authority cannot be used.
-    #[error("the certificate authority {0}")]
+    #[error("DATABASE_CA {0}")]
     Trust(postgres_tls::Error),
     /// The database is on another machine, and no certificate authority was given.
     #[error(
@@ -32,12 +45,37 @@ pub enum MigrateError {
          (PEM) in DATABASE_CA"
     )]
     NoAuthority,
-    /// The connection failed, or the database rejected a statement.
+    /// The connection failed.
+    #[error("{0}")]
+    Connect(String),
+    /// The database rejected a statement.
     #[error("the database refused: {}", message(.0))]
     Database(#[from] tokio_postgres::Error),
     /// A migration failed; the whole run was rolled back.
     #[error("{}", migration_message(.0))]
     Migration(#[from] Box<refinery::Error>),
+    /// Tables of an earlier system have the names of ours.
+    #[error(
+        "this database has calls of an earlier system. Move them, as their owner, and migrate again; then \
+         `make import-calls` reads the ended calls from there:\n\n{0}"
+    )]
+    EarlierTables(String),
+    /// The host's views are not as the functions need them.
+    #[error("the host's views must be changed:\n{}", list(.0))]
+    HostViews(Vec<String>),
+    /// There are no earlier tables to import.
+    #[error("there is no table earlier.video_call_sessions to import calls from")]
+    NothingToImport,
+    /// The folder for migration files cannot be used.
+    #[error("{}", path.display())]
+    Folder { path: PathBuf, source: std::io::Error },
+    /// A migration file has another text than the migration.
+    #[error("{} has another text than this version of it: if no database has it yet, delete the file and write it again", .0.display())]
+    OtherFile(PathBuf),
+}
+
+fn list(problems: &[String]) -> String {
+    problems.iter().map(|problem| format!("- {problem}")).collect::<Vec<_>>().join("\n")
 }
 
 fn message(error: &tokio_postgres::Error) -> String {
@@ -61,45 +99,103 @@ fn migration_message(error: &refinery::Error) -> String {
 }
 
 /// Migrates a database to the newest schema and returns what was applied; nothing when it was up to date. Concurrent
-/// runs wait for each other. `url` is a direct connection, not a transaction pooler; with TLS if `ca` (PEM) is given,
-/// and without it only to this machine.
+/// runs wait for each other. `url` is a direct connection or a session pooler, not a transaction pooler; with TLS if `ca`
+/// (PEM) is given, and without it only to this machine.
 ///
 /// # Errors
-/// When the database cannot be reached, or a migration fails; then the whole run is rolled back.
+/// When the database cannot be reached, a migration fails, which rolls the whole run back, or the host's views are not as the
+/// functions need them.
 pub async fn run(url: &str, ca: Option<&str>) -> Result<Applied, MigrateError> {
-    let guard = connect(url, ca).await?;
-    let mut client = connect(url, ca).await?;
+    migrate(&Database::parse(url, None, ca)?).await
+}
+
+/// As [`run`].
+///
+/// # Errors
+/// As [`run`].
+pub async fn migrate(database: &Database) -> Result<Applied, MigrateError> {
+    let guard = database.connect().await?;
+    let mut client = database.connect().await?;
     // Held by a transaction of another connection, because refinery commits on its own. It ends with that connection.
     guard.batch_execute(&format!("BEGIN; SELECT pg_advisory_xact_lock({LOCK})")).await?;
     client.batch_execute("CREATE SCHEMA IF NOT EXISTS medzen").await?;
-    let database: String = client.query_one("SELECT current_database()::text", &[]).await?.get(0);
-    let functions_role = functions_role(&database);
-    let migrations = MIGRATIONS
-        .iter()
-        .map(|(name, text)| Migration::unapplied(name, &text.replace(ROLE_PLACEHOLDER, &functions_role)))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(Box::new)?;
-    let mut runner = Runner::new(&migrations).set_grouped(true).set_abort_divergent(true);
+    let functions_role = functions_role(&name_of(&client).await?);
+    if applied(&client).await?.is_empty() {
+        before_the_first_migration(&mut client, &functions_role).await?;
+    }
+    let mut runner = Runner::new(&migrations(&functions_role)?).set_grouped(true).set_abort_divergent(true);
     runner.set_migration_table_name(HISTORY);
     let report = runner.run_async(&mut client).await.map_err(Box::new)?;
     let migrations = report.applied_migrations().iter().map(ToString::to_string).collect();
-    Ok(Applied { migrations, functions_role })
+    let mut notes = deployment::settle_rights(&mut client, &functions_role).await?;
+    let views = host::check(&mut client, &functions_role, Stage::AfterMigration).await?;
+    if !views.problems.is_empty() {
+        return Err(MigrateError::HostViews(views.problems));
+    }
+    notes.extend(views.warnings);
+    Ok(Applied { migrations, functions_role, notes })
 }
 
-/// The role that the functions' login is a member of. Roles belong to the cluster and a deployment is a database, so
-/// the role's name contains the database's: two deployments in one cluster share nothing. A name that PostgreSQL
-/// would truncate at 63 bytes ends with a hash of the whole.
-#[must_use]
-pub fn functions_role(database: &str) -> String {
-    let plain: String =
-        database.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
-    if plain == database && database.len() <= MAX_DATABASE_BYTES {
-        return format!("medzen_functions_{database}");
+async fn before_the_first_migration(client: &mut Client, functions_role: &str) -> Result<(), MigrateError> {
+    if let Some(statements) = earlier::in_the_way(client).await? {
+        return Err(MigrateError::EarlierTables(statements));
     }
-    let mut hash = format!("{:x}", Sha256::digest(database.as_bytes()));
-    hash.truncate(8);
-    let kept: String = plain.chars().take(MAX_DATABASE_BYTES - 9).collect();
-    format!("medzen_functions_{kept}_{hash}")
+    let views = host::check(client, functions_role, Stage::BeforeMigration).await?;
+    if views.problems.is_empty() { Ok(()) } else { Err(MigrateError::HostViews(views.problems)) }
+}
+
+/// Checks what a migration would find, and changes nothing.
+///
+/// # Errors
+/// When the database cannot be reached, or with what must be changed first.
+pub async fn check(database: &Database) -> Result<Checked, MigrateError> {
+    let mut client = database.connect().await?;
+    let functions_role = functions_role(&name_of(&client).await?);
+    let applied = applied(&client).await?;
+    let views = if applied.is_empty() {
+        if let Some(statements) = earlier::in_the_way(&client).await? {
+            return Err(MigrateError::EarlierTables(statements));
+        }
+        host::check(&mut client, &functions_role, Stage::BeforeMigration).await?
+    } else {
+        host::check(&mut client, &functions_role, Stage::AfterMigration).await?
+    };
+    if !views.problems.is_empty() {
+        return Err(MigrateError::HostViews(views.problems));
+    }
+    let pending =
+        MIGRATIONS.iter().map(|(name, _)| (*name).to_owned()).filter(|name| !applied.contains(name));
+    Ok(Checked { pending: pending.collect(), functions_role, warnings: views.warnings })
+}
+
+/// Reads the ended calls of an earlier system, whose tables are in the schema `earlier`.
+///
+/// # Errors
+/// When the database cannot be reached, or has no such tables.
+pub async fn import_calls(database: &Database) -> Result<Imported, MigrateError> {
+    earlier::import(&mut database.connect().await?).await
+}
+
+async fn name_of(client: &Client) -> Result<String, MigrateError> {
+    Ok(client.query_one("SELECT current_database()::text", &[]).await?.get(0))
+}
+
+/// The names of the migrations that the database has.
+async fn applied(client: &Client) -> Result<Vec<String>, MigrateError> {
+    let exists = "SELECT to_regclass($1) IS NOT NULL";
+    if !client.query_one(exists, &[&HISTORY]).await?.get::<_, bool>(0) {
+        return Ok(Vec::new());
+    }
+    let rows = client.query(&format!("SELECT version, name FROM {HISTORY} ORDER BY version"), &[]).await?;
+    Ok(rows.iter().map(|row| format!("V{}__{}", row.get::<_, i32>(0), row.get::<_, &str>(1))).collect())
+}
+
+fn migrations(functions_role: &str) -> Result<Vec<Migration>, MigrateError> {
+    Ok(MIGRATIONS
+        .iter()
+        .map(|(name, text)| Migration::unapplied(name, &text.replace(ROLE_PLACEHOLDER, functions_role)))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(Box::new)?)
 }
 
 /// The result of a run.
@@ -109,53 +205,24 @@ pub struct Applied {
     pub migrations: Vec<String>,
     /// The role that the functions' login must be a member of.
     pub functions_role: String,
+    /// What the operator should know.
+    pub notes: Vec<String>,
 }
 
-async fn connect(url: &str, ca: Option<&str>) -> Result<Client, MigrateError> {
-    let mut config: Config = url.parse()?;
-    let client = if let Some(ca) = ca {
-        let tls = postgres_tls::connector(ca).map_err(MigrateError::Trust)?;
-        config.ssl_mode(SslMode::Require);
-        let (client, driver) = config.connect(tls).await?;
-        tokio::spawn(driver);
-        client
-    } else if stays_here(&config) {
-        let (client, driver) = config.connect(NoTls).await?;
-        tokio::spawn(driver);
-        client
-    } else {
-        return Err(MigrateError::NoAuthority);
-    };
-    Ok(client)
-}
-
-/// Whether the traffic to this database stays on this machine.
-fn stays_here(config: &Config) -> bool {
-    let here = |host: &Host| match host {
-        Host::Tcp(name) => postgres_tls::is_loopback(name),
-        Host::Unix(_) => true,
-    };
-    config.get_hosts().iter().all(here) && config.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback)
+/// The result of a check that found nothing to change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// Migrations that the database does not have.
+    pub pending: Vec<String>,
+    /// The role that the functions' login must be a member of.
+    pub functions_role: String,
+    /// With these, some calls fail, or the operator should know of them.
+    pub warnings: Vec<String>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_database_has_a_role_of_its_own_within_63_bytes() {
-        assert_eq!(functions_role("clinic"), "medzen_functions_clinic");
-        let names =
-            ["a-b", "a_b", &"x".repeat(63), &"x".repeat(62), "ä", "\"; DROP ROLE x; --"].map(functions_role);
-        for name in &names {
-            assert!(
-                name.len() <= 63 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'),
-                "{name}"
-            );
-        }
-        let distinct: std::collections::BTreeSet<_> = names.iter().collect();
-        assert_eq!(distinct.len(), names.len());
-    }
 
     #[test]
     fn every_file_is_a_migration_in_its_order() {
@@ -167,15 +234,5 @@ mod tests {
         files.sort();
         let listed: Vec<String> = MIGRATIONS.iter().map(|(name, _)| format!("{name}.sql")).collect();
         assert_eq!(listed, files);
-    }
-
-    #[test]
-    fn without_an_authority_only_a_database_on_this_machine_is_migrated() {
-        let stays = |url: &str| url.parse::<Config>().is_ok_and(|config| stays_here(&config));
-        assert!(stays("postgresql://u:p@127.0.0.1:5432/d"));
-        assert!(stays("host=/run/postgresql dbname=d"));
-        assert!(!stays("postgresql://u:p@db.example.com/d?sslmode=disable"));
-        assert!(!stays("postgresql://u:p@localhost,db.example.com/d"));
-        assert!(!stays("host=localhost hostaddr=192.0.2.1 dbname=d"));
     }
 }

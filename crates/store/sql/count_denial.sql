@@ -1,10 +1,10 @@
 -- Counts a denied request and, below the limit of an hour ($8), appends its audit entry. The counter's row is locked before
 -- the chain's head.
-WITH caller AS (
-  SELECT id FROM medzen.caller($1, $2) AS id
-), appointment AS (
+WITH appointment AS (
   SELECT id FROM medzen.call_appointments
   WHERE id = coalesce($3, (SELECT appointment_id FROM public.video_call_sessions WHERE meeting_id = $4))
+), caller AS (
+  SELECT id FROM medzen.caller($1, $2, (SELECT id FROM appointment)) AS id
 ), counted AS (
   INSERT INTO medzen.denial_rate_limits AS r (chain, since, seen, suppressed, request_id)
   VALUES (coalesce('ACTOR#' || (SELECT id FROM caller), $5), $6, 1, 0, $7)

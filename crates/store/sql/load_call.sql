@@ -1,11 +1,11 @@
 -- $1 subject of the token or null, $2 users.id or null; $3 appointment or null, $4 meeting or null; $5 session or null; $6 the
 -- host's statuses that mean "cancelled"; $7 whether the request hands out a join token.
-WITH caller AS (
-  SELECT id FROM medzen.caller($1, $2) AS id
-), target AS (
+WITH target AS (
   SELECT coalesce($3, (SELECT appointment_id FROM public.video_call_sessions WHERE meeting_id = $4)) AS id
 ), appointment AS (
   SELECT a.* FROM target, LATERAL medzen.call_appointment(target.id, $6) AS a
+), caller AS (
+  SELECT id FROM medzen.caller($1, $2, (SELECT id FROM appointment)) AS id
 ), session AS (
   SELECT s.* FROM public.video_call_sessions s JOIN target ON s.appointment_id = target.id
   WHERE ($4 IS NULL OR s.meeting_id = $4) AND ($5 IS NULL OR s.id = $5)

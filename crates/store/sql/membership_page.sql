@@ -11,7 +11,7 @@ WITH host AS MATERIALIZED (
   WHERE s.status = 'active'
 ), standing AS MATERIALIZED (
   SELECT p.video_call_id, p.user_id, p.role, p.status,
-    NOT host.has_users OR EXISTS (SELECT FROM medzen.caller(NULL, p.user_id)) AS has_account,
+    NOT host.has_users OR EXISTS (SELECT FROM medzen.caller(NULL, p.user_id, NULL)) AS has_account,
     EXISTS (
       SELECT FROM medzen.video_call_attendee_tokens t
       WHERE t.session_id = p.video_call_id AND t.user_id = p.user_id) AS has_attendee

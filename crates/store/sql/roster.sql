@@ -1,7 +1,7 @@
-WITH caller AS (
-  SELECT id FROM medzen.caller($1, $2) AS id
-), appointment AS (
+WITH appointment AS (
   SELECT a.* FROM medzen.call_appointment($3, $4) AS a
+), caller AS (
+  SELECT id FROM medzen.caller($1, $2, (SELECT id FROM appointment)) AS id
 ), session AS (
   SELECT s.* FROM public.video_call_sessions s WHERE s.appointment_id = $3
   ORDER BY s.status IN ('creating', 'active', 'ending') DESC, s.created_at DESC, s.id

@@ -2,12 +2,12 @@
 -- the join window, inserts one (domain::start has the rule and its answers); an open one is the provider's whatever became of
 -- the appointment. $5 is the request that creates the meeting, $12 the host's statuses that mean "cancelled", $13 the latest
 -- scheduled start and $14 the earliest scheduled end of the window, null without one.
-WITH caller AS (
-  SELECT id FROM medzen.caller($1, $2) AS id
-), target AS (
+WITH target AS (
   SELECT coalesce($3, (SELECT appointment_id FROM public.video_call_sessions WHERE meeting_id = $4)) AS id
 ), appointment AS (
   SELECT a.* FROM target, LATERAL medzen.call_appointment(target.id, $12) AS a
+), caller AS (
+  SELECT id FROM medzen.caller($1, $2, (SELECT id FROM appointment)) AS id
 ), inserted AS (
   INSERT INTO public.video_call_sessions AS open (
     id, appointment_id, status, attempt_by, control_region, media_region,

@@ -8,12 +8,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use postgres_tls::explain;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, NoTls};
 
+use crate::backoff::BackOff;
 use crate::statement::{Statement, sql};
 use crate::target::Target;
 use crate::{Cause, Error};
@@ -31,7 +33,7 @@ const CHECK_AFTER_IDLE: Duration = Duration::from_secs(30);
 /// Time for checking a connection.
 const CHECK_DEADLINE: Duration = Duration::from_millis(500);
 
-/// Reads the secret with the credentials: once at init, and again when the database rejects them.
+/// Reads the secret with the credentials: once at init, and again when the database rejects them, with growing waits.
 pub type ReadSecret =
     Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String, domain::Error>> + Send>> + Send + Sync>;
 
@@ -40,12 +42,19 @@ struct Connection {
     used: SystemTime,
 }
 
+/// The secret as it was read last, and when the next login may be tried.
+#[derive(Default)]
+struct Login {
+    target: Option<Arc<Target>>,
+    back_off: BackOff,
+}
+
 /// The database. One per environment.
 pub struct Store {
     read_secret: ReadSecret,
     application_name: String,
     cancelled_statuses: Vec<String>,
-    target: Mutex<Option<Arc<Target>>>,
+    login: Mutex<Login>,
     connection: Mutex<Option<Connection>>,
 }
 
@@ -65,7 +74,7 @@ impl Store {
             read_secret,
             application_name: application_name.to_owned(),
             cancelled_statuses: Vec::new(),
-            target: Mutex::new(None),
+            login: Mutex::default(),
             connection: Mutex::new(None),
         };
         match timeout(INIT_DEADLINE, store.open()).await {
@@ -87,12 +96,13 @@ impl Store {
         &self.cancelled_statuses
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers and the host's views can be read with the columns and types that calls need. One round
+    /// trip.
     ///
     /// # Errors
-    /// When it does not.
-    pub async fn ping(&self) -> Result<(), Error> {
-        let _answer: Option<bool> = self.ask(sql!("ping"), &[]).await?;
+    /// When it does not, or they cannot.
+    pub async fn check_host_views(&self) -> Result<(), Error> {
+        let _answer: Option<bool> = self.ask(sql!("check_host_views"), &[]).await?;
         Ok(())
     }
 
@@ -152,45 +162,73 @@ impl Store {
         }
     }
 
+    /// Opens a connection, unless the last login failed a moment ago.
     async fn open(&self) -> Result<Connection, Error> {
-        match self.open_with(self.target(false).await?).await {
-            // Rotated credentials, or a new authority: read the secret again, once.
-            Err(Error::Connection(cause)) if cause.may_outdate_secret() => {
-                self.open_with(self.target(true).await?).await
+        let mut login = self.login.lock().await;
+        if let Some(wait) = login.back_off.remaining(SystemTime::now()) {
+            return Err(Error::BackingOff { wait });
+        }
+        let outcome = self.log_in(&mut login).await;
+        match &outcome {
+            Ok(_) if login.back_off.is_failing() => {
+                login.back_off.succeed();
+                tracing::info!("database login works again");
+            }
+            Err(error) if error.outlasts_requests() => {
+                // Once for each time that it begins: the requests that fail meanwhile log their own errors.
+                if !login.back_off.is_failing() {
+                    tracing::error!(
+                        error = causes(error),
+                        "database login fails with the secret read again, backing off"
+                    );
+                }
+                login.back_off.fail(SystemTime::now(), fastrand::f64());
+            }
+            Ok(_) | Err(_) => {}
+        }
+        outcome
+    }
+
+    /// One login. A rejected one is repeated with the secret as it is now, if that was changed since it was read: rotated
+    /// credentials, or a new authority. After a failure the secret is read again first.
+    async fn log_in(&self, login: &mut Login) -> Result<Connection, Error> {
+        let known = login.target.clone().filter(|_| !login.back_off.is_failing());
+        let Some(known) = known else {
+            let target = self.read_target(login).await?;
+            return self.open_with(&target).await;
+        };
+        match self.open_with(&known).await {
+            Err(rejected) if rejected.outlasts_requests() => {
+                let target = self.read_target(login).await?;
+                if target.secret == known.secret { Err(rejected) } else { self.open_with(&target).await }
             }
             outcome => outcome,
         }
     }
 
-    async fn target(&self, again: bool) -> Result<Arc<Target>, Error> {
-        let mut known = self.target.lock().await;
-        match &*known {
-            Some(target) if !again => Ok(Arc::clone(target)),
-            _ => {
-                let secret = (self.read_secret)().await.map_err(Error::Credentials)?;
-                let target = Arc::new(Target::from_secret(&secret, &self.application_name)?);
-                *known = Some(Arc::clone(&target));
-                Ok(target)
-            }
-        }
+    async fn read_target(&self, login: &mut Login) -> Result<Arc<Target>, Error> {
+        let secret = (self.read_secret)().await.map_err(Error::Credentials)?;
+        let target = Arc::new(Target::from_secret(&secret, &self.application_name)?);
+        login.target = Some(Arc::clone(&target));
+        Ok(target)
     }
 
-    async fn open_with(&self, target: Arc<Target>) -> Result<Connection, Error> {
+    async fn open_with(&self, target: &Target) -> Result<Connection, Error> {
+        let refused = |error: tokio_postgres::Error| Error::Connect {
+            help: explain(&error, &target.address, "sslrootcert"),
+            source: Cause::from(&error),
+        };
         let client = if let Some(tls) = target.tls.clone() {
-            let (client, driver) = target.config.connect(tls).await.map_err(|error| refused(&error))?;
+            let (client, driver) = target.config.connect(tls).await.map_err(refused)?;
             drive(driver);
             client
         } else {
-            let (client, driver) = target.config.connect(NoTls).await.map_err(|error| refused(&error))?;
+            let (client, driver) = target.config.connect(NoTls).await.map_err(refused)?;
             drive(driver);
             client
         };
         Ok(Connection { client, used: SystemTime::now() })
     }
-}
-
-fn refused(error: &tokio_postgres::Error) -> Error {
-    Error::Connection(Cause::from(error))
 }
 
 /// Runs a connection until it closes. The client returns its error, where it is handled.

@@ -1,5 +1,7 @@
 //! Errors between this service and the database.
 
+use std::time::Duration;
+
 /// Why a statement returned nothing. Never shown to callers.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -9,8 +11,19 @@ pub enum Error {
     /// The secret lacks a required field, or has an invalid one.
     #[error("the database's secret is unusable: {0}")]
     Secret(String),
-    /// The connection could not be opened, or it broke.
-    #[error("no connection to the database")]
+    /// The connection could not be opened.
+    #[error("no connection to the database{}", help.as_ref().map(|help| format!(": {help}")).unwrap_or_default())]
+    Connect {
+        /// The address, and what to correct.
+        help: Option<String>,
+        #[source]
+        source: Cause,
+    },
+    /// No login is tried for a while, because the last one was rejected or the secret could not be used.
+    #[error("no login to the database is tried for {} ms after a failed one", wait.as_millis())]
+    BackingOff { wait: Duration },
+    /// The connection broke.
+    #[error("the connection to the database broke")]
     Connection(#[source] Cause),
     /// No response within the deadline of a request.
     #[error("the database did not answer in time")]
@@ -133,14 +146,32 @@ impl Cause {
     }
 }
 
+impl Error {
+    /// Whether the next login will fail as well unless somebody corrects the secret, the login or the server.
+    pub(crate) fn outlasts_requests(&self) -> bool {
+        match self {
+            Self::Credentials(_) | Self::Secret(_) => true,
+            Self::Connect { source, .. } => source.may_outdate_secret(),
+            Self::BackingOff { .. }
+            | Self::Connection(_)
+            | Self::Deadline
+            | Self::Statement { .. }
+            | Self::Answer { .. } => false,
+        }
+    }
+}
+
 impl From<Error> for domain::Error {
     fn from(error: Error) -> Self {
         match error {
             // An unusable secret is not the request's fault: it is read again by the next request, and may be valid
             // then.
-            Error::Credentials(_) | Error::Secret(_) | Error::Connection(_) | Error::Deadline => {
-                Self::Unavailable { backend: "database", source: Box::new(error) }
-            }
+            Error::Credentials(_)
+            | Error::Secret(_)
+            | Error::Connect { .. }
+            | Error::BackingOff { .. }
+            | Error::Connection(_)
+            | Error::Deadline => Self::Unavailable { backend: "database", source: Box::new(error) },
             Error::Statement { ref source, .. } if source.is_transient() => {
                 Self::Unavailable { backend: "database", source: Box::new(error) }
             }

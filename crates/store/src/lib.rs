@@ -2,6 +2,7 @@
 
 pub mod admissions;
 pub mod audit;
+mod backoff;
 mod connection;
 pub mod consents;
 pub mod denials;

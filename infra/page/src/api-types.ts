@@ -2719,7 +2719,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The database answers. */
+            /** @description The database answers, and the host's views can be read. */
             200: {
                 headers: {
                     [name: string]: unknown;

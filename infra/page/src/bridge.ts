@@ -1,5 +1,7 @@
 // Messages between the page and the app around it. `README.md` has the table; each line of it has a test.
 
+import { EarlierMessages, flutterText } from "./earlier-app.ts";
+
 /** The page's messages and their data. None names a person or contains a token. */
 export interface OutgoingMessages {
   PAGE_READY: Record<string, never>;
@@ -11,7 +13,7 @@ export interface OutgoingMessages {
   MEETING_RECONNECTED: { sessionId: string };
   MEETING_LEFT: { sessionId: string | null };
   MEETING_ENDED_BY_PROVIDER: { sessionId: string };
-  MEETING_ERROR: { code: string };
+  MEETING_ERROR: { code: string; cause?: "timeout" };
   LANGUAGE_CHANGED: { language: string };
   CLOSE_REQUESTED: Record<string, never>;
 }
@@ -42,22 +44,6 @@ declare global {
   }
 }
 
-/** The strings that the earlier app knows. It receives no others. */
-function flutterText<E extends keyof OutgoingMessages>(event: E, data: OutgoingMessages[E]): string | undefined {
-  switch (event) {
-    case "SDK_READY":
-    case "MEETING_JOINED":
-    case "MEETING_LEFT":
-      return event;
-    case "MEETING_ERROR":
-      return `MEETING_ERROR:${(data as OutgoingMessages["MEETING_ERROR"]).code}`;
-    case "MEETING_ENDED_BY_PROVIDER":
-      return `MEETING_ENDED_BY_PROVIDER:${(data as OutgoingMessages["MEETING_ENDED_BY_PROVIDER"]).sessionId}`;
-    default:
-      return undefined;
-  }
-}
-
 /** How many messages are kept until the trusted origins are known. */
 const MAX_KEPT_MESSAGES = 16;
 
@@ -66,6 +52,7 @@ export class Bridge {
   #peer: string | undefined;
   #early: MessageEvent[] = [];
   #unsent: object[] = [];
+  readonly #earlier = new EarlierMessages();
   readonly #receive: (message: IncomingMessage) => void;
 
   /** Listens from now on. Messages that arrive before `trust` is called are kept. */
@@ -98,6 +85,9 @@ export class Bridge {
     const old = flutterText(event, data);
     if (old !== undefined) attempt(() => window.FlutterChannel?.postMessage(old));
     attempt(() => window.ChimeHandler?.postMessage(JSON.stringify(message)));
+    const earlier = this.#earlier.of(event, data);
+    if (earlier)
+      attempt(() => window.ChimeHandler?.postMessage(JSON.stringify({ ...earlier, timestamp: message.timestamp })));
     const posted = { type: "medzen.event", ...message };
     // Nobody receives it before the trusted origins are known.
     if (this.#origins) this.#post(posted);
@@ -149,52 +139,63 @@ function attempt(action: () => void): void {
   }
 }
 
-/** The message, if it is one of the page's own and every field is valid. */
+/**
+ * The message, if it is one of the page's own and has what it needs. Optional fields that cannot be used, `null` among them,
+ * are left out: an app of another language or age must not lose the call for one of them.
+ */
 export function parseMessage(data: unknown): IncomingMessage | undefined {
   if (typeof data !== "object" || data === null) return undefined;
   const { type, token, language, deviceDefaults } = data as Record<string, unknown>;
+  const tag = languageTag(language);
   switch (type) {
-    case "medzen.join": {
-      if (!isToken(token) || (language !== undefined && !isLanguage(language))) return undefined;
-      const devices = deviceDefaults === undefined ? {} : devicesOf(deviceDefaults);
-      if (!devices) return undefined;
-      return { type, token, deviceDefaults: devices, ...(language === undefined ? {} : { language }) };
-    }
+    case "medzen.join":
+      if (!isToken(token)) return undefined;
+      return {
+        type,
+        token,
+        deviceDefaults: devicesOf(deviceDefaults),
+        ...(tag === undefined ? {} : { language: tag }),
+      };
     case "medzen.token":
       return isToken(token) ? { type, token } : undefined;
     case "medzen.leave":
       return { type };
     case "medzen.setLanguage":
-      return isLanguage(language) ? { type, language } : undefined;
+      return tag === undefined ? undefined : { type, language: tag };
     default:
       return undefined;
   }
 }
 
+/** API Gateway takes 10,240 bytes of request line and headers: a longer token is refused there, with an answer. */
+const MAX_TOKEN_CHARACTERS = 10_240;
+
 /** Whether this looks like a JSON Web Token, so that nothing else gets into a header. The API decides if it is valid. */
 function isToken(value: unknown): value is string {
-  return typeof value === "string" && value.length <= 8192 && /^[\w-]+\.[\w-]+\.[\w-]+$/.test(value);
+  return typeof value === "string" && value.length <= MAX_TOKEN_CHARACTERS && /^[\w-]+\.[\w-]+\.[\w-]+$/.test(value);
 }
 
-function isLanguage(value: unknown): value is string {
-  return typeof value === "string" && /^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/.test(value) && value.length <= 35;
+/** The language tag. Platforms also spell it `fr_FR` (Dart, Java) or `fr_FR.UTF-8` (POSIX), and in any case of letters. */
+function languageTag(value: unknown): string | undefined {
+  if (typeof value !== "string" || value.length > 35) return undefined;
+  const [first = "", ...rest] = (value.trim().split(/[.@]/)[0] ?? "").split(/[-_]/);
+  const tag = [first.toLowerCase(), ...rest].join("-");
+  return /^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/.test(tag) ? tag : undefined;
 }
 
-function devicesOf(value: unknown): DeviceDefaults | undefined {
-  if (typeof value !== "object" || value === null) return undefined;
+function devicesOf(value: unknown): DeviceDefaults {
   const found: DeviceDefaults = {};
+  if (typeof value !== "object" || value === null) return found;
   for (const [name, setting] of Object.entries(value)) {
     switch (name) {
       case "audioInput":
       case "videoInput":
       case "audioOutput":
-        if (typeof setting !== "string" || setting.length > 512) return undefined;
-        found[name] = setting;
+        if (typeof setting === "string" && setting.length <= 512) found[name] = setting;
         break;
       case "microphone":
       case "camera":
-        if (typeof setting !== "boolean") return undefined;
-        found[name] = setting;
+        if (typeof setting === "boolean") found[name] = setting;
         break;
       default:
         break;

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { parseMessage } from "../src/bridge.ts";
 import { configOf } from "../src/config.ts";
 import { lineOf, Quality } from "../src/quality.ts";
+import { MicrophoneLevel, SilenceDetector } from "../src/silence.ts";
 import { type StopReason, stopReasonOf } from "../src/stop-reason.ts";
 
 const { MeetingSessionStatusCode: codes } = createRequire(import.meta.url)(
@@ -72,9 +73,35 @@ test("the connection is rated poor at the values at which speech suffers", () =>
   assert.equal(lineOf({ at: 0, packetLossPercent: 12 }), "poor");
 });
 
+test("a microphone is silent after 20 seconds without sound, and not while it is heard or off", () => {
+  const silence = new SilenceDetector();
+  const QUIET_ROOM = 0.001;
+  for (let second = 0; second < 20; second += 1) assert.equal(silence.read(0, second * 1_000), false);
+  assert.equal(silence.read(0.0001, 20_000), true);
+  assert.equal(silence.read(QUIET_ROOM, 21_000), false, "it is heard");
+  assert.equal(silence.read(0, 22_000), false);
+  silence.reset();
+  assert.equal(silence.read(0, 42_000), false, "the time while it was off does not count");
+  assert.equal(silence.read(0, 62_000), true);
+});
+
+test("the level of the microphone is that of the time between two readings", () => {
+  const level = new MicrophoneLevel();
+  const source = (totalAudioEnergy: number, totalSamplesDuration: number) => [
+    { type: "media-source", kind: "video" },
+    { type: "media-source", kind: "audio", totalAudioEnergy, totalSamplesDuration },
+  ];
+  assert.equal(level.read(source(0.04, 1)), 0.2);
+  assert.equal(level.read(source(0.04, 2)), 0);
+  assert.equal(level.read(source(0.04, 2)), 0, "a device that has died gives no samples");
+  assert.equal(level.read(source(0.01, 1)), undefined, "another track counts from zero");
+  assert.equal(level.read(source(0.02, 2)), 0.1);
+  assert.equal(level.read([{ type: "inbound-rtp" }]), undefined, "the browser does not report it");
+});
+
 const token = "aaaa.bbbb.cccc";
 
-test("a message from outside is accepted only if every field is valid", () => {
+test("a message from outside is accepted only if it has what it needs", () => {
   assert.deepEqual(
     parseMessage({ type: "medzen.join", token, language: "fr", deviceDefaults: { camera: false, audioInput: "x" } }),
     { type: "medzen.join", token, language: "fr", deviceDefaults: { camera: false, audioInput: "x" } },
@@ -97,16 +124,47 @@ test("a message from outside is accepted only if every field is valid", () => {
     { type: "medzen.join", token: "" },
     { type: "medzen.join", token: "two.parts" },
     { type: "medzen.join", token: `${token}\r\nX-Other: 1` },
-    { type: "medzen.join", token: `a.b.${"c".repeat(8192)}` },
-    { type: "medzen.join", token, language: 7 },
-    { type: "medzen.join", token, language: "<b>" },
-    { type: "medzen.join", token, deviceDefaults: "all" },
-    { type: "medzen.join", token, deviceDefaults: { camera: "yes" } },
-    { type: "medzen.join", token, deviceDefaults: { audioInput: "x".repeat(513) } },
+    { type: "medzen.join", token: `a.b.${"c".repeat(10_240)}` },
     { type: "medzen.token", token: null },
     { type: "medzen.setLanguage" },
+    { type: "medzen.setLanguage", language: "<b>" },
   ];
   for (const message of refused) assert.equal(parseMessage(message), undefined, JSON.stringify(message));
+});
+
+test("an optional field that cannot be used does not cost the call", () => {
+  const joined = { type: "medzen.join", token, deviceDefaults: {} };
+  for (const optional of [
+    { language: null, deviceDefaults: null },
+    { language: 7 },
+    { language: "<b>" },
+    { deviceDefaults: "all" },
+    { deviceDefaults: { camera: "yes", audioInput: "x".repeat(513), microphone: null, unknown: 1 } },
+  ]) {
+    assert.deepEqual(parseMessage({ type: "medzen.join", token, ...optional }), joined, JSON.stringify(optional));
+  }
+  const kept = { type: "medzen.join", token, deviceDefaults: { camera: null, microphone: false } };
+  assert.deepEqual(parseMessage(kept), { ...joined, deviceDefaults: { microphone: false } });
+});
+
+test("a language tag is read in the spelling of each platform", () => {
+  for (const [language, tag] of [
+    ["fr_FR", "fr-FR"],
+    ["fr_CM.UTF-8", "fr-CM"],
+    ["sr_Latn_RS@latin", "sr-Latn-RS"],
+    ["FR", "fr"],
+    [" en-US ", "en-US"],
+  ]) {
+    assert.deepEqual(parseMessage({ type: "medzen.setLanguage", language }), {
+      type: "medzen.setLanguage",
+      language: tag,
+    });
+  }
+});
+
+test("a token of 9 KB is accepted", () => {
+  const long = `a.${"b".repeat(9 * 1024)}.c`;
+  assert.deepEqual(parseMessage({ type: "medzen.token", token: long }), { type: "medzen.token", token: long });
 });
 
 test("unsafe values of config.json are replaced by safe defaults", () => {

@@ -239,7 +239,11 @@ fn calls(schemas: &mut Schemas) -> Vec<Operation> {
             public: true,
             ..Operation::new(function, "GET /health", "getHealth", "Whether calls can be served")
         }
-        .answers(200, "The database answers.", schemas.response::<HealthResponse>()),
+        .answers(
+            200,
+            "The database answers, and the host's views can be read.",
+            schemas.response::<HealthResponse>(),
+        ),
     ]
 }
 

@@ -1,9 +1,9 @@
 //! A batch of an SQS queue: events of `EventBridge`, each with a result of its own.
 
-use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use domain::Error;
 use domain::audit::{Origin, Via};
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
@@ -52,21 +52,36 @@ pub struct Envelope {
     pub detail: Box<RawValue>,
 }
 
+/// What is used of a batch. The other members may be anything: one odd member of one message must not return the whole batch.
+#[derive(Deserialize)]
+struct Batch {
+    #[serde(rename = "Records")]
+    records: Vec<Record>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Record {
+    message_id: Value,
+    body: Value,
+    attributes: Value,
+}
+
 /// Parses a batch. A message without an id makes the whole batch unreadable, because it could not be reported as
 /// failed.
 pub(super) fn read(event: &RawValue, request_id: &str, now: OffsetDateTime) -> Result<Messages, Error> {
-    let event: SqsEvent =
+    let event: Batch =
         serde_json::from_str(event.get()).map_err(|_| super::unreadable("is no batch of a queue"))?;
     let first_received =
-        |message: &SqsMessage| instant(message.attributes.get("ApproximateFirstReceiveTimestamp")?);
+        |record: &Record| instant(record.attributes["ApproximateFirstReceiveTimestamp"].as_str()?);
     let now = event.records.iter().filter_map(first_received).max().unwrap_or(now);
     let (mut list, mut unreadable) = (Vec::new(), Vec::new());
     for record in event.records {
-        let id = record.message_id.filter(|id| !id.is_empty());
+        let id = record.message_id.as_str().filter(|id| !id.is_empty()).map(str::to_owned);
         let id = id.ok_or_else(|| super::unreadable("has a message without an id"))?;
-        let receives = record.attributes.get("ApproximateReceiveCount");
+        let receives = record.attributes["ApproximateReceiveCount"].as_str();
         let receives = receives.and_then(|count| count.parse().ok()).unwrap_or(1);
-        match Envelope::read(record.body.as_deref().unwrap_or_default()) {
+        match Envelope::read(record.body.as_str().unwrap_or_default()) {
             Ok(event) => list.push(Message { id, receives, event }),
             Err(error) => unreadable.push(FailedMessage::new(id, receives, None, &error)),
         }

@@ -213,9 +213,7 @@ async fn clients_cannot_read_join_tokens_names_and_audit() -> TestResult {
             ("provider", supabase.signed_in(&calls.one.provider).await?),
         ];
         let tables = ours(&supabase.cloud).await?;
-        let private = tables.iter().filter(|table| {
-            table.starts_with("medzen.") || ["users", "appointments"].contains(&table.as_str())
-        });
+        let private = tables.iter().filter(|table| table.starts_with("medzen."));
         let mut questions: Vec<String> =
             private.map(|table| format!("SELECT count(*) FROM {table}")).collect();
         assert!(questions.len() >= 8, "{questions:?}");
@@ -231,6 +229,75 @@ async fn clients_cannot_read_join_tokens_names_and_audit() -> TestResult {
             for question in &questions {
                 refused(person, who, question).await?;
             }
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// App builders, dashboards and support tools read whole rows. What clients may not read is in a schema of its own, so a column
+/// grant never stands in the way.
+#[tokio::test(flavor = "multi_thread")]
+async fn select_star_works_on_every_public_table_and_returns_own_rows_alone() -> TestResult {
+    in_supabase(async |supabase: std::sync::Arc<Supabase>| {
+        let calls = calls(&supabase.cloud).await?;
+        let scenario = supabase.cloud.scenario_of(&calls.one)?;
+        let yes = serde_json::json!({ "recording": true });
+        for caller in [&scenario.patient, &scenario.provider] {
+            assert_eq!(caller.ask("PUT", "/appointments/{a}/call/consent", &yes).await?.brief(), "200");
+        }
+        let tables = ours(&supabase.cloud).await?;
+        let public: Vec<_> = tables.iter().filter(|table| !table.starts_with("medzen.")).collect();
+        let expected = [
+            ("appointments", 1, 0),
+            ("users", 1, 1),
+            ("video_call_consents", 1, 0),
+            ("video_call_participants", 2, 0),
+            ("video_call_participants_view", 2, 0),
+            ("video_call_sessions", 1, 0),
+        ];
+        assert_eq!(public, expected.map(|(table, ..)| table).to_vec(), "each is on the list");
+        for (table, of_members, of_strangers) in expected {
+            let all = format!("SELECT * FROM {table}");
+            for member in [&calls.one.provider, &calls.one.patient] {
+                let rows = can_see(&supabase.signed_in(member).await?, &all).await?;
+                assert_eq!(rows.len(), of_members, "{all}: {rows:?}");
+            }
+            let rows = can_see(&supabase.signed_in(&calls.one.stranger).await?, &all).await?;
+            assert_eq!(rows.len(), of_strangers, "a stranger: {all}: {rows:?}");
+            refused(&supabase.anonymous().await?, "anonymous", &all).await?;
+        }
+        let own =
+            can_see(&supabase.signed_in(&calls.one.patient).await?, "SELECT firebase_uid FROM users").await?;
+        assert_eq!(own, [calls.one.patient.firebase_uid.as_str()]);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_with_two_accounts_reads_the_calls_of_both() -> TestResult {
+    in_supabase(async |supabase: std::sync::Arc<Supabase>| {
+        let calls = calls(&supabase.cloud).await?;
+        let database = supabase.cloud.parts().seed.database();
+        database.batch_execute("ALTER TABLE users DROP CONSTRAINT users_firebase_uid_key").await?;
+        let (one, other) = (&calls.one.patient, &calls.other.patient);
+        let merge =
+            format!("UPDATE users SET firebase_uid = '{}' WHERE id = '{}'", one.firebase_uid, other.id);
+        database.batch_execute(&merge).await?;
+        let person = supabase.signed_in(one).await?;
+        assert_eq!(can_see(&person, "SELECT id FROM video_call_sessions").await?.len(), 2);
+        assert_eq!(can_see(&person, "SELECT user_id FROM video_call_participants").await?.len(), 4);
+        // Each appointment is entered as the account that it names.
+        for (scenario, user) in [
+            (supabase.cloud.scenario_of(&calls.one)?, one),
+            (supabase.cloud.scenario_of(&calls.other)?, other),
+        ] {
+            let mut scenario = scenario;
+            scenario.patient.token = supabase.cloud.scenario_of(&calls.one)?.patient.token;
+            let joined = scenario.patient.join().await?;
+            assert_eq!(joined.brief(), "200", "{:?}", joined.body);
+            assert_eq!(joined.body["attendee"]["ExternalUserId"], user.id.to_string());
         }
         Ok(())
     })

@@ -1,8 +1,6 @@
 //! Migrations: of an empty database, of Supabase's, by owners with few privileges, repeated, and concurrent.
 
-use std::process::Command;
-
-use local_testing::{TestResult, workspace};
+use local_testing::TestResult;
 use tokio_postgres::Client;
 
 use crate::database::{column, connect, in_a_database, supabase};
@@ -203,38 +201,6 @@ async fn a_migration_with_an_authority_never_uses_plain_text() -> TestResult {
         assert!(said.contains("TLS"), "this server has none: {said}");
         let client = database.superuser().await?;
         assert_eq!(column(&client, "SELECT to_regnamespace('medzen')").await?, ["null"]);
-        Ok(())
-    })
-    .await
-}
-
-/// Runs the program and returns its exit code and output.
-async fn program(url: Option<String>, ca: Option<&'static str>) -> TestResult<String> {
-    let mut command = Command::new(workspace().join("target/debug/migrate"));
-    command.env_remove("DATABASE_URL").env_remove("DATABASE_CA");
-    command.envs(url.map(|url| ("DATABASE_URL", url)));
-    command.envs(ca.map(|ca| ("DATABASE_CA", ca)));
-    let ran = tokio::task::spawn_blocking(move || command.output()).await??;
-    let (said, failed) = (String::from_utf8(ran.stdout)?, String::from_utf8(ran.stderr)?);
-    Ok(format!("{} {said}{failed}", ran.status.code().unwrap_or(-1)))
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_program_prints_what_it_applied() -> TestResult {
-    in_a_database(async |database| {
-        let url = || Some(database.url());
-        let first = program(url(), None).await?;
-        let role =
-            format!("the functions' login must be a member of the role {}\n", database.functions_role());
-        assert_eq!(first, format!("0 applied V1__baseline\n{role}"));
-        let second = program(url(), None).await?;
-        assert_eq!(second, format!("0 nothing to do: the schema is up to date\n{role}"));
-        assert!(program(None, None).await?.starts_with("2 DATABASE_URL must be set"));
-        assert!(program(url(), Some("/nowhere.pem")).await?.starts_with("2 DATABASE_CA: /nowhere.pem"));
-        let elsewhere = Some("postgresql://user:password@192.0.2.1/medzen".to_owned());
-        assert!(
-            program(elsewhere, None).await?.starts_with("1 without the database's certificate authority")
-        );
         Ok(())
     })
     .await

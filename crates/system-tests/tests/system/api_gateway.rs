@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use local::tokens::Key;
 use local_testing::{TestCloud, TestResult, workspace};
 use serde_json::json;
 
@@ -109,6 +110,22 @@ async fn the_stage_slows_callers_down() -> TestResult {
     }
     assert_eq!(statuses[..2], [200, 200], "the burst passes");
     assert!(statuses[2..].contains(&429), "{statuses:?}");
+    Ok(())
+}
+
+/// Some issuers put groups and permissions into a token. API Gateway takes 10,240 bytes of request line and headers.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_nine_kilobytes_and_odd_claims_are_accepted() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let fixture = cloud.parts().seed.appointment().await?;
+    let claims = json!({
+        "sub": fixture.provider.firebase_uid, "groups": "g".repeat(6_500), "none": null, "nested": { "a": [1, null] }, "age": 4.5,
+    });
+    let mut scenario = cloud.scenario_of(&fixture)?;
+    scenario.provider.token = cloud.parts().token(&claims, 3600, Key::Good)?;
+    assert!((9_000..10_000).contains(&scenario.provider.token.len()), "{}", scenario.provider.token.len());
+    assert_eq!(scenario.provider.start().await?.brief(), "201");
+    assert_eq!(scenario.provider.status().await?.brief(), "200");
     Ok(())
 }
 

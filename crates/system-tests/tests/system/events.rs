@@ -329,6 +329,14 @@ async fn a_participant_who_leaves_but_stays_connected_is_still_tracked() -> Test
     assert_eq!(cloud.deliver(ATTENDEE, &[on.patient("AttendeeLeft", 6)?]).await?, Vec::<usize>::new());
     let status = on.scenario.provider.status().await?;
     assert_eq!(status.body["present"], json!([on.scenario.provider.id]));
-    assert_eq!(status.body["consent"]["recording"]["allowed"], true, "now they are gone");
+    let recording = &status.body["consent"]["recording"];
+    assert_eq!(
+        (&recording["allowed"], &recording["missing"]),
+        (&json!(false), &json!([on.scenario.patient.id])),
+        "the token that they hold still admits them"
+    );
+    assert_eq!(on.scenario.patient.ask("PUT", "/appointments/{a}/call/consent", &yes).await?.brief(), "200");
+    let status = on.scenario.provider.status().await?;
+    assert_eq!(status.body["consent"]["recording"]["allowed"], true);
     Ok(())
 }

@@ -17,6 +17,7 @@ mod guide;
 mod invariants;
 mod invited;
 mod logs;
+mod media_region;
 mod memberships;
 mod metrics;
 mod orphans;

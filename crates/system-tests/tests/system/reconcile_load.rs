@@ -17,7 +17,12 @@ const MANY: &str = "WITH kinds AS (
     long_ago, long_ago, CASE WHEN status <> 'creating' THEN long_ago END, CASE WHEN n > 100 THEN today END,
     CASE WHEN status = 'ended' THEN long_ago END
   FROM kinds, (SELECT to_timestamp($now) AS today, to_timestamp($now) - interval '10 minutes' AS long_ago) AS times
-  RETURNING id, status, meeting_id, created_at
+  RETURNING id, appointment_id, status, meeting_id, created_at
+), appointment AS (
+  INSERT INTO appointments (id, provider_user_id, patient_user_id)
+  SELECT made.appointment_id, first.provider_user_id, first.patient_user_id
+  FROM made, (SELECT provider_user_id, patient_user_id FROM appointments LIMIT 1) AS first
+  WHERE made.status = 'active'
 ), operation AS (
   INSERT INTO medzen.pending_operations (operation, target, session_id, payload, executor, created_at, not_before)
   SELECT 'delete_meeting', meeting_id, id, '{\"controlRegion\": \"us-east-1\", \"orphan\": false}', 'meeting-manager',
@@ -35,7 +40,8 @@ const BESIDES: &str = "WITH one AS (
   RETURNING video_call_id, user_id
 ), provider AS (
   INSERT INTO video_call_participants (video_call_id, user_id, role, status, joined_at, connected)
-  SELECT id, gen_random_uuid(), 'provider', 'joined', to_timestamp($now), true FROM one
+  SELECT one.id, provider_user_id, 'provider', 'joined', to_timestamp($now), true
+  FROM one, (SELECT provider_user_id FROM appointments LIMIT 1) AS first
 ), operation AS (
   INSERT INTO medzen.pending_operations (operation, target, session_id, payload, executor, created_at, not_before)
   SELECT 'delete_attendee', gen_random_uuid()::text, s.id, jsonb_build_object(

@@ -98,6 +98,15 @@ fn input_that_lambda_http_rejects_changes_nothing() {
         ("/requestContext/domainName", json!("a b")),
         ("/requestContext/http/method", json!("no method")),
         ("/requestContext/stage", json!("a b\u{0}")),
+        ("/requestContext/http/userAgent", Value::Null),
+        ("/requestContext/http/sourceIp", Value::Null),
+        ("/requestContext/http", Value::Null),
+        ("/pathParameters/more", Value::Null),
+        ("/isBase64Encoded", Value::Null),
+        ("/stageVariables", Value::Null),
+        ("/requestContext/authorizer/jwt/claims/role", json!({ "a": [1] })),
+        ("/requestContext/authorizer/jwt/claims/long", json!("c".repeat(9 * 1024))),
+        ("/headers/authorization", json!(format!("Bearer {}", "t".repeat(9 * 1024)))),
     ] {
         let request = read_value(&with(pointer, value.clone()))
             .unwrap_or_else(|error| unreachable!("{pointer} {error:?}"));

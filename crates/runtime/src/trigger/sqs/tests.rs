@@ -105,6 +105,29 @@ async fn an_unreadable_message_does_not_affect_the_others() {
 }
 
 #[tokio::test]
+async fn members_that_are_not_used_may_be_anything() {
+    let odd = [
+        json!({ "attributes": null, "messageAttributes": null, "md5OfBody": 5, "awsRegion": null }),
+        json!({ "attributes": { "SenderId": null, "ApproximateReceiveCount": null }, "eventSourceARN": [] }),
+        json!({ "messageAttributes": { "x": null }, "receiptHandle": null }),
+    ];
+    let batch = odd.iter().enumerate().map(|(n, odd)| {
+        let mut record = record(&format!("m-{n}"), &event("e", &json!({})));
+        record
+            .as_object_mut()
+            .into_iter()
+            .for_each(|record| record.extend(odd.as_object().cloned().unwrap_or_default()));
+        record
+    });
+    let (answer, seen) =
+        serve_batch(batch.collect(), |messages| Ok(messages.answer([Ok(()), Ok(()), Ok(())]))).await;
+    assert_eq!(
+        (failures(answer), seen),
+        (Vec::new(), vec!["m-0".to_owned(), "m-1".to_owned(), "m-2".to_owned()])
+    );
+}
+
+#[tokio::test]
 async fn a_message_without_a_result_is_delivered_again() {
     let batch = || vec![record("m-1", &event("1", &json!({}))), record("m-2", &event("2", &json!({})))];
     let (answer, _) = serve_batch(batch(), |messages| Ok(messages.answer([Ok(())]))).await;

@@ -1,0 +1,70 @@
+//! The tables of an earlier system: moved out of the way by its owner, and the calls that have ended read from there.
+
+use tokio_postgres::Client;
+
+use crate::MigrateError;
+
+/// The relations that the baseline creates in `public`.
+const OURS: [&str; 4] =
+    ["video_call_sessions", "video_call_participants", "video_call_consents", "video_call_participants_view"];
+
+/// The schema in which the earlier tables are kept.
+pub(crate) const SCHEMA: &str = "earlier";
+
+/// What to run, where tables of an earlier system have the names that the baseline needs.
+pub(crate) async fn in_the_way(client: &Client) -> Result<Option<String>, MigrateError> {
+    let sql = "SELECT relname::text, relkind::text FROM pg_class
+               WHERE relnamespace = 'public'::regnamespace AND relname = ANY ($1::text[]) AND relkind IN ('r', 'p', 'v', 'm', 'f')
+               ORDER BY relname";
+    let found = client.query(sql, &[&OURS.map(str::to_owned).to_vec()]).await?;
+    if found.is_empty() {
+        return Ok(None);
+    }
+    let mut statements = vec![format!("CREATE SCHEMA IF NOT EXISTS {SCHEMA};")];
+    for row in &found {
+        let (name, kind): (&str, &str) = (row.get(0), row.get(1));
+        let kind = match kind {
+            "v" => "VIEW",
+            "m" => "MATERIALIZED VIEW",
+            "f" => "FOREIGN TABLE",
+            _ => "TABLE",
+        };
+        statements.push(format!("ALTER {kind} public.{name} SET SCHEMA {SCHEMA};"));
+    }
+    Ok(Some(statements.join("\n")))
+}
+
+/// How many calls of the earlier system were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Imported {
+    pub calls: i64,
+    pub participants: i64,
+    /// Calls that have not ended, or lack an id, an appointment or a time.
+    pub left_out: i64,
+}
+
+/// Reads the ended calls of the earlier tables into the new ones. May be repeated: a call that is there is left as it is.
+pub(crate) async fn import(client: &mut Client) -> Result<Imported, MigrateError> {
+    let transaction = client.transaction().await?;
+    let exists = "SELECT to_regclass('earlier.video_call_sessions') IS NOT NULL";
+    if !transaction.query_one(exists, &[]).await?.get::<_, bool>(0) {
+        return Err(MigrateError::NothingToImport);
+    }
+    let participants = "SELECT to_regclass('earlier.video_call_participants') IS NOT NULL";
+    if !transaction.query_one(participants, &[]).await?.get::<_, bool>(0) {
+        // Rolled back at the end: an earlier system without participants has an empty list of them.
+        transaction
+            .batch_execute("CREATE TEMPORARY TABLE no_participants (video_call_id uuid) ON COMMIT DROP")
+            .await?;
+    }
+    // Times without a zone are in UTC, which is what Supabase and RDS have set.
+    transaction.batch_execute("SET LOCAL timezone = 'UTC'").await?;
+    let mut sql = include_str!("../sql/import_earlier_calls.sql").to_owned();
+    if !transaction.query_one(participants, &[]).await?.get::<_, bool>(0) {
+        sql = sql.replace("earlier.video_call_participants", "no_participants");
+    }
+    let row = transaction.query_one(&sql, &[]).await?;
+    let imported = Imported { calls: row.get(0), participants: row.get(1), left_out: row.get(2) };
+    transaction.commit().await?;
+    Ok(imported)
+}

@@ -1,0 +1,68 @@
+//! A database with the tables of an earlier system: moved out of the way by its owner, and its ended calls imported.
+
+use local_testing::TestResult;
+
+use crate::database::{column, in_a_database};
+
+const TABLES: &str = include_str!("earlier.sql");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn earlier_tables_are_moved_and_their_ended_calls_imported() -> TestResult {
+    in_a_database(async |database| {
+        let client = database.superuser().await?;
+        client.batch_execute(TABLES).await?;
+        let text = schema::run(&database.url(), None).await.err().map(|error| error.to_string()).unwrap_or_default();
+        let (words, statements) = text.split_once("\n\n").ok_or("no statements")?;
+        assert!(words.contains("calls of an earlier system"), "{text}");
+        let moved: Vec<_> = statements.lines().skip(1).collect();
+        assert_eq!(
+            moved,
+            [
+                "ALTER TABLE public.video_call_participants SET SCHEMA earlier;",
+                "ALTER VIEW public.video_call_participants_view SET SCHEMA earlier;",
+                "ALTER TABLE public.video_call_sessions SET SCHEMA earlier;",
+            ]
+        );
+        let check = schema::check(&schema::Database::parse(&database.url(), None, None)?).await;
+        assert_eq!(check.err().map(|error| error.to_string()), Some(text.clone()), "a check says the same");
+
+        client.batch_execute(statements).await?;
+        schema::run(&database.url(), None).await?;
+        let database = schema::Database::parse(&database.url(), None, None)?;
+        let imported = schema::import_calls(&database).await?;
+        assert_eq!((imported.calls, imported.participants, imported.left_out), (3, 3, 3), "{imported:?}");
+        let calls = "SELECT concat_ws(' ', right(id::text, 2), status, end_reason, duration_seconds, media_region, ended_at - activated_at,
+                            created_by = '00000000-0000-4000-8000-000000000001', meeting_id)
+                     FROM video_call_sessions ORDER BY id";
+        assert_eq!(
+            column(&client, calls).await?,
+            [
+                "c1 ended imported 600 eu-central-1 00:10:00 t 00000000-0000-4000-8000-0000000000e1",
+                "c2 ended imported 300 unknown 00:05:00 t",
+                "c3 ended imported 60 unknown 00:30:00 t",
+            ]
+        );
+        let participants = "SELECT concat_ws(' ', right(video_call_id::text, 2), role, status, duration_seconds) FROM video_call_participants ORDER BY 1";
+        assert_eq!(column(&client, participants).await?, ["c1 patient left 540", "c1 provider left 600", "c2 observer invited 0"]);
+        let again = schema::import_calls(&database).await?;
+        assert_eq!((again.calls, again.participants), (0, 0), "{again:?}");
+        // The tokens stay where they were.
+        let tokens = "SELECT count(*) FROM medzen.video_call_attendee_tokens";
+        assert_eq!(column(&client, tokens).await?, ["0"]);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_without_earlier_tables_says_so() -> TestResult {
+    in_a_database(async |database| {
+        schema::run(&database.url(), None).await?;
+        let database = schema::Database::parse(&database.url(), None, None)?;
+        let error =
+            schema::import_calls(&database).await.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains("no table earlier.video_call_sessions"), "{error}");
+        Ok(())
+    })
+    .await
+}
