@@ -226,7 +226,7 @@ export interface components {
         ChangeRequest: {
             /** @description True admits the participant; false turns them away. */
             admitted?: boolean | null;
-            /** @description What the participant may send and receive. */
+            /** @description The media that the participant may send and receive. */
             capabilities?: components["schemas"]["CapabilitiesRequest"] | null;
         };
         /** Format: uuid */
@@ -532,7 +532,7 @@ export interface components {
             admitted: boolean;
             /** @description The attendee's id, which maps video tiles to participants. Never the join token. */
             attendeeId: components["schemas"]["ChimeAttendeeId"] | null;
-            /** @description What the participant may send and receive. */
+            /** @description The media that the participant may send and receive. */
             capabilities: components["schemas"]["Capabilities"];
             /**
              * Format: int32
@@ -596,6 +596,11 @@ export interface components {
              * @default false
              */
             enableTranscription?: boolean;
+            /**
+             * @description Where the media of the call is processed: one of the regions that the deployment allows. Without it, the deployment's
+             *     own region. A call that is recorded is in the region of the deployment's stack. An active call keeps its region.
+             */
+            mediaRegion?: string | null;
             /** @description A language tag like `en-US`. */
             transcriptionLanguage?: string | null;
         };
