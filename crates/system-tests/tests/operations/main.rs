@@ -6,6 +6,7 @@ mod clients;
 mod documents;
 mod log_lines;
 mod runbook;
+mod templates;
 
 use std::collections::BTreeMap;
 
