@@ -821,7 +821,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
              */
@@ -832,7 +833,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -995,7 +996,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     PATIENT_CANNOT_CREATE: Only the provider can start the call.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
@@ -1007,7 +1009,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "PATIENT_CANNOT_CREATE" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PATIENT_CANNOT_CREATE" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -1190,7 +1192,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     PATIENT_CANNOT_END: Only the provider can end the call.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
@@ -1202,7 +1205,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "PATIENT_CANNOT_END" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PATIENT_CANNOT_END" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -1365,7 +1368,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
              */
@@ -1376,7 +1380,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -1533,7 +1537,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     TURNED_AWAY: The provider does not let you in now.
              *     UNKNOWN_USER: This account is not known here.
@@ -1545,7 +1550,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "TURNED_AWAY" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "TURNED_AWAY" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -1715,7 +1720,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
              */
@@ -1726,7 +1732,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -1870,7 +1876,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     PROVIDER_ONLY: Only the provider can do this.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
@@ -1882,7 +1889,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -2066,7 +2073,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     PROVIDER_ONLY: Only the provider can do this.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
@@ -2078,7 +2086,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -2263,7 +2271,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     TURNED_AWAY: The provider does not let you in now.
              *     UNKNOWN_USER: This account is not known here.
@@ -2275,7 +2284,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "TURNED_AWAY" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "TURNED_AWAY" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -2420,7 +2429,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     PROVIDER_ONLY: Only the provider can do this.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
@@ -2432,7 +2442,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -2590,7 +2600,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
              */
@@ -2601,7 +2612,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -2726,6 +2737,18 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HealthResponse"];
+                };
+            };
+            /** @description EDGE_REQUIRED: Send requests to the address of the call page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "EDGE_REQUIRED";
+                    };
                 };
             };
             /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
@@ -2882,7 +2905,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     PATIENT_CANNOT_CREATE: Only the provider can start the call.
              *     PATIENT_CANNOT_END: Only the provider can end the call.
              *     PROVIDER_ONLY: Only the provider can do this.
@@ -2897,7 +2921,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "PATIENT_CANNOT_CREATE" | "PATIENT_CANNOT_END" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "TURNED_AWAY" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PATIENT_CANNOT_CREATE" | "PATIENT_CANNOT_END" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "TURNED_AWAY" | "UNKNOWN_USER";
                     };
                 };
             };
