@@ -826,7 +826,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
              */
@@ -837,7 +838,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -1000,7 +1001,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     PATIENT_CANNOT_CREATE: Only the provider can start the call.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
@@ -1012,7 +1014,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "PATIENT_CANNOT_CREATE" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PATIENT_CANNOT_CREATE" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -1195,7 +1197,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     PATIENT_CANNOT_END: Only the provider can end the call.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
@@ -1207,7 +1210,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "PATIENT_CANNOT_END" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PATIENT_CANNOT_END" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -1370,7 +1373,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
              */
@@ -1381,7 +1385,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -1538,7 +1542,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     TURNED_AWAY: The provider does not let you in now.
              *     UNKNOWN_USER: This account is not known here.
@@ -1550,7 +1555,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "TURNED_AWAY" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "TURNED_AWAY" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -1720,7 +1725,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
              */
@@ -1731,7 +1737,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -1875,7 +1881,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     PROVIDER_ONLY: Only the provider can do this.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
@@ -1887,7 +1894,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -2071,7 +2078,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     PROVIDER_ONLY: Only the provider can do this.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
@@ -2083,7 +2091,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -2268,7 +2276,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     TURNED_AWAY: The provider does not let you in now.
              *     UNKNOWN_USER: This account is not known here.
@@ -2280,7 +2289,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "TURNED_AWAY" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "TURNED_AWAY" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -2425,7 +2434,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     PROVIDER_ONLY: Only the provider can do this.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
@@ -2437,7 +2447,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -2595,7 +2605,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
              */
@@ -2606,7 +2617,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -2731,6 +2742,18 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HealthResponse"];
+                };
+            };
+            /** @description EDGE_REQUIRED: Send requests to the address of the call page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "EDGE_REQUIRED";
+                    };
                 };
             };
             /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
@@ -2887,7 +2910,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     PATIENT_CANNOT_CREATE: Only the provider can start the call.
              *     PATIENT_CANNOT_END: Only the provider can end the call.
              *     PROVIDER_ONLY: Only the provider can do this.
@@ -2902,7 +2926,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "PATIENT_CANNOT_CREATE" | "PATIENT_CANNOT_END" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "TURNED_AWAY" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PATIENT_CANNOT_CREATE" | "PATIENT_CANNOT_END" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "TURNED_AWAY" | "UNKNOWN_USER";
                     };
                 };
             };
