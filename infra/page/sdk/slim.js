@@ -62,6 +62,18 @@ export function slim({ root }) {
           throw new Error("the package long has changed: its WebAssembly is not where it was");
         return { contents: without };
       });
+      // It observes the CPU's pressure also in a frame whose app has not permitted that, which the browser reports as a violation.
+      // Version 3.33.0 of the SDK asks the policy first: https://github.com/aws/amazon-chime-sdk-js/pull/3245
+      build.onLoad({ filter: /\/ComputePressureMonitor\.js$/ }, async ({ path }) => {
+        const source = await readFile(path, "utf8");
+        const observer = "const ctor = this.getPressureObserverCtor();";
+        if (source.split(observer).length !== 2 || source.includes("allowsFeature"))
+          throw new Error("the SDK has changed: where it observes the CPU's pressure, or it asks the policy by itself");
+        const permitted = 'document.featurePolicy?.allowsFeature("compute-pressure") !== false';
+        return {
+          contents: source.replace(observer, `const ctor = ${permitted} ? this.getPressureObserverCtor() : null;`),
+        };
+      });
       build.onLoad({ filter: /\/SignalingProtocol\.js$/ }, async ({ path }) => ({
         contents: withoutUnused(await readFile(path, "utf8")),
       }));

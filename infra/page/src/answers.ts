@@ -23,6 +23,15 @@ export type Joined = Pick<
 /** A place in the waiting room. */
 export type Waiting = Pick<Schemas["WaitingResponse"], "sessionId"> & { status: "waiting" };
 
+/** No place yet: the call is recorded or transcribed, and this person has not consented. */
+export type ConsentRequired = Pick<
+  Schemas["ConsentRequiredResponse"],
+  "status" | "sessionId" | "purposes" | "stopping"
+>;
+
+/** What the server answers to a request for a place. */
+export type Place = Joined | Waiting | ConsentRequired;
+
 export type WaitingPerson = Pick<Schemas["WaitingParticipant"], "userId" | "displayName" | "role">;
 
 export type Status = Pick<
@@ -36,7 +45,10 @@ export type Status = Pick<
   | "recording"
   | "transcription"
   | "consent"
-> & { me: Pick<Schemas["CallerStatus"], "status" | "admitted" | "capabilities">; waiting: WaitingPerson[] };
+> & {
+  me: Pick<Schemas["CallerStatus"], "status" | "admitted" | "capabilities"> & { consentRequired?: Feature[] };
+  waiting: WaitingPerson[];
+};
 
 export type Person = Pick<
   Schemas["RosterAttendee"],
@@ -73,6 +85,20 @@ export function parseJoined(body: Body): Joined | undefined {
 
 export function parseWaiting(body: Body): Waiting | undefined {
   return body["status"] === "waiting" && isText(body["sessionId"]) ? (body as Waiting) : undefined;
+}
+
+export function parseConsentRequired(body: Body): ConsentRequired | undefined {
+  const { status, sessionId, purposes, stopping } = body;
+  const valid =
+    status === "consent_required" &&
+    isText(sessionId) &&
+    isListOf(purposes, isPurposeName) &&
+    isListOf(stopping, isPurposeName);
+  return valid ? (body as unknown as ConsentRequired) : undefined;
+}
+
+export function parsePlace(body: Body): Place | undefined {
+  return parseConsentRequired(body) ?? parseWaiting(body) ?? parseJoined(body);
 }
 
 export function parseStatus(body: Body): Status | undefined {
@@ -124,6 +150,10 @@ function isCapabilities(value: unknown): boolean {
 
 function isFeature(value: unknown): boolean {
   return isObject(value) && isText(value["state"]);
+}
+
+function isPurposeName(value: unknown): value is Feature {
+  return value === "recording" || value === "transcription";
 }
 
 function isConsent(value: unknown): boolean {

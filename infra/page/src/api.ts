@@ -7,17 +7,15 @@ import {
   type ConsentChoice,
   type ErrorCode,
   isObject,
-  type Joined,
   type Person,
+  type Place,
   parseConsent,
-  parseJoined,
+  parsePlace,
   parseRoster,
   parseStatus,
-  parseWaiting,
   type Sample,
   type StartOptions,
   type Status,
-  type Waiting,
 } from "./answers.ts";
 import type { Config } from "./config.ts";
 
@@ -82,13 +80,12 @@ export class Api {
     return this.#read(parseStatus, "GET", "");
   }
 
-  start(options: StartOptions): Promise<Joined> {
-    return this.#read(parseJoined, "POST", "", options);
+  start(options: StartOptions): Promise<Place> {
+    return this.#read(parsePlace, "POST", "", options);
   }
 
-  join(checked: boolean): Promise<Joined | Waiting> {
-    const parse = (body: Body) => parseWaiting(body) ?? parseJoined(body);
-    return this.#read(parse, "POST", "/attendees", checked ? { checked } : {});
+  join(checked: boolean): Promise<Place> {
+    return this.#read(parsePlace, "POST", "/attendees", checked ? { checked } : {});
   }
 
   async leave(): Promise<void> {

@@ -1,5 +1,7 @@
 // Messages between the page and the app around it. `README.md` has the table; each line of it has a test.
 
+import { EarlierMessages, flutterText } from "./earlier-app.ts";
+
 /** The page's messages and their data. None names a person or contains a token. */
 export interface OutgoingMessages {
   PAGE_READY: Record<string, never>;
@@ -11,7 +13,7 @@ export interface OutgoingMessages {
   MEETING_RECONNECTED: { sessionId: string };
   MEETING_LEFT: { sessionId: string | null };
   MEETING_ENDED_BY_PROVIDER: { sessionId: string };
-  MEETING_ERROR: { code: string };
+  MEETING_ERROR: { code: string; cause?: "timeout" };
   LANGUAGE_CHANGED: { language: string };
   CLOSE_REQUESTED: Record<string, never>;
 }
@@ -42,22 +44,6 @@ declare global {
   }
 }
 
-/** The strings that the earlier app knows. It receives no others. */
-function flutterText<E extends keyof OutgoingMessages>(event: E, data: OutgoingMessages[E]): string | undefined {
-  switch (event) {
-    case "SDK_READY":
-    case "MEETING_JOINED":
-    case "MEETING_LEFT":
-      return event;
-    case "MEETING_ERROR":
-      return `MEETING_ERROR:${(data as OutgoingMessages["MEETING_ERROR"]).code}`;
-    case "MEETING_ENDED_BY_PROVIDER":
-      return `MEETING_ENDED_BY_PROVIDER:${(data as OutgoingMessages["MEETING_ENDED_BY_PROVIDER"]).sessionId}`;
-    default:
-      return undefined;
-  }
-}
-
 /** How many messages are kept until the trusted origins are known. */
 const MAX_KEPT_MESSAGES = 16;
 
@@ -66,6 +52,7 @@ export class Bridge {
   #peer: string | undefined;
   #early: MessageEvent[] = [];
   #unsent: object[] = [];
+  readonly #earlier = new EarlierMessages();
   readonly #receive: (message: IncomingMessage) => void;
 
   /** Listens from now on. Messages that arrive before `trust` is called are kept. */
@@ -98,6 +85,9 @@ export class Bridge {
     const old = flutterText(event, data);
     if (old !== undefined) attempt(() => window.FlutterChannel?.postMessage(old));
     attempt(() => window.ChimeHandler?.postMessage(JSON.stringify(message)));
+    const earlier = this.#earlier.of(event, data);
+    if (earlier)
+      attempt(() => window.ChimeHandler?.postMessage(JSON.stringify({ ...earlier, timestamp: message.timestamp })));
     const posted = { type: "medzen.event", ...message };
     // Nobody receives it before the trusted origins are known.
     if (this.#origins) this.#post(posted);

@@ -1,23 +1,26 @@
 // The device check before the call.
 
 import type { DeviceDefaults } from "./bridge.ts";
-import { checkbox, field, toggle } from "./device-fields.ts";
+import { checkbox, field, speakerTest, type Toggle, toggle } from "./device-fields.ts";
+import { meter } from "./device-sounds.ts";
 import {
   browserKind,
   type Choices,
   canChooseSpeaker,
   chosenAtFirst,
   DeviceError,
+  type DeviceErrorKind,
+  type DeviceKind,
   type Devices,
   listDevices,
-  meter,
+  type OpenedDevices,
   openDevices,
   openOne,
-  playNotes,
   stop,
 } from "./devices.ts";
-import { announce, button, h, named } from "./dom.ts";
+import { button, h, named } from "./dom.ts";
 import { head, message, type Screen, show } from "./screen.ts";
+import { SilenceDetector } from "./silence.ts";
 import { clear, put, type Text } from "./text.ts";
 
 /** What a provider may request for the call that they start. */
@@ -36,51 +39,56 @@ export interface CheckOptions {
   join(choices: Choices, requested: RequestedFeatures): void;
 }
 
-/** Opens the devices, then shows the check, or the reason why they cannot be opened. */
+const KINDS = ["microphone", "camera"] as const;
+/** The field of the choices with the device's id. */
+const ID_OF = { microphone: "audioInput", camera: "videoInput" } as const;
+
+/** Opens the devices, then shows the check, or the reason why none can be opened. */
 export async function checkDevices(options: CheckOptions): Promise<void> {
-  const signal = show(
-    message({
-      name: "permission",
-      icon: "camera",
-      title: "permission.title",
-      body: ["permission.body"],
-      actions: [],
-      busy: true,
-    }),
-  );
   const choices = chosenAtFirst(options.defaults);
   const listen = () =>
     options.join(
       { ...choices, audioInput: undefined, videoInput: undefined, microphone: false, camera: false },
       { recording: false, transcription: false },
     );
-  try {
-    const stream = await openDevices(choices);
-    if (signal.aborted) {
-      stop(stream);
-      return;
-    }
-    const devices = await listDevices();
-    if (signal.aborted) stop(stream);
-    else show(new Check(options, choices, stream, devices).screen);
-  } catch (error) {
-    if (signal.aborted) return;
-    const kind = error instanceof DeviceError ? error.kind : "none";
-    show(
-      message({
-        name: `devices-${kind}`,
-        icon: "cameraOff",
-        title: `devices.${kind}.title`,
-        body: [`devices.${kind}.body`],
-        hints: kind === "denied" ? permissionHints() : [`devices.${kind}.hint`],
-        actions: [
-          { text: "again", press: () => void checkDevices(options) },
-          { text: "check.listen", press: listen, quiet: true },
-        ],
-        wrong: true,
-      }),
-    );
+  const signal = show(
+    message({
+      name: "permission",
+      icon: "camera",
+      title: "permission.title",
+      body: ["permission.body"],
+      // The browser may ask, and its question may never be answered.
+      actions: [{ text: "check.listen", press: listen, quiet: true }],
+      busy: true,
+    }),
+  );
+  const opened = await openDevices(choices);
+  const devices = signal.aborted ? undefined : await listDevices();
+  if (signal.aborted || !devices) {
+    stop(opened.microphone);
+    stop(opened.camera);
+    return;
   }
+  const { microphone, camera } = opened.errors;
+  const none = !opened.microphone && !opened.camera;
+  const kind = microphone ?? camera;
+  if (none && kind) show(failedScreen(kind, () => void checkDevices(options), listen));
+  else show(new Check(options, choices, opened, devices).screen);
+}
+
+function failedScreen(kind: DeviceErrorKind, again: () => void, listen: () => void): Screen {
+  return message({
+    name: `devices-${kind}`,
+    icon: "cameraOff",
+    title: `devices.${kind}.title`,
+    body: [`devices.${kind}.body`],
+    hints: kind === "denied" ? permissionHints() : kind === "system" ? [] : [`devices.${kind}.hint`],
+    actions: [
+      { text: "again", press: again },
+      { text: "check.listen", press: listen, quiet: true },
+    ],
+    wrong: true,
+  });
 }
 
 function permissionHints(): Text[] {
@@ -104,61 +112,56 @@ class Check {
     },
     h("i"),
   );
-  readonly #error = h("p", { class: "trouble", attributes: { role: "alert" } });
-  #audio: MediaStream | undefined;
-  #video: MediaStream | undefined;
+  readonly #errors: Record<DeviceKind, HTMLElement> = { microphone: alert(), camera: alert() };
+  readonly #silent = alert();
+  readonly #silence = new SilenceDetector();
+  readonly #toggles: Record<DeviceKind, Toggle>;
+  readonly #streams: Partial<Record<DeviceKind, MediaStream>>;
   #stopMeter: () => void = () => undefined;
   #closed = false;
+  /** Devices are opened one after the other. */
+  #queued: Promise<void> = Promise.resolve();
 
-  constructor(options: CheckOptions, choices: Choices, stream: MediaStream, devices: Devices) {
+  constructor(options: CheckOptions, choices: Choices, opened: OpenedDevices, devices: Devices) {
     this.#choices = choices;
-    const [audio, video] = [stream.getAudioTracks(), stream.getVideoTracks()];
-    this.#audio = audio.length > 0 ? new MediaStream(audio) : undefined;
-    this.#video = video.length > 0 ? new MediaStream(video) : undefined;
-    choices.audioInput = this.#audio ? (audio[0]?.getSettings().deviceId ?? "") : undefined;
-    choices.videoInput = this.#video ? (video[0]?.getSettings().deviceId ?? "") : undefined;
-    if (!this.#audio) choices.microphone = false;
-    if (!this.#video) choices.camera = false;
-
-    const microphone = toggle("microphone", choices.microphone, Boolean(this.#audio), (on) => {
-      choices.microphone = on;
-      this.#measureLevel();
-    });
-    const camera = toggle("camera", choices.camera, Boolean(this.#video), (on) => {
-      choices.camera = on;
-      void this.#showPreview();
-    });
+    const { microphone, camera, errors } = opened;
+    this.#streams = { ...(microphone ? { microphone } : {}), ...(camera ? { camera } : {}) };
+    for (const kind of KINDS) {
+      if (this.#streams[kind]) choices[ID_OF[kind]] = this.#openId(kind);
+      else if (errors[kind]) this.#failed(kind, errors[kind]);
+    }
+    const made = (kind: DeviceKind) => toggle(kind, choices[kind], (on) => this.#queue(() => this.#turn(kind, on)));
+    this.#toggles = { microphone: made("microphone"), camera: made("camera") };
     const preview = h(
       "div",
       { class: "preview" },
       this.#picture,
       this.#off,
-      h("div", { class: "preview-controls" }, microphone, camera),
+      h("div", { class: "preview-controls" }, this.#toggles.microphone.root, this.#toggles.camera.root),
     );
 
-    const test = button("button quiet small", "check.speaker.test", () => void this.#play(test), "speaker");
     const fields = h(
       "div",
       { class: "fields" },
       devices.audioInput.length > 0 &&
-        field(
-          "check.microphone",
-          devices.audioInput,
-          choices.audioInput ?? "",
-          (id) => void this.#changeMicrophone(id),
-        ),
+        field("check.microphone", devices.audioInput, choices.audioInput ?? "", (id) => this.#choose("microphone", id)),
       h("div", { class: "level-row" }, h("span", { t: "check.level" }), this.#level),
+      this.#silent,
+      this.#errors.microphone,
       devices.videoInput.length > 0 &&
-        field("check.camera", devices.videoInput, choices.videoInput ?? "", (id) => void this.#changeCamera(id)),
+        field("check.camera", devices.videoInput, choices.videoInput ?? "", (id) => this.#choose("camera", id)),
+      this.#errors.camera,
       h(
         "div",
         { class: "speaker-row" },
         canChooseSpeaker &&
           devices.audioOutput.length > 0 &&
-          field("check.speaker", devices.audioOutput, choices.audioOutput, (id) => (choices.audioOutput = id)),
-        test,
+          field("check.speaker", devices.audioOutput, choices.audioOutput, async (id) => {
+            choices.audioOutput = id;
+            return true;
+          }),
+        speakerTest(() => choices.audioOutput),
       ),
-      this.#error,
     );
 
     const requested: RequestedFeatures = { recording: false, transcription: false };
@@ -166,8 +169,8 @@ class Check {
       options.provider && options.begins
         ? h(
             "fieldset",
-            { class: "wishes" },
-            h("legend", { t: "check.wishes" }),
+            { class: "options" },
+            h("legend", { t: "check.options" }),
             checkbox("check.recording", "check.recording.more", (on) => (requested.recording = on)),
             checkbox("check.transcription", "check.transcription.more", (on) => (requested.transcription = on)),
           )
@@ -206,16 +209,96 @@ class Check {
       root: h("div", { class: "plain" }, head(), h("section", { class: "card check" }, preview, side)),
       close: () => this.#close(),
     };
-    this.#measureLevel();
-    void this.#showPreview();
+    this.#paint();
   }
 
-  #measureLevel(): void {
+  #queue(action: () => Promise<void>): void {
+    this.#queued = this.#queued.then(action);
+  }
+
+  async #turn(kind: DeviceKind, on: boolean): Promise<void> {
+    this.#choices[kind] = on;
+    if (on && !this.#streams[kind]) await this.#open(kind, this.#choices[ID_OF[kind]] ?? "");
+    // The camera is closed, so that its light goes out.
+    if (!on && kind === "camera") this.#stop(kind);
+    this.#paint();
+  }
+
+  /** Whether the device that was chosen is the one in use. */
+  async #choose(kind: DeviceKind, id: string): Promise<boolean> {
+    const chosen = new Promise<boolean>((resolve) => {
+      this.#queue(async () => resolve(await this.#switch(kind, id)));
+    });
+    return chosen;
+  }
+
+  async #switch(kind: DeviceKind, id: string): Promise<boolean> {
+    const before = this.#choices[ID_OF[kind]];
+    if (!this.#streams[kind]) {
+      // It is off: the choice holds for when it is turned on.
+      this.#choices[ID_OF[kind]] = id;
+      return true;
+    }
+    // A phone opens one at a time.
+    this.#stop(kind);
+    const error = await this.#open(kind, id);
+    if (error && before !== undefined) {
+      this.#choices[kind] = true;
+      await this.#open(kind, before);
+      put(this.#errors[kind], `blocked.${kind}.${error}`);
+    }
+    this.#paint();
+    return !error;
+  }
+
+  /** Opens a device, or says why it cannot be opened. */
+  async #open(kind: DeviceKind, id: string): Promise<DeviceErrorKind | undefined> {
+    clear(this.#errors[kind]);
+    try {
+      const stream = await openOne(kind === "microphone" ? "audio" : "video", id);
+      if (this.#closed) stop(stream);
+      else this.#streams[kind] = stream;
+      this.#choices[ID_OF[kind]] = id;
+      return undefined;
+    } catch (error) {
+      const reason = error instanceof DeviceError ? error.kind : "none";
+      this.#failed(kind, reason);
+      return reason;
+    }
+  }
+
+  #failed(kind: DeviceKind, error: DeviceErrorKind): void {
+    this.#choices[kind] = false;
+    if (error === "none") this.#choices[ID_OF[kind]] = undefined;
+    put(this.#errors[kind], `blocked.${kind}.${error}`);
+  }
+
+  #openId(kind: DeviceKind): string {
+    return this.#streams[kind]?.getTracks()[0]?.getSettings().deviceId ?? "";
+  }
+
+  #stop(kind: DeviceKind): void {
+    stop(this.#streams[kind]);
+    delete this.#streams[kind];
+  }
+
+  #paint(): void {
+    if (this.#closed) return;
+    for (const kind of KINDS) this.#toggles[kind].set(this.#choices[kind]);
+    this.#picture.srcObject = this.#streams.camera ?? null;
+    this.#off.hidden = Boolean(this.#streams.camera);
     this.#stopMeter();
     this.#level.classList.toggle("off", !this.#choices.microphone);
+    this.#silence.reset();
+    clear(this.#silent);
     this.#showLevel(0);
-    if (this.#audio && this.#choices.microphone)
-      this.#stopMeter = meter(this.#audio, (level) => this.#showLevel(level));
+    const { microphone } = this.#streams;
+    if (microphone && this.#choices.microphone)
+      this.#stopMeter = meter(microphone, (level, amplitude) => {
+        this.#showLevel(level);
+        if (this.#silence.read(amplitude, performance.now())) put(this.#silent, "microphone.silent");
+        else clear(this.#silent);
+      });
   }
 
   #showLevel(level: number): void {
@@ -224,62 +307,14 @@ class Check {
     this.#level.setAttribute("aria-valuenow", String(Math.round(level * 10) * 10));
   }
 
-  async #showPreview(): Promise<void> {
-    if (this.#choices.camera && this.#choices.videoInput !== undefined && !this.#video)
-      await this.#changeCamera(this.#choices.videoInput);
-    // The camera is closed, so that its light goes out.
-    if (!this.#choices.camera) {
-      stop(this.#video);
-      this.#video = undefined;
-    }
-    this.#picture.srcObject = this.#video ?? null;
-    this.#off.hidden = Boolean(this.#video);
-  }
-
-  async #changeMicrophone(id: string): Promise<void> {
-    await this.#change(async () => {
-      const stream = await openOne("audio", id);
-      stop(this.#audio);
-      this.#audio = stream;
-      this.#choices.audioInput = id;
-      this.#measureLevel();
-    });
-  }
-
-  async #changeCamera(id: string): Promise<void> {
-    await this.#change(async () => {
-      // A phone opens one camera at a time.
-      stop(this.#video);
-      this.#video = undefined;
-      this.#choices.videoInput = id;
-      this.#video = await openOne("video", id);
-      this.#picture.srcObject = this.#video;
-      this.#off.hidden = true;
-    });
-  }
-
-  async #change(action: () => Promise<void>): Promise<void> {
-    clear(this.#error);
-    try {
-      await action();
-    } catch (error) {
-      put(this.#error, `devices.${error instanceof DeviceError ? error.kind : "none"}.title`);
-    }
-    if (this.#closed) this.#close();
-  }
-
-  async #play(test: HTMLButtonElement): Promise<void> {
-    test.setAttribute("aria-disabled", "true");
-    announce("check.speaker.plays");
-    await playNotes(this.#choices.audioOutput).catch(() => undefined);
-    test.removeAttribute("aria-disabled");
-  }
-
   #close(): void {
     this.#closed = true;
     this.#stopMeter();
-    stop(this.#audio);
-    stop(this.#video);
+    for (const kind of KINDS) this.#stop(kind);
     this.#picture.srcObject = null;
   }
+}
+
+function alert(): HTMLElement {
+  return h("p", { class: "field-error", attributes: { role: "alert" } });
 }

@@ -3,7 +3,6 @@
 import type { Consent, Feature } from "./answers.ts";
 import { announce, button, drawn, h, hide } from "./dom.ts";
 import { dialog } from "./screen.ts";
-import type { Key } from "./text.ts";
 
 export type Choice = Partial<Record<Feature, boolean>>;
 
@@ -14,25 +13,15 @@ export function unanswered(consent: Consent, wanted: Record<Feature, boolean>): 
   return FEATURES.filter((feature) => wanted[feature] && consent[feature].granted === null);
 }
 
-/** Asks for consent. Refusing is an answer; with `later` the question stays open. */
-export function askConsent(
-  features: Feature[],
-  answer: (choice: Choice) => void,
-  later: () => void,
-): HTMLDialogElement {
-  const both = features.length === 2;
-  const of = (feature: Feature): Key => `consent.${feature}.what`;
-  const all = (granted: boolean) => () => answer(Object.fromEntries(features.map((feature) => [feature, granted])));
+/** Asks for consent to one purpose. Refusing is an answer; with `later` the question stays open. */
+export function askConsent(feature: Feature, answer: (granted: boolean) => void, later: () => void): HTMLDialogElement {
   return dialog(
     "consent",
-    "consent.title",
+    `consent.${feature}.title`,
+    [h("p", { t: `consent.${feature}.what` }), h("p", { t: "consent.free" })],
     [
-      h("ul", { class: "hints" }, ...features.map((feature) => h("li", { t: of(feature) }))),
-      h("p", { t: "consent.free" }),
-    ],
-    [
-      { text: both ? "consent.yes.both" : "consent.yes", press: all(true) },
-      { text: both ? "consent.no.both" : "consent.no", press: all(false), quiet: true },
+      { text: "consent.yes", press: () => answer(true) },
+      { text: "consent.no", press: () => answer(false), quiet: true },
     ],
     later,
   );
@@ -65,7 +54,7 @@ export class ConsentNotice {
 
 /** Two switches that change the answer at any time. */
 export class ConsentSettings {
-  readonly root = h("fieldset", { class: "wishes" }, h("legend", { t: "consent.title" }));
+  readonly root = h("fieldset", { class: "options" }, h("legend", { t: "consent.title" }));
   readonly #boxes: Record<Feature, HTMLInputElement>;
 
   constructor(change: (choice: Choice) => void) {
@@ -77,7 +66,7 @@ export class ConsentSettings {
         on: { change: () => change({ [feature]: input.checked }) },
       });
       this.root.append(
-        h("div", { class: "wish" }, input, h("label", { t: `consent.${feature}.agree`, attributes: { for: id } })),
+        h("div", { class: "option" }, input, h("label", { t: `consent.${feature}.agree`, attributes: { for: id } })),
       );
       return input;
     };

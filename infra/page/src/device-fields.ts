@@ -1,43 +1,55 @@
 // The fields with which devices and features are chosen, before the call and in it.
 
-import { announce, drawn, h, redraw } from "./dom.ts";
+import { playNotes } from "./device-sounds.ts";
+import { announce, button, drawn, h, redraw } from "./dom.ts";
 import { type Key, label, put } from "./text.ts";
 
 /** A round button that switches microphone or camera on and off. */
-export function toggle(
-  kind: "microphone" | "camera",
-  on: boolean,
-  there: boolean,
-  change: (on: boolean) => void,
-): HTMLButtonElement {
-  const element = h("button", { class: "round", attributes: { type: "button", disabled: !there } }, drawn(kind));
+export interface Toggle {
+  root: HTMLButtonElement;
+  /** Shows whether it is on. */
+  set(on: boolean): void;
+}
+
+/** `change` is told what the person wants; what has become of it is shown by `set`. */
+export function toggle(kind: "microphone" | "camera", on: boolean, change: (on: boolean) => void): Toggle {
+  const root = h("button", { class: "round", attributes: { type: "button" } }, drawn(kind));
   let state = on;
   const paint = () => {
-    element.classList.toggle("off", !state);
-    redraw(element, state ? kind : `${kind}Off`);
-    label(element, state ? `${kind}.turnOff` : `${kind}.turnOn`, true);
+    root.classList.toggle("off", !state);
+    redraw(root, state ? kind : `${kind}Off`);
+    label(root, state ? `${kind}.turnOff` : `${kind}.turnOn`, true);
   };
-  element.addEventListener("click", () => {
-    state = !state;
-    paint();
-    change(state);
-    announce(state ? `${kind}.isOn` : `${kind}.isOff`);
-  });
+  root.addEventListener("click", () => change(!state));
   paint();
-  return element;
+  return {
+    root,
+    set(on) {
+      if (on === state) return;
+      state = on;
+      paint();
+      announce(state ? `${kind}.isOn` : `${kind}.isOff`);
+    },
+  };
 }
 
 let fields = 0;
 
-/** A list of devices to choose from, with its label. */
+/** A list of devices to choose from, with its label. If `change` answers false, the device before is in use again. */
 export function field(
   text: Key,
   devices: MediaDeviceInfo[],
   chosen: string,
-  change: (id: string) => void,
+  change: (id: string) => Promise<boolean>,
 ): HTMLElement {
   const id = `field-${++fields}`;
-  const select = h("select", { id, on: { change: () => change(select.value) } });
+  let current = chosen;
+  const choose = async () => {
+    const wanted = select.value;
+    if (await change(wanted)) current = wanted;
+    else if (select.value === wanted) select.value = current;
+  };
+  const select = h("select", { id, on: { change: () => void choose() } });
   devices.forEach((device, index) => {
     const option = h("option", {
       attributes: { value: device.deviceId, ...(device.label ? { "data-name": true } : {}) },
@@ -50,6 +62,19 @@ export function field(
   return h("div", { class: "field" }, h("label", { t: text, attributes: { for: id } }), select);
 }
 
+/** The button that plays two notes from the chosen speaker. */
+export function speakerTest(speaker: () => string): HTMLButtonElement {
+  const play = async () => {
+    if (test.hasAttribute("aria-disabled")) return;
+    test.setAttribute("aria-disabled", "true");
+    announce("check.speaker.plays");
+    await playNotes(speaker()).catch(() => undefined);
+    test.removeAttribute("aria-disabled");
+  };
+  const test = button("button quiet small", "check.speaker.test", () => void play(), "speaker");
+  return test;
+}
+
 /** A checkbox with its label and an explanation. */
 export function checkbox(text: Key, more: Key, change: (on: boolean) => void): HTMLElement {
   const id = `field-${++fields}`;
@@ -60,7 +85,7 @@ export function checkbox(text: Key, more: Key, change: (on: boolean) => void): H
   });
   return h(
     "div",
-    { class: "wish" },
+    { class: "option" },
     box,
     h("label", { t: text, attributes: { for: id } }),
     h("p", { class: "small", id: `${id}-more`, t: more }),

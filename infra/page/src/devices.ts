@@ -1,6 +1,8 @@
 // Camera, microphone and speaker, without the SDK, so that the device check works before that is loaded.
 
 import type { DeviceDefaults } from "./bridge.ts";
+import { permitted } from "./permitted.ts";
+import { within } from "./wait.ts";
 
 /** The devices with which the person joins. An id of "" is the system's default; `undefined` means that there is no device. */
 export interface Choices {
@@ -11,8 +13,10 @@ export interface Choices {
   camera: boolean;
 }
 
-/** Why a device cannot be opened. */
-export type DeviceErrorKind = "denied" | "none" | "taken";
+export type DeviceKind = "microphone" | "camera";
+
+/** Why a device cannot be opened: `system` is a block outside of the browser; one that does not answer counts as `taken`. */
+export type DeviceErrorKind = "denied" | "system" | "none" | "taken";
 
 export class DeviceError extends Error {
   readonly kind: DeviceErrorKind;
@@ -28,8 +32,9 @@ export interface Devices {
   audioOutput: MediaDeviceInfo[];
 }
 
-export const canChooseSpeaker = "setSinkId" in HTMLMediaElement.prototype;
-export const canShareScreen = typeof navigator.mediaDevices?.getDisplayMedia === "function";
+export const canChooseSpeaker = "setSinkId" in HTMLMediaElement.prototype && permitted("speaker-selection");
+export const canShareScreen =
+  typeof navigator.mediaDevices?.getDisplayMedia === "function" && permitted("display-capture");
 
 export async function listDevices(): Promise<Devices> {
   const all = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
@@ -41,45 +46,77 @@ export async function listDevices(): Promise<Devices> {
   };
 }
 
-/** Opens microphone and camera, or only one if the other is missing or in use. The browser may ask the person. */
-export async function openDevices(wanted: {
-  audioInput?: string | undefined;
-  videoInput?: string | undefined;
-}): Promise<MediaStream> {
-  // Without HTTPS, or in a WebView whose app has no permission, the browser cannot ask.
-  if (!navigator.mediaDevices) throw new DeviceError("denied");
-  const audio = prefer(wanted.audioInput);
-  const video = {
-    ...prefer(wanted.videoInput),
-    width: { ideal: 1280 },
-    height: { ideal: 720 },
-    ...(wanted.videoInput ? {} : { facingMode: "user" }),
-  };
-  const attempts: MediaStreamConstraints[] = [{ audio, video }, { audio }, { video }];
-  let first: DeviceError | undefined;
-  for (const constraints of attempts) {
+/** What was opened of what was wanted, and why the rest was not. */
+export interface OpenedDevices {
+  microphone?: MediaStream;
+  camera?: MediaStream;
+  errors: Partial<Record<DeviceKind, DeviceErrorKind>>;
+}
+
+/** How long an open request for a permitted device may take; a browser that asks the person may take any time. */
+const OPEN_TIMEOUT_MS = 15_000;
+
+const KINDS = ["microphone", "camera"] as const;
+
+/**
+ * Opens the devices that are wanted, by one question to the person if the browser asks. If that fails, each is opened by itself:
+ * a camera that is blocked or in use takes no microphone with it. What the person has declined is not requested again.
+ */
+export async function openDevices(choices: Choices): Promise<OpenedDevices> {
+  const opened: OpenedDevices = { errors: {} };
+  const wanted = KINDS.filter((kind) => choices[kind]);
+  const before = await permissions();
+  for (const kind of wanted) if (before[kind] === "denied") opened.errors[kind] = "denied";
+  const permitted = wanted.filter((kind) => opened.errors[kind] === undefined);
+  if (permitted.length === KINDS.length) {
     try {
-      return await capture(constraints);
+      const stream = await capture(
+        { audio: microphone(choices.audioInput), video: camera(choices.videoInput) },
+        before,
+      );
+      return {
+        microphone: new MediaStream(stream.getAudioTracks()),
+        camera: new MediaStream(stream.getVideoTracks()),
+        errors: {},
+      };
     } catch (error) {
-      first ??= deviceErrorOf(error);
-      // A request for less would be refused too.
-      if (first.kind === "denied" && !(await oneIsAllowed())) break;
+      // A request by itself would ask the person again who has just declined or closed the question.
+      const after = await permissions();
+      // In a WebView the app decides, for each device, and nobody is asked again.
+      const declined = isDenial(error) && !isOfSystem(error) && browserKind() !== "webview";
+      for (const kind of permitted)
+        if (declined && (after[kind] === "denied" || after[kind] === "prompt")) opened.errors[kind] = "denied";
     }
   }
-  throw first ?? new DeviceError("none");
+  for (const kind of permitted.filter((one) => opened.errors[one] === undefined)) {
+    const id = kind === "microphone" ? choices.audioInput : choices.videoInput;
+    try {
+      opened[kind] = await openOne(kind === "microphone" ? "audio" : "video", id ?? "");
+    } catch (error) {
+      opened.errors[kind] = error instanceof DeviceError ? error.kind : "none";
+    }
+  }
+  return opened;
 }
 
 /** Opens one device that was chosen. */
 export async function openOne(kind: "audio" | "video", id: string): Promise<MediaStream> {
+  const states = await permissions();
   try {
-    const constraints =
-      kind === "audio"
-        ? { audio: prefer(id) }
-        : { video: { ...prefer(id), width: { ideal: 1280 }, height: { ideal: 720 } } };
-    return await capture(constraints);
+    return await capture(kind === "audio" ? { audio: microphone(id) } : { video: camera(id) }, states);
   } catch (error) {
-    throw deviceErrorOf(error);
+    throw deviceErrorOf(error, states[kind === "audio" ? "microphone" : "camera"]);
   }
+}
+
+function microphone(id: string | undefined): MediaTrackConstraints {
+  return prefer(id);
+}
+
+/** As large and fast as the SDK sends it. */
+function camera(id: string | undefined): MediaTrackConstraints {
+  const size = { width: { ideal: 960 }, height: { ideal: 540 }, frameRate: { ideal: 15 } };
+  return { ...prefer(id), ...size, ...(id ? {} : { facingMode: "user" }) };
 }
 
 /** `exact`, because `ideal` is only a hint, and Chromium prefers its own choice. */
@@ -87,7 +124,23 @@ function prefer(id: string | undefined): MediaTrackConstraints {
   return id ? { deviceId: { exact: id } } : {};
 }
 
-async function capture(constraints: MediaStreamConstraints): Promise<MediaStream> {
+/** Rejects as the browser does, and as for a device in use if no person is being asked and nothing happens. A stream that arrives later is closed. */
+async function capture(constraints: MediaStreamConstraints, states: Permissions): Promise<MediaStream> {
+  // Without HTTPS, or in a WebView whose app has no permission, the browser cannot ask.
+  if (!navigator.mediaDevices) throw new DeviceError("denied");
+  const asksNobody =
+    (!constraints.audio || states.microphone === "granted") && (!constraints.video || states.camera === "granted");
+  const request = getUserMedia(constraints);
+  if (!asksNobody) return request;
+  try {
+    return await within(OPEN_TIMEOUT_MS, request, () => new DeviceError("taken"));
+  } catch (error) {
+    request.then(stop, () => undefined);
+    throw error;
+  }
+}
+
+async function getUserMedia(constraints: MediaStreamConstraints): Promise<MediaStream> {
   try {
     return await navigator.mediaDevices.getUserMedia(constraints);
   } catch (error) {
@@ -99,31 +152,39 @@ async function capture(constraints: MediaStreamConstraints): Promise<MediaStream
   }
 }
 
-async function oneIsAllowed(): Promise<boolean> {
-  const states = await Promise.all(
-    ["camera", "microphone"].map((name) =>
-      navigator.permissions?.query({ name: name as PermissionName }).then(
-        ({ state }) => state,
-        () => "denied",
-      ),
-    ),
+type Permissions = Record<DeviceKind, PermissionState | undefined>;
+
+/** What the browser permits this page; nothing where it does not say. */
+async function permissions(): Promise<Permissions> {
+  const [microphone, camera] = await Promise.all(
+    KINDS.map(async (kind) => {
+      try {
+        return (await navigator.permissions.query({ name: kind as PermissionName })).state;
+      } catch {
+        // The browser has no `permissions`, or does not know the name.
+        return undefined;
+      }
+    }),
   );
-  return (
-    states.some((state) => state === "granted" || state === "prompt") && states.some((state) => state === "denied")
-  );
+  return { microphone, camera };
 }
 
-function deviceErrorOf(error: unknown): DeviceError {
-  switch (error instanceof DOMException ? error.name : "") {
-    case "NotAllowedError":
-    case "SecurityError":
-      return new DeviceError("denied");
-    case "NotReadableError":
-    case "AbortError":
-      return new DeviceError("taken");
-    default:
-      return new DeviceError("none");
-  }
+function isDenial(error: unknown): boolean {
+  return error instanceof DOMException && (error.name === "NotAllowedError" || error.name === "SecurityError");
+}
+
+/** Chromium's message when the system blocks what the person has permitted the page: "Permission denied by system". */
+function isOfSystem(error: unknown): boolean {
+  return isDenial(error) && /\bsystem\b/i.test((error as DOMException).message);
+}
+
+function deviceErrorOf(error: unknown, state: PermissionState | undefined): DeviceError {
+  if (error instanceof DeviceError) return error;
+  // The page is permitted, and nevertheless refused.
+  if (isOfSystem(error) || (isDenial(error) && state === "granted")) return new DeviceError("system");
+  if (isDenial(error)) return new DeviceError("denied");
+  const name = error instanceof DOMException ? error.name : "";
+  return new DeviceError(name === "NotReadableError" || name === "AbortError" ? "taken" : "none");
 }
 
 export function stop(stream: MediaStream | undefined): void {
@@ -138,57 +199,6 @@ export function chosenAtFirst(defaults: DeviceDefaults): Choices {
     microphone: defaults.microphone ?? true,
     camera: defaults.camera ?? true,
   };
-}
-
-/** Reports how loud the microphone is, from 0 to 1, until it is stopped. */
-export function meter(stream: MediaStream, show: (level: number) => void): () => void {
-  if (stream.getAudioTracks().length === 0) return () => undefined;
-  const context = new AudioContext();
-  const analyser = context.createAnalyser();
-  analyser.fftSize = 512;
-  context.createMediaStreamSource(stream).connect(analyser);
-  const samples = new Float32Array(analyser.fftSize);
-  const timer = setInterval(() => {
-    analyser.getFloatTimeDomainData(samples);
-    const power = samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length;
-    // From -60 dB, a quiet room, to -10 dB, speech near the microphone.
-    show(Math.min(1, Math.max(0, (10 * Math.log10(power + 1e-10) + 60) / 50)));
-  }, 80);
-  return () => {
-    clearInterval(timer);
-    if (context.state !== "closed") void context.close();
-  };
-}
-
-/** Plays two soft notes from a speaker. */
-export async function playNotes(speaker: string): Promise<void> {
-  const context = new AudioContext();
-  const destination = context.createMediaStreamDestination();
-  const audio = new Audio();
-  audio.srcObject = destination.stream;
-  if (canChooseSpeaker && speaker) await audio.setSinkId(speaker).catch(() => undefined);
-  await context.resume();
-  for (const [at, pitch] of [
-    [0.05, 523.25],
-    [0.45, 659.25],
-  ] as const) {
-    const note = new OscillatorNode(context, { frequency: pitch });
-    const volume = new GainNode(context, { gain: 0 });
-    const begin = context.currentTime + at;
-    volume.gain.setValueAtTime(0, begin);
-    volume.gain.linearRampToValueAtTime(0.25, begin + 0.04);
-    volume.gain.exponentialRampToValueAtTime(0.001, begin + 0.7);
-    note.connect(volume).connect(destination);
-    note.start(begin);
-    note.stop(begin + 0.75);
-  }
-  try {
-    await audio.play();
-    await new Promise((resolve) => setTimeout(resolve, 1300));
-  } finally {
-    audio.pause();
-    void context.close();
-  }
 }
 
 /** Which instructions for allowing the devices apply to this browser. */

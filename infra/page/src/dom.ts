@@ -54,28 +54,28 @@ export function button(css: string, text: Text, press: () => void, icon?: Icon):
 const ICONS = {
   alert: "M12 8v5m0 3.5v.01M10.3 3.9 2.2 18a2 2 0 0 0 1.7 3h16.2a2 2 0 0 0 1.7-3L13.7 3.9a2 2 0 0 0-3.4 0z",
   camera: "M3 7a2 2 0 0 1 2-2h9a2 2 0 0 1 2 2v10a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2zm13 3.5 5-3v9l-5-3",
-  cameraOff: "M16 16.5V17a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2V7c0-.6.2-1 .6-1.4M9 5h5a2 2 0 0 1 2 2v3.500l5-3v9M3 3l18 18",
+  cameraOff: "M16 16.5V17a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2V7c0-.6.2-1 .6-1.4M9 5h5a2 2 0 0 1 2 2v3.5l5-3v9M3 3l18 18",
   captions:
-    "M4 5h16a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V6a1 1 0 0 1 1-1zm7 5.500a2 2 0 1 0 0 3m6-3a2 2 0 1 0 0 3",
-  check: "M4 12.500l5 5L20 6.500",
+    "M4 5h16a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V6a1 1 0 0 1 1-1zm7 5.5a2 2 0 1 0 0 3m6-3a2 2 0 1 0 0 3",
+  check: "M4 12.5l5 5L20 6.5",
   clock: "M12 7v5l3 2m6-2a9 9 0 1 1-18 0 9 9 0 0 1 18 0z",
   close: "M6 6l12 12M18 6 6 18",
   gear: "M4 7h10m4 0h2M4 17h2m4 0h10M16 9a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM8 19a2 2 0 1 0 0-4 2 2 0 0 0 0 4z",
-  hand: "M8 12V5.500a1.500 1.500 0 0 1 3 0V11m0-1V4.500a1.500 1.500 0 0 1 3 0V11m0-4.500a1.500 1.500 0 0 1 3 0V14a7 7 0 0 1-7 7c-2.500 0-4-1-5.200-3L3.500 14.500a1.500 1.500 0 0 1 2.500-1.600L8 15",
+  hand: "M8 12V5.5a1.5 1.5 0 0 1 3 0V11m0-1V4.5a1.5 1.5 0 0 1 3 0V11m0-4.5a1.5 1.5 0 0 1 3 0V14a7 7 0 0 1-7 7c-2.5 0-4-1-5.2-3L3.5 14.5a1.5 1.5 0 0 1 2.5-1.6L8 15",
   leave:
-    "M3.500 14.500c-.8-1 .2-2.600 1.500-3.400 4.300-2.700 9.700-2.700 14 0 1.300.8 2.300 2.400 1.500 3.400l-1 1.200c-.5.6-1.300.7-2 .4l-2.200-1c-.6-.3-1-.9-1-1.600v-1.200a9 9 0 0 0-4.600 0v1.200c0 .7-.4 1.300-1 1.600l-2.200 1c-.7.3-1.500.2-2-.4z",
-  link: "M9.500 14.500l5-5M8 11l-2.500 2.500a4 4 0 0 0 5.600 5.600L13.500 16.500M16 13l2.500-2.500a4 4 0 0 0-5.600-5.600L10.500 7.500",
-  microphone: "M12 3a3 3 0 0 1 3 3v5a3 3 0 0 1-6 0V6a3 3 0 0 1 3-3zM5.500 11a6.500 6.500 0 0 0 13 0M12 17.500V21",
+    "M3.5 14.5c-.8-1 .2-2.6 1.5-3.4 4.3-2.7 9.7-2.7 14 0 1.3.8 2.3 2.4 1.5 3.4l-1 1.2c-.5.6-1.3.7-2 .4l-2.2-1c-.6-.3-1-.9-1-1.6v-1.2a9 9 0 0 0-4.6 0v1.2c0 .7-.4 1.3-1 1.6l-2.2 1c-.7.3-1.5.2-2-.4z",
+  link: "M9.5 14.5l5-5M8 11l-2.5 2.5a4 4 0 0 0 5.6 5.6L13.5 16.5M16 13l2.5-2.5a4 4 0 0 0-5.6-5.6L10.5 7.5",
+  microphone: "M12 3a3 3 0 0 1 3 3v5a3 3 0 0 1-6 0V6a3 3 0 0 1 3-3zM5.5 11a6.5 6.5 0 0 0 13 0M12 17.5V21",
   microphoneOff:
-    "M15 10.500V6a3 3 0 0 0-5.900-.8M9 9v2a3 3 0 0 0 4.600 2.500M5.500 11a6.500 6.500 0 0 0 10.600 5M18.500 11c0 .9-.2 1.700-.5 2.500M12 17.500V21M3 3l18 18",
+    "M15 10.5V6a3 3 0 0 0-5.9-.8M9 9v2a3 3 0 0 0 4.6 2.5M5.5 11a6.5 6.5 0 0 0 10.6 5M18.5 11c0 .9-.2 1.7-.5 2.5M12 17.5V21M3 3l18 18",
   offline:
-    "M3 9.500a14 14 0 0 1 4-2.600M11.500 5.500A14 14 0 0 1 21 9.500M6 13a9.500 9.500 0 0 1 4-2.300M15 11.300a9.500 9.500 0 0 1 3 1.700M9.300 16.500a4.500 4.500 0 0 1 5.400 0M12 20v.01M3 3l18 18",
+    "M3 9.5a14 14 0 0 1 4-2.6M11.5 5.5A14 14 0 0 1 21 9.5M6 13a9.5 9.5 0 0 1 4-2.3M15 11.3a9.5 9.5 0 0 1 3 1.7M9.3 16.5a4.5 4.5 0 0 1 5.4 0M12 20v.01M3 3l18 18",
   people:
-    "M9 11a3.500 3.500 0 1 0 0-7 3.500 3.500 0 0 0 0 7zM2.500 20a6.500 6.500 0 0 1 13 0M16 4.300a3.500 3.500 0 0 1 0 6.400M18 14.200a6.500 6.500 0 0 1 3.500 5.800",
+    "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM2.5 20a6.5 6.5 0 0 1 13 0M16 4.3a3.5 3.5 0 0 1 0 6.4M18 14.2a6.5 6.5 0 0 1 3.5 5.8",
   screen:
-    "M4 4h16a1 1 0 0 1 1 1v11a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V5a1 1 0 0 1 1-1zM8 21h8M12 14V8m0 0-2.500 2.500M12 8l2.500 2.500",
-  shield: "M12 3l7 3v5c0 4.500-3 8.300-7 10-4-1.700-7-5.500-7-10V6z",
-  speaker: "M4 9.500v5h3.500L12 18.500v-13L7.500 9.500zM15.500 9a4.200 4.200 0 0 1 0 6M18 6.500a7.800 7.800 0 0 1 0 11",
+    "M4 4h16a1 1 0 0 1 1 1v11a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V5a1 1 0 0 1 1-1zM8 21h8M12 14V8m0 0-2.5 2.5M12 8l2.5 2.5",
+  shield: "M12 3l7 3v5c0 4.5-3 8.3-7 10-4-1.7-7-5.5-7-10V6z",
+  speaker: "M4 9.5v5h3.5L12 18.5v-13L7.5 9.5zM15.5 9a4.2 4.2 0 0 1 0 6M18 6.5a7.8 7.8 0 0 1 0 11",
 } as const;
 
 export type Icon = keyof typeof ICONS;
@@ -95,11 +95,11 @@ export function redraw(element: Element, icon: Icon): void {
   element.querySelector("path")?.setAttribute("d", ICONS[icon]);
 }
 
-/** Hides an element. If the focus is in it, it moves to the screen's heading, so that it is not lost. */
+/** Hides an element. If the focus is in it, it moves to the heading of the screen or of the open dialog, so that it is not lost. */
 export function hide(element: HTMLElement): void {
   const focused = element.contains(document.activeElement);
   element.hidden = true;
-  if (focused) document.querySelector<HTMLElement>("#app h1")?.focus();
+  if (focused) document.querySelector<HTMLElement>(element.closest("dialog") ? "dialog h2" : "#app h1")?.focus();
 }
 
 /** The live regions of a dialog: a modal dialog makes those of `index.html` inert. */

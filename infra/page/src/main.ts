@@ -8,10 +8,11 @@ import { checkDevices } from "./check.ts";
 import { type Config, configOf, readConfig } from "./config.ts";
 import { Consultation } from "./consultation/consultation.ts";
 import type { CallContext } from "./consultation/context.ts";
+import { pollInterval } from "./consultation/poll.ts";
 import { endedScreen, leftScreen } from "./consultation/screens.ts";
 import { errorScreen } from "./error-screen.ts";
 import { languageChosen, relabel, show, shown } from "./screen.ts";
-import { loadSdk, type Sdk } from "./sdk.ts";
+import { loadSdk, type Sdk, SdkTimeout } from "./sdk.ts";
 import { aloneScreen, badLinkScreen, loadingScreen, noTokenScreen, sdkFailedScreen } from "./start-screens.ts";
 import { choose, languageNow, setLanguage } from "./text.ts";
 import { Tokens } from "./tokens.ts";
@@ -20,7 +21,6 @@ import { wait, within } from "./wait.ts";
 const CONFIG_TIMEOUT_MS = 15_000;
 /** How long the app may take to hand over its token. */
 const TOKEN_TIMEOUT_MS = 20_000;
-const STATUS_INTERVAL_MS = 5_000;
 
 class Page {
   readonly #bridge = new Bridge((message) => this.#receive(message));
@@ -77,14 +77,14 @@ class Page {
     // A failure is shown at once, and not only when the SDK is needed.
     sdk.then(
       ({ Versioning }) => this.#bridge.emit("SDK_READY", { version: Versioning.sdkVersion }),
-      () => this.#showSdkFailed(),
+      (error: unknown) => this.#showSdkFailed(error instanceof SdkTimeout),
     );
     return sdk;
   }
 
-  #showSdkFailed(): void {
+  #showSdkFailed(timeout: boolean): void {
     this.#sdkFailed = true;
-    this.#bridge.emit("MEETING_ERROR", { code: "SDK_LOAD_FAILED" });
+    this.#bridge.emit("MEETING_ERROR", { code: "SDK_LOAD_FAILED", ...(timeout ? { cause: "timeout" } : {}) });
     const again = () => {
       this.#sdkFailed = false;
       show(loadingScreen());
@@ -152,7 +152,7 @@ class Page {
   #begin(): void {
     // Without the SDK there is no call; the screen that says so has the button that leads on.
     if (!this.#sdkFailed) void this.#start();
-    else if (shown() !== "sdk") this.#showSdkFailed();
+    else if (shown() !== "sdk") this.#showSdkFailed(false);
   }
 
   /** Asks the server for the state of the call, and shows the screen that belongs to it. */
@@ -190,9 +190,10 @@ class Page {
   /** Begins as soon as the status is as wanted: the person need not find out what to press. */
   #beginWhen(signal: AbortSignal, wanted: (status: Status) => boolean): void {
     const { api } = this.#context();
+    const began = Date.now();
     const poll = async () => {
       for (;;) {
-        await wait(STATUS_INTERVAL_MS, signal);
+        await wait(pollInterval(Date.now() - began), signal);
         // An error is not shown: the screen has its own text, and the next request follows.
         const status = await api.status().catch(() => undefined);
         if (signal.aborted) return;

@@ -3,9 +3,12 @@
 
 import type * as Chime from "amazon-chime-sdk-js";
 import type { Joined } from "./answers.ts";
-import { type Choices, openOne, stop } from "./devices.ts";
+import type { Choices } from "./devices.ts";
+import { MediaDevices } from "./media-devices.ts";
 import type { Sdk } from "./sdk.ts";
+import { MicrophoneLevel } from "./silence.ts";
 import { type StopReason, stopReasonOf } from "./stop-reason.ts";
+import { wait } from "./wait.ts";
 
 /** A video tile: a person's camera or a shared screen. */
 export interface Tile {
@@ -51,24 +54,32 @@ export interface MediaListener {
   /** The operating system uses the microphone for something else, or no longer does. */
   held(held: boolean): void;
   sharing(on: boolean): void;
+  /** Another page says that the state of the call has changed. */
+  refresh(): void;
   stats(report: RTCStatsReport): void;
+  /** How loud the own microphone has been since the last report, from 0 to 1. */
+  level(level: number): void;
   line(poor: boolean): void;
 }
 
+/** The topic of the message by which a page tells the others that the state of the call has changed. It has no content. */
+const REFRESH_TOPIC = "medzen-refresh";
+/** How long joining waits for the microphone: a browser that asks the person, or a device that does not answer, delays no call. */
+const MICROPHONE_WAIT_MS = 5_000;
 /** How long the SDK tries to restore a lost connection, before the page asks the server for a new place. */
 const RECONNECT_MS = 30_000;
 
 export class Media {
   readonly attendeeId: string;
   readonly #session: Chime.DefaultMeetingSession;
-  readonly #devices: Chime.DefaultDeviceController;
+  readonly #controller: Chime.DefaultDeviceController;
   readonly #codes: Sdk["MeetingSessionStatusCode"];
   readonly #listener: MediaListener;
   readonly #audio: HTMLAudioElement;
+  readonly devices: MediaDevices;
+  readonly #level = new MicrophoneLevel();
   #stopped = false;
   #began = false;
-  /** Whether a microphone is open; without one the SDK sends silence. */
-  #microphoneOpen = false;
 
   constructor(sdk: Sdk, joined: Joined, audio: HTMLAudioElement, listener: MediaListener) {
     // The SDK's logger would write ids and addresses of the call to the console.
@@ -76,8 +87,9 @@ export class Media {
     const configuration = new sdk.MeetingSessionConfiguration(joined.meeting, joined.attendee);
     configuration.reconnectTimeoutMs = RECONNECT_MS;
     configuration.videoDownlinkBandwidthPolicy = new sdk.VideoPriorityBasedPolicy(logger);
-    this.#devices = new sdk.DefaultDeviceController(logger, { enableWebAudio: false });
-    this.#session = new sdk.DefaultMeetingSession(configuration, logger, this.#devices);
+    this.#controller = new sdk.DefaultDeviceController(logger, { enableWebAudio: false });
+    this.#session = new sdk.DefaultMeetingSession(configuration, logger, this.#controller);
+    this.devices = new MediaDevices(this.#session.audioVideo, this.#controller);
     this.#codes = sdk.MeetingSessionStatusCode;
     this.#listener = listener;
     this.#audio = audio;
@@ -93,22 +105,27 @@ export class Media {
   /** Begins to connect; the listener receives the result. */
   async start(choices: Choices): Promise<void> {
     const av = this.#session.audioVideo;
-    const wanted = choices.microphone;
-    // A device that fails does not prevent joining: the person listens, and can choose another one.
-    if (choices.audioInput !== undefined) await this.microphone(choices.audioInput).catch(() => undefined);
+    const wanted = choices.microphone && choices.audioInput !== undefined;
+    // A device that fails does not prevent joining: the person listens, and can choose another one. One that is off is not opened.
+    const microphone = wanted ? this.#openMicrophone(choices.audioInput ?? "") : Promise.resolve();
+    await Promise.race([microphone, wait(MICROPHONE_WAIT_MS)]);
     if (this.#stopped) return;
     // The SDK knows no speaker and reports no new device before it was asked for a list. It must not ask the person for
     // permission in order to read the labels.
-    this.#devices.setDeviceLabelTrigger(async () => new MediaStream());
+    this.#controller.setDeviceLabelTrigger(async () => new MediaStream());
     await av.listAudioOutputDevices().catch(() => undefined);
     await av.chooseAudioOutput(choices.audioOutput || null).catch(() => undefined);
     await av.bindAudioElement(this.#audio).catch(() => undefined);
-    if (!wanted || !this.#microphoneOpen) av.realtimeMuteLocalAudio();
+    if (!wanted) this.devices.mute(true);
     if (this.#stopped) return;
     av.start();
-    if (wanted && !this.#microphoneOpen) this.#lost("microphone");
     if (choices.camera && choices.videoInput !== undefined)
-      await this.camera(choices.videoInput).catch(() => this.#lost("camera"));
+      await this.devices.openCamera(choices.videoInput).catch(() => this.#lost("camera"));
+  }
+
+  /** A failure is reported once the call screen can show it. */
+  async #openMicrophone(id: string): Promise<void> {
+    await this.devices.openMicrophone(id).catch(() => this.#lost("microphone"));
   }
 
   /** Closes the connection. */
@@ -124,60 +141,10 @@ export class Media {
       () => av.stopVideoInput(),
       () => av.stopAudioInput(),
       () => av.unbindAudioElement(),
+      () => this.devices.close(),
     ];
     await Promise.allSettled(steps.map(async (step) => step()));
     // Without `destroy`: tasks that the SDK still runs after `stop` would fail on what it removes.
-  }
-
-  mute(muted: boolean): void {
-    if (muted) this.#session.audioVideo.realtimeMuteLocalAudio();
-    else this.#session.audioVideo.realtimeUnmuteLocalAudio();
-  }
-
-  get muted(): boolean {
-    return this.#session.audioVideo.realtimeIsLocalAudioMuted();
-  }
-
-  /** Opens a microphone. A muted person stays muted. */
-  async microphone(id: string): Promise<void> {
-    this.#microphoneOpen = false;
-    try {
-      const stream = await openOne("audio", id);
-      // The SDK mutes its present track only, not the next one: the new track is disabled until the person may be subscribed.
-      for (const track of stream.getAudioTracks()) track.enabled = false;
-      if (this.#stopped) return stop(stream);
-      await this.#session.audioVideo.startAudioInput(stream).catch((error: unknown) => {
-        // Nothing else closes the stream.
-        stop(stream);
-        throw error;
-      });
-    } catch (error) {
-      this.mute(true);
-      throw error;
-    }
-    this.#microphoneOpen = true;
-    if (!this.muted) this.#devices.unmuteLocalAudioInputStream();
-  }
-
-  /** Turns the microphone on, and opens this one if none is open. */
-  async unmute(id: string): Promise<void> {
-    if (!this.#microphoneOpen) await this.microphone(id);
-    this.mute(false);
-  }
-
-  async camera(id: string): Promise<void> {
-    try {
-      await this.#session.audioVideo.startVideoInput(id || { facingMode: "user" });
-    } catch (error) {
-      this.#session.audioVideo.stopLocalVideoTile();
-      throw error;
-    }
-    if (!this.#stopped) this.#session.audioVideo.startLocalVideoTile();
-  }
-
-  async cameraOff(): Promise<void> {
-    this.#session.audioVideo.stopLocalVideoTile();
-    await this.#session.audioVideo.stopVideoInput();
   }
 
   async speaker(id: string): Promise<void> {
@@ -190,6 +157,11 @@ export class Media {
 
   unshare(): void {
     this.#session.audioVideo.stopContentShare();
+  }
+
+  /** Tells the other pages that the state of the call has changed. A message that does not arrive is made up for by their next poll. */
+  sendRefresh(): void {
+    if (!this.#stopped && this.#began) this.#session.audioVideo.realtimeSendDataMessage(REFRESH_TOPIC, REFRESH_TOPIC);
   }
 
   bind(tile: number, element: HTMLVideoElement): void {
@@ -224,7 +196,12 @@ export class Media {
         });
       }),
       videoTileWasRemoved: whileOpen((id) => to.tileGone(id)),
-      metricsDidReceive: whileOpen((report) => to.stats(report.getRTCStatsReport())),
+      metricsDidReceive: whileOpen((metrics) => {
+        const report = metrics.getRTCStatsReport();
+        to.stats(report);
+        const level = this.#level.read(report);
+        if (level !== undefined) to.level(level);
+      }),
       connectionDidBecomePoor: whileOpen(() => to.line(true)),
       connectionDidBecomeGood: whileOpen(() => to.line(false)),
     });
@@ -234,14 +211,10 @@ export class Media {
     });
     av.addDeviceChangeObserver({
       audioInputStreamEnded: whileOpen(() => {
-        this.#microphoneOpen = false;
-        if (this.muted) return;
-        this.mute(true);
-        this.#lost("microphone");
+        this.loseMicrophone();
       }),
       videoInputStreamEnded: whileOpen(() => {
-        av.stopLocalVideoTile();
-        this.#lost("camera");
+        this.loseCamera();
       }),
       audioInputMuteStateChanged: whileOpen((_, held) => to.held(held)),
     });
@@ -264,8 +237,28 @@ export class Media {
         );
       }),
     );
+    av.realtimeSubscribeToReceiveDataMessage(
+      REFRESH_TOPIC,
+      whileOpen((message) => {
+        // The service gives a sender its own message back if it sends too many.
+        if (!message.throttled) to.refresh();
+      }),
+    );
     av.realtimeSubscribeToMuteAndUnmuteLocalAudio(whileOpen((muted) => to.muted(muted)));
     av.transcriptionController?.subscribeToTranscriptEvent(whileOpen((event) => this.#transcript(event)));
+  }
+
+  /** The microphone has disappeared. To a muted person that is of interest only when they turn it on. */
+  loseMicrophone(): void {
+    void this.devices.loseMicrophone().catch(() => undefined);
+    if (this.devices.muted) return;
+    this.devices.mute(true);
+    this.#lost("microphone");
+  }
+
+  loseCamera(): void {
+    void this.devices.closeCamera().catch(() => undefined);
+    this.#lost("camera");
   }
 
   #lost(kind: "microphone" | "camera"): void {

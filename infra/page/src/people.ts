@@ -132,7 +132,7 @@ export class People {
   }
 
   #was({ userId, displayName, status }: Person, provider: boolean): HTMLElement {
-    const known = ["invited", "left", "removed", "turned_away", "failed"] as const;
+    const known = ["invited", "left", "removed", "turned_away"] as const;
     const word = known.find((one) => one === status) ?? "left";
     // A person who was turned away by mistake can be admitted.
     const back =
@@ -188,13 +188,16 @@ export function sends(capability: Capability): boolean {
 
 /** The provider's notice above the pictures that somebody waits. */
 export class WaitingNotice {
-  readonly root = h("div", { class: "notice", attributes: { hidden: true, "data-notice": "waiting" } });
-  readonly #words = h("p", { attributes: { tabindex: "-1" } });
+  readonly root = h("div", {
+    class: "notice",
+    attributes: { hidden: true, "data-notice": "waiting", "data-above-dialogs": true },
+  });
+  readonly #text = h("p", { attributes: { tabindex: "-1" } });
   readonly #buttons = h("div", { class: "person-actions" });
   #before = "";
 
   constructor() {
-    this.root.append(drawn("hand"), this.#words, this.#buttons);
+    this.root.append(drawn("hand"), this.#text, this.#buttons);
   }
 
   show(waiting: WaitingPerson[], actions: PeopleActions): boolean {
@@ -209,14 +212,14 @@ export class WaitingNotice {
     }
     this.root.hidden = false;
     put(
-      this.#words,
+      this.#text,
       waiting.length > 1
         ? ["people.someWait", { count: waiting.length }]
         : first.displayName
           ? ["people.oneWaits", { name: first.displayName }]
           : "people.somebodyWaits",
     );
-    keepFocus(this.root, this.#words, () =>
+    keepFocus(this.root, this.#text, () =>
       this.#buttons.replaceChildren(
         act(first.userId, "admit", "people.admit", first.displayName, () => actions.admit(first.userId), ""),
         act(first.userId, "turnAway", "people.turnAway", first.displayName, () => actions.turnAway(first.userId)),

@@ -46,7 +46,7 @@ export function show(screen: Screen): AbortSignal {
   current?.close?.();
   current = screen;
   const app = document.getElementById("app");
-  if (!app) throw new Error("the page has no place for its screens");
+  if (!app) throw new Error("no #app");
   document.body.dataset["screen"] = screen.name;
   app.replaceChildren(screen.root);
   title(screen.title);
@@ -126,21 +126,21 @@ export function dialog(
   dismissed: () => void,
 ): HTMLDialogElement {
   const id = `dialog-${name}`;
-  const title = h("h2", { id, t: heading });
+  const title = h("h2", { id, t: heading, attributes: { tabindex: "-1" } });
   const box = h("dialog", { class: "dialog", attributes: { "aria-labelledby": id, "data-dialog": name } });
   const buttons = actions.map(({ text, press, quiet, danger, icon }) =>
     button(
       `button${quiet ? " quiet" : ""}${danger ? " danger" : ""}`,
       text,
       () => {
-        box.close();
-        box.remove();
+        close(box);
         press();
       },
       icon,
     ),
   );
   box.append(
+    ...takeAboveDialogs(),
     title,
     ...content.filter((part): part is HTMLElement => part !== undefined),
     h("div", { class: "actions" }, ...buttons),
@@ -149,7 +149,7 @@ export function dialog(
   // `cancel` is not prevented: a browser allows that only a few times, and then closes the dialog nevertheless.
   box.addEventListener("close", () => {
     if (!box.isConnected) return;
-    box.remove();
+    close(box);
     dismissed();
   });
   document.body.append(box);
@@ -158,8 +158,26 @@ export function dialog(
 }
 
 export function closeDialogs(): void {
-  for (const box of document.querySelectorAll<HTMLDialogElement>("dialog")) {
-    box.close();
-    box.remove();
+  for (const box of document.querySelectorAll<HTMLDialogElement>("dialog")) close(box);
+}
+
+/** Where an element was that a dialog shows. */
+const places = new WeakMap<HTMLElement, Comment>();
+
+/** A modal dialog covers the page and makes it inert: what must stay in sight and reach is in the dialog as long as it is open. */
+function takeAboveDialogs(): HTMLElement[] {
+  const elements = [...document.querySelectorAll<HTMLElement>("[data-above-dialogs]")];
+  for (const element of elements) {
+    const place = document.createComment("");
+    places.set(element, place);
+    element.replaceWith(place);
   }
+  return elements;
+}
+
+function close(box: HTMLDialogElement): void {
+  for (const element of box.querySelectorAll<HTMLElement>("[data-above-dialogs]"))
+    places.get(element)?.replaceWith(element);
+  box.close();
+  box.remove();
 }

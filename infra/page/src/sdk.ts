@@ -37,11 +37,14 @@ const LOAD_TIMEOUT_MS = 45_000;
 const policy = window.trustedTypes?.createPolicy("medzen", {
   createScriptURL(url) {
     if (!/^\/assets\/chime-(sdk|worker)-[\w.-]+\.js(\?try=\d+)?$/.test(url))
-      throw new TypeError("not an asset of this page");
+      throw new TypeError("no asset of this page");
     return url;
   },
 });
 const trusted = (url: string) => (policy ? policy.createScriptURL(url) : url);
+
+/** The SDK neither arrived nor failed. */
+export class SdkTimeout extends Error {}
 
 let tries = 0;
 
@@ -53,14 +56,14 @@ export function loadSdk(): Promise<Sdk> {
     const address = named?.getAttribute("href");
     const worker = named?.dataset["worker"];
     if (!named || !address || !worker || !named.integrity) {
-      reject(new Error("the page does not name its SDK"));
+      reject(new Error("no SDK named"));
       return;
     }
-    script.onerror = () => reject(new Error("the SDK could not be loaded, or is not the one that was built"));
+    script.onerror = () => reject(new Error("SDK not loaded, or altered"));
     script.onload = () => {
       const sdk = window.ChimeSDK;
       if (!sdk) {
-        reject(new Error("the SDK did not start"));
+        reject(new Error("SDK not started"));
         return;
       }
       sdk.transformWorker.address = trusted(worker);
@@ -73,7 +76,7 @@ export function loadSdk(): Promise<Sdk> {
     tries += 1;
     document.head.append(script);
   });
-  return within(LOAD_TIMEOUT_MS, loaded, () => new Error("the SDK did not come in time")).catch((error: unknown) => {
+  return within(LOAD_TIMEOUT_MS, loaded, () => new SdkTimeout("SDK late")).catch((error: unknown) => {
     script.remove();
     throw error;
   });

@@ -9,38 +9,44 @@ import type * as Chime from "amazon-chime-sdk-js";
  */
 export type StopReason = "elsewhere" | "full" | "refused" | "line";
 
-/** Every status, so that one that a later SDK adds does not compile. */
-const STOP_REASONS: Record<keyof typeof Chime.MeetingSessionStatusCode, StopReason> = {
-  OK: "line",
-  Left: "line",
+/** Statuses after which the page asks the server and comes back. Those without an entry below are these, and unknown ones. */
+type LineStatus =
+  | "OK"
+  | "Left"
+  | "AudioInternalServerError"
+  | "AudioServiceUnavailable"
+  | "AudioDisconnected"
+  | "VideoCallSwitchToViewOnly"
+  | "SignalingInternalServerError"
+  | "SignalingChannelClosedUnexpectedly"
+  | "ICEGatheringTimeoutWorkaround"
+  | "ConnectionHealthReconnect"
+  | "TaskFailed"
+  | "NoAttendeePresent"
+  | "AudioVideoDisconnectedWhilePromoted"
+  | "AudioDisconnectAudio"
+  | "EncodedTransformManagerFailed";
+
+/** Every other status, so that one that a later SDK adds does not compile. */
+const STOP_REASONS: Record<
+  Exclude<keyof typeof Chime.MeetingSessionStatusCode, LineStatus>,
+  Exclude<StopReason, "line">
+> = {
   AudioJoinedFromAnotherDevice: "elsewhere",
   AudioAuthenticationRejected: "refused",
   AudioCallAtCapacity: "full",
   MeetingEnded: "refused",
-  AudioInternalServerError: "line",
-  AudioServiceUnavailable: "line",
-  AudioDisconnected: "line",
-  VideoCallSwitchToViewOnly: "line",
   VideoCallAtSourceCapacity: "full",
   SignalingBadRequest: "refused",
-  SignalingInternalServerError: "line",
   SignalingRequestFailed: "refused",
-  SignalingChannelClosedUnexpectedly: "line",
-  ICEGatheringTimeoutWorkaround: "line",
-  ConnectionHealthReconnect: "line",
   RealtimeApiFailed: "refused",
-  TaskFailed: "line",
   IncompatibleSDP: "refused",
   TURNCredentialsForbidden: "refused",
-  NoAttendeePresent: "line",
   AudioAttendeeRemoved: "refused",
   AudioVideoWasRemovedFromPrimaryMeeting: "refused",
-  AudioVideoDisconnectedWhilePromoted: "line",
-  AudioDisconnectAudio: "line",
-  EncodedTransformManagerFailed: "line",
 };
 
 export function stopReasonOf(code: number, codes: typeof Chime.MeetingSessionStatusCode): StopReason {
-  const name = codes[code] as keyof typeof STOP_REASONS | undefined;
-  return name === undefined ? "line" : STOP_REASONS[name];
+  const reasons: Record<string, StopReason | undefined> = STOP_REASONS;
+  return reasons[codes[code] ?? ""] ?? "line";
 }

@@ -5,9 +5,11 @@ import { test } from "node:test";
 import {
   type Body,
   type Consent,
+  type ConsentRequired,
   type Joined,
   type Person,
   parseConsent,
+  parseConsentRequired,
   parseJoined,
   parseRoster,
   parseStatus,
@@ -53,10 +55,18 @@ const joined: Joined = {
 };
 const waiting: Waiting = { status: "waiting", sessionId: "s-1" };
 
+const required: ConsentRequired = {
+  status: "consent_required",
+  sessionId: "s-1",
+  purposes: ["recording", "transcription"],
+  stopping: ["transcription"],
+};
+
 const CASES: [string, (body: Body) => unknown, Body][] = [
   ["a status", parseStatus, status],
   ["a place", parseJoined, joined],
   ["a place in the waiting room", parseWaiting, waiting],
+  ["a place that requires consent", parseConsentRequired, required],
   ["a roster", parseRoster, { attendees: [person] }],
   ["a consent", parseConsent, { consent }],
 ];

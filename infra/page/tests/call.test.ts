@@ -215,6 +215,8 @@ test("the page says that media cannot be reached, and joins when the person trie
       await enter(page);
       await screen(page, "media");
       await page.getByRole("heading", { name: "Sound and picture cannot be reached" }).waitFor();
+      // https://docs.aws.amazon.com/chime-sdk/latest/dg/network-config.html
+      await page.getByText("*.chime.aws: TCP 443 and UDP 3478, to 99.77.128.0/18").waitFor();
       assert.deepEqual((await appMessage(page, "MEETING_ERROR")).data, { code: "MEDIA_UNREACHABLE" });
       assert.ok((await page.evaluate(() => window.appMessages.flutter)).includes("MEETING_ERROR:MEDIA_UNREACHABLE"));
       media.accepting = true;

@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import type { Browser, BrowserContext, BrowserContextOptions, Page, Route } from "playwright-core";
 import { appMessage, browser, context, eventually, latch, post, screen, webView } from "./fixtures/browser.ts";
-import { allow, type CdnProxy, type ProxySettings, policyFor, startProxy } from "./fixtures/cdn-proxy.ts";
+import { type CdnProxy, type ProxySettings, policyFor, startProxy } from "./fixtures/cdn-proxy.ts";
 import { type Clouds, openClouds } from "./fixtures/cloud.ts";
 
 const budget = JSON.parse(await readFile(new URL("../budget.json", import.meta.url), "utf8"));
@@ -65,7 +65,8 @@ test("the page accepts messages before the SDK is loaded, and says so when it ne
     assert.equal(await page.evaluate(() => typeof window.ChimeSDK), "undefined");
     await page.clock.fastForward(46_000);
     await screen(page, "sdk");
-    assert.deepEqual((await appMessage(page, "MEETING_ERROR")).data, { code: "SDK_LOAD_FAILED" });
+    assert.deepEqual((await appMessage(page, "MEETING_ERROR")).data, { code: "SDK_LOAD_FAILED", cause: "timeout" });
+    assert.deepEqual((await appMessage(page, "error")).data, "SDK_TIMEOUT");
     // The file can be loaded again: the button leads on.
     proxy.settings.alter = undefined;
     await page.getByRole("button", { name: "Try again" }).click();
@@ -101,6 +102,7 @@ test("the page refuses an altered SDK and says so", async () => {
       await page.getByRole("heading", { name: "The video part could not be loaded" }).waitFor();
       assert.equal(await page.evaluate(() => typeof window.ChimeSDK + typeof window.stolen), "undefinedundefined");
       assert.deepEqual(await page.evaluate(() => window.appMessages.flutter), ["MEETING_ERROR:SDK_LOAD_FAILED"]);
+      assert.equal((await appMessage(page, "error")).data, "SDK_LOAD_FAILED");
     },
   );
 });
@@ -185,12 +187,10 @@ test("the link that the API gives leads to the page, and the address bar shows n
   });
 });
 
-test("CloudFront sends the policy of csp.txt, and the permissions policy allows what the page uses", async () => {
+test("CloudFront sends the policy of csp.txt, and the browser permits what the page uses", async () => {
   await withPage({}, async ({ page, call }) => {
     const headers = (await page.goto(call))?.headers() ?? {};
     assert.equal(headers["content-security-policy"], policyFor(clouds.open.embeddingOrigins));
-    const own = [...(headers["permissions-policy"] ?? "").matchAll(/([\w-]+)=\(self\)/g)].map(([, name]) => name);
-    assert.deepEqual(allow.split("; ").sort(), own.sort(), "what an app hands on is what the page may use");
     // In a document of its own every permission is on; a name that the browser does not know has no effect.
     const known = await page.evaluate(
       () =>

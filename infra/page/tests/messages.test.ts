@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
+import { EarlierMessages } from "../src/earlier-app.ts";
 import { appMessage, button, post, screen } from "./fixtures/browser.ts";
 import { CallFixture } from "./fixtures/call-fixture.ts";
 
@@ -18,6 +19,13 @@ const TABLE = readme
       .map((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, word]) => word));
     return { event: event?.[0] ?? "", data: data ?? [], flutter: flutter?.[0] };
   });
+
+/** Event and string of the earlier app on `ChimeHandler`, and the event of the page that it follows. */
+const EARLIER_TABLE = readme
+  .split("\n")
+  .filter((line) => /^\| `[a-z]+` \| `[A-Z]/.test(line))
+  .map((line) => line.split("|").map((cell) => /`([^`]+)`/.exec(cell)?.[1] ?? ""))
+  .map(([, event = "", data = ""]) => [event, data]);
 
 let calls: CallFixture;
 before(async () => {
@@ -79,7 +87,9 @@ test("each message of the table is sent with its data, and the earlier app recei
         LANGUAGE_CHANGED: { language: "fr" },
         CLOSE_REQUESTED: {},
       };
-      const { chime, flutter } = await page.evaluate(() => window.appMessages);
+      const { chime: all, flutter } = await page.evaluate(() => window.appMessages);
+      // What the earlier app receives on the same channel is in lower case.
+      const chime = all.filter(({ event }) => event === event.toUpperCase());
       for (const { event, data } of chime) assert.deepEqual(data, expected[event], event);
       assert.deepEqual([...new Set(chime.map(({ event }) => event))].sort(), TABLE.map(({ event }) => event).sort());
       for (const { event, data } of TABLE)
@@ -91,7 +101,58 @@ test("each message of the table is sent with its data, and the earlier app recei
         ]),
       );
       assert.deepEqual(flutter, chime.map(({ event }) => strings.get(event)).filter(Boolean));
+
+      const earlier = all.filter(({ event }) => event !== event.toUpperCase());
+      assert.deepEqual(
+        earlier.map(({ event, data }) => [event, data]),
+        [
+          ["error", "INIT_FAILED: TURNED_AWAY"],
+          ["ready", "MEETING_INITIALIZED"],
+          ["ended", "USER_LEFT"],
+          ["ready", "MEETING_INITIALIZED"],
+          ["ended", "MEETING_STOPPED"],
+        ],
+      );
+      for (const message of earlier) {
+        assert.deepEqual(Object.keys(message), ["event", "data", "timestamp"]);
+        assert.equal(typeof message.timestamp, "number");
+      }
     },
     { waitingRoom: true },
   );
+});
+
+test("the earlier app receives ready, error and ended with the strings of its table", () => {
+  const sent = (...messages: Parameters<EarlierMessages["of"]>[]) => {
+    const earlier = new EarlierMessages();
+    return messages.flatMap(([event, data]) => {
+      const message = earlier.of(event, data);
+      return message ? [[message.event, message.data]] : [];
+    });
+  };
+  const sessionId = "s";
+  const ready: Parameters<EarlierMessages["of"]> = ["MEETING_JOINED", { sessionId, role: "patient" }];
+  const started = ["ready", "MEETING_INITIALIZED"];
+  assert.deepEqual(sent(["MEETING_ERROR", { code: "SDK_LOAD_FAILED" }]), [["error", "SDK_LOAD_FAILED"]]);
+  assert.deepEqual(sent(["MEETING_ERROR", { code: "SDK_LOAD_FAILED", cause: "timeout" }]), [["error", "SDK_TIMEOUT"]]);
+  assert.deepEqual(sent(["MEETING_ERROR", { code: "OFFLINE" }]), [["error", "INIT_FAILED: OFFLINE"]]);
+  assert.deepEqual(sent(ready, ["MEETING_LEFT", { sessionId }]), [started, ["ended", "USER_LEFT"]]);
+  assert.deepEqual(sent(ready, ["MEETING_ENDED_BY_PROVIDER", { sessionId }]), [started, ["ended", "MEETING_STOPPED"]]);
+  // What ends a meeting that has begun is no failure to begin.
+  assert.deepEqual(
+    sent(ready, ["MEETING_ERROR", { code: "JOINED_ELSEWHERE" }], ["MEETING_ERROR", { code: "OFFLINE" }]),
+    [started, ["ended", "MEETING_STOPPED"], ["error", "INIT_FAILED: OFFLINE"]],
+  );
+  assert.deepEqual(
+    sent(["PAGE_READY", {}], ["MEETING_WAITING", { sessionId }], ["MEETING_RECONNECTING", { sessionId }]),
+    [],
+  );
+  assert.deepEqual(EARLIER_TABLE, [
+    started,
+    ["error", "SDK_LOAD_FAILED"],
+    ["error", "SDK_TIMEOUT"],
+    ["error", "INIT_FAILED: <reason>"],
+    ["ended", "MEETING_STOPPED"],
+    ["ended", "USER_LEFT"],
+  ]);
 });

@@ -1,32 +1,17 @@
-// What the provider does and what the others see of it: waiting room, people, consent, indicators, captions, quality.
+// What the provider does and what the others see of it: waiting room, people, quality, focus.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
 import type { Person } from "../src/answers.ts";
-import { appMessage, button, eventually, screen } from "./fixtures/browser.ts";
-import { type Call, CallFixture } from "./fixtures/call-fixture.ts";
+import { appMessage, button, eventually, post, screen } from "./fixtures/browser.ts";
+import { both, type Call, CallFixture } from "./fixtures/call-fixture.ts";
 
 let calls: CallFixture;
 before(async () => {
   calls = await CallFixture.open();
 });
 after(() => calls.close());
-
-/** Chime's recorder, which joins as an attendee. */
-const RECORDER = { attendeeId: "recorder-1", externalUserId: "aws:MediaPipeline-7d9f1c5e", video: false };
-
-/** Joins provider and patient; the provider's page knows the patient's attendee. */
-async function both({ inCall, ask, media, users }: Call) {
-  const provider = await inCall("provider");
-  const patient = await inCall("patient");
-  const { body } = await ask("provider", "GET", "/attendees");
-  const { attendeeId } = body.attendees.find(({ userId }: Person) => userId === users.patient.id);
-  const other = { attendeeId, externalUserId: users.patient.id };
-  media.addParticipant(other);
-  await provider.locator(`.tile[data-attendee="${attendeeId}"] .name`, { hasText: "Patient" }).waitFor();
-  return { provider, patient, other };
-}
 
 const person = (page: Page, name: string) =>
   page.locator(".person", { hasText: name }).filter({ has: page.locator(".person-actions") });
@@ -156,184 +141,12 @@ test("a participant who may only receive cannot speak, be seen or share a screen
   });
 });
 
-test("the page asks for consent where a recording is requested; the answer is stored and can be changed", async () => {
-  await calls.withAppointment(async ({ person, ask, users, inCall }) => {
-    const page = await person("provider");
-    await screen(page, "check");
-    await page.getByLabel("Ask for a recording").check();
-    await button(page, "Start the consultation").click();
-    const question = page.getByRole("dialog", { name: "Recording and transcript" });
-    await question.getByRole("button", { name: "I agree" }).click();
-    const granted = (value: boolean) =>
-      eventually(
-        async () => (await ask("provider", "GET", "")).body.consent.recording.granted === value,
-        `the API knows: ${value}`,
-      );
-    await granted(true);
-    await button(page, "Settings").click();
-    const box = page.getByLabel("I agree to the recording");
-    await eventually(() => box.isChecked(), "the settings know the answer");
-
-    // The patient, who has not requested it, is asked too; only then has everyone agreed.
-    const patient = await inCall("patient");
-    assert.deepEqual((await ask("provider", "GET", "")).body.consent.recording, {
-      granted: true,
-      allowed: false,
-      missing: [users.patient.id],
-    });
-    await patient
-      .getByRole("dialog", { name: "Recording and transcript" })
-      .getByRole("button", { name: "I agree" })
-      .click();
-    await eventually(
-      async () => (await ask("provider", "GET", "")).body.consent.recording.allowed,
-      "it may be recorded",
-    );
-    await page.bringToFront();
-    await box.uncheck();
-    await granted(false);
-    assert.equal((await ask("provider", "GET", "")).body.consent.recording.allowed, false);
-  });
-});
-
-test("a consent question that is put off is not answered and stays in reach, however often Escape is pressed", async () => {
-  await calls.withAppointment(async ({ inCall, ask }) => {
-    await ask("provider", "POST", "", { enableRecording: true });
-    const page = await inCall("provider");
-    const question = page.getByRole("dialog", { name: "Recording and transcript" });
-    const notice = page.locator('[data-notice="consent"]');
-    const granted = async () => (await ask("provider", "GET", "")).body.consent.recording.granted;
-    await question.waitFor();
-    assert.ok(await notice.isHidden());
-    for (let press = 0; press < 5; press += 1) await page.keyboard.press("Escape");
-    await notice.waitFor();
-    assert.equal(await page.locator("dialog").count(), 0, "one can go on");
-    assert.equal(await granted(), null, "no answer is none");
-    for (let time = 0; time < 2; time += 1) {
-      await notice.getByRole("button", { name: "Answer" }).press("Enter");
-      await question.waitFor();
-      for (let press = 0; press < 4; press += 1) await page.keyboard.press("Escape");
-      await notice.waitFor();
-    }
-    assert.equal(await granted(), null);
-    await notice.getByRole("button", { name: "Answer" }).press("Enter");
-    await question.getByRole("button", { name: "I do not agree" }).press("Enter");
-    await eventually(async () => (await granted()) === false, "the answer is known");
-    await notice.waitFor({ state: "hidden" });
-    assert.equal(
-      await page.evaluate(() => document.activeElement?.tagName),
-      "H1",
-      "the focus is not lost with the notice",
-    );
-  });
-});
-
-test("the page does not ask for consent when nobody has requested a recording or transcript", async () => {
-  await calls.withAppointment(async ({ inCall, proxy }) => {
-    const page = await inCall("provider");
-    const asked = proxy.requests.length;
-    await eventually(
-      () =>
-        proxy.requests.slice(asked).filter(({ method, path }) => method === "GET" && /\/call$/.test(path)).length >= 1,
-      "a status has been read",
-    );
-    assert.equal(await page.locator("dialog").count(), 0);
-  });
-});
-
-test("Chime's recorder has no tile and does not count as a person", async () => {
-  await calls.withAppointment(async ({ inCall, media }) => {
-    const page = await inCall("provider");
-    media.addParticipant(RECORDER);
-    // The page knows of the recorder, so it would show it.
-    await page.locator(".recording-sign").waitFor();
-    assert.equal(await page.locator(".tile").count(), 1);
-    assert.ok(await page.getByText("Nobody else is here yet.").isVisible());
-  });
-});
-
-test("everyone sees the signs of recording and transcript exactly while they run", async () => {
-  await calls.withAppointment(async (call) => {
-    const { media, ask, proxy } = call;
-    await ask("provider", "POST", "", { enableRecording: true, enableTranscription: true });
-    const { provider, patient } = await both(call);
-    const signs = (page: Page) => [page.locator(".recording-sign"), page.locator(".transcription-sign")];
-    const { body } = await ask("patient", "GET", "");
-    assert.deepEqual([body.recording.state, body.transcription.state], ["requested", "requested"]);
-    for (const page of [provider, patient])
-      await page.getByRole("dialog", { name: "Recording and transcript" }).waitFor();
-    for (const page of [provider, patient]) for (const sign of signs(page)) assert.ok(await sign.isHidden());
-    media.addParticipant(RECORDER);
-    media.transcription("STARTED");
-    for (const page of [provider, patient]) for (const sign of signs(page)) await sign.waitFor();
-    // Another status, which knows only the request, does not change the signs.
-    const asked = proxy.requests.length;
-    await eventually(
-      () =>
-        proxy.requests
-          .slice(asked)
-          .filter(({ method, path, status }) => method === "GET" && /\/call$/.test(path) && status === 200).length >= 4,
-      "both have read the status again",
-    );
-    for (const page of [provider, patient]) for (const sign of signs(page)) assert.ok(await sign.isVisible());
-    media.removeParticipant(RECORDER.attendeeId);
-    media.transcription("STOPPED");
-    for (const page of [provider, patient]) for (const sign of signs(page)) await sign.waitFor({ state: "hidden" });
-  });
-});
-
-test("a person who joins later sees the signs at once, and a new connection keeps them", async () => {
-  await calls.withAppointment(async ({ inCall, media, proxy }) => {
-    media.addParticipant(RECORDER);
-    const page = await inCall("provider");
-    const [recording, transcription] = [page.locator(".recording-sign"), page.locator(".transcription-sign")];
-    await recording.waitFor();
-    media.transcription("STARTED");
-    await transcription.waitFor();
-    await page.evaluate(() => {
-      window.signChanges = [];
-      for (const sign of document.querySelectorAll<HTMLElement>(".sign-on"))
-        new MutationObserver(() => window.signChanges.push(sign.hidden === true)).observe(sign, {
-          attributeFilter: ["hidden"],
-        });
-    });
-    media.reportMeetingEnded();
-    await appMessage(page, "MEETING_RECONNECTED");
-    const asked = proxy.requests.length;
-    await eventually(
-      () =>
-        proxy.requests
-          .slice(asked)
-          .filter(({ method, path, status }) => method === "GET" && /\/call$/.test(path) && status === 200).length >= 2,
-      "the status is read again",
-    );
-    assert.deepEqual(await page.evaluate(() => window.signChanges), []);
-    assert.ok((await recording.isVisible()) && (await transcription.isVisible()));
-  });
-});
-
-test("captions show who says what, and a final text replaces a partial one", async () => {
-  await calls.withAppointment(async (call) => {
-    const { media } = call;
-    const { provider, other } = await both(call);
-    media.transcription("STARTED");
-    await button(provider, "Captions: show").click();
-    const captions = provider.getByRole("log", { name: "Captions" });
-    await captions.getByText("Captions appear here").waitFor();
-    media.caption({ ...other, id: "r1", text: "My head", partial: true });
-    await captions.getByText("My head").waitFor();
-    media.caption({ ...other, id: "r1", text: "My head hurts." });
-    await captions.getByText("My head hurts.").waitFor();
-    assert.equal(await captions.locator("p").count(), 1);
-    assert.equal(await captions.locator(".speaker").textContent(), "Patient");
-    await button(provider, "Captions: hide").click();
-    await captions.waitFor({ state: "hidden" });
-  });
-});
-
 test("the page measures the connection, shows its quality and sends samples to the API", async () => {
   await calls.withAppointment(async ({ inCall, proxy }) => {
     const page = await inCall("provider");
+    await page.getByRole("img", { name: /^Connection: (good|fair|poor)$/ }).waitFor();
+    // Samples are sent together, and what there is when the person leaves.
+    await post(page, { type: "medzen.leave" });
     const { body } = await eventually(
       () => proxy.requests.find(({ path, status }) => path.endsWith("/quality") && status === 202),
       "the API takes a sample",
@@ -343,7 +156,6 @@ test("the page measures the connection, shows its quality and sends samples to t
     assert.ok(sample.roundTripMs >= 0 && sample.bitrateKbps > 0, JSON.stringify(sample));
     for (const name of Object.keys(sample))
       assert.ok(["at", "packetLossPercent", "roundTripMs", "jitterMs", "bitrateKbps"].includes(name), name);
-    await page.getByRole("img", { name: /^Connection: (good|fair|poor)$/ }).waitFor();
   });
 });
 
@@ -361,6 +173,19 @@ test("a shared screen is shown above the others, and sharing can be stopped", as
     assert.ok(await eventually(() => media.sharing, "the screen is on the line"));
     await button(provider, "Screen: stop sharing").click();
     await button(provider, "Screen: share").waitFor();
+  });
+});
+
+test("the list of people follows the connection before the server knows", async () => {
+  await calls.withAppointment(async (call) => {
+    const { provider, other } = await both(call);
+    await button(provider, "People").click();
+    await person(provider, "Patient").waitFor();
+    call.media.removeParticipant(other.attendeeId);
+    await provider.locator(".person.away", { hasText: "Patient" }).waitFor();
+    assert.equal((await entryOf(call)).present, true, "the server does not know it yet");
+    call.media.addParticipant(other);
+    await person(provider, "Patient").waitFor();
   });
 });
 

@@ -69,7 +69,20 @@ const SCREENS: Record<string, Way> = {
   "no-token": { silent: true, forward: 21_000 },
   check: {},
   "check of the provider": { shown: "check", role: "provider" },
-  "devices-denied": { script: denied("NotAllowedError") },
+  "check without a camera": {
+    shown: "check",
+    script: `const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      navigator.mediaDevices.getUserMedia = async (constraints) => {
+        if (constraints.video) throw new DOMException("Permission denied by system", "NotAllowedError");
+        return open(constraints);
+      };`,
+  },
+  permission: { script: "navigator.mediaDevices.getUserMedia = () => new Promise(() => undefined);" },
+  "devices-denied": {
+    script: `${denied("NotAllowedError")} navigator.permissions.query = async () => ({ state: "denied" });`,
+  },
+  // The page is permitted, and nevertheless refused.
+  "devices-system": { script: denied("NotAllowedError") },
   "devices-none": { script: denied("NotFoundError") },
   "devices-taken": { script: denied("NotReadableError") },
   sdk: { alter: [/chime-sdk/, () => Buffer.from("0")] },
@@ -103,6 +116,13 @@ const SCREENS: Record<string, Way> = {
     },
   },
   "not-started": { press: true },
+  consent: {
+    press: true,
+    respond: ({ method }) =>
+      method === "POST"
+        ? { status: 202, body: { status: "consent_required", sessionId: "s", purposes: ["recording"], stopping: [] } }
+        : undefined,
+  },
   waiting: { waitingRoom: true, first: (call) => call("provider", "POST", ""), press: true },
 };
 
@@ -250,7 +270,7 @@ test("the screens of a call have no accessibility violation, in both languages a
     await provider.locator('[data-layout="shared"] .tile.content.seen').waitFor();
     await looks(provider, "shared");
     await provider.locator('[data-control="leave"]').click();
-    await provider.locator("dialog .button.quiet").first().click();
+    await provider.locator("dialog > .actions .button.quiet").first().click();
     await screen(provider, "left");
     await looks(provider, "left");
   });

@@ -18,6 +18,7 @@ function silent() {
   navigator.mediaDevices.getUserMedia = async () => {
     throw new DOMException("no", "NotAllowedError");
   };
+  navigator.permissions.query = async () => ({ state: "denied" }) as PermissionStatus;
   const play = HTMLAudioElement.prototype.play;
   let touched = false;
   addEventListener(

@@ -37,6 +37,7 @@ test("every text is used", () => {
   const families = [
     /^permission\.\w+\.\d$/,
     /^devices\.\w+\.\w+$/,
+    /^blocked\./,
     /^(microphone|camera)\.(turnO|isO)/,
     /^control\./,
     /^line\./,

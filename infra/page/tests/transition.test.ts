@@ -49,7 +49,7 @@ type Typed<T extends ConsultationEvent["type"]> = Extract<ConsultationEvent, { t
 const ATTEMPT = 7;
 const CONNECTION = 5;
 const common = { attempt: ATTEMPT, sessionId: SESSION };
-const shown = { ...common, call, connection: CONNECTION, returns: 1 };
+const shown = { ...common, call, connection: CONNECTION, returns: 1, reconnectedAt: null, rejoined: false };
 
 /** Samples of every phase: one that is added to the type has to be added here. */
 const PHASES: { [N in Phase["name"]]: Named<N>[] } = {
@@ -61,6 +61,7 @@ const PHASES: { [N in Phase["name"]]: Named<N>[] } = {
   loadingSdk: [{ ...common, name: "loadingSdk", call }],
   notStarted: [{ ...common, name: "notStarted" }],
   waiting: [{ ...common, name: "waiting" }],
+  consentAsked: [{ ...common, name: "consentAsked", unanswered: ["recording"] }],
   connecting: [{ ...shown, name: "connecting" }],
   inCall: [{ ...shown, name: "inCall", since: 1_000 }],
   reconnecting: [{ ...shown, name: "reconnecting" }],
@@ -102,6 +103,8 @@ function events(attempt: number, connection: number): { [T in ConsultationEvent[
     screenReplaced: [{ type: "screenReplaced" }],
     joined: [{ type: "joined", attempt, call: { ...call, sessionId: OTHER_SESSION } }],
     waitingRoom: [{ type: "waitingRoom", attempt, sessionId: OTHER_SESSION }],
+    consentRequired: [{ type: "consentRequired", attempt, sessionId: OTHER_SESSION, unanswered: ["recording"] }],
+    consentAnswered: [{ type: "consentAnswered", attempt }],
     joinFailed: ERRORS.flatMap((error) =>
       [true, false].map((provider) => ({ type: "joinFailed" as const, attempt, error, provider })),
     ),
@@ -237,6 +240,54 @@ test("a person who joins on another device comes back only by their own decision
   for (const event of allEvents(ATTEMPT, CONNECTION)) {
     const { name } = transition(elsewhere, event);
     assert.equal(name, event.type === "enter" ? "joining" : event.type === "leave" ? "left" : "stopped", event.type);
+  }
+});
+
+const elsewhere = (phase: Phase, at: number) =>
+  transition(phase, { type: "mediaStopped", connection: connectionOf(phase), at, why: "elsewhere" });
+
+test("a report of another device soon after the page's own reconnection makes it rejoin by itself, once", () => {
+  const [inCall] = PHASES.inCall;
+  assert.ok(inCall);
+  assert.equal(elsewhere(inCall, 2_000).name, "stopped", "without a reconnection it is asked for");
+  const lost = transition(inCall, { type: "mediaReconnecting", connection: CONNECTION, at: 40_000 });
+  assert.equal(elsewhere(lost, 41_000).name, "recovering", "during the reconnection");
+  const restored = transition(lost, { type: "mediaStarted", connection: CONNECTION, at: 42_000 });
+  assert.equal(elsewhere(restored, 72_001).name, "stopped", "30 seconds after it is no sign of it");
+  const recovering = elsewhere(restored, 72_000);
+  assert.equal(recovering.name, "recovering");
+
+  const joined = transition(recovering, { type: "joined", attempt: recovering.attempt, call });
+  const again = transition(joined, { type: "mediaStarted", connection: connectionOf(joined), at: 73_000 });
+  assert.equal(again.name, "inCall");
+  assert.deepEqual(
+    [elsewhere(joined, 73_000), elsewhere(again, 80_000)].map(({ name }) => name),
+    ["stopped", "stopped"],
+    "the second time in a row it is asked for",
+  );
+  const later = transition(again, { type: "mediaReconnecting", connection: connectionOf(again), at: 110_000 });
+  assert.equal(elsewhere(later, 111_000).name, "recovering", "a connection that lasted is a new beginning");
+});
+
+test("a person who has to answer about consent joins once the server needs no answer any more", () => {
+  const [joining] = PHASES.joining;
+  const [recovering] = PHASES.recovering;
+  assert.ok(joining && recovering);
+  for (const phase of [joining, recovering]) {
+    const asked = transition(phase, {
+      type: "consentRequired",
+      attempt: ATTEMPT,
+      sessionId: SESSION,
+      unanswered: ["recording"],
+    });
+    assert.equal(asked.name, "consentAsked", phase.name);
+    const { attempt } = asked;
+    const after = (answer: Status) => transition(asked, { type: "status", attempt, status: answer }).name;
+    assert.equal(after(status({ me: { ...me(null), consentRequired: ["recording"] } })), "consentAsked");
+    assert.equal(after(status({ me: { ...me(null), consentRequired: [] } })), "joining");
+    assert.equal(after(status({ callStatus: "ended" })), "ended");
+    assert.equal(after(status({ me: me("removed") })), "failed");
+    assert.equal(transition(asked, { type: "consentAnswered", attempt }).name, "joining");
   }
 });
 

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { parseMessage } from "../src/bridge.ts";
 import { configOf } from "../src/config.ts";
 import { lineOf, Quality } from "../src/quality.ts";
+import { MicrophoneLevel, SilenceDetector } from "../src/silence.ts";
 import { type StopReason, stopReasonOf } from "../src/stop-reason.ts";
 
 const { MeetingSessionStatusCode: codes } = createRequire(import.meta.url)(
@@ -70,6 +71,32 @@ test("the connection is rated poor at the values at which speech suffers", () =>
   assert.equal(lineOf({ at: 0, packetLossPercent: 5 }), "fair");
   assert.equal(lineOf({ at: 0, roundTripMs: 700 }), "poor");
   assert.equal(lineOf({ at: 0, packetLossPercent: 12 }), "poor");
+});
+
+test("a microphone is silent after 20 seconds without sound, and not while it is heard or off", () => {
+  const silence = new SilenceDetector();
+  const QUIET_ROOM = 0.001;
+  for (let second = 0; second < 20; second += 1) assert.equal(silence.read(0, second * 1_000), false);
+  assert.equal(silence.read(0.0001, 20_000), true);
+  assert.equal(silence.read(QUIET_ROOM, 21_000), false, "it is heard");
+  assert.equal(silence.read(0, 22_000), false);
+  silence.reset();
+  assert.equal(silence.read(0, 42_000), false, "the time while it was off does not count");
+  assert.equal(silence.read(0, 62_000), true);
+});
+
+test("the level of the microphone is that of the time between two readings", () => {
+  const level = new MicrophoneLevel();
+  const source = (totalAudioEnergy: number, totalSamplesDuration: number) => [
+    { type: "media-source", kind: "video" },
+    { type: "media-source", kind: "audio", totalAudioEnergy, totalSamplesDuration },
+  ];
+  assert.equal(level.read(source(0.04, 1)), 0.2);
+  assert.equal(level.read(source(0.04, 2)), 0);
+  assert.equal(level.read(source(0.04, 2)), 0, "a device that has died gives no samples");
+  assert.equal(level.read(source(0.01, 1)), undefined, "another track counts from zero");
+  assert.equal(level.read(source(0.02, 2)), 0.1);
+  assert.equal(level.read([{ type: "inbound-rtp" }]), undefined, "the browser does not report it");
 });
 
 const token = "aaaa.bbbb.cccc";

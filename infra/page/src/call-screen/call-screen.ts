@@ -47,8 +47,9 @@ export class CallScreen {
   readonly #devices: DeviceControls;
   readonly #panel: SidePanel;
   readonly #captionsControl = control("captions", "captions.show", () => this.#showCaptions(!this.#captionsOn));
-  /** By attendee, whether they are muted: the connection knows it before the server does. */
+  /** By attendee, whether they are muted, and whether they are there: the connection knows both before the server does. */
   readonly #muted = new Map<string, boolean>();
+  readonly #present = new Map<string, boolean>();
   #media: Media | undefined;
   #status: Status | undefined;
   #captionsOn = false;
@@ -72,20 +73,23 @@ export class CallScreen {
   attach(media: Media): void {
     this.#media = media;
     this.#muted.clear();
+    this.#present.clear();
     this.#indicators.attach();
     this.#devices.attach(media);
     this.#tiles.begin(media, media.attendeeId, (attendeeId) => this.#names.of(attendeeId));
   }
 
   /** What the connection reports, as far as it is shown. */
-  readonly listener: Omit<MediaListener, "connecting" | "started" | "stopped" | "stats" | "line"> = {
+  readonly listener: Omit<MediaListener, "connecting" | "started" | "stopped" | "refresh" | "stats" | "line"> = {
     presence: (attendeeId, userId, present) => {
       const own = attendeeId === this.#media?.attendeeId;
       if (own) this.#indicators.ownPresence(present);
       this.#names.connect(attendeeId, userId);
       if (!present) this.#muted.delete(attendeeId);
+      this.#present.set(attendeeId, present);
       if (!own) this.#names.announcePresence(attendeeId, present);
       this.#tiles.present(attendeeId, present);
+      this.#paintPeople();
     },
     recorder: (attendeeId, present) => this.#indicators.recorder(attendeeId, present),
     voice: (attendeeId, voice) => {
@@ -109,6 +113,7 @@ export class CallScreen {
     lost: (kind) => this.#devices.lost(kind),
     held: (held) => this.#devices.held(held),
     sharing: (on) => this.#devices.sharing(on),
+    level: (level) => this.#devices.level(level),
   };
 
   /** Shows what the server says of the call. */
@@ -145,6 +150,12 @@ export class CallScreen {
 
   showLine(line: Line | "unknown"): void {
     this.#line.set(line);
+  }
+
+  /** The page is visible again, after a phone call perhaps. */
+  resumeDevices(): void {
+    this.#devices.resume();
+    this.#sound.check();
   }
 
   notice(name: Notice, text: Key | undefined, urgent = false): void {
@@ -222,7 +233,10 @@ export class CallScreen {
   }
 
   #paintPeople(): void {
-    const { roster } = this.#names;
+    const roster = this.#names.roster.map((person) => ({
+      ...person,
+      present: this.#present.get(person.attendeeId ?? "") ?? person.present,
+    }));
     const self = roster.find(({ attendeeId }) => attendeeId === this.#media?.attendeeId)?.userId ?? null;
     const muted = (attendeeId: string | null) => attendeeId !== null && this.#muted.get(attendeeId) === true;
     this.#people.show(roster, this.#waitingPeople(), self, this.#role === "provider", muted);

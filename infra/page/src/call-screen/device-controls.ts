@@ -2,11 +2,12 @@
 // taken away.
 
 import type { Capabilities } from "../answers.ts";
-import { field } from "../device-fields.ts";
-import { type Choices, canChooseSpeaker, canShareScreen, listDevices } from "../devices.ts";
+import { field, speakerTest } from "../device-fields.ts";
+import { type Choices, canChooseSpeaker, canShareScreen, type Devices, listDevices } from "../devices.ts";
 import { announce, h } from "../dom.ts";
 import type { Media } from "../media.ts";
 import { sends } from "../people.ts";
+import { SilenceDetector } from "../silence.ts";
 import { type Control, control } from "./controls.ts";
 import type { Notices } from "./notices.ts";
 
@@ -20,7 +21,10 @@ export class DeviceControls {
   readonly #notices: Notices;
   // The SDK reports a device that is plugged in only after it was asked for a list, and for that it may ask the person
   // for permission.
-  readonly #devicesChanged = () => void this.listDevices();
+  readonly #devicesChanged = () => void this.#checkDevices();
+  readonly #silence = new SilenceDetector();
+  /** The devices of the last list. On phones one that works may be in none: https://github.com/aws/amazon-chime-sdk-js/issues/3135 */
+  #listed = new Set<string>();
   #media: Media | undefined;
   #cameraOn: boolean;
   #sharing = false;
@@ -28,6 +32,8 @@ export class DeviceControls {
   #microphoneLost = false;
   /** The device uses the microphone for something else, as for a phone call. */
   #microphoneHeld = false;
+  /** Cameras are opened one after the other: a phone has room for one, and a fast choice must not overtake another. */
+  #cameraQueue: Promise<unknown> = Promise.resolve();
   /** What the provider has taken away. */
   #restricted = { audio: false, video: false, content: false };
 
@@ -38,14 +44,20 @@ export class DeviceControls {
     this.microphone = control(
       "microphone",
       "microphone.turnOff",
-      () => void this.#turnMicrophone(this.#media?.muted ?? false),
+      // A microphone that the device holds back is not on, whatever the SDK's own state is.
+      () => void this.#turnMicrophone(this.#microphoneHeld || (this.#media?.devices.muted ?? false)),
     );
-    this.camera = control("camera", "camera.turnOff", () => void this.#turnCamera(!this.#cameraOn));
+    this.camera = control(
+      "camera",
+      "camera.turnOff",
+      () => void this.#queueCamera(() => this.#turnCamera(!this.#cameraOn)),
+    );
     this.screen = control("screen", "screen.share", () => void this.#share());
     this.screen.root.hidden = !canShareScreen;
     this.#paintCamera();
     this.#paintMicrophone(!choices.microphone);
     navigator.mediaDevices?.addEventListener("devicechange", this.#devicesChanged);
+    void this.listDevices();
   }
 
   /** Another connection is in use. */
@@ -54,7 +66,14 @@ export class DeviceControls {
     this.#sharing = false;
     this.#microphoneHeld = false;
     this.#notices.show("held", undefined);
+    this.#heard();
     this.#paintShare();
+  }
+
+  /** The page was hidden, as during a phone call: what the device has held back meanwhile is opened anew. */
+  resume(): void {
+    if (this.#microphoneHeld && !this.#restricted.audio) void this.#turnMicrophone(true);
+    if (this.#cameraOn && this.#media?.devices.cameraHeld) void this.#queueCamera(() => this.#turnCamera(true));
   }
 
   close(): void {
@@ -63,6 +82,7 @@ export class DeviceControls {
 
   muted(muted: boolean): void {
     if (!muted) this.#microphoneFound();
+    this.#heard();
     this.#paintMicrophone(muted);
     announce(muted ? "microphone.isOff" : "microphone.isOn");
   }
@@ -80,7 +100,20 @@ export class DeviceControls {
     if (held === this.#microphoneHeld) return;
     this.#microphoneHeld = held;
     this.#notices.show("held", held ? "microphone.held" : undefined, true);
-    this.#paintMicrophone(this.#media?.muted ?? false);
+    this.#paintMicrophone(this.#media?.devices.muted ?? false);
+  }
+
+  /** How loud the microphone is. One that is on and gives no sound is noticed by nobody but the others. */
+  level(level: number): void {
+    const expected = this.#media?.devices.microphoneOpen && !this.#media.devices.muted && !this.#microphoneHeld;
+    if (!expected) this.#heard();
+    else if (this.#silence.read(level, performance.now())) this.#notices.show("silent", "microphone.silent", true);
+    else this.#notices.show("silent", undefined);
+  }
+
+  #heard(): void {
+    this.#silence.reset();
+    this.#notices.show("silent", undefined);
   }
 
   sharing(on: boolean): void {
@@ -97,12 +130,12 @@ export class DeviceControls {
     const content = !sends(capabilities.Content);
     this.#restricted = { audio, video, content };
     if (audio !== before.audio) {
-      if (audio) this.#media?.mute(true);
-      this.#paintMicrophone(audio || (this.#media?.muted ?? false));
+      if (audio) this.#media?.devices.mute(true);
+      this.#paintMicrophone(audio || (this.#media?.devices.muted ?? false));
       announce(audio ? "microphone.takenAway" : "microphone.givenBack", true);
     }
     if (video !== before.video) {
-      if (video && this.#cameraOn) void this.#turnCamera(false);
+      if (video && this.#cameraOn) void this.#queueCamera(() => this.#turnCamera(false));
       this.#paintCamera();
       announce(video ? "camera.takenAway" : "camera.givenBack", true);
     }
@@ -112,52 +145,83 @@ export class DeviceControls {
     }
   }
 
+  /** Reads the list of devices again. */
   async listDevices(): Promise<void> {
-    const { audioInput, videoInput, audioOutput } = await listDevices();
+    this.#showFields(await listDevices());
+  }
+
+  /** A device was plugged in or has gone. Not every browser ends the track of one that has gone. */
+  async #checkDevices(): Promise<void> {
+    const devices = await listDevices();
+    const { microphone, camera } = this.#media?.devices.openIds ?? {};
+    const before = this.#listed;
+    this.#showFields(devices);
+    const gone = (id = "") => before.has(id) && !this.#listed.has(id);
+    if (gone(microphone)) this.#media?.loseMicrophone();
+    if (gone(camera)) this.#media?.loseCamera();
+  }
+
+  #showFields({ audioInput, videoInput, audioOutput }: Devices): void {
+    this.#listed = new Set([...audioInput, ...videoInput].map(({ deviceId }) => deviceId));
     // A person who is choosing must not lose the list.
     if (this.fields.contains(document.activeElement)) return;
     const choices = this.#choices;
     this.fields.replaceChildren(
       ...[
         audioInput.length > 0 &&
-          field("check.microphone", audioInput, choices.audioInput ?? "", (id) => void this.#chooseMicrophone(id)),
+          field("check.microphone", audioInput, choices.audioInput ?? "", (id) => this.#chooseMicrophone(id)),
         videoInput.length > 0 &&
-          field("check.camera", videoInput, choices.videoInput ?? "", (id) => void this.#chooseCamera(id)),
+          field("check.camera", videoInput, choices.videoInput ?? "", (id) => this.#chooseCamera(id)),
         canChooseSpeaker &&
           audioOutput.length > 0 &&
-          field("check.speaker", audioOutput, choices.audioOutput, (id) => void this.#chooseSpeaker(id)),
+          field("check.speaker", audioOutput, choices.audioOutput, (id) => this.#chooseSpeaker(id)),
+        speakerTest(() => choices.audioOutput),
       ].filter((part) => part !== false),
     );
   }
 
   async #turnMicrophone(on: boolean): Promise<void> {
-    const media = this.#media;
+    const devices = this.#media?.devices;
     if (!on) {
-      media?.mute(true);
+      devices?.mute(true);
       return;
     }
     try {
-      await media?.unmute(this.#choices.audioInput ?? "");
+      await devices?.unmute(this.#choices.audioInput ?? "", this.#microphoneHeld);
       this.#choices.audioInput ??= "";
       // The provider may have muted the person while the microphone was opened.
-      if (this.#restricted.audio) media?.mute(true);
+      if (this.#restricted.audio) devices?.mute(true);
     } catch {
       this.lost("microphone");
     }
   }
 
-  async #chooseMicrophone(id: string): Promise<void> {
-    const media = this.#media;
-    const on = this.#microphoneLost || media?.muted === false;
-    this.#choices.audioInput = id;
+  async #chooseMicrophone(id: string): Promise<boolean> {
+    const devices = this.#media?.devices;
+    const on = this.#microphoneLost || devices?.muted === false;
+    const before = this.#choices.audioInput;
+    if (!on && !devices?.microphoneOpen) {
+      // It is off: the choice holds for when it is turned on.
+      this.#choices.audioInput = id;
+      return true;
+    }
     try {
-      await media?.microphone(id);
-      if (on && !this.#restricted.audio) media?.mute(false);
+      await devices?.openMicrophone(id);
+      this.#choices.audioInput = id;
+      if (on && !this.#restricted.audio) devices?.mute(false);
       this.#microphoneFound();
+      return true;
+    } catch {
+      announce("devices.taken.title", true);
+    }
+    try {
+      // Rejects if the one before is gone too.
+      await devices?.openMicrophone(before ?? "");
+      if (on && !this.#restricted.audio) devices?.mute(false);
     } catch {
       if (on) this.lost("microphone");
-      else announce("devices.taken.title", true);
     }
+    return false;
   }
 
   #microphoneFound(): void {
@@ -165,15 +229,36 @@ export class DeviceControls {
     this.#notices.show("microphone", undefined);
   }
 
-  async #chooseCamera(id: string): Promise<void> {
-    this.#choices.videoInput = id;
-    if (this.#cameraOn) await this.#turnCamera(true);
+  #queueCamera<T>(action: () => Promise<T>): Promise<T> {
+    const done = this.#cameraQueue.then(action);
+    this.#cameraQueue = done.catch(() => undefined);
+    return done;
+  }
+
+  async #chooseCamera(id: string): Promise<boolean> {
+    return this.#queueCamera(async () => {
+      const before = this.#choices.videoInput;
+      this.#choices.videoInput = id;
+      if (!this.#cameraOn) return true;
+      try {
+        const changed = await this.#media?.devices.openCamera(id, before);
+        if (changed !== false) {
+          this.#notices.show("camera", undefined);
+          return true;
+        }
+        this.#notices.show("camera", "camera.notChanged", true);
+      } catch {
+        this.lost("camera");
+      }
+      this.#choices.videoInput = before;
+      return false;
+    });
   }
 
   async #turnCamera(on: boolean): Promise<void> {
     try {
-      if (on) await this.#media?.camera(this.#choices.videoInput ?? "");
-      else await this.#media?.cameraOff();
+      if (on) await this.#media?.devices.openCamera(this.#choices.videoInput ?? "");
+      else await this.#media?.devices.closeCamera();
       if (on) this.#choices.videoInput ??= "";
       this.#showCamera(on);
       this.#notices.show("camera", undefined);
@@ -183,9 +268,15 @@ export class DeviceControls {
     }
   }
 
-  async #chooseSpeaker(id: string): Promise<void> {
-    this.#choices.audioOutput = id;
-    await this.#media?.speaker(id).catch(() => announce("devices.taken.title", true));
+  async #chooseSpeaker(id: string): Promise<boolean> {
+    try {
+      await this.#media?.speaker(id);
+      this.#choices.audioOutput = id;
+      return true;
+    } catch {
+      announce("devices.taken.title", true);
+      return false;
+    }
   }
 
   #showCamera(on: boolean): void {

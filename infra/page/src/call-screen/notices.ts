@@ -8,6 +8,7 @@ const ICONS = {
   ending: "leave",
   microphone: "microphoneOff",
   held: "microphoneOff",
+  silent: "microphoneOff",
   camera: "cameraOff",
 } as const satisfies Record<string, Icon>;
 

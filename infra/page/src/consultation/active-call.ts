@@ -1,6 +1,6 @@
 // A call while its screen is shown: the screen, the media connection in use, and what is asked of the server meanwhile.
 
-import type { Joined, Status } from "../answers.ts";
+import type { Joined, Sample, Status } from "../answers.ts";
 import { CallScreen } from "../call-screen/call-screen.ts";
 import type { Choices } from "../devices.ts";
 import { announce } from "../dom.ts";
@@ -9,6 +9,7 @@ import { lineOf, Quality } from "../quality.ts";
 import { closeDialogs, show } from "../screen.ts";
 import type { Sdk } from "../sdk.ts";
 import { wait } from "../wait.ts";
+import { Cadence } from "./cadence.ts";
 import { CallActions } from "./call-actions.ts";
 import { ConsentQuestions } from "./consent-questions.ts";
 import type { CallContext } from "./context.ts";
@@ -16,8 +17,14 @@ import { endsParticipation, isAbort, isUnauthorized, retryDelay } from "./errors
 import type { ConsultationEvent } from "./phase.ts";
 import { WakeLock } from "./wake-lock.ts";
 
-const STATUS_INTERVAL_MS = 5_000;
+/** With others in the call, whose pages and connection report most changes at once. Spread, so that pages do not ask together. */
+const STATUS_INTERVAL_MS = 25_000;
+const STATUS_SPREAD_MS = 5_000;
+/** Alone: whoever waits to be let in is not in the call, so that nothing but the status tells of them. */
+const ALONE_INTERVAL_MS = 10_000;
 const SAMPLE_INTERVAL_MS = 10_000;
+/** Two minutes of samples are sent together. */
+const SAMPLES_PER_REQUEST = 12;
 
 export interface ActiveCallHooks {
   dispatch(event: ConsultationEvent): void;
@@ -35,6 +42,10 @@ export class ActiveCall {
   readonly #consent: ConsentQuestions;
   readonly #quality = new Quality();
   readonly #wakeLock = new WakeLock();
+  readonly #cadence = new Cadence();
+  /** Attendees in the call, as the connection reports them. */
+  readonly #present = new Set<string>();
+  #samples: Sample[] = [];
   #joined: Joined;
   #connection = 0;
   #media: Media | undefined;
@@ -42,6 +53,7 @@ export class ActiveCall {
   #closed = false;
   /** The people of the last status, to see whether the roster has to be read again. */
   #people = "";
+  #rosterStale = true;
 
   /** Shows the call screen. */
   constructor(context: CallContext, hooks: ActiveCallHooks, sdk: Sdk, choices: Choices, joined: Joined) {
@@ -54,10 +66,15 @@ export class ActiveCall {
       joined: () => this.#joined,
       closed: () => this.#closed,
       leave: () => hooks.leave(),
-      endConfirmed: (sessionId) => hooks.dispatch({ type: "endConfirmed", sessionId }),
+      endConfirmed: (sessionId) => {
+        this.#media?.sendRefresh();
+        hooks.dispatch({ type: "endConfirmed", sessionId });
+      },
       showEnding: (ending) => this.#screen.notice("ending", ending ? "leave.ending" : undefined),
       refresh: async () => {
-        await Promise.all([this.check(this.signal), this.#readRoster()]);
+        this.#media?.sendRefresh();
+        this.#rosterStale = true;
+        await this.check(this.signal);
       },
     });
     this.#screen = new CallScreen(joined.role, choices, {
@@ -68,7 +85,11 @@ export class ActiveCall {
       allow: (userId, kind, allowed) => actions.allow(userId, kind, allowed),
       remove: (userId, name) => actions.remove(userId, name),
     });
-    this.#consent = new ConsentQuestions(context.api, this.#screen);
+    this.#consent = new ConsentQuestions(context.api, {
+      showConsent: (consent) => this.#screen.showConsent(consent),
+      remind: (ask) => this.#screen.remind(ask),
+      answered: () => this.#media?.sendRefresh(),
+    });
     this.signal = show(this.#screen.screen);
     // No other screen has the controls: whatever takes this one's place, camera and microphone are off.
     this.signal.addEventListener("abort", () => void this.close(), { once: true });
@@ -80,7 +101,6 @@ export class ActiveCall {
     this.#open(connection, this.#joined);
     void this.#watchStatus();
     void this.#sendSamples();
-    void this.#readRoster();
   }
 
   /** Opens another connection in place of the one that was lost. */
@@ -96,6 +116,7 @@ export class ActiveCall {
   async close(): Promise<void> {
     this.#closed = true;
     this.#mediaRuns = false;
+    void this.#flushSamples();
     closeDialogs();
     const media = this.#media;
     this.#media = undefined;
@@ -126,16 +147,22 @@ export class ActiveCall {
   /** The page is visible again. */
   seen(): void {
     if (this.#mediaRuns) void this.#wakeLock.request();
+    // A page that was hidden has missed changes, and perhaps its devices.
+    this.#cadence.soon();
+    this.#screen.resumeDevices();
   }
 
   /** Reads the status of the call and shows it, unless it changes the phase. */
   async check(signal: AbortSignal): Promise<void> {
     const connection = this.#connection;
+    this.#cadence.begin();
     const status = await this.#consent.readStatus(signal);
     // Meanwhile another connection, and perhaps another session, may have taken the place of this one.
     if (connection !== this.#connection) return;
     this.#hooks.dispatch({ type: "callStatus", connection, status });
-    if (!this.#closed) this.#showStatus(status);
+    if (this.#closed) return;
+    this.#showStatus(status);
+    if (this.#rosterStale) await this.#readRoster();
   }
 
   #open(connection: number, joined: Joined): void {
@@ -143,6 +170,7 @@ export class ActiveCall {
     this.#mediaRuns = false;
     const media = new Media(this.#sdk, joined, this.#screen.audio, this.#listener(connection));
     this.#media = media;
+    this.#present.clear();
     this.#quality.begin();
     this.#screen.attach(media);
     void media.start(this.#choices).catch(() => this.#mediaStopped(connection, "refused"));
@@ -160,7 +188,14 @@ export class ActiveCall {
       ...listener,
       presence: (attendeeId, userId, present) => {
         listener.presence(attendeeId, userId, present);
-        void this.#readRoster();
+        if (present) this.#present.add(attendeeId);
+        else this.#present.delete(attendeeId);
+        this.#rosterStale = true;
+        this.#cadence.soon();
+      },
+      refresh: () => {
+        this.#rosterStale = true;
+        this.#cadence.soon();
       },
       connecting: (again) => {
         if (again) this.#hooks.dispatch({ type: "mediaReconnecting", connection, at: Date.now() });
@@ -188,7 +223,7 @@ export class ActiveCall {
     this.#screen.showStatus(status);
     // The connection reports who comes and goes; the server knows those of whom it has not reported.
     const people = JSON.stringify([status.present, status.waiting, status.me]);
-    if (people !== this.#people) void this.#readRoster();
+    if (people !== this.#people) this.#rosterStale = true;
     this.#people = people;
     this.#consent.askIfOpen(status, this.#joined);
   }
@@ -197,7 +232,7 @@ export class ActiveCall {
   async #watchStatus(): Promise<void> {
     try {
       for (;;) {
-        let pause = STATUS_INTERVAL_MS;
+        let pause = 0;
         try {
           await this.check(this.signal);
           if (!this.#closed) this.#screen.notice("session", undefined);
@@ -208,9 +243,11 @@ export class ActiveCall {
             return;
           }
           if (isUnauthorized(error)) this.showUnauthorized();
-          pause = Math.max(pause, retryDelay(error));
+          pause = retryDelay(error);
         }
+        // No sign of a change makes the page ask before the server's own time has passed.
         await wait(pause, this.signal);
+        await this.#cadence.pause(this.#interval(), this.signal);
       }
     } catch (error) {
       // The loop ends with the call screen.
@@ -225,18 +262,31 @@ export class ActiveCall {
         const sample = this.#mediaRuns ? this.#quality.sample() : undefined;
         if (!sample) continue;
         this.#screen.showLine(lineOf(sample));
-        // A sample that does not arrive is not sent again: the next one follows in ten seconds.
-        await this.#context.api.quality([sample]).catch(() => undefined);
+        this.#samples.push(sample);
+        if (this.#samples.length >= SAMPLES_PER_REQUEST) await this.#flushSamples();
       }
     } catch (error) {
       if (!isAbort(error)) throw error;
     }
   }
 
+  /** Samples that do not arrive are not sent again: others follow in two minutes. */
+  async #flushSamples(): Promise<void> {
+    const samples = this.#samples.splice(0);
+    if (samples.length > 0) await this.#context.api.quality(samples).catch(() => undefined);
+  }
+
   async #readRoster(): Promise<void> {
+    this.#rosterStale = false;
     const people = await this.#context.api.roster().catch(() => undefined);
     // Without an answer the next status leads to another request.
-    if (!people) this.#people = "";
+    if (!people) this.#rosterStale = true;
     else if (!this.#closed) this.#screen.showRoster(people);
+  }
+
+  #interval(): number {
+    // The person is one of those who are present.
+    if (this.#present.size < 2) return ALONE_INTERVAL_MS;
+    return STATUS_INTERVAL_MS + Math.random() * STATUS_SPREAD_MS;
   }
 }

@@ -104,7 +104,7 @@ export class CallActions implements PeopleActions {
       .then(() => announce(done))
       .catch(() => announce("people.failed", true))
       .then(() => this.#hooks.refresh())
-      // The call's own loop reads the status again in five seconds.
+      // The call's own loop reads the status again.
       .catch(() => undefined);
   }
 }

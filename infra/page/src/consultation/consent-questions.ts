@@ -9,13 +9,17 @@ interface ConsentView {
   showConsent(consent: Consent): void;
   /** Shows that a question is open, with the way to it; nothing when none is. */
   remind(ask: (() => void) | undefined): void;
+  /** The server knows another answer of the person. */
+  answered(): void;
 }
 
 export class ConsentQuestions {
   readonly #api: Api;
   readonly #view: ConsentView;
   readonly #asked = new Set<Feature>();
-  /** Grows with each answer of the person. */
+  #open: Feature[] = [];
+  #sending: Promise<unknown> = Promise.resolve();
+  /** Grows when an answer of the person is sent, and when it is stored. */
   #consentVersion = 0;
 
   constructor(api: Api, view: ConsentView) {
@@ -26,6 +30,7 @@ export class ConsentQuestions {
   /** A status in which each answer of the person is contained: one that was requested before an answer is requested again. */
   async readStatus(signal: AbortSignal): Promise<Status> {
     for (;;) {
+      await this.#sending;
       const version = this.#consentVersion;
       const status = await this.#api.status();
       signal.throwIfAborted();
@@ -33,37 +38,59 @@ export class ConsentQuestions {
     }
   }
 
-  /** Asks for what somebody wants and this person has not answered: once in a dialog, then by a notice. */
+  /** Asks for what somebody wants and this person has not answered: for each purpose once in a dialog, then by a notice. */
   askIfOpen(status: Status, joined: Joined): void {
-    const wanted = {
+    this.#open = unanswered(status.consent, {
       recording: joined.recordingEnabled || status.recording.state !== "off",
       transcription: joined.transcriptionEnabled || status.transcription.state !== "off",
-    };
-    const features = unanswered(status.consent, wanted);
+    });
+    this.#askNext();
+  }
+
+  /** Asks one question at a time: consent to one purpose is none to another. */
+  #askNext(): void {
     if (document.querySelector("dialog")) return;
-    const remind = () => this.#view.remind(features.length > 0 ? ask : undefined);
-    const ask = () => {
-      askConsent(features, (choice) => void this.answer(choice), remind);
-    };
-    if (features.every((feature) => this.#asked.has(feature))) {
-      remind();
+    const feature = this.#open.find((one) => !this.#asked.has(one));
+    if (!feature) {
+      this.#remind();
       return;
     }
-    for (const feature of features) this.#asked.add(feature);
-    ask();
+    this.#asked.add(feature);
+    askConsent(
+      feature,
+      (granted) => void this.answer({ [feature]: granted }),
+      () => this.#askNext(),
+    );
+  }
+
+  /** Shows the notice of the questions that were put off, if there are any. */
+  #remind(): void {
+    const askAgain = () => {
+      this.#asked.clear();
+      this.#askNext();
+    };
+    this.#view.remind(this.#open.length > 0 ? askAgain : undefined);
   }
 
   async answer(choice: Choice): Promise<void> {
+    const answered = Object.keys(choice) as Feature[];
+    // Until it is stored, a status would show the answer before.
+    this.#consentVersion += 1;
+    const request = this.#api.consent(choice);
+    this.#sending = request.catch(() => undefined);
     try {
-      this.#view.showConsent(await this.#api.consent(choice));
+      this.#view.showConsent(await request);
       this.#consentVersion += 1;
-      // If another question is still open, the next status says so.
-      this.#view.remind(undefined);
+      this.#open = this.#open.filter((feature) => !answered.includes(feature));
       announce("consent.noted");
+      this.#view.answered();
     } catch {
       // An answer that was not stored is not given: the person is asked again.
-      for (const feature of Object.keys(choice) as Feature[]) this.#asked.delete(feature);
+      for (const feature of answered) this.#asked.delete(feature);
       announce("consent.failed", true);
+      this.#remind();
+      return;
     }
+    this.#askNext();
   }
 }

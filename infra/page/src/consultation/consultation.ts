@@ -2,7 +2,7 @@
 // page ask the server, and only the answer ends the call. `transition.ts` decides which phase follows; this class does what
 // belongs to the phase.
 
-import type { Joined, Waiting as WaitingAnswer } from "../answers.ts";
+import type { Feature, Place } from "../answers.ts";
 import type { RequestedFeatures } from "../check.ts";
 import type { Choices } from "../devices.ts";
 import { announce } from "../dom.ts";
@@ -16,6 +16,7 @@ import { isAbort } from "./errors.ts";
 import type {
   Connected,
   Connecting,
+  ConsentAsked,
   ConsultationEvent,
   Failed,
   Joining,
@@ -26,10 +27,19 @@ import type {
   Stopped,
   Waiting,
 } from "./phase.ts";
+import { placeEvent } from "./place.ts";
 import { pollStatus } from "./poll.ts";
 import { Presence } from "./presence.ts";
-import { isWaiting, Recovery } from "./recovery.ts";
-import { endedScreen, joiningScreen, leftScreen, notStartedScreen, stoppedScreen, waitingScreen } from "./screens.ts";
+import { Recovery } from "./recovery.ts";
+import {
+  consentScreen,
+  endedScreen,
+  joiningScreen,
+  leftScreen,
+  notStartedScreen,
+  stoppedScreen,
+  waitingScreen,
+} from "./screens.ts";
 import { transition } from "./transition.ts";
 
 /** How long leaving waits until camera and microphone are off; a browser may still ask the person for a device. */
@@ -127,6 +137,10 @@ export class Consultation {
         this.#show(() => waitingScreen(() => this.leave()));
         this.#poll(after);
         break;
+      case "consentAsked":
+        this.#askConsent(after);
+        this.#poll(after);
+        break;
       case "connecting":
         if (before.name === "recovering") void this.#call?.reopen(after.connection, after.call);
         else this.#openCall(after);
@@ -194,17 +208,13 @@ export class Consultation {
     try {
       if (delayMs > 0) await wait(delayMs, signal);
       const answer = await this.#presence.join(() => this.#requestPlace(checked));
-      this.#dispatch(
-        isWaiting(answer)
-          ? { type: "waitingRoom", attempt, sessionId: answer.sessionId }
-          : { type: "joined", attempt, call: answer },
-      );
+      this.#dispatch(placeEvent(attempt, answer));
     } catch (error) {
       if (!isAbort(error)) this.#dispatch({ type: "joinFailed", attempt, error, provider: this.#provider });
     }
   }
 
-  #requestPlace(checked: boolean): Promise<Joined | WaitingAnswer> {
+  #requestPlace(checked: boolean): Promise<Place> {
     const { api } = this.#context;
     if (!this.#provider) return api.join(checked);
     const { recording, transcription } = this.#requested;
@@ -224,12 +234,36 @@ export class Consultation {
     }
   }
 
-  #poll(phase: NotStarted | Waiting): void {
+  /** Asks for each purpose by itself. Joins again once the server knows every answer, or no longer needs one. */
+  #askConsent({ attempt, unanswered }: ConsentAsked): void {
+    const { api } = this.#context;
+    const ask = (open: Feature[]) => {
+      const [purpose, ...rest] = open;
+      if (!purpose) {
+        this.#dispatch({ type: "consentAnswered", attempt });
+        return;
+      }
+      const answer = (granted: boolean) => {
+        api.consent({ [purpose]: granted }).then(
+          () => ask(rest),
+          // An answer that was not stored is not given: the question stays.
+          () => announce("consent.failed", true),
+        );
+      };
+      if (this.#phase.name === "consentAsked" && this.#phase.attempt === attempt)
+        this.#show(() => consentScreen(purpose, answer, () => this.leave()));
+    };
+    // What the person has refused is being stopped.
+    if (unanswered.length === 0) this.#show(joiningScreen);
+    else ask(unanswered);
+  }
+
+  #poll(phase: NotStarted | Waiting | ConsentAsked): void {
     void pollStatus(this.#context.api, phase, this.#phaseEnds.signal, (event) => this.#dispatch(event));
   }
 
   #openCall({ connection, call: joined }: Connecting): void {
-    if (!this.#sdk) throw new Error("the call screen is shown before the SDK is loaded");
+    if (!this.#sdk) throw new Error("no SDK");
     this.#shown = undefined;
     const call = new ActiveCall(
       this.#context,
@@ -265,7 +299,7 @@ export class Consultation {
 
   #recover(signal: AbortSignal): void {
     const call = this.#call;
-    if (!call) throw new Error("a call is recovered that is not shown");
+    if (!call) throw new Error("no call");
     this.#recovery = new Recovery(
       {
         phase: () => {

@@ -1,7 +1,7 @@
 // The phases of a consultation and the events that lead from one to another. `transition.ts` says which event leads where;
 // `consultation.ts` does what belongs to a phase: it shows the screen, asks the server, opens the media.
 
-import type { Joined, Status } from "../answers.ts";
+import type { Feature, Joined, Status } from "../answers.ts";
 import type { StopReason } from "../stop-reason.ts";
 
 interface Common {
@@ -41,13 +41,25 @@ export interface Waiting extends Common {
   sessionId: string;
 }
 
-interface InCallScreen extends Common {
+/** The server gives a place once the person has consented, or what they have refused has stopped. */
+export interface ConsentAsked extends Common {
+  name: "consentAsked";
+  sessionId: string;
+  /** The purposes for which the person has to answer. */
+  unanswered: Feature[];
+}
+
+export interface InCallScreen extends Common {
   sessionId: string;
   call: Joined;
   /** The media connection: the attempt by which it was opened. */
   connection: number;
   /** How often in a row the page has taken a new place without media that lasted. */
   returns: number;
+  /** When this page last lost or restored its connection, in milliseconds since the epoch. */
+  reconnectedAt: number | null;
+  /** Whether the page has rejoined by itself after Chime said that another device had joined. */
+  rejoined: boolean;
 }
 
 /** The call screen is shown, and media has not run yet. */
@@ -106,7 +118,18 @@ export interface Left extends Common {
 /** The phases in which the call screen is shown. */
 export type CallPhase = Connecting | Connected | Reconnecting | Recovering;
 
-export type Phase = Idle | Joining | LoadingSdk | NotStarted | Waiting | CallPhase | Stopped | Failed | Ended | Left;
+export type Phase =
+  | Idle
+  | Joining
+  | LoadingSdk
+  | NotStarted
+  | Waiting
+  | ConsentAsked
+  | CallPhase
+  | Stopped
+  | Failed
+  | Ended
+  | Left;
 
 /**
  * Events with an `attempt` are answers to work of that attempt, events with a `connection` come from that media connection.
@@ -121,6 +144,8 @@ export type ConsultationEvent =
   // Answers of the server while joining and recovering.
   | { type: "joined"; attempt: number; call: Joined }
   | { type: "waitingRoom"; attempt: number; sessionId: string }
+  | { type: "consentRequired"; attempt: number; sessionId: string; unanswered: Feature[] }
+  | { type: "consentAnswered"; attempt: number }
   | { type: "joinFailed"; attempt: number; error: unknown; provider: boolean }
   | { type: "recoveryFailed"; attempt: number; error: unknown }
   | { type: "recoveryExhausted"; attempt: number }

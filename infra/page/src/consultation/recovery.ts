@@ -1,10 +1,11 @@
 // Coming back into a call whose media connection was lost for good: asks the server whether the call goes on, then for a
 // new place. As long as the server cannot be reached either, that is no reason to give up.
 
-import type { Joined, Waiting as WaitingAnswer } from "../answers.ts";
+import type { Place } from "../answers.ts";
 import { wait } from "../wait.ts";
 import { isAbort, isTransient, isUnauthorized, retryDelay } from "./errors.ts";
 import type { ConsultationEvent, Recovering } from "./phase.ts";
+import { placeEvent } from "./place.ts";
 
 /** How many new places in a row are taken, without media that lasts, before the person is asked. */
 const MAX_RETURNS = 3;
@@ -18,7 +19,7 @@ export interface RecoveryHooks {
   phase(): Recovering;
   /** Asks for the status of the call and shows it. */
   checkCall(signal: AbortSignal): Promise<void>;
-  join(): Promise<Joined | WaitingAnswer>;
+  join(): Promise<Place>;
   /** Says that the app has to sign in again. */
   showUnauthorized(): void;
   dispatch(event: ConsultationEvent): void;
@@ -77,11 +78,7 @@ export class Recovery {
     }
     const answer = await this.#hooks.join();
     this.#signal.throwIfAborted();
-    this.#hooks.dispatch(
-      isWaiting(answer)
-        ? { type: "waitingRoom", attempt, sessionId: answer.sessionId }
-        : { type: "joined", attempt, call: answer },
-    );
+    this.#hooks.dispatch(placeEvent(attempt, answer));
   }
 
   async #pause(milliseconds: number): Promise<void> {
@@ -98,8 +95,4 @@ export class Recovery {
 function allowedReturns({ established, reason }: Recovering, misses: number): number {
   if (established || misses > 0) return MAX_RETURNS;
   return reason === "refused" ? 1 : 0;
-}
-
-export function isWaiting(answer: Joined | WaitingAnswer): answer is WaitingAnswer {
-  return "status" in answer && answer.status === "waiting";
 }

@@ -1,5 +1,6 @@
 // The screens of a consultation that have one message. The call screen is `call-screen/`.
 
+import type { Feature } from "../answers.ts";
 import type { Bridge } from "../bridge.ts";
 import { type Action, message, type Screen } from "../screen.ts";
 import type { CallContext } from "./context.ts";
@@ -40,6 +41,21 @@ export function waitingScreen(leave: () => void): Screen {
   });
 }
 
+/** The question of consent to one purpose, before the server gives a place. */
+export function consentScreen(purpose: Feature, answer: (granted: boolean) => void, leave: () => void): Screen {
+  return message({
+    name: "consent",
+    icon: "shield",
+    title: `consent.${purpose}.title`,
+    body: [`consent.${purpose}.what`, "consent.free"],
+    actions: [
+      { text: "consent.yes", press: () => answer(true) },
+      { text: "consent.no", press: () => answer(false) },
+      { text: "leave", press: leave, quiet: true },
+    ],
+  });
+}
+
 interface StoppedActions {
   enter(checked: boolean): void;
   leave(): void;
@@ -77,7 +93,7 @@ export function stoppedScreen(
         icon: "offline",
         title: "media.title",
         body: ["media.body"],
-        hints: ["media.hint.1", "media.hint.2", "media.hint.3"],
+        hints: ["media.hint.1", "media.hint.2", "media.hint.3", "media.hint.4"],
         actions: [
           { text: "again", press: () => enter(true) },
           { text: "leave", press: leave, quiet: true },

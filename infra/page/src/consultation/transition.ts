@@ -1,21 +1,25 @@
 // Which event leads from which phase to which. Pure: no clock, no network, no screen.
 
-import type { Status } from "../answers.ts";
+import type { Feature, Joined, Status } from "../answers.ts";
 import { ApiError, hasCode } from "../api.ts";
 import { endsParticipation } from "./errors.ts";
 import type {
   CallPhase,
+  Connected,
   Connecting,
+  ConsentAsked,
   ConsultationEvent,
   Ended,
   Failed,
   Idle,
+  InCallScreen,
   Joining,
   Left,
   LoadingSdk,
   NotStarted,
   Phase,
   Reconnecting,
+  Recovering,
   Retry,
   Stopped,
   Waiting,
@@ -23,6 +27,8 @@ import type {
 
 /** A connection that has run this long was good: what follows it is a new problem. */
 const STEADY_MS = 30_000;
+/** A report of another device this soon after a reconnection may be of the reconnection itself. */
+const RECENT_RECONNECTION_MS = 30_000;
 /** While the call is starting or ending the server answers with a conflict; it knows more in a moment. */
 const CONFLICT_RETRY_MS = 1_500;
 
@@ -43,6 +49,7 @@ export function transition(phase: Phase, event: ConsultationEvent): Phase {
       return fromLoadingSdk(phase, event);
     case "notStarted":
     case "waiting":
+    case "consentAsked":
       return fromWaiting(phase, event);
     case "connecting":
     case "inCall":
@@ -50,6 +57,14 @@ export function transition(phase: Phase, event: ConsultationEvent): Phase {
     case "recovering":
       return fromCall(phase, event);
   }
+}
+
+/** Nothing follows from an event of these types. One that is added to the type of events does not compile here. */
+function unchanged<T extends ConsultationEvent["type"]>(
+  phase: Phase,
+  _event: Extract<ConsultationEvent, { type: T }>,
+): Phase {
+  return phase;
 }
 
 /** Nothing goes on by itself in these phases: only the person, the app or the network leads out of them. */
@@ -61,23 +76,27 @@ function fromSettled(phase: Idle | Stopped | Failed | Ended | Left, event: Consu
       return left(phase);
     case "online":
       return phase.name === "stopped" && phase.reason === "unreachable" ? joining(phase, true) : phase;
-    case "screenReplaced":
-    case "joined":
-    case "waitingRoom":
-    case "joinFailed":
-    case "recoveryFailed":
-    case "recoveryExhausted":
-    case "sdkLoaded":
-    case "sdkFailed":
-    case "status":
-    case "statusFailed":
-    case "callStatus":
-    case "callStatusFailed":
-    case "endConfirmed":
-    case "mediaStarted":
-    case "mediaReconnecting":
-    case "mediaStopped":
-      return phase;
+    default:
+      return unchanged<
+        | "screenReplaced"
+        | "joined"
+        | "waitingRoom"
+        | "consentRequired"
+        | "consentAnswered"
+        | "joinFailed"
+        | "recoveryFailed"
+        | "recoveryExhausted"
+        | "sdkLoaded"
+        | "sdkFailed"
+        | "status"
+        | "statusFailed"
+        | "callStatus"
+        | "callStatusFailed"
+        | "endConfirmed"
+        | "mediaStarted"
+        | "mediaReconnecting"
+        | "mediaStopped"
+      >(phase, event);
   }
 }
 
@@ -91,23 +110,28 @@ function fromJoining(phase: Joining, event: ConsultationEvent): Phase {
       return { name: "loadingSdk", attempt: next(phase), sessionId: event.call.sessionId, call: event.call };
     case "waitingRoom":
       return { name: "waiting", attempt: next(phase), sessionId: event.sessionId };
+    case "consentRequired":
+      return consentAsked(phase, event.sessionId, event.unanswered);
     case "joinFailed":
       return afterJoinFailed(phase, event.error, event.provider);
-    case "enter":
-    case "online":
-    case "recoveryFailed":
-    case "recoveryExhausted":
-    case "sdkLoaded":
-    case "sdkFailed":
-    case "status":
-    case "statusFailed":
-    case "callStatus":
-    case "callStatusFailed":
-    case "endConfirmed":
-    case "mediaStarted":
-    case "mediaReconnecting":
-    case "mediaStopped":
-      return phase;
+    default:
+      return unchanged<
+        | "enter"
+        | "online"
+        | "consentAnswered"
+        | "recoveryFailed"
+        | "recoveryExhausted"
+        | "sdkLoaded"
+        | "sdkFailed"
+        | "status"
+        | "statusFailed"
+        | "callStatus"
+        | "callStatusFailed"
+        | "endConfirmed"
+        | "mediaStarted"
+        | "mediaReconnecting"
+        | "mediaStopped"
+      >(phase, event);
   }
 }
 
@@ -118,54 +142,63 @@ function fromLoadingSdk(phase: LoadingSdk, event: ConsultationEvent): Phase {
     case "screenReplaced":
       return idle(phase);
     case "sdkLoaded":
-      return connecting(phase, phase.call, 0);
+      return connecting(phase, phase.call);
     case "sdkFailed":
       return failed(phase, event.error, { type: "enter", checked: false });
-    case "enter":
-    case "online":
-    case "joined":
-    case "waitingRoom":
-    case "joinFailed":
-    case "recoveryFailed":
-    case "recoveryExhausted":
-    case "status":
-    case "statusFailed":
-    case "callStatus":
-    case "callStatusFailed":
-    case "endConfirmed":
-    case "mediaStarted":
-    case "mediaReconnecting":
-    case "mediaStopped":
-      return phase;
+    default:
+      return unchanged<
+        | "enter"
+        | "online"
+        | "joined"
+        | "waitingRoom"
+        | "consentRequired"
+        | "consentAnswered"
+        | "joinFailed"
+        | "recoveryFailed"
+        | "recoveryExhausted"
+        | "status"
+        | "statusFailed"
+        | "callStatus"
+        | "callStatusFailed"
+        | "endConfirmed"
+        | "mediaStarted"
+        | "mediaReconnecting"
+        | "mediaStopped"
+      >(phase, event);
   }
 }
 
-function fromWaiting(phase: NotStarted | Waiting, event: ConsultationEvent): Phase {
+function fromWaiting(phase: NotStarted | Waiting | ConsentAsked, event: ConsultationEvent): Phase {
   switch (event.type) {
     case "leave":
       return left(phase);
     case "screenReplaced":
       return idle(phase);
     case "status":
-      return phase.name === "waiting" ? afterWaitingStatus(phase, event.status) : afterNotStarted(phase, event.status);
+      return afterStatus(phase, event.status);
+    case "consentAnswered":
+      return phase.name === "consentAsked" ? joining(phase, false) : phase;
     case "statusFailed":
       return failed(phase, event.error, { type: "enter", checked: false });
-    case "enter":
-    case "online":
-    case "joined":
-    case "waitingRoom":
-    case "joinFailed":
-    case "recoveryFailed":
-    case "recoveryExhausted":
-    case "sdkLoaded":
-    case "sdkFailed":
-    case "callStatus":
-    case "callStatusFailed":
-    case "endConfirmed":
-    case "mediaStarted":
-    case "mediaReconnecting":
-    case "mediaStopped":
-      return phase;
+    default:
+      return unchanged<
+        | "enter"
+        | "online"
+        | "joined"
+        | "waitingRoom"
+        | "consentRequired"
+        | "joinFailed"
+        | "recoveryFailed"
+        | "recoveryExhausted"
+        | "sdkLoaded"
+        | "sdkFailed"
+        | "callStatus"
+        | "callStatusFailed"
+        | "endConfirmed"
+        | "mediaStarted"
+        | "mediaReconnecting"
+        | "mediaStopped"
+      >(phase, event);
   }
 }
 
@@ -179,12 +212,12 @@ function fromCall(phase: CallPhase, event: ConsultationEvent): Phase {
       return afterOnline(phase);
     case "joined":
       if (phase.name !== "recovering") return phase;
-      return phase.established
-        ? reconnecting(phase, event.call, phase.returns + 1)
-        : connecting(phase, event.call, phase.returns + 1);
+      return anotherConnection(phase, event.call);
     case "waitingRoom":
       if (phase.name !== "recovering") return phase;
       return { name: "waiting", attempt: next(phase), sessionId: event.sessionId };
+    case "consentRequired":
+      return phase.name === "recovering" ? consentAsked(phase, event.sessionId, event.unanswered) : phase;
     case "recoveryFailed":
       return phase.name === "recovering" ? failed(phase, event.error, { type: "restart" }) : phase;
     case "recoveryExhausted":
@@ -199,19 +232,15 @@ function fromCall(phase: CallPhase, event: ConsultationEvent): Phase {
     case "endConfirmed":
       return event.sessionId === phase.sessionId ? ended(phase, phase.sessionId) : phase;
     case "mediaStarted":
-      return phase.name === "inCall" ? phase : { ...inCallScreen(phase), name: "inCall", since: event.at };
+      return afterMediaStarted(phase, event.at);
     case "mediaReconnecting":
-      if (phase.name !== "inCall") return phase;
-      return { ...inCallScreen(phase), name: "reconnecting", returns: returnsAfter(phase, event.at) };
+      return phase.name === "inCall" ? { ...lostAt(phase, event.at), name: "reconnecting" } : phase;
     case "mediaStopped":
       return afterMediaStopped(phase, event.why, event.at);
-    case "enter":
-    case "joinFailed":
-    case "sdkLoaded":
-    case "sdkFailed":
-    case "status":
-    case "statusFailed":
-      return phase;
+    default:
+      return unchanged<
+        "enter" | "joinFailed" | "consentAnswered" | "sdkLoaded" | "sdkFailed" | "status" | "statusFailed"
+      >(phase, event);
   }
 }
 
@@ -220,6 +249,27 @@ function afterJoinFailed(phase: Joining, error: unknown, provider: boolean): Pha
     return { name: "notStarted", attempt: next(phase), sessionId: phase.sessionId };
   if (error instanceof ApiError && error.kind === "conflict") return joining(phase, false, CONFLICT_RETRY_MS);
   return failed(phase, error, { type: "enter", checked: phase.checked });
+}
+
+function afterStatus(phase: NotStarted | Waiting | ConsentAsked, status: Status): Phase {
+  switch (phase.name) {
+    case "notStarted":
+      return afterNotStarted(phase, status);
+    case "waiting":
+      return afterWaitingStatus(phase, status);
+    case "consentAsked":
+      return afterConsentStatus(phase, status);
+  }
+}
+
+/** The person may have answered on another device, and what they have refused stops in its own time. */
+function afterConsentStatus(phase: ConsentAsked, status: Status): Phase {
+  const exclusion = exclusionOf(status);
+  if (exclusion) return excluded(phase, exclusion);
+  if (isOver(status)) return ended(phase, phase.sessionId);
+  const required =
+    status.me.consentRequired ?? phase.unanswered.filter((purpose) => status.consent[purpose].granted === null);
+  return required.length === 0 ? joining(phase, false) : phase;
 }
 
 function afterNotStarted(phase: NotStarted, status: Status): Phase {
@@ -249,7 +299,7 @@ function afterOnline(phase: CallPhase): Phase {
     case "inCall":
       return phase.returns === 0 ? phase : { ...phase, returns: 0 };
     case "reconnecting":
-      return recovering(phase, true, "line", 0);
+      return recovering({ ...inCallScreen(phase), returns: 0 }, true, "line");
     case "recovering":
       // A new object in any case: the pause before the next attempt is cut short.
       return { ...phase, returns: 0 };
@@ -258,21 +308,51 @@ function afterOnline(phase: CallPhase): Phase {
 
 /** What the SDK reports is never the end of the call: the server is asked. */
 function afterMediaStopped(phase: CallPhase, why: "elsewhere" | "full" | "refused" | "line", at: number): Phase {
-  if (why === "elsewhere" || why === "full") return stopped(phase, why);
+  if (why === "full") return stopped(phase, why);
+  if (why === "elsewhere") return afterJoinedElsewhere(phase, at);
   switch (phase.name) {
     case "connecting":
-      return recovering(phase, false, why, phase.returns);
+      return recovering({ ...inCallScreen(phase), reconnectedAt: at }, false, why);
     case "inCall":
-      return recovering(phase, true, why, returnsAfter(phase, at));
+      return recovering(lostAt(phase, at), true, why);
     case "reconnecting":
-      return recovering(phase, true, why, phase.returns);
+      return recovering(inCallScreen(phase), true, why);
     case "recovering":
       return phase;
   }
 }
 
-function returnsAfter({ since, returns }: { since: number; returns: number }, at: number): number {
-  return at - since >= STEADY_MS ? 0 : returns;
+/**
+ * Chime reports another device also for this page's own reconnection: https://github.com/aws/amazon-chime-sdk-js/issues/2784.
+ * Soon after one the page rejoins by itself, once: two devices that rejoin would disconnect each other for ever.
+ */
+function afterJoinedElsewhere(phase: CallPhase, at: number): Phase {
+  const screen = phase.name === "inCall" ? lostAt(phase, at, phase.reconnectedAt) : inCallScreen(phase);
+  const recent =
+    phase.name === "reconnecting" ||
+    phase.name === "recovering" ||
+    (phase.reconnectedAt !== null && at - phase.reconnectedAt <= RECENT_RECONNECTION_MS);
+  if (!recent || screen.rejoined) return stopped(phase, "elsewhere");
+  if (phase.name === "recovering") return phase;
+  return recovering({ ...screen, reconnectedAt: at, rejoined: true }, phase.name !== "connecting", "line");
+}
+
+function afterMediaStarted(phase: CallPhase, at: number): Phase {
+  if (phase.name === "inCall") return phase;
+  const first = phase.name === "connecting" && phase.returns === 0;
+  const screen = inCallScreen(phase);
+  return { ...screen, name: "inCall", since: at, reconnectedAt: first ? screen.reconnectedAt : at };
+}
+
+/** What is known of a connection that is lost: one that lasted was good, and what follows it is a new problem. */
+function lostAt(phase: Connected, at: number, reconnectedAt: number | null = at): InCallScreen {
+  const lasted = at - phase.since >= STEADY_MS;
+  return {
+    ...inCallScreen(phase),
+    returns: lasted ? 0 : phase.returns,
+    reconnectedAt,
+    rejoined: phase.rejoined && !lasted,
+  };
 }
 
 function exclusionOf({ me }: Status): "REMOVED_FROM_CALL" | "TURNED_AWAY" | undefined {
@@ -296,21 +376,42 @@ function joining(phase: Phase, checked: boolean, delayMs = 0): Joining {
   return { name: "joining", attempt: next(phase), sessionId: phase.sessionId, checked, delayMs };
 }
 
-function connecting(phase: Phase, call: Connecting["call"], returns: number): Connecting {
+function consentAsked(phase: Phase, sessionId: string, unanswered: Feature[]): ConsentAsked {
+  return { name: "consentAsked", attempt: next(phase), sessionId, unanswered };
+}
+
+function connecting(phase: Phase, call: Joined): Connecting {
   const attempt = next(phase);
-  return { name: "connecting", attempt, sessionId: call.sessionId, call, connection: attempt, returns };
+  const none = { returns: 0, reconnectedAt: null, rejoined: false };
+  return { name: "connecting", attempt, sessionId: call.sessionId, call, connection: attempt, ...none };
 }
 
-function reconnecting(phase: Phase, call: Connecting["call"], returns: number): Reconnecting {
-  return { ...connecting(phase, call, returns), name: "reconnecting" };
+/** The server has given a new place: the connection to it takes the place of the one that was lost. */
+function anotherConnection(phase: Recovering, call: Joined): Connecting | Reconnecting {
+  const { reconnectedAt, rejoined } = phase;
+  return {
+    ...connecting(phase, call),
+    name: phase.established ? "reconnecting" : "connecting",
+    returns: phase.returns + 1,
+    reconnectedAt,
+    rejoined,
+  };
 }
 
-function recovering(phase: CallPhase, established: boolean, reason: "refused" | "line", returns: number): Phase {
-  return { ...inCallScreen(phase), name: "recovering", attempt: next(phase), established, reason, returns };
+function recovering(screen: InCallScreen, established: boolean, reason: "refused" | "line"): Recovering {
+  return { ...screen, name: "recovering", attempt: screen.attempt + 1, established, reason };
 }
 
-function inCallScreen({ attempt, sessionId, call, connection, returns }: CallPhase) {
-  return { attempt, sessionId, call, connection, returns };
+function inCallScreen({
+  attempt,
+  sessionId,
+  call,
+  connection,
+  returns,
+  reconnectedAt,
+  rejoined,
+}: CallPhase): InCallScreen {
+  return { attempt, sessionId, call, connection, returns, reconnectedAt, rejoined };
 }
 
 function stopped(phase: Phase, reason: Stopped["reason"]): Stopped {
