@@ -437,6 +437,7 @@ mod tests {
             "recordingEnabled": false, "transcriptionEnabled": false, "transcriptionLanguage": null,
             "createdAt": "2026-11-20T12:00:00Z", "activatedAt": null, "checkedAt": null, "endedAt": null,
             "durationSeconds": null, "connectedCount": 0, "lastLeftAt": null, "present": [], "endReported": false,
+            "aloneSince": null,
         }))
         .expect("a session")
     }
