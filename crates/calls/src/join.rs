@@ -165,7 +165,7 @@ impl Calls {
     ) -> Result<bool, Error> {
         let actor = Actor::User(member.user);
         let target = Target::Appointment(member.appointment.id);
-        let view = self.store.load_call(&actor, target, Some(session.id), Token::Keep).await?;
+        let view = self.store.load_call(&actor, target, Some(session.id), Token::Keep, None).await?;
         Ok(view.participant(member.user).and_then(|own| own.attendee_id) == Some(created))
     }
 

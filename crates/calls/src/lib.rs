@@ -101,7 +101,7 @@ impl Calls {
         self.load(actor, target, session, Token::Keep, origin).await
     }
 
-    /// Reads the call that a request is about, once memberships that the host application ended are ended here too.
+    /// Reads the call that a request is about, and notes that the caller's client is alive, once memberships that the host application ended are ended here too.
     async fn load(
         &self,
         actor: &Actor,
@@ -110,10 +110,11 @@ impl Calls {
         token: Token,
         origin: &Origin,
     ) -> Result<View, Error> {
-        let view = self.store.load_call(actor, target, session, token).await?;
+        let load = || self.store.load_call(actor, target, session, token, Some(origin.now));
+        let view = load().await?;
         set_span_fields(&view);
         if self.apply_membership_change(&view, origin).await? {
-            return Ok(self.store.load_call(actor, target, session, token).await?);
+            return Ok(load().await?);
         }
         Ok(view)
     }

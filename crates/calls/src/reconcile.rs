@@ -39,8 +39,8 @@ use sessions::Totals;
 /// Longer than a run may last; if taken at any moment of a run, it expires before the run of the minute after.
 const LEASE: Duration = Duration::from_secs(30);
 
-/// Sessions read at once. All of them fit into the time of a run.
-const PAGE: PageSize = PageSize { stalled: 20, unverified: 10 };
+/// Sessions read at once: of the active ones half of what a run can verify, so that a run that dies repeats at most 6 s of it.
+const PAGE: PageSize = PageSize { stalled: 20, unverified: 12 };
 
 const MAX_PAGES: usize = 5;
 

@@ -250,7 +250,7 @@ impl Calls {
     ) -> Result<(), Error> {
         let actor = Actor::User(member.user);
         let target = Target::Appointment(member.appointment.id);
-        let now = self.store.load_call(&actor, target, Some(session.id), Token::Keep).await?;
+        let now = self.store.load_call(&actor, target, Some(session.id), Token::Keep, None).await?;
         let owned = now.session.is_some_and(|now| match now.state {
             SessionState::Creating(_) => true,
             SessionState::Active(call) => call.meeting.id == meeting,

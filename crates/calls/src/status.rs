@@ -91,7 +91,7 @@ const fn feature_status(requested: bool) -> FeatureStatus {
 }
 
 impl Calls {
-    /// Returns the state of a call to a member, and notes that the member's client is alive. One round trip.
+    /// Returns the state of a call to a member. One round trip.
     ///
     /// # Errors
     /// 403 for strangers, 404 for an unknown appointment, 503 when the database is down.
@@ -101,12 +101,7 @@ impl Calls {
         target: Target,
         origin: &Origin,
     ) -> Result<StatusResponse, Error> {
-        let load = || self.store.load_status(actor, target, origin.now);
-        let mut view = load().await?;
-        crate::set_span_fields(&view);
-        if self.apply_membership_change(&view, origin).await? {
-            view = load().await?;
-        }
+        let view = self.load_view(actor, target, None, origin).await?;
         let member = view.member()?;
         let session = view.session.as_ref();
         let call = session.and_then(Session::active);

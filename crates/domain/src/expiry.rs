@@ -2,10 +2,10 @@
 
 use time::{Duration, OffsetDateTime};
 
-/// A waiting participant whose client has not asked for the status for this long has left. The page asks every few seconds.
+/// A waiting participant whose client has sent no request for this long has left. The page asks for the status every few seconds.
 pub const MAX_WAITING_UNSEEN: Duration = Duration::seconds(90);
 
-/// A participant who joined and has not connected after this long has left, unless the client asked for the status within
+/// A participant who joined and has not connected after this long has left, unless the client sent a request within
 /// [`MAX_WAITING_UNSEEN`]: Chime's event may be lost, and a client that asks is alive.
 pub const MAX_UNCONNECTED: Duration = Duration::minutes(2);
 
@@ -18,7 +18,7 @@ pub const MAX_UNANSWERED: Duration = Duration::minutes(5);
 /// The times before which states have expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// For the last status request of a waiting or unconnected participant.
+    /// For the last request of a waiting or unconnected participant.
     pub unseen: OffsetDateTime,
     /// For the join of a participant who is not connected.
     pub unconnected: OffsetDateTime,

@@ -213,7 +213,7 @@ CREATE TABLE public.video_call_participants (
   -- Set once for the session: an admitted participant may leave and join again.
   admitted_at timestamptz,
   waiting_since timestamptz,
-  -- When the participant's client last asked for the status, to within 20 seconds.
+  -- When the participant's client last sent a request, to within 20 seconds.
   seen_at timestamptz,
   -- What Chime lets the participant send and receive. Chime rejects receiving content without video.
   audio text NOT NULL DEFAULT 'SendReceive' CHECK (audio IN ('SendReceive', 'Send', 'Receive', 'None')),

@@ -1,5 +1,6 @@
 -- $1 subject of the token or null, $2 users.id or null; $3 appointment or null, $4 meeting or null; $5 session or null; $6 the
--- host's statuses that mean "cancelled"; $7 whether the request hands out a join token.
+-- host's statuses that mean "cancelled"; $7 whether the request hands out a join token; $8 now, where the request is a sign that the
+-- caller's client is alive: it is stored at most once in 20 seconds, for as long as it may keep the caller's part in the call.
 WITH target AS (
   SELECT coalesce($3, (SELECT appointment_id FROM public.video_call_sessions WHERE meeting_id = $4)) AS id
 ), appointment AS (
@@ -14,4 +15,9 @@ WITH target AS (
 ), token AS MATERIALIZED (
   SELECT t.* FROM session, caller, LATERAL medzen.hand_out_token(session.id, caller.id, $7) AS t
   WHERE session.status = 'active'
+), seen AS (
+  UPDATE public.video_call_participants p SET seen_at = $8
+  FROM session, caller
+  WHERE p.video_call_id = session.id AND p.user_id = caller.id AND session.status = 'active' AND $8 IS NOT NULL
+    AND p.status IN ('waiting', 'joined') AND (p.seen_at IS NULL OR p.seen_at <= $8 - interval '20 seconds')
 )

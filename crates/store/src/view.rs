@@ -33,13 +33,15 @@ pub struct NewSession<'a> {
 
 impl Store {
     /// Reads a call: the caller, the appointment, its session (the open one, else the latest, or exactly `session`) and the
-    /// caller's part in it; the join token only with [`Token::HandOut`]. One round trip.
+    /// caller's part in it; the join token only with [`Token::HandOut`]. `seen`: now, where the request is a sign that the caller's
+    /// client is alive. One round trip.
     pub async fn load_call(
         &self,
         actor: &Actor,
         target: Target,
         session: Option<SessionId>,
         token: Token,
+        seen: Option<OffsetDateTime>,
     ) -> Result<View, Error> {
         let (caller, target) = (Keys::of(actor), TargetKeys::of(target));
         let session = session.map(SessionId::as_uuid);
@@ -55,31 +57,7 @@ impl Store {
                     (&session, Type::UUID),
                     (&self.cancelled_statuses(), Type::TEXT_ARRAY),
                     (&hand_out, Type::BOOL),
-                ],
-            )
-            .await?;
-        Ok(view.unwrap_or_default())
-    }
-
-    /// Reads a call as [`Self::load_call`] does, and notes that the caller's client is alive. One round trip.
-    pub async fn load_status(
-        &self,
-        actor: &Actor,
-        target: Target,
-        now: OffsetDateTime,
-    ) -> Result<View, Error> {
-        let (caller, target) = (Keys::of(actor), TargetKeys::of(target));
-        let view = self
-            .ask(
-                sql!("load_status", "call_view"),
-                &[
-                    (&caller.subject, Type::TEXT),
-                    (&caller.user, Type::UUID),
-                    (&target.appointment, Type::UUID),
-                    (&target.meeting, Type::TEXT),
-                    (&None::<Uuid>, Type::UUID),
-                    (&now, Type::TIMESTAMPTZ),
-                    (&self.cancelled_statuses(), Type::TEXT_ARRAY),
+                    (&seen, Type::TIMESTAMPTZ),
                 ],
             )
             .await?;

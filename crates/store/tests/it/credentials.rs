@@ -72,18 +72,18 @@ async fn after_a_rotation_the_next_request_reads_the_secret_again_and_succeeds()
     // No request fails while the connection is open.
     let watch = cloud.watch();
     assert_eq!(scenario.provider.status().await?.brief(), "200");
-    assert_eq!(watch.operations(), ["load_status"]);
+    assert_eq!(watch.operations(), ["load_call"]);
 
     cut(&cloud);
     let watch = cloud.watch();
     assert_eq!(scenario.provider.status().await?.brief(), "200");
-    assert_eq!(watch.operations(), ["GetSecretValue", "load_status"]);
+    assert_eq!(watch.operations(), ["GetSecretValue", "load_call"]);
 
     // The new login is kept.
     cut(&cloud);
     let watch = cloud.watch();
     assert_eq!(scenario.provider.status().await?.brief(), "200");
-    assert_eq!(watch.operations(), ["load_status"]);
+    assert_eq!(watch.operations(), ["load_call"]);
     assert_eq!(processes(&cloud), processes_before, "the same environment all along");
     nothing_in_the_logs(&cloud, &[&secret["password"], &json!(password)]);
     Ok(())

@@ -303,7 +303,7 @@ async fn health_is_503_while_a_view_cannot_be_used_and_says_nothing_of_it() -> T
     assert_eq!(watch.operations(), ["check_host_views"], "one round trip");
     let watch = cloud.watch();
     assert_eq!(scenario.provider.status().await?.brief(), "200");
-    assert_eq!(watch.operations(), ["load_status"], "and none for a call");
+    assert_eq!(watch.operations(), ["load_call"], "and none for a call");
     Ok(())
 }
 

@@ -58,6 +58,12 @@ async fn a_waiting_patient_who_stops_asking_has_left() -> TestResult {
         let status = scenario.patient.status().await?;
         assert_eq!(status.body["me"]["status"], "waiting", "{:?}", status.body);
     }
+    // So does one that repeats the join instead.
+    for _ in 0..3 {
+        after(&cloud, 60).await?;
+        assert_eq!(scenario.patient.join().await?.brief(), "202");
+    }
+    assert_eq!(expired(&cloud, &scenario).await?, Vec::<Value>::new());
     after(&cloud, 89).await?;
     assert_eq!(row(&cloud, &scenario.patient, "status").await?, "waiting", "not yet");
     after(&cloud, 3).await?;

@@ -15,7 +15,7 @@ async fn a_denial_is_appended_to_the_audit_chain_of_the_caller() -> TestResult {
     scenario.provider.start().await?;
     let watch = cloud.watch();
     assert_eq!(scenario.stranger.status().await?.brief(), "403 NOT_A_MEMBER");
-    assert_eq!(watch.operations(), ["load_status", "count_denial"], "one turn more");
+    assert_eq!(watch.operations(), ["load_call", "count_denial"], "one turn more");
     assert_eq!(scenario.stranger.roster().await?.brief(), "403 NOT_A_MEMBER");
     assert_eq!(scenario.patient.end().await?.brief(), "403 PATIENT_CANNOT_END");
     let body = json!({"action": "end", "appointmentId": scenario.appointment, "userId": scenario.patient.id});

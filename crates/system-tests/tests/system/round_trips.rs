@@ -21,7 +21,7 @@ async fn each_use_case_keeps_its_budget_of_round_trips() -> TestResult {
 
     let watch = cloud.watch();
     assert_eq!(scenario.patient.status().await?.brief(), "200");
-    assert_eq!(watch.operations(), ["load_status"], "status: 1");
+    assert_eq!(watch.operations(), ["load_call"], "status: 1");
 
     let watch = cloud.watch();
     assert_eq!(scenario.patient.roster().await?.brief(), "200");
