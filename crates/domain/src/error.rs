@@ -247,6 +247,7 @@ pub mod reason {
             PROVIDER_ONLY "Only the provider can do this.";
             REMOVED_FROM_CALL "The provider has removed you from this call.";
             TURNED_AWAY "The provider does not let you in now.";
+            EDGE_REQUIRED "Send requests to the address of the call page.";
         }
         404 {
             ROUTE_NOT_FOUND "There is no such route.";

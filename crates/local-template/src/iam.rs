@@ -18,7 +18,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::plan::{Plan, Statement};
 use condition::Condition;
-use pattern::{matches, matches_ignoring_case};
+use pattern::{matches_ignoring_case, matches_resource};
 use reference::Reference;
 pub(crate) use resource::is_condition;
 pub use resource::policy_allows;
@@ -78,6 +78,20 @@ pub enum IamError {
         sid: String,
         key: String,
     },
+    /// A condition on a key with several values, whose operator says neither `ForAllValues` nor `ForAnyValue`: AWS
+    /// does not define which value it compares.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html>
+    #[error(
+        "role of {function}, statement {sid}: {key} has several values, so {operator} needs ForAllValues or ForAnyValue"
+    )]
+    NoSetOperator {
+        /// The function.
+        function: String,
+        /// The statement's Sid.
+        sid: String,
+        operator: String,
+        key: String,
+    },
     /// A policy variable, or a resource that is no ARN.
     #[error("role of {function}, statement {sid}: resource {resource} is neither * nor a plain ARN pattern")]
     BadResource {
@@ -98,7 +112,7 @@ struct Rule {
 impl Rule {
     fn applies(&self, action: &str, resource: &str, context: &[(&str, &str)]) -> bool {
         self.statement.actions.iter().any(|pattern| matches_ignoring_case(pattern, action))
-            && self.statement.resources.iter().any(|pattern| matches(pattern, resource))
+            && self.statement.resources.iter().any(|pattern| matches_resource(pattern, resource))
             && self.conditions.iter().all(|condition| condition.holds(context))
     }
 }
@@ -170,11 +184,27 @@ impl Iam {
     }
 
     fn decide(&self, function: &str, action: &str, arn: Option<&str>, context: &[(&str, &str)]) -> Decision {
-        let resource = match self.reference.action(action) {
+        let arn = match self.reference.action(action) {
             None => return Decision::NotAllowed,
             Some(entry) if entry.types.is_empty() => "*",
             Some(_) => arn.unwrap_or("*"),
         };
+        if let Some(without_region) = meeting_without_region(arn) {
+            let decision = self.decide_form(function, action, &without_region, context);
+            if !decision.is_allowed() {
+                return decision;
+            }
+        }
+        self.decide_form(function, action, arn, context)
+    }
+
+    fn decide_form(
+        &self,
+        function: &str,
+        action: &str,
+        resource: &str,
+        context: &[(&str, &str)],
+    ) -> Decision {
         let rules = self.roles.get(function).map_or(&[][..], Vec::as_slice);
         let mut decision = Decision::NotAllowed;
         for rule in rules.iter().filter(|rule| rule.applies(action, resource, context)) {
@@ -188,6 +218,21 @@ impl Iam {
 
     fn record(&self) -> MutexGuard<'_, usage::Record> {
         self.usage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A Chime meeting's ARN as the developer guide and the policy simulator write it, without a region. The API answers the
+/// form with a region and the Service Authorization Reference has either, by its date; which one AWS compares is not
+/// documented, so a call needs a permission for both.
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonchime.html>
+fn meeting_without_region(arn: &str) -> Option<String> {
+    match arn.splitn(6, ':').collect::<Vec<_>>()[..] {
+        ["arn", partition, "chime", region, account, resource]
+            if !region.is_empty() && resource.starts_with("meeting/") =>
+        {
+            Some(format!("arn:{partition}:chime::{account}:{resource}"))
+        }
+        _ => None,
     }
 }
 
@@ -216,6 +261,11 @@ fn load(reference: &Reference, function: &str, statement: &Statement) -> Result<
         {
             let (function, sid) = place();
             return Err(IamError::UnknownKey { function, sid, key: key.clone() });
+        }
+        if reference.is_multivalued(key) && !condition::is_for_sets(operator) {
+            let (function, sid) = place();
+            let (operator, key) = (operator.clone(), key.clone());
+            return Err(IamError::NoSetOperator { function, sid, operator, key });
         }
         let condition = Condition::new(operator, key, values).ok_or_else(|| {
             let (function, sid) = place();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use cdn::{Behavior, Bucket, CorsHeaders, Distribution, Origin, OriginKind, ResponseHeaders, SetHeader};
-pub use messaging::{EventBus, EventRule, Key, Mapping, Queue, Redrive, Target};
+pub use messaging::{EventBus, EventRule, Key, Mapping, Queue, Redrive, RuleTarget, Target};
 pub use policy::{Principals, ResourceStatement};
 
 /// All stacks, resolved.
@@ -48,6 +48,8 @@ pub struct Plan {
     pub outputs: BTreeMap<String, String>,
     /// Properties that are accepted and change nothing here.
     pub without_effect: Vec<WithoutEffect>,
+    /// Resources that could have tags and get none, neither their own nor those of their stack: `app.yaml: Api`.
+    pub untagged: Vec<String>,
 }
 
 /// A function and all that AWS would know about it.
@@ -62,12 +64,32 @@ pub struct Function {
     pub timeout: Duration,
     /// How many environments may run at once, if that is limited.
     pub reserved_concurrency: Option<u32>,
+    /// How its asynchronous invocations are repeated.
+    pub asynchronous: Asynchronous,
     /// Variables, as the template sets them.
     pub environment: BTreeMap<String, String>,
     /// Its role's policy statements.
     pub role: Vec<Statement>,
     /// Resource-based permissions: the principals that may invoke it.
     pub permissions: Vec<Permission>,
+}
+
+/// How asynchronous invocations of a function, or deliveries to a rule's target, are repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asynchronous {
+    /// How often one that failed is repeated.
+    pub retries: u32,
+    /// After so long it is dropped.
+    pub max_age: Duration,
+}
+
+impl Asynchronous {
+    /// Lambda's, without an `AWS::Lambda::EventInvokeConfig`:
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>
+    pub const OF_LAMBDA: Self = Self { retries: 2, max_age: Duration::from_hours(6) };
+    /// `EventBridge`'s, without a `RetryPolicy`:
+    /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html>
+    pub const OF_EVENT_BRIDGE: Self = Self { retries: 185, max_age: Duration::from_hours(24) };
 }
 
 /// One IAM policy statement, lists normalised.
@@ -103,8 +125,6 @@ pub struct HttpApi {
     pub cors: Option<Cors>,
     /// Stage name; `$default` adds nothing to the path.
     pub stage: String,
-    /// Requests per second and burst, of the stage's default route settings.
-    pub throttling: Option<(f64, u32)>,
     pub routes: Vec<Route>,
 }
 
@@ -136,6 +156,8 @@ pub struct Route {
     pub function: String,
     /// The integration's timeout; 30 s is API Gateway's greatest and default.
     pub timeout: Duration,
+    /// Requests per second and burst of this route: its own settings of the stage, else the stage's default ones.
+    pub throttling: Option<(f64, u32)>,
 }
 
 /// A JWT authorizer.
@@ -158,6 +180,10 @@ pub struct Schedule {
     pub arn: String,
     /// The function it invokes.
     pub function: String,
+    /// How a delivery to the function is repeated.
+    pub delivery: Asynchronous,
+    /// The ARN of the queue for events that could not be delivered.
+    pub dead_letters: Option<String>,
     /// `rate(...)`.
     pub every: Duration,
     /// Whether it runs.
@@ -186,6 +212,8 @@ pub struct Alarm {
     pub description: String,
     /// The metrics that it watches.
     pub metrics: Vec<AlarmMetric>,
+    /// What periods without data count as: `missing` unless the template says otherwise.
+    pub treat_missing_data: String,
 }
 
 /// A metric as an alarm names it.

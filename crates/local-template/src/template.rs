@@ -11,6 +11,7 @@ mod node;
 mod parameters;
 mod references;
 mod resources;
+mod rollback;
 mod rules;
 mod scope;
 mod stack;
@@ -30,12 +31,16 @@ use stack::{Deployment, Stack};
 /// The account that everything local belongs to.
 pub const ACCOUNT: &str = "000000000000";
 
+/// The call page's stack is in this region, whatever the application's: CloudFront's certificates, firewalls, log deliveries and
+/// metrics are there and nowhere else.
+const PAGE: (&str, &str) = ("cdn.yaml", "us-east-1");
+
 /// The stacks, in the order in which they are deployed.
-const STACKS: [&str; 3] = ["storage.yaml", "app.yaml", "cdn.yaml"];
+const STACKS: [&str; 3] = ["storage.yaml", "app.yaml", PAGE.0];
 
 /// Deploys `storage.yaml`, `app.yaml` and `cdn.yaml`, with the stacks nested in them, as `aws cloudformation deploy` would.
 ///
-/// `params` are given to every stack that declares them. What is not given and bears the name of an output of
+/// The first two in `region`. `params` are given to every stack that declares them. What is not given and bears the name of an output of
 /// a stack before is filled from it. The same templates and parameters always give the same ids and ARNs.
 ///
 /// # Errors
@@ -48,7 +53,8 @@ pub fn deploy(infra: &Path, params: &BTreeMap<String, String>, region: &str) -> 
         let mut given = outputs.clone();
         given.extend(params.clone());
         let name = format!("{project}-{}", file.trim_end_matches(".yaml"));
-        outputs.extend(deployment.deploy(&Stack { file, name, given: &given })?);
+        deployment.region = if file == PAGE.0 { PAGE.1 } else { region };
+        outputs.extend(deployment.deploy(&Stack { file, name, given: &given, tagged: false })?);
     }
     if let Some(unknown) = params.keys().find(|name| !deployment.has_parameter(name)) {
         return Err(TemplateError::UnknownParameter(unknown.clone()));
@@ -59,6 +65,7 @@ pub fn deploy(infra: &Path, params: &BTreeMap<String, String>, region: &str) -> 
         outputs,
         parameters: deployment.parameters.clone(),
         without_effect: deployment.without_effect(),
+        untagged: deployment.untagged.clone(),
         ..Plan::default()
     };
     resources::read(&deployment.made, &mut plan)?;

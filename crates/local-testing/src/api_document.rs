@@ -114,6 +114,7 @@ impl ApiDocument {
                 authorizer: None,
                 function: String::new(),
                 timeout: Duration::ZERO,
+                throttling: None,
             })
             .collect();
         close(&mut document["components"]["schemas"]);

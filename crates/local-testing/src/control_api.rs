@@ -24,6 +24,6 @@ impl TestCloud {
             .method(Method::from_bytes(method.as_bytes())?)
             .uri(format!("{}/_local/{route}", self.aws_url()))
             .header(header::CONTENT_TYPE, "application/json");
-        self.handle().send(request.body(Full::new(Bytes::from(body)))?).await
+        self.handle().exchange(request.body(Full::new(Bytes::from(body)))?).await
     }
 }

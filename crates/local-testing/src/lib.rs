@@ -197,13 +197,27 @@ impl TestCloud {
         path: &str,
         headers: &[(&str, &str)],
     ) -> TestResult<Answer> {
+        self.send_with(method, path, headers, Bytes::new()).await
+    }
+
+    /// A request with any headers and a body.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn send_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> TestResult<Answer> {
         let mut request = Request::builder()
             .method(Method::from_bytes(method.as_bytes())?)
             .uri(format!("{}{path}", self.api));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.handle().send(request.body(Full::default())?).await
+        self.handle().send(request.body(Full::new(body.into()))?).await
     }
 
     /// Invokes a function with an event, as `aws lambda invoke` does; the payload as it came. The answer to a request is one

@@ -40,6 +40,23 @@ impl Clock {
         self.moved.send_replace(());
     }
 
+    /// Returns when this instant is reached, by waiting or by a move.
+    pub async fn reach(&self, instant: OffsetDateTime) {
+        let mut moves = self.moves();
+        loop {
+            // Seen before looking at the clock, so that a move in between is not lost.
+            moves.borrow_and_update();
+            let Ok(wait) = std::time::Duration::try_from(instant - self.now()) else { return };
+            if wait.is_zero() {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                _moved = moves.changed() => {}
+            }
+        }
+    }
+
     /// Notifies of each move of the clock.
     #[must_use]
     pub fn moves(&self) -> watch::Receiver<()> {

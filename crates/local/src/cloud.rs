@@ -74,7 +74,9 @@ impl Cloud {
         let port = options.ports.aws;
         let (listener, aws) = bind("AWS endpoint", port).await?;
         let params = params(&options, aws)?;
-        let plan = template::deploy(&options.workspace.join("infra"), &params, REGION)?;
+        // Where the templates demand that the application is.
+        let region = params.get("ControlRegion").map_or(REGION, String::as_str);
+        let plan = template::deploy(&options.workspace.join("infra"), &params, region)?;
         let iam = Arc::new(Iam::new(&plan)?);
         let clock = Clock::default();
         let calls = CallLog::default();
@@ -105,6 +107,7 @@ impl Cloud {
         let mut settings =
             lambda::Settings::new(options.binaries.clone(), identities.clone(), format!("http://{aws}"));
         settings.echo = options.echo;
+        settings.clock = clock.clone();
         let lambda = Lambda::start(&plan.functions, settings).await?;
 
         let queues = Queues::new(&plan.queues, clock.clone());
@@ -253,7 +256,7 @@ impl Cloud {
     }
 }
 
-/// The region everything is deployed in.
+/// The region everything is deployed in, unless `ControlRegion` names another.
 pub const REGION: &str = "us-east-1";
 
 async fn serve(what: &'static str, port: u16, router: axum::Router) -> Result<Listening, StartError> {

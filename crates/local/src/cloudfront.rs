@@ -163,7 +163,8 @@ impl Edge {
                 self.s3.for_distribution(distribution, (name, parts.uri.path()), &parts.method, &kept).await
             }
             Some(OriginKind::Api(_)) => {
-                self.proxy(behavior, parts, body, peer).await.unwrap_or_else(|error| {
+                let added = origin.map(|it| it.headers.as_slice()).unwrap_or_default();
+                self.proxy(behavior, added, parts, body, peer).await.unwrap_or_else(|error| {
                     tracing::warn!(%error, "the API did not answer the distribution");
                     own(StatusCode::BAD_GATEWAY, "Error", "CloudFront wasn't able to connect to the origin.")
                 })
@@ -175,6 +176,7 @@ impl Edge {
     async fn proxy(
         &self,
         behavior: &Behavior,
+        added: &[(String, String)],
         parts: &Parts,
         body: Bytes,
         peer: SocketAddr,
@@ -204,6 +206,9 @@ impl Edge {
                 header::VIA,
                 HeaderValue::try_from(format!("1.1 {} (CloudFront)", self.distribution.domain))?,
             );
+            for (name, value) in added {
+                headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
+            }
         }
         let (mut head, body) = self.http.request(request.body(Full::new(body))?).await?.into_parts();
         for name in OF_THE_CONNECTION {

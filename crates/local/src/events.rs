@@ -18,7 +18,7 @@ use crate::lambda::Lambda;
 use crate::queues::Queues;
 use crate::schedules::seconds;
 use local_template::iam::policy_allows;
-use local_template::plan::{EventBus, EventRule, Key, Plan, Queue, Target};
+use local_template::plan::{EventBus, EventRule, Key, Plan, Queue, RuleTarget, Target};
 
 /// The bus of AWS services' events, which every account has.
 pub const DEFAULT_BUS: &str = "default";
@@ -48,6 +48,8 @@ pub enum DeliveryOutcome {
     Delivered,
     /// The target did not get it, because of this.
     Refused(String),
+    /// The target did not get it, because of this; it is in the rule's dead-letter queue.
+    DeadLetter(String),
     /// A fault lost it.
     Lost,
     /// It went to a bus that is not there.
@@ -172,7 +174,7 @@ impl EventBridge {
             }
             for target in &rule.targets {
                 for _ in 0..times {
-                    let (Target::Queue(name) | Target::Function(name)) = target;
+                    let (Target::Queue(name) | Target::Function(name)) = &target.target;
                     note(Some(rule), Some(name), inner.deliver(rule, target, event, delay_ms));
                 }
             }
@@ -203,23 +205,37 @@ impl EventBridge {
 }
 
 impl Inner {
-    fn deliver(&self, rule: &EventRule, target: &Target, event: &Value, delay_ms: i64) -> DeliveryOutcome {
-        match target {
-            Target::Queue(arn) => match self.send(rule, arn, event, delay_ms) {
-                Ok(()) => DeliveryOutcome::Delivered,
-                Err(reason) => {
-                    tracing::warn!(rule = rule.name, queue = arn, reason, "an event was not delivered");
-                    DeliveryOutcome::Refused(reason)
-                }
-            },
-            Target::Function(name) => {
-                if !self.lambda.permits(name, SERVICE, &rule.arn) {
-                    return DeliveryOutcome::Refused(format!(
-                        "no permission lets {SERVICE} invoke {name} for the rule"
-                    ));
-                }
+    /// Delivers an event to a target, or to the target's dead-letter queue.
+    fn deliver(
+        &self,
+        rule: &EventRule,
+        target: &RuleTarget,
+        event: &Value,
+        delay_ms: i64,
+    ) -> DeliveryOutcome {
+        let sent = match &target.target {
+            Target::Queue(arn) => self.send(rule, arn, event, delay_ms),
+            Target::Function(name) if self.lambda.permits(name, SERVICE, &rule.arn) => {
                 self.invoke(name.clone(), Bytes::from(event.to_string()));
-                DeliveryOutcome::Delivered
+                Ok(())
+            }
+            Target::Function(name) => Err(format!("no permission lets {SERVICE} invoke {name} for the rule")),
+        };
+        let Err(reason) = sent else { return DeliveryOutcome::Delivered };
+        match target.dead_letters.as_ref().map(|arn| self.send(rule, arn, event, 0)) {
+            Some(Ok(())) => DeliveryOutcome::DeadLetter(reason),
+            Some(Err(also)) => {
+                tracing::warn!(
+                    rule = rule.name,
+                    reason,
+                    also,
+                    "an event is lost, not even its dead-letter queue takes it"
+                );
+                DeliveryOutcome::Refused(format!("{reason}; its dead-letter queue: {also}"))
+            }
+            None => {
+                tracing::warn!(rule = rule.name, reason, "an event was not delivered");
+                DeliveryOutcome::Refused(reason)
             }
         }
     }
@@ -249,7 +265,7 @@ impl Inner {
     fn invoke(&self, function: String, payload: Bytes) {
         let lambda = self.lambda.clone();
         tokio::spawn(async move {
-            if let Err(error) = lambda.invoke(&function, payload).await {
+            if let Err(error) = lambda.invoke_event(&function, payload).await {
                 tracing::warn!(function, error = &error as &dyn std::error::Error, "an event was not taken");
             }
         });

@@ -8,6 +8,7 @@ mod cors;
 mod event;
 mod routes;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -44,7 +45,8 @@ struct Deployed {
     account: String,
     region: String,
     routes: Routes,
-    limit: Option<RateLimit>,
+    /// By route key: API Gateway counts each route by itself.
+    limits: HashMap<String, RateLimit>,
     lambda: Lambda,
     verifier: Verifier,
     clock: Clock,
@@ -72,7 +74,13 @@ impl Gateway {
     ) -> Result<Self, InvalidRouteKey> {
         Ok(Self(Arc::new(Deployed {
             routes: Routes::new(&api.routes)?,
-            limit: api.throttling.map(|(rate, burst)| RateLimit::new(rate, burst)),
+            limits: api
+                .routes
+                .iter()
+                .filter_map(|it| {
+                    it.throttling.map(|(rate, burst)| (it.key.clone(), RateLimit::new(rate, burst)))
+                })
+                .collect(),
             api: api.clone(),
             account: plan.account.clone(),
             region: plan.region.clone(),
@@ -127,10 +135,10 @@ impl Deployed {
         }
         let path = self.without_stage(parts.uri.path()).ok_or(Refusal::NoRoute)?;
         let found = self.routes.find(&parts.method, path).ok_or(Refusal::NoRoute)?;
-        if self.limit.as_ref().is_some_and(|limit| !limit.admits()) {
+        let route = found.route;
+        if self.limits.get(&route.key).is_some_and(|limit| !limit.admits()) {
             return Err(Refusal::TooMany);
         }
-        let route = found.route;
         let claims = route.authorizer.as_ref().map(|wanted| self.authorize(parts, wanted)).transpose()?;
         let body = read(body).await?;
         let event = event::event(&event::Received {
@@ -191,8 +199,8 @@ impl Deployed {
     }
 }
 
-/// The size of the request line and the header values. That they are limited is documented; which answer that gives is not
-/// [?], but that it is a 4xx.
+/// The size of the request line and the header values, which are limited together; more is answered 431.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>
 fn head(parts: &Parts) -> usize {
     let line = format!("{} {} {:?}", parts.method, parts.uri, parts.version).len();
     parts.headers.values().map(HeaderValue::len).sum::<usize>() + line

@@ -50,7 +50,7 @@ async fn invoke(
         },
         "Event" => {
             tokio::spawn(async move {
-                if let Err(error) = lambda.invoke_with_context(&function, payload, context).await {
+                if let Err(error) = lambda.invoke_event_with_context(&function, payload, context).await {
                     tracing::warn!(function, error = &error as &dyn std::error::Error, "event not taken");
                 }
             });

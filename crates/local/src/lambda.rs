@@ -5,9 +5,10 @@
 //! function's reserved concurrency or [`CONCURRENCY_CAP`]; beyond that an invocation is throttled. An
 //! invocation that outlasts the function's timeout ends with the death of its environment.
 //!
-//! It differs from AWS in two points: an asynchronous invocation is tried once, and an environment that fails
-//! while it starts fails the invocation it was started for instead of being started once more.
+//! It differs from AWS in one point: an environment that fails while it starts fails the invocation it was started for
+//! instead of being started once more.
 
+mod asynchronous;
 mod environment;
 mod logs;
 mod payload;
@@ -25,6 +26,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use wildmatch::WildMatch;
 
+use crate::clock::Clock;
 use crate::identity::Identities;
 use environment::{Handle, Work};
 use local_template::plan;
@@ -49,6 +51,8 @@ pub struct Settings {
     pub echo: bool,
     /// How long an environment may take until it asks for its first event; 10 s on AWS.
     pub init_timeout: Duration,
+    /// The time by which asynchronous invocations are repeated.
+    pub clock: Clock,
 }
 
 impl Settings {
@@ -56,7 +60,8 @@ impl Settings {
     #[must_use]
     pub fn new(binaries: PathBuf, identities: Identities, aws_endpoint: impl Into<String>) -> Self {
         let init_timeout = Duration::from_secs(10);
-        Self { binaries, identities, aws_endpoint: aws_endpoint.into(), echo: false, init_timeout }
+        let (aws_endpoint, clock) = (aws_endpoint.into(), Clock::default());
+        Self { binaries, identities, aws_endpoint, echo: false, init_timeout, clock }
     }
 }
 

@@ -126,7 +126,7 @@ impl Bus {
             return Err(RunError::NotPermitted(rule.function.clone()));
         }
         let event = scheduled_event(&self.account, &self.region, &rule.arn, now);
-        Ok(self.lambda.invoke(&rule.function, Bytes::from(event.to_string())).await?)
+        Ok(self.lambda.invoke_event(&rule.function, Bytes::from(event.to_string())).await?)
     }
 }
 

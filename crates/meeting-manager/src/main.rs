@@ -7,5 +7,5 @@ async fn main() -> Result<(), runtime::Error> {
     runtime::start_logging();
     let config = Config::from_env()?;
     let app = App::connect(&config).await?;
-    runtime::run(app, &FUNCTION).await
+    runtime::run(app, &FUNCTION, config.base.edge).await
 }

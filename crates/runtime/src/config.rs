@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use crate::edge::Edge;
+
 /// Names of missing or malformed variables. Aborts init: a misconfigured function must not serve.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("configuration: {}", .0.join("; "))]
@@ -25,7 +27,7 @@ impl Env {
         match std::env::var(name) {
             Ok(value) if !value.trim().is_empty() => value,
             _ => {
-                self.problems.push(format!("{name} is missing"));
+                self.missing(name);
                 String::new()
             }
         }
@@ -38,9 +40,22 @@ impl Env {
             return T::default();
         }
         text.parse().unwrap_or_else(|_| {
-            self.problems.push(format!("{name} is malformed"));
+            self.malformed(name);
             T::default()
         })
+    }
+
+    /// A variable that may be missing or empty.
+    pub fn optional(&mut self, name: &str) -> String {
+        std::env::var(name).unwrap_or_default().trim().to_owned()
+    }
+
+    pub(crate) fn missing(&mut self, name: &str) {
+        self.problems.push(format!("{name} is missing"));
+    }
+
+    pub(crate) fn malformed(&mut self, name: &str) {
+        self.problems.push(format!("{name} is malformed"));
     }
 
     /// Returns the collected errors.
@@ -57,6 +72,8 @@ impl Env {
 pub struct BaseConfig {
     /// The secret with the database's address and login.
     pub database_secret_arn: String,
+    /// How requests through CloudFront are recognised.
+    pub edge: Edge,
     /// The log stream's name; shows operators which environment holds a database connection.
     pub environment: String,
 }
@@ -67,6 +84,7 @@ impl BaseConfig {
     pub fn read(env: &mut Env) -> Self {
         Self {
             database_secret_arn: env.text("DATABASE_SECRET_ARN"),
+            edge: Edge::read(env),
             environment: env.text("AWS_LAMBDA_LOG_STREAM_NAME"),
         }
     }

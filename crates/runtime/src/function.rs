@@ -91,6 +91,9 @@ impl<A> Function<A> {
     }
 
     async fn answer(&self, app: &A, request: &Request) -> Result<Answer, Error> {
+        if request.bypasses_edge() {
+            return Err(Error::Forbidden(reason::EDGE_REQUIRED));
+        }
         let handler = match &request.route {
             Route::Direct => self.action(request)?,
             Route::Http(key) if self.action_route == Some(key.as_str()) => self.action(request)?,

@@ -3,6 +3,7 @@
 mod answer;
 mod aws;
 mod config;
+mod edge;
 mod failed_message;
 mod function;
 mod json;
@@ -16,6 +17,7 @@ mod trigger;
 pub use answer::Answer;
 pub use aws::sdk_config;
 pub use config::{BaseConfig, ConfigError, Env};
+pub use edge::Edge;
 pub use function::{Function, Handler, Handlers, OnDenial, OnMessages, OnSchedule, Pending};
 pub use logging::start_logging;
 pub use metrics::Metric;

@@ -43,6 +43,7 @@ pub struct Request {
     actor: Option<Actor>,
     path: HashMap<String, String>,
     body: Result<Fields, BodyError>,
+    bypasses_edge: bool,
 }
 
 impl Request {
@@ -53,7 +54,17 @@ impl Request {
         body: Result<Fields, BodyError>,
         origin: Origin,
     ) -> Self {
-        Self { route, origin, actor, path, body }
+        Self { route, origin, actor, path, body, bypasses_edge: false }
+    }
+
+    /// The same as one that did not come through CloudFront although it has to.
+    pub(crate) fn bypassing_edge(self) -> Self {
+        Self { bypasses_edge: true, ..self }
+    }
+
+    /// Whether the request has to be rejected, because it did not come through CloudFront.
+    pub(crate) const fn bypasses_edge(&self) -> bool {
+        self.bypasses_edge
     }
 
     /// The caller.

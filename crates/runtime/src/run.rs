@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use tracing::Instrument as _;
 
 use crate::answer::{self, Answer};
+use crate::edge::Edge;
 use crate::failed_message::FailedMessage;
 use crate::function::Function;
 use crate::metrics::{self, Metric};
@@ -27,11 +28,12 @@ const RESERVE: Duration = Duration::from_millis(500);
 pub async fn run<A: Send + Sync + 'static>(
     app: A,
     function: &'static Function<A>,
+    edge: Edge,
 ) -> Result<(), crate::Error> {
-    let app = Arc::new(app);
+    let (app, edge) = (Arc::new(app), Arc::new(edge));
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
-        let app = Arc::clone(&app);
-        async move { serve(event, async |trigger| function.handle(&app, trigger).await).await }
+        let (app, edge) = (Arc::clone(&app), Arc::clone(&edge));
+        async move { serve(event, &edge, async |trigger| function.handle(&app, trigger).await).await }
     }))
     .await
 }
@@ -39,6 +41,7 @@ pub async fn run<A: Send + Sync + 'static>(
 /// One invocation.
 pub(crate) async fn serve(
     event: LambdaEvent<Box<RawValue>>,
+    edge: &Edge,
     handle: impl AsyncFnOnce(Trigger) -> Result<Answer, Error>,
 ) -> Result<Value, Diagnostic> {
     let request_id = event.context.request_id.clone();
@@ -51,7 +54,7 @@ pub(crate) async fn serve(
     async {
         let began = Instant::now();
         let kind = TriggerKind::of(&event.payload);
-        let mut trigger = kind.read(&event.payload, &request_id, OffsetDateTime::now_utc());
+        let mut trigger = kind.read(&event.payload, &request_id, OffsetDateTime::now_utc(), edge);
         if trigger.as_ref().is_err_and(|error| !kind.has_caller() || error.status() >= 500) {
             metrics::emit(&[(Metric::EventUnreadable, 1)]);
         }

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
 use self::sqs::Messages;
+use crate::edge::Edge;
 use crate::request::Request;
 
 /// A parsed trigger.
@@ -70,9 +71,10 @@ impl TriggerKind {
         event: &RawValue,
         request_id: &str,
         now: OffsetDateTime,
+        edge: &Edge,
     ) -> Result<Trigger, Error> {
         match self {
-            Self::HttpApi => http_api::read(event, request_id).map(Trigger::Request),
+            Self::HttpApi => http_api::read(event, request_id, edge).map(Trigger::Request),
             Self::Direct => direct::read(event, request_id, now).map(Trigger::Request),
             Self::Schedule => schedule::read(event, request_id).map(Trigger::Schedule),
             Self::Sqs => sqs::read(event, request_id, now).map(Trigger::Messages),

@@ -803,7 +803,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
              */
@@ -814,7 +815,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -977,7 +978,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     PATIENT_CANNOT_CREATE: Only the provider can start the call.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
@@ -989,7 +991,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "PATIENT_CANNOT_CREATE" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PATIENT_CANNOT_CREATE" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -1170,7 +1172,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     PATIENT_CANNOT_END: Only the provider can end the call.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
@@ -1182,7 +1185,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "PATIENT_CANNOT_END" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PATIENT_CANNOT_END" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -1345,7 +1348,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
              */
@@ -1356,7 +1360,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -1513,7 +1517,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     TURNED_AWAY: The provider does not let you in now.
              *     UNKNOWN_USER: This account is not known here.
@@ -1525,7 +1530,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "TURNED_AWAY" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "TURNED_AWAY" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -1689,7 +1694,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
              */
@@ -1700,7 +1706,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -1844,7 +1850,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     PROVIDER_ONLY: Only the provider can do this.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
@@ -1856,7 +1863,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -2040,7 +2047,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     PROVIDER_ONLY: Only the provider can do this.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
@@ -2052,7 +2060,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -2237,7 +2245,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     TURNED_AWAY: The provider does not let you in now.
              *     UNKNOWN_USER: This account is not known here.
@@ -2249,7 +2258,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "TURNED_AWAY" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "TURNED_AWAY" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -2394,7 +2403,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     PROVIDER_ONLY: Only the provider can do this.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
@@ -2406,7 +2416,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -2564,7 +2574,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     REMOVED_FROM_CALL: The provider has removed you from this call.
              *     UNKNOWN_USER: This account is not known here.
              */
@@ -2575,7 +2586,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
                     };
                 };
             };
@@ -2700,6 +2711,18 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HealthResponse"];
+                };
+            };
+            /** @description EDGE_REQUIRED: Send requests to the address of the call page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "EDGE_REQUIRED";
+                    };
                 };
             };
             /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
@@ -2856,7 +2879,8 @@ export interface operations {
                 };
             };
             /**
-             * @description NOT_A_MEMBER: This appointment belongs to others.
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
              *     PATIENT_CANNOT_CREATE: Only the provider can start the call.
              *     PATIENT_CANNOT_END: Only the provider can end the call.
              *     PROVIDER_ONLY: Only the provider can do this.
@@ -2871,7 +2895,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "NOT_A_MEMBER" | "PATIENT_CANNOT_CREATE" | "PATIENT_CANNOT_END" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "TURNED_AWAY" | "UNKNOWN_USER";
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PATIENT_CANNOT_CREATE" | "PATIENT_CANNOT_END" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "TURNED_AWAY" | "UNKNOWN_USER";
                     };
                 };
             };

@@ -97,7 +97,7 @@ impl Operation {
     /// All codes by their status.
     pub(super) fn errors(&self) -> BTreeMap<u16, Vec<ErrorCode>> {
         let mut codes = self.codes.clone();
-        codes.extend([reason::INTERNAL.erase(), reason::UNAVAILABLE.erase()]);
+        codes.extend([reason::EDGE_REQUIRED.erase(), reason::INTERNAL.erase(), reason::UNAVAILABLE.erase()]);
         if !self.public {
             codes.extend([
                 reason::NO_IDENTITY.erase(),

@@ -26,6 +26,11 @@ enum Test {
     Null,
 }
 
+/// Whether an operator is defined for a key with several values. `Null` asks for the key alone.
+pub(super) fn is_for_sets(operator: &str) -> bool {
+    operator.starts_with("ForAllValues:") || operator.starts_with("ForAnyValue:") || operator == "Null"
+}
+
 impl Condition {
     /// None when the operator is not known, or a value is not of its kind.
     pub(super) fn new(operator: &str, key: &str, values: &[String]) -> Option<Self> {

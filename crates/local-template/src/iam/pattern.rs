@@ -7,6 +7,13 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
     WildMatch::new(pattern).matches(text)
 }
 
+/// The same for the ARN of a resource. A region that is not there is matched by a pattern without a region only: AWS does
+/// not document that a wildcard matches an empty part.
+pub(super) fn matches_resource(pattern: &str, arn: &str) -> bool {
+    let region = |arn: &str| arn.splitn(6, ':').nth(3).map(str::is_empty);
+    matches(pattern, arn) && (pattern == "*" || region(arn) != Some(true) || region(pattern) == Some(true))
+}
+
 /// The same without regard to case, as actions are compared.
 pub(super) fn matches_ignoring_case(pattern: &str, text: &str) -> bool {
     WildMatch::new_case_insensitive(pattern).matches(text)

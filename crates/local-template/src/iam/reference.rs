@@ -19,11 +19,18 @@ pub(super) struct Action {
 #[derive(Debug, Deserialize)]
 pub(super) struct Reference {
     actions: BTreeMap<String, Action>,
+    /// Condition keys with several values in a request.
+    multivalued: Vec<String>,
 }
 
 impl Reference {
     pub(super) fn built_in() -> Result<Self, serde_json::Error> {
         serde_json::from_str(include_str!("reference.json"))
+    }
+
+    /// Whether a condition key has several values in a request.
+    pub(super) fn is_multivalued(&self, key: &str) -> bool {
+        self.multivalued.iter().any(|it| it.eq_ignore_ascii_case(key))
     }
 
     /// One action by its exact name.

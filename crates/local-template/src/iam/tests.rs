@@ -4,6 +4,10 @@ use crate::plan::Function;
 
 const MEETING: &str = "arn:aws:chime:us-east-1:000000000000:meeting/m-1";
 
+/// Every meeting, in both forms of its ARN.
+const MEETINGS: [&str; 2] =
+    ["arn:aws:chime:*:000000000000:meeting/*", "arn:aws:chime::000000000000:meeting/*"];
+
 fn statement(actions: &[&str], resources: &[&str]) -> Statement {
     let texts = |list: &[&str]| list.iter().map(|&it| it.to_owned()).collect();
     let (actions, resources) = (texts(actions), texts(resources));
@@ -27,6 +31,7 @@ fn iam(role: Vec<Statement>) -> Result<Iam, IamError> {
         memory_mb: 128,
         timeout: std::time::Duration::from_secs(3),
         reserved_concurrency: None,
+        asynchronous: crate::plan::Asynchronous::OF_LAMBDA,
         environment: BTreeMap::new(),
         role,
         permissions: Vec::new(),
@@ -40,12 +45,45 @@ fn allows(role: Vec<Statement>, action: &str, arn: Option<&str>) -> Result<bool,
 
 #[test]
 fn an_action_is_allowed_on_the_resource_that_the_role_names() -> Result<(), IamError> {
-    let role = || vec![statement(&["chime:CreateAttendee"], &["arn:aws:chime:*:000000000000:meeting/*"])];
+    let role = || vec![statement(&["chime:CreateAttendee"], &MEETINGS)];
     assert!(allows(role(), "chime:CreateAttendee", Some(MEETING))?);
     assert!(!allows(role(), "chime:DeleteAttendee", Some(MEETING))?, "another action");
     assert!(!allows(role(), "chime:CreateAttendee", Some("arn:aws:chime:us-east-1:111111111111:meeting/m"))?);
     assert!(!allows(role(), "chime:CreateAttendee", None)?, "no resource is not any resource");
     assert!(!iam(role())?.check("audit", "chime:CreateAttendee", Some(MEETING), &[]).is_allowed());
+    Ok(())
+}
+
+#[test]
+fn a_meeting_is_allowed_by_a_policy_that_names_it_with_and_without_region() -> Result<(), IamError> {
+    let may = |resources: &[&str], arn| {
+        allows(vec![statement(&["chime:GetMeeting"], resources)], "chime:GetMeeting", Some(arn))
+    };
+    let others = "arn:aws:chime:us-east-1:111111111111:meeting/m-1";
+    for one in MEETINGS {
+        assert!(!may(&[one], MEETING)?, "{one} alone is one of the two forms");
+    }
+    assert!(may(&MEETINGS, MEETING)? && may(&["*"], MEETING)?);
+    assert!(!may(&MEETINGS, others)?, "another account's");
+    Ok(())
+}
+
+#[test]
+fn a_key_with_several_values_needs_a_set_operator() -> Result<(), IamError> {
+    let publish = |operator: &str| {
+        let values = vec!["medzen.calls".to_owned()];
+        let conditions = vec![(operator.to_owned(), "events:source".to_owned(), values)];
+        vec![Statement { conditions, ..statement(&["events:PutEvents"], &["*"]) }]
+    };
+    for operator in ["StringEquals", "StringLike", "StringEqualsIfExists"] {
+        let loaded = iam(publish(operator));
+        assert!(
+            matches!(&loaded, Err(IamError::NoSetOperator { key, .. }) if key == "events:source"),
+            "{operator}: {loaded:?}"
+        );
+    }
+    iam(publish("ForAllValues:StringEquals"))?;
+    iam(publish("ForAnyValue:StringEquals"))?;
     Ok(())
 }
 

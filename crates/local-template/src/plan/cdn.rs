@@ -40,6 +40,8 @@ pub struct Origin {
     pub id: String,
     /// The kind of the origin.
     pub kind: OriginKind,
+    /// Headers that the distribution adds to each request to it; they replace the viewer's.
+    pub headers: Vec<(String, String)>,
 }
 
 /// The kind of an origin.

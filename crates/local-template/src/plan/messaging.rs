@@ -24,7 +24,15 @@ pub struct EventRule {
     /// Whether it does.
     pub enabled: bool,
     /// Where they go.
-    pub targets: Vec<Target>,
+    pub targets: Vec<RuleTarget>,
+}
+
+/// A target of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleTarget {
+    pub target: Target,
+    /// The ARN of the queue for events that could not be delivered.
+    pub dead_letters: Option<String>,
 }
 
 /// Where a rule sends its events.

@@ -31,6 +31,7 @@ pub(super) struct Declared {
     pub(super) depends_on: Vec<String>,
     /// `DeletionPolicy` and the like, which only later deployments could show.
     pub(super) policies: Vec<String>,
+    pub(super) deletion_policy: Option<String>,
     pub(super) properties: Node,
 }
 
@@ -150,6 +151,7 @@ impl Reader<'_> {
     fn resource(&self, id: String, node: Node) -> Result<Declared, TemplateError> {
         let line = node.line;
         let (mut kind, mut condition, mut depends_on, mut policies) = (None, None, Vec::new(), Vec::new());
+        let mut deletion_policy = None;
         let mut properties = Node { line, kind: NodeKind::Map(Vec::new()) };
         for (name, node) in self.entries(&id, node)? {
             match (name.as_str(), &node.kind) {
@@ -159,7 +161,11 @@ impl Reader<'_> {
                     depends_on = items.iter().map(|item| self.text(&name, item)).collect::<Result<_, _>>()?;
                 }
                 ("DependsOn", _) => depends_on = vec![self.text(&name, &node)?],
-                ("DeletionPolicy" | "UpdateReplacePolicy", _) => policies.push(name),
+                ("DeletionPolicy", _) => {
+                    deletion_policy = Some(self.text(&name, &node)?);
+                    policies.push(name);
+                }
+                ("UpdateReplacePolicy", _) => policies.push(name),
                 ("Metadata", _) => {}
                 ("Properties", NodeKind::Map(_)) => properties = node,
                 _ => return Err(self.at(&node, Self::unknown(&name, &format!("the resource {id}")))),
@@ -168,7 +174,7 @@ impl Reader<'_> {
         let missing =
             || Place::new(self.file, line).error(Problem::Missing { what: format!("Type of {id}") });
         let kind = kind.ok_or_else(missing)?;
-        Ok(Declared { id, line, kind, condition, depends_on, policies, properties })
+        Ok(Declared { id, line, kind, condition, depends_on, policies, deletion_policy, properties })
     }
 
     fn output(&self, name: String, node: Node) -> Result<Output, TemplateError> {

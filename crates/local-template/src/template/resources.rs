@@ -118,6 +118,10 @@ pub(super) fn read(made: &[Made], plan: &mut Plan) -> Result<(), TemplateError> 
 }
 
 impl ResourceType {
+    pub(super) fn takes_tags(&self) -> bool {
+        self.properties.iter().any(|it| it.path == "Tags")
+    }
+
     /// Refuses unknown properties and notes those without effect.
     pub(super) fn check(
         &self,

@@ -14,7 +14,7 @@ use super::naming::{Naming, partition, url_suffix};
 use super::node::parse;
 use super::resources::{self, ResourceType};
 use super::scope::{Conditions, Identity, Scope};
-use super::{parameters, references, rules};
+use super::{parameters, references, rollback, rules};
 use crate::plan::WithoutEffect;
 
 /// A stack to deploy.
@@ -25,6 +25,8 @@ pub(super) struct Stack<'a> {
     pub(super) name: String,
     /// Parameters; those that the template does not declare are not looked at.
     pub(super) given: &'a BTreeMap<String, String>,
+    /// Whether it has tags, which CloudFormation gives to every resource in it.
+    pub(super) tagged: bool,
 }
 
 /// A resource that is made.
@@ -41,9 +43,11 @@ pub(super) struct Made {
 #[derive(Debug)]
 pub(super) struct Deployment<'a> {
     infra: &'a Path,
-    region: &'a str,
+    pub(super) region: &'a str,
     pub(super) made: Vec<Made>,
     without_effect: BTreeSet<WithoutEffect>,
+    /// Resources without tags that could have them.
+    pub(super) untagged: Vec<String>,
     /// Parameters of the top stacks.
     declared: BTreeSet<String>,
     /// Their values.
@@ -58,7 +62,8 @@ impl<'a> Deployment<'a> {
     pub(super) fn new(infra: &'a Path, region: &'a str) -> Self {
         let (made, without_effect) = (Vec::new(), BTreeSet::new());
         let (declared, parameters) = (BTreeSet::new(), BTreeMap::new());
-        Self { infra, region, made, without_effect, declared, parameters, open: Vec::new() }
+        let untagged = Vec::new();
+        Self { infra, region, made, without_effect, untagged, declared, parameters, open: Vec::new() }
     }
 
     pub(super) fn has_parameter(&self, name: &str) -> bool {
@@ -101,6 +106,7 @@ impl<'a> Deployment<'a> {
             conditions: RefCell::new(Conditions::default()),
         };
         rules::check(document, &scope)?;
+        rollback::check(document)?;
         if self.open.len() == 1 {
             let given = scope.parameters.iter().map(|(name, value)| (name.clone(), value.to_string()));
             self.parameters.extend(given);
@@ -162,8 +168,13 @@ impl<'a> Deployment<'a> {
         };
         let properties = Fields { place: place.clone(), path: declared.id.clone(), map };
         let naming = Naming { region: self.region, stack: &stack.name, id: &declared.id };
+        let tagged = stack.tagged || is_tagged(&properties);
+        let takes_tags = resources::find(&declared.kind).is_some_and(ResourceType::takes_tags);
+        if takes_tags && !tagged {
+            self.untagged.push(format!("{}: {}", document.file, declared.id));
+        }
         if declared.kind == resources::STACK {
-            return self.nest(naming, &document.file, &properties);
+            return self.nest(naming, &document.file, &properties, tagged);
         }
         let unknown = || place.error(Problem::UnknownType(declared.kind.clone()));
         let kind = resources::find(&declared.kind).ok_or_else(unknown)?;
@@ -179,6 +190,7 @@ impl<'a> Deployment<'a> {
         naming: Naming<'_>,
         outer: &str,
         properties: &Fields,
+        tagged: bool,
     ) -> Result<Identity, TemplateError> {
         let url = properties.required("TemplateURL")?;
         if url.contains("://") || url.starts_with('/') || url.split('/').any(|part| part == "..") {
@@ -199,12 +211,21 @@ impl<'a> Deployment<'a> {
         if let Some(unknown) = given.keys().find(|name| !document.has_parameter(name)) {
             return Err(properties.place.error(Problem::NoSuchParameter(unknown.clone())));
         }
-        let stack = Stack { file: &file, name: naming.name(), given: &given };
+        let stack = Stack { file: &file, name: naming.name(), given: &given, tagged };
         let outputs = self.carry_out(&stack, &document)?;
         let arn = stack_arn(Naming { stack: &stack.name, id: "", ..naming });
         let attributes =
             outputs.into_iter().map(|(name, value)| (format!("Outputs.{name}"), value)).collect();
         Ok(Identity { kind: resources::STACK.to_owned(), reference: arn, attributes })
+    }
+}
+
+/// Whether a resource says which deployment it belongs to: in a list of keys and values, or, for API Gateway, a mapping.
+fn is_tagged(properties: &Fields) -> bool {
+    match properties.map.get("Tags") {
+        Some(Value::Object(tags)) => tags.contains_key("Project"),
+        Some(Value::Array(tags)) => tags.iter().any(|tag| tag["Key"] == "Project"),
+        _ => false,
     }
 }
 

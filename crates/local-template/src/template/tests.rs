@@ -2,6 +2,7 @@ mod effects;
 mod intrinsics;
 mod network;
 mod refusals;
+mod rollback;
 mod whole;
 
 use std::collections::BTreeMap;

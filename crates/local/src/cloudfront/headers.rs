@@ -10,6 +10,12 @@ pub(super) fn apply(policy: &ResponseHeaders, origin: Option<&HeaderValue>, head
         headers.remove(name.as_str());
     }
     if let Some(cors) = &policy.cors {
+        // As seen at the edge: `Vary: Origin` for a request without an origin, and none for a request with one.
+        // https://github.com/ttoss/ttoss/pull/1205
+        headers.remove(header::VARY);
+        if origin.is_none() {
+            headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+        }
         apply_cors(cors, origin, headers);
     }
     for it in &policy.set {
@@ -35,8 +41,5 @@ fn apply_cors(cors: &CorsHeaders, origin: Option<&HeaderValue>, headers: &mut He
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, granted);
     if cors.credentials {
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-    }
-    if !any {
-        headers.append(header::VARY, HeaderValue::from_static("Origin"));
     }
 }

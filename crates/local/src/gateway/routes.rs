@@ -146,6 +146,7 @@ mod tests {
             authorizer: None,
             function: String::new(),
             timeout: Duration::ZERO,
+            throttling: None,
         };
         Routes::new(&keys.iter().map(route).collect::<Vec<_>>())
     }

@@ -1,9 +1,16 @@
 //! The API on the page's domain.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use local_template::plan::{OriginKind, Plan};
 use local_testing::{TestCloud, TestResult};
 
-use crate::edge::{Edge, ask, plan};
+use crate::edge::{Edge, ask, ask_from, plan};
+
+/// What CloudFront sends to the API in one test, and its SHA-256.
+const SECRET: &str = "not-a-secret-but-long-enough-for-one";
+const HASH: &str = "a832f6c04828c4607d2af01c9b2bbdb042963233cfdf8a47c9158bc2bcdcf994";
+const ANOTHER_HASH: &str = "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9";
 
 const CALL: &str = "/appointments/00000000-0000-4000-8000-0000000000a1/call";
 
@@ -72,6 +79,23 @@ async fn the_api_gets_what_the_caller_sent_but_for_the_host() -> TestResult {
         assert!(!edge.url.ends_with(&host), "{host} is the API's own");
         assert_eq!(asked.headers["x-forwarded-for"], "127.0.0.1");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_api_gets_the_secret_of_the_distribution_and_never_that_of_the_caller() -> TestResult {
+    let edge = Edge::with(|plan| {
+        let origins = &mut plan.distributions[0].origins;
+        let api = origins.iter_mut().find(|it| matches!(it.kind, OriginKind::Api(_)));
+        api.expect("an API").headers = vec![("x-edge-secret".to_owned(), "ours".to_owned())];
+    })
+    .await?;
+    let headers = [("x-edge-secret", "theirs"), ("x-forwarded-for", "203.0.113.9")];
+    edge.get(CALL, &headers).await?;
+    let asked = edge.asked().pop().ok_or("it was asked")?;
+    let sent: Vec<_> = asked.headers.get_all("x-edge-secret").iter().collect();
+    assert_eq!(sent, ["ours"]);
+    assert_eq!(asked.headers["x-forwarded-for"], "203.0.113.9, 127.0.0.1", "the viewer's is the last");
     Ok(())
 }
 
@@ -147,5 +171,77 @@ async fn a_call_is_started_joined_and_ended_through_the_distribution() -> TestRe
         assert_eq!(answer.status, expected, "{method} {path}: {:?}", answer.body);
     }
     assert!(cloud.live_meetings().is_empty());
+    Ok(())
+}
+
+/// A cloud whose distribution has the secret, while that replaces another one.
+async fn with_secret(required: &str) -> TestResult<TestCloud> {
+    let hashes = format!("{ANOTHER_HASH},{HASH}");
+    let parameters = [
+        ("OriginSecret", SECRET),
+        ("EdgeSecretHashes", &hashes),
+        ("RequireEdge", required),
+        ("LogLevel", "trace"),
+    ];
+    TestCloud::with_parameters(&parameters).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_has_the_viewers_address_of_a_request_through_the_distribution() -> TestResult {
+    let cloud = with_secret("off").await?;
+    let scenario = cloud.scenario().await?;
+    let (page, call) =
+        (cloud.parts().page_url.clone(), format!("/appointments/{}/call", scenario.appointment));
+    let viewer = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 7));
+    let token = format!("Bearer {}", scenario.provider.token);
+    // A viewer may claim any address and any secret.
+    let headers =
+        [("authorization", token.as_str()), ("x-forwarded-for", "203.0.113.9"), ("x-edge-secret", "theirs")];
+    let started = ask_from(Some(viewer), &page, "POST", &call, &headers, "").await?;
+    assert_eq!(started.status, 201, "{:?}", started.body);
+    // Existing clients call API Gateway directly.
+    assert_eq!(scenario.patient.join().await?.brief(), "200");
+    assert_eq!(ask(&page, "GET", "/health", &[], "").await?.status, 200);
+
+    let address = |event: &str| {
+        let query = format!(
+            "SELECT string_agg(substring(payload from '\"ip\": ?\"([^\"]*)\"'), ' ') FROM medzen.audit_outbox \
+             WHERE payload LIKE '%{event}%'"
+        );
+        let cloud = &cloud;
+        async move { cloud.sql(&query).await }
+    };
+    assert_eq!(address("call.started").await?, "127.0.0.7");
+    assert_eq!(address("participant.joined").await?, "127.0.0.1", "the address that API Gateway saw");
+    for logged in cloud.parts().lambda.logs() {
+        assert!(!logged.line.contains(SECRET), "{} logs the secret: {}", logged.function, logged.line);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_an_edge_that_is_required_only_requests_through_it_are_answered() -> TestResult {
+    let cloud = with_secret("on").await?;
+    let scenario = cloud.scenario().await?;
+    let (page, call) =
+        (cloud.parts().page_url.clone(), format!("/appointments/{}/call", scenario.appointment));
+    let token = format!("Bearer {}", scenario.provider.token);
+    let started = ask(&page, "POST", &call, &[("authorization", &token)], "").await?;
+    assert_eq!(started.status, 201, "{:?}", started.body);
+
+    assert_eq!(scenario.patient.join().await?.brief(), "403 EDGE_REQUIRED");
+    let denied =
+        "SELECT string_agg(payload, ' ') FROM medzen.audit_outbox WHERE payload LIKE '%access.denied%'";
+    let denied = cloud.sql(denied).await?;
+    assert_eq!(denied.matches("EDGE_REQUIRED").count(), 1, "it is audited for its caller: {denied}");
+    for wrong in ["", "theirs", HASH] {
+        let headers = [("authorization", token.as_str()), ("x-edge-secret", wrong)];
+        let answer = cloud.request_with("GET", &call, &headers).await?;
+        assert_eq!(answer.brief(), "403 EDGE_REQUIRED", "{wrong}");
+    }
+    assert_eq!(cloud.request("GET", "/health", None, "").await?.brief(), "403 EDGE_REQUIRED");
+    assert_eq!(ask(&page, "GET", "/health", &[], "").await?.status, 200);
+    // Neither IAM's callers nor queues and schedules come through CloudFront.
+    cloud.run_schedule("meeting-manager").await?;
     Ok(())
 }

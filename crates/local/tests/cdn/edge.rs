@@ -1,6 +1,7 @@
 //! A distribution of the templates in front of a bucket and an API that repeats what it is asked.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use local::calls::CallLog;
 use local::clock::Clock;
@@ -22,6 +24,10 @@ use local::s3::{ObjectHeaders, S3, Surroundings};
 use local_template::plan::Plan;
 use local_template::template;
 use local_testing::{TestResult, workspace};
+
+/// The bundle as `make page` names it.
+pub(crate) const SDK: &str = "assets/chime-sdk-3.33.0-0123456789abcdef.js";
+const SDK_IN_BROTLI: &str = "assets/chime-sdk-3.33.0-0123456789abcdef.js.br";
 
 pub(crate) const EMBEDDER: &str = "https://app.example.com";
 
@@ -82,6 +88,8 @@ impl Edge {
             ("assets/a-1.js", None, "the script", "public, max-age=31536000, immutable"),
             ("assets/a-1.js.br", Some("br"), "the script in brotli", "public, max-age=31536000, immutable"),
             ("assets/a-1.js.gz", Some("gzip"), "the script in gzip", "public, max-age=31536000, immutable"),
+            (SDK, None, "the SDK", "public, max-age=31536000, immutable"),
+            (SDK_IN_BROTLI, Some("br"), "the SDK in brotli", "public, max-age=31536000, immutable"),
             ("assets/a-1.woff2", None, "a font", "public, max-age=31536000, immutable"),
             ("config.json", None, "{}", "no-cache"),
             ("manifest.json", None, "{\"secret\": false}", "no-cache"),
@@ -131,11 +139,25 @@ pub(crate) async fn ask(
     headers: &[(&str, &str)],
     body: &str,
 ) -> TestResult<Answer> {
+    ask_from(None, url, method, path, headers, body).await
+}
+
+/// The same by a viewer with an address of its own.
+pub(crate) async fn ask_from(
+    viewer: Option<IpAddr>,
+    url: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> TestResult<Answer> {
     let mut request = Request::builder().method(method).uri(format!("{url}{path}"));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let client = Client::builder(TokioExecutor::new()).build_http();
+    let mut connector = HttpConnector::new();
+    connector.set_local_address(viewer);
+    let client = Client::builder(TokioExecutor::new()).build(connector);
     let answer = client.request(request.body(Full::new(Bytes::from(body.to_owned())))?).await?;
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     Ok(Answer {

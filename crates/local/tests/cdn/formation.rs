@@ -18,6 +18,8 @@ pub(crate) struct Stack {
     pub(crate) status: String,
     pub(crate) outputs: Texts,
     pub(crate) parameters: Texts,
+    /// Whether it cannot be deleted.
+    pub(crate) protected: bool,
 }
 
 /// The outcome of the next change set.
@@ -187,6 +189,13 @@ impl World {
                 self.leftover = failed && of("RetainExceptOnCreate") != "true";
                 Ok(String::new())
             }
+            "UpdateTerminationProtection" => {
+                let Some(stack) = self.stacks.get_mut(&key) else {
+                    return Err(Refusal("ValidationError", format!("Stack with id {name} does not exist")));
+                };
+                stack.protected = of("EnableTerminationProtection") == "true";
+                Ok(String::new())
+            }
             "DescribeStackEvents" => Ok(format!("<StackEvents>{}</StackEvents>", self.events)),
             _ => Err(Refusal("InvalidAction", format!("the double knows no {action}"))),
         }
@@ -231,7 +240,16 @@ impl Change {
         }
         let nth =
             |n: usize, what: &str| asked.get(&format!("Parameters.member.{n}.Parameter{what}")).cloned();
-        let parameters: Texts = (1..).map_while(|n| Some((nth(n, "Key")?, nth(n, "Value")?))).collect();
+        let kept = |n: usize, name: &str| {
+            let keeps = asked.get(&format!("Parameters.member.{n}.UsePreviousValue"))? == "true";
+            keeps.then(|| there.and_then(|it| it.parameters.get(name)).cloned())?
+        };
+        let given = |n: usize| {
+            let name = nth(n, "Key")?;
+            let value = nth(n, "Value").or_else(|| kept(n, &name));
+            Some((name, value?))
+        };
+        let parameters: Texts = (1..).map_while(given).collect();
         let declared = declared(&asked["TemplateBody"]);
         if let Some(unknown) = parameters.keys().find(|it| !declared.contains(it)) {
             return refused(format!("Parameters: [{unknown}] do not exist in the template"));
@@ -264,7 +282,11 @@ fn described(name: &str, stack: &Stack) -> String {
     let outputs = members("Outputs", &stack.outputs, pair("Output"));
     let status = &stack.status;
     members("Stacks", [()], |()| {
-        format!("<StackName>{name}</StackName><StackStatus>{status}</StackStatus>{parameters}{outputs}")
+        let protected =
+            format!("<EnableTerminationProtection>{}</EnableTerminationProtection>", stack.protected);
+        format!(
+            "<StackName>{name}</StackName><StackStatus>{status}</StackStatus>{protected}{parameters}{outputs}"
+        )
     })
 }
 

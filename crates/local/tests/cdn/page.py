@@ -1,4 +1,4 @@
-"""Builds a small page in the shape of `make page`: page.py <directory> <what it says>."""
+"""Builds a small page in the shape of `make page`: page.py <directory> <what it says> [<what the SDK says>]."""
 
 import base64
 import gzip
@@ -8,6 +8,7 @@ import pathlib
 import sys
 
 directory, says = pathlib.Path(sys.argv[1]), sys.argv[2]
+sdk = sys.argv[3] if len(sys.argv) > 3 else "the SDK"
 (directory / "assets").mkdir(parents=True, exist_ok=True)
 files = []
 
@@ -32,13 +33,14 @@ def add(path, text, content_type, cache_control):
     )
 
 
-def asset(ending, text, content_type):
-    path = f"assets/page-{hashlib.sha256(text.encode()).hexdigest()[:16]}.{ending}"
+def asset(name, ending, text, content_type):
+    path = f"assets/{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.{ending}"
     add(path, text, content_type, "public, max-age=31536000, immutable")
     return path
 
 
-script = asset("js", f"document.title = {says!r};", "text/javascript; charset=utf-8")
+asset("chime-sdk-3.0.0", "js", sdk, "text/javascript; charset=utf-8")
+script = asset("page", "js", f"document.title = {says!r};", "text/javascript; charset=utf-8")
 page = f'<!doctype html><title>{says}</title><script src="/{script}"></script>'
 add("index.html", page, "text/html; charset=utf-8", "no-cache")
 (directory / "manifest.json").write_text(json.dumps({"version": "3.0.0", "files": files}))

@@ -30,6 +30,6 @@ fn the_example_has_a_place_for_all_that_must_be_filled_and_for_nothing_unknown()
         }
     }
     // Parameters that no template declares, or whose value its template does not allow, are rejected.
-    template::deploy(&infra, &example, "us-east-1")?;
+    template::deploy(&infra, &example, &example["ControlRegion"])?;
     Ok(())
 }

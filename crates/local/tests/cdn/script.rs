@@ -38,9 +38,15 @@ impl Desk {
 
     /// Builds a page that says something.
     pub(crate) async fn build(&self, says: &str) -> TestResult<PathBuf> {
+        self.build_with(says, "the SDK").await
+    }
+
+    /// Builds a page with an SDK of its own.
+    pub(crate) async fn build_with(&self, says: &str, sdk: &str) -> TestResult<PathBuf> {
         let page = self.directory.path().join(says);
-        let built = Command::new(&self.python).arg(here("page.py")).arg(&page).arg(says).status().await?;
-        assert!(built.success());
+        let mut build = Command::new(&self.python);
+        build.arg(here("page.py")).arg(&page).args([says, sdk]);
+        assert!(build.status().await?.success());
         Ok(page)
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use local_testing::{TestResult, workspace};
 
-use crate::edge::{EMBEDDER, Edge};
+use crate::edge::{EMBEDDER, Edge, SDK};
 
 const CALL: &str = "/call/00000000-0000-4000-8000-0000000000a1";
 
@@ -39,7 +39,7 @@ async fn the_page_has_exactly_these_headers() -> TestResult {
         ),
         ("referrer-policy", "no-referrer"),
         ("strict-transport-security", "max-age=63072000; includeSubDomains"),
-        ("vary", "Accept-Encoding, Origin"),
+        ("vary", "Origin"),
         ("x-cache", "Miss from cloudfront"),
         ("x-content-type-options", "nosniff"),
         ("x-robots-tag", "noindex"),
@@ -65,6 +65,7 @@ async fn without_an_embedding_origin_nobody_may_frame_the_page() -> TestResult {
     let answer = edge.get(CALL, &[("origin", EMBEDDER)]).await?;
     assert!(answer.headers["content-security-policy"].contains("; frame-ancestors 'none'; "));
     assert!(!answer.headers.contains_key("access-control-allow-origin"), "{:?}", answer.headers);
+    assert_eq!(answer.headers["vary"], "Accept-Encoding", "without CORS it is the policy's");
     Ok(())
 }
 
@@ -96,7 +97,6 @@ async fn the_best_encoding_that_is_accepted_is_served() -> TestResult {
             );
             assert_eq!(answer.body, format!("{text}{suffix}"), "{path} {accepted}");
             assert_eq!(answer.headers["cache-control"], kept, "{path} {accepted}");
-            assert_eq!(answer.headers["vary"], "Accept-Encoding, Origin", "{path} {accepted}");
         }
     }
     let font = edge.get("/assets/a-1.woff2", &[("accept-encoding", "br")]).await?;
@@ -185,7 +185,45 @@ async fn listed_origins_may_read_the_files_and_others_not() -> TestResult {
             granted,
             "{origin}"
         );
-        assert_eq!(answer.headers["vary"], "Accept-Encoding, Origin");
+        // CloudFront's own, which no policy with CORS can change.
+        assert_eq!(answer.headers.get("vary"), None, "{origin}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_sdk_is_served_to_any_origin_and_nothing_else_is() -> TestResult {
+    let edge = Edge::start().await?;
+    let sdk = format!("/{SDK}");
+    for origin in ["null", EMBEDDER, "https://other.example"] {
+        let answer = edge.get(&sdk, &[("origin", origin), ("accept-encoding", "gzip, br")]).await?;
+        assert_eq!((answer.status, &answer.body[..]), (200, &b"the SDK in brotli"[..]), "{origin}");
+        assert_eq!(answer.headers["access-control-allow-origin"], "*", "{origin}");
+        assert!(!answer.headers.contains_key("access-control-allow-credentials"), "{origin}");
+        assert_eq!(answer.headers["cross-origin-resource-policy"], "cross-origin");
+        assert_eq!(answer.headers["cache-control"], "public, max-age=31536000, immutable");
+        assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+        assert!(answer.headers["strict-transport-security"].starts_with("max-age=63072000"));
+    }
+    for path in ["/assets/a-1.js", CALL, "/config.json"] {
+        let answer = edge.get(path, &[("origin", "null")]).await?;
+        assert_eq!(answer.status, 200, "{path}");
+        assert_eq!(answer.headers.get("access-control-allow-origin"), None, "{path}");
+        assert_eq!(answer.headers["cross-origin-resource-policy"], "same-origin", "{path}");
+    }
+    for method in ["POST", "PUT", "DELETE"] {
+        assert_eq!(edge.ask(method, &sdk, &[], "").await?.status, 403, "{method}");
+    }
+    Ok(())
+}
+
+/// The behavior of the bundle finds it under the name that the build gives it.
+#[test]
+fn the_build_names_the_sdk_as_the_template_expects() -> TestResult {
+    let build = std::fs::read_to_string(workspace().join("infra/page/build.js"))?;
+    assert!(build.contains("`chime-sdk-${sdkVersion}`"), "build.js names the bundle otherwise");
+    assert!(build.contains("`assets/${name}-${hash}.${extension}`"), "build.js names files otherwise");
+    let script = std::fs::read_to_string(workspace().join("infra/cdn.py"))?;
+    assert!(script.contains("PINNED = \"assets/chime-sdk-\""), "cdn.py keeps other files");
     Ok(())
 }

@@ -12,6 +12,11 @@ use crate::script::{Desk, Ran};
 
 const API: &str = "aaaaaaaaaa.execute-api.eu-central-1.amazonaws.com";
 const HOME: &str = "eu-central-1";
+/// The operations of a first deployment.
+const CREATED: [&str; 3] = ["CreateChangeSet CREATE", "ExecuteChangeSet", "UpdateTerminationProtection"];
+const EDGE_SECRET: &str = "not-a-secret-but-long-enough-for-one";
+/// SHA-256 of it.
+const EDGE_SECRET_HASH: &str = "a832f6c04828c4607d2af01c9b2bbdb042963233cfdf8a47c9158bc2bcdcf994";
 const PAGE: (&str, &str) = ("us-east-1", "medzen-test-cdn");
 
 /// A place to deploy from, with a file of parameters, `test`, and an application that is deployed.
@@ -39,7 +44,12 @@ impl Site {
         let application = Stack {
             status: "UPDATE_COMPLETE".to_owned(),
             outputs: texts([("ApiDomain", API)]),
-            parameters: texts([("DeepLinkBase", "medzen://call"), ("TokenHeader", "Authorization")]),
+            parameters: texts([
+                ("DeepLinkBase", "medzen://call"),
+                ("TokenHeader", "Authorization"),
+                ("EdgeSecretHashes", EDGE_SECRET_HASH),
+            ]),
+            protected: true,
         };
         site.formation.put(HOME, "medzen-test", application);
         Ok(site)
@@ -61,7 +71,8 @@ impl Site {
     fn page(&self, status: &str, parameters: &[(&str, &str)]) {
         let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let outputs = texts([("PageBucketName", "nowhere")]);
-        let stack = Stack { status: status.to_owned(), outputs, parameters: parameters.collect() };
+        let (status, parameters) = (status.to_owned(), parameters.collect());
+        let stack = Stack { status, outputs, parameters, protected: true };
         self.formation.put(PAGE.0, PAGE.1, stack);
     }
 
@@ -121,10 +132,11 @@ async fn the_first_deployment_creates_the_stack_and_the_next_one_finds_it_as_it_
     let (desk, site, page) = whole().await?;
     let said = deployed(&desk, &site, &page).await?;
     assert!(said.contains("https://page.example/call"), "{said}");
-    assert_eq!(site.formation.changes(), ["CreateChangeSet CREATE", "ExecuteChangeSet"]);
+    assert_eq!(site.formation.changes(), CREATED);
     let stack = site.formation.stack(PAGE.0, PAGE.1).ok_or("the page's stack, in us-east-1")?;
     let expected = texts([("Project", "medzen-test"), ("ApiDomain", API)]);
     assert_eq!(stack.parameters, expected, "what the template declares, and no more");
+    assert!(stack.protected, "it cannot be deleted by mistake");
     assert!(desk.live()?.iter().all(|it| it == "one"));
     let config = desk.served().remove("config.json").ok_or("a configuration")?.1;
     let config: Value = serde_json::from_slice(&config)?;
@@ -133,7 +145,7 @@ async fn the_first_deployment_creates_the_stack_and_the_next_one_finds_it_as_it_
     let said = deployed(&desk, &site, &page).await?;
     assert!(said.contains("medzen-test-cdn: no changes") && said.contains("live already"), "{said}");
     let changes = site.formation.changes();
-    assert_eq!(changes[2..], ["CreateChangeSet UPDATE", "DeleteChangeSet"], "nothing is left behind");
+    assert_eq!(changes[3..], ["CreateChangeSet UPDATE", "DeleteChangeSet"], "nothing is left behind");
     Ok(())
 }
 
@@ -142,7 +154,7 @@ async fn a_stack_that_was_begun_and_never_made_is_created() -> TestResult {
     let (desk, site, page) = whole().await?;
     site.formation.put(PAGE.0, PAGE.1, Stack { status: "REVIEW_IN_PROGRESS".to_owned(), ..Stack::default() });
     deployed(&desk, &site, &page).await?;
-    assert_eq!(site.formation.changes(), ["CreateChangeSet CREATE", "ExecuteChangeSet"]);
+    assert_eq!(site.formation.changes(), CREATED);
     assert!(desk.live()?.iter().all(|it| it == "one"));
     Ok(())
 }
@@ -156,12 +168,47 @@ async fn another_parameter_updates_the_stack_and_the_api_of_the_file_goes_before
     let origin = "https://app.example.com";
     site.parameters(&json!({ "Project": "medzen-test", "EmbeddingOrigins": origin, "ApiDomain": other }))?;
     deployed(&desk, &site, &page).await?;
-    assert_eq!(site.formation.changes()[2..], ["CreateChangeSet UPDATE", "ExecuteChangeSet"]);
+    assert_eq!(site.formation.changes()[3..], ["CreateChangeSet UPDATE", "ExecuteChangeSet"]);
     let stack = site.formation.stack(PAGE.0, PAGE.1).ok_or("the page's stack")?;
     assert_eq!(stack.parameters["ApiDomain"], other);
     let config = desk.served().remove("config.json").ok_or("a configuration")?.1;
     let config: Value = serde_json::from_slice(&config)?;
     assert_eq!(config["embeddingOrigins"], json!([origin]));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_secret_for_the_api_comes_from_the_environment_and_stays_until_another_is_given() -> TestResult {
+    let (desk, site, page) = whole().await?;
+    let url = desk.cloud.aws_url();
+    let arguments = ["deploy", "--env", "test", "--page", &page, "--endpoint-url", &url];
+    let with = async |secret: Option<&str>| {
+        let mut command = site.command(&arguments);
+        command.envs(secret.map(|it| ("ORIGIN_SECRET", it)));
+        desk.run(command).await
+    };
+    let secret =
+        || site.formation.stack(PAGE.0, PAGE.1).and_then(|it| it.parameters.get("OriginSecret").cloned());
+
+    // The functions would not recognise it.
+    let ran = with(Some("another-secret-that-the-application-does-not-know")).await?;
+    assert_eq!(ran.status, Some(1), "{}", ran.said);
+    assert!(ran.said.contains("EdgeSecretHashes") && !ran.said.contains("another-secret"), "{}", ran.said);
+    assert_eq!(site.formation.changes(), Vec::<String>::new());
+
+    for (given, expected) in [(Some(EDGE_SECRET), EDGE_SECRET), (None, EDGE_SECRET), (Some(""), "")] {
+        let ran = with(given).await?;
+        assert_eq!(ran.status, Some(0), "{}", ran.said);
+        assert!(!ran.said.contains(EDGE_SECRET), "{}", ran.said);
+        assert_eq!(secret().as_deref(), Some(expected), "{given:?}");
+    }
+
+    site.parameters(&json!({ "Project": "medzen-test", "OriginSecret": EDGE_SECRET }))?;
+    let said = site.deploy().await?;
+    assert!(
+        said.contains("OriginSecret") && said.contains("ORIGIN_SECRET") && !said.contains(EDGE_SECRET),
+        "{said}"
+    );
     Ok(())
 }
 

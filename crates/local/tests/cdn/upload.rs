@@ -277,3 +277,62 @@ async fn a_page_that_is_not_as_built_is_not_uploaded() -> TestResult {
     assert!(desk.served().is_empty());
     Ok(())
 }
+
+/// The SDK's bundles in the bucket, without their compressed files.
+fn bundles(desk: &Desk) -> Vec<String> {
+    let keys = desk.served().into_keys();
+    keys.filter(|key| key.starts_with("assets/chime-sdk-") && key.ends_with(".js")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_address_and_integrity_of_the_sdk_are_printed_under_the_names_that_apps_know() -> TestResult {
+    let desk = Desk::new().await?;
+    let ran = desk.upload(&desk.build("one").await?).await?;
+    let page_url = desk.cloud.parts().plan.outputs.get("PageUrl").ok_or("the page's address")?;
+    let url = format!("{}/{}", page_url.trim_end_matches("/call"), bundles(&desk)[0]);
+    for line in [format!("chimeSdkCdnUrl: {url}"), format!("CHIME_SDK_CDN_URL={url}")] {
+        assert!(ran.said.lines().any(|it| it == line), "{line} is not in {}", ran.said);
+    }
+    let integrity = ran.said.lines().find_map(|it| it.strip_prefix("integrity: ")).ok_or("an integrity")?;
+    let manifest = std::fs::read_to_string(desk.directory.path().join("one/manifest.json"))?;
+    assert!(integrity.starts_with("sha384-") && manifest.contains(integrity), "{integrity}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_of_the_sdk_is_never_deleted() -> TestResult {
+    let desk = Desk::new().await?;
+    for (says, sdk) in [("one", "an SDK"), ("two", "a newer one"), ("three", "the newest")] {
+        assert_eq!(desk.upload(&desk.build_with(says, sdk).await?).await?.status, Some(0));
+        desk.cloud.parts().clock.advance(400 * DAY);
+    }
+    desk.uploaded("four").await?;
+    assert_eq!(desk.kept()?, ["four", "three"], "the pages are gone");
+    assert_eq!(bundles(&desk).len(), 4, "apps in stores load these for years");
+    let compressed = desk.served().into_keys().filter(|it| it.starts_with("assets/chime-sdk-")).count();
+    assert_eq!(compressed, 12, "with their compressed files");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_of_the_sdk_is_never_overwritten() -> TestResult {
+    let desk = Desk::new().await?;
+    desk.uploaded("one").await?;
+    let (s3, bundle) = (&desk.cloud.parts().s3, bundles(&desk).remove(0));
+    let before = s3.object(&desk.bucket, &bundle).ok_or("the bundle")?;
+    // A compressor of another version: the bundle is the same, its compressed file is not.
+    let compressed = format!("{bundle}.br");
+    s3.put(&desk.bucket, &compressed, "compressed otherwise".into(), before.headers.clone())?;
+    desk.uploaded("two").await?;
+    let kept = s3.object(&desk.bucket, &compressed).ok_or("the compressed bundle")?;
+    assert_eq!(kept.bytes, "compressed otherwise");
+
+    s3.put(&desk.bucket, &bundle, "tampered with".into(), before.headers.clone())?;
+    let watch = desk.cloud.watch();
+    let ran = desk.upload(&desk.build("three").await?).await?;
+    assert_eq!(ran.status, Some(1), "{}", ran.said);
+    assert!(ran.said.contains(&bundle) && ran.said.contains("other bytes"), "{}", ran.said);
+    assert_eq!(watch.count("PutObject"), 0, "nothing is changed: {:?}", watch.operations());
+    assert!(desk.live()?.iter().all(|it| it == "two"));
+    Ok(())
+}

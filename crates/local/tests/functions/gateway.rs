@@ -20,7 +20,13 @@ fn route(key: &str, authorizer: bool) -> Route {
         audience: vec!["medzen".to_owned()],
         header: "x-firebase-token".to_owned(),
     });
-    Route { key: key.to_owned(), authorizer, function: "probe".to_owned(), timeout: Duration::from_secs(30) }
+    Route {
+        key: key.to_owned(),
+        authorizer,
+        function: "probe".to_owned(),
+        timeout: Duration::from_secs(30),
+        throttling: None,
+    }
 }
 
 fn http_api() -> HttpApi {
@@ -29,7 +35,6 @@ fn http_api() -> HttpApi {
         name: "medzen-test".to_owned(),
         cors: None,
         stage: "$default".to_owned(),
-        throttling: None,
         routes: vec![
             route("POST /open", false),
             route("GET /appointments/{appointmentId}/call", true),
@@ -194,13 +199,18 @@ async fn a_body_over_ten_megabytes_is_refused() {
 }
 
 #[tokio::test]
-async fn a_stage_throttles() {
-    let slow = HttpApi { throttling: Some((0.001, 2)), ..http_api() };
+async fn each_route_is_throttled_by_itself() {
+    let mut slow = http_api();
+    slow.routes[0].throttling = Some((0.001, 2));
+    slow.routes[2].throttling = Some((0.001, 1));
     let world = world(slow, function()).await;
     for _ in 0..2 {
         assert_eq!(world.order(json!({})).await.status, 200);
     }
     assert_message(&world.order(json!({})).await, 429, "Too Many Requests");
+    let other = || world.send("PUT", "/appointments/1/call", &[], "{}");
+    assert_eq!(other().await.status, 200, "another route has its own limit");
+    assert_message(&other().await, 429, "Too Many Requests");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use local::identity::Identities;
 use local::lambda::{Lambda, Settings};
-use local_template::plan::{Function, Permission};
+use local_template::plan::{Asynchronous, Function, Permission};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -44,6 +44,7 @@ pub(crate) fn function() -> Function {
         memory_mb: 256,
         timeout: Duration::from_mins(1),
         reserved_concurrency: None,
+        asynchronous: Asynchronous::OF_LAMBDA,
         environment: BTreeMap::new(),
         role: Vec::new(),
         permissions: vec![permission("apigateway.amazonaws.com"), permission("events.amazonaws.com")],

@@ -11,7 +11,8 @@ use local::queues::{NotDrained, Pollers, Queues};
 use local_template::event_pattern::Pattern;
 use local_template::iam::Iam;
 use local_template::plan::{
-    EventRule, Function, Key, Mapping, Plan, Principals, Queue, Redrive, ResourceStatement, Statement, Target,
+    EventRule, Function, Key, Mapping, Plan, Principals, Queue, Redrive, ResourceStatement, RuleTarget,
+    Statement, Target,
 };
 use serde_json::{Value, json};
 
@@ -83,7 +84,7 @@ fn plan() -> Plan {
             bus: "default".to_owned(),
             pattern: Pattern::new(&pattern).expect("it is a pattern"),
             enabled: true,
-            targets: vec![Target::Queue(QUEUE.to_owned())],
+            targets: vec![RuleTarget { target: Target::Queue(QUEUE.to_owned()), dead_letters: None }],
         }],
         queues: vec![source, queue(DEAD)],
         mappings: vec![Mapping {
@@ -284,6 +285,28 @@ async fn without_the_queues_policy_nothing_is_delivered() {
 }
 
 #[tokio::test]
+async fn an_event_that_cannot_be_delivered_is_in_the_rules_dead_letter_queue() {
+    let refused = "the queue's policy does not let events.amazonaws.com send for the rule";
+    let mut kept = plan();
+    kept.queues[0].policy.clear();
+    kept.queues[1].policy = vec![for_events(&["sqs:SendMessage"], DEAD, RULE)];
+    kept.rules[0].targets[0].dead_letters = Some(DEAD.to_owned());
+    let mut lost = kept.clone();
+    lost.queues[1].policy.clear();
+
+    let ground = Ground::of(kept).await;
+    ground.send(&joined(&json!({})));
+    assert_eq!(ground.outcome(), DeliveryOutcome::DeadLetter(refused.to_owned()));
+    assert_eq!(ground.queues.counts(DEAD).visible, 1);
+    let ground = Ground::of(lost).await;
+    ground.send(&joined(&json!({})));
+    assert!(
+        matches!(ground.outcome(), DeliveryOutcome::Refused(reason) if reason.contains("its dead-letter queue"))
+    );
+    assert_eq!(ground.queues.counts(DEAD).visible, 0);
+}
+
+#[tokio::test]
 async fn an_encrypted_queue_needs_its_key_on_both_sides() {
     let encrypted = |key_policy: Vec<ResourceStatement>, role: bool| {
         let mut plan = plan();
@@ -389,7 +412,7 @@ async fn a_rule_invokes_a_function_that_permits_it() {
     let report = Meeting::open().await;
     let mut plan = plan();
     plan.functions[0].environment.insert("PROBE_REPORT".to_owned(), report.port().to_string());
-    plan.rules[0].targets = vec![Target::Function("probe".to_owned())];
+    plan.rules[0].targets[0].target = Target::Function("probe".to_owned());
     let mut forbidden = plan.clone();
     forbidden.functions[0].permissions.clear();
     let ground = Ground::of(plan).await;

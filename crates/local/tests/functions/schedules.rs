@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use local::clock::Clock;
+use local::lambda::{Lambda, Settings};
 use local::schedules::{RunError, Schedules};
-use local_template::plan::{Function, Permission, Plan, Schedule};
+use local_template::plan::{Asynchronous, Function, Permission, Plan, Schedule};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::probe::{Meeting, function, function_with, lambda};
+use crate::probe::{Meeting, function, function_with, lambda, settings};
 
 const RULE: &str = "arn:aws:events:eu-central-1:000000000000:rule/every-minute";
 
@@ -18,6 +20,8 @@ fn plan(enabled: bool) -> Plan {
         name: "every-minute".to_owned(),
         arn: RULE.to_owned(),
         function: "probe".to_owned(),
+        delivery: Asynchronous::OF_EVENT_BRIDGE,
+        dead_letters: None,
         every: Duration::from_mins(1),
         enabled,
     };
@@ -54,6 +58,34 @@ async fn a_jump_of_the_clock_is_one_run_and_the_beat_goes_on() {
     clock.advance(60);
     let second = time_of(&report.report().await);
     assert!(second - first >= time::Duration::seconds(59), "three hours were one run: {first} {second}");
+}
+
+/// As without an `EventInvokeConfig`: a run that failed would come again while the next ones are under way.
+#[tokio::test]
+async fn a_run_that_failed_is_repeated_as_often_as_the_function_allows() {
+    for retries in [2, 0] {
+        let asynchronous = Asynchronous { retries, ..Asynchronous::OF_LAMBDA };
+        let clock = Clock::default();
+        let settings = Settings { clock: clock.clone(), ..settings() };
+        let lambda =
+            Lambda::start(&[Function { asynchronous, ..function() }], settings).await.expect("Lambda starts");
+        let attempts = || lambda.environments().iter().map(|it| it.invocations).sum::<u64>();
+        let first = lambda
+            .invoke_event("probe", Bytes::from_static(br#"{"do": "fail"}"#))
+            .await
+            .expect("it is taken");
+        assert!(first.function_error.is_some());
+        let until_all = async {
+            while attempts() < u64::from(1 + retries) {
+                clock.advance(60);
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), until_all).await.expect("it is repeated");
+        clock.advance(600);
+        lambda.invoke("probe", Bytes::from_static(b"{}")).await.expect("it runs");
+        assert_eq!(attempts(), u64::from(2 + retries), "{retries} retries and no more");
+    }
 }
 
 #[tokio::test]

@@ -92,6 +92,18 @@ async fn a_denial_is_recorded_and_nothing_else_is() {
 }
 
 #[tokio::test]
+async fn a_request_that_bypasses_the_edge_is_denied_and_recorded_before_its_route_is_looked_up() {
+    let log = Log::default();
+    for key in ["GET /things/{thingId}", "GET /other"] {
+        let request = Request::new(http(key), None, HashMap::new(), Fields::parse(b""), origin());
+        let outcome = FUNCTION.handle(&log, Trigger::Request(request.bypassing_edge())).await;
+        assert!(matches!(outcome, Err(Error::Forbidden(reason::EDGE_REQUIRED))), "{key}: {outcome:?}");
+    }
+    let log = log.into_inner().expect("no handler panicked");
+    assert_eq!(log, ["denied GET /things/{thingId} EDGE_REQUIRED", "denied GET /other EDGE_REQUIRED"]);
+}
+
+#[tokio::test]
 async fn a_trigger_without_a_handler_fails() {
     let outcome = FUNCTION.handle(&Log::default(), Trigger::Schedule(origin())).await;
     assert!(matches!(outcome, Err(Error::NotFound(reason::ROUTE_NOT_FOUND))), "{outcome:?}");

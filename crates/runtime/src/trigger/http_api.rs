@@ -8,17 +8,23 @@ use domain::Error;
 use domain::audit::{Origin, Via};
 use domain::call::Actor;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
+use lambda_http::http::HeaderValue;
 use lambda_http::request::{LambdaRequest, RequestContext};
 use lambda_http::{Body, RequestExt as _};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
+use crate::edge::{self, Edge};
 use crate::json::Fields;
 use crate::request::{Request, Route};
 
 /// Of `requestContext.authorizer.jwt.claims` only `sub` is read, and nothing else identifies a caller.
-pub(super) fn read(event: &RawValue, request_id: &str) -> Result<Request, Error> {
-    let event = guard::normalise(event)?;
+pub(super) fn read(event: &RawValue, request_id: &str, edge: &Edge) -> Result<Request, Error> {
+    let mut event = guard::normalise(event)?;
+    // Taken out, so that nothing behind this can log it.
+    let secret = event.headers.remove(edge::HEADER);
+    let forwarded_for =
+        event.headers.get("x-forwarded-for").and_then(|it| it.to_str().ok()).map(str::to_owned);
     let request: lambda_http::Request = LambdaRequest::ApiGatewayV2(event).into();
     let path: HashMap<_, _> = request
         .path_parameters_ref()
@@ -37,20 +43,18 @@ pub(super) fn read(event: &RawValue, request_id: &str) -> Result<Request, Error>
         // Empty; the enum is non-exhaustive.
         _ => Vec::new(),
     };
+    let source = context.http.source_ip.as_deref().map(|ip| bounded(ip, 64));
+    let caller = edge.caller(secret.as_ref().map(HeaderValue::as_bytes), forwarded_for.as_deref(), source);
     let origin = Origin {
         request_id: request_id.to_owned(),
         via: Via::Api,
-        ip: context.http.source_ip.as_deref().map(|ip| bounded(ip, 64)),
+        ip: caller.ip,
         user_agent: context.http.user_agent.as_deref().map(|agent| bounded(agent, 256)),
         now: now(context)?,
     };
-    Ok(Request::new(
-        Route::Http(route),
-        subject(context).map(Actor::Subject),
-        path,
-        Fields::parse(&body),
-        origin,
-    ))
+    let actor = subject(context).map(Actor::Subject);
+    let request = Request::new(Route::Http(route), actor, path, Fields::parse(&body), origin);
+    Ok(if caller.bypasses_edge { request.bypassing_edge() } else { request })
 }
 
 fn subject(context: &ApiGatewayV2httpRequestContext) -> Option<String> {

@@ -1,9 +1,12 @@
 //! Operations: alarms, metrics and the runbook agree with the templates and the code.
 
 mod alarms;
+mod build;
+mod clients;
 mod documents;
 mod log_lines;
 mod runbook;
+mod templates;
 
 use std::collections::BTreeMap;
 

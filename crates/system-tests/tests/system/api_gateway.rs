@@ -100,9 +100,11 @@ async fn without_listed_origins_there_is_no_cors_and_a_star_is_refused() -> Test
 #[tokio::test(flavor = "multi_thread")]
 async fn the_stage_slows_callers_down() -> TestResult {
     let cloud = TestCloud::with_parameters(&[("ThrottlingRate", "1"), ("ThrottlingBurst", "2")]).await?;
+    let scenario = cloud.scenario().await?;
+    let (path, token) = (format!("/appointments/{}/call", scenario.appointment), &scenario.provider.token);
     let mut statuses = Vec::new();
     for _ in 0..6 {
-        let answer = cloud.request("GET", "/health", None, "").await?;
+        let answer = cloud.request("GET", &path, Some(token), "").await?;
         statuses.push(answer.status);
         if answer.status == 429 {
             assert_eq!(answer.body, json!({"message": "Too Many Requests"}));

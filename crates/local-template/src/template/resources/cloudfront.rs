@@ -63,7 +63,10 @@ pub(super) const TYPES: &[ResourceType] = &[
             effect("DistributionConfig.Origins.DomainName"),
             effect("DistributionConfig.Origins.Id"),
             effect("DistributionConfig.Origins.OriginAccessControlId"),
+            effect("DistributionConfig.Origins.OriginCustomHeaders.HeaderName"),
+            effect("DistributionConfig.Origins.OriginCustomHeaders.HeaderValue"),
             effect("DistributionConfig.Origins.S3OriginConfig.OriginAccessIdentity"),
+            without_effect("DistributionConfig.PriceClass", "there is one edge here"),
             without_effect("DistributionConfig.ViewerCertificate", LOOPBACK),
             without_effect("DistributionConfig.WebACLId", "nobody but this machine can knock"),
             TAGS,
@@ -179,7 +182,11 @@ fn origin(made: &[Made], fields: &Fields) -> Result<Origin, TemplateError> {
         let of_api = |id: &str| domain.split_once(".execute-api.").is_some_and(|(it, _)| it == id);
         OriginKind::Api(apis.into_iter().find(|it| of_api(&it.id)).ok_or_else(dangling)?.id)
     };
-    Ok(Origin { id: fields.required("Id")?, kind })
+    let mut headers = Vec::new();
+    for header in fields.items("OriginCustomHeaders")? {
+        headers.push((header.required("HeaderName")?.to_lowercase(), header.required("HeaderValue")?));
+    }
+    Ok(Origin { id: fields.required("Id")?, kind, headers })
 }
 
 fn behavior(

@@ -8,7 +8,7 @@ use super::super::error::TemplateError;
 use super::super::fields::Fields;
 use super::super::stack::Made;
 use super::{DESCRIPTION, ResourceType, TAGS, effect, function, identity, of_type, sqs, without_effect};
-use crate::plan::{EventBus, EventRule, Schedule, Target};
+use crate::plan::{Asynchronous, EventBus, EventRule, RuleTarget, Schedule, Target};
 
 const BUS: &str = "AWS::Events::EventBus";
 const RULE: &str = "AWS::Events::Rule";
@@ -38,8 +38,12 @@ pub(super) const TYPES: &[ResourceType] = &[
             effect("Name"),
             effect("ScheduleExpression"),
             effect("State"),
+            TAGS,
             effect("Targets.Arn"),
+            effect("Targets.DeadLetterConfig.Arn"),
             without_effect("Targets.Id", "it is for people; it must be there"),
+            effect("Targets.RetryPolicy.MaximumEventAgeInSeconds"),
+            effect("Targets.RetryPolicy.MaximumRetryAttempts"),
         ],
         identify: |naming, properties| {
             let name = properties.text("Name")?.unwrap_or_else(|| naming.short_name());
@@ -86,15 +90,16 @@ fn schedule(made: &[Made], rule: &Made) -> Result<Schedule, TemplateError> {
             "schedules are on the default bus",
         ));
     }
-    let function = match &properties.items("Targets")?[..] {
-        [target] => target_function(made, target)?,
+    let (function, delivery, dead_letters) = match &properties.items("Targets")?[..] {
+        [target] => (target_function(made, target)?, delivery(target)?, dead_letters(made, target)?),
         others => {
             let count = others.len().to_string();
             return Err(properties.unsupported("Targets", &count, "a schedule has one target here"));
         }
     };
     let (name, arn) = (name(rule), rule.arn().to_owned());
-    Ok(Schedule { name, arn, function, every, enabled: enabled(properties)? })
+    let enabled = enabled(properties)?;
+    Ok(Schedule { name, arn, function, delivery, dead_letters, every, enabled })
 }
 
 fn rule(made: &[Made], rule: &Made) -> Result<EventRule, TemplateError> {
@@ -140,13 +145,34 @@ fn enabled(properties: &Fields) -> Result<bool, TemplateError> {
     }
 }
 
-fn target(made: &[Made], target: &Fields) -> Result<Target, TemplateError> {
-    let arn = target.required("Arn")?;
-    if sqs::is_queue(made, &arn) {
+fn target(made: &[Made], target: &Fields) -> Result<RuleTarget, TemplateError> {
+    delivery(target)?;
+    let (arn, dead_letters) = (target.required("Arn")?, dead_letters(made, target)?);
+    let target = if sqs::is_queue(made, &arn) {
         target.required("Id")?;
-        return Ok(Target::Queue(arn));
+        Target::Queue(arn)
+    } else {
+        target_function(made, target).map(Target::Function)?
+    };
+    Ok(RuleTarget { target, dead_letters })
+}
+
+/// A delivery here succeeds at once or cannot; so of a target other than a schedule's this is only read.
+fn delivery(target: &Fields) -> Result<Asynchronous, TemplateError> {
+    let mut delivery = Asynchronous::OF_EVENT_BRIDGE;
+    if let Some(policy) = target.fields("RetryPolicy")? {
+        let retries = policy.within("MaximumRetryAttempts", 0..=185)?;
+        let seconds = policy.within("MaximumEventAgeInSeconds", 60..=86_400)?;
+        delivery.retries = retries.unwrap_or(delivery.retries);
+        delivery.max_age = seconds.map_or(delivery.max_age, |it| Duration::from_secs(it.into()));
     }
-    target_function(made, target).map(Target::Function)
+    Ok(delivery)
+}
+
+fn dead_letters(made: &[Made], target: &Fields) -> Result<Option<String>, TemplateError> {
+    let Some(config) = target.fields("DeadLetterConfig")? else { return Ok(None) };
+    let arn = config.required("Arn")?;
+    if sqs::is_queue(made, &arn) { Ok(Some(arn)) } else { Err(config.dangling("Arn", &arn)) }
 }
 
 fn target_function(made: &[Made], target: &Fields) -> Result<String, TemplateError> {

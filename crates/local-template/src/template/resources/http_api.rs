@@ -1,11 +1,14 @@
 //! HTTP APIs: authorizers, integrations, routes and the stage.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::error::TemplateError;
 use super::super::fields::Fields;
 use super::super::stack::Made;
-use super::{DESCRIPTION, ResourceType, TAGS, effect, function, identity, of_type, without_effect};
+use super::{
+    DESCRIPTION, ResourceType, TAGS, effect, function, identity, monitoring, of_type, without_effect,
+};
 use crate::plan::{Cors, HttpApi, JwtAuthorizer, Route};
 
 const API: &str = "AWS::ApiGatewayV2::Api";
@@ -86,7 +89,7 @@ pub(super) const TYPES: &[ResourceType] = &[
     ResourceType {
         name: STAGE,
         properties: &[
-            without_effect("AccessLogSettings.DestinationArn", NO_ACCESS_LOG),
+            effect("AccessLogSettings.DestinationArn"),
             without_effect("AccessLogSettings.Format", NO_ACCESS_LOG),
             effect("ApiId"),
             effect("AutoDeploy"),
@@ -94,6 +97,7 @@ pub(super) const TYPES: &[ResourceType] = &[
             effect("DefaultRouteSettings.ThrottlingBurstLimit"),
             effect("DefaultRouteSettings.ThrottlingRateLimit"),
             DESCRIPTION,
+            effect("RouteSettings"),
             effect("StageName"),
             TAGS,
         ],
@@ -125,9 +129,12 @@ fn api(made: &[Made], api: &Made) -> Result<HttpApi, TemplateError> {
         return Err(properties.unsupported("stages", &stages.len().to_string(), wanted));
     };
     stage.properties.only("AutoDeploy", "true")?;
+    access_log(made, &stage.properties)?;
+    let throttling = Throttling::read(made, stage)?;
     let mut routes: Vec<Route> = Vec::new();
     for it in parts(ROUTE) {
-        let route = route(made, id, &it.properties)?;
+        let mut route = route(made, id, &it.properties)?;
+        route.throttling = throttling.of(&route.key);
         if routes.iter().any(|other| other.key == route.key) {
             return Err(it.properties.unsupported("RouteKey", &route.key, "another route of the API has it"));
         }
@@ -138,7 +145,6 @@ fn api(made: &[Made], api: &Made) -> Result<HttpApi, TemplateError> {
         name: properties.required("Name")?,
         cors: properties.fields("CorsConfiguration")?.map(|it| cors(&it)).transpose()?,
         stage: stage.identity.reference.clone(),
-        throttling: throttling(&stage.properties)?,
         routes,
     })
 }
@@ -154,8 +160,61 @@ fn cors(fields: &Fields) -> Result<Cors, TemplateError> {
     })
 }
 
-fn throttling(stage: &Fields) -> Result<Option<(f64, u32)>, TemplateError> {
-    let Some(settings) = stage.fields("DefaultRouteSettings")? else { return Ok(None) };
+/// API Gateway adds what writes the log to the log group's resource policy, which has 5,120 characters; log groups under
+/// `/aws/vendedlogs/` are covered by one statement.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html>
+fn access_log(made: &[Made], stage: &Fields) -> Result<(), TemplateError> {
+    let Some(settings) = stage.fields("AccessLogSettings")? else { return Ok(()) };
+    let arn = settings.required("DestinationArn")?;
+    let name = arn.split(":log-group:").nth(1).unwrap_or_default();
+    if !monitoring::is_log_group(made, name) {
+        return Err(settings.dangling("DestinationArn", &arn));
+    }
+    if !name.starts_with("/aws/vendedlogs/") {
+        return Err(settings.unsupported(
+            "DestinationArn",
+            name,
+            "its name must begin with /aws/vendedlogs/",
+        ));
+    }
+    Ok(())
+}
+
+/// What a stage admits, for each route by itself.
+struct Throttling {
+    default: Option<(f64, u32)>,
+    /// By route key.
+    routes: BTreeMap<String, Option<(f64, u32)>>,
+}
+
+impl Throttling {
+    fn read(made: &[Made], stage: &Made) -> Result<Self, TemplateError> {
+        let default = stage.properties.fields("DefaultRouteSettings")?;
+        let default = default.map(|it| limits(&it)).transpose()?.flatten();
+        let mut routes = BTreeMap::new();
+        if let Some(settings) = stage.properties.fields("RouteSettings")? {
+            // API Gateway refuses settings of a route that it does not have yet, so the stage depends on the route.
+            let before = made.iter().take_while(|it| !std::ptr::eq(*it, stage));
+            let before: Vec<_> = before.filter(|it| it.kind.name == ROUTE).collect();
+            for key in settings.map.keys() {
+                let there = |it: &&Made| it.properties.text("RouteKey").ok().flatten().as_ref() == Some(key);
+                if !before.iter().any(there) {
+                    let wanted = "the stage must depend on the route, which must be there first";
+                    return Err(stage.properties.unsupported("RouteSettings", key, wanted));
+                }
+                routes.insert(key.clone(), limits(&settings.required_fields(key)?)?);
+            }
+        }
+        Ok(Self { default, routes })
+    }
+
+    fn of(&self, key: &str) -> Option<(f64, u32)> {
+        self.routes.get(key).copied().flatten().or(self.default)
+    }
+}
+
+fn limits(settings: &Fields) -> Result<Option<(f64, u32)>, TemplateError> {
+    settings.only_keys(&["DetailedMetricsEnabled", "ThrottlingBurstLimit", "ThrottlingRateLimit"])?;
     match (settings.number("ThrottlingRateLimit")?, settings.number("ThrottlingBurstLimit")?) {
         (Some(rate), Some(burst)) => Ok(Some((rate, burst))),
         (None, None) => Ok(None),
@@ -193,7 +252,8 @@ fn route(made: &[Made], api: &str, properties: &Fields) -> Result<Route, Templat
     let function = function(made, arn).filter(|it| it.arn() == arn);
     let function = function.ok_or_else(|| integration.dangling("IntegrationUri", &uri))?.template.clone();
     let timeout = integration.within("TimeoutInMillis", 50..=30_000)?.unwrap_or(30_000);
-    Ok(Route { key, authorizer, function, timeout: Duration::from_millis(timeout.into()) })
+    let timeout = Duration::from_millis(timeout.into());
+    Ok(Route { key, authorizer, function, timeout, throttling: None })
 }
 
 fn part<'a>(made: &'a [Made], kind: &'static str, api: &str, id: &str) -> Option<&'a Made> {

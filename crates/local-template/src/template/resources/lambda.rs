@@ -7,10 +7,17 @@ use super::super::ACCOUNT;
 use super::super::error::TemplateError;
 use super::super::stack::Made;
 use super::{DESCRIPTION, ResourceType, TAGS, effect, function, identity, of_type, role, without_effect};
-use crate::plan::{Function, Permission};
+use crate::plan::{Asynchronous, Function, Permission};
 
 pub(super) const FUNCTION: &str = "AWS::Lambda::Function";
 const PERMISSION: &str = "AWS::Lambda::Permission";
+const EVENT_INVOKE: &str = "AWS::Lambda::EventInvokeConfig";
+
+/// Environments that an account may have at once, and those that Lambda keeps for functions without a reservation:
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html>. A new account may have only 10, and then
+/// no reservation at all.
+const ACCOUNT_CONCURRENCY: u32 = 1000;
+const UNRESERVED_CONCURRENCY: u32 = 100;
 
 const OUR_BINARIES: &str = "functions run as the binaries that this workspace builds";
 const LOGS: &str = "logs go to the terminal";
@@ -59,6 +66,16 @@ pub(super) const TYPES: &[ResourceType] = &[
         ],
         identify: |naming, _| Ok(identity(PERMISSION, naming.name(), [])),
     },
+    ResourceType {
+        name: EVENT_INVOKE,
+        properties: &[
+            effect("FunctionName"),
+            effect("MaximumEventAgeInSeconds"),
+            effect("MaximumRetryAttempts"),
+            effect("Qualifier"),
+        ],
+        identify: |naming, _| Ok(identity(EVENT_INVOKE, naming.name(), [])),
+    },
 ];
 
 /// All functions with their roles and permissions.
@@ -76,6 +93,7 @@ pub(super) fn read(made: &[Made]) -> Result<Vec<Function>, TemplateError> {
         let (principal, source_arn) = (properties.required("Principal")?, properties.text("SourceArn")?);
         permissions.entry(function.arn()).or_default().push(Permission { principal, source_arn });
     }
+    let mut asynchronous = asynchronous(made)?;
     let mut functions: Vec<Function> = Vec::new();
     for it in of_type(made, FUNCTION) {
         let properties = &it.properties;
@@ -97,10 +115,35 @@ pub(super) fn read(made: &[Made]) -> Result<Vec<Function>, TemplateError> {
             memory_mb: properties.within("MemorySize", 128..=10_240)?.unwrap_or(128),
             timeout: Duration::from_secs(properties.within("Timeout", 1..=900)?.unwrap_or(3).into()),
             reserved_concurrency: properties.within("ReservedConcurrentExecutions", 0..=1000)?,
+            asynchronous: asynchronous.remove(it.arn()).unwrap_or(Asynchronous::OF_LAMBDA),
             environment,
             role: role::statements(made, properties)?,
             permissions: permissions.remove(it.arn()).unwrap_or_default(),
         });
     }
-    Ok(functions)
+    let reserved: u32 = functions.iter().filter_map(|it| it.reserved_concurrency).sum();
+    match of_type(made, FUNCTION).last() {
+        Some(last) if reserved > ACCOUNT_CONCURRENCY - UNRESERVED_CONCURRENCY => {
+            let wanted = "of an account's 1000 environments Lambda keeps 100 unreserved";
+            Err(last.properties.unsupported("ReservedConcurrentExecutions", &reserved.to_string(), wanted))
+        }
+        _ => Ok(functions),
+    }
+}
+
+/// By function, how its asynchronous invocations are repeated.
+fn asynchronous(made: &[Made]) -> Result<BTreeMap<&str, Asynchronous>, TemplateError> {
+    let mut all = BTreeMap::new();
+    for it in of_type(made, EVENT_INVOKE) {
+        let properties = &it.properties;
+        let name = properties.required("FunctionName")?;
+        let function = function(made, &name).ok_or_else(|| properties.dangling("FunctionName", &name))?;
+        properties.only("Qualifier", "$LATEST")?;
+        let mut config = Asynchronous::OF_LAMBDA;
+        config.retries = properties.within("MaximumRetryAttempts", 0..=2)?.unwrap_or(config.retries);
+        let seconds = properties.within("MaximumEventAgeInSeconds", 60..=21_600)?;
+        config.max_age = seconds.map_or(config.max_age, |it| Duration::from_secs(it.into()));
+        all.insert(function.arn(), config);
+    }
+    Ok(all)
 }

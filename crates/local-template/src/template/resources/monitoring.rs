@@ -73,7 +73,7 @@ pub(super) const TYPES: &[ResourceType] = &[
             without_effect("Period", NO_METRICS),
             without_effect("Statistic", NO_METRICS),
             without_effect("Threshold", NO_METRICS),
-            without_effect("TreatMissingData", NO_METRICS),
+            effect("TreatMissingData"),
             without_effect("Unit", NO_METRICS),
             TAGS,
         ],
@@ -106,6 +106,11 @@ pub(super) const TYPES: &[ResourceType] = &[
     },
 ];
 
+/// Whether a template makes the log group of this name.
+pub(super) fn is_log_group(made: &[Made], name: &str) -> bool {
+    of_type(made, LOG_GROUP).any(|it| it.identity.reference == name)
+}
+
 /// All alarms with the metrics that they watch.
 pub(super) fn alarms(made: &[Made]) -> Result<Vec<Alarm>, TemplateError> {
     of_type(made, ALARM).map(alarm).collect()
@@ -131,6 +136,7 @@ fn alarm(it: &Made) -> Result<Alarm, TemplateError> {
         template: it.template.clone(),
         description: properties.text("AlarmDescription")?.unwrap_or_default(),
         metrics,
+        treat_missing_data: properties.text("TreatMissingData")?.unwrap_or_else(|| "missing".to_owned()),
     })
 }
 

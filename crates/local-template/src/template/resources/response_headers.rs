@@ -86,6 +86,18 @@ fn read(config: &Fields) -> Result<ResponseHeaders, TemplateError> {
         }
     }
     let cors = config.fields("CorsConfig")?.map(|it| cors(&it)).transpose()?;
+    for it in &set {
+        if it.name.starts_with("access-control-") {
+            let wanted = "CloudFront takes headers of CORS in CorsConfig only";
+            return Err(config.unsupported("CustomHeadersConfig", &it.name, wanted));
+        }
+        // With a CorsConfig CloudFront sets Vary itself, and a custom one never reaches a viewer:
+        // https://github.com/ttoss/ttoss/pull/1205
+        if it.name == "vary" && cors.is_some() {
+            let wanted = "CloudFront sets Vary itself in a policy with CORS";
+            return Err(config.unsupported("CustomHeadersConfig", &it.name, wanted));
+        }
+    }
     Ok(ResponseHeaders { set, remove, cors })
 }
 

@@ -126,6 +126,14 @@ const CHANGES: &[(&str, &[Change])] = &[
             ("ScheduleExpression", "rate(5 minutes)", "rate(1 hour)", Comes("every: 3600s")),
             ("State", "ENABLED", "DISABLED", Comes("enabled: false")),
             ("Targets.Arn", "!GetAtt Function.Arn", "'arn:aws:sns:a:b:c'", Refused("Targets.Arn")),
+            (
+                "Targets.DeadLetterConfig.Arn",
+                "!GetAtt Dead.Arn",
+                "'arn:aws:sns:a:b:c'",
+                Refused("DeadLetterConfig.Arn"),
+            ),
+            ("Targets.RetryPolicy.MaximumEventAgeInSeconds", "300", "301", Comes("max_age: 301s")),
+            ("Targets.RetryPolicy.MaximumRetryAttempts", "3", "4", Comes("retries: 4")),
         ],
     ),
     ("AWS::Events::EventBus", &[("Name", "calls", "other", Comes(r#"name: "other""#))]),
@@ -245,10 +253,22 @@ const CHANGES: &[(&str, &[Change])] = &[
     (
         "AWS::ApiGatewayV2::Stage",
         &[
+            (
+                "AccessLogSettings.DestinationArn",
+                "!Sub 'arn:aws:logs:::log-group:${AccessLog}'",
+                "'arn:aws:logs:::log-group:other'",
+                Refused("AccessLogSettings.DestinationArn"),
+            ),
             ("ApiId", "!Ref Api", "other", Refused("Stage.ApiId")),
             ("AutoDeploy", "true", "false", Refused("Stage.AutoDeploy")),
             ("DefaultRouteSettings.ThrottlingBurstLimit", "5", "6", Comes("throttling: Some((2.5, 6))")),
             ("DefaultRouteSettings.ThrottlingRateLimit", "2.5", "3.5", Comes("throttling: Some((3.5, 5))")),
+            (
+                "RouteSettings",
+                "{GET /limited: {ThrottlingRateLimit: 9.5",
+                "{GET /limited: {ThrottlingRateLimit: 8.5",
+                Comes("throttling: Some((8.5, 19))"),
+            ),
             ("StageName", "$default", "other", Comes(r#"stage: "other""#)),
         ],
     ),
@@ -262,6 +282,15 @@ const CHANGES: &[(&str, &[Change])] = &[
             ("ReservedConcurrentExecutions", "2", "3", Comes("reserved_concurrency: Some(3)")),
             ("Role", "!GetAtt Role.Arn", "arn:aws:iam::000000000000:role/other", Refused("Function.Role")),
             ("Timeout", "50", "51", Comes("timeout: 51s")),
+        ],
+    ),
+    (
+        "AWS::Lambda::EventInvokeConfig",
+        &[
+            ("FunctionName", "!Ref Function", "other", Refused("Invocation.FunctionName")),
+            ("MaximumEventAgeInSeconds", "90", "91", Comes("max_age: 91s")),
+            ("MaximumRetryAttempts", "1", "0", Comes("retries: 0")),
+            ("Qualifier", "$LATEST", "1", Refused("Invocation.Qualifier")),
         ],
     ),
     (
@@ -300,6 +329,7 @@ const CHANGES: &[(&str, &[Change])] = &[
                 Comes(r#"namespace: "others""#),
             ),
             ("Namespace", "ours", "other", Comes(r#"namespace: "other""#)),
+            ("TreatMissingData", "ignore", "breaching", Comes(r#"treat_missing_data: "breaching""#)),
         ],
     ),
     ("AWS::SNS::Topic", &[("TopicName", "alarms", "other", Comes(r#":000000000000:other""#))]),

@@ -49,6 +49,45 @@ Resources:
     assert!(message(branch).contains("12: the property KeySchema.Typ of"), "{}", message(branch));
 }
 
+/// Only what CloudFront has been seen to send: <https://github.com/ttoss/ttoss/pull/1205>.
+#[test]
+fn headers_that_cloudfront_sets_itself_are_refused() {
+    let policy = |cors: &str, header: &str| {
+        format!(
+            "
+Resources:
+  Headers:
+    Type: AWS::CloudFront::ResponseHeadersPolicy
+    Properties:
+      ResponseHeadersPolicyConfig:
+        {cors}CustomHeadersConfig: {{Items: [{{Header: {header}, Value: a, Override: true}}]}}
+  Bucket:
+    Type: AWS::S3::Bucket
+    Properties:
+      BucketEncryption:
+        ServerSideEncryptionConfiguration: [{{ServerSideEncryptionByDefault: {{SSEAlgorithm: AES256}}}}]
+  Distribution:
+    Type: AWS::CloudFront::Distribution
+    Properties:
+      DistributionConfig:
+        Enabled: true
+        Origins:
+          - {{Id: page, DomainName: !GetAtt Bucket.RegionalDomainName, S3OriginConfig: {{OriginAccessIdentity: ''}}}}
+        DefaultCacheBehavior:
+          TargetOriginId: page
+          CachePolicyId: 4135ea2d-6df8-44a3-9df3-4b5a84be39ad
+          ResponseHeadersPolicyId: !Ref Headers
+"
+        )
+    };
+    let cors = "CorsConfig: {AccessControlAllowCredentials: false, AccessControlAllowHeaders: {Items: ['*']}, \
+                AccessControlAllowMethods: {Items: [GET]}, AccessControlAllowOrigins: {Items: ['*']}, OriginOverride: true}\n        ";
+    for (cors, header) in [(cors, "Vary"), ("", "Access-Control-Allow-Origin")] {
+        assert!(message(&policy(cors, header)).contains("CustomHeadersConfig"), "{header}");
+    }
+    app(&policy("", "Vary")).deploy().expect("without CORS the header is the policy's");
+}
+
 #[test]
 fn unknown_names_are_refused_also_in_branches_not_taken() {
     let topic = |name: &str| {

@@ -14,7 +14,7 @@ Parameters:
 Resources:
   Key:
     Type: AWS::KMS::Key
-    DeletionPolicy: Retain
+    DeletionPolicy: RetainExceptOnCreate
     Properties: {EnableKeyRotation: true}
   AuditTable:
     Type: AWS::DynamoDB::Table
@@ -203,11 +203,11 @@ fn an_api_has_its_routes_and_authorizer() -> Result<(), TemplateError> {
     let plan = system().deploy()?;
     let api = &plan.http_apis[0];
     assert_eq!((api.name.as_str(), api.stage.as_str()), ("medzen-test", "$default"));
-    assert_eq!(api.throttling, Some((2.5, 5)));
     let cors = api.cors.as_ref().expect("CORS is configured");
     assert_eq!((cors.allow_origins.as_slice(), cors.max_age), (&["https://a".to_owned()][..], Some(60)));
     let route = |key: &str| api.routes.iter().find(|it| it.key == key).expect("the route is there");
     assert_eq!(route("GET /health").authorizer, None);
+    assert_eq!(route("GET /health").throttling, Some((2.5, 5)));
     let audit = route("GET /appointments/{id}/audit");
     assert_eq!((audit.function.as_str(), audit.timeout), ("audit", Duration::from_secs(5)));
     let authorizer = audit.authorizer.as_ref().expect("the route has an authorizer");
@@ -311,6 +311,14 @@ fn templates_that_aws_rejects_are_rejected() {
         ("AuthorizationType: JWT", "AuthorizationType: AWS_IAM", "AuthorizationType"),
         ("FunctionName: !Ref AuditFunction", "FunctionName: other", "FunctionName"),
         ("Arn: !GetAtt AuditFunction.Arn}]", "Arn: 'arn:aws:sns:a:b:c'}]", "Targets.Arn"),
+        ("DeletionPolicy: RetainExceptOnCreate", "DeletionPolicy: Retain", "DeletionPolicy of Key"),
+        (
+            "ReservedConcurrentExecutions: 2",
+            "ReservedConcurrentExecutions: 901",
+            "ReservedConcurrentExecutions",
+        ),
+        // API Gateway has no such route yet when it makes the stage.
+        ("AutoDeploy: true", "AutoDeploy: true\n      RouteSettings: {GET /health: {}}", "RouteSettings"),
     ];
     for (from, to, named) in cases {
         let error = changed(from, to).deploy().expect_err(to).to_string();

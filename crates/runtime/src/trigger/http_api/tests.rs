@@ -28,7 +28,7 @@ fn event() -> Value {
 }
 
 fn read_value(event: &Value) -> Result<Request, Error> {
-    read(&to_raw_value(event).expect("it is JSON"), "r-1")
+    read(&to_raw_value(event).expect("it is JSON"), "r-1", &Edge::default())
 }
 
 fn with(pointer: &str, value: Value) -> Value {
@@ -276,6 +276,6 @@ proptest! {
     fn any_event_of_any_trigger_is_read_or_refused_without_a_panic(event in any_json()) {
         let event = to_raw_value(&event).expect("it is JSON");
         let kind = crate::trigger::TriggerKind::of(&event);
-        prop_assert!(kind.read(&event, "r-1", time::OffsetDateTime::UNIX_EPOCH).is_err());
+        prop_assert!(kind.read(&event, "r-1", time::OffsetDateTime::UNIX_EPOCH, &Edge::default()).is_err());
     }
 }

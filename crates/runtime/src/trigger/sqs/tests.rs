@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use time::macros::datetime;
 
 use super::*;
+use crate::edge::Edge;
 use crate::run::serve;
 use crate::trigger::Trigger;
 
@@ -47,7 +48,7 @@ async fn serve_batch(
     let mut context = Context::default();
     context.deadline = u64::MAX / 2;
     let mut seen = Vec::new();
-    let answer = serve(LambdaEvent::new(payload, context), async |trigger| match trigger {
+    let answer = serve(LambdaEvent::new(payload, context), &Edge::default(), async |trigger| match trigger {
         Trigger::Messages(messages) => {
             seen.extend(messages.list.iter().map(|message| message.id.clone()));
             handle(&messages)

@@ -65,6 +65,7 @@ Resources:
           - Id: 'api'
             DomainName: !Ref ApiDomain
             CustomOriginConfig: {OriginProtocolPolicy: https-only}
+            OriginCustomHeaders: [{HeaderName: X-Edge, HeaderValue: one}]
         DefaultCacheBehavior:
           TargetOriginId: page
           AllowedMethods: [HEAD, GET]
@@ -335,6 +336,18 @@ pub(super) const CHANGES: &[(&str, &[Change])] = &[
                 "!Ref OriginAccess",
                 "none",
                 Refused("OriginAccessControlId"),
+            ),
+            (
+                "DistributionConfig.Origins.OriginCustomHeaders.HeaderName",
+                "X-Edge",
+                "X-Other",
+                Comes(r#"("x-other", "one")"#),
+            ),
+            (
+                "DistributionConfig.Origins.OriginCustomHeaders.HeaderValue",
+                "one",
+                "two",
+                Comes(r#"("x-edge", "two")"#),
             ),
             (
                 "DistributionConfig.Origins.S3OriginConfig.OriginAccessIdentity",

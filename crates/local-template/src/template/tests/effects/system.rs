@@ -23,6 +23,7 @@ Resources:
       Namespace: ours
       MetricName: counted
       Dimensions: [{Name: by, Value: function}]
+      TreatMissingData: ignore
   Expression:
     Type: AWS::CloudWatch::Alarm
     Properties:
@@ -93,9 +94,23 @@ Resources:
       AuthorizationType: JWT
       AuthorizerId: !Ref Authorizer
       Target: !Sub integrations/${Integration}
+  Limited:
+    Type: AWS::ApiGatewayV2::Route
+    Properties:
+      ApiId: !GetAtt Api.ApiId
+      AuthorizationType: 'JWT'
+      AuthorizerId: !GetAtt Authorizer.AuthorizerId
+      RouteKey: 'GET /limited'
+      Target: !Sub 'integrations/${Integration}'
+  AccessLog:
+    Type: AWS::Logs::LogGroup
+    Properties: {LogGroupName: /aws/vendedlogs/api}
   Stage:
     Type: AWS::ApiGatewayV2::Stage
+    DependsOn: Limited
     Properties:
+      AccessLogSettings: {DestinationArn: !Sub 'arn:aws:logs:::log-group:${AccessLog}'}
+      RouteSettings: {GET /limited: {ThrottlingRateLimit: 9.5, ThrottlingBurstLimit: 19}}
       ApiId: !Ref Api
       StageName: $default
       AutoDeploy: true
@@ -114,7 +129,7 @@ Resources:
     Properties:
       EventBusName: !Ref Bus
       EventPattern: {detail: {eventType: [{prefix: 'chime:Attendee'}]}}
-      Targets: [{Id: queue, Arn: !GetAtt Queue.Arn}]
+      Targets: [{Id: queue, Arn: !GetAtt Queue.Arn, DeadLetterConfig: {Arn: !GetAtt Dead.Arn}}]
   Queue:
     Type: AWS::SQS::Queue
     Properties:
@@ -183,7 +198,11 @@ Resources:
       Name: minutely
       ScheduleExpression: rate(5 minutes)
       State: ENABLED
-      Targets: [{Id: audit, Arn: !GetAtt Function.Arn}]
+      Targets:
+        - {Id: audit, Arn: !GetAtt Function.Arn, RetryPolicy: {MaximumRetryAttempts: 3, MaximumEventAgeInSeconds: 300}}
+  Invocation:
+    Type: AWS::Lambda::EventInvokeConfig
+    Properties: {FunctionName: !Ref Function, Qualifier: $LATEST, MaximumRetryAttempts: 1, MaximumEventAgeInSeconds: 90}
   Permission:
     Type: AWS::Lambda::Permission
     Properties:
