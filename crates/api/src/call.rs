@@ -3,6 +3,7 @@
 use domain::Error;
 use domain::call::Target;
 use domain::capabilities::Capabilities;
+use domain::consent::ConsentPurpose;
 use domain::id::{AppointmentId, ChimeAttendeeId, ChimeMeetingId, SessionId, UserId};
 use domain::state::{ParticipantStatus, Role, SessionStatus};
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,9 @@ pub struct StartRequest {
     pub enable_transcription: bool,
     /// A language tag like `en-US`.
     pub transcription_language: Option<String>,
+    /// Where the media of the call is processed: one of the regions that the deployment allows. Without it, the deployment's
+    /// own region. A call that is recorded is in the region of the deployment's stack. An active call keeps its region.
+    pub media_region: Option<String>,
     /// The client could not connect to the meeting it was given: ask Chime before answering.
     #[serde(default, deserialize_with = "null_as_default")]
     pub checked: bool,
@@ -149,6 +153,12 @@ pub struct StatusResponse {
     pub has_active_call: bool,
     /// Whether the caller may join now: a join returns a meeting, or makes the caller wait.
     pub can_join: bool,
+    /// Why the caller may not enter the appointment's call, whether or not it has begun; null where they may.
+    pub join_refusal: Option<JoinRefusal>,
+    /// From when on the call may be entered, where the deployment limits that.
+    pub join_from: Option<Timestamp>,
+    /// Until when the call may be entered, where the deployment limits that.
+    pub join_until: Option<Timestamp>,
     /// Whether the caller is the appointment's provider.
     pub is_provider: bool,
     /// Whether the caller is the appointment's patient.
@@ -170,6 +180,17 @@ pub struct StatusResponse {
     pub ends_at: Option<Timestamp>,
     /// Whether the call may be recorded and transcribed.
     pub consent: ConsentStatus,
+}
+
+/// Why a join is rejected, as the join itself answers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct JoinRefusal {
+    /// The code, for example `APPOINTMENT_CANCELLED`.
+    pub code: &'static str,
+    /// A sentence for people.
+    pub error: &'static str,
 }
 
 /// The state of an appointment's call.
@@ -217,6 +238,9 @@ pub struct CallerStatus {
     pub waiting_since: Option<Timestamp>,
     /// What the caller may send and receive, or would be allowed to.
     pub capabilities: Capabilities,
+    /// The purposes for which the call is being captured and to which the caller has not consented. With any, start and join
+    /// return no meeting.
+    pub consent_required: Vec<ConsentPurpose>,
 }
 
 /// A participant who waits to be admitted.

@@ -1,6 +1,9 @@
 //! Configuration of the function, from its template.
 
 use calls::Settings;
+use domain::join::JoinRules;
+use domain::region::MediaRegions;
+use domain::schedule::{JoinWindow, Minutes};
 use runtime::{BaseConfig, ConfigError, Env};
 
 #[derive(Clone, Debug)]
@@ -26,8 +29,19 @@ impl Config {
             calls: Settings {
                 external_id_prefix: env.text("EXTERNAL_ID_PREFIX"),
                 control_region: env.text("CONTROL_REGION"),
-                media_region: env.text("MEDIA_REGION"),
-                waiting_room: env.parse("WAITING_ROOM"),
+                media_regions: MediaRegions {
+                    default: env.text("MEDIA_REGION"),
+                    allowed: env.parse("MEDIA_REGIONS"),
+                    own: env.text("AWS_REGION"),
+                },
+                join_rules: JoinRules {
+                    room: env.parse("WAITING_ROOM"),
+                    window: JoinWindow {
+                        before: env.parse::<Minutes>("JOIN_WINDOW_BEFORE_MINUTES").0,
+                        after: env.parse::<Minutes>("JOIN_WINDOW_AFTER_MINUTES").0,
+                    },
+                },
+                cancelled_statuses: env.parse("CANCELLED_STATUSES"),
                 // Status and the schedule are meeting-manager's.
                 forgotten_after: None,
             },

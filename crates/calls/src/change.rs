@@ -33,7 +33,7 @@ impl Calls {
         // Each part of the change is carried out once, even if another request reverts it meanwhile.
         let mut rest = change;
         for _ in 0..MAX_ATTEMPTS {
-            let view = self.load_view(actor, Target::Appointment(appointment), None).await?;
+            let view = self.load_view(actor, Target::Appointment(appointment), None, origin).await?;
             let subject = admission::subject(&view, user)?;
             let session = subject.session;
             let decision = Decision { session: session.id, user, role: subject.role, by: subject.by.user };

@@ -3,17 +3,16 @@
 use api::consent::{ConsentResponse, ConsentStatus, PurposeConsent};
 use domain::Error;
 use domain::audit::Origin;
-use domain::call::{Actor, Target, View};
+use domain::call::{Actor, Session, Target, View};
 use domain::consent::{self, ConsentChange, ConsentCheck, ConsentDecision, ConsentPurpose};
 use domain::error::reason;
 use domain::id::{AppointmentId, UserId};
-use domain::state::SessionStatus;
 
 use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
 
 /// Whether the call may be recorded and transcribed, as far as a caller may know.
 pub(crate) fn status(view: &View, user: UserId, can_see: impl Fn(&UserId) -> bool) -> ConsentStatus {
-    let active = view.session.as_ref().is_some_and(|session| session.status == SessionStatus::Active);
+    let active = view.session.as_ref().is_some_and(|session| session.active().is_some());
     let of = |purpose| {
         let (allowed, mut missing) = match consent::check(purpose, &view.participants, &view.consents) {
             ConsentCheck::Allowed => (active, Vec::new()),
@@ -45,7 +44,7 @@ impl Calls {
         let target = Target::Appointment(appointment);
         let mut stored = false;
         for _ in 0..MAX_ATTEMPTS {
-            let view = self.load_view(actor, target, None).await?;
+            let view = self.load_view(actor, target, None, origin).await?;
             let member = view.member()?;
             let ConsentChange { session, new, limit_reached } = consent::decide(&view, &decisions)?;
             if stored || new.is_empty() {
@@ -62,5 +61,21 @@ impl Calls {
             stored = self.store.consent(session, (member.user, member.role), &new, origin).await?.is_some();
         }
         Err(conflict_retry())
+    }
+
+    /// Before somebody joins who has refused a purpose, its captures are stopped. Returns whether that was requested now: then
+    /// the call is to be read again.
+    ///
+    /// # Errors
+    /// 503 when the database is down.
+    pub(crate) async fn stop_refused(
+        &self,
+        view: &View,
+        session: &Session,
+        origin: &Origin,
+    ) -> Result<bool, Error> {
+        let user = view.member()?.user;
+        Ok(consent::stops_capture(&view.consent_required, user, &view.consents)
+            && self.store.stop_refused_captures(session.id, user, origin).await? > 0)
     }
 }

@@ -4,14 +4,15 @@ use api::attendees::{JoinRequest, JoinResponse};
 use api::call::JoinInfo;
 use domain::Error;
 use domain::audit::Origin;
-use domain::call::{Actor, Attendee, Member, Session, Target, View};
+use domain::call::{Actor, Attendee, Meeting, Member, Session, Target, View};
 use domain::capabilities::Capabilities;
 use domain::error::{causes, reason};
 use domain::join::{self, Join};
 use domain::state::Role;
+use store::Token;
 use store::participants::NewJoin;
 
-use crate::answer::{join_info, waiting};
+use crate::answer::{consent_required, join_info, waiting};
 use crate::{Calls, MAX_ATTEMPTS, NewCall, conflict_retry};
 
 /// The result of creating an attendee.
@@ -24,9 +25,9 @@ pub(crate) enum NewAttendee {
 }
 
 impl Calls {
-    /// Joins a call. A member who was in it before gets the same attendee; one who must be admitted first waits, and
-    /// gets none. `checked`: the client could not connect to the meeting it was given, so Chime is asked first. `stay`: a member who
-    /// is alone in the call wants it to go on.
+    /// Joins a call. A member who was in it before gets the same attendee; one who must be admitted or must consent first
+    /// waits, and gets none. `checked`: the client could not connect to the meeting it was given, so Chime is asked first.
+    /// `stay`: a member who is alone in the call wants it to go on.
     ///
     /// # Errors
     /// 403 for strangers and for participants who were removed or turned away, 404 without an active call, 409 while
@@ -38,16 +39,17 @@ impl Calls {
         JoinRequest { mut checked, stay }: JoinRequest,
         origin: &Origin,
     ) -> Result<JoinResponse, Error> {
-        let room = self.settings.waiting_room;
-        let mut view = self.load_view(actor, target, None).await?;
+        let rules = self.settings.join_rules;
+        let load = || self.load(actor, target, None, Token::HandOut, origin);
+        let mut view = load().await?;
         for _ in 0..MAX_ATTEMPTS {
             let member = view.member()?;
-            match join::decide(&view, target, checked, room, origin.now)? {
-                Join::Resume(session, attendee) => {
+            match join::decide(&view, target, checked, rules, origin.now)? {
+                Join::Resume(session, meeting, attendee) => {
                     if stay {
                         self.store.confirm_stay(session.id, origin.now).await?;
                     }
-                    return join_info(session, &member, attendee).map(JoinResponse::Joined);
+                    return join_info(session, meeting, &member, attendee).map(JoinResponse::Joined);
                 }
                 Join::Waiting(session, since) => {
                     return Ok(JoinResponse::Waiting(waiting(session, &member, since)));
@@ -58,23 +60,30 @@ impl Calls {
                         self.publish(waits.event, origin).await;
                         return Ok(JoinResponse::Waiting(waiting(session, &member, origin.now)));
                     }
-                    view = self.load_view(actor, target, None).await?;
+                    view = load().await?;
                 }
-                Join::Return(session, attendee) => {
-                    if let Some(info) = self.rejoin(session, &member, attendee, origin).await? {
+                Join::ConsentRequired(session) => {
+                    if !self.stop_refused(&view, session, origin).await? {
+                        let required = consent_required(session, &member, &view.consent_required);
+                        return Ok(JoinResponse::ConsentRequired(required));
+                    }
+                    view = load().await?;
+                }
+                Join::Return(session, meeting, attendee) => {
+                    if let Some(info) = self.rejoin((session, meeting), &member, attendee, origin).await? {
                         return Ok(JoinResponse::Joined(info));
                     }
-                    view = self.load_view(actor, target, None).await?;
+                    view = load().await?;
                 }
-                Join::Check(..) => {
+                Join::Check(_) => {
                     if !self.verify_meeting(&mut view, std::mem::take(&mut checked), origin).await? {
                         return self.restart_or_expire(actor, &view, origin).await;
                     }
                 }
-                Join::CreateAttendee(session) => {
-                    match self.create_attendee(&view, session, &member, origin).await? {
+                Join::CreateAttendee(session, meeting) => {
+                    match self.create_attendee(&view, (session, meeting), &member, origin).await? {
                         NewAttendee::Joined(info) => return Ok(JoinResponse::Joined(info)),
-                        NewAttendee::Retry => view = self.load_view(actor, target, None).await?,
+                        NewAttendee::Retry => view = load().await?,
                         NewAttendee::MeetingGone => {
                             return self.restart_or_expire(actor, &view, origin).await;
                         }
@@ -88,14 +97,14 @@ impl Calls {
     /// Stores that a participant who left is back, with the same attendee. `None`: something changed meanwhile.
     pub(crate) async fn rejoin(
         &self,
-        session: &Session,
+        (session, meeting): (&Session, &Meeting),
         member: &Member<'_>,
         attendee: &Attendee,
         origin: &Origin,
     ) -> Result<Option<JoinInfo>, Error> {
         let join = self.new_join(member, attendee, None);
         let joined = self.store.join(session.id, join, origin).await?;
-        joined.map(|joined| join_info(session, member, &joined.attendee)).transpose()
+        joined.map(|joined| join_info(session, meeting, member, &joined.attendee)).transpose()
     }
 
     fn new_join<'a>(
@@ -104,7 +113,7 @@ impl Calls {
         attendee: &'a Attendee,
         created_with: Option<Capabilities>,
     ) -> NewJoin<'a> {
-        let (user, role, room) = (member.user, member.role, self.settings.waiting_room);
+        let (user, role, room) = (member.user, member.role, self.settings.join_rules.room);
         NewJoin { user, role, attendee, created_with, room }
     }
 
@@ -113,23 +122,23 @@ impl Calls {
     pub(crate) async fn create_attendee(
         &self,
         view: &View,
-        session: &Session,
+        (session, meeting): (&Session, &Meeting),
         member: &Member<'_>,
         origin: &Origin,
     ) -> Result<NewAttendee, Error> {
-        let meeting = crate::meeting_id(session)?;
         let region = &session.control_region;
         let part = view.participant(member.user);
         let capabilities =
             part.map_or(Capabilities::of(member.role, None), |participant| participant.capabilities);
-        let attendee = match self.meetings.create_attendee(region, meeting, member.user, capabilities).await {
-            Ok(attendee) => attendee,
-            Err(chime::Error::NotFound) => {
-                self.close_expired(session.id, origin).await?;
-                return Ok(NewAttendee::MeetingGone);
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let attendee =
+            match self.meetings.create_attendee(region, meeting.id, member.user, capabilities).await {
+                Ok(attendee) => attendee,
+                Err(chime::Error::NotFound) => {
+                    self.close_expired(session.id, origin).await?;
+                    return Ok(NewAttendee::MeetingGone);
+                }
+                Err(error) => return Err(error.into()),
+            };
         let created = attendee.id()?;
         let join = self.new_join(member, &attendee, Some(capabilities));
         let joined = self.store.join(session.id, join, origin).await?;
@@ -137,12 +146,12 @@ impl Calls {
             Some(joined) => joined.attendee.id()? == created,
             None => self.owns(member, session, created).await?,
         };
-        if !kept && let Err(error) = self.meetings.delete_attendee(region, meeting, created).await {
+        if !kept && let Err(error) = self.meetings.delete_attendee(region, meeting.id, created).await {
             // No client has its token; it only counts towards the meeting's limit of 250 attendees.
             tracing::warn!(attendee = %created, error = causes(&error), "unused attendee not deleted");
         }
         match joined {
-            Some(joined) => Ok(NewAttendee::Joined(join_info(session, member, &joined.attendee)?)),
+            Some(joined) => Ok(NewAttendee::Joined(join_info(session, meeting, member, &joined.attendee)?)),
             None => Ok(NewAttendee::Retry),
         }
     }
@@ -156,11 +165,8 @@ impl Calls {
     ) -> Result<bool, Error> {
         let actor = Actor::User(member.user);
         let target = Target::Appointment(member.appointment.id);
-        let view = self.store.load_call(&actor, target, Some(session.id)).await?;
-        Ok(match view.attendee() {
-            Some(stored) => stored.id()? == created,
-            None => false,
-        })
+        let view = self.store.load_call(&actor, target, Some(session.id), Token::Keep).await?;
+        Ok(view.participant(member.user).and_then(|own| own.attendee_id) == Some(created))
     }
 
     /// The meeting has ended and its session is closed: the provider starts a new one, everyone else gets 410.
@@ -173,16 +179,21 @@ impl Calls {
         let member = view.member()?;
         match (member.role, &view.session) {
             (Role::Provider, Some(session)) => {
+                let region = Some(session.media_region.as_str());
+                let is_allowed =
+                    self.settings.media_regions.choose(region, session.recording_enabled).is_ok();
                 let again = NewCall {
                     appointment: member.appointment.id,
                     recording: session.recording_enabled,
                     transcription: session.transcription_enabled,
                     transcription_language: session.transcription_language.clone(),
+                    // The deployment may have changed its regions since.
+                    media_region: is_allowed.then(|| session.media_region.clone()),
                     checked: false,
                 };
                 // A start joins where the provider has no place yet, so the two call each other, each time on new
                 // state.
-                Ok(JoinResponse::Joined(Box::pin(self.start(actor, &again, origin)).await?.info))
+                Ok(Box::pin(self.start(actor, &again, origin)).await?.response)
             }
             _ => Err(Error::Gone(reason::MEETING_EXPIRED)),
         }

@@ -20,7 +20,7 @@ impl Calls {
         origin: &Origin,
     ) -> Result<LeaveResponse, Error> {
         for _ in 0..MAX_ATTEMPTS {
-            let view = self.load_view(actor, target, None).await?;
+            let view = self.load_view(actor, target, None, origin).await?;
             match leave::decide(&view)? {
                 Leave::Nothing { can_rejoin } => {
                     return Ok(LeaveResponse { message: "You are not in the call.", can_rejoin });

@@ -10,6 +10,7 @@ mod invite;
 mod join;
 mod leave;
 mod link;
+mod memberships;
 mod operations;
 mod publish;
 mod quality;
@@ -27,14 +28,16 @@ pub use start::{NewCall, Started};
 use bus::Bus;
 use chime::Meetings;
 use domain::Error;
-use domain::admission::WaitingRoom;
 use domain::audit::Origin;
-use domain::call::{Actor, Session, Target, View};
+use domain::call::{Actor, SessionState, Target, View};
 use domain::error::{causes, reason};
 use domain::id::SessionId;
+use domain::join::JoinRules;
+use domain::region::MediaRegions;
+use domain::schedule::CancelledStatuses;
 use domain::state::SessionStatus;
-use store::Store;
 use store::sessions::CloseReason;
+use store::{Store, Token};
 
 /// A use case reads the call again this often because another request changed it meanwhile, before it returns a conflict.
 const MAX_ATTEMPTS: usize = 8;
@@ -47,9 +50,11 @@ pub struct Settings {
     /// Where meetings are created.
     pub control_region: String,
     /// Where media is processed.
-    pub media_region: String,
-    /// Whether participants wait until the provider admits them.
-    pub waiting_room: WaitingRoom,
+    pub media_regions: MediaRegions,
+    /// Whether participants wait until the provider admits them, and when a call may be entered.
+    pub join_rules: JoinRules,
+    /// The host's appointment statuses that mean "cancelled".
+    pub cancelled_statuses: CancelledStatuses,
     /// How long a participant is alone in a call before being asked whether it is to go on; `None`: never.
     pub forgotten_after: Option<time::Duration>,
 }
@@ -70,6 +75,7 @@ impl Calls {
     #[must_use]
     pub fn new(store: Store, meetings: Meetings, bus: Bus, settings: Settings) -> Self {
         let unretried = meetings.without_retries();
+        let store = store.with_cancelled_statuses(&settings.cancelled_statuses);
         Self { store, meetings, unretried, bus, settings }
     }
 
@@ -84,14 +90,31 @@ impl Calls {
         })
     }
 
+    /// Reads the call that a request is about, without the join token.
     async fn load_view(
         &self,
         actor: &Actor,
         target: Target,
         session: Option<SessionId>,
+        origin: &Origin,
     ) -> Result<View, Error> {
-        let view = self.store.load_call(actor, target, session).await?;
+        self.load(actor, target, session, Token::Keep, origin).await
+    }
+
+    /// Reads the call that a request is about, once memberships that the host application ended are ended here too.
+    async fn load(
+        &self,
+        actor: &Actor,
+        target: Target,
+        session: Option<SessionId>,
+        token: Token,
+        origin: &Origin,
+    ) -> Result<View, Error> {
+        let view = self.store.load_call(actor, target, session, token).await?;
         set_span_fields(&view);
+        if self.apply_membership_change(&view, origin).await? {
+            return Ok(self.store.load_call(actor, target, session, token).await?);
+        }
         Ok(view)
     }
 
@@ -103,28 +126,27 @@ impl Calls {
         let Some(session) = view.session.as_mut() else {
             return Ok(false);
         };
-        let live = match session.meeting_id {
-            Some(meeting) => match self.meetings.is_live(&session.control_region, meeting).await {
-                Ok(live) => live,
-                Err(error @ (chime::Error::Throttled(_) | chime::Error::Unavailable(_))) if !requested => {
-                    tracing::warn!(
-                        error = causes(&error),
-                        "meeting not verified, the stored one is returned"
-                    );
-                    session.checked_at = Some(origin.now);
-                    session.end_reported = false;
-                    return Ok(true);
-                }
-                Err(error) => return Err(error.into()),
-            },
-            None => false,
+        let SessionState::Active(call) = &mut session.state else {
+            return Ok(false);
+        };
+        let live = match self.meetings.is_live(&session.control_region, call.meeting.id).await {
+            Ok(true) => {
+                self.store.mark_checked(session.id, origin.now).await?;
+                true
+            }
+            Ok(false) => {
+                self.close_expired(session.id, origin).await?;
+                false
+            }
+            Err(error @ (chime::Error::Throttled(_) | chime::Error::Unavailable(_))) if !requested => {
+                tracing::warn!(error = causes(&error), "meeting not verified, the stored one is returned");
+                true
+            }
+            Err(error) => return Err(error.into()),
         };
         if live {
-            self.store.mark_checked(session.id, origin.now).await?;
-            session.checked_at = Some(origin.now);
-            session.end_reported = false;
-        } else {
-            self.close_expired(session.id, origin).await?;
+            call.checked_at = Some(origin.now);
+            call.end_reported = false;
         }
         Ok(live)
     }
@@ -152,9 +174,4 @@ fn set_span_fields(view: &View) {
 /// Other requests changed the call in each attempt of this one.
 fn conflict_retry() -> Error {
     Error::Conflict { reason: reason::CALL_NOT_READY, retry_after: Some(std::time::Duration::from_secs(1)) }
-}
-
-/// The meeting id of a session that has one, which every active session has.
-fn meeting_id(session: &Session) -> Result<domain::id::ChimeMeetingId, Error> {
-    session.meeting_id.ok_or_else(|| Error::internal("an active session without a meeting"))
 }

@@ -3,6 +3,7 @@
 use api::Timestamp;
 use api::call::LinkResponse;
 use domain::Error;
+use domain::audit::Origin;
 use domain::call::{Actor, Target};
 use domain::id::AppointmentId;
 use domain::link;
@@ -29,8 +30,9 @@ impl Calls {
         actor: &Actor,
         appointment: AppointmentId,
         bases: &LinkBases,
+        origin: &Origin,
     ) -> Result<LinkResponse, Error> {
-        let view = self.load_view(actor, Target::Appointment(appointment), None).await?;
+        let view = self.load_view(actor, Target::Appointment(appointment), None, origin).await?;
         let appointment = link::decide(&view)?.appointment;
         Ok(LinkResponse {
             appointment_id: appointment.id,

@@ -35,7 +35,8 @@ impl Calls {
                 Operation::DeleteAttendee
                 | Operation::DeleteMeeting
                 | Operation::VerifyMeeting
-                | Operation::PublishEvent => {
+                | Operation::PublishEvent
+                | Operation::StopCapture => {
                     self.send_and_complete(&operation, origin).await?;
                 }
             }
@@ -74,7 +75,7 @@ impl Calls {
                     .await?;
             }
             Action::DeleteMeeting(meeting, of) => meetings.delete(&of.control_region, meeting).await?,
-            Action::VerifyMeeting(..) | Action::PublishEvent(_) => {
+            Action::VerifyMeeting(..) | Action::PublishEvent(_) | Action::StopCapture(..) => {
                 return Err(Error::internal("the operation changes nothing at Chime"));
             }
         }

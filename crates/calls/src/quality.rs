@@ -28,7 +28,7 @@ impl Calls {
         origin: &Origin,
     ) -> Result<QualityResponse, Error> {
         quality::check(samples)?;
-        let view = self.load_view(actor, Target::Appointment(appointment), None).await?;
+        let view = self.load_view(actor, Target::Appointment(appointment), None, origin).await?;
         let (session, user) = quality::may_report(&view)?;
         let new = Summary::of(samples, &origin.request_id)?;
         let mut all = new.clone();

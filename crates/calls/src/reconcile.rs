@@ -4,6 +4,7 @@
 //!
 //! | job | does | time | requests to Chime |
 //! |---|---|---|---|
+//! | `memberships` | compares active calls with the host's appointments and accounts | 1 round trip, and 1 for each change | none |
 //! | `operations` | executes due pending operations on Chime | 3 s | 5 a second |
 //! | `orphans` | enqueues the deletion of meetings that no session owns | 1 round trip | none |
 //! | `publish` | publishes due events, before and after the sessions | 2 s, and until 14 s | none |
@@ -15,6 +16,7 @@
 //! To add a job: a file here, a line in [`Calls::reconcile`], its figure in [`Report`].
 
 mod expiry;
+mod memberships;
 mod operations;
 mod pace;
 mod projections;
@@ -74,6 +76,8 @@ pub struct Report {
     pub sessions_repaired: u64,
     /// Calls that had ended and whose `MeetingEnded` never arrived.
     pub missed_meeting_events: u64,
+    /// Participants who are no members of the appointment any more.
+    pub memberships_ended: u64,
     /// Pending operations that were executed.
     pub operations_completed: u64,
     /// Open operations that have reached the attempt limit; `None` where they could not be counted.
@@ -124,6 +128,7 @@ impl Calls {
             };
             let mut reported = Vec::new();
             if page == 0 {
+                report.memberships_ended = self.end_memberships(origin).await?;
                 report.orphan_meetings = self.enqueue_orphan_deletions(origin).await?;
                 report.operations_completed =
                     self.run_due(began + OPERATIONS_FOR, &mut totals, origin).await?;
@@ -171,6 +176,7 @@ impl Calls {
             participants_expired = report.participants_expired,
             calls_expired = report.calls_expired,
             orphan_meetings = report.orphan_meetings,
+            memberships_ended = report.memberships_ended,
             operations_completed = report.operations_completed,
             operations_exhausted = report.operations_exhausted,
             "reconciled"

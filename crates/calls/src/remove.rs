@@ -28,7 +28,7 @@ impl Calls {
         origin: &Origin,
     ) -> Result<RemoveResponse, Error> {
         for _ in 0..MAX_ATTEMPTS {
-            let view = self.load_view(actor, Target::Appointment(appointment), None).await?;
+            let view = self.load_view(actor, Target::Appointment(appointment), None, origin).await?;
             let subject = admission::subject(&view, user)?;
             let session = subject.session;
             let answer = |message| RemoveResponse {

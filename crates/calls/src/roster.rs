@@ -5,12 +5,29 @@ use api::attendees::{RosterAttendee, RosterResponse};
 use domain::Error;
 use domain::admission;
 use domain::audit::Origin;
-use domain::call::{self, Actor};
+use domain::call::{self, Actor, Target};
 use domain::error::reason;
-use domain::id::AppointmentId;
+use domain::id::{AppointmentId, SessionId};
+use domain::membership::{self, Standing};
 use domain::state::{ParticipantStatus, SessionStatus};
 
+use store::participants::Roster;
+
 use crate::Calls;
+
+/// The active session, where the host application has ended a membership.
+fn former_members_in(roster: &Roster) -> Option<SessionId> {
+    let session = roster.view.session.filter(|session| session.status == SessionStatus::Active)?;
+    let standings = roster.attendees.iter().map(|person| Standing {
+        user_id: person.user_id,
+        role: person.role,
+        status: person.status,
+        has_account: person.has_account,
+        has_attendee: person.attendee_id.is_some(),
+    });
+    membership::compare(roster.view.appointment.as_ref(), roster.view.appointment_deleted, standings)?;
+    Some(session.id)
+}
 
 impl Calls {
     /// Returns the past and present participants of a call to a member. One round trip.
@@ -23,10 +40,12 @@ impl Calls {
         appointment: AppointmentId,
         origin: &Origin,
     ) -> Result<RosterResponse, Error> {
-        let roster = self.store.roster(actor, appointment).await?;
-        let Some(roster) = roster else {
-            return Err(Error::NotFound(reason::APPOINTMENT_NOT_FOUND));
-        };
+        let mut roster = self.store.roster(actor, appointment).await?;
+        if let Some(session) = roster.as_ref().and_then(former_members_in) {
+            self.load_view(actor, Target::Appointment(appointment), Some(session), origin).await?;
+            roster = self.store.roster(actor, appointment).await?;
+        }
+        let roster = roster.ok_or(Error::NotFound(reason::APPOINTMENT_NOT_FOUND))?;
         let session = roster.view.session;
         let caller = roster.view.caller.as_ref();
         let part =

@@ -2,20 +2,21 @@
 
 use std::time::Duration;
 
+use api::attendees::JoinResponse;
 use api::call::JoinInfo;
 use chime::{Made, NewMeeting};
 use domain::Error;
 use domain::audit::Origin;
-use domain::call::{Actor, Member, Session, Target, View};
+use domain::call::{Actor, Attempt, Meeting, Member, Session, SessionState, Target, View};
 use domain::capabilities::Capabilities;
 use domain::error::{causes, reason};
 use domain::id::AppointmentId;
 use domain::start::{self, Start};
 use domain::state::SessionStatus;
-use store::NewSession;
+use store::{NewSession, Token};
 use tokio::time::{Instant, sleep};
 
-use crate::answer::join_info;
+use crate::answer::{consent_required, join_info};
 use crate::join::NewAttendee;
 use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
 
@@ -34,6 +35,8 @@ pub struct NewCall {
     /// Whether to transcribe, once everyone consents.
     pub transcription: bool,
     pub transcription_language: Option<String>,
+    /// Where media is processed; none: the deployment's region.
+    pub media_region: Option<String>,
     /// The client could not connect to the meeting it was given: ask Chime before returning an active call.
     pub checked: bool,
 }
@@ -42,7 +45,13 @@ pub struct NewCall {
 pub struct Started {
     /// Whether this request started the call.
     pub new: bool,
-    pub info: JoinInfo,
+    pub response: JoinResponse,
+}
+
+impl Started {
+    const fn joined(new: bool, info: JoinInfo) -> Self {
+        Self { new, response: JoinResponse::Joined(info) }
+    }
 }
 
 /// The result of creating a meeting.
@@ -59,37 +68,40 @@ impl Calls {
     ///
     /// # Errors
     /// 403 for everyone but the provider, 404 for an unknown appointment, 409 where it is not held by video, 410 when
-    /// the call was ended while it was being started, 429 and 503 when Chime or the database is throttling or down.
+    /// the call was ended while it was being started, 422 for a media region that is not allowed, 429 and 503 when Chime or the database is throttling or down.
     pub async fn start(&self, actor: &Actor, new: &NewCall, origin: &Origin) -> Result<Started, Error> {
         let target = Target::Appointment(new.appointment);
+        let window = self.settings.join_rules.window;
+        let load = || self.load(actor, target, None, Token::HandOut, origin);
         let mut view = self.open(actor, new, origin).await?;
         let (mut reloaded, mut checked) = (false, new.checked);
         for _ in 0..MAX_ATTEMPTS {
-            view = match start::decide(&view, &origin.request_id, checked, origin.now)? {
-                Start::Resume(session, attendee) => {
-                    let info = join_info(session, &start::may_start(&view)?, attendee)?;
-                    return Ok(Started { new: false, info });
+            view = match start::decide(&view, &origin.request_id, checked, window, origin.now)? {
+                Start::Resume(session, meeting, attendee) => {
+                    let info = join_info(session, meeting, &start::may_start(&view)?, attendee)?;
+                    return Ok(Started::joined(false, info));
                 }
-                Start::Return(session, attendee) => {
-                    match self.rejoin(session, &start::may_start(&view)?, attendee, origin).await? {
-                        Some(info) => return Ok(Started { new: false, info }),
-                        None => self.load_view(actor, target, None).await?,
+                Start::Return(session, meeting, attendee) => {
+                    match self.rejoin((session, meeting), &start::may_start(&view)?, attendee, origin).await?
+                    {
+                        Some(info) => return Ok(Started::joined(false, info)),
+                        None => load().await?,
                     }
                 }
-                Start::Expired(session) => {
+                Start::Expired(session, attempt) => {
                     let why = "start_expired";
-                    self.store.fail_start(session.id, session.attempt, why, None, origin).await?;
+                    self.store.fail_start(session.id, attempt.number, why, None, origin).await?;
                     self.open(actor, new, origin).await?
                 }
-                Start::Create(session) => {
-                    match self.create_meeting(session, &start::may_start(&view)?, origin).await? {
-                        Creation::Started(info) => return Ok(Started { new: true, info }),
+                Start::Create(session, attempt) => {
+                    match self.create_meeting((session, attempt), &start::may_start(&view)?, origin).await? {
+                        Creation::Started(info) => return Ok(Started::joined(true, info)),
                         Creation::Retry => self.load_outcome(session, actor, new, origin).await?,
                         Creation::Reopen => self.open(actor, new, origin).await?,
                     }
                 }
-                Start::Wait(session) => {
-                    self.wait(actor, target, session, origin).await?;
+                Start::Wait(session, attempt) => {
+                    self.wait(actor, target, (session, attempt), origin).await?;
                     self.load_outcome(session, actor, new, origin).await?
                 }
                 Start::Check(_) => {
@@ -98,19 +110,31 @@ impl Calls {
                 }
                 // The statement that inserts a session does not see what commits while it waits for a lock: read
                 // again before acting.
-                Start::Join(_) if !reloaded => {
+                Start::Join(..) if !reloaded => {
                     reloaded = true;
-                    self.load_view(actor, target, None).await?
+                    load().await?
                 }
-                Start::Join(session) => {
-                    match self.create_attendee(&view, session, &start::may_start(&view)?, origin).await? {
-                        NewAttendee::Joined(info) => return Ok(Started { new: false, info }),
-                        NewAttendee::Retry => self.load_view(actor, target, None).await?,
+                Start::Join(session, meeting) => {
+                    match self
+                        .create_attendee(&view, (session, meeting), &start::may_start(&view)?, origin)
+                        .await?
+                    {
+                        NewAttendee::Joined(info) => return Ok(Started::joined(false, info)),
+                        NewAttendee::Retry => load().await?,
                         NewAttendee::MeetingGone => self.open(actor, new, origin).await?,
                     }
                 }
-                Start::FinishEnd(session) => {
-                    self.finish_end(session, origin).await?;
+                Start::ConsentRequired(session) => {
+                    if !self.stop_refused(&view, session, origin).await? {
+                        let member = start::may_start(&view)?;
+                        let required = consent_required(session, &member, &view.consent_required);
+                        let response = JoinResponse::ConsentRequired(required);
+                        return Ok(Started { new: false, response });
+                    }
+                    load().await?
+                }
+                Start::FinishEnd(session, meeting) => {
+                    self.finish_end(session, meeting, origin).await?;
                     self.open(actor, new, origin).await?
                 }
             };
@@ -122,20 +146,24 @@ impl Calls {
         let session = NewSession {
             request: &origin.request_id,
             control_region: &self.settings.control_region,
-            media_region: &self.settings.media_region,
+            media_region: self.settings.media_regions.choose(new.media_region.as_deref(), new.recording)?,
             recording: new.recording,
             transcription: new.transcription,
             transcription_language: new.transcription_language.as_deref(),
+            window: self.settings.join_rules.window,
         };
         let view = self.store.start_call(actor, new.appointment, &session, origin.now).await?;
         crate::set_span_fields(&view);
+        if self.apply_membership_change(&view, origin).await? {
+            return Ok(self.store.start_call(actor, new.appointment, &session, origin.now).await?);
+        }
         Ok(view)
     }
 
     /// Creates the meeting of a session whose attempt belongs to this request.
     async fn create_meeting(
         &self,
-        session: &Session,
+        (session, attempt): (&Session, &Attempt),
         member: &Member<'_>,
         origin: &Origin,
     ) -> Result<Creation, Error> {
@@ -151,7 +179,7 @@ impl Calls {
             Ok(made) => made,
             // Another request with the same token is in progress; its result is valid for this one too.
             Err(chime::Error::Conflict(_)) => return Ok(Creation::Retry),
-            Err(error) => return Err(self.abandon_attempt(session, member, error, origin).await),
+            Err(error) => return Err(self.abandon_attempt((session, attempt), member, error, origin).await),
         };
         let region = &session.control_region;
         let attendee = match attendee {
@@ -161,7 +189,7 @@ impl Calls {
                 {
                     Ok(attendee) => attendee,
                     Err(error @ chime::Error::NotFound) => {
-                        let (attempt, why) = (session.attempt, error.reason());
+                        let (attempt, why) = (attempt.number, error.reason());
                         self.store.fail_start(session.id, attempt, why, Some(member.user), origin).await?;
                         return Ok(Creation::Reopen);
                     }
@@ -186,21 +214,21 @@ impl Calls {
             }
             return Ok(Creation::Retry);
         }
-        let active = Session { meeting_id: Some(meeting.id), meeting: Some(meeting.json), ..session.clone() };
-        Ok(Creation::Started(join_info(&active, member, &attendee)?))
+        let meeting = Meeting { id: meeting.id, json: meeting.json };
+        Ok(Creation::Started(join_info(session, &meeting, member, &attendee)?))
     }
 
     /// Chime did not create the meeting, or did not respond. The caller gets that error; if giving up the attempt
     /// fails too, the next request repairs the session.
     async fn abandon_attempt(
         &self,
-        session: &Session,
+        (session, attempt): (&Session, &Attempt),
         member: &Member<'_>,
         error: chime::Error,
         origin: &Origin,
     ) -> Error {
         let stored = if error.without_effect() && !matches!(error, chime::Error::Throttled(_)) {
-            let (attempt, why) = (session.attempt, error.reason());
+            let (attempt, why) = (attempt.number, error.reason());
             self.store.fail_start(session.id, attempt, why, Some(member.user), origin).await.map(drop)
         } else {
             // A meeting may exist, or may be possible in a moment: the token stays valid for the next request.
@@ -222,11 +250,12 @@ impl Calls {
     ) -> Result<(), Error> {
         let actor = Actor::User(member.user);
         let target = Target::Appointment(member.appointment.id);
-        let now = self.store.load_call(&actor, target, Some(session.id)).await?;
-        let owned = now.session.is_some_and(|now| match now.status {
-            SessionStatus::Creating => true,
-            SessionStatus::Active | SessionStatus::Ending => now.meeting_id == Some(meeting),
-            SessionStatus::Ended | SessionStatus::Failed => false,
+        let now = self.store.load_call(&actor, target, Some(session.id), Token::Keep).await?;
+        let owned = now.session.is_some_and(|now| match now.state {
+            SessionState::Creating(_) => true,
+            SessionState::Active(call) => call.meeting.id == meeting,
+            SessionState::Ending { meeting_id } => meeting_id == meeting,
+            SessionState::Ended(_) | SessionState::Failed(_) => false,
         });
         if !owned {
             self.meetings.delete(&session.control_region, meeting).await?;
@@ -245,8 +274,9 @@ impl Calls {
         new: &NewCall,
         origin: &Origin,
     ) -> Result<View, Error> {
-        let view = self.load_view(actor, Target::Appointment(new.appointment), Some(session.id)).await?;
-        match view.session.as_ref().map(|session| session.status) {
+        let target = Target::Appointment(new.appointment);
+        let view = self.load(actor, target, Some(session.id), Token::HandOut, origin).await?;
+        match view.session.as_ref().map(Session::status) {
             Some(SessionStatus::Creating | SessionStatus::Active | SessionStatus::Ending) => Ok(view),
             Some(SessionStatus::Ended) => Err(Error::Gone(reason::MEETING_EXPIRED)),
             Some(SessionStatus::Failed) | None => self.open(actor, new, origin).await,
@@ -259,24 +289,27 @@ impl Calls {
         &self,
         actor: &Actor,
         target: Target,
-        seen: &Session,
+        (session, seen): (&Session, &Attempt),
         origin: &Origin,
     ) -> Result<(), Error> {
         let take_over_at = Instant::now() + TAKE_OVER_AFTER;
         let mut pause = FIRST_PAUSE;
-        let mut abandoned = seen.attempt_by.is_none();
+        let mut abandoned = seen.by.is_none();
         loop {
             if abandoned || Instant::now() >= take_over_at {
-                self.store.take_over(seen.id, seen.attempt, &origin.request_id, origin.now).await?;
+                self.store.take_over(session.id, seen.number, &origin.request_id, origin.now).await?;
                 return Ok(());
             }
             sleep(pause).await;
             pause = (pause * 2).min(MAX_PAUSE);
-            match self.load_view(actor, target, Some(seen.id)).await?.session {
-                Some(session)
-                    if session.status == SessionStatus::Creating && session.attempt == seen.attempt =>
-                {
-                    abandoned = session.attempt_by.is_none();
+            match self
+                .load_view(actor, target, Some(session.id), origin)
+                .await?
+                .session
+                .map(|session| session.state)
+            {
+                Some(SessionState::Creating(attempt)) if attempt.number == seen.number => {
+                    abandoned = attempt.by.is_none();
                 }
                 _ => return Ok(()),
             }

@@ -1,21 +1,27 @@
 //! Status: the state of a call, for a client that is not in it yet.
 
 use api::Timestamp;
-use api::call::{CallState, CallerStatus, FeatureState, FeatureStatus, StatusResponse, WaitingParticipant};
+use api::call::{
+    CallState, CallerStatus, FeatureState, FeatureStatus, JoinRefusal, StatusResponse, WaitingParticipant,
+};
 use domain::Error;
 use domain::admission::{self, WaitingRoom};
 use domain::audit::Origin;
-use domain::call::{Actor, Member, Target, View};
+use domain::call::{Actor, Member, Session, Target, View};
 use domain::capabilities::Capabilities;
+use domain::error::ErrorCode;
 use domain::expiry;
 use domain::id::UserId;
-use domain::state::{ParticipantStatus, Role, SessionStatus};
+use domain::join::JoinRules;
+use domain::schedule::{self, JoinWindow};
+use domain::state::{ParticipantStatus, Role};
+use time::OffsetDateTime;
 
 use crate::{Calls, consent};
 
 fn caller_status(view: &View, member: &Member<'_>, room: WaitingRoom) -> CallerStatus {
     let part = view.participant(member.user);
-    let is_excluded = part.is_some_and(|participant| is_excluded(participant.status));
+    let is_excluded = admission::not_excluded(part).is_err();
     let need_not_wait = member.role == Role::Provider || room == WaitingRoom::Off;
     CallerStatus {
         status: part.map(|participant| participant.status),
@@ -26,17 +32,31 @@ fn caller_status(view: &View, member: &Member<'_>, room: WaitingRoom) -> CallerS
             .map(Timestamp::from),
         capabilities: part
             .map_or(Capabilities::of(member.role, None), |participant| participant.capabilities),
+        consent_required: view.consent_required.iter().map(|required| required.purpose).collect(),
     }
 }
 
-/// Whether a join of a participant with this status is rejected.
-const fn is_excluded(status: ParticipantStatus) -> bool {
-    matches!(status, ParticipantStatus::Removed | ParticipantStatus::TurnedAway)
+/// Why the member may not enter the appointment's call; `None` where they may.
+fn join_refusal(
+    view: &View,
+    member: &Member<'_>,
+    window: JoinWindow,
+    now: OffsetDateTime,
+) -> Option<JoinRefusal> {
+    let (appointment, part) = (member.appointment, view.participant(member.user));
+    let is_active = view.session.as_ref().is_some_and(|session| session.active().is_some());
+    let rule = if is_active {
+        schedule::may_join(appointment, member.role, part, window, now)
+    } else {
+        schedule::may_start(appointment, window, now)
+    };
+    let ErrorCode { code, text, .. } = rule.err()?.error_code();
+    Some(JoinRefusal { code, error: text })
 }
 
 /// Waiting participants, the longest waiting first; for the provider.
 fn waiting(view: &View, member: &Member<'_>) -> Vec<WaitingParticipant> {
-    let open = view.session.as_ref().is_some_and(|session| session.status.is_open());
+    let open = view.session.as_ref().is_some_and(Session::is_open);
     if member.role != Role::Provider || !open {
         return Vec::new();
     }
@@ -81,22 +101,30 @@ impl Calls {
         target: Target,
         origin: &Origin,
     ) -> Result<StatusResponse, Error> {
-        let view = self.store.load_status(actor, target, origin.now).await?;
+        let load = || self.store.load_status(actor, target, origin.now);
+        let mut view = load().await?;
         crate::set_span_fields(&view);
+        if self.apply_membership_change(&view, origin).await? {
+            view = load().await?;
+        }
         let member = view.member()?;
         let session = view.session.as_ref();
-        let active = session.is_some_and(|session| session.status == SessionStatus::Active);
-        let me = caller_status(&view, &member, self.settings.waiting_room);
-        let is_excluded = me.status.is_some_and(is_excluded);
-        let open = session.filter(|session| session.status.is_open());
+        let call = session.and_then(Session::active);
+        let JoinRules { room, window } = self.settings.join_rules;
+        let me = caller_status(&view, &member, room);
+        let join_refusal = join_refusal(&view, &member, window, origin.now);
+        let open = session.filter(|session| session.is_open());
         let known = |user: &UserId| can_see(&view, &member, *user);
         Ok(StatusResponse {
             appointment_id: member.appointment.id,
             session_id: session.map(|session| session.id),
-            meeting_id: session.and_then(|session| session.meeting_id),
-            call_status: CallState::from(session.map(|session| session.status)),
-            has_active_call: active,
-            can_join: active && !is_excluded,
+            meeting_id: session.and_then(Session::meeting_id),
+            call_status: CallState::from(session.map(Session::status)),
+            has_active_call: call.is_some(),
+            can_join: call.is_some() && join_refusal.is_none(),
+            join_refusal,
+            join_from: window.opens_at(member.appointment).map(Timestamp::from),
+            join_until: window.closes_at(member.appointment).map(Timestamp::from),
             is_provider: member.role == Role::Provider,
             is_patient: member.role == Role::Patient,
             provider_name: member.appointment.provider_name.clone(),
@@ -109,11 +137,9 @@ impl Calls {
             recording: feature_status(open.is_some_and(|session| session.recording_enabled)),
             transcription: feature_status(open.is_some_and(|session| session.transcription_enabled)),
             waiting: waiting(&view, &member),
-            ends_at: open
+            ends_at: call
                 .filter(|_| me.status == Some(ParticipantStatus::Joined))
-                .and_then(|session| {
-                    expiry::ends_at(session.alone_since, self.settings.forgotten_after, origin.now)
-                })
+                .and_then(|call| expiry::ends_at(call.alone_since, self.settings.forgotten_after, origin.now))
                 .map(Timestamp::from),
             consent: consent::status(&view, member.user, known),
             me,

@@ -8,7 +8,7 @@ use crate::call::{Member, ParticipantView, Session, View};
 use crate::capabilities::{Capabilities, CapabilityChange};
 use crate::error::{Error, reason};
 use crate::id::UserId;
-use crate::state::{ParticipantStatus, Role, SessionStatus};
+use crate::state::{ParticipantStatus, Role};
 
 /// Whether participants wait until the provider admits them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,17 +56,7 @@ pub fn admission_state(
     part: Option<&ParticipantView>,
     room: WaitingRoom,
 ) -> Result<AdmissionState, Error> {
-    match part.map(|participant| participant.status) {
-        Some(ParticipantStatus::Removed) => return Err(Error::Forbidden(reason::REMOVED_FROM_CALL)),
-        Some(ParticipantStatus::TurnedAway) => return Err(Error::Forbidden(reason::TURNED_AWAY)),
-        Some(
-            ParticipantStatus::Invited
-            | ParticipantStatus::Waiting
-            | ParticipantStatus::Joined
-            | ParticipantStatus::Left,
-        )
-        | None => {}
-    }
+    not_excluded(part)?;
     if role == Role::Provider
         || room == WaitingRoom::Off
         || part.is_some_and(|participant| participant.admitted)
@@ -79,6 +69,24 @@ pub fn admission_state(
         }
         _ => AdmissionState::MustWait,
     })
+}
+
+/// Whether a user with such a part in the session, or none, may come into it at all.
+///
+/// # Errors
+/// 403 for participants who were removed or turned away.
+pub fn not_excluded(part: Option<&ParticipantView>) -> Result<(), Error> {
+    match part.map(|participant| participant.status) {
+        Some(ParticipantStatus::Removed) => Err(Error::Forbidden(reason::REMOVED_FROM_CALL)),
+        Some(ParticipantStatus::TurnedAway) => Err(Error::Forbidden(reason::TURNED_AWAY)),
+        Some(
+            ParticipantStatus::Invited
+            | ParticipantStatus::Waiting
+            | ParticipantStatus::Joined
+            | ParticipantStatus::Left,
+        )
+        | None => Ok(()),
+    }
 }
 
 /// Whether a member may see another participant. Only the provider sees who waits or was turned away, and an observer
@@ -121,8 +129,7 @@ pub fn subject(view: &View, user: UserId) -> Result<Subject<'_>, Error> {
         Role::Provider => {}
         Role::Patient | Role::Observer => return Err(Error::Forbidden(reason::PROVIDER_ONLY)),
     }
-    let session = view.session.as_ref().filter(|session| session.status == SessionStatus::Active);
-    let session = session.ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
+    let (session, _) = view.active().ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
     let part = view.participant(user);
     let role = match (by.appointment.role_of(user), part) {
         (Some(role), _) => role,
@@ -210,16 +217,15 @@ impl ParticipantChange {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::call::tests::{appointment, session, user};
+    use crate::state::SessionStatus;
 
     const SINCE: OffsetDateTime = time::macros::datetime!(2026-11-20 12:00:00 UTC);
 
-    fn user(n: u8) -> UserId {
-        format!("7d9f1c5e-0000-4000-8000-0000000000{n:02x}").parse().expect("a UUID")
-    }
-
-    fn participant(status: ParticipantStatus, admitted: bool) -> ParticipantView {
+    /// Patient 2 with such a part in a session.
+    pub(crate) fn participant(status: ParticipantStatus, admitted: bool) -> ParticipantView {
         ParticipantView {
             connected: false,
             user_id: user(2),
@@ -229,6 +235,9 @@ mod tests {
             status,
             admitted,
             has_joined: status == ParticipantStatus::Joined,
+            has_account: true,
+            attendee_id: None,
+            holds_token: false,
             waiting_since: Some(SINCE),
             capabilities: Capabilities::ALL,
         }
@@ -323,7 +332,7 @@ mod tests {
     }
 
     fn next(part: Option<&ParticipantView>, change: ParticipantChange) -> Result<NextStep, &'static str> {
-        let session = session();
+        let session = session(SessionStatus::Active, SINCE);
         let appointment = appointment();
         let by = Member { user: user(1), role: Role::Provider, appointment: &appointment };
         let subject = Subject { by, session: &session, user: user(2), role: Role::Patient, part };
@@ -396,10 +405,9 @@ mod tests {
         View {
             caller: Some(crate::call::UserRef { id: user(caller) }),
             appointment: Some(appointment()),
-            session: Some(session()),
-            me: None,
+            session: Some(session(SessionStatus::Active, SINCE)),
             participants: part.into_iter().collect(),
-            consents: Vec::new(),
+            ..View::default()
         }
     }
 
@@ -420,25 +428,6 @@ mod tests {
         }
         let without_session = View { session: None, ..view(1, None) };
         assert_eq!(subject_role(&without_session, 2), Err("NO_ACTIVE_CALL"));
-    }
-
-    fn appointment() -> crate::call::Appointment {
-        serde_json::from_value(serde_json::json!({
-            "id": "7d9f1c5e-0000-4000-8000-0000000000a1", "providerUserId": user(1), "patientUserId": user(2),
-            "status": "scheduled", "videoEnabled": true, "providerName": null,
-        }))
-        .expect("an appointment")
-    }
-
-    fn session() -> Session {
-        serde_json::from_value(serde_json::json!({
-            "id": "7d9f1c5e-0000-4000-8000-0000000000b1", "status": "active", "attempt": 1, "attemptBy": null,
-            "controlRegion": "us-east-1", "mediaRegion": "us-east-1", "meetingId": null, "meeting": null,
-            "recordingEnabled": false, "transcriptionEnabled": false, "transcriptionLanguage": null,
-            "createdAt": "2026-11-20T12:00:00Z", "activatedAt": null, "checkedAt": null, "endedAt": null,
-            "durationSeconds": null, "connectedCount": 0, "lastLeftAt": null, "present": [],
-        }))
-        .expect("a session")
     }
 
     #[test]

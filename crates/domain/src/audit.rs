@@ -133,6 +133,8 @@ pub enum Event {
     ParticipantTurnedAway,
     /// The provider removed a participant for the rest of the call.
     ParticipantRemoved,
+    /// A participant lost membership of the appointment: the host application changed the appointment or an account.
+    MembershipEnded,
     /// The provider changed a participant's capabilities.
     CapabilitiesChanged,
     /// A participant consented to recording or transcription.
@@ -166,6 +168,7 @@ impl Event {
             Self::ParticipantAdmitted => "participant.admitted",
             Self::ParticipantTurnedAway => "participant.turned_away",
             Self::ParticipantRemoved => "participant.removed",
+            Self::MembershipEnded => "participant.membership_ended",
             Self::CapabilitiesChanged => "participant.capabilities_changed",
             Self::ConsentGiven => "consent.given",
             Self::ConsentRevoked => "consent.revoked",

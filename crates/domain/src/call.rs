@@ -1,16 +1,20 @@
 //! The state of a call at the moment of a request: the input of every decision.
 
+mod session;
+
+pub use session::{ActiveCall, Attempt, ClosedCall, Meeting, Session, SessionState};
+
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::capabilities::Capabilities;
-use crate::consent::Consent;
+use crate::consent::{Consent, RequiredConsent};
 use crate::error::{Error, reason};
-use crate::id::{AppointmentId, ChimeAttendeeId, ChimeMeetingId, SessionId, UserId};
+use crate::id::{AppointmentId, ChimeAttendeeId, ChimeMeetingId, UserId};
 use crate::secret::Secret;
-use crate::state::{ObserverKind, ParticipantStatus, Role, SessionStatus};
+use crate::state::{ObserverKind, ParticipantStatus, Role};
 
 /// The caller, before the database has identified the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +50,9 @@ pub struct Appointment {
     pub provider_user_id: Option<UserId>,
     /// The patient.
     pub patient_user_id: Option<UserId>,
-    /// The host's own status text; only [`CANCELLED`] has a meaning here.
-    pub status: String,
+    /// Whether the host's status is one of those that mean "cancelled" (a setting of the deployment).
+    #[serde(default)]
+    pub cancelled: bool,
     /// Whether it is held by video.
     pub video_enabled: bool,
     /// The provider's name, for the answer to its members only.
@@ -55,6 +60,9 @@ pub struct Appointment {
     /// The scheduled start, if the host has one that the calendar knows.
     #[serde(default, deserialize_with = "calendar_time")]
     pub scheduled_start: Option<OffsetDateTime>,
+    /// The scheduled end, likewise.
+    #[serde(default, deserialize_with = "calendar_time")]
+    pub scheduled_end: Option<OffsetDateTime>,
 }
 
 impl Appointment {
@@ -78,7 +86,7 @@ impl Appointment {
         let conflict = |reason| Err(Error::Conflict { reason, retry_after: None });
         if !self.video_enabled {
             conflict(reason::VIDEO_NOT_ENABLED)
-        } else if CANCELLED.contains(&self.status.as_str()) {
+        } else if self.cancelled {
             conflict(reason::APPOINTMENT_CANCELLED)
         } else {
             Ok(())
@@ -91,59 +99,6 @@ impl Appointment {
 fn calendar_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<OffsetDateTime>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     Ok(text.and_then(|text| OffsetDateTime::parse(&text, &Rfc3339).ok()))
-}
-
-/// The spellings of a cancelled appointment. `start_call.sql` rejects the same.
-pub const CANCELLED: [&str; 2] = ["cancelled", "canceled"];
-
-/// One call of an appointment.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Session {
-    pub id: SessionId,
-    pub status: SessionStatus,
-    /// Counts the attempts to create the meeting.
-    pub attempt: i32,
-    /// The request that creates the meeting now, if any.
-    pub attempt_by: Option<String>,
-    /// The only region in which the meeting can be read or changed.
-    pub control_region: String,
-    /// Where the media is processed.
-    pub media_region: String,
-    /// The meeting, once it is known.
-    pub meeting_id: Option<ChimeMeetingId>,
-    /// Chime's `Meeting` object, unchanged.
-    pub meeting: Option<Value>,
-    /// Whether recording was requested.
-    pub recording_enabled: bool,
-    /// Whether transcription was requested.
-    pub transcription_enabled: bool,
-    pub transcription_language: Option<String>,
-    /// When the session was inserted.
-    #[serde(with = "time::serde::rfc3339")]
-    pub created_at: OffsetDateTime,
-    /// When the session became active.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub activated_at: Option<OffsetDateTime>,
-    /// When Chime last confirmed that the meeting is live.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub checked_at: Option<OffsetDateTime>,
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub ended_at: Option<OffsetDateTime>,
-    /// How long it was active, in seconds.
-    pub duration_seconds: Option<i32>,
-    /// Connected participants, by Chime's events.
-    pub connected_count: i32,
-    /// When the last participant disconnected, by Chime's events.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub last_left_at: Option<OffsetDateTime>,
-    /// Whether an event claims that the meeting has ended and Chime has not been asked since.
-    pub end_reported: bool,
-    /// Since when one participant has been alone in the call, if so.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub alone_since: Option<OffsetDateTime>,
-    /// Users in the call.
-    pub present: Vec<UserId>,
 }
 
 /// The caller's part in the session.
@@ -178,6 +133,12 @@ pub struct ParticipantView {
     pub admitted: bool,
     /// Whether the participant has ever joined this session.
     pub has_joined: bool,
+    /// Whether the host application has the account.
+    pub has_account: bool,
+    /// The participant's attendee, if one is stored.
+    pub attendee_id: Option<ChimeAttendeeId>,
+    /// Whether the participant may hold a join token that works: it was handed out, and Chime has not deleted the attendee.
+    pub holds_token: bool,
     /// Since when the participant waits; meaningless with any other status.
     #[serde(with = "time::serde::rfc3339::option")]
     pub waiting_since: Option<OffsetDateTime>,
@@ -221,6 +182,8 @@ pub struct View {
     pub caller: Option<UserRef>,
     /// The appointment, if it exists.
     pub appointment: Option<Appointment>,
+    /// Whether the host application has deleted the appointment of the session: it has others, and not this one.
+    pub appointment_deleted: bool,
     /// The addressed session: the open one, else the latest.
     pub session: Option<Session>,
     /// The caller's part in the session.
@@ -229,6 +192,8 @@ pub struct View {
     pub participants: Vec<ParticipantView>,
     /// The latest decision of each participant for each purpose.
     pub consents: Vec<Consent>,
+    /// The purposes of open captures to which the caller has not consented: until then the caller gets no join token.
+    pub consent_required: Vec<RequiredConsent>,
 }
 
 /// A caller as a member of an appointment.
@@ -245,9 +210,16 @@ impl View {
     /// # Errors
     /// 403 for unknown accounts and for users who are not members, 404 for an appointment that does not exist.
     pub fn member(&self) -> Result<Member<'_>, Error> {
-        let open = self.session.as_ref().is_some_and(|session| session.status.is_open());
+        let open = self.session.as_ref().is_some_and(Session::is_open);
         let part = self.me.as_ref().filter(|_| open).map(|me| (me.role, me.status));
         member(self.caller.as_ref(), self.appointment.as_ref(), part)
+    }
+
+    /// The session with its call, if it is active.
+    #[must_use]
+    pub fn active(&self) -> Option<(&Session, &ActiveCall)> {
+        let session = self.session.as_ref()?;
+        Some((session, session.active()?))
     }
 
     /// A user's part in the session.
@@ -256,7 +228,7 @@ impl View {
         self.participants.iter().find(|participant| participant.user_id == user)
     }
 
-    /// The caller's stored attendee, if the caller may use it.
+    /// The caller's stored attendee, if this request may hand it out.
     #[must_use]
     pub fn attendee(&self) -> Option<&Attendee> {
         self.me.as_ref()?.attendee.as_ref()
@@ -290,23 +262,30 @@ pub fn member<'a>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    pub(crate) use super::session::tests::session;
     use super::*;
 
-    fn user(n: u8) -> UserId {
+    pub(crate) fn user(n: u8) -> UserId {
         format!("7d9f1c5e-0000-4000-8000-0000000000{n:02x}").parse().expect("a UUID")
     }
 
-    fn member_role(n: u8, part: Option<(Role, ParticipantStatus)>) -> Result<Role, &'static str> {
-        let appointment = Appointment {
+    /// An appointment of provider 1 and patient 2, without a schedule.
+    pub(crate) fn appointment() -> Appointment {
+        Appointment {
             id: "7d9f1c5e-0000-4000-8000-0000000000a1".parse().expect("a UUID"),
             provider_user_id: Some(user(1)),
             patient_user_id: Some(user(2)),
-            status: "scheduled".to_owned(),
+            cancelled: false,
             video_enabled: true,
             provider_name: None,
             scheduled_start: None,
-        };
+            scheduled_end: None,
+        }
+    }
+
+    fn member_role(n: u8, part: Option<(Role, ParticipantStatus)>) -> Result<Role, &'static str> {
+        let appointment = appointment();
         let place = member(Some(&UserRef { id: user(n) }), Some(&appointment), part);
         place.map(|member| member.role).map_err(|error| error.code())
     }

@@ -1,9 +1,10 @@
 //! Consent to recording and transcription: each participant's own decision, which can be revoked at any moment.
 //!
-//! Everyone in the call must have consented, the provider too: a recording contains the provider's voice as much as
-//! the patient's, and nobody consents for another person. Participants who have not joined, wait, left, or were
-//! removed or turned away are not asked once their connection has ended too. When a participant joins without having
-//! consented, consent is missing again. It is also missing in an empty call, because then no decision applies.
+//! Everyone who holds a join token must have consented, the provider too: a recording contains the provider's voice as
+//! much as the patient's, and nobody consents for another person. A participant who has left holds a token that still
+//! admits its holder, without a request to us; one who was removed holds it until Chime has deleted the attendee.
+//! Participants who were never given a token are asked when they join: while a capture is open, nobody gets a token who
+//! has not consented to its purposes. Consent is missing in an empty call, because then no decision applies.
 
 use serde::{Deserialize, Serialize};
 
@@ -53,24 +54,42 @@ pub const MAX_CONSENT_CHANGES: u32 = 50;
 /// Whether a purpose is allowed now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConsentCheck {
-    /// Everyone in the call has consented.
+    /// Everyone who holds a join token has consented.
     Allowed,
     /// Consent of these users is missing, in the order of `participants`. Empty when nobody is in the call.
     Missing(Vec<UserId>),
+}
+
+/// A purpose of an open capture to which the caller has not consented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct RequiredConsent {
+    pub purpose: ConsentPurpose,
+    /// Whether the stop of each capture with this purpose was requested.
+    pub stopping: bool,
+}
+
+/// Whether the stop of a capture is to be requested before the caller may join: the caller has refused a purpose, and no stop
+/// was requested yet.
+#[must_use]
+pub fn stops_capture(required: &[RequiredConsent], user: UserId, consents: &[Consent]) -> bool {
+    required.iter().any(|required| {
+        !required.stopping && latest_decision(required.purpose, user, consents) == Some(false)
+    })
 }
 
 /// Whether a call may be recorded or transcribed now, and if not, whose consent is missing. `consents` is ordered by
 /// time; the latest decision of each participant counts.
 #[must_use]
 pub fn check(kind: ConsentPurpose, participants: &[ParticipantView], consents: &[Consent]) -> ConsentCheck {
-    let is_present = |participant: &&ParticipantView| {
+    let is_present = |participant: &ParticipantView| {
         participant.status == ParticipantStatus::Joined || participant.connected
     };
-    let mut present = participants.iter().filter(is_present).peekable();
-    if present.peek().is_none() {
+    if !participants.iter().any(is_present) {
         return ConsentCheck::Missing(Vec::new());
     }
-    let missing: Vec<_> = present
+    let missing: Vec<_> = participants
+        .iter()
+        .filter(|participant| participant.holds_token || is_present(participant))
         .map(|participant| participant.user_id)
         .filter(|user| latest_decision(kind, *user, consents) != Some(true))
         .collect();
@@ -133,7 +152,7 @@ pub struct ConsentChange {
 pub fn decide(view: &View, decisions: &[(ConsentPurpose, bool)]) -> Result<ConsentChange, Error> {
     let member = view.member()?;
     let on = |status| matches!(status, SessionStatus::Creating | SessionStatus::Active);
-    let session = view.session.as_ref().filter(|session| on(session.status));
+    let session = view.session.as_ref().filter(|session| on(session.status()));
     let session = session.ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
     match view.participant(member.user).map(|participant| participant.status) {
         Some(ParticipantStatus::Removed) => return Err(Error::Forbidden(reason::REMOVED_FROM_CALL)),
@@ -155,12 +174,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::call::tests::user;
     use crate::capabilities::Capabilities;
     use crate::state::Role;
-
-    fn user(n: u8) -> UserId {
-        format!("7d9f1c5e-0000-4000-8000-0000000000{n:02x}").parse().expect("a UUID")
-    }
 
     fn participant(n: u8, status: ParticipantStatus) -> ParticipantView {
         ParticipantView {
@@ -172,6 +188,9 @@ mod tests {
             status,
             admitted: true,
             has_joined: true,
+            has_account: true,
+            attendee_id: None,
+            holds_token: status == Joined,
             waiting_since: None,
             capabilities: Capabilities::ALL,
         }
@@ -209,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn only_participants_in_the_call_must_have_consented() {
+    fn participants_without_a_join_token_need_not_have_consented() {
         for status in [Invited, Waiting, Left, Removed, TurnedAway] {
             let participants = [participant(1, Joined), participant(2, status)];
             assert_eq!(
@@ -231,6 +250,36 @@ mod tests {
     }
 
     #[test]
+    fn everyone_who_holds_a_join_token_must_have_consented_whatever_the_status_is() {
+        for status in [Invited, Waiting, Joined, Left, Removed, TurnedAway] {
+            let holder = ParticipantView { holds_token: true, ..participant(2, status) };
+            let participants = [participant(1, Joined), holder];
+            let checked = |consents: &[Consent]| check(ConsentPurpose::Recording, &participants, consents);
+            assert_eq!(checked(&[yes(1)]), ConsentCheck::Missing(vec![user(2)]), "{status:?}");
+            assert_eq!(checked(&[yes(1), yes(2)]), ConsentCheck::Allowed, "{status:?}");
+        }
+        let all_left = [1, 2].map(|n| ParticipantView { holds_token: true, ..participant(n, Left) });
+        assert_eq!(
+            check(ConsentPurpose::Recording, &all_left, &[yes(1), yes(2)]),
+            ConsentCheck::Missing(Vec::new()),
+            "nobody is in the call"
+        );
+    }
+
+    #[test]
+    fn a_refusal_stops_a_capture_and_a_missing_decision_does_not() {
+        let required = |stopping| [RequiredConsent { purpose: ConsentPurpose::Recording, stopping }];
+        assert!(stops_capture(&required(false), user(1), &[no(1)]));
+        assert!(stops_capture(&required(false), user(1), &[yes(1), no(1)]), "the latest decision counts");
+        assert!(!stops_capture(&required(true), user(1), &[no(1)]), "it was requested");
+        assert!(!stops_capture(&required(false), user(1), &[]));
+        assert!(!stops_capture(&required(false), user(1), &[no(2)]), "another's decision");
+        let other = Consent { kind: ConsentPurpose::Transcription, ..no(1) };
+        assert!(!stops_capture(&required(false), user(1), &[other]), "another purpose");
+        assert!(!stops_capture(&[], user(1), &[no(1)]), "nothing is captured");
+    }
+
+    #[test]
     fn at_least_one_decision_is_required() {
         assert!(ConsentDecision::default().decisions().is_err());
         let both = ConsentDecision { recording: Some(true), transcription: Some(false) };
@@ -242,7 +291,13 @@ mod tests {
 
     fn any_participant() -> impl Strategy<Value = ParticipantView> {
         let statuses = vec![Invited, Waiting, Joined, Left, Removed, TurnedAway];
-        (1..6_u8, prop::sample::select(statuses)).prop_map(|(n, status)| participant(n, status))
+        (1..6_u8, prop::sample::select(statuses), any::<bool>(), any::<bool>()).prop_map(
+            |(n, status, holds_token, connected)| ParticipantView {
+                holds_token,
+                connected,
+                ..participant(n, status)
+            },
+        )
     }
 
     fn any_decision() -> impl Strategy<Value = Consent> {
@@ -269,13 +324,14 @@ mod tests {
                 last.insert((consent.user_id, consent.kind), consent.granted);
             }
             for kind in [ConsentPurpose::Recording, ConsentPurpose::Transcription] {
-                let present: Vec<_> = participants.iter().filter(|it| it.status == Joined).collect();
-                let missing: Vec<_> = present
+                let present = participants.iter().any(|it| it.status == Joined || it.connected);
+                let missing: Vec<_> = participants
                     .iter()
+                    .filter(|it| present && (it.status == Joined || it.connected || it.holds_token))
                     .map(|it| it.user_id)
                     .filter(|user| last.get(&(*user, kind)) != Some(&true))
                     .collect();
-                let expected = if !present.is_empty() && missing.is_empty() {
+                let expected = if present && missing.is_empty() {
                     ConsentCheck::Allowed
                 } else {
                     ConsentCheck::Missing(missing)

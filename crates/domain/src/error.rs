@@ -259,6 +259,8 @@ pub mod reason {
         409 {
             APPOINTMENT_CANCELLED "The appointment is cancelled.";
             VIDEO_NOT_ENABLED "The appointment is not a video consultation.";
+            JOIN_WINDOW_NOT_OPEN "It is too early: the call cannot be entered yet.";
+            JOIN_WINDOW_CLOSED "It is too late: the call cannot be entered any more.";
             CALL_NOT_READY "The call is being started.";
             // The same code as with 404: a user who was never in a call cannot leave it; a user who has left can
             // return and send quality reports then.

@@ -104,6 +104,10 @@ uuid_id!(
     /// A pending operation (`pending_operations.id`).
     OperationId
 );
+uuid_id!(
+    /// A capture of a call's media (`open_captures.id`).
+    CaptureId
+);
 
 #[cfg(test)]
 mod tests {

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use crate::call::{Appointment, Session, View};
+use crate::call::{Appointment, Meeting, Session, View};
 use crate::capabilities::{Capabilities, CapabilityChange};
 use crate::error::{Error, ItemReason, reason};
 use crate::id::{ChimeAttendeeId, UserId};
-use crate::state::{ObserverKind, ParticipantStatus, Role, SessionStatus};
+use crate::state::{ObserverKind, ParticipantStatus, Role};
 
 /// Users per request: the maximum of one `BatchCreateAttendee` request (Chime's quota page).
 pub const MAX_USERS: usize = 10;
@@ -81,14 +81,14 @@ pub fn users(requested: &[UserId]) -> Result<Vec<UserId>, Error> {
 ///
 /// # Errors
 /// 403 for everyone but the provider; 404 without an active call.
-pub fn may_invite(view: &View) -> Result<(&Appointment, &Session), Error> {
+pub fn may_invite(view: &View) -> Result<(&Appointment, &Session, &Meeting), Error> {
     let member = view.member()?;
     match member.role {
         Role::Provider => {}
         Role::Patient | Role::Observer => return Err(Error::Forbidden(reason::PROVIDER_ONLY)),
     }
-    let session = view.session.as_ref().filter(|session| session.status == SessionStatus::Active);
-    Ok((member.appointment, session.ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?))
+    let (session, call) = view.active().ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
+    Ok((member.appointment, session, &call.meeting))
 }
 
 /// Decides about one invited user. The appointment's provider and patient keep their roles; everyone else becomes an
@@ -121,22 +121,7 @@ pub fn decide(guest: &Guest, appointment: &Appointment, terms: Terms) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn user(n: u8) -> UserId {
-        format!("7d9f1c5e-0000-4000-8000-0000000000{n:02x}").parse().expect("a UUID")
-    }
-
-    fn appointment() -> Appointment {
-        Appointment {
-            id: "7d9f1c5e-0000-4000-8000-0000000000a1".parse().expect("a UUID"),
-            provider_user_id: Some(user(1)),
-            patient_user_id: Some(user(2)),
-            status: "scheduled".to_owned(),
-            video_enabled: true,
-            provider_name: None,
-            scheduled_start: None,
-        }
-    }
+    use crate::call::tests::{appointment, user};
 
     fn guest(n: u8, status: Option<ParticipantStatus>, attendee: bool) -> Guest {
         let attendee_id = attendee.then(|| "7d9f1c5e-0000-4000-8000-0000000000ee".parse().expect("a UUID"));

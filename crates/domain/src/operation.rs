@@ -9,8 +9,9 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::capabilities::Capabilities;
+use crate::consent::ConsentPurpose;
 use crate::error::Error;
-use crate::id::{ChimeAttendeeId, ChimeMeetingId, OperationId, SessionId, UserId};
+use crate::id::{CaptureId, ChimeAttendeeId, ChimeMeetingId, OperationId, SessionId, UserId};
 use crate::outbound::EventPayload;
 
 /// An operation is held for this long by the request or the run that leased it: longer than a function's timeout of 20 s, so
@@ -40,16 +41,19 @@ pub enum Operation {
     VerifyMeeting,
     /// An event is put on the bus. Target: the event's id.
     PublishEvent,
+    /// A capture is stopped because a participant refused consent. Target: the capture's id.
+    StopCapture,
 }
 
 impl Operation {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::DeleteAttendee,
         Self::UpdateCapabilities,
         Self::DeleteMeeting,
         Self::VerifyMeeting,
         Self::PublishEvent,
+        Self::StopCapture,
     ];
 
     /// The name in the table, in logs, metrics and the runbook.
@@ -61,6 +65,7 @@ impl Operation {
             Self::DeleteMeeting => "delete_meeting",
             Self::VerifyMeeting => "verify_meeting",
             Self::PublishEvent => "publish_event",
+            Self::StopCapture => "stop_capture",
         }
     }
 
@@ -73,6 +78,7 @@ impl Operation {
             | Self::DeleteMeeting
             | Self::VerifyMeeting
             | Self::PublishEvent => "meeting-manager",
+            Self::StopCapture => "recording",
         }
     }
 }
@@ -142,6 +148,14 @@ pub struct VerifyMeeting {
     pub control_region: String,
 }
 
+/// The payload of `stop_capture`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StopCapture {
+    /// The purposes of the capture.
+    pub purposes: Vec<ConsentPurpose>,
+}
+
 /// The parsed action of an operation.
 #[derive(Clone, Debug)]
 pub enum Action {
@@ -150,6 +164,7 @@ pub enum Action {
     DeleteMeeting(ChimeMeetingId, DeleteMeeting),
     VerifyMeeting(ChimeMeetingId, VerifyMeeting),
     PublishEvent(EventPayload),
+    StopCapture(CaptureId, StopCapture),
 }
 
 impl PendingOperation {
@@ -170,6 +185,9 @@ impl PendingOperation {
             }
             Operation::VerifyMeeting => {
                 Action::VerifyMeeting(self.target.parse().map_err(Error::internal)?, payload(&self.payload)?)
+            }
+            Operation::StopCapture => {
+                Action::StopCapture(self.target.parse().map_err(Error::internal)?, payload(&self.payload)?)
             }
             // Through text, because a RawValue is only read from text.
             Operation::PublishEvent => Action::PublishEvent(
@@ -230,6 +248,11 @@ mod tests {
         ));
         let event = row("publish_event", serde_json::json!({"detailType": "Call Ended", "detail": {"a": 1}}));
         assert!(matches!(event.action(), Ok(Action::PublishEvent(_))));
+        let stop = row("stop_capture", serde_json::json!({"purposes": ["recording"]}));
+        assert!(matches!(
+            stop.action(),
+            Ok(Action::StopCapture(_, StopCapture { purposes })) if purposes == [ConsentPurpose::Recording]
+        ));
         assert!(row("delete_attendee", serde_json::json!({})).action().is_err());
         for operation in Operation::ALL {
             assert_eq!(serde_json::to_value(operation).ok(), Some(operation.as_str().into()));

@@ -12,6 +12,8 @@ pub enum EventType {
     CallStarted,
     /// A participant waits to be admitted. Addressed to the appointment's provider.
     ParticipantWaiting,
+    /// A participant lost membership of the appointment. Addressed to the other users of the call.
+    MembershipEnded,
     /// A call ended. Addressed to the users of the call.
     CallEnded,
 }
@@ -23,6 +25,7 @@ impl EventType {
         match self {
             Self::CallStarted => "Call Started",
             Self::ParticipantWaiting => "Participant Waiting",
+            Self::MembershipEnded => "Membership Ended",
             Self::CallEnded => "Call Ended",
         }
     }

@@ -75,10 +75,11 @@ async fn start(app: &App, request: &Request) -> Result<Answer, Error> {
         recording: body.enable_recording,
         transcription: body.enable_transcription,
         transcription_language: body.language()?,
+        media_region: body.media_region,
         checked: body.checked,
     };
     let started = app.calls.start(request.actor()?, &new, &request.origin).await?;
-    Answer::json(if started.new { 201 } else { 200 }, &started.info)
+    if started.new { Answer::json(201, &started.response) } else { Answer::join(&started.response) }
 }
 
 async fn status(app: &App, request: &Request) -> Result<Answer, Error> {
@@ -103,7 +104,7 @@ async fn end(app: &App, request: &Request) -> Result<Answer, Error> {
 
 async fn link(app: &App, request: &Request) -> Result<Answer, Error> {
     let appointment = request.appointment()?;
-    Answer::json(200, &app.calls.link(request.actor()?, appointment, &app.links).await?)
+    Answer::json(200, &app.calls.link(request.actor()?, appointment, &app.links, &request.origin).await?)
 }
 
 async fn invite(app: &App, request: &Request) -> Result<Answer, Error> {

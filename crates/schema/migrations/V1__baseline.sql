@@ -266,6 +266,19 @@ CREATE TABLE public.video_call_consents (
 );
 CREATE INDEX video_call_consents_newest ON public.video_call_consents (session_id, user_id, kind, number DESC);
 
+-- Captures of a call's media that are open: from before media is captured until its capture has stopped. While a capture is
+-- open, a participant gets a join token only with consent to each of its purposes (medzen.missing_consents), and it is opened
+-- only with the consent of everyone who holds a token (medzen.open_capture). Both hold the session's lock.
+CREATE TABLE medzen.open_captures (
+  id uuid PRIMARY KEY,
+  session_id uuid NOT NULL REFERENCES public.video_call_sessions (id),
+  purposes text[] NOT NULL CHECK (purposes <> '{}' AND purposes <@ '{recording,transcription}'),
+  opened_at timestamptz NOT NULL,
+  -- When a participant refused one of the purposes, which enqueued the operation `stop_capture`.
+  stop_requested_at timestamptz
+);
+CREATE INDEX open_captures_by_session ON medzen.open_captures (session_id);
+
 -- ---------------------------------------------------------------------------------------------------------------------------
 -- Chime's events, each stored once. EventBridge delivers late, twice, out of order or never, so attendance is projected from
 -- all events of a meeting each time and never counted up.
@@ -451,7 +464,24 @@ AS $append$
   RETURNING seq
 $append$;
 
--- The users of a call: the appointment's provider and patient and every participant, without those removed or turned away.
+-- An appointment as the host application has it now; no row for one that it does not have. `cancelled_statuses` are in lower
+-- case: the host's status is compared without case and surrounding spaces. A time that the calendar does not know (`infinity`) is no time.
+CREATE FUNCTION medzen.call_appointment(appointment uuid, cancelled_statuses text[])
+RETURNS TABLE (
+  id uuid, provider_user_id uuid, patient_user_id uuid, cancelled boolean, video_enabled boolean, scheduled_start timestamptz,
+  scheduled_end timestamptz)
+LANGUAGE sql STABLE ROWS 1
+SET search_path = pg_catalog, pg_temp
+AS $appointment$
+  SELECT a.id, a.provider_user_id, a.patient_user_id,
+    coalesce(lower(btrim(a.status, E' \t\r\n\u00a0')) = ANY ($2), false), coalesce(a.video_enabled, false),
+    CASE WHEN a.scheduled_start BETWEEN '0001-01-01Z' AND '9999-12-31Z' THEN a.scheduled_start END,
+    CASE WHEN a.scheduled_end BETWEEN '0001-01-01Z' AND '9999-12-31Z' THEN a.scheduled_end END
+  FROM medzen.call_appointments a WHERE a.id = $1
+$appointment$;
+
+-- The users of a call: the appointment's provider and patient, and every participant but those removed or turned away and
+-- former providers and patients. Of a deleted appointment nobody is a former one: they are notified that the call ended.
 CREATE FUNCTION medzen.call_member_ids(session uuid, appointment uuid) RETURNS jsonb
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -462,7 +492,9 @@ AS $members$
     UNION
     SELECT patient_user_id FROM medzen.call_appointments WHERE id = $2
     UNION
-    SELECT user_id FROM public.video_call_participants WHERE video_call_id = $1
+    SELECT user_id FROM public.video_call_participants
+    WHERE video_call_id = $1
+      AND (role = 'observer' OR NOT EXISTS (SELECT FROM medzen.call_appointments WHERE id = $2))
   ) AS members
   WHERE member IS NOT NULL AND NOT EXISTS (
     SELECT FROM public.video_call_participants p
@@ -476,6 +508,7 @@ AS $executor$
   SELECT CASE
     WHEN $1 IN ('delete_attendee', 'update_capabilities', 'delete_meeting', 'verify_meeting', 'publish_event')
       THEN 'meeting-manager'
+    WHEN $1 = 'stop_capture' THEN 'recording'
   END
 $executor$;
 
@@ -614,6 +647,102 @@ AS $consent$
   RETURNING inserted.kind, inserted.granted
 $consent$;
 
+-- Whether a participant may hold a join token that works: one was handed out, which sets `joined_at`, and Chime has not deleted
+-- the attendee yet.
+CREATE FUNCTION medzen.holds_token(session uuid, participant uuid) RETURNS boolean
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $holds$
+  SELECT EXISTS (
+    SELECT FROM medzen.video_call_attendee_tokens t
+    JOIN public.video_call_participants p ON p.video_call_id = t.session_id AND p.user_id = t.user_id
+    WHERE t.session_id = $1 AND t.user_id = $2 AND p.joined_at IS NOT NULL
+  ) OR EXISTS (
+    SELECT FROM medzen.pending_operations o
+    WHERE o.session_id = $1 AND o.operation = 'delete_attendee' AND o.completed_at IS NULL
+      AND o.payload ->> 'userId' = $2::text)
+$holds$;
+
+-- Whether a participant's newest decision on a purpose is a grant; null before the first.
+CREATE FUNCTION medzen.newest_decision(session uuid, participant uuid, purpose text) RETURNS boolean
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $newest$
+  SELECT c.granted FROM public.video_call_consents c
+  WHERE c.session_id = $1 AND c.user_id = $2 AND c.kind = $3
+  ORDER BY c.number DESC LIMIT 1
+$newest$;
+
+-- The purposes of open captures to which a participant has not consented, with whether the stop of each of those captures was
+-- requested.
+CREATE FUNCTION medzen.missing_consents(session uuid, participant uuid) RETURNS TABLE (purpose text, stopping boolean)
+LANGUAGE sql VOLATILE ROWS 1
+SET search_path = pg_catalog, pg_temp
+AS $missing$
+  SELECT purpose, bool_and(c.stop_requested_at IS NOT NULL)
+  FROM medzen.open_captures c, unnest(c.purposes) AS purpose
+  WHERE c.session_id = $1 AND medzen.newest_decision($1, $2, purpose) IS DISTINCT FROM true
+  GROUP BY purpose ORDER BY purpose
+$missing$;
+
+-- The consents that a participant lacks, and with `hand_out` the stored attendee, join token included: null where there is none
+-- or a consent is missing. A token is handed out under the session's lock, so that no capture is opened at the same time.
+CREATE FUNCTION medzen.hand_out_token(session uuid, participant uuid, hand_out boolean)
+RETURNS TABLE (attendee jsonb, consent_required jsonb)
+LANGUAGE sql VOLATILE ROWS 1
+SET search_path = pg_catalog, pg_temp
+AS $token$
+  SELECT FROM public.video_call_sessions s WHERE s.id = $1 AND $3 FOR NO KEY UPDATE;
+  SELECT CASE WHEN $3 AND required.consents = '[]' THEN (
+      SELECT t.attendee FROM medzen.video_call_attendee_tokens t WHERE t.session_id = $1 AND t.user_id = $2) END,
+    required.consents
+  FROM (
+    SELECT coalesce(jsonb_agg(jsonb_build_object('purpose', m.purpose, 'stopping', m.stopping)), '[]') AS consents
+    FROM medzen.missing_consents($1, $2) AS m) AS required;
+$token$;
+
+-- Opens a capture with its purposes and returns whether it did: the session is active, somebody is in the call, and everyone
+-- who is or who holds a join token has consented to each purpose. Takes the session's lock. To be called before media is
+-- captured; once it has stopped, the row is deleted.
+CREATE FUNCTION medzen.open_capture(capture uuid, session uuid, purposes text[], at timestamptz) RETURNS boolean
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $open$
+  SELECT FROM public.video_call_sessions s WHERE s.id = $2 FOR NO KEY UPDATE;
+  WITH opened AS (
+    INSERT INTO medzen.open_captures (id, session_id, purposes, opened_at)
+    SELECT $1, s.id, $3, $4 FROM public.video_call_sessions s
+    WHERE s.id = $2 AND s.status = 'active'
+      AND EXISTS (
+        SELECT FROM public.video_call_participants p
+        WHERE p.video_call_id = s.id AND (p.status = 'joined' OR p.connected))
+      AND NOT EXISTS (
+        SELECT FROM public.video_call_participants p, unnest($3) AS purpose
+        WHERE p.video_call_id = s.id
+          AND (p.status = 'joined' OR p.connected OR medzen.holds_token(s.id, p.user_id))
+          AND medzen.newest_decision(s.id, p.user_id, purpose) IS DISTINCT FROM true)
+    RETURNING id
+  )
+  SELECT EXISTS (SELECT FROM opened);
+$open$;
+
+-- Enqueues the stop of each open capture with a purpose that the participant has refused, and returns how many. The caller
+-- holds the session's lock.
+CREATE FUNCTION medzen.stop_refused_captures(session uuid, participant uuid, at timestamptz) RETURNS bigint
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $stop$
+  WITH refused AS (
+    UPDATE medzen.open_captures c SET stop_requested_at = $3
+    WHERE c.session_id = $1 AND c.stop_requested_at IS NULL AND EXISTS (
+      SELECT FROM unnest(c.purposes) AS purpose WHERE NOT medzen.newest_decision($1, $2, purpose))
+    RETURNING c.id, c.purposes
+  )
+  SELECT count(medzen.enqueue_operation(
+    'stop_capture', refused.id::text, $1, jsonb_build_object('purposes', refused.purposes), $3, NULL))
+  FROM refused
+$stop$;
+
 -- ---------------------------------------------------------------------------------------------------------------------------
 -- Roles and row-level security: the functions through a role of their own, signed-in clients by their part in a call, nobody
 -- else.
@@ -631,6 +760,7 @@ CALL medzen.make_private('public.video_call_consents');
 CALL medzen.make_private('medzen.call_meetings');
 CALL medzen.make_private('medzen.participant_quality');
 CALL medzen.make_private('medzen.video_call_attendee_tokens');
+CALL medzen.make_private('medzen.open_captures');
 CALL medzen.make_private('medzen.chime_events');
 CALL medzen.make_private('medzen.chime_meetings');
 CALL medzen.make_private('medzen.pending_operations');
@@ -675,6 +805,9 @@ CREATE POLICY functions ON medzen.video_call_attendee_tokens TO "{functions_role
 GRANT SELECT, INSERT ON public.video_call_consents TO "{functions_role}";
 CREATE POLICY functions ON public.video_call_consents TO "{functions_role}" USING (true) WITH CHECK (true);
 
+GRANT SELECT, INSERT, DELETE, UPDATE (stop_requested_at) ON medzen.open_captures TO "{functions_role}";
+CREATE POLICY functions ON medzen.open_captures TO "{functions_role}" USING (true) WITH CHECK (true);
+
 -- An event is never rewritten; only events of meetings without a session are ever deleted.
 GRANT SELECT, INSERT, UPDATE (session_id), DELETE ON medzen.chime_events TO "{functions_role}";
 CREATE POLICY functions_read ON medzen.chime_events FOR SELECT TO "{functions_role}" USING (true);
@@ -712,6 +845,7 @@ GRANT EXECUTE ON FUNCTION
   medzen.capabilities(text, text, text),
   medzen.caller(text, uuid, uuid),
   medzen.audit_append(text, jsonb, timestamptz),
+  medzen.call_appointment(uuid, text[]),
   medzen.call_member_ids(uuid, uuid),
   medzen.operation_executor(text),
   medzen.enqueue_operation(text, text, uuid, jsonb, timestamptz, timestamptz),
@@ -722,7 +856,13 @@ GRANT EXECUTE ON FUNCTION
   medzen.alone_since(uuid),
   medzen.reason_to_end(uuid, timestamptz, timestamptz),
   medzen.reported_end(uuid),
-  medzen.insert_consent(uuid, uuid, jsonb, timestamptz)
+  medzen.insert_consent(uuid, uuid, jsonb, timestamptz),
+  medzen.holds_token(uuid, uuid),
+  medzen.newest_decision(uuid, uuid, text),
+  medzen.missing_consents(uuid, uuid),
+  medzen.hand_out_token(uuid, uuid, boolean),
+  medzen.open_capture(uuid, uuid, text[], timestamptz),
+  medzen.stop_refused_captures(uuid, uuid, timestamptz)
 TO "{functions_role}";
 
 -- Signed-in clients: their own calls, to read.

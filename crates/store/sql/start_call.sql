@@ -1,23 +1,32 @@
--- Inserts a session, or returns the open one as it is. Only the provider of a video appointment that is not cancelled
--- inserts one (domain::start has the rule and its answers). $5 is the request that creates the meeting.
-WITH appointment AS (
-  SELECT a.id, a.provider_user_id, a.patient_user_id, coalesce(a.status, '') AS status,
-    coalesce(a.video_enabled, false) AS video_enabled, a.scheduled_start, provider.display_name AS provider_name
-  FROM medzen.call_appointments a
-  LEFT JOIN medzen.call_users provider ON provider.id = a.provider_user_id
-  WHERE a.id = coalesce($3, (SELECT appointment_id FROM public.video_call_sessions WHERE meeting_id = $4))
+-- Inserts a session, or returns the open one as it is. Only the provider of a video appointment that is not cancelled, within
+-- the join window, inserts one (domain::start has the rule and its answers); an open one is the provider's whatever became of
+-- the appointment. $5 is the request that creates the meeting, $12 the host's statuses that mean "cancelled", $13 the latest
+-- scheduled start and $14 the earliest scheduled end of the window, null without one.
+WITH target AS (
+  SELECT coalesce($3, (SELECT appointment_id FROM public.video_call_sessions WHERE meeting_id = $4)) AS id
+), appointment AS (
+  SELECT a.* FROM target, LATERAL medzen.call_appointment(target.id, $12) AS a
 ), caller AS (
   SELECT id FROM medzen.caller($1, $2, (SELECT id FROM appointment)) AS id
-), session AS (
+), inserted AS (
   INSERT INTO public.video_call_sessions AS open (
     id, appointment_id, status, attempt_by, control_region, media_region,
     recording_enabled, transcription_enabled, transcription_language, created_by, created_at, updated_at)
   SELECT gen_random_uuid(), appointment.id, 'creating', $5, $6, $7, $8, $9, $10, caller.id, $11, $11
   FROM caller, appointment
   WHERE appointment.provider_user_id = caller.id
-    AND appointment.video_enabled
-    AND appointment.status <> ALL ('{cancelled,canceled}')
+    AND appointment.video_enabled AND NOT appointment.cancelled
+    AND coalesce(appointment.scheduled_start <= $13, true)
+    AND coalesce(appointment.scheduled_end >= $14, true)
   ON CONFLICT (appointment_id) WHERE status IN ('creating', 'active', 'ending')
   DO UPDATE SET updated_at = open.updated_at
   RETURNING *
+), session AS (
+  SELECT * FROM inserted
+  UNION ALL
+  SELECT s.* FROM public.video_call_sessions s JOIN target ON s.appointment_id = target.id
+  WHERE s.status IN ('creating', 'active', 'ending') AND NOT EXISTS (SELECT FROM inserted)
+), token AS MATERIALIZED (
+  SELECT t.* FROM session, caller, LATERAL medzen.hand_out_token(session.id, caller.id, true) AS t
+  WHERE session.status = 'active'
 )

@@ -1,6 +1,7 @@
 //! The one connection of an environment: opened during init, checked after a pause, reopened when it broke.
 
 use domain::error::causes;
+use domain::schedule::CancelledStatuses;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -52,6 +53,7 @@ struct Login {
 pub struct Store {
     read_secret: ReadSecret,
     application_name: String,
+    cancelled_statuses: Vec<String>,
     login: Mutex<Login>,
     connection: Mutex<Option<Connection>>,
 }
@@ -71,6 +73,7 @@ impl Store {
         let store = Self {
             read_secret,
             application_name: application_name.to_owned(),
+            cancelled_statuses: Vec::new(),
             login: Mutex::default(),
             connection: Mutex::new(None),
         };
@@ -80,6 +83,17 @@ impl Store {
             Err(_) => tracing::warn!("database did not answer at init"),
         }
         store
+    }
+
+    /// The same, with the host's appointment statuses that mean "cancelled".
+    #[must_use]
+    pub fn with_cancelled_statuses(mut self, statuses: &CancelledStatuses) -> Self {
+        self.cancelled_statuses = statuses.in_lower_case();
+        self
+    }
+
+    pub(crate) fn cancelled_statuses(&self) -> &[String] {
+        &self.cancelled_statuses
     }
 
     /// Whether the database answers and the host's views can be read with the columns and types that calls need. One round

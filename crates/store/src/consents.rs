@@ -18,9 +18,12 @@ struct Decision {
 
 /// Decisions that were stored.
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Consented {
     /// How many of them changed something.
     pub new: u32,
+    /// Open captures whose stop was enqueued because of them.
+    pub captures_stopped: u32,
 }
 
 impl Store {
@@ -49,5 +52,18 @@ impl Store {
             ],
         )
         .await
+    }
+
+    /// Enqueues the stop of the open captures with a purpose that the user has refused, and returns how many. May be repeated.
+    pub async fn stop_refused_captures(
+        &self,
+        session: SessionId,
+        user: UserId,
+        origin: &Origin,
+    ) -> Result<u64, Error> {
+        let (session, user) = (session.as_uuid(), user.as_uuid());
+        let params =
+            [(&session as _, Type::UUID), (&user as _, Type::UUID), (&origin.now as _, Type::TIMESTAMPTZ)];
+        Ok(self.ask(sql!("stop_refused_captures"), &params).await?.unwrap_or_default())
     }
 }

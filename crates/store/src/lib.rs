@@ -10,6 +10,7 @@ mod error;
 pub mod events;
 pub mod expiry;
 pub mod invitations;
+pub mod memberships;
 pub mod operations;
 pub mod participants;
 mod prune;
@@ -22,4 +23,4 @@ mod view;
 
 pub use connection::{ReadSecret, Store};
 pub use error::{Cause, Error};
-pub use view::NewSession;
+pub use view::{NewSession, Token};

@@ -35,6 +35,8 @@ pub struct Roster {
 pub struct RosterView {
     pub caller: Option<UserRef>,
     pub appointment: Option<Appointment>,
+    /// Whether the host application has deleted the appointment of the session.
+    pub appointment_deleted: bool,
     /// The open session, else the latest; none before the first.
     pub session: Option<RosterSession>,
 }
@@ -54,6 +56,8 @@ pub struct ParticipantRow {
     pub role: Role,
     pub status: ParticipantStatus,
     pub attendee_id: Option<ChimeAttendeeId>,
+    /// Whether the host application has the account.
+    pub has_account: bool,
     /// When the participant last joined.
     #[serde(with = "time::serde::rfc3339::option")]
     pub joined_at: Option<OffsetDateTime>,
@@ -89,7 +93,7 @@ pub struct NewJoin<'a> {
 
 impl Store {
     /// Stores that a participant has joined, with the attendee. `None`: the call is not active any more, or the participant has
-    /// joined, was removed, turned away or not admitted, or has other capabilities by now: read again.
+    /// joined, was removed, turned away or not admitted, has other capabilities by now, or must consent first: read again.
     pub async fn join(
         &self,
         session: SessionId,
@@ -142,7 +146,12 @@ impl Store {
         let (caller, target) = (Keys::of(actor), TargetKeys::of(Target::Appointment(appointment)));
         self.ask(
             sql!("roster"),
-            &[(&caller.subject, Type::TEXT), (&caller.user, Type::UUID), (&target.appointment, Type::UUID)],
+            &[
+                (&caller.subject, Type::TEXT),
+                (&caller.user, Type::UUID),
+                (&target.appointment, Type::UUID),
+                (&self.cancelled_statuses(), Type::TEXT_ARRAY),
+            ],
         )
         .await
     }

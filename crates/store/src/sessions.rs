@@ -35,6 +35,8 @@ pub enum CloseReason {
     EndedByProvider,
     /// Chime does not know the session's meeting any more.
     MeetingGone,
+    /// The host application deleted the appointment.
+    AppointmentDeleted,
 }
 
 impl CloseReason {
@@ -42,6 +44,7 @@ impl CloseReason {
         match self {
             Self::EndedByProvider => "ended_by_provider",
             Self::MeetingGone => "meeting_gone",
+            Self::AppointmentDeleted => "appointment_deleted",
         }
     }
 }
@@ -137,10 +140,18 @@ impl Store {
         Ok(failed.is_some())
     }
 
-    /// `active` to `ending`, with the pending operation that deletes the meeting, which this request holds for [`LEASE`].
-    /// `false`: it was not `active` any more.
-    pub async fn begin_end(&self, session: SessionId, by: UserId, origin: &Origin) -> Result<bool, Error> {
-        let (session, by, until) = (session.as_uuid(), by.as_uuid(), origin.now + LEASE);
+    /// `active` to `ending`, with the pending operation that deletes the meeting, which this request holds for [`LEASE`] if it
+    /// executes it. `by` is the provider; none: the system. `false`: it was not `active` any more.
+    pub async fn begin_end(
+        &self,
+        session: SessionId,
+        by: Option<UserId>,
+        reason: CloseReason,
+        executes: bool,
+        origin: &Origin,
+    ) -> Result<bool, Error> {
+        let (session, by) = (session.as_uuid(), by.map(UserId::as_uuid));
+        let until = executes.then(|| origin.now + LEASE);
         let began: Option<bool> = self
             .ask(
                 sql!("begin_end"),
@@ -151,6 +162,7 @@ impl Store {
                     (&Json(origin), Type::JSONB),
                     (&Event::CallEndRequested.as_str(), Type::TEXT),
                     (&until, Type::TIMESTAMPTZ),
+                    (&reason.as_str(), Type::TEXT),
                 ],
             )
             .await?;

@@ -2,12 +2,20 @@
 
 use domain::call::{Actor, Target, View};
 use domain::id::{AppointmentId, SessionId};
+use domain::schedule::JoinWindow;
 use time::OffsetDateTime;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::statement::sql;
 use crate::{Error, Store};
+
+/// Whether a request hands out a join token: start and join do, under the session's lock; no other reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token {
+    HandOut,
+    Keep,
+}
 
 /// The parts of a new session that the request and the deployment decide.
 #[derive(Clone, Debug)]
@@ -19,19 +27,23 @@ pub struct NewSession<'a> {
     pub recording: bool,
     pub transcription: bool,
     pub transcription_language: Option<&'a str>,
+    /// How long before and after its schedule an appointment's call may be started.
+    pub window: JoinWindow,
 }
 
 impl Store {
     /// Reads a call: the caller, the appointment, its session (the open one, else the latest, or exactly `session`) and the
-    /// caller's part in it. One round trip.
+    /// caller's part in it; the join token only with [`Token::HandOut`]. One round trip.
     pub async fn load_call(
         &self,
         actor: &Actor,
         target: Target,
         session: Option<SessionId>,
+        token: Token,
     ) -> Result<View, Error> {
         let (caller, target) = (Keys::of(actor), TargetKeys::of(target));
         let session = session.map(SessionId::as_uuid);
+        let hand_out = token == Token::HandOut;
         let view = self
             .ask(
                 sql!("load_call", "call_view"),
@@ -41,6 +53,8 @@ impl Store {
                     (&target.appointment, Type::UUID),
                     (&target.meeting, Type::TEXT),
                     (&session, Type::UUID),
+                    (&self.cancelled_statuses(), Type::TEXT_ARRAY),
+                    (&hand_out, Type::BOOL),
                 ],
             )
             .await?;
@@ -65,6 +79,7 @@ impl Store {
                     (&target.meeting, Type::TEXT),
                     (&None::<Uuid>, Type::UUID),
                     (&now, Type::TIMESTAMPTZ),
+                    (&self.cancelled_statuses(), Type::TEXT_ARRAY),
                 ],
             )
             .await?;
@@ -80,6 +95,8 @@ impl Store {
         now: OffsetDateTime,
     ) -> Result<View, Error> {
         let (caller, target) = (Keys::of(actor), TargetKeys::of(Target::Appointment(appointment)));
+        let latest_start = new.window.before.and_then(|before| now.checked_add(before));
+        let earliest_end = new.window.after.and_then(|after| now.checked_sub(after));
         let view = self
             .ask(
                 sql!("start_call", "call_view"),
@@ -95,6 +112,9 @@ impl Store {
                     (&new.transcription, Type::BOOL),
                     (&new.transcription_language, Type::TEXT),
                     (&now, Type::TIMESTAMPTZ),
+                    (&self.cancelled_statuses(), Type::TEXT_ARRAY),
+                    (&latest_start, Type::TIMESTAMPTZ),
+                    (&earliest_end, Type::TIMESTAMPTZ),
                 ],
             )
             .await?;

@@ -185,6 +185,11 @@ export interface components {
             admitted: boolean;
             /** @description What the caller may send and receive, or would be allowed to. */
             capabilities: components["schemas"]["Capabilities"];
+            /**
+             * @description The purposes for which the call is being captured and to which the caller has not consented. With any, start and join
+             *     return no meeting.
+             */
+            consentRequired: components["schemas"]["ConsentPurpose"][];
             /** @description Null for a caller without a part in the call. */
             status: components["schemas"]["ParticipantStatus"] | null;
             /** @description Since when the participant waits, if so. */
@@ -221,7 +226,7 @@ export interface components {
         ChangeRequest: {
             /** @description True admits the participant; false turns them away. */
             admitted?: boolean | null;
-            /** @description What the participant may send and receive. */
+            /** @description The media that the participant may send and receive. */
             capabilities?: components["schemas"]["CapabilitiesRequest"] | null;
         };
         /** Format: uuid */
@@ -406,6 +411,13 @@ export interface components {
             /** @description Whether transcription was requested. */
             transcriptionEnabled: boolean;
         };
+        /** @description Why a join is rejected, as the join itself answers it. */
+        JoinRefusal: {
+            /** @description The code, for example `APPOINTMENT_CANCELLED`. */
+            code: string;
+            /** @description A sentence for people. */
+            error: string;
+        };
         /** @description The body of a join. All of it is optional. */
         JoinRequest: {
             /**
@@ -520,7 +532,7 @@ export interface components {
             admitted: boolean;
             /** @description The attendee's id, which maps video tiles to participants. Never the join token. */
             attendeeId: components["schemas"]["ChimeAttendeeId"] | null;
-            /** @description What the participant may send and receive. */
+            /** @description The media that the participant may send and receive. */
             capabilities: components["schemas"]["Capabilities"];
             /**
              * Format: int32
@@ -584,6 +596,11 @@ export interface components {
              * @default false
              */
             enableTranscription?: boolean;
+            /**
+             * @description Where the media of the call is processed: one of the regions that the deployment allows. Without it, the deployment's
+             *     own region. A call that is recorded is in the region of the deployment's stack. An active call keeps its region.
+             */
+            mediaRegion?: string | null;
             /** @description A language tag like `en-US`. */
             transcriptionLanguage?: string | null;
         };
@@ -608,6 +625,12 @@ export interface components {
             isPatient: boolean;
             /** @description Whether the caller is the appointment's provider. */
             isProvider: boolean;
+            /** @description From when on the call may be entered, where the deployment limits that. */
+            joinFrom: components["schemas"]["Timestamp"] | null;
+            /** @description Why the caller may not enter the appointment's call, whether or not it has begun; null where they may. */
+            joinRefusal: components["schemas"]["JoinRefusal"] | null;
+            /** @description Until when the call may be entered, where the deployment limits that. */
+            joinUntil: components["schemas"]["Timestamp"] | null;
             /** @description The caller's own part in the call. */
             me: components["schemas"]["CallerStatus"];
             /** @description Chime's id of it, once it is known. */
@@ -1010,6 +1033,8 @@ export interface operations {
             /**
              * @description APPOINTMENT_CANCELLED: The appointment is cancelled.
              *     CALL_NOT_READY: The call is being started.
+             *     JOIN_WINDOW_CLOSED: It is too late: the call cannot be entered any more.
+             *     JOIN_WINDOW_NOT_OPEN: It is too early: the call cannot be entered yet.
              *     VIDEO_NOT_ENABLED: The appointment is not a video consultation.
              */
             409: {
@@ -1021,7 +1046,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "APPOINTMENT_CANCELLED" | "CALL_NOT_READY" | "VIDEO_NOT_ENABLED";
+                        code: "APPOINTMENT_CANCELLED" | "CALL_NOT_READY" | "JOIN_WINDOW_CLOSED" | "JOIN_WINDOW_NOT_OPEN" | "VIDEO_NOT_ENABLED";
                     };
                 };
             };
@@ -1549,7 +1574,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description CALL_NOT_READY: The call is being started. */
+            /**
+             * @description APPOINTMENT_CANCELLED: The appointment is cancelled.
+             *     CALL_NOT_READY: The call is being started.
+             *     JOIN_WINDOW_CLOSED: It is too late: the call cannot be entered any more.
+             *     JOIN_WINDOW_NOT_OPEN: It is too early: the call cannot be entered yet.
+             *     VIDEO_NOT_ENABLED: The appointment is not a video consultation.
+             */
             409: {
                 headers: {
                     /** @description Seconds to wait. */
@@ -1559,7 +1590,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "CALL_NOT_READY";
+                        code: "APPOINTMENT_CANCELLED" | "CALL_NOT_READY" | "JOIN_WINDOW_CLOSED" | "JOIN_WINDOW_NOT_OPEN" | "VIDEO_NOT_ENABLED";
                     };
                 };
             };
@@ -2918,6 +2949,8 @@ export interface operations {
             /**
              * @description APPOINTMENT_CANCELLED: The appointment is cancelled.
              *     CALL_NOT_READY: The call is being started.
+             *     JOIN_WINDOW_CLOSED: It is too late: the call cannot be entered any more.
+             *     JOIN_WINDOW_NOT_OPEN: It is too early: the call cannot be entered yet.
              *     VIDEO_NOT_ENABLED: The appointment is not a video consultation.
              */
             409: {
@@ -2929,7 +2962,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "APPOINTMENT_CANCELLED" | "CALL_NOT_READY" | "VIDEO_NOT_ENABLED";
+                        code: "APPOINTMENT_CANCELLED" | "CALL_NOT_READY" | "JOIN_WINDOW_CLOSED" | "JOIN_WINDOW_NOT_OPEN" | "VIDEO_NOT_ENABLED";
                     };
                 };
             };

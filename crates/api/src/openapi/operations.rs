@@ -132,14 +132,20 @@ const CONSENT_REQUIRED: &str =
 const CHIME: [ErrorCode; 3] =
     [reason::CALLS_THROTTLED.erase(), reason::CALL_LIMIT_REACHED.erase(), reason::MEETING_EXPIRED.erase()];
 
-const START: [ErrorCode; 5] = [
+const START: [ErrorCode; 7] = [
     reason::PATIENT_CANNOT_CREATE.erase(),
     reason::APPOINTMENT_CANCELLED.erase(),
     reason::VIDEO_NOT_ENABLED.erase(),
+    reason::JOIN_WINDOW_NOT_OPEN.erase(),
+    reason::JOIN_WINDOW_CLOSED.erase(),
     reason::CALL_NOT_READY.erase(),
     reason::JOIN_RATE_LIMITED.erase(),
 ];
-const JOIN: [ErrorCode; 4] = [
+const JOIN: [ErrorCode; 8] = [
+    reason::APPOINTMENT_CANCELLED.erase(),
+    reason::VIDEO_NOT_ENABLED.erase(),
+    reason::JOIN_WINDOW_NOT_OPEN.erase(),
+    reason::JOIN_WINDOW_CLOSED.erase(),
     reason::TURNED_AWAY.erase(),
     reason::NO_ACTIVE_CALL.erase(),
     reason::CALL_NOT_READY.erase(),

@@ -97,7 +97,8 @@ impl Done {
                 Action::DeleteAttendee(..)
                 | Action::UpdateCapabilities(..)
                 | Action::VerifyMeeting(..)
-                | Action::PublishEvent(_),
+                | Action::PublishEvent(_)
+                | Action::StopCapture(..),
                 _,
             ) => {
                 self.on_attendees.push(Executed { id: operation.id, payload: Some(operation.payload) });

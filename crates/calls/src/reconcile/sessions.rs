@@ -76,7 +76,8 @@ impl Verification {
             Action::DeleteAttendee(..)
             | Action::UpdateCapabilities(..)
             | Action::DeleteMeeting(..)
-            | Action::PublishEvent(_) => Err(Error::internal("an operation of another kind was leased")),
+            | Action::PublishEvent(_)
+            | Action::StopCapture(..) => Err(Error::internal("an operation of another kind was leased")),
         }
     }
 }

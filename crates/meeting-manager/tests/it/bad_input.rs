@@ -33,6 +33,7 @@ async fn a_bad_field_is_named_whatever_its_value() -> TestResult {
         (&idle, start, json!({}), ("enableRecording", Field::Flag)),
         (&idle, start, json!({}), ("enableTranscription", Field::Flag)),
         (&idle, start, json!({}), ("transcriptionLanguage", Field::Word)),
+        (&idle, start, json!({}), ("mediaRegion", Field::Word)),
         (&idle, start, json!({}), ("checked", Field::Flag)),
         (&on, start, json!({}), ("checked", Field::Flag)),
         (&on, end, json!({}), ("sessionId", Field::Id)),

@@ -1,11 +1,15 @@
--- Everything that a decision needs, as domain::call::View reads it, over `caller`, `appointment` and `session`.
+-- Everything that a decision needs, as domain::call::View reads it, over `caller`, `appointment`, `session` and `token`.
 SELECT json_build_object(
   'caller', (SELECT json_build_object('id', id) FROM caller),
   'appointment', (
     SELECT json_build_object(
-      'id', id, 'providerUserId', provider_user_id, 'patientUserId', patient_user_id, 'status', status,
-      'videoEnabled', video_enabled, 'providerName', provider_name, 'scheduledStart', scheduled_start)
+      'id', id, 'providerUserId', provider_user_id, 'patientUserId', patient_user_id, 'cancelled', cancelled,
+      'videoEnabled', video_enabled, 'scheduledStart', scheduled_start, 'scheduledEnd', scheduled_end,
+      'providerName', (SELECT u.display_name FROM medzen.call_users u WHERE u.id = provider_user_id))
     FROM appointment),
+  -- An empty view is a fault of the view.
+  'appointmentDeleted', EXISTS (SELECT FROM session) AND NOT EXISTS (SELECT FROM appointment)
+    AND EXISTS (SELECT FROM medzen.call_appointments),
   'session', (
     SELECT json_build_object(
       'id', id, 'status', status, 'attempt', attempt, 'attemptBy', attempt_by, 'controlRegion', control_region,
@@ -28,18 +32,21 @@ SELECT json_build_object(
     SELECT json_build_object(
       'role', p.role, 'status', p.status, 'joinCount', p.join_count, 'joinCountSince', p.join_count_since,
       -- As Chime returned it, with the capabilities that it has now.
-      'attendee', token.attendee
+      'attendee', (SELECT attendee FROM token)
         || jsonb_build_object('Capabilities', medzen.capabilities(p.audio, p.video, p.content)))
     FROM session
     JOIN caller ON true
-    JOIN public.video_call_participants p ON p.video_call_id = session.id AND p.user_id = caller.id
-    LEFT JOIN medzen.video_call_attendee_tokens token
-      ON token.session_id = p.video_call_id AND token.user_id = p.user_id),
+    JOIN public.video_call_participants p ON p.video_call_id = session.id AND p.user_id = caller.id),
   'participants', (
     SELECT coalesce(json_agg(json_build_object(
       'userId', p.user_id, 'displayName', account.display_name, 'role', p.role, 'observerKind', p.observer_kind,
       'status', p.status, 'connected', p.connected, 'admitted', p.admitted_at IS NOT NULL,
       'hasJoined', p.joined_at IS NOT NULL, 'waitingSince', p.waiting_since,
+      'hasAccount', account.id IS NOT NULL OR NOT EXISTS (SELECT FROM medzen.call_users),
+      'attendeeId', (
+        SELECT t.attendee_id FROM medzen.video_call_attendee_tokens t
+        WHERE t.session_id = p.video_call_id AND t.user_id = p.user_id),
+      'holdsToken', medzen.holds_token(p.video_call_id, p.user_id),
       'capabilities', medzen.capabilities(p.audio, p.video, p.content))
       ORDER BY p.joined_at, p.waiting_since, p.user_id), '[]')
     FROM session
@@ -52,5 +59,6 @@ SELECT json_build_object(
       SELECT DISTINCT ON (c.user_id, c.kind) c.user_id, c.kind, c.granted,
         count(*) OVER (PARTITION BY c.user_id, c.kind) AS changes
       FROM session JOIN public.video_call_consents c ON c.session_id = session.id
-      ORDER BY c.user_id, c.kind, c.number DESC) AS newest)
+      ORDER BY c.user_id, c.kind, c.number DESC) AS newest),
+  'consentRequired', coalesce((SELECT consent_required FROM token), '[]')
 )::text

@@ -144,6 +144,7 @@ async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
     cloud.parts().clock.advance(60);
     cloud.run_schedule("meeting-manager").await?;
     cloud.parts().faults.clear();
+    lose_parts(&cloud, &scenario).await?;
     assert_eq!(scenario.provider.end().await?.brief(), "200");
     cloud.parts().clock.advance(301);
     cloud.run_schedule("meeting-manager").await?;
@@ -161,6 +162,28 @@ async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
     assert!(all.len() > 15, "{all:?}");
     let missing: Vec<_> = all.iter().filter(|name| !ran.contains(name.as_str())).collect();
     assert!(missing.is_empty(), "not run: {missing:?}");
+    Ok(())
+}
+
+/// The patient refuses what is captured, joins again, and is then no patient of the appointment any more.
+async fn lose_parts(cloud: &TestCloud, scenario: &Scenario) -> TestResult {
+    let of = format!("appointment_id = '{}' AND status = 'active'", scenario.appointment);
+    let open = format!(
+        "INSERT INTO medzen.open_captures (id, session_id, purposes, opened_at)
+         SELECT gen_random_uuid(), id, '{{transcription}}', created_at FROM video_call_sessions WHERE {of} RETURNING ''"
+    );
+    let no = json!({ "transcription": false });
+    let consent = "/appointments/{a}/call/consent";
+    assert_eq!(scenario.patient.ask("PUT", consent, &no).await?.brief(), "200");
+    cloud.sql(&open).await?;
+    assert_eq!(scenario.patient.join().await?.brief(), "202");
+    cloud.sql("DELETE FROM medzen.open_captures RETURNING ''").await?;
+    let reassign = format!(
+        "UPDATE appointments SET patient_user_id = '{}' WHERE id = '{}' RETURNING ''",
+        scenario.stranger.id, scenario.appointment
+    );
+    cloud.sql(&reassign).await?;
+    assert_eq!(scenario.patient.status().await?.brief(), "403 NOT_A_MEMBER");
     Ok(())
 }
 

@@ -115,3 +115,102 @@ async fn a_join_that_waits_for_its_attendee_s_deletion_gets_another() -> TestRes
     assert_ne!(again.text("attendeeToken"), before, "Chime deletes that one");
     Ok(())
 }
+
+/// Opens a capture for recording, as the gate's other half does it, without asking for the others' consent.
+fn opening(session: &str) -> String {
+    format!(
+        "SELECT id FROM video_call_sessions WHERE id = '{session}' FOR NO KEY UPDATE;
+         INSERT INTO medzen.open_captures (id, session_id, purposes, opened_at)
+         VALUES (gen_random_uuid(), '{session}', '{{recording}}', now())"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_waits_for_the_opening_of_a_capture_is_not_handed_out_without_consent() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    for step in ["join", "rejoin", "resume", "start"] {
+        let scenario = cloud.scenario().await?;
+        let session = scenario.provider.start().await?.text("sessionId");
+        let caller = if step == "start" { scenario.provider.clone() } else { scenario.patient.clone() };
+        if step == "rejoin" || step == "resume" {
+            assert_eq!(caller.join().await?.brief(), "200");
+        }
+        if step == "rejoin" {
+            assert_eq!(caller.leave().await?.brief(), "200");
+        }
+        let watch = cloud.watch();
+        let enters = async move { if step == "start" { caller.start().await } else { caller.join().await } };
+        let answer = meanwhile(&cloud, &opening(&session), enters).await?;
+        assert_eq!(answer.brief(), "202", "{step}: {:?}", answer.body);
+        assert_eq!(
+            (answer.text("status").as_str(), &answer.body["purposes"], &answer.body["attendee"]),
+            ("consent_required", &json!(["recording"]), &Value::Null),
+            "{step}"
+        );
+        assert_eq!(watch.count("CreateAttendee"), 0, "{step}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_that_creates_an_attendee_while_a_capture_opens_gives_no_token() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let session = scenario.provider.start().await?.text("sessionId");
+    cloud.slow("chime", Some("CreateAttendee"), 500);
+    let watch = cloud.watch();
+    let patient = scenario.patient.clone();
+    let joining = tokio::spawn(async move { patient.join().await });
+    while watch.count("load_call") == 0 {
+        assert!(!joining.is_finished(), "it did not begin");
+        tokio::task::yield_now().await;
+    }
+    let open = format!("{}; SELECT ''", opening(&session));
+    cloud.sql(&open).await?;
+    let answer = joining.await??;
+    assert_eq!(answer.text("status"), "consent_required", "{:?}", answer.body);
+    let tokens = format!(
+        "SELECT count(*) FROM medzen.video_call_attendee_tokens WHERE user_id = '{}'",
+        scenario.patient.id
+    );
+    assert_eq!(cloud.sql(&tokens).await?, "0");
+    assert_eq!(watch.count("CreateAttendee"), watch.count("DeleteAttendee"), "none is left at Chime");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_capture_that_waits_for_a_join_is_not_opened_without_the_participant_s_consent() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let session = scenario.provider.start().await?.text("sessionId");
+    let path = "/appointments/{a}/call/consent";
+    assert_eq!(scenario.provider.ask("PUT", path, &json!({ "recording": true })).await?.brief(), "200");
+    let id = scenario.patient.id.clone();
+    let database = &cloud.parts().database;
+    let url = database.server().url(database.name());
+    let (joins, opens, watcher) = (connect(&url).await?, connect(&url).await?, connect(&url).await?);
+    joins
+        .batch_execute(&format!(
+            "BEGIN; UPDATE video_call_sessions SET updated_at = updated_at WHERE id = '{session}';
+             INSERT INTO video_call_participants (video_call_id, user_id, role, status, joined_at, admitted_at)
+             VALUES ('{session}', '{id}', 'patient', 'joined', now(), now());
+             INSERT INTO medzen.video_call_attendee_tokens (session_id, user_id, attendee_id, attendee)
+             VALUES ('{session}', '{id}', '7d9f1c5e-0000-4000-8000-00000000a77e', '{{}}')"
+        ))
+        .await?;
+    let role = database.functions_role().to_owned();
+    let open =
+        format!("SELECT medzen.open_capture(gen_random_uuid(), '{session}', '{{recording}}', now())::text");
+    let opening = tokio::spawn(async move {
+        opens.batch_execute(&format!("SET ROLE {role}")).await.map_err(|error| error.to_string())?;
+        column(&opens, &open).await
+    });
+    let locked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while column(&watcher, locked).await? != ["1"] {
+        assert!(!opening.is_finished(), "it did not wait");
+    }
+    joins.batch_execute("COMMIT").await?;
+    assert_eq!(opening.await??, ["false"], "the participant holds a token by then");
+    assert_eq!(cloud.sql("SELECT count(*) FROM medzen.open_captures").await?, "0");
+    Ok(())
+}

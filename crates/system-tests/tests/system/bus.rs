@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 
 use crate::requests::with_waiting_room;
 
-const KINDS: [(EventType, &str); 3] = [
+const KINDS: [(EventType, &str); 4] = [
     (EventType::CallStarted, "call-started"),
     (EventType::ParticipantWaiting, "participant-waiting"),
+    (EventType::MembershipEnded, "membership-ended"),
     (EventType::CallEnded, "call-ended"),
 ];
 
@@ -79,6 +80,12 @@ async fn published_events_match_their_schemas_exactly() -> TestResult {
         assert_eq!(scenario.provider.start().await?.brief(), "201");
     }
     assert_eq!(ended.patient.join().await?.brief(), "202");
+    let cancel = format!(
+        "UPDATE appointments SET status = 'cancelled' WHERE id = '{}' RETURNING id",
+        ended.appointment
+    );
+    cloud.sql(&cancel).await?;
+    assert_eq!(ended.patient.status().await?.brief(), "200");
     assert_eq!(ended.provider.end().await?.brief(), "200");
     let meeting = over.provider.status().await?.text("meetingId");
     cloud.chime_event(&meeting, "MeetingEnded", None)?;
@@ -100,7 +107,7 @@ async fn published_events_match_their_schemas_exactly() -> TestResult {
         }
         reasons.extend(event["detail"]["reason"].as_str());
     }
-    assert_eq!(ours.len(), 7, "{ours:?}");
-    assert_eq!(reasons, BTreeSet::from(["ended_by_provider", "meeting_ended", "meeting_gone"]));
+    assert_eq!(ours.len(), 8, "{ours:?}");
+    assert_eq!(reasons, BTreeSet::from(["cancelled", "ended_by_provider", "meeting_ended", "meeting_gone"]));
     Ok(())
 }
