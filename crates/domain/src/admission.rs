@@ -436,7 +436,8 @@ pub(crate) mod tests {
             "controlRegion": "us-east-1", "mediaRegion": "us-east-1", "meetingId": null, "meeting": null,
             "recordingEnabled": false, "transcriptionEnabled": false, "transcriptionLanguage": null,
             "createdAt": "2026-11-20T12:00:00Z", "activatedAt": null, "checkedAt": null, "endedAt": null,
-            "durationSeconds": null, "connectedCount": 0, "lastLeftAt": null, "present": [],
+            "durationSeconds": null, "connectedCount": 0, "lastLeftAt": null, "present": [], "endReported": false,
+            "aloneSince": null,
         }))
         .expect("a session")
     }

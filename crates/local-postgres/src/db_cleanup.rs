@@ -47,7 +47,8 @@ fn serve(orders: &Receiver<(Server, String)>) {
             let dropped = runtime.block_on(async {
                 server.drop_database(&database).await?;
                 // Its functions' login bears its name.
-                server.drop_login(&database).await
+                server.drop_login(&database).await?;
+                server.drop_login(&schema::functions_role(&database)).await
             });
             if let Err(error) = dropped {
                 eprintln!("the database {database} is not dropped: {error}");

@@ -13,7 +13,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 use crate::Env;
 
 /// The header that CloudFront adds, in lower case as API Gateway passes it on.
-pub(crate) const HEADER: &str = "x-edge-secret";
+pub(crate) const HEADER: &str = "x-origin-secret";
 
 /// The secret's hash and, while the secret is replaced, its successor's.
 const MAX_HASHES: usize = 2;

@@ -27,7 +27,7 @@ pub fn functions_role(database: &str) -> String {
 
 /// Gives the functions' role the views again, which a host that dropped and created one has taken away, and closes the
 /// database to logins that have nothing in it. Returns what the operator should know.
-pub(crate) async fn settle_rights(client: &mut Client, role: &str) -> Result<Vec<String>, MigrateError> {
+pub(crate) async fn restore_rights(client: &mut Client, role: &str) -> Result<Vec<String>, MigrateError> {
     let mut notes = Vec::new();
     let missing = client
         .query(

@@ -103,16 +103,13 @@ async fn count_rows(
     let mut counts = Vec::new();
     for view in views {
         let attempt = transaction.transaction().await?;
-        match attempt.query_one(&format!("SELECT count(*) FROM {view}"), &[]).await {
-            Ok(row) => {
-                attempt.commit().await?;
-                counts.push(Some(row.get(0)));
-            }
-            Err(_) => {
-                // The functions' role finds the same error, and there it is explained.
-                attempt.rollback().await?;
-                counts.push(None);
-            }
+        if let Ok(row) = attempt.query_one(&format!("SELECT count(*) FROM {view}"), &[]).await {
+            attempt.commit().await?;
+            counts.push(Some(row.get(0)));
+        } else {
+            // The functions' role finds the same error, and there it is explained.
+            attempt.rollback().await?;
+            counts.push(None);
         }
     }
     Ok(counts)

@@ -127,7 +127,7 @@ pub async fn migrate(database: &Database) -> Result<Applied, MigrateError> {
     runner.set_migration_table_name(HISTORY);
     let report = runner.run_async(&mut client).await.map_err(Box::new)?;
     let migrations = report.applied_migrations().iter().map(ToString::to_string).collect();
-    let mut notes = deployment::settle_rights(&mut client, &functions_role).await?;
+    let mut notes = deployment::restore_rights(&mut client, &functions_role).await?;
     let views = host::check(&mut client, &functions_role, Stage::AfterMigration).await?;
     if !views.problems.is_empty() {
         return Err(MigrateError::HostViews(views.problems));

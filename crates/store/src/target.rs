@@ -14,6 +14,10 @@ use crate::Error;
 const FORM: &str = "a JSON object with username, password, host, dbname and sslrootcert, and port and sslmode where they differ from \
                     5432 and verify-full";
 
+/// Time for reaching the server. Below the deadline of a request (2.5 s), so that an address that does not answer is named in
+/// the log.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// How to connect.
 pub(crate) struct Target {
     pub(crate) config: tokio_postgres::Config,
@@ -47,6 +51,7 @@ impl Target {
             .port(address.port)
             .dbname(&address.database)
             .application_name(application_name)
+            .connect_timeout(CONNECT_TIMEOUT)
             .keepalives_idle(Duration::from_secs(30));
         let tls = match fields.optional_text("sslmode")?.map(str::trim) {
             Some("disable") if is_loopback(&address.host) => {

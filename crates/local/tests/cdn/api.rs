@@ -87,13 +87,13 @@ async fn the_api_gets_the_secret_of_the_distribution_and_never_that_of_the_calle
     let edge = Edge::with(|plan| {
         let origins = &mut plan.distributions[0].origins;
         let api = origins.iter_mut().find(|it| matches!(it.kind, OriginKind::Api(_)));
-        api.expect("an API").headers = vec![("x-edge-secret".to_owned(), "ours".to_owned())];
+        api.expect("an API").headers = vec![("x-origin-secret".to_owned(), "ours".to_owned())];
     })
     .await?;
-    let headers = [("x-edge-secret", "theirs"), ("x-forwarded-for", "203.0.113.9")];
+    let headers = [("x-origin-secret", "theirs"), ("x-forwarded-for", "203.0.113.9")];
     edge.get(CALL, &headers).await?;
     let asked = edge.asked().pop().ok_or("it was asked")?;
-    let sent: Vec<_> = asked.headers.get_all("x-edge-secret").iter().collect();
+    let sent: Vec<_> = asked.headers.get_all("x-origin-secret").iter().collect();
     assert_eq!(sent, ["ours"]);
     assert_eq!(asked.headers["x-forwarded-for"], "203.0.113.9, 127.0.0.1", "the viewer's is the last");
     Ok(())
@@ -195,8 +195,11 @@ async fn the_audit_has_the_viewers_address_of_a_request_through_the_distribution
     let viewer = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 7));
     let token = format!("Bearer {}", scenario.provider.token);
     // A viewer may claim any address and any secret.
-    let headers =
-        [("authorization", token.as_str()), ("x-forwarded-for", "203.0.113.9"), ("x-edge-secret", "theirs")];
+    let headers = [
+        ("authorization", token.as_str()),
+        ("x-forwarded-for", "203.0.113.9"),
+        ("x-origin-secret", "theirs"),
+    ];
     let started = ask_from(Some(viewer), &page, "POST", &call, &headers, "").await?;
     assert_eq!(started.status, 201, "{:?}", started.body);
     // Existing clients call API Gateway directly.
@@ -235,7 +238,7 @@ async fn with_an_edge_that_is_required_only_requests_through_it_are_answered() -
     let denied = cloud.sql(denied).await?;
     assert_eq!(denied.matches("EDGE_REQUIRED").count(), 1, "it is audited for its caller: {denied}");
     for wrong in ["", "theirs", HASH] {
-        let headers = [("authorization", token.as_str()), ("x-edge-secret", wrong)];
+        let headers = [("authorization", token.as_str()), ("x-origin-secret", wrong)];
         let answer = cloud.request_with("GET", &call, &headers).await?;
         assert_eq!(answer.brief(), "403 EDGE_REQUIRED", "{wrong}");
     }

@@ -123,7 +123,7 @@ async fn on_supabase_whose_services_connect_by_the_general_right_it_stays() -> T
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_owner_who_may_not_do_something_is_told_what() -> TestResult {
+async fn an_owner_who_lacks_a_right_reads_which_one() -> TestResult {
     in_a_database(async |database| {
         // No right to create roles.
         let (_, without) = database.login("without", "").await?;

@@ -144,3 +144,23 @@ fn every_relative_link_leads_to_a_file() -> TestResult {
     }
     Ok(())
 }
+
+#[test]
+fn the_database_document_lists_the_columns_that_a_migration_checks() -> TestResult {
+    let checked = read("crates/schema/sql/host_columns.sql")?;
+    let document = read("infra/DATABASE.md")?;
+    let listed: BTreeSet<&str> = quoted(&document).collect();
+    let rows = checked.lines().filter(|line| line.trim_start().starts_with("('medzen."));
+    let mut columns = 0;
+    for row in rows {
+        let texts: Vec<_> = row.split('\'').skip(1).step_by(2).collect();
+        let [view, column, .., kind] = texts.as_slice() else {
+            return Err(format!("no column: {row}").into());
+        };
+        assert!(listed.contains(view) && listed.contains(column), "{view}.{column}");
+        assert!(document.contains(kind), "{kind} of {column}");
+        columns += 1;
+    }
+    assert_eq!(columns, 10);
+    Ok(())
+}

@@ -17,6 +17,30 @@ const CACHE_POLICY: &str = "AWS::CloudFront::CachePolicy";
 const CACHING_DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
 const ALL_VIEWER_EXCEPT_HOST: &str = "b689b0a8-53d0-40ab-baf2-68738e2966ac";
 
+/// Headers that `CloudFront` cannot add to requests to an origin, by name or by the beginning of it:
+/// <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/add-origin-custom-headers.html#add-origin-custom-headers-denylist>
+const NOT_ADDED: [&str; 19] = [
+    "cache-control",
+    "connection",
+    "content-length",
+    "cookie",
+    "host",
+    "if-",
+    "max-forwards",
+    "pragma",
+    "proxy-",
+    "range",
+    "request-range",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-amz-",
+    "x-edge-",
+    "x-real-ip",
+];
+
 /// The greatest code of a function, in bytes.
 const GREATEST_CODE: usize = 10 * 1024;
 
@@ -184,7 +208,11 @@ fn origin(made: &[Made], fields: &Fields) -> Result<Origin, TemplateError> {
     };
     let mut headers = Vec::new();
     for header in fields.items("OriginCustomHeaders")? {
-        headers.push((header.required("HeaderName")?.to_lowercase(), header.required("HeaderValue")?));
+        let name = header.required("HeaderName")?.to_lowercase();
+        if NOT_ADDED.iter().any(|it| name == *it || (it.ends_with('-') && name.starts_with(it))) {
+            return Err(header.unsupported("HeaderName", &name, "CloudFront adds no header of this name"));
+        }
+        headers.push((name, header.required("HeaderValue")?));
     }
     Ok(Origin { id: fields.required("Id")?, kind, headers })
 }

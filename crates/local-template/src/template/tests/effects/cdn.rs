@@ -65,7 +65,7 @@ Resources:
           - Id: 'api'
             DomainName: !Ref ApiDomain
             CustomOriginConfig: {OriginProtocolPolicy: https-only}
-            OriginCustomHeaders: [{HeaderName: X-Edge, HeaderValue: one}]
+            OriginCustomHeaders: [{HeaderName: X-Ours, HeaderValue: one}]
         DefaultCacheBehavior:
           TargetOriginId: page
           AllowedMethods: [HEAD, GET]
@@ -339,15 +339,21 @@ pub(super) const CHANGES: &[(&str, &[Change])] = &[
             ),
             (
                 "DistributionConfig.Origins.OriginCustomHeaders.HeaderName",
-                "X-Edge",
+                "X-Ours",
                 "X-Other",
                 Comes(r#"("x-other", "one")"#),
+            ),
+            (
+                "DistributionConfig.Origins.OriginCustomHeaders.HeaderName",
+                "X-Ours",
+                "X-Edge-Secret",
+                Refused("OriginCustomHeaders.HeaderName"),
             ),
             (
                 "DistributionConfig.Origins.OriginCustomHeaders.HeaderValue",
                 "one",
                 "two",
-                Comes(r#"("x-edge", "two")"#),
+                Comes(r#"("x-ours", "two")"#),
             ),
             (
                 "DistributionConfig.Origins.S3OriginConfig.OriginAccessIdentity",
