@@ -596,6 +596,11 @@ export interface components {
              * @default false
              */
             enableTranscription?: boolean;
+            /**
+             * @description Where the media of the call is processed: one of the regions that the deployment allows. Without it, the deployment's
+             *     own region. A call that is recorded is in the region of the deployment's stack. An active call keeps its region.
+             */
+            mediaRegion?: string | null;
             /** @description A language tag like `en-US`. */
             transcriptionLanguage?: string | null;
         };
