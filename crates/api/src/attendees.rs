@@ -119,7 +119,7 @@ pub struct RosterAttendee {
     pub connections: i32,
     /// Connections that were lost, by Chime's events.
     pub drops: i32,
-    /// What the participant may send and receive.
+    /// The media that the participant may send and receive.
     pub capabilities: Capabilities,
     /// Whether the provider admitted the participant to this session.
     pub admitted: bool,
@@ -156,7 +156,7 @@ impl From<CapabilitiesRequest> for CapabilityChange {
 pub struct ChangeRequest {
     /// True admits the participant; false turns them away.
     admitted: Option<bool>,
-    /// What the participant may send and receive.
+    /// The media that the participant may send and receive.
     capabilities: Option<Object<CapabilitiesRequest>>,
 }
 

@@ -15,7 +15,7 @@ use self::operations::{Content, Operation};
 use self::schemas::Schemas;
 use crate::{ErrorResponse, GatewayMessage};
 
-/// What API Gateway itself may answer on a route, by status. Its body is a [`GatewayMessage`].
+/// Answers of API Gateway itself on a route, by status. Its body is a [`GatewayMessage`].
 const GATEWAY: [(u16, &str, &str); 7] = [
     (401, "Unauthorized", "The token is missing, expired, or of another issuer or audience."),
     (404, "Not Found", "There is no such route."),
@@ -155,7 +155,7 @@ fn retry_after() -> Value {
     json!({ "description": "Seconds to wait.", "schema": { "type": "string" } })
 }
 
-/// What a route answers with one status in place of what was asked for.
+/// A route's answer with one status in place of the requested one.
 fn failure(status: u16, codes: &[ErrorCode], operation: &Operation, schemas: &mut Schemas) -> Value {
     let names: Vec<_> = codes.iter().map(|code| code.code).collect();
     let mut schema = json!({ "allOf": [

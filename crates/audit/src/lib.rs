@@ -14,7 +14,7 @@ pub use config::Config;
 
 use crate::table::Table;
 
-/// What the function's triggers do.
+/// The handlers of the function's triggers.
 pub const FUNCTION: Function<App> =
     Function { on_schedule: Some(|app, origin| Box::pin(deliver(app, origin))), ..Function::EMPTY };
 

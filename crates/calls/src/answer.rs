@@ -4,7 +4,7 @@ use api::attendees::WaitingResponse;
 use api::call::JoinInfo;
 use api::consent::{ConsentRequired, ConsentRequiredResponse};
 use domain::Error;
-use domain::call::{Attendee, Member, Session};
+use domain::call::{Attendee, Meeting, Member, Session};
 use domain::consent::RequiredConsent;
 use domain::state::ParticipantStatus;
 use time::OffsetDateTime;
@@ -12,18 +12,16 @@ use time::OffsetDateTime;
 /// Everything that a client needs to connect.
 pub(crate) fn join_info(
     session: &Session,
+    meeting: &Meeting,
     member: &Member<'_>,
     attendee: &Attendee,
 ) -> Result<JoinInfo, Error> {
     Ok(JoinInfo {
         appointment_id: member.appointment.id,
         session_id: session.id,
-        meeting_id: crate::meeting_id(session)?,
+        meeting_id: meeting.id,
         role: member.role,
-        meeting: session
-            .meeting
-            .clone()
-            .ok_or_else(|| Error::internal("an active session without a meeting"))?,
+        meeting: meeting.json.clone(),
         attendee_token: attendee.id()?,
         attendee: attendee.expose().clone(),
         recording_enabled: session.recording_enabled,
@@ -37,7 +35,7 @@ pub(crate) fn waiting(session: &Session, member: &Member<'_>, since: OffsetDateT
     WaitingResponse {
         appointment_id,
         session_id: session.id,
-        call_status: session.status,
+        call_status: session.status(),
         role: member.role,
         status: ParticipantStatus::Waiting,
         waiting_since: since.into(),
@@ -56,7 +54,7 @@ pub(crate) fn consent_required(
     ConsentRequiredResponse {
         appointment_id,
         session_id: session.id,
-        call_status: session.status,
+        call_status: session.status(),
         role: member.role,
         status: ConsentRequired::ConsentRequired,
         purposes: required.iter().map(|required| required.purpose).collect(),

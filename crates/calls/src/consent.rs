@@ -7,13 +7,12 @@ use domain::call::{Actor, Session, Target, View};
 use domain::consent::{self, ConsentChange, ConsentCheck, ConsentDecision, ConsentPurpose};
 use domain::error::reason;
 use domain::id::{AppointmentId, UserId};
-use domain::state::SessionStatus;
 
 use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
 
 /// Whether the call may be recorded and transcribed, as far as a caller may know.
 pub(crate) fn status(view: &View, user: UserId, can_see: impl Fn(&UserId) -> bool) -> ConsentStatus {
-    let active = view.session.as_ref().is_some_and(|session| session.status == SessionStatus::Active);
+    let active = view.session.as_ref().is_some_and(|session| session.active().is_some());
     let of = |purpose| {
         let (allowed, mut missing) = match consent::check(purpose, &view.participants, &view.consents) {
             ConsentCheck::Allowed => (active, Vec::new()),

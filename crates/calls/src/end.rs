@@ -1,12 +1,11 @@
 //! End: the server owns the state of a call, so its end is stored and published exactly once.
 
-use api::Timestamp;
 use api::call::EndResponse;
 use domain::Error;
 use domain::audit::Origin;
 use domain::call::{Actor, Session, Target};
 use domain::end::{self, End};
-use domain::id::SessionId;
+use domain::id::{ChimeMeetingId, SessionId};
 use domain::state::SessionStatus;
 use store::sessions::CloseReason;
 
@@ -32,29 +31,29 @@ impl Calls {
             let view = self.load_view(actor, target, only, origin).await?;
             let member = view.member()?;
             match end::decide(&view)? {
-                End::Already(session) => {
+                End::Already(session, closed) => {
                     let message = if ours { "The call has ended." } else { "The call had ended before." };
                     return Ok(EndResponse {
                         session_id: session.id,
-                        call_status: session.status,
-                        ended_at: session.ended_at.map(Timestamp::from),
-                        duration_seconds: session.duration_seconds.unwrap_or(0),
+                        call_status: session.status(),
+                        ended_at: Some(closed.ended_at.into()),
+                        duration_seconds: closed.duration_seconds,
                         message,
                     });
                 }
-                End::Begin(session) => {
+                End::Begin(session, meeting) => {
                     only = Some(session.id);
                     let reason = CloseReason::EndedByProvider;
                     if self.store.begin_end(session.id, Some(member.user), reason, true, origin).await? {
                         ours = true;
-                        if let Some(ended) = self.finish_end(session, origin).await? {
+                        if let Some(ended) = self.finish_end(session, meeting, origin).await? {
                             return Ok(ended);
                         }
                     }
                 }
-                End::Finish(session) => {
+                End::Finish(session, meeting) => {
                     only = Some(session.id);
-                    if let Some(ended) = self.finish_end(session, origin).await? {
+                    if let Some(ended) = self.finish_end(session, meeting, origin).await? {
                         return Ok(ended);
                     }
                 }
@@ -78,11 +77,10 @@ impl Calls {
     pub(crate) async fn finish_end(
         &self,
         session: &Session,
+        meeting: ChimeMeetingId,
         origin: &Origin,
     ) -> Result<Option<EndResponse>, Error> {
-        if let Some(meeting) = session.meeting_id {
-            self.meetings.delete(&session.control_region, meeting).await?;
-        }
+        self.meetings.delete(&session.control_region, meeting).await?;
         let reason = CloseReason::EndedByProvider;
         let closed = self.store.close(session.id, SessionStatus::Ending, reason, None, origin).await?;
         let Some(closed) = closed else { return Ok(None) };

@@ -5,7 +5,7 @@ use domain::Error;
 use domain::audit::Origin;
 use domain::call::{Actor, Session, Target};
 use domain::error::reason;
-use domain::id::{AppointmentId, UserId};
+use domain::id::{AppointmentId, ChimeMeetingId, UserId};
 use domain::invite::{self, Invite, Offer, Terms};
 use store::invitations::NewGuest;
 
@@ -32,7 +32,7 @@ impl Calls {
         for _ in 0..MAX_ATTEMPTS {
             let view = self.load_view(actor, Target::Appointment(appointment), None, origin).await?;
             let by = view.member()?.user;
-            let (appointment, session) = invite::may_invite(&view)?;
+            let (appointment, session, meeting) = invite::may_invite(&view)?;
             let mut invitations = InviteResponse {
                 appointment_id: appointment.id,
                 session_id: session.id,
@@ -50,7 +50,8 @@ impl Calls {
                     Invite::Refuse(reason) => invitations.errors.push(InvitationError::new(user_id, reason)),
                 }
             }
-            if missing.is_empty() || self.give_places(session, &missing, by, &mut invitations, origin).await?
+            if missing.is_empty()
+                || self.give_places((session, meeting.id), &missing, by, &mut invitations, origin).await?
             {
                 return Ok(invitations);
             }
@@ -62,13 +63,12 @@ impl Calls {
     /// meanwhile.
     async fn give_places(
         &self,
-        session: &Session,
+        (session, meeting): (&Session, ChimeMeetingId),
         missing: &[(UserId, Offer)],
         by: UserId,
         invitations: &mut InviteResponse,
         origin: &Origin,
     ) -> Result<bool, Error> {
-        let meeting = crate::meeting_id(session)?;
         let users: Vec<_> = missing.iter().map(|(user, offer)| (*user, offer.capabilities)).collect();
         let mut created = match self.meetings.create_attendees(&session.control_region, meeting, &users).await
         {
@@ -101,14 +101,18 @@ impl Calls {
         if invited.len() == guests.len() {
             return Ok(true);
         }
-        self.delete_unstored(session, &guests).await?;
+        self.delete_unstored(session, meeting, &guests).await?;
         Ok(false)
     }
 
     /// Deletes attendees that were not stored, because the same users joined or were invited meanwhile. Those that
     /// are stored (the statement took effect and its response was lost) stay.
-    async fn delete_unstored(&self, session: &Session, created: &[NewGuest]) -> Result<(), Error> {
-        let meeting = crate::meeting_id(session)?;
+    async fn delete_unstored(
+        &self,
+        session: &Session,
+        meeting: ChimeMeetingId,
+        created: &[NewGuest],
+    ) -> Result<(), Error> {
         let users: Vec<_> = created.iter().map(|guest| guest.user).collect();
         let stored = self.store.load_guests(session.id, &users).await?;
         for guest in created {

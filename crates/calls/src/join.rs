@@ -4,7 +4,7 @@ use api::attendees::{JoinRequest, JoinResponse};
 use api::call::JoinInfo;
 use domain::Error;
 use domain::audit::Origin;
-use domain::call::{Actor, Attendee, Member, Session, Target, View};
+use domain::call::{Actor, Attendee, Meeting, Member, Session, Target, View};
 use domain::capabilities::Capabilities;
 use domain::error::{causes, reason};
 use domain::join::{self, Join};
@@ -45,11 +45,11 @@ impl Calls {
         for _ in 0..MAX_ATTEMPTS {
             let member = view.member()?;
             match join::decide(&view, target, checked, rules, origin.now)? {
-                Join::Resume(session, attendee) => {
+                Join::Resume(session, meeting, attendee) => {
                     if stay {
                         self.store.confirm_stay(session.id, origin.now).await?;
                     }
-                    return join_info(session, &member, attendee).map(JoinResponse::Joined);
+                    return join_info(session, meeting, &member, attendee).map(JoinResponse::Joined);
                 }
                 Join::Waiting(session, since) => {
                     return Ok(JoinResponse::Waiting(waiting(session, &member, since)));
@@ -69,19 +69,19 @@ impl Calls {
                     }
                     view = load().await?;
                 }
-                Join::Return(session, attendee) => {
-                    if let Some(info) = self.rejoin(session, &member, attendee, origin).await? {
+                Join::Return(session, meeting, attendee) => {
+                    if let Some(info) = self.rejoin((session, meeting), &member, attendee, origin).await? {
                         return Ok(JoinResponse::Joined(info));
                     }
                     view = load().await?;
                 }
-                Join::Check(..) => {
+                Join::Check(_) => {
                     if !self.verify_meeting(&mut view, std::mem::take(&mut checked), origin).await? {
                         return self.restart_or_expire(actor, &view, origin).await;
                     }
                 }
-                Join::CreateAttendee(session) => {
-                    match self.create_attendee(&view, session, &member, origin).await? {
+                Join::CreateAttendee(session, meeting) => {
+                    match self.create_attendee(&view, (session, meeting), &member, origin).await? {
                         NewAttendee::Joined(info) => return Ok(JoinResponse::Joined(info)),
                         NewAttendee::Retry => view = load().await?,
                         NewAttendee::MeetingGone => {
@@ -97,14 +97,14 @@ impl Calls {
     /// Stores that a participant who left is back, with the same attendee. `None`: something changed meanwhile.
     pub(crate) async fn rejoin(
         &self,
-        session: &Session,
+        (session, meeting): (&Session, &Meeting),
         member: &Member<'_>,
         attendee: &Attendee,
         origin: &Origin,
     ) -> Result<Option<JoinInfo>, Error> {
         let join = self.new_join(member, attendee, None);
         let joined = self.store.join(session.id, join, origin).await?;
-        joined.map(|joined| join_info(session, member, &joined.attendee)).transpose()
+        joined.map(|joined| join_info(session, meeting, member, &joined.attendee)).transpose()
     }
 
     fn new_join<'a>(
@@ -122,23 +122,23 @@ impl Calls {
     pub(crate) async fn create_attendee(
         &self,
         view: &View,
-        session: &Session,
+        (session, meeting): (&Session, &Meeting),
         member: &Member<'_>,
         origin: &Origin,
     ) -> Result<NewAttendee, Error> {
-        let meeting = crate::meeting_id(session)?;
         let region = &session.control_region;
         let part = view.participant(member.user);
         let capabilities =
             part.map_or(Capabilities::of(member.role, None), |participant| participant.capabilities);
-        let attendee = match self.meetings.create_attendee(region, meeting, member.user, capabilities).await {
-            Ok(attendee) => attendee,
-            Err(chime::Error::NotFound) => {
-                self.close_expired(session.id, origin).await?;
-                return Ok(NewAttendee::MeetingGone);
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let attendee =
+            match self.meetings.create_attendee(region, meeting.id, member.user, capabilities).await {
+                Ok(attendee) => attendee,
+                Err(chime::Error::NotFound) => {
+                    self.close_expired(session.id, origin).await?;
+                    return Ok(NewAttendee::MeetingGone);
+                }
+                Err(error) => return Err(error.into()),
+            };
         let created = attendee.id()?;
         let join = self.new_join(member, &attendee, Some(capabilities));
         let joined = self.store.join(session.id, join, origin).await?;
@@ -146,12 +146,12 @@ impl Calls {
             Some(joined) => joined.attendee.id()? == created,
             None => self.owns(member, session, created).await?,
         };
-        if !kept && let Err(error) = self.meetings.delete_attendee(region, meeting, created).await {
+        if !kept && let Err(error) = self.meetings.delete_attendee(region, meeting.id, created).await {
             // No client has its token; it only counts towards the meeting's limit of 250 attendees.
             tracing::warn!(attendee = %created, error = causes(&error), "unused attendee not deleted");
         }
         match joined {
-            Some(joined) => Ok(NewAttendee::Joined(join_info(session, member, &joined.attendee)?)),
+            Some(joined) => Ok(NewAttendee::Joined(join_info(session, meeting, member, &joined.attendee)?)),
             None => Ok(NewAttendee::Retry),
         }
     }

@@ -29,15 +29,15 @@ use bus::Bus;
 use chime::Meetings;
 use domain::Error;
 use domain::audit::Origin;
-use domain::call::{Actor, Session, Target, View};
+use domain::call::{Actor, SessionState, Target, View};
 use domain::error::{causes, reason};
 use domain::id::SessionId;
 use domain::join::JoinRules;
 use domain::region::MediaRegions;
 use domain::schedule::CancelledStatuses;
 use domain::state::SessionStatus;
-use store::{Store, Token};
 use store::sessions::CloseReason;
+use store::{Store, Token};
 
 /// A use case reads the call again this often because another request changed it meanwhile, before it returns a conflict.
 const MAX_ATTEMPTS: usize = 8;
@@ -126,28 +126,27 @@ impl Calls {
         let Some(session) = view.session.as_mut() else {
             return Ok(false);
         };
-        let live = match session.meeting_id {
-            Some(meeting) => match self.meetings.is_live(&session.control_region, meeting).await {
-                Ok(live) => live,
-                Err(error @ (chime::Error::Throttled(_) | chime::Error::Unavailable(_))) if !requested => {
-                    tracing::warn!(
-                        error = causes(&error),
-                        "meeting not verified, the stored one is returned"
-                    );
-                    session.checked_at = Some(origin.now);
-                    session.end_reported = false;
-                    return Ok(true);
-                }
-                Err(error) => return Err(error.into()),
-            },
-            None => false,
+        let SessionState::Active(call) = &mut session.state else {
+            return Ok(false);
+        };
+        let live = match self.meetings.is_live(&session.control_region, call.meeting.id).await {
+            Ok(true) => {
+                self.store.mark_checked(session.id, origin.now).await?;
+                true
+            }
+            Ok(false) => {
+                self.close_expired(session.id, origin).await?;
+                false
+            }
+            Err(error @ (chime::Error::Throttled(_) | chime::Error::Unavailable(_))) if !requested => {
+                tracing::warn!(error = causes(&error), "meeting not verified, the stored one is returned");
+                true
+            }
+            Err(error) => return Err(error.into()),
         };
         if live {
-            self.store.mark_checked(session.id, origin.now).await?;
-            session.checked_at = Some(origin.now);
-            session.end_reported = false;
-        } else {
-            self.close_expired(session.id, origin).await?;
+            call.checked_at = Some(origin.now);
+            call.end_reported = false;
         }
         Ok(live)
     }
@@ -175,9 +174,4 @@ fn set_span_fields(view: &View) {
 /// Other requests changed the call in each attempt of this one.
 fn conflict_retry() -> Error {
     Error::Conflict { reason: reason::CALL_NOT_READY, retry_after: Some(std::time::Duration::from_secs(1)) }
-}
-
-/// The meeting id of a session that has one, which every active session has.
-fn meeting_id(session: &Session) -> Result<domain::id::ChimeMeetingId, Error> {
-    session.meeting_id.ok_or_else(|| Error::internal("an active session without a meeting"))
 }

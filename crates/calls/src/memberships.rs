@@ -17,17 +17,13 @@ impl Calls {
     ///
     /// # Errors
     /// 503 when the database is down.
-    pub(crate) async fn apply_membership_change(
-        &self,
-        view: &View,
-        origin: &Origin,
-    ) -> Result<bool, Error> {
-        let Some((session, change)) = view.membership_change() else { return Ok(false) };
+    pub(crate) async fn apply_membership_change(&self, view: &View, origin: &Origin) -> Result<bool, Error> {
+        let Some(((session, meeting), change)) = view.membership_change() else { return Ok(false) };
         match change {
             MembershipChange::EndCall => {
                 let reason = CloseReason::AppointmentDeleted;
                 if self.store.begin_end(session.id, None, reason, true, origin).await?
-                    && let Err(error) = self.finish_end(session, origin).await
+                    && let Err(error) = self.finish_end(session, meeting.id, origin).await
                 {
                     let operation = Operation::DeleteMeeting.as_str();
                     tracing::warn!(operation, error = causes(&error), "pending operation failed, will retry");

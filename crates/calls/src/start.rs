@@ -7,7 +7,7 @@ use api::call::JoinInfo;
 use chime::{Made, NewMeeting};
 use domain::Error;
 use domain::audit::Origin;
-use domain::call::{Actor, Member, Session, Target, View};
+use domain::call::{Actor, Attempt, Meeting, Member, Session, SessionState, Target, View};
 use domain::capabilities::Capabilities;
 use domain::error::{causes, reason};
 use domain::id::AppointmentId;
@@ -77,30 +77,31 @@ impl Calls {
         let (mut reloaded, mut checked) = (false, new.checked);
         for _ in 0..MAX_ATTEMPTS {
             view = match start::decide(&view, &origin.request_id, checked, window, origin.now)? {
-                Start::Resume(session, attendee) => {
-                    let info = join_info(session, &start::may_start(&view)?, attendee)?;
+                Start::Resume(session, meeting, attendee) => {
+                    let info = join_info(session, meeting, &start::may_start(&view)?, attendee)?;
                     return Ok(Started::joined(false, info));
                 }
-                Start::Return(session, attendee) => {
-                    match self.rejoin(session, &start::may_start(&view)?, attendee, origin).await? {
+                Start::Return(session, meeting, attendee) => {
+                    match self.rejoin((session, meeting), &start::may_start(&view)?, attendee, origin).await?
+                    {
                         Some(info) => return Ok(Started::joined(false, info)),
                         None => load().await?,
                     }
                 }
-                Start::Expired(session) => {
+                Start::Expired(session, attempt) => {
                     let why = "start_expired";
-                    self.store.fail_start(session.id, session.attempt, why, None, origin).await?;
+                    self.store.fail_start(session.id, attempt.number, why, None, origin).await?;
                     self.open(actor, new, origin).await?
                 }
-                Start::Create(session) => {
-                    match self.create_meeting(session, &start::may_start(&view)?, origin).await? {
+                Start::Create(session, attempt) => {
+                    match self.create_meeting((session, attempt), &start::may_start(&view)?, origin).await? {
                         Creation::Started(info) => return Ok(Started::joined(true, info)),
                         Creation::Retry => self.load_outcome(session, actor, new, origin).await?,
                         Creation::Reopen => self.open(actor, new, origin).await?,
                     }
                 }
-                Start::Wait(session) => {
-                    self.wait(actor, target, session, origin).await?;
+                Start::Wait(session, attempt) => {
+                    self.wait(actor, target, (session, attempt), origin).await?;
                     self.load_outcome(session, actor, new, origin).await?
                 }
                 Start::Check(_) => {
@@ -109,12 +110,15 @@ impl Calls {
                 }
                 // The statement that inserts a session does not see what commits while it waits for a lock: read
                 // again before acting.
-                Start::Join(_) if !reloaded => {
+                Start::Join(..) if !reloaded => {
                     reloaded = true;
                     load().await?
                 }
-                Start::Join(session) => {
-                    match self.create_attendee(&view, session, &start::may_start(&view)?, origin).await? {
+                Start::Join(session, meeting) => {
+                    match self
+                        .create_attendee(&view, (session, meeting), &start::may_start(&view)?, origin)
+                        .await?
+                    {
                         NewAttendee::Joined(info) => return Ok(Started::joined(false, info)),
                         NewAttendee::Retry => load().await?,
                         NewAttendee::MeetingGone => self.open(actor, new, origin).await?,
@@ -129,8 +133,8 @@ impl Calls {
                     }
                     load().await?
                 }
-                Start::FinishEnd(session) => {
-                    self.finish_end(session, origin).await?;
+                Start::FinishEnd(session, meeting) => {
+                    self.finish_end(session, meeting, origin).await?;
                     self.open(actor, new, origin).await?
                 }
             };
@@ -159,7 +163,7 @@ impl Calls {
     /// Creates the meeting of a session whose attempt belongs to this request.
     async fn create_meeting(
         &self,
-        session: &Session,
+        (session, attempt): (&Session, &Attempt),
         member: &Member<'_>,
         origin: &Origin,
     ) -> Result<Creation, Error> {
@@ -175,7 +179,7 @@ impl Calls {
             Ok(made) => made,
             // Another request with the same token is in progress; its result is valid for this one too.
             Err(chime::Error::Conflict(_)) => return Ok(Creation::Retry),
-            Err(error) => return Err(self.abandon_attempt(session, member, error, origin).await),
+            Err(error) => return Err(self.abandon_attempt((session, attempt), member, error, origin).await),
         };
         let region = &session.control_region;
         let attendee = match attendee {
@@ -185,7 +189,7 @@ impl Calls {
                 {
                     Ok(attendee) => attendee,
                     Err(error @ chime::Error::NotFound) => {
-                        let (attempt, why) = (session.attempt, error.reason());
+                        let (attempt, why) = (attempt.number, error.reason());
                         self.store.fail_start(session.id, attempt, why, Some(member.user), origin).await?;
                         return Ok(Creation::Reopen);
                     }
@@ -210,21 +214,21 @@ impl Calls {
             }
             return Ok(Creation::Retry);
         }
-        let active = Session { meeting_id: Some(meeting.id), meeting: Some(meeting.json), ..session.clone() };
-        Ok(Creation::Started(join_info(&active, member, &attendee)?))
+        let meeting = Meeting { id: meeting.id, json: meeting.json };
+        Ok(Creation::Started(join_info(session, &meeting, member, &attendee)?))
     }
 
     /// Chime did not create the meeting, or did not respond. The caller gets that error; if giving up the attempt
     /// fails too, the next request repairs the session.
     async fn abandon_attempt(
         &self,
-        session: &Session,
+        (session, attempt): (&Session, &Attempt),
         member: &Member<'_>,
         error: chime::Error,
         origin: &Origin,
     ) -> Error {
         let stored = if error.without_effect() && !matches!(error, chime::Error::Throttled(_)) {
-            let (attempt, why) = (session.attempt, error.reason());
+            let (attempt, why) = (attempt.number, error.reason());
             self.store.fail_start(session.id, attempt, why, Some(member.user), origin).await.map(drop)
         } else {
             // A meeting may exist, or may be possible in a moment: the token stays valid for the next request.
@@ -247,10 +251,11 @@ impl Calls {
         let actor = Actor::User(member.user);
         let target = Target::Appointment(member.appointment.id);
         let now = self.store.load_call(&actor, target, Some(session.id), Token::Keep).await?;
-        let owned = now.session.is_some_and(|now| match now.status {
-            SessionStatus::Creating => true,
-            SessionStatus::Active | SessionStatus::Ending => now.meeting_id == Some(meeting),
-            SessionStatus::Ended | SessionStatus::Failed => false,
+        let owned = now.session.is_some_and(|now| match now.state {
+            SessionState::Creating(_) => true,
+            SessionState::Active(call) => call.meeting.id == meeting,
+            SessionState::Ending { meeting_id } => meeting_id == meeting,
+            SessionState::Ended(_) | SessionState::Failed(_) => false,
         });
         if !owned {
             self.meetings.delete(&session.control_region, meeting).await?;
@@ -271,7 +276,7 @@ impl Calls {
     ) -> Result<View, Error> {
         let target = Target::Appointment(new.appointment);
         let view = self.load(actor, target, Some(session.id), Token::HandOut, origin).await?;
-        match view.session.as_ref().map(|session| session.status) {
+        match view.session.as_ref().map(Session::status) {
             Some(SessionStatus::Creating | SessionStatus::Active | SessionStatus::Ending) => Ok(view),
             Some(SessionStatus::Ended) => Err(Error::Gone(reason::MEETING_EXPIRED)),
             Some(SessionStatus::Failed) | None => self.open(actor, new, origin).await,
@@ -284,24 +289,27 @@ impl Calls {
         &self,
         actor: &Actor,
         target: Target,
-        seen: &Session,
+        (session, seen): (&Session, &Attempt),
         origin: &Origin,
     ) -> Result<(), Error> {
         let take_over_at = Instant::now() + TAKE_OVER_AFTER;
         let mut pause = FIRST_PAUSE;
-        let mut abandoned = seen.attempt_by.is_none();
+        let mut abandoned = seen.by.is_none();
         loop {
             if abandoned || Instant::now() >= take_over_at {
-                self.store.take_over(seen.id, seen.attempt, &origin.request_id, origin.now).await?;
+                self.store.take_over(session.id, seen.number, &origin.request_id, origin.now).await?;
                 return Ok(());
             }
             sleep(pause).await;
             pause = (pause * 2).min(MAX_PAUSE);
-            match self.load_view(actor, target, Some(seen.id), origin).await?.session {
-                Some(session)
-                    if session.status == SessionStatus::Creating && session.attempt == seen.attempt =>
-                {
-                    abandoned = session.attempt_by.is_none();
+            match self
+                .load_view(actor, target, Some(session.id), origin)
+                .await?
+                .session
+                .map(|session| session.state)
+            {
+                Some(SessionState::Creating(attempt)) if attempt.number == seen.number => {
+                    abandoned = attempt.by.is_none();
                 }
                 _ => return Ok(()),
             }

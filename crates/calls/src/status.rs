@@ -7,14 +7,14 @@ use api::call::{
 use domain::Error;
 use domain::admission::{self, WaitingRoom};
 use domain::audit::Origin;
-use domain::call::{Actor, Member, Target, View};
+use domain::call::{Actor, Member, Session, Target, View};
 use domain::capabilities::Capabilities;
 use domain::error::ErrorCode;
 use domain::expiry;
 use domain::id::UserId;
 use domain::join::JoinRules;
 use domain::schedule::{self, JoinWindow};
-use domain::state::{ParticipantStatus, Role, SessionStatus};
+use domain::state::{ParticipantStatus, Role};
 use time::OffsetDateTime;
 
 use crate::{Calls, consent};
@@ -44,7 +44,7 @@ fn join_refusal(
     now: OffsetDateTime,
 ) -> Option<JoinRefusal> {
     let (appointment, part) = (member.appointment, view.participant(member.user));
-    let is_active = view.session.as_ref().is_some_and(|session| session.status == SessionStatus::Active);
+    let is_active = view.session.as_ref().is_some_and(|session| session.active().is_some());
     let rule = if is_active {
         schedule::may_join(appointment, member.role, part, window, now)
     } else {
@@ -56,7 +56,7 @@ fn join_refusal(
 
 /// Waiting participants, the longest waiting first; for the provider.
 fn waiting(view: &View, member: &Member<'_>) -> Vec<WaitingParticipant> {
-    let open = view.session.as_ref().is_some_and(|session| session.status.is_open());
+    let open = view.session.as_ref().is_some_and(Session::is_open);
     if member.role != Role::Provider || !open {
         return Vec::new();
     }
@@ -109,19 +109,19 @@ impl Calls {
         }
         let member = view.member()?;
         let session = view.session.as_ref();
-        let active = session.is_some_and(|session| session.status == SessionStatus::Active);
+        let call = session.and_then(Session::active);
         let JoinRules { room, window } = self.settings.join_rules;
         let me = caller_status(&view, &member, room);
         let join_refusal = join_refusal(&view, &member, window, origin.now);
-        let open = session.filter(|session| session.status.is_open());
+        let open = session.filter(|session| session.is_open());
         let known = |user: &UserId| can_see(&view, &member, *user);
         Ok(StatusResponse {
             appointment_id: member.appointment.id,
             session_id: session.map(|session| session.id),
-            meeting_id: session.and_then(|session| session.meeting_id),
-            call_status: CallState::from(session.map(|session| session.status)),
-            has_active_call: active,
-            can_join: active && join_refusal.is_none(),
+            meeting_id: session.and_then(Session::meeting_id),
+            call_status: CallState::from(session.map(Session::status)),
+            has_active_call: call.is_some(),
+            can_join: call.is_some() && join_refusal.is_none(),
             join_refusal,
             join_from: window.opens_at(member.appointment).map(Timestamp::from),
             join_until: window.closes_at(member.appointment).map(Timestamp::from),
@@ -137,11 +137,9 @@ impl Calls {
             recording: feature_status(open.is_some_and(|session| session.recording_enabled)),
             transcription: feature_status(open.is_some_and(|session| session.transcription_enabled)),
             waiting: waiting(&view, &member),
-            ends_at: open
+            ends_at: call
                 .filter(|_| me.status == Some(ParticipantStatus::Joined))
-                .and_then(|session| {
-                    expiry::ends_at(session.alone_since, self.settings.forgotten_after, origin.now)
-                })
+                .and_then(|call| expiry::ends_at(call.alone_since, self.settings.forgotten_after, origin.now))
                 .map(Timestamp::from),
             consent: consent::status(&view, member.user, known),
             me,

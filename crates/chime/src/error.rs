@@ -11,19 +11,19 @@ use domain::error::{Source, reason};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// This control region has no such meeting or attendee: it has ended or was deleted.
-    #[error("chime does not know it")]
+    #[error("Chime does not know the resource")]
     NotFound,
     /// Another request with the same token is in progress.
-    #[error("chime works on the same token at this moment")]
+    #[error("Chime is processing another request with the same token")]
     Conflict(#[source] Source),
     /// Throttled. The request had no effect.
-    #[error("chime throttles")]
+    #[error("Chime throttled the request")]
     Throttled(#[source] Source),
     /// A quota of the account is exhausted. The request had no effect.
-    #[error("a chime quota is used up")]
+    #[error("a quota of Chime is reached")]
     Limit(#[source] Source),
     /// Rejected: a defect of this code or of the function's role. The request had no effect.
-    #[error("chime refuses: {code}")]
+    #[error("Chime rejected the request: {code}")]
     Refused {
         code: String,
         #[source]
@@ -31,7 +31,7 @@ pub enum Error {
     },
     /// Not reached, no response in time, or an internal error of Chime: whether the request had an effect is not
     /// known.
-    #[error("chime is unavailable")]
+    #[error("Chime is unavailable")]
     Unavailable(#[source] Source),
 }
 

@@ -8,7 +8,7 @@ use crate::call::{Member, ParticipantView, Session, View};
 use crate::capabilities::{Capabilities, CapabilityChange};
 use crate::error::{Error, reason};
 use crate::id::UserId;
-use crate::state::{ParticipantStatus, Role, SessionStatus};
+use crate::state::{ParticipantStatus, Role};
 
 /// Whether participants wait until the provider admits them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -129,8 +129,7 @@ pub fn subject(view: &View, user: UserId) -> Result<Subject<'_>, Error> {
         Role::Provider => {}
         Role::Patient | Role::Observer => return Err(Error::Forbidden(reason::PROVIDER_ONLY)),
     }
-    let session = view.session.as_ref().filter(|session| session.status == SessionStatus::Active);
-    let session = session.ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
+    let (session, _) = view.active().ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
     let part = view.participant(user);
     let role = match (by.appointment.role_of(user), part) {
         (Some(role), _) => role,
@@ -220,7 +219,8 @@ impl ParticipantChange {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::call::tests::{appointment, user};
+    use crate::call::tests::{appointment, session, user};
+    use crate::state::SessionStatus;
 
     const SINCE: OffsetDateTime = time::macros::datetime!(2026-11-20 12:00:00 UTC);
 
@@ -332,7 +332,7 @@ pub(crate) mod tests {
     }
 
     fn next(part: Option<&ParticipantView>, change: ParticipantChange) -> Result<NextStep, &'static str> {
-        let session = session();
+        let session = session(SessionStatus::Active, SINCE);
         let appointment = appointment();
         let by = Member { user: user(1), role: Role::Provider, appointment: &appointment };
         let subject = Subject { by, session: &session, user: user(2), role: Role::Patient, part };
@@ -405,7 +405,7 @@ pub(crate) mod tests {
         View {
             caller: Some(crate::call::UserRef { id: user(caller) }),
             appointment: Some(appointment()),
-            session: Some(session()),
+            session: Some(session(SessionStatus::Active, SINCE)),
             participants: part.into_iter().collect(),
             ..View::default()
         }
@@ -428,18 +428,6 @@ pub(crate) mod tests {
         }
         let without_session = View { session: None, ..view(1, None) };
         assert_eq!(subject_role(&without_session, 2), Err("NO_ACTIVE_CALL"));
-    }
-
-    pub(crate) fn session() -> Session {
-        serde_json::from_value(serde_json::json!({
-            "id": "7d9f1c5e-0000-4000-8000-0000000000b1", "status": "active", "attempt": 1, "attemptBy": null,
-            "controlRegion": "us-east-1", "mediaRegion": "us-east-1", "meetingId": null, "meeting": null,
-            "recordingEnabled": false, "transcriptionEnabled": false, "transcriptionLanguage": null,
-            "createdAt": "2026-11-20T12:00:00Z", "activatedAt": null, "checkedAt": null, "endedAt": null,
-            "durationSeconds": null, "connectedCount": 0, "lastLeftAt": null, "present": [], "endReported": false,
-            "aloneSince": null,
-        }))
-        .expect("a session")
     }
 
     #[test]

@@ -1,5 +1,9 @@
 //! The state of a call at the moment of a request: the input of every decision.
 
+mod session;
+
+pub use session::{ActiveCall, Attempt, ClosedCall, Meeting, Session, SessionState};
+
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -8,9 +12,9 @@ use time::format_description::well_known::Rfc3339;
 use crate::capabilities::Capabilities;
 use crate::consent::{Consent, RequiredConsent};
 use crate::error::{Error, reason};
-use crate::id::{AppointmentId, ChimeAttendeeId, ChimeMeetingId, SessionId, UserId};
+use crate::id::{AppointmentId, ChimeAttendeeId, ChimeMeetingId, UserId};
 use crate::secret::Secret;
-use crate::state::{ObserverKind, ParticipantStatus, Role, SessionStatus};
+use crate::state::{ObserverKind, ParticipantStatus, Role};
 
 /// The caller, before the database has identified the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,56 +99,6 @@ impl Appointment {
 fn calendar_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<OffsetDateTime>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     Ok(text.and_then(|text| OffsetDateTime::parse(&text, &Rfc3339).ok()))
-}
-
-/// One call of an appointment.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Session {
-    pub id: SessionId,
-    pub status: SessionStatus,
-    /// Counts the attempts to create the meeting.
-    pub attempt: i32,
-    /// The request that creates the meeting now, if any.
-    pub attempt_by: Option<String>,
-    /// The only region in which the meeting can be read or changed.
-    pub control_region: String,
-    /// Where the media is processed.
-    pub media_region: String,
-    /// The meeting, once it is known.
-    pub meeting_id: Option<ChimeMeetingId>,
-    /// Chime's `Meeting` object, unchanged.
-    pub meeting: Option<Value>,
-    /// Whether recording was requested.
-    pub recording_enabled: bool,
-    /// Whether transcription was requested.
-    pub transcription_enabled: bool,
-    pub transcription_language: Option<String>,
-    /// When the session was inserted.
-    #[serde(with = "time::serde::rfc3339")]
-    pub created_at: OffsetDateTime,
-    /// When the session became active.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub activated_at: Option<OffsetDateTime>,
-    /// When Chime last confirmed that the meeting is live.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub checked_at: Option<OffsetDateTime>,
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub ended_at: Option<OffsetDateTime>,
-    /// How long it was active, in seconds.
-    pub duration_seconds: Option<i32>,
-    /// Connected participants, by Chime's events.
-    pub connected_count: i32,
-    /// When the last participant disconnected, by Chime's events.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub last_left_at: Option<OffsetDateTime>,
-    /// Whether an event claims that the meeting has ended and Chime has not been asked since.
-    pub end_reported: bool,
-    /// Since when one participant has been alone in the call, if so.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub alone_since: Option<OffsetDateTime>,
-    /// Users in the call.
-    pub present: Vec<UserId>,
 }
 
 /// The caller's part in the session.
@@ -256,9 +210,16 @@ impl View {
     /// # Errors
     /// 403 for unknown accounts and for users who are not members, 404 for an appointment that does not exist.
     pub fn member(&self) -> Result<Member<'_>, Error> {
-        let open = self.session.as_ref().is_some_and(|session| session.status.is_open());
+        let open = self.session.as_ref().is_some_and(Session::is_open);
         let part = self.me.as_ref().filter(|_| open).map(|me| (me.role, me.status));
         member(self.caller.as_ref(), self.appointment.as_ref(), part)
+    }
+
+    /// The session with its call, if it is active.
+    #[must_use]
+    pub fn active(&self) -> Option<(&Session, &ActiveCall)> {
+        let session = self.session.as_ref()?;
+        Some((session, session.active()?))
     }
 
     /// A user's part in the session.
@@ -302,6 +263,7 @@ pub fn member<'a>(
 
 #[cfg(test)]
 pub(crate) mod tests {
+    pub(crate) use super::session::tests::session;
     use super::*;
 
     pub(crate) fn user(n: u8) -> UserId {

@@ -1,4 +1,4 @@
-//! What a participant may send and receive in a call.
+//! The media that a participant may send and receive in a call.
 
 use serde::{Deserialize, Serialize};
 

@@ -152,7 +152,7 @@ pub struct ConsentChange {
 pub fn decide(view: &View, decisions: &[(ConsentPurpose, bool)]) -> Result<ConsentChange, Error> {
     let member = view.member()?;
     let on = |status| matches!(status, SessionStatus::Creating | SessionStatus::Active);
-    let session = view.session.as_ref().filter(|session| on(session.status));
+    let session = view.session.as_ref().filter(|session| on(session.status()));
     let session = session.ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
     match view.participant(member.user).map(|participant| participant.status) {
         Some(ParticipantStatus::Removed) => return Err(Error::Forbidden(reason::REMOVED_FROM_CALL)),

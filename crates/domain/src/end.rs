@@ -1,21 +1,22 @@
 //! Decides a provider's request to end a call.
 
-use crate::call::{Session, View};
+use crate::call::{ActiveCall, ClosedCall, Session, SessionState, View};
 use crate::error::{Error, reason};
-use crate::state::{Role, SessionStatus};
+use crate::id::ChimeMeetingId;
+use crate::state::Role;
 
-/// What the request has to do.
+/// The next step of the request.
 #[derive(Debug)]
 pub enum End<'a> {
     /// Set the session to `ending`, delete the meeting at Chime, then set the session to `ended`.
-    Begin(&'a Session),
+    Begin(&'a Session, ChimeMeetingId),
     /// Another request began the end and did not finish it: finish it.
-    Finish(&'a Session),
+    Finish(&'a Session, ChimeMeetingId),
     /// The meeting is not known yet: close the session. The request that creates the meeting deletes it when it sees
     /// that.
     Abandon(&'a Session),
     /// The session has ended already.
-    Already(&'a Session),
+    Already(&'a Session, ClosedCall),
 }
 
 /// Decides an end. Repeating it is not an error.
@@ -28,10 +29,10 @@ pub fn decide(view: &View) -> Result<End<'_>, Error> {
         Role::Patient | Role::Observer => return Err(Error::Forbidden(reason::PATIENT_CANNOT_END)),
     }
     let session = view.session.as_ref().ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
-    Ok(match session.status {
-        SessionStatus::Creating => End::Abandon(session),
-        SessionStatus::Active => End::Begin(session),
-        SessionStatus::Ending => End::Finish(session),
-        SessionStatus::Ended | SessionStatus::Failed => End::Already(session),
+    Ok(match &session.state {
+        SessionState::Creating(_) => End::Abandon(session),
+        SessionState::Active(ActiveCall { meeting, .. }) => End::Begin(session, meeting.id),
+        SessionState::Ending { meeting_id } => End::Finish(session, *meeting_id),
+        SessionState::Ended(closed) | SessionState::Failed(closed) => End::Already(session, *closed),
     })
 }

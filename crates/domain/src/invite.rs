@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use crate::call::{Appointment, Session, View};
+use crate::call::{Appointment, Meeting, Session, View};
 use crate::capabilities::{Capabilities, CapabilityChange};
 use crate::error::{Error, ItemReason, reason};
 use crate::id::{ChimeAttendeeId, UserId};
-use crate::state::{ObserverKind, ParticipantStatus, Role, SessionStatus};
+use crate::state::{ObserverKind, ParticipantStatus, Role};
 
 /// Users per request: the maximum of one `BatchCreateAttendee` request (Chime's quota page).
 pub const MAX_USERS: usize = 10;
@@ -81,14 +81,14 @@ pub fn users(requested: &[UserId]) -> Result<Vec<UserId>, Error> {
 ///
 /// # Errors
 /// 403 for everyone but the provider; 404 without an active call.
-pub fn may_invite(view: &View) -> Result<(&Appointment, &Session), Error> {
+pub fn may_invite(view: &View) -> Result<(&Appointment, &Session, &Meeting), Error> {
     let member = view.member()?;
     match member.role {
         Role::Provider => {}
         Role::Patient | Role::Observer => return Err(Error::Forbidden(reason::PROVIDER_ONLY)),
     }
-    let session = view.session.as_ref().filter(|session| session.status == SessionStatus::Active);
-    Ok((member.appointment, session.ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?))
+    let (session, call) = view.active().ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
+    Ok((member.appointment, session, &call.meeting))
 }
 
 /// Decides about one invited user. The appointment's provider and patient keep their roles; everyone else becomes an

@@ -5,11 +5,11 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::admission::{self, AdmissionState, WaitingRoom};
-use crate::call::{Attendee, Session, Target, View};
+use crate::call::{ActiveCall, Attendee, Meeting, Session, SessionState, Target, View};
 use crate::error::{Error, reason};
 use crate::liveness;
 use crate::schedule::{self, JoinWindow};
-use crate::state::{ParticipantStatus, SessionStatus};
+use crate::state::ParticipantStatus;
 
 /// More joins within a minute than any unstable network causes, and too few to flood the audit log.
 pub const MAX_JOINS_PER_MINUTE: u32 = 30;
@@ -20,13 +20,13 @@ const JOIN_RATE_WINDOW: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub enum Join<'a> {
     /// The member is in the call: return the stored place.
-    Resume(&'a Session, &'a Attendee),
+    Resume(&'a Session, &'a Meeting, &'a Attendee),
     /// The member left the call: store the return, then return the stored place.
-    Return(&'a Session, &'a Attendee),
+    Return(&'a Session, &'a Meeting, &'a Attendee),
     /// The member has an attendee, but Chime must first be asked whether the meeting is live.
-    Check(&'a Session, &'a Attendee),
+    Check(&'a Session),
     /// The member needs an attendee. Creating it shows whether the meeting is live.
-    CreateAttendee(&'a Session),
+    CreateAttendee(&'a Session, &'a Meeting),
     /// The member must wait until the provider admits them: store that.
     Wait(&'a Session),
     /// The member waits already, since the given time.
@@ -58,21 +58,21 @@ pub fn decide(
 ) -> Result<Join<'_>, Error> {
     let member = view.member()?;
     let session = view.session.as_ref().ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
-    match session.status {
-        SessionStatus::Active => {}
-        SessionStatus::Creating => {
+    let call = match &session.state {
+        SessionState::Active(call) => call,
+        SessionState::Creating(_) => {
             return Err(Error::Conflict {
                 reason: reason::CALL_NOT_READY,
                 retry_after: Some(Duration::from_secs(1)),
             });
         }
-        SessionStatus::Ending | SessionStatus::Ended | SessionStatus::Failed => {
+        SessionState::Ending { .. } | SessionState::Ended(_) | SessionState::Failed(_) => {
             return Err(match target {
                 Target::Appointment(_) => Error::NotFound(reason::NO_ACTIVE_CALL),
                 Target::Meeting(_) => Error::Gone(reason::MEETING_EXPIRED),
             });
         }
-    }
+    };
     let part = view.participant(member.user);
     let admission = admission::admission_state(member.role, part, rules.room)?;
     schedule::may_enter(member.appointment, member.role, part, rules.window, now)?;
@@ -88,11 +88,12 @@ pub fn decide(
     if status != Some(ParticipantStatus::Joined) {
         check_join_rate(view, now)?;
     }
+    let ActiveCall { meeting, .. } = call;
     Ok(match (view.attendee(), status) {
-        (None, _) => Join::CreateAttendee(session),
-        (Some(attendee), _) if liveness::must_verify(session, checked, now) => Join::Check(session, attendee),
-        (Some(attendee), Some(ParticipantStatus::Joined)) => Join::Resume(session, attendee),
-        (Some(attendee), _) => Join::Return(session, attendee),
+        (None, _) => Join::CreateAttendee(session, meeting),
+        (Some(_), _) if liveness::must_verify(call, checked, now) => Join::Check(session),
+        (Some(attendee), Some(ParticipantStatus::Joined)) => Join::Resume(session, meeting, attendee),
+        (Some(attendee), _) => Join::Return(session, meeting, attendee),
     })
 }
 
@@ -112,13 +113,13 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::admission::tests::{participant, session};
-    use crate::call::tests::{appointment, user};
+    use crate::admission::tests::participant;
+    use crate::call::tests::{appointment, session, user};
     use crate::call::{Appointment, OwnParticipation, ParticipantView, UserRef};
     use crate::consent::{ConsentPurpose, RequiredConsent};
     use crate::end;
     use crate::start::{self, Start};
-    use crate::state::Role;
+    use crate::state::{Role, SessionStatus};
     use ParticipantStatus::{Invited, Joined, Left, Removed, TurnedAway, Waiting};
 
     const NOW: OffsetDateTime = datetime!(2026-11-20 12:01:00 UTC);
@@ -149,11 +150,10 @@ mod tests {
             attendee_id: has_attendee.then(|| ATTENDEE.parse().expect("a UUID")),
             ..participant(status, admitted)
         });
-        let session = Session { status: phase, created_at: NOW, activated_at: Some(NOW), ..session() };
         View {
             caller: Some(UserRef { id: user(n) }),
             appointment: Some(Appointment { cancelled, ..appointment() }),
-            session: Some(session),
+            session: Some(session(phase, NOW)),
             me: own.as_ref().map(|own| OwnParticipation {
                 role: own.role,
                 status: own.status,
@@ -180,7 +180,7 @@ mod tests {
             Ok(Join::Resume(..)) => "resume".to_owned(),
             Ok(Join::Return(..)) => "return".to_owned(),
             Ok(Join::Check(..)) => "check".to_owned(),
-            Ok(Join::CreateAttendee(_)) => "create".to_owned(),
+            Ok(Join::CreateAttendee(..)) => "create".to_owned(),
             Ok(Join::Wait(_)) => "wait".to_owned(),
             Ok(Join::Waiting(..)) => "waiting".to_owned(),
             Ok(Join::ConsentRequired(_)) => "consent".to_owned(),
@@ -218,11 +218,11 @@ mod tests {
             assert!(
                 matches!(
                     start::decide(&active, "r", false, JoinWindow::default(), NOW),
-                    Ok(Start::Resume(..) | Start::Return(..) | Start::Join(_))
+                    Ok(Start::Resume(..) | Start::Return(..) | Start::Join(..))
                 ),
                 "{part:?}"
             );
-            assert!(matches!(end::decide(&active), Ok(end::End::Begin(_))), "{part:?}");
+            assert!(matches!(end::decide(&active), Ok(end::End::Begin(..))), "{part:?}");
         }
         for phase in [SessionStatus::Creating, SessionStatus::Ended, SessionStatus::Failed] {
             let over = view(1, phase, true, None);
@@ -233,8 +233,7 @@ mod tests {
 
     #[test]
     fn nobody_gets_a_token_while_consent_is_required() {
-        let required =
-            vec![RequiredConsent { purpose: ConsentPurpose::Recording, stopping: false }];
+        let required = vec![RequiredConsent { purpose: ConsentPurpose::Recording, stopping: false }];
         for room in [WaitingRoom::On, WaitingRoom::Off] {
             for (n, role) in [(1, Role::Provider), (2, Role::Patient), (3, Role::Observer)] {
                 for part in parts(role) {

@@ -4,7 +4,7 @@ use crate::call::{Session, View};
 use crate::error::{Error, reason};
 use crate::state::ParticipantStatus;
 
-/// What the request has to do.
+/// The next step of the request.
 #[derive(Debug)]
 pub enum Leave<'a> {
     /// The member is in the call: store that they left.
@@ -27,7 +27,7 @@ pub fn decide(view: &View) -> Result<Leave<'_>, Error> {
     }
     let session = view.session.as_ref().ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
     let me = view.me.as_ref().ok_or(Error::NotFound(reason::NOT_IN_CALL))?;
-    let on = session.status == crate::state::SessionStatus::Active;
+    let on = session.active().is_some();
     Ok(match me.status {
         ParticipantStatus::Joined | ParticipantStatus::Waiting if on => Leave::Store(session),
         ParticipantStatus::Removed | ParticipantStatus::TurnedAway => Leave::Nothing { can_rejoin: false },

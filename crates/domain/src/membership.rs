@@ -5,9 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::call::{Appointment, Session, View};
+use crate::call::{Appointment, Meeting, Session, View};
 use crate::id::UserId;
-use crate::state::{ParticipantStatus, Role, SessionStatus};
+use crate::state::{ParticipantStatus, Role};
 
 /// Why a participant's part in a call ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -105,8 +105,8 @@ fn end_reason(appointment: &Appointment, standing: Standing) -> Option<EndReason
 impl View {
     /// The active session of the call, with what the host application's changes make necessary; `None`: nothing.
     #[must_use]
-    pub fn membership_change(&self) -> Option<(&Session, MembershipChange)> {
-        let session = self.session.as_ref().filter(|session| session.status == SessionStatus::Active)?;
+    pub fn membership_change(&self) -> Option<((&Session, &Meeting), MembershipChange)> {
+        let (session, call) = self.active()?;
         let standings = self.participants.iter().map(|participant| Standing {
             user_id: participant.user_id,
             role: participant.role,
@@ -115,7 +115,7 @@ impl View {
             has_attendee: participant.attendee_id.is_some(),
         });
         let change = compare(self.appointment.as_ref(), self.appointment_deleted, standings)?;
-        Some((session, change))
+        Some(((session, &call.meeting), change))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who is in a call, by Chime's events: a fold over all stored events, so that neither their order nor duplicates
+//! The participants who are in a call, by Chime's events: a fold over all stored events, so that neither their order nor duplicates
 //! matter.
 //!
 //! `EventBridge` delivers late, twice, out of order or never (Chime SDK developer guide, "Automating with `EventBridge`").

@@ -132,7 +132,7 @@ pub fn check(samples: &[Sample]) -> Result<(), Error> {
 /// 403 for strangers, 404 without an active call, 409 for a member who has not joined it.
 pub fn may_report(view: &View) -> Result<(SessionId, UserId), Error> {
     let member = view.member()?;
-    let session = view.session.as_ref().filter(|session| session.status.is_open());
+    let session = view.session.as_ref().filter(|session| session.is_open());
     let session = session.ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
     let in_it = view.participant(member.user).is_some_and(|party| {
         party.has_joined && matches!(party.status, ParticipantStatus::Joined | ParticipantStatus::Left)

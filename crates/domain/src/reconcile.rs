@@ -33,7 +33,7 @@ pub struct StalledSession {
     pub last_left_at: Option<OffsetDateTime>,
 }
 
-/// What the reconciler does with a session.
+/// The reconciler's action on a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RepairAction {
     /// Set it to `failed`. The token is never replayed: no client would join that meeting, and Chime ends it after

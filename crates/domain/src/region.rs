@@ -37,7 +37,11 @@ impl MediaRegions {
     pub fn choose<'a>(&'a self, requested: Option<&'a str>, recording: bool) -> Result<&'a str, Error> {
         let Some(region) = requested else {
             let records_elsewhere = recording && self.default != self.own;
-            return Ok(if records_elsewhere && self.is_allowed(&self.own) { &self.own } else { &self.default });
+            return Ok(if records_elsewhere && self.is_allowed(&self.own) {
+                &self.own
+            } else {
+                &self.default
+            });
         };
         if !self.is_allowed(region) {
             let mut regions: Vec<&str> = self.allowed.0.iter().map(String::as_str).collect();
@@ -93,7 +97,10 @@ mod tests {
     fn without_a_list_only_the_default_is_allowed() {
         let regions = regions("eu-central-1", "", "eu-central-1");
         assert_eq!(chosen(&regions, Some("eu-central-1"), true), "eu-central-1");
-        assert_eq!(chosen(&regions, Some("eu-west-1"), false), "invalid mediaRegion: must be one of eu-central-1");
+        assert_eq!(
+            chosen(&regions, Some("eu-west-1"), false),
+            "invalid mediaRegion: must be one of eu-central-1"
+        );
     }
 
     #[test]

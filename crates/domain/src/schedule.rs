@@ -22,8 +22,11 @@ pub struct NoStatus;
 impl FromStr for CancelledStatuses {
     type Err = NoStatus;
     fn from_str(text: &str) -> Result<Self, NoStatus> {
-        let statuses: Vec<_> =
-            text.split(',').map(|status| status.trim().to_owned()).filter(|status| !status.is_empty()).collect();
+        let statuses: Vec<_> = text
+            .split(',')
+            .map(|status| status.trim().to_owned())
+            .filter(|status| !status.is_empty())
+            .collect();
         if statuses.is_empty() { Err(NoStatus) } else { Ok(Self(statuses)) }
     }
 }
@@ -201,9 +204,8 @@ mod tests {
             (&in_person, "VIDEO_NOT_ENABLED"),
             (&scheduled(), "JOIN_WINDOW_CLOSED"),
         ] {
-            let enter = |role, part: Option<&ParticipantView>| {
-                code(may_enter(appointment, role, part, window, late))
-            };
+            let enter =
+                |role, part: Option<&ParticipantView>| code(may_enter(appointment, role, part, window, late));
             assert_eq!(enter(Role::Provider, None), "allowed");
             for role in [Role::Patient, Role::Observer] {
                 assert_eq!(enter(role, None), refusal);

@@ -2,32 +2,33 @@
 
 use time::{Duration, OffsetDateTime};
 
-use crate::call::{Attendee, Member, Session, View};
+use crate::call::{ActiveCall, Attempt, Attendee, Meeting, Member, Session, SessionState, View};
 use crate::error::{Error, reason};
+use crate::id::ChimeMeetingId;
 use crate::liveness;
 use crate::schedule::{self, JoinWindow};
-use crate::state::{ParticipantStatus, Role, SessionStatus};
+use crate::state::{ParticipantStatus, Role};
 
 /// What the request has to do.
 #[derive(Debug)]
 pub enum Start<'a> {
     /// This request inserted the session or took over its attempt: create the meeting.
-    Create(&'a Session),
+    Create(&'a Session, &'a Attempt),
     /// Another request creates the meeting: read again, and take over when its attempt does not progress.
-    Wait(&'a Session),
+    Wait(&'a Session, &'a Attempt),
     /// No request finished creating the meeting, and the token is too old to reuse: fail the session and insert
     /// another.
-    Expired(&'a Session),
+    Expired(&'a Session, &'a Attempt),
     /// The call is active and the provider is in it: return the stored place.
-    Resume(&'a Session, &'a Attendee),
+    Resume(&'a Session, &'a Meeting, &'a Attendee),
     /// The call is active and the provider had left it: store the return, then return the stored place.
-    Return(&'a Session, &'a Attendee),
+    Return(&'a Session, &'a Meeting, &'a Attendee),
     /// The call is active in the database, but Chime must be asked before the stored place is returned.
     Check(&'a Session),
     /// The call is active and the provider has no place in it yet: join it.
-    Join(&'a Session),
+    Join(&'a Session, &'a Meeting),
     /// The previous call is `ending`: finish that, then start again.
-    FinishEnd(&'a Session),
+    FinishEnd(&'a Session, ChimeMeetingId),
     /// A capture is open for purposes to which the provider has not consented: the provider gets no token.
     ConsentRequired(&'a Session),
 }
@@ -50,25 +51,35 @@ pub fn decide<'a>(
     now: OffsetDateTime,
 ) -> Result<Start<'a>, Error> {
     let member = may_start(view)?;
-    let Some(session) = view.session.as_ref().filter(|session| session.status.is_open()) else {
+    let Some(session) = &view.session else {
         return Err(why_not_opened(&member, window, now));
     };
-    Ok(match session.status {
-        SessionStatus::Creating if session.attempt_by.as_deref() == Some(request) => Start::Create(session),
-        SessionStatus::Creating if now - session.created_at > TOKEN_LIFE => Start::Expired(session),
-        SessionStatus::Creating => {
-            schedule::may_start(member.appointment, window, now)?;
-            Start::Wait(session)
+    Ok(match &session.state {
+        SessionState::Creating(attempt) if attempt.by.as_deref() == Some(request) => {
+            Start::Create(session, attempt)
         }
-        SessionStatus::Ending => Start::FinishEnd(session),
-        SessionStatus::Active if !view.consent_required.is_empty() => Start::ConsentRequired(session),
-        SessionStatus::Active => match (view.attendee(), view.me.as_ref().map(|me| me.status)) {
-            _ if liveness::must_verify(session, checked, now) => Start::Check(session),
-            (Some(attendee), Some(ParticipantStatus::Joined)) => Start::Resume(session, attendee),
-            (Some(attendee), _) => Start::Return(session, attendee),
-            (None, _) => Start::Join(session),
-        },
-        SessionStatus::Ended | SessionStatus::Failed => return Err(why_not_opened(&member, window, now)),
+        SessionState::Creating(attempt) if now - session.created_at > TOKEN_LIFE => {
+            Start::Expired(session, attempt)
+        }
+        SessionState::Creating(attempt) => {
+            schedule::may_start(member.appointment, window, now)?;
+            Start::Wait(session, attempt)
+        }
+        SessionState::Ending { meeting_id } => Start::FinishEnd(session, *meeting_id),
+        SessionState::Active(_) if !view.consent_required.is_empty() => Start::ConsentRequired(session),
+        SessionState::Active(call) if liveness::must_verify(call, checked, now) => Start::Check(session),
+        SessionState::Active(ActiveCall { meeting, .. }) => {
+            match (view.attendee(), view.me.as_ref().map(|me| me.status)) {
+                (Some(attendee), Some(ParticipantStatus::Joined)) => {
+                    Start::Resume(session, meeting, attendee)
+                }
+                (Some(attendee), _) => Start::Return(session, meeting, attendee),
+                (None, _) => Start::Join(session, meeting),
+            }
+        }
+        SessionState::Ended(_) | SessionState::Failed(_) => {
+            return Err(why_not_opened(&member, window, now));
+        }
     })
 }
 

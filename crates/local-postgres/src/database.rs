@@ -14,9 +14,9 @@ pub enum Error {
     #[error(transparent)]
     Server(#[from] server::Error),
     /// The host application's tables could not be created.
-    #[error("the host application's tables could not be made")]
+    #[error("the host application's tables could not be created")]
     Host(#[from] tokio_postgres::Error),
-    /// The schema could not be made.
+    /// The schema could not be created.
     #[error(transparent)]
     Migrate(#[from] schema::MigrateError),
 }
@@ -81,7 +81,7 @@ impl Database {
         &self.name
     }
 
-    /// Gives the login a new password, which is answered. What the secret says is not changed.
+    /// Gives the login a new password, which is returned. The secret is not changed.
     ///
     /// # Errors
     /// When the server does not take it.

@@ -46,14 +46,14 @@ pub enum Error {
     #[error("{program} failed: {said}")]
     Failed {
         program: String,
-        /// What it wrote.
+        /// Its output.
         said: String,
     },
-    /// A file or directory could not be made, read or written.
+    /// A file or directory could not be created, read or written.
     #[error("{}", path.display())]
     File { path: PathBuf, source: std::io::Error },
-    /// A directory for temporary files belongs to someone else.
-    #[error("{} belongs to someone else: remove it", path.display())]
+    /// A directory for temporary files belongs to another user.
+    #[error("{} belongs to another user: remove it", path.display())]
     NotOurs { path: PathBuf },
     /// The server runs and does not answer, or refuses.
     #[error("PostgreSQL")]

@@ -254,8 +254,8 @@ pub async fn field_refuses(
     Ok(())
 }
 
-/// Sends odd headers to every route, by a stranger, to whom nothing is done: the answer must be as without them. What is
-/// more than API Gateway takes, it refuses.
+/// Sends odd headers to every route, by a stranger, to whom nothing is done: the answer must be as without them. Those
+/// that are larger than API Gateway accepts are rejected.
 ///
 /// # Errors
 /// When no answer comes.

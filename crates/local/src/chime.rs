@@ -49,7 +49,7 @@ pub struct Options {
     /// For so long after a token's first use, on the real clock, its repetition counts as concurrent and gets a
     /// `ConflictException`.
     pub conflict_within: Duration,
-    /// Which events it sends, and when; by default only those of the control API.
+    /// The events that it sends, and when; by default only those of the control API.
     pub event_delivery: EventDelivery,
 }
 

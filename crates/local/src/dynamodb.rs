@@ -47,11 +47,11 @@ pub enum Error {
 /// The engine did not answer.
 #[derive(Debug, thiserror::Error)]
 enum ForwardError {
-    #[error("the request has no form that can be forwarded")]
+    #[error("the request cannot be forwarded")]
     Request(#[from] http::Error),
     #[error("no answer")]
     Client(#[from] hyper_util::client::legacy::Error),
-    #[error("half an answer")]
+    #[error("the response was incomplete")]
     Body(#[from] hyper::Error),
 }
 

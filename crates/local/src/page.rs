@@ -17,7 +17,7 @@ pub enum PageError {
     #[error("cannot read {}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
     /// The manifest is none.
-    #[error("{} is no manifest of a page", path.display())]
+    #[error("{} is not the manifest of a page", path.display())]
     Manifest { path: PathBuf, source: serde_json::Error },
     /// The templates make no bucket for it.
     #[error(transparent)]

@@ -20,7 +20,7 @@ pub use self::queue::{Counts, Message};
 use crate::clock::Clock;
 use local_template::plan;
 
-/// Why a message was not taken.
+/// Why a message was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     /// There is no queue of this ARN.

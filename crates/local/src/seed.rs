@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 /// Why seeding failed.
 #[derive(Debug, thiserror::Error)]
-#[error("the world could not be seeded")]
+#[error("the fixtures could not be inserted")]
 pub struct Error(#[from] tokio_postgres::Error);
 
 /// A user who can sign in.

@@ -24,7 +24,7 @@ fn make() -> Result<rsa::RsaPrivateKey, rsa::Error> {
     rsa::RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 2048)
 }
 
-/// Which key signs a token.
+/// The key that signs a token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Key {
@@ -35,11 +35,11 @@ pub enum Key {
     Unknown,
 }
 
-/// Why no token could be made.
+/// Why no token could be created.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// There is no key.
-    #[error("no RSA key could be made: {0}")]
+    #[error("no RSA key could be generated: {0}")]
     Key(String),
     /// The token cannot be signed.
     #[error("the token cannot be signed")]

@@ -1,5 +1,5 @@
 -- Ends a session that is in the state $2, and every participant's part in it. A call has ended when its end was requested,
--- however much later the request is finished; a call whose meeting is gone, when an event claimed. What was still to be sent to the meeting is void. The request publishes the event
+-- however much later the request is finished; a call whose meeting is gone, when an event claimed. Open operations on the meeting are void. The request publishes the event
 -- before $9.
 WITH locked AS MATERIALIZED (
   SELECT id, status FROM public.video_call_sessions WHERE id = $1 AND status = $2 FOR UPDATE

@@ -62,11 +62,8 @@ impl Store {
         origin: &Origin,
     ) -> Result<u64, Error> {
         let (session, user) = (session.as_uuid(), user.as_uuid());
-        let params = [
-            (&session as _, Type::UUID),
-            (&user as _, Type::UUID),
-            (&origin.now as _, Type::TIMESTAMPTZ),
-        ];
+        let params =
+            [(&session as _, Type::UUID), (&user as _, Type::UUID), (&origin.now as _, Type::TIMESTAMPTZ)];
         Ok(self.ask(sql!("stop_refused_captures"), &params).await?.unwrap_or_default())
     }
 }

@@ -31,7 +31,7 @@ struct Row<'a> {
     external_user_id: Option<&'a str>,
 }
 
-/// What is known after a batch was inserted.
+/// The state after a batch was inserted.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct InsertedEvents {
     /// The sessions that it concerns.

@@ -1,4 +1,4 @@
-//! What a run of the reconciler reads and writes: its lease, pages of due sessions, and their outcomes.
+//! The rows that a run of the reconciler reads and writes: its lease, pages of due sessions, and their outcomes.
 
 use domain::audit::{Event, Origin};
 use domain::id::SessionId;

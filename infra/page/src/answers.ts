@@ -42,6 +42,7 @@ export type Status = Pick<
   | "isProvider"
   | "providerName"
   | "present"
+  | "endsAt"
   | "recording"
   | "transcription"
   | "consent"
@@ -102,7 +103,7 @@ export function parsePlace(body: Body): Place | undefined {
 }
 
 export function parseStatus(body: Body): Status | undefined {
-  const { sessionId, callStatus, hasActiveCall, isProvider, providerName, present, me, waiting } = body;
+  const { sessionId, callStatus, hasActiveCall, isProvider, providerName, present, endsAt, me, waiting } = body;
   const valid =
     isNullable(sessionId, isText) &&
     isText(callStatus) &&
@@ -110,6 +111,7 @@ export function parseStatus(body: Body): Status | undefined {
     isFlag(isProvider) &&
     isNullable(providerName, isText) &&
     isListOf(present, isText) &&
+    isNullable(endsAt, isText) &&
     isObject(me) &&
     isNullable(me["status"], isText) &&
     isFlag(me["admitted"]) &&

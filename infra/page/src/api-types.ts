@@ -226,7 +226,7 @@ export interface components {
         ChangeRequest: {
             /** @description True admits the participant; false turns them away. */
             admitted?: boolean | null;
-            /** @description What the participant may send and receive. */
+            /** @description The media that the participant may send and receive. */
             capabilities?: components["schemas"]["CapabilitiesRequest"] | null;
         };
         /** Format: uuid */
@@ -532,7 +532,7 @@ export interface components {
             admitted: boolean;
             /** @description The attendee's id, which maps video tiles to participants. Never the join token. */
             attendeeId: components["schemas"]["ChimeAttendeeId"] | null;
-            /** @description What the participant may send and receive. */
+            /** @description The media that the participant may send and receive. */
             capabilities: components["schemas"]["Capabilities"];
             /**
              * Format: int32

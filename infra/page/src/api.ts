@@ -88,6 +88,11 @@ export class Api {
     return this.#read(parsePlace, "POST", "/attendees", checked ? { checked } : {});
   }
 
+  /** Keeps a call going in which this person is alone. */
+  async stay(): Promise<void> {
+    await this.#ask("POST", "/attendees", { stay: true });
+  }
+
   async leave(): Promise<void> {
     await this.#ask("DELETE", "/attendees/me");
   }

@@ -38,6 +38,7 @@ const status: Status = {
   hasActiveCall: true,
   isProvider: false,
   providerName: "Provider",
+  endsAt: null,
   present: ["u-1"],
   recording: { state: "off", reason: null },
   transcription: { state: "requested", reason: null },

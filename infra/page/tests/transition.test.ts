@@ -26,6 +26,7 @@ function status(changes: Partial<Status> = {}): Status {
     hasActiveCall: true,
     isProvider: false,
     providerName: null,
+    endsAt: null,
     present: [],
     recording: { state: "off", reason: null },
     transcription: { state: "off", reason: null },

@@ -1,4 +1,4 @@
-//! Which processes use the server: each holds a shared lock on one file.
+//! The processes that use the server: each holds a shared lock on one file.
 //!
 //! The operating system releases a lock when its process ends, however it ends.
 

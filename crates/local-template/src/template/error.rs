@@ -34,8 +34,8 @@ pub enum TemplateError {
     /// A template cannot be read.
     #[error("cannot read the template {}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
-    /// A template is no YAML.
-    #[error("{file} is no YAML")]
+    /// A template is not YAML.
+    #[error("{file} is not YAML")]
     Yaml {
         file: String,
         /// Why, with the line.
@@ -54,9 +54,9 @@ pub enum TemplateError {
 pub enum Problem {
     #[error("a template is one YAML document")]
     NotOneDocument,
-    #[error("CloudFormation refuses null values; is the value missing?")]
+    #[error("CloudFormation rejects null values; is the value missing?")]
     Null,
-    #[error("this is no YAML value that CloudFormation takes")]
+    #[error("CloudFormation does not accept this YAML value")]
     BadValue,
     #[error("{what} must be {wanted}")]
     Shape { what: String, wanted: &'static str },
@@ -78,11 +78,11 @@ pub enum Problem {
     UnknownCondition(String),
     #[error("{resource} ({kind}) has no attribute {attribute} that the local cloud knows")]
     UnknownAttribute { resource: String, kind: String, attribute: String },
-    #[error("{0} is not made, because its condition is false")]
+    #[error("{0} is not created, because its condition is false")]
     NotMade(String),
     #[error("the mappings have no {0}")]
     UnknownMapping(String),
-    #[error("these need each other: {0}")]
+    #[error("resources depend on each other: {0}")]
     Cycle(String),
     #[error("the resource type {0} is not known to the local cloud")]
     UnknownType(String),
@@ -98,6 +98,6 @@ pub enum Problem {
     NoSuchParameter(String),
     #[error("{what} is {value:?}; {wanted}")]
     Unsupported { what: String, value: String, wanted: String },
-    #[error("{what} refers to {value:?}, which no template makes")]
+    #[error("{what} refers to {value:?}, which no template creates")]
     Dangling { what: String, value: String },
 }

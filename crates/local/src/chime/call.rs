@@ -1,4 +1,4 @@
-//! Which operation of the meetings API a method, path and query mean.
+//! The operation of the meetings API that a method, path and query name.
 
 use http::Method;
 use percent_encoding::percent_decode_str;

@@ -10,7 +10,7 @@ const DELAYS_MS: std::ops::Range<i64> = 200..3000;
 /// One event in so many is delivered twice.
 const ONE_IN: u32 = 8;
 
-/// Which events the engine sends, and when.
+/// The events that the engine sends, and when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EventDelivery {
     /// Only those that the control API makes happen.

@@ -27,13 +27,13 @@ pub enum StartError {
     /// PostgreSQL did not start.
     #[error(transparent)]
     Postgres(#[from] local_postgres::Error),
-    /// The database could not be made.
+    /// The database could not be created.
     #[error(transparent)]
     Database(#[from] database::Error),
     /// The way to the database could not be secured.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
-    /// The world could not be seeded.
+    /// The fixtures could not be inserted.
     #[error(transparent)]
     Seed(#[from] seed::Error),
     /// A port is taken.

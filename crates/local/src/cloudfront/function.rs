@@ -1,7 +1,7 @@
 //! `CloudFront` functions: the template's own code, run by `QuickJS`.
 //!
 //! `QuickJS` knows more of the language than the runtime `cloudfront-js-2.0`; that a function runs here does not prove
-//! that it runs there. What it decides is what is tried here.
+//! that it runs there. Tests here try its decisions.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ pub(super) enum Verdict {
 /// Why a function decided nothing.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    #[error("the function's code fails: {0}")]
+    #[error("the function's code failed: {0}")]
     Code(String),
     #[error("the function answers neither a request nor a response")]
     Answer(#[from] serde_json::Error),

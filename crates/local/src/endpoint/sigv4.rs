@@ -41,7 +41,7 @@ impl Refusal {
     }
 }
 
-/// What the `Authorization` header says, not yet verified.
+/// The content of the `Authorization` header, not yet verified.
 pub(super) struct Claim<'a> {
     access_key_id: &'a str,
     date: &'a str,

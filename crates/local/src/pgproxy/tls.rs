@@ -11,8 +11,8 @@ use tokio_rustls::TlsAcceptor;
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
-    /// It could not be made.
-    #[error("the certificate could not be made")]
+    /// It could not be created.
+    #[error("the certificate could not be created")]
     Made(#[from] rcgen::Error),
     /// It could not be used.
     #[error("the certificate could not be used")]

@@ -34,7 +34,7 @@ pub(super) fn event(messages: &[Message], queue: &str, region: &str) -> Value {
     json!({ "Records": messages.iter().map(record).collect::<Vec<_>>() })
 }
 
-/// The messages that are done. What cannot be understood means that none is.
+/// The messages that are done; none where the answer cannot be read.
 pub(super) fn done<'m>(messages: &'m [Message], invoked: &Invoked, partial: bool) -> Vec<&'m Message> {
     if invoked.function_error.is_some() {
         return Vec::new();

@@ -95,7 +95,7 @@ impl Pollers {
         Self(Arc::new(Running { shared, tasks: Mutex::new(tasks) }))
     }
 
-    /// Reads nothing more until [`Pollers::release`]. What was read goes on.
+    /// Reads nothing more until [`Pollers::release`]. Messages that were read before are delivered.
     pub fn hold(&self) {
         self.0.shared.held.send_replace(true);
     }
@@ -292,7 +292,7 @@ impl Shared {
             // SQS redelivers its messages.
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(function = mapping.function, error, "a batch was not taken");
+                tracing::warn!(function = mapping.function, error, "a batch was not accepted");
             }
         }
         drop((seat, busy));

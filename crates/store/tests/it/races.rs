@@ -199,7 +199,8 @@ async fn a_capture_that_waits_for_a_join_is_not_opened_without_the_participant_s
         ))
         .await?;
     let role = database.functions_role().to_owned();
-    let open = format!("SELECT medzen.open_capture(gen_random_uuid(), '{session}', '{{recording}}', now())::text");
+    let open =
+        format!("SELECT medzen.open_capture(gen_random_uuid(), '{session}', '{{recording}}', now())::text");
     let opening = tokio::spawn(async move {
         opens.batch_execute(&format!("SET ROLE {role}")).await.map_err(|error| error.to_string())?;
         column(&opens, &open).await

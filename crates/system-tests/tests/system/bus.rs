@@ -80,7 +80,10 @@ async fn published_events_match_their_schemas_exactly() -> TestResult {
         assert_eq!(scenario.provider.start().await?.brief(), "201");
     }
     assert_eq!(ended.patient.join().await?.brief(), "202");
-    let cancel = format!("UPDATE appointments SET status = 'cancelled' WHERE id = '{}' RETURNING id", ended.appointment);
+    let cancel = format!(
+        "UPDATE appointments SET status = 'cancelled' WHERE id = '{}' RETURNING id",
+        ended.appointment
+    );
     cloud.sql(&cancel).await?;
     assert_eq!(ended.patient.status().await?.brief(), "200");
     assert_eq!(ended.provider.end().await?.brief(), "200");

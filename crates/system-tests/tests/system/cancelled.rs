@@ -7,16 +7,16 @@ use crate::requests::{admit, at_chime, invite, with_waiting_room};
 use crate::{invariants, outbox};
 
 async fn set(cloud: &TestCloud, scenario: &Scenario, change: &str) -> TestResult {
-    let update = format!("UPDATE appointments SET {change} WHERE id = '{}' RETURNING id", scenario.appointment);
+    let update =
+        format!("UPDATE appointments SET {change} WHERE id = '{}' RETURNING id", scenario.appointment);
     cloud.sql(&update).await.map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_waiting_patient_learns_by_the_next_poll_that_the_appointment_is_cancelled() -> TestResult {
-    for (change, code) in [
-        ("status = 'Cancelled '", "APPOINTMENT_CANCELLED"),
-        ("video_enabled = false", "VIDEO_NOT_ENABLED"),
-    ] {
+    for (change, code) in
+        [("status = 'Cancelled '", "APPOINTMENT_CANCELLED"), ("video_enabled = false", "VIDEO_NOT_ENABLED")]
+    {
         let cloud = with_waiting_room().await?;
         let scenario = cloud.scenario().await?;
         scenario.provider.start().await?;
@@ -31,7 +31,9 @@ async fn a_waiting_patient_learns_by_the_next_poll_that_the_appointment_is_cance
         assert_eq!(scenario.patient.join().await?.brief(), format!("409 {code}"));
         let provider = scenario.provider.status().await?;
         assert_eq!(provider.body["waiting"], json!([]), "the provider's poll shows it");
-        assert!(outbox::events(&cloud, &scenario.appointment).await?.ends_with("participant.membership_ended"));
+        assert!(
+            outbox::events(&cloud, &scenario.appointment).await?.ends_with("participant.membership_ended")
+        );
 
         // The host changes its mind, or the provider admits the patient all the same.
         set(&cloud, &scenario, "status = 'scheduled', video_enabled = true").await?;
@@ -70,7 +72,11 @@ async fn a_call_that_is_cancelled_continues_for_its_participants_who_rejoin_and_
         assert_eq!(scenario.provider.leave().await?.brief(), "200");
         assert_eq!(scenario.provider.start().await?.brief(), "200", "a start returns the call that is on");
         assert_eq!(scenario.provider.end().await?.brief(), "200");
-        assert_eq!(scenario.provider.start().await?.brief(), "409 APPOINTMENT_CANCELLED", "but none is begun");
+        assert_eq!(
+            scenario.provider.start().await?.brief(),
+            "409 APPOINTMENT_CANCELLED",
+            "but none is begun"
+        );
         invariants::hold(&cloud, &scenario.appointment).await?;
     }
     Ok(())
@@ -120,11 +126,9 @@ async fn statuses_are_compared_without_case_and_surrounding_spaces() -> TestResu
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_entered_within_the_join_window_and_those_in_it_may_always_return() -> TestResult {
-    let cloud = TestCloud::with_parameters(&[
-        ("JoinWindowBeforeMinutes", "15"),
-        ("JoinWindowAfterMinutes", "60"),
-    ])
-    .await?;
+    let cloud =
+        TestCloud::with_parameters(&[("JoinWindowBeforeMinutes", "15"), ("JoinWindowAfterMinutes", "60")])
+            .await?;
     let scenario = cloud.scenario().await?;
     let schedule = async |start: i64, end: i64| {
         let now = cloud.parts().clock.now().unix_timestamp();
@@ -164,7 +168,10 @@ async fn a_call_is_entered_within_the_join_window_and_those_in_it_may_always_ret
     assert_eq!(scenario.provider.start().await?.brief(), "409 JOIN_WINDOW_CLOSED");
 
     // Without a schedule, and with one that never ends, there is no limit.
-    for times in ["scheduled_start = NULL, scheduled_end = NULL", "scheduled_start = '-infinity', scheduled_end = 'infinity'"] {
+    for times in [
+        "scheduled_start = NULL, scheduled_end = NULL",
+        "scheduled_start = '-infinity', scheduled_end = 'infinity'",
+    ] {
         set(&cloud, &scenario, times).await?;
         let status = scenario.patient.status().await?;
         assert_eq!(status.brief(), "200", "{times}: {:?}", status.body);

@@ -23,7 +23,10 @@ async fn open(cloud: &TestCloud, session: &str, purposes: &str) -> TestResult<bo
 
 /// As the recording does once media is no longer captured.
 async fn close_all(cloud: &TestCloud) -> TestResult {
-    cloud.sql("WITH closed AS (DELETE FROM medzen.open_captures RETURNING 1) SELECT count(*) FROM closed").await.map(drop)
+    cloud
+        .sql("WITH closed AS (DELETE FROM medzen.open_captures RETURNING 1) SELECT count(*) FROM closed")
+        .await
+        .map(drop)
 }
 
 async fn stops(cloud: &TestCloud) -> TestResult<String> {
@@ -41,7 +44,10 @@ fn required(answer: &Answer) -> (String, Value, Value) {
         assert_eq!(answer.body[name], Value::Null, "{name}");
     }
     let poll = answer.text("poll");
-    assert_eq!((answer.headers.get("location"), answer.headers.get("retry-after")), (Some(&poll), Some(&"3".to_owned())));
+    assert_eq!(
+        (answer.headers.get("location"), answer.headers.get("retry-after")),
+        (Some(&poll), Some(&"3".to_owned()))
+    );
     (answer.text("status"), answer.body["purposes"].clone(), answer.body["stopping"].clone())
 }
 

@@ -44,7 +44,8 @@ async fn a_start_names_a_media_region_of_the_allowed_list() -> TestResult {
         assert_eq!(refused.brief(), "422 INVALID_FIELD", "{body}");
         assert_eq!(refused.text("field"), "mediaRegion", "{body}");
     }
-    let create = json!({ "action": "create", "appointmentId": scenario.appointment, "mediaRegion": "eu-central-1" });
+    let create =
+        json!({ "action": "create", "appointmentId": scenario.appointment, "mediaRegion": "eu-central-1" });
     assert_eq!(scenario.provider.ask("POST", "/meetings", &create).await?.brief(), "422 INVALID_FIELD");
     Ok(())
 }
@@ -53,7 +54,10 @@ async fn a_start_names_a_media_region_of_the_allowed_list() -> TestResult {
 async fn without_a_list_a_start_names_the_deployment_s_region_or_none() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
-    assert_eq!(start(&scenario.provider, json!({ "mediaRegion": "eu-west-1" })).await?.brief(), "422 INVALID_FIELD");
+    assert_eq!(
+        start(&scenario.provider, json!({ "mediaRegion": "eu-west-1" })).await?.brief(),
+        "422 INVALID_FIELD"
+    );
     assert_eq!(start(&scenario.provider, json!({ "mediaRegion": "us-east-1" })).await?.brief(), "201");
     let refused = TestCloud::with_parameters(&[("MediaRegions", "eu-west-1,Frankfurt")]).await.err();
     assert!(refused.is_some_and(|error| error.to_string().contains("MediaRegions")));

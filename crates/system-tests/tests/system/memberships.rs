@@ -21,7 +21,8 @@ async fn delete_account(cloud: &TestCloud, user: &Caller) -> TestResult {
 }
 
 async fn set(cloud: &TestCloud, scenario: &Scenario, change: &str) -> TestResult {
-    let update = format!("UPDATE appointments SET {change} WHERE id = '{}' RETURNING id", scenario.appointment);
+    let update =
+        format!("UPDATE appointments SET {change} WHERE id = '{}' RETURNING id", scenario.appointment);
     cloud.sql(&update).await.map(drop)
 }
 
@@ -147,7 +148,8 @@ async fn a_new_provider_continues_the_call_and_the_former_one_is_out() -> TestRe
     let started = colleague.start().await?;
     assert_eq!(started.brief(), "200", "the call continues: {:?}", started.body);
     assert_eq!(at_chime(&cloud, &scenario.provider), Vec::<Value>::new());
-    for former in [scenario.provider.start().await?, scenario.provider.join().await?, scenario.provider.end().await?]
+    for former in
+        [scenario.provider.start().await?, scenario.provider.join().await?, scenario.provider.end().await?]
     {
         assert_eq!(former.brief(), "403 NOT_A_MEMBER", "{:?}", former.body);
     }

@@ -11,7 +11,7 @@ const FIREWALL: &str = "AWS::WAFv2::WebACL";
 const RECORDS: &str = "AWS::Route53::RecordSetGroup";
 
 const NO_ACCESS_LOG: &str = "there is no access log here";
-const NO_FIREWALL: &str = "nobody but this machine can knock";
+const NO_FIREWALL: &str = "only this machine can send requests";
 const NO_DOMAIN: &str = "loopback has no domain";
 
 pub(super) const TYPES: &[ResourceType] = &[

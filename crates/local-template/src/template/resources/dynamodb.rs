@@ -17,7 +17,7 @@ pub(super) const TYPES: &[ResourceType] = &[ResourceType {
         effect("AttributeDefinitions.AttributeName"),
         effect("AttributeDefinitions.AttributeType"),
         effect("BillingMode"),
-        without_effect("ContributorInsightsSpecification.Enabled", "there are no metrics here"),
+        without_effect("ContributorInsightsSpecification.Enabled", "the local cloud has no metrics"),
         without_effect("DeletionProtectionEnabled", THROWN_AWAY),
         effect("GlobalSecondaryIndexes.IndexName"),
         effect("GlobalSecondaryIndexes.KeySchema.AttributeName"),

@@ -22,7 +22,7 @@ pub(super) const TYPES: &[ResourceType] = &[
             without_effect("MaxSessionDuration", "local credentials do not expire"),
             effect("Path"),
             effect("Policies.PolicyDocument"),
-            without_effect("Policies.PolicyName", "it is for people; it must be there"),
+            without_effect("Policies.PolicyName", "it is for people, and required"),
             effect("RoleName"),
             TAGS,
         ],

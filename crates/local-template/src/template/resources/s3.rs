@@ -8,9 +8,9 @@ use crate::plan::Bucket;
 const BUCKET: &str = "AWS::S3::Bucket";
 const POLICY: &str = "AWS::S3::BucketPolicy";
 
-const NOT_SO_OLD: &str = "nothing here lives long enough";
-const NO_ACLS: &str = "there are no access control lists here";
-const NOBODY_UNSIGNED: &str = "nobody is let in unsigned here";
+const NOT_SO_OLD: &str = "local objects do not live long enough";
+const NO_ACLS: &str = "the local S3 has no access control lists";
+const UNSIGNED_REJECTED: &str = "the local S3 rejects every unsigned request";
 
 pub(super) const TYPES: &[ResourceType] = &[
     ResourceType {
@@ -27,9 +27,9 @@ pub(super) const TYPES: &[ResourceType] = &[
             without_effect("LifecycleConfiguration.Rules", NOT_SO_OLD),
             without_effect("OwnershipControls.Rules.ObjectOwnership", NO_ACLS),
             without_effect("PublicAccessBlockConfiguration.BlockPublicAcls", NO_ACLS),
-            without_effect("PublicAccessBlockConfiguration.BlockPublicPolicy", NOBODY_UNSIGNED),
+            without_effect("PublicAccessBlockConfiguration.BlockPublicPolicy", UNSIGNED_REJECTED),
             without_effect("PublicAccessBlockConfiguration.IgnorePublicAcls", NO_ACLS),
-            without_effect("PublicAccessBlockConfiguration.RestrictPublicBuckets", NOBODY_UNSIGNED),
+            without_effect("PublicAccessBlockConfiguration.RestrictPublicBuckets", UNSIGNED_REJECTED),
             TAGS,
             effect("VersioningConfiguration.Status"),
         ],
