@@ -47,7 +47,7 @@ export type Status = Pick<
   | "transcription"
   | "consent"
 > & {
-  me: Pick<Schemas["CallerStatus"], "status" | "admitted" | "capabilities"> & { consentRequired?: Feature[] };
+  me: Pick<Schemas["CallerStatus"], "status" | "admitted" | "capabilities" | "consentRequired">;
   waiting: WaitingPerson[];
 };
 
@@ -115,6 +115,7 @@ export function parseStatus(body: Body): Status | undefined {
     isObject(me) &&
     isNullable(me["status"], isText) &&
     isFlag(me["admitted"]) &&
+    isListOf(me["consentRequired"], isPurposeName) &&
     isCapabilities(me["capabilities"]) &&
     isListOf(waiting, isWaitingPerson) &&
     isFeature(body["recording"]) &&

@@ -43,7 +43,7 @@ const status: Status = {
   recording: { state: "off", reason: null },
   transcription: { state: "requested", reason: null },
   consent,
-  me: { status: "joined", admitted: true, capabilities },
+  me: { status: "joined", admitted: true, capabilities, consentRequired: ["recording"] },
   waiting: [{ userId: "u-2", displayName: "Patient", role: "patient" }],
 };
 const joined: Joined = {

@@ -41,7 +41,7 @@ const noConsent = { granted: null, allowed: false, missing: [] };
 const capabilities = { Audio: "SendReceive", Video: "SendReceive", Content: "SendReceive" } as const;
 
 function me(status: Status["me"]["status"], admitted = false): Status["me"] {
-  return { status, admitted, capabilities };
+  return { status, admitted, capabilities, consentRequired: [] };
 }
 
 type Named<N extends Phase["name"]> = Extract<Phase, { name: N }>;
