@@ -42,11 +42,12 @@ export type Status = Pick<
   | "isProvider"
   | "providerName"
   | "present"
+  | "endsAt"
   | "recording"
   | "transcription"
   | "consent"
 > & {
-  me: Pick<Schemas["CallerStatus"], "status" | "admitted" | "capabilities"> & { consentRequired?: Feature[] };
+  me: Pick<Schemas["CallerStatus"], "status" | "admitted" | "capabilities" | "consentRequired">;
   waiting: WaitingPerson[];
 };
 
@@ -102,7 +103,7 @@ export function parsePlace(body: Body): Place | undefined {
 }
 
 export function parseStatus(body: Body): Status | undefined {
-  const { sessionId, callStatus, hasActiveCall, isProvider, providerName, present, me, waiting } = body;
+  const { sessionId, callStatus, hasActiveCall, isProvider, providerName, present, endsAt, me, waiting } = body;
   const valid =
     isNullable(sessionId, isText) &&
     isText(callStatus) &&
@@ -110,9 +111,11 @@ export function parseStatus(body: Body): Status | undefined {
     isFlag(isProvider) &&
     isNullable(providerName, isText) &&
     isListOf(present, isText) &&
+    isNullable(endsAt, isText) &&
     isObject(me) &&
     isNullable(me["status"], isText) &&
     isFlag(me["admitted"]) &&
+    isListOf(me["consentRequired"], isPurposeName) &&
     isCapabilities(me["capabilities"]) &&
     isListOf(waiting, isWaitingPerson) &&
     isFeature(body["recording"]) &&

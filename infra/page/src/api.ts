@@ -88,6 +88,11 @@ export class Api {
     return this.#read(parsePlace, "POST", "/attendees", checked ? { checked } : {});
   }
 
+  /** Keeps a call going in which this person is alone. */
+  async stay(): Promise<void> {
+    await this.#ask("POST", "/attendees", { stay: true });
+  }
+
   async leave(): Promise<void> {
     await this.#ask("DELETE", "/attendees/me");
   }
@@ -202,7 +207,12 @@ function bodyOf({ status, retryAfterSeconds, body }: Answer): Body {
 }
 
 /** Conflicts that do not pass by themselves, unlike the others. */
-const FINAL_CONFLICTS: readonly ErrorCode[] = ["APPOINTMENT_CANCELLED", "VIDEO_NOT_ENABLED"];
+const FINAL_CONFLICTS: readonly ErrorCode[] = [
+  "APPOINTMENT_CANCELLED",
+  "VIDEO_NOT_ENABLED",
+  "JOIN_WINDOW_NOT_OPEN",
+  "JOIN_WINDOW_CLOSED",
+];
 
 function kindOf(status: number, code?: string): ErrorKind {
   if (FINAL_CONFLICTS.some((final) => final === code)) return "missing";

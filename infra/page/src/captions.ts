@@ -13,7 +13,7 @@ export class Captions {
   // Not a live region: a screen reader would talk over the speaker.
   readonly root = h("div", {
     class: "captions",
-    label: "captions.label",
+    label: "control.captions",
     attributes: { role: "log", "aria-live": "off", tabindex: "0", hidden: true },
   });
   readonly #lines = new Map<string, HTMLElement>();

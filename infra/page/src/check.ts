@@ -189,7 +189,7 @@ class Check {
     // Above the choice of devices, which most people do not change: on a phone the button is visible without scrolling.
     const join = button(
       "button wide",
-      options.provider ? (options.begins ? "check.start" : "check.rejoin") : "check.join",
+      options.provider && options.begins ? "check.start" : "check.join",
       () => options.join(choices, requested),
       "camera",
     );

@@ -17,12 +17,7 @@ export type MutedNow = (attendeeId: string | null) => boolean;
 export class People {
   readonly root = h("div", { class: "people" });
   readonly #waiting = h("ul", { class: "list waiting-list" });
-  readonly #waitingBox = h(
-    "section",
-    { attributes: { hidden: true } },
-    h("h3", { t: "people.waiting" }),
-    this.#waiting,
-  );
+  readonly #waitingBox = h("section", { attributes: { hidden: true } }, h("h3", { t: "role.waiting" }), this.#waiting);
   readonly #heading = h("h3", { t: "people.present", attributes: { tabindex: "-1" } });
   readonly #present = h("ul", { class: "list" });
   readonly #absent = h("ul", { class: "list" });

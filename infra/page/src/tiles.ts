@@ -126,7 +126,7 @@ export class Tiles {
   #write(attendeeId: string, shown: Shown, content: boolean): void {
     const name = this.#nameOf(attendeeId);
     shown.face.textContent = initials(name);
-    if (attendeeId === this.#self) put(shown.name, content ? "tile.yourScreen" : "tile.you");
+    if (attendeeId === this.#self) put(shown.name, content ? "tile.yourScreen" : "role.you");
     else if (content) put(shown.name, name ? ["tile.screenOf", { name }] : "tile.screen");
     else if (name) {
       delete shown.name.dataset["t"];

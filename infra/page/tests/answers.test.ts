@@ -38,11 +38,12 @@ const status: Status = {
   hasActiveCall: true,
   isProvider: false,
   providerName: "Provider",
+  endsAt: null,
   present: ["u-1"],
   recording: { state: "off", reason: null },
   transcription: { state: "requested", reason: null },
   consent,
-  me: { status: "joined", admitted: true, capabilities },
+  me: { status: "joined", admitted: true, capabilities, consentRequired: ["recording"] },
   waiting: [{ userId: "u-2", displayName: "Patient", role: "patient" }],
 };
 const joined: Joined = {

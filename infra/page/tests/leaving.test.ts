@@ -15,7 +15,7 @@ import {
   watchDevices,
 } from "./fixtures/browser.ts";
 import { CallFixture } from "./fixtures/call-fixture.ts";
-import { isJoin, isLeave } from "./fixtures/cdn-proxy.ts";
+import { isJoin, isLeave, isStatus } from "./fixtures/cdn-proxy.ts";
 
 let calls: CallFixture;
 before(async () => {
@@ -176,5 +176,25 @@ test("the device's screen stays on also after the page was hidden", async () => 
     await post(page, { type: "medzen.leave" });
     await screen(page, "left");
     await page.waitForFunction(() => window.locks.every(({ released }) => released));
+  });
+});
+
+test("a person who has been alone for long is asked whether they are still there, and the call goes on if they are", async () => {
+  await calls.withAppointment(async ({ inCall, proxy, media, ask }) => {
+    const page = await inCall("provider");
+    const stays = () => proxy.requests.filter((request) => isJoin(request) && request.body.stay === true);
+    proxy.settings.respond = async (request, real) => {
+      if (!isStatus(request)) return undefined;
+      const answer = await real();
+      const endsAt = stays().length > 0 ? null : new Date(Date.now() + 60_000).toISOString();
+      return { ...answer, body: { ...answer.body, endsAt } };
+    };
+    media.requestRefresh();
+    const question = page.getByRole("dialog", { name: "Are you still there?" });
+    await question.getByRole("button", { name: "Stay" }).click();
+    await eventually(() => stays()[0]?.status === 200, "the server knows that they are");
+    assert.equal(await shownScreen(page), "call");
+    assert.equal((await ask("provider", "GET", "")).body.callStatus, "active");
+    await question.waitFor({ state: "detached" });
   });
 });

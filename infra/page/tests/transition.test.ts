@@ -26,6 +26,7 @@ function status(changes: Partial<Status> = {}): Status {
     hasActiveCall: true,
     isProvider: false,
     providerName: null,
+    endsAt: null,
     present: [],
     recording: { state: "off", reason: null },
     transcription: { state: "off", reason: null },
@@ -40,7 +41,7 @@ const noConsent = { granted: null, allowed: false, missing: [] };
 const capabilities = { Audio: "SendReceive", Video: "SendReceive", Content: "SendReceive" } as const;
 
 function me(status: Status["me"]["status"], admitted = false): Status["me"] {
-  return { status, admitted, capabilities };
+  return { status, admitted, capabilities, consentRequired: [] };
 }
 
 type Named<N extends Phase["name"]> = Extract<Phase, { name: N }>;

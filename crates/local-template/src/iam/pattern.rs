@@ -10,7 +10,7 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
 /// The same for the ARN of a resource. A region that is not there is matched by a pattern without a region only: AWS does
 /// not document that a wildcard matches an empty part.
 pub(super) fn matches_resource(pattern: &str, arn: &str) -> bool {
-    let region = |arn: &str| arn.splitn(6, ':').nth(3).map(str::is_empty);
+    let region = |arn: &str| arn.split(':').nth(3).map(str::is_empty);
     matches(pattern, arn) && (pattern == "*" || region(arn) != Some(true) || region(pattern) == Some(true))
 }
 

@@ -18,7 +18,7 @@ use local_template::plan::Asynchronous;
 const THROTTLED: Duration = Duration::from_secs(1);
 
 /// Before the second attempt; before the third it is twice as long.
-const FAILED: Duration = Duration::from_secs(60);
+const FAILED: Duration = Duration::from_mins(1);
 
 struct Event {
     function: String,

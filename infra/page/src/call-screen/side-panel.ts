@@ -15,8 +15,8 @@ export class SidePanel {
   constructor(contentOf: (name: PanelName) => HTMLElement) {
     this.#contentOf = contentOf;
     this.controls = {
-      people: control("people", "people.open", () => this.#toggle("people")),
-      settings: control("gear", "settings.open", () => this.#toggle("settings")),
+      people: control("people", "people.title", () => this.#toggle("people")),
+      settings: control("gear", "settings.title", () => this.#toggle("settings")),
     };
     for (const name of NAMES) this.controls[name].root.setAttribute("aria-expanded", "false");
   }

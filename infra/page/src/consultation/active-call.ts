@@ -39,6 +39,7 @@ export class ActiveCall {
   readonly #sdk: Sdk;
   readonly #choices: Choices;
   readonly #screen: CallScreen;
+  readonly #actions: CallActions;
   readonly #consent: ConsentQuestions;
   readonly #quality = new Quality();
   readonly #wakeLock = new WakeLock();
@@ -77,6 +78,7 @@ export class ActiveCall {
         await this.check(this.signal);
       },
     });
+    this.#actions = actions;
     this.#screen = new CallScreen(joined.role, choices, {
       leave: () => actions.leave(),
       consent: (choice) => void this.#consent.answer(choice),
@@ -226,6 +228,7 @@ export class ActiveCall {
     if (people !== this.#people) this.#rosterStale = true;
     this.#people = people;
     this.#consent.askIfOpen(status, this.#joined);
+    if (status.endsAt !== null) this.#actions.askToStay();
   }
 
   /** Reads the status as long as the call is shown. A server that does not answer ends nothing: media goes on without it. */

@@ -59,6 +59,22 @@ export class CallActions implements PeopleActions {
     );
   }
 
+  /** The call ends by itself, because the person has been alone in it for long: asks whether they are still there. */
+  askToStay(): void {
+    if (document.querySelector("dialog")) return;
+    dialog(
+      "still-there",
+      "stillThere.title",
+      [h("p", { t: "stillThere.body" })],
+      [
+        // If it fails, the next status asks again.
+        { text: "leave.stay", press: () => void this.#api.stay().catch(() => undefined) },
+        { text: "leave", press: () => this.leave(), quiet: true },
+      ],
+      () => undefined,
+    );
+  }
+
   /** Leaves. A provider is asked whether the call is to end. */
   leave(): void {
     if (this.#hooks.joined().role === "provider") this.#askToEnd("leave", "leave.title", "leave.body", "leave.end");

@@ -11,7 +11,7 @@ export function joiningScreen(): Screen {
     name: "joining",
     icon: "link",
     title: "joining.title",
-    body: ["joining.body"],
+    body: ["loading.body"],
     actions: [],
     busy: true,
   });
@@ -35,7 +35,7 @@ export function waitingScreen(leave: () => void): Screen {
     icon: "clock",
     title: "waiting.title",
     body: ["waiting.body"],
-    hints: ["waiting.hint.1", "waiting.hint.2"],
+    hints: ["notStarted.hint", "waiting.hint"],
     actions: [{ text: "leave.waiting", press: leave, quiet: true }],
     busy: true,
   });
@@ -130,5 +130,5 @@ export function endedScreen(context: Pick<CallContext, "restart" | "bridge">, pr
 
 /** The button that leads back to the app, where there is one. */
 export function closing({ bridge }: { bridge: Bridge }, quiet = false): Action[] {
-  return bridge.hosted ? [{ text: "close.app", press: () => bridge.emit("CLOSE_REQUESTED", {}), quiet }] : [];
+  return bridge.hosted ? [{ text: "close", press: () => bridge.emit("CLOSE_REQUESTED", {}), quiet }] : [];
 }

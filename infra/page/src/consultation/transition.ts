@@ -267,9 +267,7 @@ function afterConsentStatus(phase: ConsentAsked, status: Status): Phase {
   const exclusion = exclusionOf(status);
   if (exclusion) return excluded(phase, exclusion);
   if (isOver(status)) return ended(phase, phase.sessionId);
-  const required =
-    status.me.consentRequired ?? phase.unanswered.filter((purpose) => status.consent[purpose].granted === null);
-  return required.length === 0 ? joining(phase, false) : phase;
+  return status.me.consentRequired.length === 0 ? joining(phase, false) : phase;
 }
 
 function afterNotStarted(phase: NotStarted, status: Status): Phase {
