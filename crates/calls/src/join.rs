@@ -13,7 +13,7 @@ use store::Token;
 use store::participants::NewJoin;
 
 use crate::answer::{consent_required, join_info, waiting};
-use crate::{Calls, MAX_ATTEMPTS, NewCall, conflict_retry};
+use crate::{Calls, Client, MAX_ATTEMPTS, NewCall, conflict_retry};
 
 /// The result of creating an attendee.
 pub(crate) enum NewAttendee {
@@ -40,7 +40,7 @@ impl Calls {
         origin: &Origin,
     ) -> Result<JoinResponse, Error> {
         let rules = self.settings.join_rules;
-        let load = || self.load(actor, target, None, Token::HandOut, origin);
+        let load = || self.load(actor, target, None, (Token::HandOut, Client::Alive), origin);
         let mut view = load().await?;
         for _ in 0..MAX_ATTEMPTS {
             let member = view.member()?;

@@ -98,19 +98,20 @@ impl Calls {
         session: Option<SessionId>,
         origin: &Origin,
     ) -> Result<View, Error> {
-        self.load(actor, target, session, Token::Keep, origin).await
+        self.load(actor, target, session, (Token::Keep, Client::Unknown), origin).await
     }
 
-    /// Reads the call that a request is about, and notes that the caller's client is alive, once memberships that the host application ended are ended here too.
+    /// Reads the call that a request is about, once memberships that the host application ended are ended here too.
     async fn load(
         &self,
         actor: &Actor,
         target: Target,
         session: Option<SessionId>,
-        token: Token,
+        (token, client): (Token, Client),
         origin: &Origin,
     ) -> Result<View, Error> {
-        let load = || self.store.load_call(actor, target, session, token, Some(origin.now));
+        let seen = (client == Client::Alive).then_some(origin.now);
+        let load = || self.store.load_call(actor, target, session, token, seen);
         let view = load().await?;
         set_span_fields(&view);
         if self.apply_membership_change(&view, origin).await? {
@@ -159,6 +160,14 @@ impl Calls {
         self.publish(closed.and_then(|closed| closed.event), origin).await;
         Ok(())
     }
+}
+
+/// Whether a request is a sign that the caller's client is alive, which is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Client {
+    /// It asks for the status or for a place again and again.
+    Alive,
+    Unknown,
 }
 
 /// Sets the ids of the call on the log lines of this invocation.

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::answer::{consent_required, join_info};
 use crate::join::NewAttendee;
-use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
+use crate::{Calls, Client, MAX_ATTEMPTS, conflict_retry};
 
 /// A request waits this long for another's attempt before it takes over. Chime creates a meeting in well under a second.
 const TAKE_OVER_AFTER: Duration = Duration::from_secs(3);
@@ -72,7 +72,7 @@ impl Calls {
     pub async fn start(&self, actor: &Actor, new: &NewCall, origin: &Origin) -> Result<Started, Error> {
         let target = Target::Appointment(new.appointment);
         let window = self.settings.join_rules.window;
-        let load = || self.load(actor, target, None, Token::HandOut, origin);
+        let load = || self.load(actor, target, None, (Token::HandOut, Client::Alive), origin);
         let mut view = self.open(actor, new, origin).await?;
         let (mut reloaded, mut checked) = (false, new.checked);
         for _ in 0..MAX_ATTEMPTS {
@@ -275,7 +275,8 @@ impl Calls {
         origin: &Origin,
     ) -> Result<View, Error> {
         let target = Target::Appointment(new.appointment);
-        let view = self.load(actor, target, Some(session.id), Token::HandOut, origin).await?;
+        let view =
+            self.load(actor, target, Some(session.id), (Token::HandOut, Client::Alive), origin).await?;
         match view.session.as_ref().map(Session::status) {
             Some(SessionStatus::Creating | SessionStatus::Active | SessionStatus::Ending) => Ok(view),
             Some(SessionStatus::Ended) => Err(Error::Gone(reason::MEETING_EXPIRED)),

@@ -17,7 +17,9 @@ use domain::schedule::{self, JoinWindow};
 use domain::state::{ParticipantStatus, Role};
 use time::OffsetDateTime;
 
-use crate::{Calls, consent};
+use store::Token;
+
+use crate::{Calls, Client, consent};
 
 fn caller_status(view: &View, member: &Member<'_>, room: WaitingRoom) -> CallerStatus {
     let part = view.participant(member.user);
@@ -101,7 +103,7 @@ impl Calls {
         target: Target,
         origin: &Origin,
     ) -> Result<StatusResponse, Error> {
-        let view = self.load_view(actor, target, None, origin).await?;
+        let view = self.load(actor, target, None, (Token::Keep, Client::Alive), origin).await?;
         let member = view.member()?;
         let session = view.session.as_ref();
         let call = session.and_then(Session::active);

@@ -119,6 +119,7 @@ pub struct OwnParticipation {
 /// A participant of the session, as the rules see everyone.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "a row of independent facts")]
 pub struct ParticipantView {
     pub user_id: UserId,
     /// The display name, for members of the call only.

@@ -293,8 +293,8 @@ mod tests {
         let statuses = vec![Invited, Waiting, Joined, Left, Removed, TurnedAway];
         (1..6_u8, prop::sample::select(statuses), any::<bool>(), any::<bool>()).prop_map(
             |(n, status, holds_token, connected)| ParticipantView {
-                holds_token,
                 connected,
+                holds_token,
                 ..participant(n, status)
             },
         )

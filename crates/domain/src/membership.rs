@@ -155,7 +155,7 @@ mod tests {
                 assert_eq!(ended.len(), 1);
                 Some(ended[0].reason)
             }
-            Some(MembershipChange::EndCall) => panic!("the appointment is there"),
+            change @ Some(MembershipChange::EndCall) => unreachable!("the appointment is there: {change:?}"),
         }
     }
 

@@ -1,5 +1,7 @@
 //! `make cdn` and `make cdn-rollback`.
 
+use std::path::Path;
+
 use local::faults::FaultKind;
 use local_testing::{TestCloud, TestResult};
 
@@ -281,7 +283,8 @@ async fn a_page_that_is_not_as_built_is_not_uploaded() -> TestResult {
 /// The SDK's bundles in the bucket, without their compressed files.
 fn bundles(desk: &Desk) -> Vec<String> {
     let keys = desk.served().into_keys();
-    keys.filter(|key| key.starts_with("assets/chime-sdk-") && key.ends_with(".js")).collect()
+    keys.filter(|key| key.strip_prefix("assets/chime-sdk-").is_some_and(|rest| rest.ends_with(".js")))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

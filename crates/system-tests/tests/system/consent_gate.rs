@@ -220,7 +220,7 @@ async fn a_join_that_races_with_the_opening_of_a_capture_yields_no_token_without
                 assert_eq!(required(&joined), consent_required(&["recording"], &[]));
                 assert_eq!(at_chime(&cloud, &scenario.patient), Vec::<Value>::new());
             }
-            _ => panic!("round {round}: {:?}", joined.body),
+            status => return Err(format!("round {round}: {status} {:?}", joined.body).into()),
         }
         outcomes.insert(joined.status);
         invariants::hold(&cloud, &scenario.appointment).await?;
