@@ -282,9 +282,8 @@ async fn a_page_that_is_not_as_built_is_not_uploaded() -> TestResult {
 
 /// The SDK's bundles in the bucket, without their compressed files.
 fn bundles(desk: &Desk) -> Vec<String> {
-    let keys = desk.served().into_keys();
-    keys.filter(|key| key.strip_prefix("assets/chime-sdk-").is_some_and(|rest| rest.ends_with(".js")))
-        .collect()
+    let is_script = |key: &str| Path::new(key).extension().is_some_and(|extension| extension == "js");
+    desk.served().into_keys().filter(|key| key.starts_with("assets/chime-sdk-") && is_script(key)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
