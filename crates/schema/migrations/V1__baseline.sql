@@ -579,6 +579,15 @@ AS $update$
   WHERE t.session_id = $1 AND t.user_id = $2
 $update$;
 
+-- Chime's Meeting object of a session. A start that waits for another one's row returns the session as that one left it, active,
+-- while the statement's own snapshot is from before: only a new snapshot has the meeting that came with it.
+CREATE FUNCTION medzen.call_meeting(session uuid) RETURNS jsonb
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $meeting$
+  SELECT m.meeting FROM medzen.call_meetings m WHERE m.session_id = $1
+$meeting$;
+
 -- Whether a participant's stored attendee is this one.
 CREATE FUNCTION medzen.has_attendee(session uuid, participant uuid, attendee text) RETURNS boolean
 LANGUAGE sql VOLATILE
@@ -852,6 +861,7 @@ GRANT EXECUTE ON FUNCTION
   medzen.enqueue_event(text, uuid, jsonb, timestamptz, timestamptz, timestamptz),
   medzen.revoke_attendee(uuid, uuid, timestamptz, timestamptz),
   medzen.enqueue_capability_update(uuid, uuid, jsonb, timestamptz, timestamptz),
+  medzen.call_meeting(uuid),
   medzen.has_attendee(uuid, uuid, text),
   medzen.alone_since(uuid),
   medzen.reason_to_end(uuid, timestamptz, timestamptz),

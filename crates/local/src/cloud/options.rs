@@ -35,7 +35,7 @@ pub struct Options {
     pub host: Host,
     /// Whether schedules run by themselves; else only on demand.
     pub auto_schedules: bool,
-    /// Whether queues are read only when that is asked for ([`Pollers::release`]).
+    /// Whether queues are read only when that is asked for (`Pollers::release`).
     pub hold_queues: bool,
     /// Whether the functions' log lines are shown.
     pub echo: bool,

@@ -14,7 +14,7 @@ SELECT json_build_object(
     SELECT json_build_object(
       'id', id, 'status', status, 'attempt', attempt, 'attemptBy', attempt_by, 'controlRegion', control_region,
       'mediaRegion', media_region, 'meetingId', meeting_id,
-      'meeting', (SELECT m.meeting FROM medzen.call_meetings m WHERE m.session_id = session.id),
+      'meeting', medzen.call_meeting(id),
       'recordingEnabled', recording_enabled, 'transcriptionEnabled', transcription_enabled,
       'transcriptionLanguage', transcription_language,
       'createdAt', created_at, 'activatedAt', activated_at, 'checkedAt', checked_at, 'endedAt', ended_at,

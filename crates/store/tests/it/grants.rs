@@ -28,6 +28,7 @@ const GRANTS: &[&str] = &[
     "functions EXECUTE medzen.appointment_chain(uuid)",
     "functions EXECUTE medzen.audit_append(text,jsonb,timestamp with time zone)",
     "functions EXECUTE medzen.call_appointment(uuid,text[])",
+    "functions EXECUTE medzen.call_meeting(uuid)",
     "functions EXECUTE medzen.call_member_ids(uuid,uuid)",
     "functions EXECUTE medzen.caller(text,uuid,uuid)",
     "functions EXECUTE medzen.capabilities(text,text,text)",
