@@ -75,10 +75,12 @@ test("a page that Chime takes for another device after its own reconnection rejo
     await media.dropConnections();
     await appMessage(page, "MEETING_RECONNECTED");
     assert.equal(joins(), 1, "the SDK has restored the connection");
+    // The SDK may restore it more than once on a slow machine, so the rejoin is counted and not the reconnections.
+    const before = await times(page, "MEETING_RECONNECTED");
     // AudioJoinedFromAnotherDevice: https://github.com/aws/amazon-chime-sdk-js/issues/2784
     media.closeWithStatus(301);
-    await eventually(async () => (await times(page, "MEETING_RECONNECTED")) === 2, "it is back");
-    assert.equal(joins(), 2);
+    await eventually(() => joins() === 2, "the page rejoins");
+    await eventually(async () => (await times(page, "MEETING_RECONNECTED")) > before, "it is back");
     assert.deepEqual(await errorEvents(page), []);
     media.closeWithStatus(301);
     await screen(page, "elsewhere");
