@@ -218,7 +218,7 @@ async fn a_deleted_appointment_ends_its_call() -> TestResult {
         assert_eq!(event["reason"], "appointment_deleted");
         let mut everyone = [&scenario.provider.id, &scenario.patient.id, &scenario.stranger.id];
         everyone.sort();
-        assert_eq!(event["userIds"], json!(everyone), "everyone is told");
+        assert_eq!(event["userIds"], json!(everyone), "everyone is notified");
         invariants::hold(&cloud, &scenario.appointment).await?;
     }
     Ok(())
