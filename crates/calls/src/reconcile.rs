@@ -69,7 +69,7 @@ const MAX_ORPHANS: i64 = 10;
 /// Rows of each kind that one run deletes.
 const MAX_PRUNED: i64 = 1000;
 
-/// What a run did. The function writes it as metrics.
+/// The result of a run. The function writes it as metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Sessions that were repaired: ended without an event, or failed starts.

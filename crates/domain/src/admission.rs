@@ -36,7 +36,7 @@ impl FromStr for WaitingRoom {
     }
 }
 
-/// What a user who joins may do.
+/// The decision on a user who joins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AdmissionState {
     /// Take a place in the call.

@@ -16,7 +16,7 @@ pub const MAX_JOINS_PER_MINUTE: u32 = 30;
 
 const JOIN_RATE_WINDOW: Duration = Duration::from_mins(1);
 
-/// What the request has to do.
+/// The step that the request has to take.
 #[derive(Debug)]
 pub enum Join<'a> {
     /// The member is in the call: return the stored place.
@@ -35,7 +35,7 @@ pub enum Join<'a> {
     ConsentRequired(&'a Session),
 }
 
-/// What the deployment says about joins.
+/// The deployment's rules of joins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JoinRules {
     pub room: WaitingRoom,

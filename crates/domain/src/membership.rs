@@ -21,7 +21,7 @@ pub enum EndReason {
     Cancelled,
 }
 
-/// What the rule needs to know of a participant.
+/// A participant, as far as the rule needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Standing {
@@ -42,7 +42,7 @@ pub struct EndedMembership {
     pub reason: EndReason,
 }
 
-/// What the host application's changes make necessary.
+/// The change that the host application's changes make necessary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MembershipChange {
     /// The appointment was deleted: nobody is a member any more, so the call ends.

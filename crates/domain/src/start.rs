@@ -9,7 +9,7 @@ use crate::liveness;
 use crate::schedule::{self, JoinWindow};
 use crate::state::{ParticipantStatus, Role};
 
-/// What the request has to do.
+/// The step that the request has to take.
 #[derive(Debug)]
 pub enum Start<'a> {
     /// This request inserted the session or took over its attempt: create the meeting.

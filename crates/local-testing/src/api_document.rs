@@ -15,7 +15,7 @@ use crate::{Answer, workspace};
 /// Read once per test binary.
 static DOCUMENT: LazyLock<ApiDocument> = LazyLock::new(ApiDocument::read);
 
-/// What API Gateway answers before it has found a route.
+/// Statuses that API Gateway answers before it has found a route.
 const WITHOUT_ROUTE: [u16; 2] = [404, 431];
 
 struct ApiDocument {

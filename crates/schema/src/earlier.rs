@@ -11,7 +11,7 @@ const OURS: [&str; 4] =
 /// The schema in which the earlier tables are kept.
 pub(crate) const SCHEMA: &str = "earlier";
 
-/// What to run, where tables of an earlier system have the names that the baseline needs.
+/// The statements to run, where tables of an earlier system have the names that the baseline needs.
 pub(crate) async fn in_the_way(client: &Client) -> Result<Option<String>, MigrateError> {
     let sql = "SELECT relname::text, relkind::text FROM pg_class
                WHERE relnamespace = 'public'::regnamespace AND relname = ANY ($1::text[]) AND relkind IN ('r', 'p', 'v', 'm', 'f')

@@ -10,7 +10,7 @@ use crate::database::quoted;
 const USERS: &str = "medzen.call_users";
 const APPOINTMENTS: &str = "medzen.call_appointments";
 
-/// What was found in the host's views.
+/// The findings in the host's views.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostViews {
     /// With any of these, calls fail: what is wrong, and what to change.

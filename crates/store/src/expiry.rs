@@ -10,7 +10,7 @@ use tokio_postgres::types::{Json, Type};
 use crate::statement::sql;
 use crate::{Error, Store};
 
-/// What has expired.
+/// The numbers of states that have expired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Expired {
     /// Participants who vanished.

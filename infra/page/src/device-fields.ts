@@ -11,7 +11,7 @@ export interface Toggle {
   set(on: boolean): void;
 }
 
-/** `change` is told what the person wants; what has become of it is shown by `set`. */
+/** `change` receives what the person wants; what has become of it is shown by `set`. */
 export function toggle(kind: "microphone" | "camera", on: boolean, change: (on: boolean) => void): Toggle {
   const root = h("button", { class: "round", attributes: { type: "button" } }, drawn(kind));
   let state = on;

@@ -62,7 +62,7 @@ export interface MediaListener {
   line(poor: boolean): void;
 }
 
-/** The topic of the message by which a page tells the others that the state of the call has changed. It has no content. */
+/** The topic of the message by which a page announces to the others that the state of the call has changed. It has no content. */
 const REFRESH_TOPIC = "medzen-refresh";
 /** How long joining waits for the microphone: a browser that asks the person, or a device that does not answer, delays no call. */
 const MICROPHONE_WAIT_MS = 5_000;
@@ -159,7 +159,7 @@ export class Media {
     this.#session.audioVideo.stopContentShare();
   }
 
-  /** Tells the other pages that the state of the call has changed. A message that does not arrive is made up for by their next poll. */
+  /** Announces to the other pages that the state of the call has changed. A message that does not arrive is made up for by their next poll. */
   sendRefresh(): void {
     if (!this.#stopped && this.#began) this.#session.audioVideo.realtimeSendDataMessage(REFRESH_TOPIC, REFRESH_TOPIC);
   }

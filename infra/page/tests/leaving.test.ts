@@ -114,7 +114,7 @@ test("a person who leaves during the join request has left once it is answered",
       open();
       await eventually(
         () => proxy.requests.some((request) => isLeave(request) && request.status === 200),
-        "the server is told",
+        "the server has the answer",
       );
       assert.deepEqual((await ask("provider", "GET", "")).body.waiting, []);
     },

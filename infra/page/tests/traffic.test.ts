@@ -33,7 +33,7 @@ test("a call of two people of 15 minutes makes at most 150 requests", async (con
       await provider.bringToFront();
       await provider.locator('[data-notice="waiting"]').getByRole("button", { name: "Let in" }).click();
       await appMessage(patient, "MEETING_JOINED");
-      // The connection tells each of the other one.
+      // The connection reports each to the other one.
       const { body } = await ask("provider", "GET", "/attendees");
       for (const role of ["provider", "patient"] as const) {
         const { attendeeId } = body.attendees.find(({ userId }: { userId: string }) => userId === users[role].id);

@@ -295,7 +295,7 @@ fn actions(schemas: &mut Schemas) -> Operation {
     .fails(&CHIME)
 }
 
-/// What a join answers in place of a meeting.
+/// The answer of a join in place of a meeting.
 fn waits(schemas: &mut Schemas) -> Value {
     json!({ "anyOf": [schemas.response::<WaitingResponse>(), schemas.response::<ConsentRequiredResponse>()] })
 }

@@ -33,14 +33,14 @@ fn whole(cloud: &TestCloud, scenario: &Scenario) -> TestResult<Vec<String>> {
     Ok(events)
 }
 
-const TOLD: [&str; 4] = ["call.started", "participant.joined", "call.end_requested", "call.ended"];
+const DELIVERED: [&str; 4] = ["call.started", "participant.joined", "call.end_requested", "call.ended"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_table_has_the_whole_chain_and_the_keys_of_its_indexes() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = a_call(&cloud).await?;
     cloud.run_schedule("audit").await?;
-    assert_eq!(whole(&cloud, &scenario)?, TOLD);
+    assert_eq!(whole(&cloud, &scenario)?, DELIVERED);
 
     for item in items(&cloud, &scenario)? {
         let payload: Value = serde_json::from_str(item["payload"]["S"].as_str().ok_or("a payload")?)?;
@@ -88,7 +88,7 @@ async fn a_run_that_dies_anywhere_neither_loses_nor_duplicates_entries() -> Test
             // The dead run's lease expires.
             cloud.parts().clock.advance(60);
             cloud.run_schedule("audit").await.map_err(|error| format!("{kind:?} at {nth}: {error}"))?;
-            assert_eq!(whole(&cloud, &scenario)?, TOLD, "{kind:?} at {nth}");
+            assert_eq!(whole(&cloud, &scenario)?, DELIVERED, "{kind:?} at {nth}");
             let waiting = "SELECT count(*) FROM medzen.audit_outbox WHERE delivered_at IS NULL";
             assert_eq!(cloud.sql(waiting).await?, "0", "{kind:?} at {nth}");
         }
@@ -106,7 +106,7 @@ async fn a_table_that_is_down_fails_the_run_and_keeps_the_entries() -> TestResul
     assert_eq!(items(&cloud, &scenario)?.len(), 0);
     cloud.parts().clock.advance(60);
     cloud.run_schedule("audit").await?;
-    assert_eq!(whole(&cloud, &scenario)?, TOLD);
+    assert_eq!(whole(&cloud, &scenario)?, DELIVERED);
     Ok(())
 }
 
@@ -134,7 +134,7 @@ async fn an_entry_in_conflict_keeps_the_alarm_on() -> TestResult {
     let other = a_call(&cloud).await?;
     cloud.run_schedule("audit").await?;
     assert_eq!(conflicts(&cloud), [0, 1, 1, 1]);
-    assert_eq!(whole(&cloud, &other)?, TOLD, "and the others are delivered");
+    assert_eq!(whole(&cloud, &other)?, DELIVERED, "and the others are delivered");
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use crate::Calls;
 /// Operations that one run executes: with the pause between them, 3 s of its time.
 const MAX_OPERATIONS: i64 = 15;
 
-/// What this executor's schedule executes on Chime.
+/// The operations that this executor's schedule executes on Chime.
 const KINDS: [Operation; 3] =
     [Operation::DeleteAttendee, Operation::UpdateCapabilities, Operation::DeleteMeeting];
 

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// What is used of the event. Its other members may be anything.
+/// The members of the event that are used. Its other members may be anything.
 #[derive(Deserialize)]
 struct ScheduledEvent {
     #[serde(rename = "detail-type")]

@@ -52,7 +52,7 @@ pub struct Envelope {
     pub detail: Box<RawValue>,
 }
 
-/// What is used of a batch. The other members may be anything: one odd member of one message must not return the whole batch.
+/// The members of a batch that are used. The other members may be anything: one odd member of one message must not return the whole batch.
 #[derive(Deserialize)]
 struct Batch {
     #[serde(rename = "Records")]

@@ -6,7 +6,7 @@ use tokio_postgres::Client;
 
 use crate::database::{SUPERUSER, column, in_a_database, supabase};
 
-/// What the database has, without identifiers of one run.
+/// The objects of the database, without identifiers of one run.
 const CATALOGUE: &str = "
 SELECT line FROM (
   SELECT concat_ws(' ', 'relation', c.oid::regclass, relkind, relrowsecurity, relforcerowsecurity, reloptions,

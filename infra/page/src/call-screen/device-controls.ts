@@ -66,7 +66,7 @@ export class DeviceControls {
     this.#sharing = false;
     this.#microphoneHeld = false;
     this.#notices.show("held", undefined);
-    this.#heard();
+    this.#sounds();
     this.#paintShare();
   }
 
@@ -82,7 +82,7 @@ export class DeviceControls {
 
   muted(muted: boolean): void {
     if (!muted) this.#microphoneFound();
-    this.#heard();
+    this.#sounds();
     this.#paintMicrophone(muted);
     announce(muted ? "microphone.isOff" : "microphone.isOn");
   }
@@ -106,12 +106,12 @@ export class DeviceControls {
   /** How loud the microphone is. One that is on and gives no sound is noticed by nobody but the others. */
   level(level: number): void {
     const expected = this.#media?.devices.microphoneOpen && !this.#media.devices.muted && !this.#microphoneHeld;
-    if (!expected) this.#heard();
+    if (!expected) this.#sounds();
     else if (this.#silence.read(level, performance.now())) this.#notices.show("silent", "microphone.silent", true);
     else this.#notices.show("silent", undefined);
   }
 
-  #heard(): void {
+  #sounds(): void {
     this.#silence.reset();
     this.#notices.show("silent", undefined);
   }

@@ -20,7 +20,7 @@ import { WakeLock } from "./wake-lock.ts";
 /** With others in the call, whose pages and connection report most changes at once. Spread, so that pages do not ask together. */
 const STATUS_INTERVAL_MS = 25_000;
 const STATUS_SPREAD_MS = 5_000;
-/** Alone: whoever waits to be let in is not in the call, so that nothing but the status tells of them. */
+/** Alone: a person who waits to be admitted is not in the call, so only the status has them. */
 const ALONE_INTERVAL_MS = 10_000;
 const SAMPLE_INTERVAL_MS = 10_000;
 /** Two minutes of samples are sent together. */

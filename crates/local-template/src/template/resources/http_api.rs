@@ -180,7 +180,7 @@ fn access_log(made: &[Made], stage: &Fields) -> Result<(), TemplateError> {
     Ok(())
 }
 
-/// What a stage admits, for each route by itself.
+/// The limits of a stage, for each route by itself.
 struct Throttling {
     default: Option<(f64, u32)>,
     /// By route key.
