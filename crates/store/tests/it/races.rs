@@ -25,6 +25,46 @@ async fn meanwhile(
     waiting.await?
 }
 
+/// What another request's start stores last: the session is active and has its meeting and the provider's token.
+const ACTIVATION: &str = "
+UPDATE video_call_sessions s SET status = 'active', attempt_by = NULL, meeting_id = k.meeting_id, activated_at = now()
+FROM kept k WHERE s.id = k.session_id;
+INSERT INTO medzen.call_meetings (session_id, meeting) SELECT session_id, meeting FROM kept;
+INSERT INTO video_call_participants (video_call_id, user_id, role, status, joined_at, admitted_at)
+SELECT session_id, user_id, 'provider', 'joined', now(), now() FROM kept;
+INSERT INTO medzen.video_call_attendee_tokens (session_id, user_id, attendee_id, attendee)
+SELECT session_id, user_id, attendee_id, attendee FROM kept";
+
+/// Takes a started call back to before its activation and keeps what that stores.
+const BEFORE_ACTIVATION: &str = "
+CREATE TABLE kept AS
+SELECT s.id AS session_id, s.meeting_id, m.meeting, t.user_id, t.attendee_id, t.attendee
+FROM video_call_sessions s
+JOIN medzen.call_meetings m ON m.session_id = s.id
+JOIN medzen.video_call_attendee_tokens t ON t.session_id = s.id;
+DELETE FROM medzen.video_call_attendee_tokens;
+DELETE FROM video_call_participants;
+DELETE FROM medzen.call_meetings;
+UPDATE video_call_sessions SET status = 'creating', attempt_by = 'another', meeting_id = NULL, activated_at = NULL;
+SELECT count(*) FROM kept";
+
+/// `medzen.call_meeting` is volatile: it reads the meeting with a snapshot from after the wait.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_waits_for_another_one_s_activation_returns_its_meeting() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let first = scenario.provider.start().await?;
+    assert_eq!(first.brief(), "201");
+    assert_eq!(cloud.sql(BEFORE_ACTIVATION).await?, "1");
+    let provider = scenario.provider.clone();
+    let watch = cloud.watch();
+    let second = meanwhile(&cloud, ACTIVATION, async move { provider.start().await }).await?;
+    assert_eq!(second.brief(), "200", "{:?}", second.body);
+    assert_eq!(second.body, first.body, "both are in one meeting");
+    assert_eq!(watch.count("CreateMeetingWithAttendees"), 0, "{:?}", watch.operations());
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removal_that_waits_for_a_join_takes_the_token_that_the_join_stored() -> TestResult {
     let cloud = TestCloud::new().await?;
