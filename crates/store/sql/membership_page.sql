@@ -12,9 +12,10 @@ WITH host AS MATERIALIZED (
 ), standing AS MATERIALIZED (
   SELECT p.video_call_id, p.user_id, p.role, p.status,
     NOT host.has_users OR EXISTS (SELECT FROM medzen.caller(NULL, p.user_id, NULL)) AS has_account,
-    EXISTS (
-      SELECT FROM medzen.video_call_attendee_tokens t
-      WHERE t.session_id = p.video_call_id AND t.user_id = p.user_id) AS has_attendee
+    -- No EXISTS, for which PostgreSQL would hash the whole table, with the tokens of calls that are over.
+    coalesce((
+      SELECT true FROM medzen.video_call_attendee_tokens t
+      WHERE t.session_id = p.video_call_id AND t.user_id = p.user_id), false) AS has_attendee
   FROM host, call JOIN public.video_call_participants p ON p.video_call_id = call.id
   WHERE p.status IN ('invited', 'waiting', 'joined', 'left')
 ), due AS (
