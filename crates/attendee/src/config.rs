@@ -1,19 +1,13 @@
 //! Configuration of the function, from its template.
 
-use calls::Settings;
-use domain::join::JoinRules;
-use domain::region::MediaRegions;
-use domain::schedule::{JoinWindow, Minutes};
-use runtime::{BaseConfig, ConfigError, Env};
+use runtime::{BaseConfig, CallsConfig, ConfigError, Env};
 
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Configuration that every function has.
     pub base: BaseConfig,
-    /// The bus on which events for the host application are published.
-    pub bus: String,
-    /// The deployment's settings of calls.
-    pub calls: Settings,
+    /// The bus, and the deployment's settings of calls.
+    pub calls: CallsConfig,
 }
 
 impl Config {
@@ -23,29 +17,7 @@ impl Config {
     /// Every missing or malformed name, in one message.
     pub fn from_env() -> Result<Self, ConfigError> {
         let mut env = Env::new();
-        let config = Self {
-            base: BaseConfig::read(&mut env),
-            bus: env.text("BUS_ARN"),
-            calls: Settings {
-                external_id_prefix: env.text("EXTERNAL_ID_PREFIX"),
-                control_region: env.text("CONTROL_REGION"),
-                media_regions: MediaRegions {
-                    default: env.text("MEDIA_REGION"),
-                    allowed: env.parse("MEDIA_REGIONS"),
-                    own: env.text("AWS_REGION"),
-                },
-                join_rules: JoinRules {
-                    room: env.parse("WAITING_ROOM"),
-                    window: JoinWindow {
-                        before: env.parse::<Minutes>("JOIN_WINDOW_BEFORE_MINUTES").0,
-                        after: env.parse::<Minutes>("JOIN_WINDOW_AFTER_MINUTES").0,
-                    },
-                },
-                cancelled_statuses: env.parse("CANCELLED_STATUSES"),
-                // Status and the schedule are meeting-manager's.
-                forgotten_after: None,
-            },
-        };
+        let config = Self { base: BaseConfig::read(&mut env), calls: CallsConfig::read(&mut env) };
         env.finish().map(|()| config)
     }
 }

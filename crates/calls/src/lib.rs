@@ -32,32 +32,13 @@ use domain::audit::Origin;
 use domain::call::{Actor, SessionState, Target, View};
 use domain::error::{causes, reason};
 use domain::id::SessionId;
-use domain::join::JoinRules;
-use domain::region::MediaRegions;
-use domain::schedule::CancelledStatuses;
+use domain::settings::Settings;
 use domain::state::SessionStatus;
 use store::sessions::CloseReason;
 use store::{Store, Token};
 
 /// A use case reads the call again this often because another request changed it meanwhile, before it returns a conflict.
 const MAX_ATTEMPTS: usize = 8;
-
-/// The deployment's settings.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Prefix of the session's id in `ExternalMeetingId`: distinguishes our meetings from others in the account.
-    pub external_id_prefix: String,
-    /// Where meetings are created.
-    pub control_region: String,
-    /// Where media is processed.
-    pub media_regions: MediaRegions,
-    /// Whether participants wait until the provider admits them, and when a call may be entered.
-    pub join_rules: JoinRules,
-    /// The host's appointment statuses that mean "cancelled".
-    pub cancelled_statuses: CancelledStatuses,
-    /// How long a participant is alone in a call before being asked whether it is to go on; `None`: never.
-    pub forgotten_after: Option<time::Duration>,
-}
 
 /// The use cases, over their backends.
 #[derive(Debug)]

@@ -23,6 +23,7 @@ pub mod reconcile;
 pub mod region;
 pub mod schedule;
 pub mod secret;
+pub mod settings;
 pub mod stamp;
 pub mod start;
 pub mod state;

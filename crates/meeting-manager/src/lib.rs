@@ -61,8 +61,8 @@ impl App {
         let sdk = runtime::sdk_config()?;
         let base = &config.base;
         let store = Store::connect(secret_reader(&sdk, &base.database_secret_arn), &base.environment).await;
-        let (meetings, bus) = (Meetings::new(sdk.clone()), Bus::new(&sdk, &config.bus));
-        let calls = Calls::new(store, meetings, bus, config.calls.clone());
+        let (meetings, bus) = (Meetings::new(sdk.clone()), Bus::new(&sdk, &config.calls.bus));
+        let calls = Calls::new(store, meetings, bus, config.calls.settings.clone());
         Ok(Self { calls, links: config.links.clone() })
     }
 }

@@ -2,6 +2,11 @@
 
 use std::str::FromStr;
 
+use domain::join::JoinRules;
+use domain::region::MediaRegions;
+use domain::schedule::{JoinWindow, Minutes};
+use domain::settings::Settings;
+
 use crate::edge::Edge;
 
 /// Names of missing or malformed variables. Aborts init: a misconfigured function must not serve.
@@ -86,6 +91,42 @@ impl BaseConfig {
             database_secret_arn: env.text("DATABASE_SECRET_ARN"),
             edge: Edge::read(env),
             environment: env.text("AWS_LAMBDA_LOG_STREAM_NAME"),
+        }
+    }
+}
+
+/// Configuration that the templates of the functions with use cases of calls set.
+#[derive(Clone, Debug)]
+pub struct CallsConfig {
+    /// The bus on which events for the host application are published.
+    pub bus: String,
+    pub settings: Settings,
+}
+
+impl CallsConfig {
+    /// Reads the variables. A call is never forgotten: only the function with the schedule has the limit.
+    #[must_use]
+    pub fn read(env: &mut Env) -> Self {
+        Self {
+            bus: env.text("BUS_ARN"),
+            settings: Settings {
+                external_id_prefix: env.text("EXTERNAL_ID_PREFIX"),
+                control_region: env.text("CONTROL_REGION"),
+                media_regions: MediaRegions {
+                    default: env.text("MEDIA_REGION"),
+                    allowed: env.parse("MEDIA_REGIONS"),
+                    own: env.text("AWS_REGION"),
+                },
+                join_rules: JoinRules {
+                    room: env.parse("WAITING_ROOM"),
+                    window: JoinWindow {
+                        before: env.parse::<Minutes>("JOIN_WINDOW_BEFORE_MINUTES").0,
+                        after: env.parse::<Minutes>("JOIN_WINDOW_AFTER_MINUTES").0,
+                    },
+                },
+                cancelled_statuses: env.parse("CANCELLED_STATUSES"),
+                forgotten_after: None,
+            },
         }
     }
 }

@@ -16,7 +16,7 @@ mod trigger;
 
 pub use answer::Answer;
 pub use aws::sdk_config;
-pub use config::{BaseConfig, ConfigError, Env};
+pub use config::{BaseConfig, CallsConfig, ConfigError, Env};
 pub use edge::Edge;
 pub use function::{Function, Handler, Handlers, OnDenial, OnMessages, OnSchedule, Pending};
 pub use logging::start_logging;

@@ -1,0 +1,22 @@
+//! The settings of a deployment.
+
+use crate::join::JoinRules;
+use crate::region::MediaRegions;
+use crate::schedule::CancelledStatuses;
+
+/// The deployment's settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Prefix of the session's id in `ExternalMeetingId`: distinguishes our meetings from others in the account.
+    pub external_id_prefix: String,
+    /// Where meetings are created.
+    pub control_region: String,
+    /// Where media is processed.
+    pub media_regions: MediaRegions,
+    /// Whether participants wait until the provider admits them, and when a call may be entered.
+    pub join_rules: JoinRules,
+    /// The host's appointment statuses that mean "cancelled".
+    pub cancelled_statuses: CancelledStatuses,
+    /// How long a participant is alone in a call before being asked whether it is to go on; `None`: never.
+    pub forgotten_after: Option<time::Duration>,
+}
