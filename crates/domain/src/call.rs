@@ -1,7 +1,9 @@
 //! The state of a call at the moment of a request: the input of every decision.
 
+mod decisions;
 mod session;
 
+pub use decisions::{Consent, ConsentPurpose, RequiredConsent};
 pub use session::{ActiveCall, Attempt, ClosedCall, Meeting, Session, SessionState};
 
 use serde::{Deserialize, Deserializer};
@@ -10,7 +12,6 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::capabilities::Capabilities;
-use crate::consent::{Consent, RequiredConsent};
 use crate::error::{Error, reason};
 use crate::id::{AppointmentId, ChimeAttendeeId, ChimeMeetingId, UserId};
 use crate::secret::Secret;

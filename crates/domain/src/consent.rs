@@ -6,46 +6,12 @@
 //! Participants who were never given a token are asked when they join: while a capture is open, nobody gets a token who
 //! has not consented to its purposes. Consent is missing in an empty call, because then no decision applies.
 
-use serde::{Deserialize, Serialize};
+pub use crate::call::{Consent, ConsentPurpose, RequiredConsent};
 
 use crate::call::{ParticipantView, View};
 use crate::error::{Error, reason};
 use crate::id::{SessionId, UserId};
 use crate::state::{ParticipantStatus, SessionStatus};
-
-/// The purpose of a consent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum ConsentPurpose {
-    /// Audio and video are recorded.
-    Recording,
-    /// Speech is transcribed to text.
-    Transcription,
-}
-
-impl ConsentPurpose {
-    /// The spelling in the database and on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Recording => "recording",
-            Self::Transcription => "transcription",
-        }
-    }
-}
-
-/// A participant's decision on one purpose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Consent {
-    pub user_id: UserId,
-    pub kind: ConsentPurpose,
-    /// Granted, or refused or revoked.
-    pub granted: bool,
-    /// How many decisions the participant has made on this purpose.
-    pub changes: u32,
-}
 
 /// Decisions per participant, purpose and call after which a grant is rejected; a refusal is always accepted. High
 /// enough for any real use, low enough that nobody can flood the audit log.
@@ -58,14 +24,6 @@ pub enum ConsentCheck {
     Allowed,
     /// Consent of these users is missing, in the order of `participants`. Empty when nobody is in the call.
     Missing(Vec<UserId>),
-}
-
-/// A purpose of an open capture to which the caller has not consented.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct RequiredConsent {
-    pub purpose: ConsentPurpose,
-    /// Whether the stop of each capture with this purpose was requested.
-    pub stopping: bool,
 }
 
 /// Whether the stop of a capture is to be requested before the caller may join: the caller has refused a purpose, and no stop

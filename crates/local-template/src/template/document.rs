@@ -1,7 +1,5 @@
 //! A template's sections, before anything is resolved.
 
-use std::collections::BTreeMap;
-
 use super::error::{Place, Problem, TemplateError};
 use super::node::{Intrinsic, Node, NodeKind};
 
@@ -108,24 +106,6 @@ impl Document {
 
     pub(super) fn has_parameter(&self, name: &str) -> bool {
         self.parameters.iter().any(|(it, _)| it == name)
-    }
-
-    /// Resources that each resource needs to be there before it.
-    pub(super) fn needs(&self) -> Result<BTreeMap<&str, Vec<&str>>, TemplateError> {
-        let mut needs = BTreeMap::new();
-        for resource in &self.resources {
-            let mut names = Vec::new();
-            for name in &resource.depends_on {
-                let place = Place::new(&self.file, resource.line);
-                let known = self.resource(name);
-                names.push(
-                    known.ok_or_else(|| place.error(Problem::UnknownResource(name.clone())))?.id.as_str(),
-                );
-            }
-            super::references::collect(self, &resource.properties, &mut names)?;
-            needs.insert(resource.id.as_str(), names);
-        }
-        Ok(needs)
     }
 }
 

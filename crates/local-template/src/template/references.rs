@@ -98,9 +98,25 @@ fn wrong(document: &Document, node: &Node, function: &'static str, wanted: &'sta
     document.place(node).error(Problem::Arguments { function, wanted })
 }
 
+/// Resources that each resource needs to be there before it.
+pub(super) fn needs(document: &Document) -> Result<BTreeMap<&str, Vec<&str>>, TemplateError> {
+    let mut needs = BTreeMap::new();
+    for resource in &document.resources {
+        let mut names = Vec::new();
+        for name in &resource.depends_on {
+            let place = Place::new(&document.file, resource.line);
+            let known = document.resource(name);
+            names.push(known.ok_or_else(|| place.error(Problem::UnknownResource(name.clone())))?.id.as_str());
+        }
+        collect(document, &resource.properties, &mut names)?;
+        needs.insert(resource.id.as_str(), names);
+    }
+    Ok(needs)
+}
+
 /// The resources in an order in which each comes after what it needs; else in the order of the file.
 pub(super) fn order(document: &Document) -> Result<Vec<&str>, TemplateError> {
-    let needs = document.needs()?;
+    let needs = needs(document)?;
     for output in &document.outputs {
         collect(document, &output.value, &mut Vec::new())?;
     }

@@ -24,7 +24,6 @@ use super::fields::Fields;
 use super::naming::Naming;
 use super::node::{Intrinsic, Node, NodeKind};
 use super::scope::Identity;
-use super::stack::Made;
 use crate::plan::{Plan, WithoutEffect};
 
 /// Nested stacks; they are deployed and leave nothing in the plan but what is in them.
@@ -38,6 +37,16 @@ pub(super) struct ResourceType {
     properties: &'static [Property],
     /// The values of `Ref` and `GetAtt`.
     pub(super) identify: fn(Naming<'_>, &Fields) -> Result<Identity, TemplateError>,
+}
+
+/// A resource that is made.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) kind: &'static ResourceType,
+    /// The file's name without its ending: the crate of a function.
+    pub(super) template: String,
+    pub(super) identity: Identity,
+    pub(super) properties: Fields,
 }
 
 /// A property that is accepted. A path stands for all that is below it; lists do not count in it.

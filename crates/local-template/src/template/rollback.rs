@@ -10,12 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::document::{Declared, Document};
 use super::error::{Place, Problem, TemplateError};
 use super::node::NodeKind;
+use super::references;
 
 const PROTECTION: &str = "DeletionProtectionEnabled";
 
 /// Refuses resources that a failed creation would leave behind.
 pub(super) fn check(document: &Document) -> Result<(), TemplateError> {
-    let needs = document.needs()?;
+    let needs = references::needs(document)?;
     for declared in &document.resources {
         let place = Place::new(&document.file, declared.line);
         if declared.deletion_policy.as_deref() == Some("Retain") {

@@ -12,7 +12,7 @@ use super::error::{Place, Problem, TemplateError};
 use super::fields::Fields;
 use super::naming::{Naming, partition, url_suffix};
 use super::node::parse;
-use super::resources::{self, ResourceType};
+use super::resources::{self, Made, ResourceType};
 use super::scope::{Conditions, Identity, Scope};
 use super::{parameters, references, rollback, rules};
 use crate::plan::WithoutEffect;
@@ -27,16 +27,6 @@ pub(super) struct Stack<'a> {
     pub(super) given: &'a BTreeMap<String, String>,
     /// Whether it has tags, which CloudFormation gives to every resource in it.
     pub(super) tagged: bool,
-}
-
-/// A resource that is made.
-#[derive(Debug)]
-pub(super) struct Made {
-    pub(super) kind: &'static ResourceType,
-    /// The file's name without its ending: the crate of a function.
-    pub(super) template: String,
-    pub(super) identity: Identity,
-    pub(super) properties: Fields,
 }
 
 /// All stacks of one deployment.

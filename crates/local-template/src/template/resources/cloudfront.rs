@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::error::TemplateError;
 use super::super::fields::Fields;
-use super::super::stack::Made;
-use super::{ResourceType, TAGS, effect, identity, of_type, response_headers, s3, without_effect};
+use super::{Made, ResourceType, TAGS, effect, identity, of_type, response_headers, s3, without_effect};
 use crate::plan::{Behavior, Distribution, Origin, OriginKind};
 
 const DISTRIBUTION: &str = "AWS::CloudFront::Distribution";

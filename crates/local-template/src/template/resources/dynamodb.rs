@@ -3,8 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::error::TemplateError;
-use super::super::stack::Made;
-use super::{ResourceType, TAGS, effect, identity, of_type, without_effect};
+use super::{Made, ResourceType, TAGS, effect, identity, of_type, without_effect};
 use crate::plan::Table;
 
 const TABLE: &str = "AWS::DynamoDB::Table";

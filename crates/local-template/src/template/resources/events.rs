@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::super::error::TemplateError;
 use super::super::fields::Fields;
-use super::super::stack::Made;
-use super::{DESCRIPTION, ResourceType, TAGS, effect, function, identity, of_type, sqs, without_effect};
+use super::{
+    DESCRIPTION, Made, ResourceType, TAGS, effect, function, identity, of_type, sqs, without_effect,
+};
 use crate::plan::{Asynchronous, EventBus, EventRule, RuleTarget, Schedule, Target};
 
 const BUS: &str = "AWS::Events::EventBus";

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use super::super::error::TemplateError;
 use super::super::fields::Fields;
-use super::super::stack::Made;
 use super::{
-    DESCRIPTION, ResourceType, TAGS, effect, function, identity, monitoring, of_type, without_effect,
+    DESCRIPTION, Made, ResourceType, TAGS, effect, function, identity, monitoring, of_type, without_effect,
 };
 use crate::plan::{Cors, HttpApi, JwtAuthorizer, Route};
 

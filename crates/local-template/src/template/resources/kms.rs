@@ -2,9 +2,8 @@
 //! service may use them.
 
 use super::super::error::TemplateError;
-use super::super::stack::Made;
 use super::policy;
-use super::{DESCRIPTION, ResourceType, TAGS, effect, identity, of_type, without_effect};
+use super::{DESCRIPTION, Made, ResourceType, TAGS, effect, identity, of_type, without_effect};
 use crate::plan::Key;
 
 const KEY: &str = "AWS::KMS::Key";

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::super::ACCOUNT;
 use super::super::error::TemplateError;
-use super::super::stack::Made;
-use super::{DESCRIPTION, ResourceType, TAGS, effect, function, identity, of_type, role, without_effect};
+use super::{
+    DESCRIPTION, Made, ResourceType, TAGS, effect, function, identity, of_type, role, without_effect,
+};
 use crate::plan::{Asynchronous, Function, Permission};
 
 pub(super) const FUNCTION: &str = "AWS::Lambda::Function";

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::super::error::TemplateError;
-use super::super::stack::Made;
-use super::{ResourceType, TAGS, effect, function, identity, of_type};
+use super::{Made, ResourceType, TAGS, effect, function, identity, of_type};
 use crate::plan::{Function, Mapping, Queue};
 
 const MAPPING: &str = "AWS::Lambda::EventSourceMapping";

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use super::super::error::TemplateError;
 use super::super::fields::Fields;
-use super::super::stack::Made;
-use super::{ResourceType, TAGS, effect, identity, of_type, without_effect};
+use super::{Made, ResourceType, TAGS, effect, identity, of_type, without_effect};
 use crate::plan::{Alarm, AlarmMetric};
 
 const LOG_GROUP: &str = "AWS::Logs::LogGroup";

@@ -2,8 +2,7 @@
 
 use super::super::error::TemplateError;
 use super::super::fields::Fields;
-use super::super::stack::Made;
-use super::{ResourceType, effect, identity, of_type, without_effect};
+use super::{Made, ResourceType, effect, identity, of_type, without_effect};
 use crate::plan::{CorsHeaders, ResponseHeaders, SetHeader};
 
 const POLICY: &str = "AWS::CloudFront::ResponseHeadersPolicy";

@@ -2,8 +2,7 @@
 
 use super::super::error::TemplateError;
 use super::super::fields::Fields;
-use super::super::stack::Made;
-use super::{DESCRIPTION, ResourceType, TAGS, effect, identity, of_type, without_effect};
+use super::{DESCRIPTION, Made, ResourceType, TAGS, effect, identity, of_type, without_effect};
 use crate::plan::Statement;
 
 const ROLE: &str = "AWS::IAM::Role";

@@ -1,8 +1,7 @@
 //! Buckets and their policies.
 
 use super::super::error::TemplateError;
-use super::super::stack::Made;
-use super::{ResourceType, TAGS, effect, identity, of_type, policy, without_effect};
+use super::{Made, ResourceType, TAGS, effect, identity, of_type, policy, without_effect};
 use crate::plan::Bucket;
 
 const BUCKET: &str = "AWS::S3::Bucket";

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use super::super::error::TemplateError;
-use super::super::stack::Made;
 use super::policy;
-use super::{ResourceType, TAGS, effect, identity, kms, of_type, without_effect};
+use super::{Made, ResourceType, TAGS, effect, identity, kms, of_type, without_effect};
 use crate::plan::{Queue, Redrive};
 
 const QUEUE: &str = "AWS::SQS::Queue";
