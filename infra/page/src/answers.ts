@@ -43,6 +43,7 @@ export type Status = Pick<
   | "providerName"
   | "present"
   | "endsAt"
+  | "joinRefusal"
   | "recording"
   | "transcription"
   | "consent"
@@ -103,7 +104,8 @@ export function parsePlace(body: Body): Place | undefined {
 }
 
 export function parseStatus(body: Body): Status | undefined {
-  const { sessionId, callStatus, hasActiveCall, isProvider, providerName, present, endsAt, me, waiting } = body;
+  const { sessionId, callStatus, hasActiveCall, isProvider, providerName, present, endsAt, joinRefusal, me, waiting } =
+    body;
   const valid =
     isNullable(sessionId, isText) &&
     isText(callStatus) &&
@@ -112,6 +114,7 @@ export function parseStatus(body: Body): Status | undefined {
     isNullable(providerName, isText) &&
     isListOf(present, isText) &&
     isNullable(endsAt, isText) &&
+    isNullable(joinRefusal, isRefusal) &&
     isObject(me) &&
     isNullable(me["status"], isText) &&
     isFlag(me["admitted"]) &&
@@ -130,6 +133,10 @@ export function parseRoster({ attendees }: Body): Person[] | undefined {
 
 export function parseConsent({ consent }: Body): Consent | undefined {
   return isConsent(consent) ? (consent as Consent) : undefined;
+}
+
+function isRefusal(value: unknown): boolean {
+  return isObject(value) && isText(value["code"]);
 }
 
 function isWaitingPerson(value: unknown): value is Body {

@@ -55,8 +55,6 @@ export async function checkDevices(options: CheckOptions): Promise<void> {
     message({
       name: "permission",
       icon: "camera",
-      title: "permission.title",
-      body: ["permission.body"],
       // The browser may ask, and its question may never be answered.
       actions: [{ text: "check.listen", press: listen, quiet: true }],
       busy: true,

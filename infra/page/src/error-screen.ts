@@ -1,96 +1,41 @@
-import { type ApiError, hasCode } from "./api.ts";
+import { type ApiError, type ErrorKind, hasCode } from "./api.ts";
 import type { Bridge } from "./bridge.ts";
 import { closing } from "./consultation/screens.ts";
-import { message, type Screen } from "./screen.ts";
+import type { Icon } from "./dom.ts";
+import { message, type Screen, type Titled } from "./screen.ts";
+import type { Text } from "./text.ts";
 
-/** The screen for an error. Each says what the person can do. */
+interface Failure {
+  name: Titled;
+  icon: Icon;
+  hints?: Text[];
+  busy?: boolean;
+}
+
+const FAILED: Failure = { name: "failed", icon: "alert" };
+
+/** Each says what the person can do. */
+const FAILURES: Record<ErrorKind, Failure> = {
+  offline: { name: "offline", icon: "offline", hints: ["offline.hint.1", "offline.hint.2"] },
+  unauthorized: { name: "session", icon: "shield" },
+  forbidden: { name: "forbidden", icon: "hand" },
+  missing: { name: "missing", icon: "link" },
+  conflict: FAILED,
+  gone: { name: "expired", icon: "clock" },
+  busy: { name: "busy", icon: "clock", busy: true },
+  down: { name: "down", icon: "clock", busy: true },
+  broken: FAILED,
+};
+
+/** The screen for an error. */
 export function errorScreen(error: ApiError, again: () => void, bridge: Bridge): Screen {
-  const retry = { text: "again", press: again } as const;
-  if (hasCode(error, "REMOVED_FROM_CALL"))
-    return message({
-      name: "removed",
-      icon: "hand",
-      title: "removed.title",
-      body: ["removed.body"],
-      actions: closing({ bridge }),
-      wrong: true,
-    });
-  if (hasCode(error, "TURNED_AWAY"))
-    return message({
-      name: "turned-away",
-      icon: "hand",
-      title: "turnedAway.title",
-      body: ["turnedAway.body"],
-      actions: closing({ bridge }),
-      wrong: true,
-    });
-  const { kind } = error;
-  switch (kind) {
-    case "gone":
-      return message({
-        name: "expired",
-        icon: "clock",
-        title: "expired.title",
-        body: ["expired.body"],
-        actions: [retry],
-        wrong: true,
-      });
-    case "unauthorized":
-      return message({
-        name: "session",
-        icon: "shield",
-        title: "session.title",
-        body: ["session.body"],
-        actions: [retry],
-        wrong: true,
-      });
-    case "forbidden":
-      return message({
-        name: "forbidden",
-        icon: "hand",
-        title: "forbidden.title",
-        body: ["forbidden.body"],
-        actions: [retry],
-        wrong: true,
-      });
-    case "missing":
-      return message({
-        name: "missing",
-        icon: "link",
-        title: "missing.title",
-        body: ["missing.body"],
-        actions: [retry],
-        wrong: true,
-      });
-    case "busy":
-    case "down":
-      return message({
-        name: kind,
-        icon: "clock",
-        title: `${kind}.title`,
-        body: [`${kind}.body`],
-        actions: [retry],
-        busy: true,
-      });
-    case "offline":
-      return message({
-        name: "offline",
-        icon: "offline",
-        title: "offline.title",
-        body: ["offline.body"],
-        hints: ["offline.hint.1", "offline.hint.2"],
-        actions: [retry],
-        wrong: true,
-      });
-    case "conflict":
-    case "broken":
-      return message({
-        name: "failed",
-        icon: "alert",
-        title: "failed.title",
-        body: ["failed.body"],
-        actions: [retry],
-        wrong: true,
-      });
-  }
+  const excluded = exclusionOf(error);
+  if (excluded) return message({ ...excluded, actions: closing({ bridge }), wrong: true });
+  const failure = FAILURES[error.kind];
+  return message({ ...failure, actions: [{ text: "again", press: again }], wrong: !failure.busy });
+}
+
+function exclusionOf(error: ApiError): Failure | undefined {
+  if (hasCode(error, "REMOVED_FROM_CALL")) return { name: "removed", icon: "hand" };
+  return hasCode(error, "TURNED_AWAY") ? { name: "turned-away", icon: "hand" } : undefined;
 }

@@ -1,7 +1,7 @@
 // One screen at a time. Showing the next one ends the work of the one before.
 
 import { announce, button, drawn, h, type Icon, liveRegions } from "./dom.ts";
-import { languageNow, setLanguage, type Text, title, translate } from "./text.ts";
+import { type Key, languageNow, setLanguage, type Text, title, translate } from "./text.ts";
 
 export interface Screen {
   /** Identifies the screen for styles and tests. */
@@ -20,12 +20,16 @@ export interface Action {
   icon?: Icon;
 }
 
-export interface Message {
-  name: string;
+/** The names that a text has as its title: `name.title`. */
+export type Titled = Key extends infer K ? (K extends `${infer Name}.title` ? Name : never) : never;
+
+/** A message whose title and body are the texts `name.title` and `name.body`, where it names no others. */
+export type Message = MessageParts &
+  ({ name: Titled; title?: Text; body?: Text[] } | { name: string; title: Text; body: Text[] });
+
+interface MessageParts {
   icon: Icon;
-  title: Text;
-  body: Text[];
-  hints?: Text[];
+  hints?: Text[] | undefined;
   actions: Action[];
   /** Whether work goes on. */
   busy?: boolean;
@@ -63,7 +67,16 @@ export function shown(): string | undefined {
 }
 
 /** A screen with one message and the actions for it. */
-export function message({ name, icon, title, body, hints, actions, busy, wrong }: Message): Screen {
+export function message({
+  name,
+  icon,
+  title = `${name}.title` as Key,
+  body = [`${name}.body` as Key],
+  hints,
+  actions,
+  busy,
+  wrong,
+}: Message): Screen {
   const sign = h("div", { class: `sign${wrong ? " wrong" : ""}${busy ? " busy" : ""}` }, drawn(icon));
   const heading = h("h1", { t: title });
   const words = body.map((text) => h("p", { t: text }));

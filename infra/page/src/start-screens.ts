@@ -7,8 +7,6 @@ export function loadingScreen(): Screen {
   return message({
     name: "loading",
     icon: "shield",
-    title: "loading.title",
-    body: ["loading.body"],
     actions: [],
     busy: true,
   });
@@ -19,8 +17,6 @@ export function badLinkScreen(): Screen {
   return message({
     name: "bad-link",
     icon: "link",
-    title: "badLink.title",
-    body: ["badLink.body"],
     actions: [],
     wrong: true,
   });
@@ -30,8 +26,6 @@ export function sdkFailedScreen(again: () => void): Screen {
   return message({
     name: "sdk",
     icon: "alert",
-    title: "sdk.title",
-    body: ["sdk.body"],
     hints: ["sdk.hint.1", "sdk.hint.2"],
     actions: [{ text: "again", press: again }],
     wrong: true,
@@ -42,9 +36,7 @@ export function noTokenScreen(again: () => void): Screen {
   return message({
     name: "no-token",
     icon: "link",
-    title: "noToken.title",
-    body: ["noToken.body"],
-    hints: ["noToken.hint"],
+    hints: ["no-token.hint"],
     actions: [{ text: "again", press: again }],
     wrong: true,
   });
@@ -55,8 +47,6 @@ export function aloneScreen(deepLink: string | null): Screen {
   const screen = message({
     name: "alone",
     icon: "link",
-    title: "alone.title",
-    body: ["alone.body"],
     hints: ["alone.hint"],
     actions: [],
   });

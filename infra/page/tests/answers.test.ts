@@ -39,6 +39,7 @@ const status: Status = {
   isProvider: false,
   providerName: "Provider",
   endsAt: null,
+  joinRefusal: { code: "APPOINTMENT_CANCELLED", error: "The appointment is cancelled." },
   present: ["u-1"],
   recording: { state: "off", reason: null },
   transcription: { state: "requested", reason: null },
@@ -73,7 +74,7 @@ const CASES: [string, (body: Body) => unknown, Body][] = [
 ];
 
 /** Fields on which the page does not rely: Chime's own, and those that it does not read by themselves. */
-const FREE = /\.(MeetingId|AttendeeId|missing|allowed|reason)$|waiting\.0\.role$/;
+const FREE = /\.(MeetingId|AttendeeId|missing|allowed|reason|error)$|waiting\.0\.role$/;
 
 /** The path of every field of a value, as `consent.recording.granted`. */
 function pathsOf(value: unknown, path = ""): string[] {

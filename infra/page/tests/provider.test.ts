@@ -6,6 +6,7 @@ import type { Page } from "playwright-core";
 import type { Person } from "../src/answers.ts";
 import { appMessage, button, eventually, post, screen } from "./fixtures/browser.ts";
 import { both, type Call, CallFixture } from "./fixtures/call-fixture.ts";
+import { isJoin, isStatus } from "./fixtures/cdn-proxy.ts";
 
 let calls: CallFixture;
 before(async () => {
@@ -35,6 +36,28 @@ test("the provider sees who waits and admits them, and the patient joins", async
       await notice.getByRole("button", { name: "Let in" }).click();
       await appMessage(patient, "MEETING_JOINED");
       await notice.waitFor({ state: "hidden" });
+    },
+    { waitingRoom: true },
+  );
+});
+
+test("a patient who waits learns by the poll that the appointment is cancelled, without joining again", async () => {
+  await calls.withAppointment(
+    async ({ person, enter, ask, proxy }) => {
+      assert.equal((await ask("provider", "POST", "")).status, 201);
+      const patient = await person("patient");
+      await enter(patient);
+      await screen(patient, "waiting");
+      // The host application cancels it.
+      const joinRefusal = { code: "APPOINTMENT_CANCELLED", error: "The appointment is cancelled." };
+      proxy.settings.respond = async (request, real) => {
+        if (!isStatus(request)) return undefined;
+        const { body, ...answer } = await real();
+        return { ...answer, body: { ...body, canJoin: false, joinRefusal } };
+      };
+      await screen(patient, "missing");
+      assert.equal((await appMessage(patient, "MEETING_ERROR")).data["code"], "APPOINTMENT_CANCELLED");
+      assert.equal(proxy.requests.filter(isJoin).length, 1);
     },
     { waitingRoom: true },
   );

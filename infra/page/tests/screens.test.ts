@@ -1,29 +1,15 @@
-// Every screen, in both languages, light and dark, on phone and desktop: no accessibility violation, all texts from
-// texts.json, nothing cut off. With SHOTS=<folder> it keeps screenshots.
+// Every screen, in every view of `fixtures/views.ts`.
 
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
 import type { Person } from "../src/answers.ts";
-import {
-  accessibilityViolations,
-  appMessage,
-  context,
-  eventually,
-  post,
-  screen,
-  watchDevices,
-  webView,
-} from "./fixtures/browser.ts";
+import { appMessage, context, eventually, post, screen, watchDevices, webView } from "./fixtures/browser.ts";
 import { CallFixture, requestApi } from "./fixtures/call-fixture.ts";
 import { type ProxySettings, startProxy } from "./fixtures/cdn-proxy.ts";
 import type { Role } from "./fixtures/cloud.ts";
+import { looks } from "./fixtures/views.ts";
 
-const texts: Record<Language, Record<string, string>> = JSON.parse(
-  readFileSync(new URL("../src/texts.json", import.meta.url), "utf8"),
-);
 const denied = (name: string) =>
   `navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("x", "${name}"); };`;
 /** Answers that the real API does not give, or not soon. */
@@ -131,35 +117,6 @@ before(async () => {
   calls = await CallFixture.open();
 });
 after(() => calls.close());
-
-type Language = "en" | "fr";
-
-interface View {
-  language: Language;
-  colorScheme: "light" | "dark";
-  viewport: { width: number; height: number };
-}
-
-const SIZES = {
-  phone: { width: 360, height: 740 },
-  tablet: { width: 768, height: 1024 },
-  desk: { width: 1280, height: 800 },
-};
-/** The smallest phones, upright and on their side, and a desktop: every control can be reached there. */
-const NARROW = [
-  { width: 320, height: 568 },
-  { width: 360, height: 640 },
-  { width: 640, height: 360 },
-  { width: 1280, height: 800 },
-];
-const VIEWS: View[] = [
-  // On a phone each language in each theme; elsewhere only the layout differs.
-  ...(["en", "fr"] as const).flatMap((language) =>
-    (["light", "dark"] as const).map((colorScheme) => ({ language, colorScheme, viewport: SIZES.phone })),
-  ),
-  { language: "en", colorScheme: "light", viewport: SIZES.desk },
-  { language: "fr", colorScheme: "dark", viewport: SIZES.tablet },
-];
 
 for (const [name, how] of Object.entries(SCREENS)) {
   const { shown = name, role = "patient" } = how;
@@ -322,135 +279,3 @@ test("the notices of a call and the screens after it have no accessibility viola
     await looks(page, "full");
   });
 });
-
-/** Checks the screen in every view. */
-async function looks(page: Page, name: string) {
-  for (const view of VIEWS) await look(page, name, view);
-  for (const language of ["en", "fr"] as const) {
-    for (const viewport of NARROW) {
-      await set(page, { language, viewport });
-      await picture(page, `${name}-${viewport.width}x${viewport.height}-${language}`);
-      assert.deepEqual(await misplaced(page), [], `${name} at ${viewport.width} by ${viewport.height} in ${language}`);
-    }
-  }
-}
-
-async function set(page: Page, { language, viewport }: Pick<View, "language" | "viewport">) {
-  await page.setViewportSize(viewport);
-  await post(page, { type: "medzen.setLanguage", language });
-  await page.waitForFunction((language) => document.documentElement.lang === language, language);
-}
-
-async function picture(page: Page, name: string) {
-  const folder = process.env["SHOTS"];
-  if (!folder) return;
-  mkdirSync(folder, { recursive: true });
-  await page.screenshot({ path: join(folder, `${name}.png`) });
-}
-
-async function look(page: Page, name: string, { language, colorScheme, viewport }: View) {
-  await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-  await set(page, { language, viewport });
-  const view = `${name}-${viewport.width}-${colorScheme}-${language}`;
-  await picture(page, view);
-  assert.deepEqual(await accessibilityViolations(page), [], view);
-  const { wide, small } = await page.evaluate(() => ({
-    wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    // WCAG 2.5.8: each control is at least 24 by 24 pixels.
-    small: [...document.querySelectorAll("button, select, input, a")]
-      .filter((element) => element.checkVisibility())
-      .map((element) => ({ html: element.outerHTML.slice(0, 80), box: element.getBoundingClientRect() }))
-      .filter(({ box }) => box.width < 24 || box.height < 24)
-      .map(({ html }) => html),
-  }));
-  assert.ok(wide <= 0, `${view} is ${wide} pixels wider than the screen`);
-  assert.deepEqual(small, [], view);
-  assert.deepEqual(await foreign(page, language), [], `${view}: words that are not in the texts`);
-}
-
-/** Controls that are not fully visible or cannot be pressed: outside the screen, clipped, or below another element. */
-function misplaced(page: Page): Promise<string[]> {
-  return page.evaluate(() => {
-    const root = document.documentElement;
-    const modal = [...document.querySelectorAll("dialog:modal")].at(-1);
-    const controls = [...(modal ?? document).querySelectorAll("button, select, input, a")].filter((element) =>
-      element.checkVisibility(),
-    );
-    const called = (element: Element) =>
-      (element.getAttribute("aria-label") ?? element.textContent ?? "").trim() || element.tagName;
-    const problems =
-      root.scrollHeight > root.clientHeight && document.querySelector(".call") ? ["the page of a call scrolls"] : [];
-    scrollTo(0, 0);
-    for (const box of document.querySelectorAll(".panel, dialog")) box.scrollTop = 0;
-    // Controls of the same panel, and those outside of it, must not overlap.
-    const rectangles = controls.map((element) => ({ element, box: element.getBoundingClientRect() }));
-    rectangles.forEach(({ element: one, box: a }, index) => {
-      for (const { element: other, box: b } of rectangles.slice(index + 1)) {
-        const shared =
-          Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
-          Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1;
-        if (shared && one.closest(".panel") === other.closest(".panel"))
-          problems.push(`${called(one)} and ${called(other)} overlap`);
-      }
-    });
-    for (const control of controls) {
-      const { left, right, top, bottom } = control.getBoundingClientRect();
-      const seen = { left, right, top, bottom };
-      let scrolls = root.scrollHeight > root.clientHeight;
-      for (let box = control.parentElement; box && box !== document.body; box = box.parentElement) {
-        const { overflowX, overflowY } = getComputedStyle(box);
-        const area = box.getBoundingClientRect();
-        if (overflowX !== "visible" && (seen.left < area.left - 1 || seen.right > area.right + 1))
-          problems.push(`${called(control)}: cut off at the side by .${box.className}`);
-        if (overflowY === "auto" && box.scrollHeight > box.clientHeight) {
-          // Scrolling shows the control, if the area is large enough for it.
-          if (bottom - top > area.height)
-            problems.push(`${called(control)}: higher than what it scrolls in, .${box.className}`);
-          scrolls = true;
-          [seen.top, seen.bottom] = [area.top, area.bottom];
-        } else if (overflowY !== "visible" && (seen.top < area.top - 1 || seen.bottom > area.bottom + 1))
-          problems.push(`${called(control)}: cut off by .${box.className}`);
-      }
-      if (seen.left < -1 || seen.right > innerWidth + 1)
-        problems.push(`${called(control)}: outside of the screen, ${seen.left} to ${seen.right}`);
-      if (root.scrollHeight <= root.clientHeight && (seen.top < -1 || seen.bottom > innerHeight + 1))
-        problems.push(`${called(control)}: outside of the screen, ${seen.top} to ${seen.bottom} down`);
-      if (problems.length > 0) continue;
-      // The points are a third of the width from each edge, so that corners may be round.
-      if (scrolls) control.scrollIntoView({ block: "center", behavior: "instant" });
-      const now = control.getBoundingClientRect();
-      for (const x of [1 / 3, 2 / 3]) {
-        const hit = document.elementFromPoint(now.left + now.width * x, now.top + now.height / 2);
-        if (!hit || !(control.contains(hit) || (control as HTMLInputElement).labels?.[0]?.contains(hit)))
-          problems.push(`${called(control)}: under ${hit?.outerHTML.slice(0, 60)}`);
-      }
-    }
-    return [...new Set(problems)];
-  });
-}
-
-/** Visible or accessible texts that are neither in texts.json for the language nor data. */
-async function foreign(page: Page, language: Language): Promise<string[]> {
-  const known = Object.values(texts[language]).map((text) =>
-    text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/\\\{\w+\\\}/g, ".+"),
-  );
-  known.push(...["language.english", "language.french"].map((key) => texts.en[key] ?? ""));
-  return page.evaluate((known: string[]) => {
-    const texts = new RegExp(`^(?:${known.join("|")})$`, "s");
-    const found: string[] = [];
-    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-      const words = (node as Text).data.trim();
-      const parent = node.parentElement;
-      if (!words || !parent || parent.closest("[data-name], script, style, noscript, [data-live]")) continue;
-      if (!texts.test(words)) found.push(words);
-    }
-    for (const element of document.querySelectorAll("[aria-label], [title], [alt], [placeholder]")) {
-      for (const name of ["aria-label", "title", "alt", "placeholder"]) {
-        const words = element.getAttribute(name);
-        if (words && !texts.test(words)) found.push(`${name}: ${words}`);
-      }
-    }
-    return found;
-  }, known);
-}

@@ -27,6 +27,7 @@ function status(changes: Partial<Status> = {}): Status {
     isProvider: false,
     providerName: null,
     endsAt: null,
+    joinRefusal: null,
     present: [],
     recording: { state: "off", reason: null },
     transcription: { state: "off", reason: null },
@@ -39,6 +40,10 @@ function status(changes: Partial<Status> = {}): Status {
 
 const noConsent = { granted: null, allowed: false, missing: [] };
 const capabilities = { Audio: "SendReceive", Video: "SendReceive", Content: "SendReceive" } as const;
+
+function refusal(code: string): NonNullable<Status["joinRefusal"]> {
+  return { code, error: code };
+}
 
 function me(status: Status["me"]["status"], admitted = false): Status["me"] {
   return { status, admitted, capabilities, consentRequired: [] };
@@ -93,6 +98,7 @@ const STATUSES = [
   status({ sessionId: OTHER_SESSION }),
   ...(["removed", "turned_away", "waiting"] as const).map((one) => status({ me: me(one) })),
   status({ me: me("waiting", true) }),
+  status({ joinRefusal: refusal("APPOINTMENT_CANCELLED") }),
 ];
 
 /** Samples of every event, all of the current attempt or connection: one that is added to the type has to be added here. */
@@ -338,4 +344,36 @@ test("a patient whom the provider admits, and one whom the server does not know 
   assert.equal(after(status({ me: me("waiting"), sessionId: OTHER_SESSION })), "joining");
   assert.equal(after(status({ me: me("turned_away") })), "failed");
   assert.equal(after(status({ me: me("waiting"), callStatus: "ended" })), "ended");
+});
+
+test("a person who could not join any more learns it from the status, without a request to join", () => {
+  const [notStarted] = PHASES.notStarted;
+  const [waiting] = PHASES.waiting;
+  const [asked] = PHASES.consentAsked;
+  assert.ok(notStarted && waiting && asked);
+  const after = (phase: Phase, code: string, changes: Partial<Status>) =>
+    transition(phase, {
+      type: "status",
+      attempt: ATTEMPT,
+      status: status({ joinRefusal: refusal(code), me: me("waiting"), ...changes }),
+    });
+  const none = { hasActiveCall: false, callStatus: "not_started", sessionId: null } as const;
+  const cases: [Phase, Partial<Status>][] = [
+    [notStarted, none],
+    [notStarted, {}],
+    [waiting, {}],
+    [waiting, { me: me("left") }],
+    [asked, {}],
+  ];
+  for (const code of ["APPOINTMENT_CANCELLED", "VIDEO_NOT_ENABLED", "JOIN_WINDOW_CLOSED"])
+    for (const [phase, changes] of cases) {
+      const refused = after(phase, code, changes);
+      assert.equal(refused.name, "failed", `${phase.name}: ${code}`);
+      const { error, excluded, retry } = refused as Named<"failed">;
+      assert.ok(error instanceof ApiError && error.kind === "missing" && error.code === code);
+      assert.deepEqual({ excluded, retry }, { excluded: false, retry: { type: "enter", checked: false } });
+    }
+  assert.equal(after(notStarted, "JOIN_WINDOW_NOT_OPEN", none), notStarted, "it opens later");
+  assert.equal(after(waiting, "APPOINTMENT_CANCELLED", { callStatus: "ended" }).name, "ended");
+  assert.equal((after(waiting, "X", { me: me("turned_away") }) as Named<"failed">).excluded, true);
 });

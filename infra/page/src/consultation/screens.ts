@@ -10,7 +10,6 @@ export function joiningScreen(): Screen {
   return message({
     name: "joining",
     icon: "link",
-    title: "joining.title",
     body: ["loading.body"],
     actions: [],
     busy: true,
@@ -21,9 +20,7 @@ export function notStartedScreen(leave: () => void): Screen {
   return message({
     name: "not-started",
     icon: "clock",
-    title: "notStarted.title",
-    body: ["notStarted.body"],
-    hints: ["notStarted.hint"],
+    hints: ["not-started.hint"],
     actions: [{ text: "leave.waiting", press: leave, quiet: true }],
     busy: true,
   });
@@ -33,9 +30,7 @@ export function waitingScreen(leave: () => void): Screen {
   return message({
     name: "waiting",
     icon: "clock",
-    title: "waiting.title",
-    body: ["waiting.body"],
-    hints: ["notStarted.hint", "waiting.hint"],
+    hints: ["not-started.hint", "waiting.hint"],
     actions: [{ text: "leave.waiting", press: leave, quiet: true }],
     busy: true,
   });
@@ -71,16 +66,12 @@ export function stoppedScreen(
       return message({
         name: "elsewhere",
         icon: "screen",
-        title: "elsewhere.title",
-        body: ["elsewhere.body"],
         actions: [{ text: "elsewhere.here", press: () => enter(false) }, ...closing(context, true)],
       });
     case "full":
       return message({
         name: "full",
         icon: "people",
-        title: "full.title",
-        body: ["full.body"],
         actions: [
           { text: "again", press: () => enter(false) },
           { text: "leave", press: leave, quiet: true },
@@ -91,8 +82,6 @@ export function stoppedScreen(
       return message({
         name: "media",
         icon: "offline",
-        title: "media.title",
-        body: ["media.body"],
         hints: ["media.hint.1", "media.hint.2", "media.hint.3", "media.hint.4"],
         actions: [
           { text: "again", press: () => enter(true) },
@@ -108,7 +97,6 @@ export function leftScreen(context: Pick<CallContext, "restart" | "bridge">, pro
   return message({
     name: "left",
     icon: "leave",
-    title: "left.title",
     body: [provider ? "left.body.provider" : "left.body"],
     actions: [{ text: "left.rejoin", press: () => context.restart() }, ...closing(context, true)],
   });
@@ -119,7 +107,6 @@ export function endedScreen(context: Pick<CallContext, "restart" | "bridge">, pr
   return message({
     name: "ended",
     icon: "check",
-    title: "ended.title",
     body: [provider ? "ended.body.provider" : "ended.body"],
     actions: [
       ...closing(context),

@@ -264,24 +264,27 @@ function afterStatus(phase: NotStarted | Waiting | ConsentAsked, status: Status)
 
 /** The person may have answered on another device, and what they have refused stops in its own time. */
 function afterConsentStatus(phase: ConsentAsked, status: Status): Phase {
-  const exclusion = exclusionOf(status);
-  if (exclusion) return excluded(phase, exclusion);
-  if (isOver(status)) return ended(phase, phase.sessionId);
-  return status.me.consentRequired.length === 0 ? joining(phase, false) : phase;
+  return afterRefusal(phase, status) ?? (status.me.consentRequired.length === 0 ? joining(phase, false) : phase);
 }
 
-function afterNotStarted(phase: NotStarted, status: Status): Phase {
-  return status.hasActiveCall ? joining(phase, false) : phase;
+/** A person who comes before the join window opens waits for it as for the start. */
+function afterNotStarted(phase: NotStarted, { hasActiveCall, joinRefusal }: Status): Phase {
+  if (joinRefusal) return joinRefusal.code === "JOIN_WINDOW_NOT_OPEN" ? phase : refused(phase, joinRefusal.code);
+  return hasActiveCall ? joining(phase, false) : phase;
 }
 
 function afterWaitingStatus(phase: Waiting, status: Status): Phase {
+  // A call that was started again, or that another page of this person has left, does not know that they wait.
+  const known = status.sessionId === phase.sessionId && (status.me.status ?? "waiting") === "waiting";
+  return afterRefusal(phase, status) ?? (known && !status.me.admitted ? phase : joining(phase, false));
+}
+
+/** The phase of a person to whom a request for a place would give none; nothing if it would. */
+function afterRefusal(phase: Waiting | ConsentAsked, status: Status): Phase | undefined {
   const exclusion = exclusionOf(status);
   if (exclusion) return excluded(phase, exclusion);
   if (isOver(status)) return ended(phase, phase.sessionId);
-  if (status.me.admitted) return joining(phase, false);
-  // A call that was started again, or that another page of this person has left, does not know that they wait.
-  const known = status.sessionId === phase.sessionId && (status.me.status ?? "waiting") === "waiting";
-  return known ? phase : joining(phase, false);
+  return status.joinRefusal ? refused(phase, status.joinRefusal.code) : undefined;
 }
 
 function afterCallStatus(phase: CallPhase, status: Status): Phase {
@@ -418,6 +421,11 @@ function stopped(phase: Phase, reason: Stopped["reason"]): Stopped {
 
 function failed(phase: Phase, error: unknown, retry: Retry, excluded = false): Failed {
   return { name: "failed", attempt: next(phase), sessionId: phase.sessionId, error, retry, excluded };
+}
+
+/** The appointment does not allow a call any more, or not now. */
+function refused(phase: Phase, code: string): Failed {
+  return failed(phase, new ApiError("missing", code), { type: "enter", checked: false });
 }
 
 function excluded(phase: Phase, code: "REMOVED_FROM_CALL" | "TURNED_AWAY"): Failed {
