@@ -1,6 +1,6 @@
 # Everything that is done with this repository. `make help` lists it.
 #
-# What a target needs beyond Rust and Python is installed on first use: Python tools under target/venv, cargo-deny into
+# The tools that a target needs beyond Rust and Python are installed on first use: Python tools under target/venv, cargo-deny into
 # cargo's own directory, PostgreSQL by the local cloud. Nothing but the package registries is reached for.
 
 SHELL := bash
@@ -169,9 +169,10 @@ check: check-format check-dependencies check-templates check-openapi check-pytho
 .PHONY: build
 build: $(VENV)/cargo-lambda-$(CARGO_LAMBDA_VERSION) ## Build the functions for AWS: target/lambda/<name>/bootstrap.zip
 	@# No configuration of a directory above this one, of cargo's home or of the environment reaches what is deployed.
+	# Without --target-dir, which cargo-lambda hands to `cargo metadata`, where it is unknown: it is beside the manifest anyway.
 	export PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 	python3 infra/hermetic.py cargo lambda build --locked --release --arm64 --output-format zip \
-	    --manifest-path "$(CURDIR)/Cargo.toml" --target-dir "$(CURDIR)/target" --lambda-dir "$(CURDIR)/target/lambda" \
+	    --manifest-path "$(CURDIR)/Cargo.toml" --lambda-dir "$(CURDIR)/target/lambda" \
 	    $(FUNCTIONS:%=--package %)
 
 # The owner's program: where DATABASE_URL is, with the authority in the file DATABASE_CA if it is on another machine. A variable

@@ -1,6 +1,6 @@
 """Runs cargo for what is deployed, so that the result depends on this repository alone.
 
-    hermetic.py cargo lambda build --manifest-path ... --target-dir ...
+    hermetic.py cargo lambda build --manifest-path ... --lambda-dir ...
 
 Cargo merges the configuration of every directory above the current one, of its home, and of the environment: with
 `target-cpu=native` in any of them the functions would run on the builder's processor and not on Lambda's. So the command runs in
@@ -19,7 +19,7 @@ import tomllib
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Where packages come from and how they are fetched; nothing about how they are compiled.
 TABLES = {"http", "net", "registries", "registry", "source"}
-# What a command needs to find programs, temporary files and the network.
+# The variables by which a command finds programs, temporary files and the network.
 VARIABLES = {"HOME", "LANG", "PATH", "TERM", "TMPDIR"}
 VARIABLES |= {
     name for proxy in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY") for name in (proxy, proxy.lower())
