@@ -13,7 +13,7 @@ export interface Toggle {
 
 /** `change` receives what the person wants; what has become of it is shown by `set`. */
 export function toggle(kind: "microphone" | "camera", on: boolean, change: (on: boolean) => void): Toggle {
-  const root = h("button", { class: "round", attributes: { type: "button" } }, drawn(kind));
+  const root = h("button", { class: "round" }, drawn(kind));
   let state = on;
   const paint = () => {
     root.classList.toggle("off", !state);

@@ -23,6 +23,8 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   ...children: Child[]
 ): HTMLElementTagNameMap[K] {
   const element = document.createElement(tag);
+  // Without a form there is nothing to submit.
+  if (tag === "button") element.setAttribute("type", tag);
   if (props.class) element.className = props.class;
   if (props.id) element.id = props.id;
   if (props.t) put(element, props.t);
@@ -44,7 +46,7 @@ export function named(tag: "span" | "h2" | "p", name: string, css?: string): HTM
 }
 
 export function button(css: string, text: Text, press: () => void, icon?: Icon): HTMLButtonElement {
-  const element = h("button", { class: css, attributes: { type: "button" }, on: { click: press } });
+  const element = h("button", { class: css, on: { click: press } });
   if (icon) element.append(drawn(icon));
   element.append(h("span", { t: text }));
   return element;

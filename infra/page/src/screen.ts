@@ -30,7 +30,7 @@ export type Message = MessageParts &
 interface MessageParts {
   icon: Icon;
   hints?: Text[] | undefined;
-  actions: Action[];
+  actions?: Action[];
   /** Whether work goes on. */
   busy?: boolean;
   /** Whether something is wrong. */
@@ -73,7 +73,7 @@ export function message({
   title = `${name}.title` as Key,
   body = [`${name}.body` as Key],
   hints,
-  actions,
+  actions = [],
   busy,
   wrong,
 }: Message): Screen {
@@ -109,7 +109,7 @@ export function head(): HTMLElement {
 }
 
 export function languageButton(): HTMLButtonElement {
-  const other = h("button", { class: "button quiet small language", attributes: { type: "button" } });
+  const other = h("button", { class: "button quiet small language" });
   const paint = () => {
     const next = languageNow() === "en" ? "fr" : "en";
     other.lang = next;

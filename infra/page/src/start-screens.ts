@@ -7,7 +7,6 @@ export function loadingScreen(): Screen {
   return message({
     name: "loading",
     icon: "shield",
-    actions: [],
     busy: true,
   });
 }
@@ -17,7 +16,6 @@ export function badLinkScreen(): Screen {
   return message({
     name: "bad-link",
     icon: "link",
-    actions: [],
     wrong: true,
   });
 }
@@ -48,7 +46,6 @@ export function aloneScreen(deepLink: string | null): Screen {
     name: "alone",
     icon: "link",
     hints: ["alone.hint"],
-    actions: [],
   });
   if (deepLink) {
     const link = h("a", { class: "button", t: "alone.open", attributes: { href: deepLink, rel: "noreferrer" } });

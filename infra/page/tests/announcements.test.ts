@@ -1,4 +1,4 @@
-// What a screen reader announces by itself when something changes outside the focus.
+// The announcements that a screen reader makes by itself when something changes outside the focus.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

@@ -1,4 +1,4 @@
-// What the page relies on in the API's answers: without it an answer is rejected, and with more it is accepted.
+// The fields on which the page relies in the API's answers: without it an answer is rejected, and with more it is accepted.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
 import { appMessage, button, eventually, notice, screen } from "./fixtures/browser.ts";
 import { both, CallFixture } from "./fixtures/call-fixture.ts";
-import { isJoin, isStatus } from "./fixtures/cdn-proxy.ts";
+import { consentRequired, isJoin, isStatus } from "./fixtures/cdn-proxy.ts";
 
 let calls: CallFixture;
 before(async () => {
@@ -147,15 +147,12 @@ test("the question of consent does not cover the notice that somebody waits", as
 
 for (const stage of ["joins", "comes back into a call"] as const) {
   test(`a person who ${stage} while it is recorded is asked before they get a place`, async () => {
-    await calls.withAppointment(async ({ person, enter, inCall, proxy, media, ask }) => {
+    await calls.withAppointment(async ({ appointmentId, person, enter, inCall, proxy, media, ask }) => {
       const { sessionId } = (await ask("provider", "POST", "", {})).body;
       const page = stage === "joins" ? await person("patient") : await inCall("patient");
       const answers: unknown[] = [];
-      // What the API answers while captures are open.
-      const required = (purposes: string[], stopping: string[]) => ({
-        status: 202,
-        body: { status: "consent_required", sessionId, purposes, stopping, poll: "/x", message: "x" },
-      });
+      const required = (purposes: string[], stopping: string[]) =>
+        consentRequired(appointmentId, sessionId, purposes, stopping);
       let stops = 0;
       proxy.settings.respond = async (request, real) => {
         if (request.method === "PUT") {
@@ -183,7 +180,7 @@ for (const stage of ["joins", "comes back into a call"] as const) {
       await page.getByRole("heading", { name: TRANSCRIPT }).waitFor();
       assert.deepEqual(answers, [{ recording: true }]);
       await button(page, "I do not agree").click();
-      // What was refused is being stopped: nothing more is asked.
+      // The refused capture is being stopped: nothing more is asked.
       await screen(page, "joining");
       await page.waitForFunction(
         (count) => window.appMessages.chime.filter(({ event }) => event === "MEETING_JOINED").length === count,

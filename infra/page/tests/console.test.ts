@@ -1,4 +1,4 @@
-// What the browser's console says of the page: nothing. One list, `permissions.txt`, has the permissions of the page, of the header
+// The browser's console says nothing of the page. One list, `permissions.txt`, has the permissions of the page, of the header
 // Permissions-Policy and of the frame that shows it.
 
 import assert from "node:assert/strict";

@@ -88,7 +88,7 @@ test("each message of the table is sent with its data, and the earlier app recei
         CLOSE_REQUESTED: {},
       };
       const { chime: all, flutter } = await page.evaluate(() => window.appMessages);
-      // What the earlier app receives on the same channel is in lower case.
+      // The earlier app receives lower case on the same channel.
       const chime = all.filter(({ event }) => event === event.toUpperCase());
       for (const { event, data } of chime) assert.deepEqual(data, expected[event], event);
       assert.deepEqual([...new Set(chime.map(({ event }) => event))].sort(), TABLE.map(({ event }) => event).sort());
@@ -138,7 +138,7 @@ test("the earlier app receives ready, error and ended with the strings of its ta
   assert.deepEqual(sent(["MEETING_ERROR", { code: "OFFLINE" }]), [["error", "INIT_FAILED: OFFLINE"]]);
   assert.deepEqual(sent(ready, ["MEETING_LEFT", { sessionId }]), [started, ["ended", "USER_LEFT"]]);
   assert.deepEqual(sent(ready, ["MEETING_ENDED_BY_PROVIDER", { sessionId }]), [started, ["ended", "MEETING_STOPPED"]]);
-  // What ends a meeting that has begun is no failure to begin.
+  // The end of a meeting that has begun is no failure to begin.
   assert.deepEqual(
     sent(ready, ["MEETING_ERROR", { code: "JOINED_ELSEWHERE" }], ["MEETING_ERROR", { code: "OFFLINE" }]),
     [started, ["ended", "MEETING_STOPPED"], ["error", "INIT_FAILED: OFFLINE"]],

@@ -22,7 +22,7 @@ const sdkFile = () => {
 };
 
 /**
- * What an app has in its HTML. It is shown on `about:blank`, whose origin is `null` as in a WebView; Chromium lets no `data:`
+ * The HTML of an app. It is shown on `about:blank`, whose origin is `null` as in a WebView; Chromium lets no `data:`
  * address load from this machine.
  */
 const htmlWith = (address: string, integrity: string) =>

@@ -1,4 +1,4 @@
-// What the provider does and what the others see of it: waiting room, people, quality, focus.
+// The provider's actions, and what the others see of them: waiting room, people, quality, focus.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -240,7 +240,7 @@ test("the focus stays with the person whose button was pressed, and is never los
 
 test("the focus is never lost when people are admitted or turned away", async () => {
   await calls.withAppointment(
-    async ({ inCall, person: opened, enter, proxy, users }) => {
+    async ({ inCall, person: opened, enter, proxy, users, ask }) => {
       const provider = await inCall("provider");
       const focused = () => provider.evaluate(() => document.activeElement?.textContent);
       // A second person who waits is added to the API's answers until the provider has decided.
@@ -251,10 +251,13 @@ test("the focus is never lost when people are admitted or turned away", async ()
         since: "2026-11-20T10:00:00Z",
       };
       let guests = [guest];
+      const { body: roster } = await ask("provider", "GET", "/attendees");
+      const entry = roster.attendees[0];
       proxy.settings.respond = async ({ method, path }, real) => {
         if (method === "PATCH" && path.endsWith(guest.userId)) {
           guests = [];
-          return { status: 200 };
+          const { since, ...admitted } = guest;
+          return { status: 200, body: { ...entry, ...admitted, waitingSince: since, admitted: true } };
         }
         if (method !== "GET" || !path.endsWith("/call")) return undefined;
         const answer = await real();

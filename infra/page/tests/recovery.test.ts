@@ -133,7 +133,7 @@ for (const how of ["tear", "stall"] as const) {
 test("a firewall that answers in place of the API does not end the call", async () => {
   await calls.withAppointment(async ({ inCall, media, proxy }) => {
     const page = await inCall("provider");
-    proxy.settings.respond = () => ({ status: 403, body: { message: "Forbidden" } });
+    proxy.settings.respond = () => ({ status: 403, body: { message: "Forbidden" }, foreign: true });
     const before = proxy.requests.length;
     await eventually(() => {
       media.requestRefresh();
@@ -246,14 +246,15 @@ test("the page does not blame a VPN when there is no network at the first connec
 });
 
 test("recovery waits while the call is being started or ended", async () => {
-  await calls.withAppointment(async ({ inCall, media, proxy }) => {
-    const page = await inCall("provider");
+  await calls.withAppointment(async ({ inCall, media, proxy, ask }) => {
+    assert.equal((await ask("provider", "POST", "", {})).status, 201);
+    const page = await inCall("patient");
     await page.clock.install();
     let refusals = 0;
     const codes: [number, string][] = [
       [409, "CALL_NOT_READY"],
       [404, "NO_ACTIVE_CALL"],
-      [409, "CALL_ENDING"],
+      [409, "CALL_NOT_READY"],
     ];
     proxy.settings.respond = (request) => {
       if (!isJoin(request) || refusals === codes.length) return undefined;

@@ -1,12 +1,13 @@
 // Every screen, in every view of `fixtures/views.ts`.
 
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
 import type { Person } from "../src/answers.ts";
 import { appMessage, context, eventually, post, screen, watchDevices, webView } from "./fixtures/browser.ts";
 import { CallFixture, requestApi } from "./fixtures/call-fixture.ts";
-import { type ProxySettings, startProxy } from "./fixtures/cdn-proxy.ts";
+import { consentRequired, isJoin, type ProxySettings, startProxy } from "./fixtures/cdn-proxy.ts";
 import type { Role } from "./fixtures/cloud.ts";
 import { looks } from "./fixtures/views.ts";
 
@@ -39,7 +40,7 @@ interface Way {
   alter?: ProxySettings["alter"];
   /** Requests to the API before the page is opened. */
   first?(call: CallApi): Promise<void>;
-  /** What is waited for once the page is open. */
+  /** Waits for something once the page is open. */
   after?(page: Page): Promise<unknown>;
   /** Milliseconds by which the page's clock is advanced. */
   forward?: number;
@@ -90,11 +91,14 @@ const SCREENS: Record<string, Way> = {
     },
   },
   missing: { path: "/call/ffffffff-ffff-4fff-8fff-ffffffffffff" },
-  expired: { respond: failing(410, "MEETING_EXPIRED") },
+  expired: {
+    press: true,
+    respond: (request) => (isJoin(request) ? failing(410, "MEETING_EXPIRED")() : undefined),
+  },
   busy: { respond: failing(429, undefined, "30") },
   down: { respond: failing(503, undefined, "30") },
   offline: { respond: () => "drop" },
-  failed: { respond: failing(400, "BAD_REQUEST") },
+  failed: { respond: failing(422, "INVALID_FIELD") },
   ended: {
     async first(call) {
       await call("provider", "POST", "");
@@ -104,10 +108,8 @@ const SCREENS: Record<string, Way> = {
   "not-started": { press: true },
   consent: {
     press: true,
-    respond: ({ method }) =>
-      method === "POST"
-        ? { status: 202, body: { status: "consent_required", sessionId: "s", purposes: ["recording"], stopping: [] } }
-        : undefined,
+    respond: (request) =>
+      isJoin(request) ? consentRequired(randomUUID(), randomUUID(), ["recording"], []) : undefined,
   },
   waiting: { waitingRoom: true, first: (call) => call("provider", "POST", ""), press: true },
 };
@@ -175,7 +177,7 @@ test("the screens of a call have no accessibility violation, in both languages a
     media.addParticipant(other);
     await provider.bringToFront();
     await provider.locator(`.tile[data-attendee="${other.attendeeId}"].seen`).waitFor();
-    // What needs a second patient and a recording function is added to the API's answers.
+    // The parts that need a second patient and a recording function are added to the API's answers.
     proxy.settings.respond = async ({ method, path }, real) => {
       if (method !== "GET" || !path.endsWith("/call")) return undefined;
       const answer = await real();

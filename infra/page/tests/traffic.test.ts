@@ -8,7 +8,7 @@ import { appMessage, button, eventually, screen } from "./fixtures/browser.ts";
 import { both, CallFixture } from "./fixtures/call-fixture.ts";
 import { isStatus } from "./fixtures/cdn-proxy.ts";
 
-/** What a call of two people may ask of the API in 15 minutes, from the first page to the end. */
+/** The requests that a call of two people may make in 15 minutes, from the first page to the end. */
 const MAX_REQUESTS = 150;
 const CALL_MS = 15 * 60_000;
 /** The server takes one who waits and has not asked for this long for gone. */

@@ -15,7 +15,7 @@ export function control(icon: Icon, text: Key, press: () => void): Control {
       class: "control",
       label: text,
       tip: true,
-      attributes: { type: "button", "data-control": icon },
+      attributes: { "data-control": icon },
       on: { click: press },
     },
     drawn(icon),

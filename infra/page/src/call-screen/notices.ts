@@ -1,7 +1,7 @@
 import { announce, drawn, h, type Icon } from "../dom.ts";
 import { type Key, put } from "../text.ts";
 
-/** What does not work, or is being done: each has a line of its own until it is withdrawn. */
+/** Things that do not work, or are being done: each has a line of its own until it is withdrawn. */
 const ICONS = {
   line: "offline",
   session: "shield",
@@ -52,7 +52,6 @@ function element(name: string, icon: Icon): HTMLElement {
       class: "button quiet icon-only",
       label: "close",
       tip: true,
-      attributes: { type: "button" },
       on: { click: shut },
     },
     drawn("close"),

@@ -46,7 +46,6 @@ export class SidePanel {
         class: "button quiet icon-only",
         label: "close",
         tip: true,
-        attributes: { type: "button" },
         on: { click: () => this.#toggle(name) },
       },
       drawn("close"),

@@ -31,15 +31,7 @@ import { placeEvent } from "./place.ts";
 import { pollStatus } from "./poll.ts";
 import { Presence } from "./presence.ts";
 import { Recovery } from "./recovery.ts";
-import {
-  consentScreen,
-  endedScreen,
-  joiningScreen,
-  leftScreen,
-  notStartedScreen,
-  stoppedScreen,
-  waitingScreen,
-} from "./screens.ts";
+import { consentScreen, endedScreen, joiningScreen, leftScreen, stoppedScreen, waitingScreen } from "./screens.ts";
 import { transition } from "./transition.ts";
 
 /** How long leaving waits until camera and microphone are off; a browser may still ask the person for a device. */
@@ -129,12 +121,12 @@ export class Consultation {
         void this.#loadSdk(after);
         break;
       case "notStarted":
-        this.#show(() => notStartedScreen(() => this.leave()));
+        this.#show(() => waitingScreen("not-started", () => this.leave()));
         this.#poll(after);
         break;
       case "waiting":
         bridge.emit("MEETING_WAITING", { sessionId: after.sessionId });
-        this.#show(() => waitingScreen(() => this.leave()));
+        this.#show(() => waitingScreen("waiting", () => this.leave()));
         this.#poll(after);
         break;
       case "consentAsked":
@@ -253,7 +245,7 @@ export class Consultation {
       if (this.#phase.name === "consentAsked" && this.#phase.attempt === attempt)
         this.#show(() => consentScreen(purpose, answer, () => this.leave()));
     };
-    // What the person has refused is being stopped.
+    // The capture that the person has refused is being stopped.
     if (unanswered.length === 0) this.#show(joiningScreen);
     else ask(unanswered);
   }

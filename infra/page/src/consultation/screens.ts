@@ -11,26 +11,16 @@ export function joiningScreen(): Screen {
     name: "joining",
     icon: "link",
     body: ["loading.body"],
-    actions: [],
     busy: true,
   });
 }
 
-export function notStartedScreen(leave: () => void): Screen {
+/** The person waits for the start of the call, or in the waiting room. */
+export function waitingScreen(name: "not-started" | "waiting", leave: () => void): Screen {
   return message({
-    name: "not-started",
+    name,
     icon: "clock",
-    hints: ["not-started.hint"],
-    actions: [{ text: "leave.waiting", press: leave, quiet: true }],
-    busy: true,
-  });
-}
-
-export function waitingScreen(leave: () => void): Screen {
-  return message({
-    name: "waiting",
-    icon: "clock",
-    hints: ["not-started.hint", "waiting.hint"],
+    hints: name === "waiting" ? ["not-started.hint", "waiting.hint"] : ["not-started.hint"],
     actions: [{ text: "leave.waiting", press: leave, quiet: true }],
     busy: true,
   });
