@@ -236,7 +236,7 @@ pub struct CallerStatus {
     pub admitted: bool,
     /// Since when the participant waits, if so.
     pub waiting_since: Option<Timestamp>,
-    /// What the caller may send and receive, or would be allowed to.
+    /// The directions in which the caller may, or would be allowed to, send and receive.
     pub capabilities: Capabilities,
     /// The purposes for which the call is being captured and to which the caller has not consented. With any, start and join
     /// return no meeting.

@@ -23,7 +23,7 @@ pub fn causes(error: &(dyn StdError + 'static)) -> String {
     text
 }
 
-/// What a caller may read of an error with the HTTP status `STATUS`: a code for programs and a sentence for people. Both
+/// The part of an error with the HTTP status `STATUS` that a caller may read: a code for programs and a sentence for people. Both
 /// are constants, so that nothing internal can get into an answer.
 ///
 /// The status is part of the type, so that a code is never answered with another status:

@@ -96,7 +96,7 @@ pub fn next_attempt(attempts: i32, now: OffsetDateTime) -> OffsetDateTime {
 pub struct PendingOperation {
     pub id: OperationId,
     pub operation: Operation,
-    /// What it acts on.
+    /// The object that it acts on.
     pub target: String,
     /// The session that it belongs to, where there is one.
     #[serde(default)]
@@ -104,7 +104,7 @@ pub struct PendingOperation {
     /// How often the schedule has leased it, this time included; 0 for the request that inserted it.
     #[serde(default)]
     pub attempts: i32,
-    /// What its execution needs, by kind.
+    /// The data that its execution needs, by kind.
     pub payload: serde_json::Value,
 }
 

@@ -212,7 +212,7 @@ pub struct Alarm {
     pub description: String,
     /// The metrics that it watches.
     pub metrics: Vec<AlarmMetric>,
-    /// What periods without data count as: `missing` unless the template says otherwise.
+    /// The state that periods without data count as: `missing` unless the template says otherwise.
     pub treat_missing_data: String,
 }
 

@@ -44,7 +44,7 @@ const STACKS: [&str; 3] = ["storage.yaml", "app.yaml", PAGE.0];
 /// a stack before is filled from it. The same templates and parameters always give the same ids and ARNs.
 ///
 /// # Errors
-/// Whatever `CloudFormation` would refuse, as far as it is known here, and whatever is not known here.
+/// A template that `CloudFormation` would refuse, as far as it is known here, or that has something not known here.
 pub fn deploy(infra: &Path, params: &BTreeMap<String, String>, region: &str) -> Result<Plan, TemplateError> {
     let mut deployment = Deployment::new(infra, region);
     let mut outputs = BTreeMap::new();

@@ -77,7 +77,7 @@ impl Edge {
 }
 
 /// The address that CloudFront appended to `X-Forwarded-For`: the last one before API Gateway's, which appends CloudFront's.
-/// What stands before it is the viewer's own text.
+/// The text before it is the viewer's own.
 /// <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html>
 fn viewer(forwarded_for: &str, source: Option<&str>) -> Option<String> {
     let mut addresses = forwarded_for.rsplit(',').map(str::trim);

@@ -215,7 +215,7 @@ CREATE TABLE public.video_call_participants (
   waiting_since timestamptz,
   -- When the participant's client last sent a request, to within 20 seconds.
   seen_at timestamptz,
-  -- What Chime lets the participant send and receive. Chime rejects receiving content without video.
+  -- The directions in which Chime lets the participant send and receive. Chime rejects receiving content without video.
   audio text NOT NULL DEFAULT 'SendReceive' CHECK (audio IN ('SendReceive', 'Send', 'Receive', 'None')),
   video text NOT NULL DEFAULT 'SendReceive' CHECK (video IN ('SendReceive', 'Send', 'Receive', 'None')),
   content text NOT NULL DEFAULT 'SendReceive' CHECK (content IN ('SendReceive', 'Send', 'Receive', 'None')),
@@ -320,7 +320,7 @@ CREATE INDEX chime_meetings_ended ON medzen.chime_meetings (ended_at) WHERE ende
 CREATE TABLE medzen.pending_operations (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
   operation text NOT NULL,
-  -- What it acts on: an attendee id, a meeting id, the event's own id.
+  -- The object that it acts on: an attendee id, a meeting id, the event's own id.
   target text NOT NULL,
   session_id uuid REFERENCES public.video_call_sessions (id),
   payload jsonb NOT NULL,

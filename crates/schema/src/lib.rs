@@ -205,7 +205,7 @@ pub struct Applied {
     pub migrations: Vec<String>,
     /// The role that the functions' login must be a member of.
     pub functions_role: String,
-    /// What the operator should know.
+    /// Facts that the operator should know.
     pub notes: Vec<String>,
 }
 

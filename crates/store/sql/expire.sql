@@ -2,7 +2,7 @@
 -- was forgotten, at most $7 too. $2 unseen before, $3 unconnected before, $4 empty before, $5 alone before, $6 origin, $8 and $9
 -- audit events.
 --
--- What this statement reads may change until it holds a session's lock, so the conditions are checked again then: those of
+-- The rows that this statement reads may change until it holds a session's lock, so the conditions are checked again then: those of
 -- participants by their own rows, those of a session by a function that reads anew. A call whose last participant expires here
 -- is ended later, when it was empty for long enough.
 WITH active AS MATERIALIZED (

@@ -1,5 +1,5 @@
-// What is left out of the SDK's bundle, and what replaces it. Each rule says how often it must apply: a new version of the SDK
-// in which it does not apply fails the build, instead of making the bundle larger or breaking it silently.
+// The parts that are left out of the SDK's bundle, and their replacements. Each rule says how often it must apply: a new version of
+// the SDK in which it does not apply fails the build, instead of making the bundle larger or breaking it silently.
 
 import { readFile } from "node:fs/promises";
 

@@ -29,7 +29,7 @@ export type ConsentRequired = Pick<
   "status" | "sessionId" | "purposes" | "stopping"
 >;
 
-/** What the server answers to a request for a place. */
+/** The server's answer to a request for a place. */
 export type Place = Joined | Waiting | ConsentRequired;
 
 export type WaitingPerson = Pick<Schemas["WaitingParticipant"], "userId" | "displayName" | "role">;

@@ -183,7 +183,7 @@ export interface components {
         CallerStatus: {
             /** @description Whether a join returns a meeting: the caller was admitted, or need not be. */
             admitted: boolean;
-            /** @description What the caller may send and receive, or would be allowed to. */
+            /** @description The directions in which the caller may, or would be allowed to, send and receive. */
             capabilities: components["schemas"]["Capabilities"];
             /**
              * @description The purposes for which the call is being captured and to which the caller has not consented. With any, start and join

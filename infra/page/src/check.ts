@@ -23,7 +23,7 @@ import { head, message, type Screen, show } from "./screen.ts";
 import { SilenceDetector } from "./silence.ts";
 import { clear, put, type Text } from "./text.ts";
 
-/** What a provider may request for the call that they start. */
+/** The features that a provider may request for the call that they start. */
 export interface RequestedFeatures {
   recording: boolean;
   transcription: boolean;

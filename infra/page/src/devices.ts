@@ -46,7 +46,7 @@ export async function listDevices(): Promise<Devices> {
   };
 }
 
-/** What was opened of what was wanted, and why the rest was not. */
+/** The wanted devices that were opened, and why the rest was not. */
 export interface OpenedDevices {
   microphone?: MediaStream;
   camera?: MediaStream;
@@ -154,7 +154,7 @@ async function getUserMedia(constraints: MediaStreamConstraints): Promise<MediaS
 
 type Permissions = Record<DeviceKind, PermissionState | undefined>;
 
-/** What the browser permits this page; nothing where it does not say. */
+/** The devices that the browser permits this page; nothing where it does not say. */
 async function permissions(): Promise<Permissions> {
   const [microphone, camera] = await Promise.all(
     KINDS.map(async (kind) => {

@@ -1,5 +1,5 @@
-// What apps of the earlier system understand: strings on `FlutterChannel`, and on `ChimeHandler` the events `ready`, `error` and
-// `ended` with a string each. README.md has both tables.
+// The messages that apps of the earlier system understand: strings on `FlutterChannel`, and on `ChimeHandler` the events `ready`,
+// `error` and `ended` with a string each. README.md has both tables.
 
 import type { OutgoingMessages } from "./bridge.ts";
 

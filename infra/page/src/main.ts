@@ -33,7 +33,7 @@ class Page {
   #config: Config | undefined;
   #defaults: DeviceDefaults = {};
   #consultation: Consultation | undefined;
-  /** What is done when a fresh token arrives while the screen asks to sign in. */
+  /** Called when a fresh token arrives while the screen asks to sign in. */
   #afterSignIn: () => void = () => undefined;
 
   constructor() {

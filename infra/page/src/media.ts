@@ -35,7 +35,7 @@ export interface Voice {
   signal: number | null;
 }
 
-/** What a connection reports. */
+/** The reports of a connection. */
 export interface MediaListener {
   connecting(again: boolean): void;
   started(): void;

@@ -1,5 +1,5 @@
-// What the statuses with which the SDK stops mean to the person. None of them means that the call has ended: only the server
-// says so.
+// The meaning to the person of the statuses with which the SDK stops. None of them means that the call has ended: only the
+// server says so.
 
 import type * as Chime from "amazon-chime-sdk-js";
 

@@ -1,7 +1,7 @@
 // Forwards the earlier app's requests to the API: the same body, the Firebase token in the header that the API reads, and the
 // API's answer as it is. It verifies nothing itself: Supabase has checked its own key, and the API checks the token.
 
-/** What the deployment sets as secrets of the function. */
+/** The values that the deployment sets as secrets of the function. */
 export interface Settings {
   /** The output `ApiUrl` of app.yaml, or the page's address without `/call`: an origin, without a path. */
   endpoint: string;

@@ -380,7 +380,7 @@ fn attendees(schemas: &mut Schemas) -> Vec<Operation> {
     ]
 }
 
-/// What a direct invocation's body has beside `userId`, by function and action: the operation that it performs, and the
+/// The members of a direct invocation's body beside `userId`, by function and action: the operation that it performs, and the
 /// fields that stand for the route's path.
 pub(super) fn direct_invocations(schemas: &mut Schemas) -> Value {
     let appointment = schemas.request::<AppointmentSelector>();

@@ -26,7 +26,7 @@ EVENTS = re.compile(r"PutEvents$")
 SQS = re.compile(r"(ChangeMessageVisibility|DeleteMessage|GetQueueAttributes|GetQueueUrl|ReceiveMessage|SendMessage)$")
 OF_INTEREST = {"chime": CHIME, "ec2": EC2, "events": EVENTS, "sqs": SQS}
 
-# What every service has, and the 40 keys by which Nitro enclaves attest themselves.
+# The keys that every service has, and the 40 by which Nitro enclaves attest themselves.
 LEFT_OUT = ("aws:", "kms:RecipientAttestation:")
 
 

@@ -195,7 +195,7 @@ impl Fixture {
         meetings::Client::from_conf(config.build())
     }
 
-    /// What the clients of the other services share.
+    /// The configuration that the clients of the other services share.
     fn sdk_config(&self) -> SdkConfig {
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())

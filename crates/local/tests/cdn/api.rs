@@ -7,7 +7,7 @@ use local_testing::{TestCloud, TestResult};
 
 use crate::edge::{Edge, ask, ask_from, plan};
 
-/// What CloudFront sends to the API in one test, and its SHA-256.
+/// The body that CloudFront sends to the API in one test, and its SHA-256.
 const SECRET: &str = "not-a-secret-but-long-enough-for-one";
 const HASH: &str = "a832f6c04828c4607d2af01c9b2bbdb042963233cfdf8a47c9158bc2bcdcf994";
 const ANOTHER_HASH: &str = "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9";

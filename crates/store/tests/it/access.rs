@@ -1,4 +1,4 @@
-//! What clients can read and write: anonymous users, strangers, and members of a call. On Supabase's layout, whose
+//! The rows that clients can read and write: anonymous users, strangers, and members of a call. On Supabase's layout, whose
 //! default privileges give clients everything.
 
 use local::seed::Fixture;

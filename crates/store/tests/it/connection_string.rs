@@ -81,7 +81,7 @@ async fn a_failure_says_what_to_correct() -> TestResult {
         ),
     ] {
         let said = program(&["check"], url(text)).await?;
-        // What is ignored is printed first, on the other stream.
+        // The ignored options are printed first, on the other stream.
         assert!(said.starts_with(words), "{said}");
         assert!(!said.contains("hunter2") && !said.contains("er2"), "{said}");
     }

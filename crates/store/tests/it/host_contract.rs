@@ -202,7 +202,7 @@ async fn views_of_other_forms_are_accepted() -> TestResult {
         for views in [
             RIGHT,
             Views::users("id::public.user_id, uid::varchar(128) AS firebase_uid, name::char(80) AS display_name, kind, now() AS more"),
-            // What is null counts as no video, or as not scheduled.
+            // Null counts as no video, or as not scheduled.
             Views::appointments("id, provider AS provider_user_id, patient AS patient_user_id, null::text AS status, null::boolean AS video_enabled,
                 'infinity'::timestamptz AS scheduled_start, null::timestamptz AS scheduled_end"),
         ] {

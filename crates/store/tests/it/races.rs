@@ -25,7 +25,7 @@ async fn meanwhile(
     waiting.await?
 }
 
-/// What another request's start stores last: the session is active and has its meeting and the provider's token.
+/// The last statement of another request's start: the session is active and has its meeting and the provider's token.
 const ACTIVATION: &str = "
 UPDATE video_call_sessions s SET status = 'active', attempt_by = NULL, meeting_id = k.meeting_id, activated_at = now()
 FROM kept k WHERE s.id = k.session_id;

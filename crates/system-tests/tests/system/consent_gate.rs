@@ -155,7 +155,7 @@ async fn a_capture_needs_the_consent_of_everyone_who_holds_a_token() -> TestResu
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     let session = scenario.provider.start().await?.text("sessionId");
-    // What the statements decide is what the status says.
+    // The status says what the statements decide.
     let may_open = async |missing: &[&Caller]| -> TestResult {
         let shown = scenario.provider.status().await?.body["consent"]["recording"].clone();
         let ids: BTreeSet<_> = missing.iter().map(|user| user.id.as_str()).collect();

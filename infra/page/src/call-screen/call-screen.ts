@@ -79,7 +79,7 @@ export class CallScreen {
     this.#tiles.begin(media, media.attendeeId, (attendeeId) => this.#names.of(attendeeId));
   }
 
-  /** What the connection reports, as far as it is shown. */
+  /** The connection's reports, as far as they are shown. */
   readonly listener: Omit<MediaListener, "connecting" | "started" | "stopped" | "refresh" | "stats" | "line"> = {
     presence: (attendeeId, userId, present) => {
       const own = attendeeId === this.#media?.attendeeId;

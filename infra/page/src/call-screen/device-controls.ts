@@ -34,7 +34,7 @@ export class DeviceControls {
   #microphoneHeld = false;
   /** Cameras are opened one after the other: a phone has room for one, and a fast choice must not overtake another. */
   #cameraQueue: Promise<unknown> = Promise.resolve();
-  /** What the provider has taken away. */
+  /** The media that the provider has taken away. */
   #restricted = { audio: false, video: false, content: false };
 
   constructor(choices: Choices, notices: Notices) {

@@ -1,4 +1,4 @@
-// What a person can do to the call and to others in it, with the questions before it.
+// The things that a person can do to the call and to others in it, with the questions before each.
 
 import type { Joined } from "../answers.ts";
 import type { Api } from "../api.ts";

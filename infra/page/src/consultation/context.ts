@@ -3,7 +3,7 @@ import type { Bridge } from "../bridge.ts";
 import type { Config } from "../config.ts";
 import type { Sdk } from "../sdk.ts";
 
-/** What a consultation needs of the page around it. */
+/** The parts of the page around it that a consultation needs. */
 export interface CallContext {
   api: Api;
   bridge: Bridge;

@@ -1,4 +1,4 @@
-// What an error of the API means to a consultation.
+// The meaning of the API's errors to a consultation.
 
 import { ApiError, hasCode } from "../api.ts";
 

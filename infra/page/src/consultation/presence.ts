@@ -1,4 +1,4 @@
-// What the server thinks of this person's presence, so that it always learns when they leave.
+// The server's view of this person's presence, so that it always learns when they leave.
 
 import { type Api, ApiError } from "../api.ts";
 

@@ -307,7 +307,7 @@ function afterOnline(phase: CallPhase): Phase {
   }
 }
 
-/** What the SDK reports is never the end of the call: the server is asked. */
+/** The SDK's reports are never the end of the call: the server is asked. */
 function afterMediaStopped(phase: CallPhase, why: "elsewhere" | "full" | "refused" | "line", at: number): Phase {
   if (why === "full") return stopped(phase, why);
   if (why === "elsewhere") return afterJoinedElsewhere(phase, at);
@@ -345,7 +345,7 @@ function afterMediaStarted(phase: CallPhase, at: number): Phase {
   return { ...screen, name: "inCall", since: at, reconnectedAt: first ? screen.reconnectedAt : at };
 }
 
-/** What is known of a connection that is lost: one that lasted was good, and what follows it is a new problem. */
+/** The state after a connection that is lost: one that lasted was good, and what follows it is a new problem. */
 function lostAt(phase: Connected, at: number, reconnectedAt: number | null = at): InCallScreen {
   const lasted = at - phase.since >= STEADY_MS;
   return {

@@ -189,7 +189,7 @@ fn any_row(n: u8) -> impl Strategy<Value = AttendanceRow> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(5_000))]
 
-    /// Whatever times events claim: no duration is negative or longer than the session, and no time lies after what is known.
+    /// Events may claim any times: no duration is negative or longer than the session, and no time lies after what is known.
     #[test]
     fn durations_stay_within_the_session(
         events in prop::collection::vec(any_stored(), 0..16),
