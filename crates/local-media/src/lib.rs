@@ -1,5 +1,15 @@
 #![doc = include_str!("../README.md")]
 
-#[expect(dead_code, reason = "the server that drives connections follows")]
+mod attendee;
+mod captions;
 mod connection;
+mod frame;
+mod mix;
+mod room;
 mod sdp;
+mod server;
+
+pub use self::attendee::{Admission, Attendee, AttendeeEvent, Capabilities, Direction, Meetings};
+pub use self::captions::{Caption, CaptionStep};
+pub use self::connection::VideoCodec;
+pub use self::server::{Cut, Link, MediaPlane, Options, Participant, Refusal, StartError};

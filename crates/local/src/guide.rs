@@ -42,6 +42,9 @@ pub fn text(cloud: &Cloud, took: Duration) -> Result<String, TokenError> {
     line(&format!("Ready after {:.1} s. Ctrl-C stops everything.", took.as_secs_f64()));
     line(&format!("  API        {api}"));
     line(&format!("  Call page  {}/call/{}", cloud.page_url(), parts.seed.first().appointment));
+    if let Some(media) = &parts.media {
+        line(&format!("  Media      ws://{}  (signalling of calls)", media.signaling()));
+    }
     line(&format!("  Invoke API {}", cloud.invoke_url()));
     line(&format!("  AWS        {aws}  (the control API: {aws}/_local/world)"));
     line(&format!("  Database   {}", cloud.database_url()));
