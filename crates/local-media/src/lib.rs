@@ -1,4 +1,7 @@
 #![doc = include_str!("../README.md")]
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the server that drives it comes next"))]
+#[expect(dead_code, reason = "the server that drives connections follows")]
+mod connection;
+#[cfg_attr(not(test), expect(dead_code, reason = "the server that drives it follows"))]
 mod mix;
+mod sdp;
