@@ -2,8 +2,10 @@
 
 mod attendee;
 mod captions;
+#[expect(dead_code, reason = "the capture tap uses the rest")]
 mod connection;
 mod frame;
+#[expect(dead_code, reason = "the capture tap uses the rest")]
 mod mix;
 mod room;
 mod sdp;

@@ -32,7 +32,7 @@ use tokio::task::JoinHandle;
 pub(crate) use self::call::Call;
 pub use self::event::{EventError, NewEvent};
 pub use self::event_delivery::EventDelivery;
-use self::media::{MediaChange, MediaLink};
+use self::media::MediaLink;
 use self::meeting::Meeting;
 pub use self::rate::Rate;
 use self::state::State;

@@ -30,6 +30,7 @@ pub struct MediaOptions {
 /// The running media plane.
 pub struct Media {
     plane: Arc<MediaPlane>,
+    signaling: Signaling,
     reports: JoinHandle<()>,
 }
 
@@ -86,13 +87,19 @@ impl Media {
                 }
             }
         });
-        Ok(Self { plane, reports })
+        Ok(Self { plane, signaling: options.signaling, reports })
     }
 
     /// The media plane.
     #[must_use]
     pub fn plane(&self) -> &MediaPlane {
         &self.plane
+    }
+
+    /// Whether meetings name this machine's address.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.signaling == Signaling::Loopback
     }
 
     /// Where signalling listens.

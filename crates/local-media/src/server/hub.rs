@@ -127,7 +127,7 @@ impl Hub {
                 () = due => {}
             }
             self.advance();
-            self.carry_out().await;
+            self.carry_out();
         }
     }
 
@@ -344,7 +344,7 @@ impl Hub {
     }
 
     /// Carries out what meetings have asked for.
-    async fn carry_out(&mut self) {
+    fn carry_out(&mut self) {
         let now = Instant::now();
         let effects: Vec<(String, Effect)> = self
             .rooms
@@ -356,7 +356,7 @@ impl Hub {
                 Effect::Send { connection, frame } => self.send_frame(connection, frame),
                 Effect::Close { connection, code } => self.send(connection, ToSocket::Close(code)),
                 Effect::Report { attendee_id, event } => {
-                    self.meetings.report(&meeting_id, &attendee_id, event)
+                    self.meetings.report(&meeting_id, &attendee_id, event);
                 }
                 Effect::Transmit { connection, to, datagram } => {
                     let link = self.link(&meeting_id, connection);

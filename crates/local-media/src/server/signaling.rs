@@ -89,7 +89,7 @@ async fn connection(stream: TcpStream, tls: TlsAcceptor, router: Router) {
         Ok(Ok(1)) if first[0] == TLS_HANDSHAKE => match timeout(HANDSHAKE, tls.accept(stream)).await {
             Ok(Ok(stream)) => http(stream, router).await,
             Ok(Err(error)) => {
-                tracing::debug!(%error, "a client's TLS handshake with the media server failed")
+                tracing::debug!(%error, "a client's TLS handshake with the media server failed");
             }
             Err(_) => {}
         },

@@ -82,7 +82,9 @@ impl Chime {
                     |id: &str| update.excluded_attendee_ids.iter().any(|item| item.attendee_id == id);
                 let others = meeting.present_attendees().map(|attendee| attendee.id.clone());
                 let others: Vec<String> = others.filter(|id| !excluded(id)).collect();
-                others.iter().for_each(|id| meeting.set_capabilities(id, update.capabilities));
+                for id in &others {
+                    meeting.set_capabilities(id, update.capabilities);
+                }
                 Ok(Value::Null)
             }
         }
