@@ -1,0 +1,110 @@
+//! A remote video that a participant receives: from which frame on, and with which times.
+
+use std::time::{Duration, Instant};
+
+use str0m::media::Mid;
+
+use super::VideoFrame;
+
+/// The interval between two requests for a key frame that is still missing.
+const KEYFRAME_INTERVAL: Duration = Duration::from_secs(1);
+const TICKS_PER_MILLISECOND: u64 = 90;
+/// A step of a source's clock that is longer than the time that has passed by more than this is another source's clock.
+const MAX_CLOCK_LEAD_TICKS: u64 = 10 * 1000 * TICKS_PER_MILLISECOND;
+
+#[derive(Debug)]
+pub(super) struct Subscription {
+    pub(super) mid: Mid,
+    pub(super) stream_id: u32,
+    keyframe: Keyframe,
+    timeline: Timeline,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Keyframe {
+    Sent,
+    /// Frames before the next key frame cannot be decoded. It has been asked for at this time.
+    Awaited(Instant),
+}
+
+/// What happens to a frame.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Send it with this RTP time, in ticks of 90 kHz.
+    Send(u64),
+    Drop,
+    /// Drop it, and ask for a key frame.
+    Request,
+}
+
+impl Subscription {
+    /// The caller asks for a key frame.
+    pub(super) fn new(mid: Mid, stream_id: u32, now: Instant) -> Self {
+        Self { mid, stream_id, keyframe: Keyframe::Awaited(now), timeline: Timeline::default() }
+    }
+
+    /// The section carries another stream from now on. The caller asks for a key frame.
+    pub(super) fn switch(&mut self, stream_id: u32, now: Instant) {
+        self.stream_id = stream_id;
+        self.keyframe = Keyframe::Awaited(now);
+        self.timeline.restart();
+    }
+
+    pub(super) fn offer(&mut self, frame: &VideoFrame, now: Instant) -> Verdict {
+        if frame.keyframe {
+            self.keyframe = Keyframe::Sent;
+            return Verdict::Send(self.timeline.map(frame.rtp_time, now));
+        }
+        match self.keyframe {
+            Keyframe::Sent if frame.contiguous => Verdict::Send(self.timeline.map(frame.rtp_time, now)),
+            Keyframe::Awaited(asked_at) if now.saturating_duration_since(asked_at) < KEYFRAME_INTERVAL => {
+                Verdict::Drop
+            }
+            Keyframe::Sent | Keyframe::Awaited(_) => {
+                self.keyframe = Keyframe::Awaited(now);
+                Verdict::Request
+            }
+        }
+    }
+}
+
+/// The times of what is sent in one section. A receiver expects one clock that runs forward, but the section can carry one source after
+/// another, and a source that reconnects begins anywhere.
+#[derive(Debug, Default)]
+struct Timeline {
+    last: Option<Last>,
+    restarted: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    source: u64,
+    sent: u64,
+    at: Instant,
+}
+
+impl Timeline {
+    fn restart(&mut self) {
+        self.restarted = true;
+    }
+
+    fn map(&mut self, source: u64, now: Instant) -> u64 {
+        let sent = match self.last {
+            None => source,
+            Some(last) => {
+                let passed = ticks(now.saturating_duration_since(last.at));
+                let step = source
+                    .checked_sub(last.source)
+                    .filter(|step| !self.restarted && *step <= passed.saturating_add(MAX_CLOCK_LEAD_TICKS));
+                last.sent.saturating_add(step.unwrap_or(passed.max(1)))
+            }
+        };
+        self.restarted = false;
+        self.last = Some(Last { source, sent, at: now });
+        sent
+    }
+}
+
+fn ticks(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).saturating_mul(TICKS_PER_MILLISECOND)
+}

@@ -1,0 +1,179 @@
+//! The sound of one meeting without I/O: each participant hears the sum of the others. Time is the number of ticks of 20 ms.
+//!
+//! Each receiver has an encoder of its own, also while two of them hear the same: an Opus decoder follows the state of one encoder,
+//! so that a receiver who changes between a shared one and its own (at each mute) would hear a disturbance. An encoding takes 0.15 ms.
+
+mod level;
+mod opus;
+mod source;
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tracing::warn;
+
+use self::level::Meter;
+pub(crate) use self::opus::OpusError;
+use self::opus::{Encoder, FRAME_SAMPLES, Frame};
+use self::source::Source;
+pub(crate) use self::source::SourceCounters;
+
+pub(crate) type ParticipantKey = u64;
+
+/// 20 ms for one participant.
+#[derive(Clone, Debug)]
+pub(crate) struct Mixed {
+    pub(crate) participant: ParticipantKey,
+    pub(crate) packet: Bytes,
+    /// In units of 1/48,000 s since the meeting's sound began.
+    pub(crate) rtp_time: u64,
+    /// -dBov: 0 is the loudest, 127 silence.
+    pub(crate) level: u8,
+}
+
+struct Participant {
+    /// Participants of one group do not hear each other: somebody and the screen that they share.
+    group: Arc<str>,
+    source: Source,
+    encoder: Encoder,
+    meter: Meter,
+}
+
+#[derive(Default)]
+pub(crate) struct Mix {
+    participants: BTreeMap<ParticipantKey, Participant>,
+    ticks: u64,
+    /// The sum of the last tick.
+    total: Sum,
+    tap: Option<Tap>,
+}
+
+/// The encoder of the mix of all, and the tick that it last encoded.
+struct Tap {
+    encoder: Encoder,
+    tick: u64,
+}
+
+/// A sum of frames. 65,536 of them fit into an i32, and a group's sum can be taken out again exactly.
+struct Sum([i32; FRAME_SAMPLES]);
+
+impl Default for Sum {
+    fn default() -> Self {
+        Self([0; FRAME_SAMPLES])
+    }
+}
+
+impl Sum {
+    fn add(&mut self, frame: &Frame) {
+        for (sum, &sample) in self.0.iter_mut().zip(frame) {
+            *sum += i32::from(sample);
+        }
+    }
+
+    /// The sum without another one, saturated: clipped, not wrapped around.
+    #[expect(clippy::cast_possible_truncation, reason = "clamped to the range of i16")]
+    fn without(&self, other: Option<&Self>) -> Frame {
+        let mut frame = [0; FRAME_SAMPLES];
+        for (position, (sample, &sum)) in frame.iter_mut().zip(&self.0).enumerate() {
+            let rest = sum - other.map_or(0, |other| other.0[position]);
+            *sample = rest.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
+        }
+        frame
+    }
+}
+
+impl Mix {
+    /// Adds a participant, or starts again one that is there (a new connection needs an encoder without a past).
+    pub(crate) fn add(&mut self, participant: ParticipantKey, group: &str) {
+        let new = Participant {
+            group: group.into(),
+            source: Source::new(),
+            encoder: Encoder::new(),
+            meter: Meter::default(),
+        };
+        self.participants.insert(participant, new);
+    }
+
+    pub(crate) fn remove(&mut self, participant: ParticipantKey) {
+        self.participants.remove(&participant);
+    }
+
+    /// Takes a packet of a participant who may send; the caller drops the others'. A packet of somebody who has left is ignored.
+    pub(crate) fn push(&mut self, participant: ParticipantKey, packet: &[u8], rtp_time: u64) {
+        if let Some(participant) = self.participants.get_mut(&participant) {
+            participant.source.push(packet, rtp_time);
+        }
+    }
+
+    /// Empties the queue of a participant who was muted: the next tick is without them.
+    pub(crate) fn silence(&mut self, participant: ParticipantKey) {
+        if let Some(participant) = self.participants.get_mut(&participant) {
+            participant.source.reset();
+        }
+    }
+
+    /// Advances by 20 ms and gives one packet for each participant whom `receives` names, also if all are silent: a client takes
+    /// a pause for loss.
+    pub(crate) fn tick(&mut self, receives: impl Fn(ParticipantKey) -> bool) -> Vec<Mixed> {
+        self.ticks += 1;
+        self.total = Sum::default();
+        let mut groups: BTreeMap<Arc<str>, Sum> = BTreeMap::new();
+        for participant in self.participants.values_mut() {
+            let Some(frame) = participant.source.take() else {
+                participant.meter.add_silence();
+                continue;
+            };
+            participant.meter.add(&frame);
+            self.total.add(&frame);
+            groups.entry(Arc::clone(&participant.group)).or_default().add(&frame);
+        }
+        let rtp_time = self.rtp_time();
+        let mut packets = Vec::with_capacity(self.participants.len());
+        for (&key, participant) in self.participants.iter_mut().filter(|(key, _)| receives(**key)) {
+            let frame = self.total.without(groups.get(&participant.group));
+            match participant.encoder.encode(&frame) {
+                Ok(packet) => {
+                    packets.push(Mixed { participant: key, packet, rtp_time, level: level::of(&frame) });
+                }
+                Err(error) => warn!(%error, participant = key, "a mix was not encoded"),
+            }
+        }
+        packets
+    }
+
+    /// The last tick's mix of all, for a recorder. It is encoded only if it is asked for; after a tick without, a new encoder begins.
+    pub(crate) fn mix_of_all(&mut self) -> Result<Bytes, OpusError> {
+        if self.tap.as_ref().is_none_or(|tap| tap.tick + 1 != self.ticks) {
+            self.tap = Some(Tap { encoder: Encoder::new(), tick: 0 });
+        }
+        let frame = self.total.without(None);
+        let tap = self.tap.get_or_insert_with(|| Tap { encoder: Encoder::new(), tick: 0 });
+        tap.tick = self.ticks;
+        tap.encoder.encode(&frame)
+    }
+
+    /// Each participant's loudness since the last call, as -dBov (0 the loudest, 127 silence).
+    pub(crate) fn levels(&mut self) -> Vec<(ParticipantKey, u8)> {
+        self.participants
+            .iter_mut()
+            .map(|(&key, participant)| (key, mem::take(&mut participant.meter).level()))
+            .collect()
+    }
+
+    /// A participant's frames that wait, a part of one included; never above `MAX_QUEUED_FRAMES`.
+    pub(crate) fn queued(&self, participant: ParticipantKey) -> u64 {
+        self.participants
+            .get(&participant)
+            .map_or(0, |participant| participant.source.queued_samples().div_ceil(FRAME_SAMPLES as u64))
+    }
+
+    pub(crate) fn counters(&self, participant: ParticipantKey) -> Option<SourceCounters> {
+        self.participants.get(&participant).map(|participant| participant.source.counters())
+    }
+
+    fn rtp_time(&self) -> u64 {
+        (self.ticks - 1) * FRAME_SAMPLES as u64
+    }
+}
