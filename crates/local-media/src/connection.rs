@@ -22,7 +22,7 @@ use tracing::debug;
 
 use crate::sdp::{self, Kind, OfferError, Section};
 
-pub(crate) use media::VideoCodec;
+pub use media::VideoCodec;
 pub(crate) use media::{Answer, ConnectionEvent, Poll, Track, VideoFrame};
 use subscription::{Subscription, Verdict};
 

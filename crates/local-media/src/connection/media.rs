@@ -11,7 +11,7 @@ use str0m::rtp::VideoOrientation;
 
 /// The codecs of the Chime SDK for camera and content share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum VideoCodec {
+pub enum VideoCodec {
     Vp8,
     H264,
     Vp9,
