@@ -323,7 +323,7 @@ impl Connection {
         let media = rtc.media(mid).filter(|media| !media.disabled() && media.direction().is_sending())?;
         rtc.codec_config()
             .find(|params| wanted(params.spec().codec) && media.remote_pts().contains(&params.pt()))
-            .map(|params| params.pt())
+            .map(str0m::format::PayloadParams::pt)
     }
 
     fn codecs(&self, sections: &[Section]) -> Vec<VideoCodec> {
@@ -345,7 +345,7 @@ impl Connection {
     }
 
     /// Calls `str0m`. It panics if an invariant of its own is broken, for example by some malformed descriptions; its documentation advises
-    /// a server to catch that and to discard the instance: https://docs.rs/str0m/0.24.1/str0m/#catching-panics
+    /// a server to catch that and to discard the instance: <https://docs.rs/str0m/0.24.1/str0m/#catching-panics>
     fn guarded<T>(
         &mut self,
         call: impl FnOnce(&mut Rtc) -> Result<T, RtcError>,
@@ -353,14 +353,12 @@ impl Connection {
         let Some(rtc) = self.rtc.as_mut() else {
             return Err(ConnectionError::Closed);
         };
-        match catch_unwind(AssertUnwindSafe(|| call(rtc))) {
-            Ok(result) => result.map_err(ConnectionError::Rtc),
-            Err(_) => {
-                self.rtc = None;
-                self.lose();
-                Err(ConnectionError::Invariant)
-            }
-        }
+        let Ok(result) = catch_unwind(AssertUnwindSafe(|| call(rtc))) else {
+            self.rtc = None;
+            self.lose();
+            return Err(ConnectionError::Invariant);
+        };
+        result.map_err(ConnectionError::Rtc)
     }
 
     fn sent(&mut self, sent: Result<(), ConnectionError>) {
@@ -407,7 +405,10 @@ impl Connection {
                     break;
                 }
                 Output::Transmit(transmit) => {
-                    self.push(Poll::Transmit { to: transmit.destination, datagram: transmit.contents.into() })
+                    self.push(Poll::Transmit {
+                        to: transmit.destination,
+                        datagram: transmit.contents.into(),
+                    });
                 }
                 Output::Event(event) => self.on_event(event),
             }

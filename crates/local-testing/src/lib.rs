@@ -112,6 +112,7 @@ impl TestCloud {
             hold_queues: false,
             echo: false,
             chime,
+            media: None,
             page,
             parameters,
         };

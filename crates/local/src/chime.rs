@@ -7,6 +7,7 @@ mod event;
 mod event_delivery;
 mod happening;
 mod input;
+mod media;
 mod meeting;
 mod operations;
 mod rate;
@@ -17,7 +18,7 @@ mod tests;
 mod validate;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -31,6 +32,7 @@ use tokio::task::JoinHandle;
 pub(crate) use self::call::Call;
 pub use self::event::{EventError, NewEvent};
 pub use self::event_delivery::EventDelivery;
+use self::media::MediaLink;
 use self::meeting::Meeting;
 pub use self::rate::Rate;
 use self::state::State;
@@ -78,6 +80,7 @@ pub struct Chime {
     state: Arc<Mutex<State>>,
     /// Notifies the delivery task that something may be due earlier than it computed.
     changed: Arc<watch::Sender<()>>,
+    media: Arc<OnceLock<MediaLink>>,
 }
 
 impl fmt::Debug for Chime {
@@ -137,7 +140,8 @@ impl Chime {
     pub fn new(account: &str, clock: Clock, options: Options, sink: EventSink) -> Self {
         let state = State::new(options.event_delivery);
         let changed = Arc::new(watch::Sender::new(()));
-        Self { account: account.into(), clock, options, sink, state: Arc::new(Mutex::new(state)), changed }
+        let (state, media) = (Arc::new(Mutex::new(state)), Arc::default());
+        Self { account: account.into(), clock, options, sink, state, changed, media }
     }
 
     /// Spawns the task that sends each event when it is due and ends meetings whose time is over. The caller aborts it.
@@ -171,12 +175,13 @@ impl Chime {
         reason = "the events are sent either way; only the delivery task needs the next due time"
     )]
     pub fn deliver_due_events(&self) -> Option<i64> {
-        let (due, next_ms) = {
+        let (due, changes, next_ms) = {
             let mut state = self.current_state();
             state.collect_events(&self.account, self.options.event_delivery);
-            (state.waiting.due(self.clock.now_ms()), state.next_ms())
+            (state.waiting.due(self.clock.now_ms()), state.take_media_changes(), state.next_ms())
         };
-        // Outside the lock: the sink may ask the engine.
+        // Outside the lock: the media plane and the sink may ask the engine.
+        self.apply_to_media(changes);
         for event in due {
             (self.sink)(event);
         }

@@ -27,6 +27,7 @@ use crate::gateway::Gateway;
 use crate::identity::{Identities, OPERATOR};
 use crate::lambda::{self, Lambda};
 use crate::listen::{self, Listening};
+use crate::media::{Media, Signaling};
 use crate::pgproxy::{Certificate, Proxy};
 use crate::queues::{Pollers, Queues};
 use crate::s3::Surroundings;
@@ -119,6 +120,10 @@ impl Cloud {
             options.chime,
             Arc::new(move |event| sink.publish(DEFAULT_BUS, &event)),
         );
+        let media = match options.media {
+            Some(media) => Some(Media::start(&chime, media)?),
+            None => None,
+        };
         let [http_api] = plan.http_apis.as_slice() else {
             return Err(StartError::Apis(plan.http_apis.len()));
         };
@@ -134,7 +139,9 @@ impl Cloud {
             clock: clock.clone(),
         };
         let api_url = format!("http://{}", api.address());
-        let (s3, page) = edge::serve(&options, &plan, around, api_url).await?;
+        let loopback = options.media.filter(|media| media.signaling == Signaling::Loopback);
+        let signaling = loopback.and(media.as_ref()).map(Media::signaling);
+        let (s3, page) = edge::serve(&options, &plan, around, api_url, signaling).await?;
         let schedules = Schedules::start(&plan, lambda.clone(), clock.clone(), options.auto_schedules);
         let pollers =
             Pollers::start(&plan, queues.clone(), lambda.clone(), Arc::clone(&iam), options.hold_queues);
@@ -163,6 +170,7 @@ impl Cloud {
             faults,
             iam,
             chime,
+            media,
             dynamodb,
             s3,
             identities,

@@ -2,6 +2,7 @@
 //! them.
 
 mod app;
+mod media;
 
 use std::sync::Arc;
 
@@ -37,6 +38,7 @@ pub(crate) fn router(parts: Arc<Parts>) -> Router {
         .route("/issuer/.well-known/jwks.json", get(jwks))
         .route("/chime/meetings", get(meetings))
         .route("/chime/meetings/{meeting}/events", post(event))
+        .merge(media::routes())
         .route("/clock", post(clock))
         .route("/schedules/{function}/run", post(schedule))
         .route("/calls", get(calls))

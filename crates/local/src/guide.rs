@@ -38,10 +38,23 @@ pub fn text(cloud: &Cloud, took: Duration) -> Result<String, TokenError> {
     for (reason, properties) in by_reason {
         line(&format!("  {reason}: {}", properties.join(", ")));
     }
+    if let Some(media) = &parts.media
+        && media.is_loopback()
+    {
+        line("");
+        let address = media.signaling();
+        line("Different from production, so that any browser has calls without a network:");
+        line(&format!(
+            "  meetings name ws://{address} in place of Chime's hosts; the call page's policy allows that address"
+        ));
+    }
     line("");
     line(&format!("Ready after {:.1} s. Ctrl-C stops everything.", took.as_secs_f64()));
     line(&format!("  API        {api}"));
     line(&format!("  Call page  {}/call/{}", cloud.page_url(), parts.seed.first().appointment));
+    if let Some(media) = &parts.media {
+        line(&format!("  Media      ws://{}  (signalling of calls)", media.signaling()));
+    }
     line(&format!("  Invoke API {}", cloud.invoke_url()));
     line(&format!("  AWS        {aws}  (the control API: {aws}/_local/world)"));
     line(&format!("  Database   {}", cloud.database_url()));

@@ -17,6 +17,7 @@ pub mod identity;
 pub mod invoke;
 pub mod lambda;
 pub mod listen;
+pub mod media;
 pub mod page;
 mod parts;
 pub mod pgproxy;

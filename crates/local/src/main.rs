@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use local::chime;
 use local::cloud::{Cloud, Options, Ports};
+use local::media::{MediaOptions, Signaling};
 use local::seed::Host;
 use local_postgres::{Stopped, checkout};
 use tokio::signal::unix::{SignalKind, signal};
@@ -64,6 +65,15 @@ fn parameters(web_links: String) -> Result<BTreeMap<String, String>, Failure> {
     Ok(parameters)
 }
 
+/// `LOCAL_SIGNALING`: `loopback` for any browser, `aws` for one whose resolver leads Chime's hosts here.
+fn signaling() -> Result<Signaling, Failure> {
+    match std::env::var("LOCAL_SIGNALING").as_deref() {
+        Err(_) | Ok("loopback") => Ok(Signaling::Loopback),
+        Ok("aws") => Ok(Signaling::AsOnAws),
+        Ok(other) => Err(format!("LOCAL_SIGNALING is neither loopback nor aws: {other}").into()),
+    }
+}
+
 async fn run() -> Result<(), Failure> {
     let began = Instant::now();
     let executable = std::env::current_exe()?;
@@ -91,6 +101,7 @@ async fn run() -> Result<(), Failure> {
         hold_queues: false,
         echo: true,
         chime: chime::Options { event_delivery, ..chime::Options::default() },
+        media: Some(MediaOptions { port: port("LOCAL_MEDIA_PORT", 8082)?, signaling: signaling()? }),
         page: built.join("manifest.json").exists().then_some(built),
         parameters: parameters(web_links)?,
     };

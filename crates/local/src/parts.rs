@@ -16,6 +16,7 @@ use crate::events::EventBridge;
 use crate::faults::Faults;
 use crate::identity::Identities;
 use crate::lambda::Lambda;
+use crate::media::Media;
 use crate::pgproxy::Proxy;
 use crate::queues::{Pollers, Queues};
 use crate::s3::S3;
@@ -36,6 +37,8 @@ pub struct Parts {
     pub iam: Arc<Iam>,
     /// The Chime engine.
     pub chime: Chime,
+    /// The media plane, if one runs.
+    pub media: Option<Media>,
     pub dynamodb: DynamoDb,
     pub s3: S3,
     /// The known credentials.

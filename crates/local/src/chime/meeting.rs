@@ -1,6 +1,7 @@
 //! One meeting and its life.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +12,7 @@ use uuid::Uuid;
 
 use super::happening::Happening;
 use super::input::{Capabilities, CreateMeeting, Features, NewAttendee};
+use super::media::MediaChange;
 use super::region;
 
 const MAX_LIFE_MS: i64 = 24 * 60 * 60 * 1000;
@@ -39,6 +41,8 @@ pub(super) struct Meeting {
     pub(super) first: Vec<String>,
     /// Events that the engine itself has caused and has not sent yet.
     pub(super) happened: Vec<Happening>,
+    /// Changes that the media plane does not have yet.
+    pub(super) media_changes: Vec<MediaChange>,
 }
 
 #[derive(Debug)]
@@ -63,7 +67,14 @@ impl Attendee {
 }
 
 impl Meeting {
-    pub(super) fn new(region: &str, account: &str, input: &CreateMeeting, now_ms: i64) -> Self {
+    /// `signaling`: where clients find the media plane, in place of Chime's hosts.
+    pub(super) fn new(
+        region: &str,
+        account: &str,
+        input: &CreateMeeting,
+        signaling: Option<SocketAddr>,
+        now_ms: i64,
+    ) -> Self {
         let mut id = Uuid::new_v4().to_string();
         id.replace_range(32.., &region::id_suffix(region));
         let mut features = input.meeting_features.clone();
@@ -73,7 +84,7 @@ impl Meeting {
             "MeetingHostId": null,
             "ExternalMeetingId": input.external_meeting_id,
             "MediaRegion": input.media_region,
-            "MediaPlacement": placement(&id, &input.media_region),
+            "MediaPlacement": placement(&id, &input.media_region, signaling),
             "MeetingFeatures": features,
             "PrimaryMeetingId": input.primary_meeting_id,
             "TenantIds": input.tenant_ids.clone().unwrap_or_default(),
@@ -95,6 +106,7 @@ impl Meeting {
             attendees: Vec::new(),
             first: Vec::new(),
             happened: vec![Happening::of_meeting("MeetingStarted", now_ms)],
+            media_changes: Vec::new(),
         }
     }
 
@@ -125,7 +137,10 @@ impl Meeting {
 
     /// Ends it without an event of its own, but with one for each connected attendee.
     pub(super) fn close(&mut self, at_ms: i64) {
-        self.ended_ms.get_or_insert(at_ms);
+        if self.live() {
+            self.ended_ms = Some(at_ms);
+            self.media_changes.push(MediaChange::Ended);
+        }
         for attendee in std::mem::take(&mut self.connected) {
             self.happened.push(Happening::of("AttendeeLeft", &attendee, at_ms));
         }
@@ -152,10 +167,21 @@ impl Meeting {
         for known in self.attendees.iter_mut().filter(|known| known.id == attendee) {
             known.deleted = true;
         }
+        self.media_changes.push(MediaChange::Removed { attendee: attendee.to_owned() });
         if self.disconnect(attendee, now_ms) {
             self.happened.push(Happening::of("AttendeeDropped", attendee, now_ms));
         }
         self.happened.push(Happening::of("AttendeeDeleted", attendee, now_ms));
+    }
+
+    /// Sets what an attendee may send and receive; those who are connected feel it at once.
+    pub(super) fn set_capabilities(&mut self, attendee: &str, capabilities: Capabilities) {
+        for known in self.attendees.iter_mut().filter(|known| known.id == attendee) {
+            known.capabilities = capabilities;
+        }
+        let change =
+            MediaChange::Capabilities { attendee: attendee.to_owned(), capabilities: capabilities.into() };
+        self.media_changes.push(change);
     }
 
     /// Attendees that are not deleted: they count, connected or not.
@@ -214,18 +240,27 @@ pub(super) fn date(ms: i64) -> String {
         .unwrap_or_default()
 }
 
-/// Hosts and paths as AWS builds them. Nothing answers there.
-fn placement(id: &str, media_region: &str) -> Value {
+/// Hosts and paths as AWS builds them. Of these the SDK for JavaScript reaches for signalling and the ingestion of its events, which
+/// `signaling` replaces.
+fn placement(id: &str, media_region: &str, signaling: Option<SocketAddr>) -> Value {
     let host = format!("m1.{}.app.chime.aws", region::short(media_region));
     let cell: String = id.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
+    let signaling_url = signaling.map_or_else(
+        || format!("wss://signal.{host}/control/{id}"),
+        |address| format!("ws://{address}/control/{id}"),
+    );
+    let ingestion_url = signaling.map_or_else(
+        || format!("https://data.svc.{}.ingest.chime.aws/v1/client-events", region::short(media_region)),
+        |address| format!("http://{address}/v1/client-events"),
+    );
     json!({
         "AudioHostUrl": format!("{cell}.k.{host}:3478"),
         "AudioFallbackUrl": format!("wss://wss.k.{host}:443/calls/{id}"),
-        "SignalingUrl": format!("wss://signal.{host}/control/{id}"),
+        "SignalingUrl": signaling_url,
         "TurnControlUrl": format!("https://{}.cell.{media_region}.meetings.chime.aws/v2/turn_sessions", &id[32..]),
         "ScreenDataUrl": format!("wss://bitpw.{host}:443/v2/screen/{id}"),
         "ScreenViewingUrl": format!("wss://bitpw.{host}:443/ws/connect?passcode=null&viewer_uuid=null&X-BitHub-Call-Id={id}"),
         "ScreenSharingUrl": format!("wss://bitpw.{host}:443/v2/screen/{id}"),
-        "EventIngestionUrl": format!("https://data.svc.{}.ingest.chime.aws/v1/client-events", region::short(media_region)),
+        "EventIngestionUrl": ingestion_url,
     })
 }

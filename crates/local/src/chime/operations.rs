@@ -70,9 +70,9 @@ impl Chime {
                 let update: UpdateCapabilities = input::read(body)?;
                 let meeting = state.live(region, meeting)?;
                 validate::capabilities(update.capabilities, &meeting.features)?;
-                let attendee = find(meeting, attendee)?;
-                attendee.capabilities = update.capabilities;
-                Ok(json!({ "Attendee": attendee.json() }))
+                find(meeting, attendee)?;
+                meeting.set_capabilities(attendee, update.capabilities);
+                Ok(json!({ "Attendee": find(meeting, attendee)?.json() }))
             }
             Call::BatchUpdateAttendeeCapabilitiesExcept { meeting } => {
                 let update: UpdateCapabilitiesExcept = input::read(body)?;
@@ -80,8 +80,11 @@ impl Chime {
                 validate::update_except(&update, &meeting.features)?;
                 let excluded =
                     |id: &str| update.excluded_attendee_ids.iter().any(|item| item.attendee_id == id);
-                let others = meeting.attendees.iter_mut().filter(|attendee| !excluded(&attendee.id));
-                others.for_each(|attendee| attendee.capabilities = update.capabilities);
+                let others = meeting.present_attendees().map(|attendee| attendee.id.clone());
+                let others: Vec<String> = others.filter(|id| !excluded(id)).collect();
+                for id in &others {
+                    meeting.set_capabilities(id, update.capabilities);
+                }
                 Ok(Value::Null)
             }
         }
@@ -121,7 +124,7 @@ impl Chime {
                 return Err(Refusal::BadRequest("PrimaryMeetingId: there is no such meeting".to_owned()));
             }
         }
-        let mut meeting = Meeting::new(region, &self.account, input, self.clock.now_ms());
+        let mut meeting = Meeting::new(region, &self.account, input, self.signaling(), self.clock.now_ms());
         let (attendees, errors) = self.add_all(&mut meeting, input.attendees.as_deref().unwrap_or_default());
         meeting.first = meeting.attendees.iter().map(|attendee| attendee.id.clone()).collect();
         let answer = if with_attendees {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::error::Refusal;
 use super::event_delivery::{EventDelivery, Waiting};
+use super::media::MediaChange;
 use super::meeting::Meeting;
 use super::{event, validate};
 use crate::rate_limit::RateLimit;
@@ -43,6 +44,15 @@ impl State {
                 }
             }
         }
+    }
+
+    /// Takes what participants who are connected must feel, in order.
+    pub(super) fn take_media_changes(&mut self) -> Vec<(String, MediaChange)> {
+        let take = |meeting: &mut Meeting| {
+            let changes = std::mem::take(&mut meeting.media_changes);
+            changes.into_iter().map(|change| (meeting.id.clone(), change)).collect::<Vec<_>>()
+        };
+        self.meetings.iter_mut().flat_map(take).collect()
     }
 
     /// When the next meeting ends or the next event is due.

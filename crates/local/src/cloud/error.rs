@@ -30,6 +30,9 @@ pub enum StartError {
     /// The database could not be created.
     #[error(transparent)]
     Database(#[from] database::Error),
+    /// The media plane did not start.
+    #[error(transparent)]
+    Media(#[from] local_media::StartError),
     /// The way to the database could not be secured.
     #[error(transparent)]
     Certificate(#[from] CertificateError),

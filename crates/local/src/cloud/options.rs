@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::chime;
+use crate::media::MediaOptions;
 use crate::seed::Host;
 
 /// Ports; 0 takes a free one.
@@ -41,6 +42,8 @@ pub struct Options {
     pub echo: bool,
     /// The limits of the Chime engine.
     pub chime: chime::Options,
+    /// The media plane of calls; none: nothing answers where meetings say that signalling is.
+    pub media: Option<MediaOptions>,
     /// Where the call page was built; without one its bucket is empty.
     pub page: Option<PathBuf>,
     /// Parameters of the templates, laid over those of `infra/params/local.json`.

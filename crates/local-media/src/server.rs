@@ -1,0 +1,246 @@
+//! The media server: signalling by WebSocket, media by one UDP socket, on a thread of its own.
+//!
+//! One task, the hub, owns all rooms and connections, so that nothing is locked. Sockets and callers reach it by a queue.
+
+mod certificate;
+mod hub;
+mod link;
+mod meeting;
+mod signaling;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use serde::Serialize;
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::{mpsc, oneshot};
+
+use self::certificate::{Certificate, CertificateError};
+use self::hub::{Hub, Message};
+pub use self::link::Link;
+use crate::attendee::{Capabilities, Meetings};
+use crate::captions::Caption;
+use crate::connection::VideoCodec;
+
+/// How the server runs. Everything listens on 127.0.0.1.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The port of signalling, with and without TLS; 0 takes a free one.
+    pub port: u16,
+    /// Codecs of pictures that an answer may contain.
+    pub codecs: Vec<VideoCodec>,
+}
+
+impl Default for Options {
+    /// H.264, which a recording needs, and VP8 for browsers without it.
+    fn default() -> Self {
+        Self { port: 0, codecs: vec![VideoCodec::H264, VideoCodec::Vp8] }
+    }
+}
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the media server cannot listen on port {port}")]
+    Listen { port: u16, source: io::Error },
+    #[error("the media server has no certificate")]
+    Certificate(#[from] CertificateError),
+    #[error("the media server has no thread")]
+    Thread(#[source] io::Error),
+}
+
+/// A fault that makes the server refuse who comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// `AudioCallAtCapacity`.
+    Full,
+    /// `AudioAuthenticationRejected`.
+    WrongToken,
+    /// `MeetingEnded`.
+    Ended,
+}
+
+/// How a socket is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// The TCP connection ends without a word.
+    Abort,
+    /// With this close code.
+    Close(u16),
+}
+
+/// A participant as the server sees it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Participant {
+    pub meeting_id: String,
+    /// Ends with `#content` for a shared screen.
+    pub attendee_id: String,
+    pub present: bool,
+    pub muted: bool,
+    pub sends_video: bool,
+    /// Frames of 20 ms of their sound that wait to be mixed.
+    pub queued_frames: u64,
+}
+
+/// The media plane: a server that can be stopped and started again on the same ports, as a machine that restarts.
+pub struct MediaPlane {
+    meetings: Arc<dyn Meetings>,
+    options: Options,
+    certificate: Certificate,
+    signaling: SocketAddr,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    hub: mpsc::UnboundedSender<Message>,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl MediaPlane {
+    /// Starts the server.
+    pub fn start(meetings: Arc<dyn Meetings>, mut options: Options) -> Result<Self, StartError> {
+        let certificate = Certificate::make()?;
+        let (running, signaling) = run(&meetings, &options, &certificate)?;
+        // From now on the port is fixed: clients come back to it after a restart.
+        options.port = signaling.port();
+        Ok(Self { meetings, options, certificate, signaling, running: Mutex::new(Some(running)) })
+    }
+
+    /// Where signalling listens: `ws://` and `wss://`.
+    #[must_use]
+    pub fn signaling(&self) -> SocketAddr {
+        self.signaling
+    }
+
+    /// SHA-256 of the certificate's public key, as Chromium's `--ignore-certificate-errors-spki-list` takes it.
+    #[must_use]
+    pub fn public_key_hash(&self) -> &str {
+        self.certificate.public_key_hash()
+    }
+
+    /// Stops the server as a machine that fails: each socket ends without a word, and each participant is reported as dropped.
+    pub fn stop(&self) {
+        let running = self.lock().take();
+        if let Some(Running { stop, thread, .. }) = running {
+            // An error of either: the thread has ended already.
+            let _ended = stop.send(());
+            let _joined = thread.join();
+        }
+    }
+
+    /// Starts the server again, if it is stopped.
+    pub fn restart(&self) -> Result<(), StartError> {
+        let mut running = self.lock();
+        if running.is_none() {
+            *running = Some(run(&self.meetings, &self.options, &self.certificate)?.0);
+        }
+        Ok(())
+    }
+
+    /// Ends a meeting for everyone who is in it.
+    pub fn end_meeting(&self, meeting_id: &str) {
+        self.send(Message::EndMeeting { meeting_id: meeting_id.to_owned() });
+    }
+
+    /// Puts an attendee out of a meeting.
+    pub fn remove_attendee(&self, meeting_id: &str, attendee_id: &str) {
+        let (meeting_id, attendee_id) = (meeting_id.to_owned(), attendee_id.to_owned());
+        self.send(Message::RemoveAttendee { meeting_id, attendee_id });
+    }
+
+    /// Applies other capabilities to an attendee who may be in the meeting.
+    pub fn change_capabilities(&self, meeting_id: &str, attendee_id: &str, capabilities: Capabilities) {
+        let (meeting_id, attendee_id) = (meeting_id.to_owned(), attendee_id.to_owned());
+        self.send(Message::ChangeCapabilities { meeting_id, attendee_id, capabilities });
+    }
+
+    /// Shows captions to everyone in a meeting, each at its time.
+    pub fn show_captions(&self, meeting_id: &str, captions: Vec<Caption>) {
+        self.send(Message::Captions { meeting_id: meeting_id.to_owned(), captions });
+    }
+
+    /// Cuts the signalling sockets of an attendee.
+    pub fn cut(&self, attendee_id: &str, cut: Cut) {
+        self.send(Message::Cut { attendee_id: attendee_id.to_owned(), cut });
+    }
+
+    /// Makes the media link of an attendee slow or lossy, or stops it; `None`: of everyone without a link of their own.
+    pub fn set_link(&self, attendee_id: Option<&str>, link: Link) {
+        self.send(Message::SetLink { attendee_id: attendee_id.map(str::to_owned), link });
+    }
+
+    /// Refuses everyone who comes, until `None`.
+    pub fn refuse(&self, refusal: Option<Refusal>) {
+        self.send(Message::Refuse { refusal });
+    }
+
+    /// All participants; none while the server is stopped.
+    pub async fn participants(&self) -> Vec<Participant> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::Participants { reply });
+        answer.await.unwrap_or_default()
+    }
+
+    /// A stopped server takes no message: what it would have changed is gone with it.
+    fn send(&self, message: Message) {
+        if let Some(running) = &*self.lock() {
+            let _stopped = running.hub.send(message);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for MediaPlane {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Listens, and runs the hub on a thread of its own: the local cloud's other work must not delay sound.
+fn run(
+    meetings: &Arc<dyn Meetings>,
+    options: &Options,
+    certificate: &Certificate,
+) -> Result<(Running, SocketAddr), StartError> {
+    let refused = |source| StartError::Listen { port: options.port, source };
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).map_err(refused)?;
+    let udp = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(refused)?;
+    listener.set_nonblocking(true).map_err(refused)?;
+    udp.set_nonblocking(true).map_err(refused)?;
+    let signaling = listener.local_addr().map_err(refused)?;
+    let address = udp.local_addr().map_err(refused)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
+    let (hub_sender, messages) = mpsc::unbounded_channel();
+    let (stop, stopped) = oneshot::channel();
+    let (sender, acceptor, meetings) = (hub_sender.clone(), certificate.acceptor(), Arc::clone(meetings));
+    let codecs = options.codecs.clone();
+    let serve = move || {
+        runtime.block_on(async move {
+            let (listener, udp) = match (TcpListener::from_std(listener), UdpSocket::from_std(udp)) {
+                (Ok(listener), Ok(udp)) => (listener, udp),
+                (Err(error), _) | (_, Err(error)) => {
+                    return tracing::error!(%error, "the media server does not run");
+                }
+            };
+            let mut hub = Hub::new(meetings, udp, address, codecs);
+            tokio::select! {
+                () = hub.run(messages) => {}
+                () = signaling::serve(listener, acceptor, sender) => {}
+                _ = stopped => {}
+            }
+            hub.report_all_dropped();
+        });
+        // What the runtime still runs, sockets among it, is dropped with it.
+    };
+    let thread =
+        std::thread::Builder::new().name("media".to_owned()).spawn(serve).map_err(StartError::Thread)?;
+    Ok((Running { hub: hub_sender, stop, thread }, signaling))
+}

@@ -1,0 +1,434 @@
+//! The task that owns all meetings.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
+
+use super::link::{InFlight, Link, Way};
+use super::meeting::{Effect, Meeting, now_ns};
+use super::signaling::{Client, ToSocket};
+use super::{Cut, Participant, Refusal};
+use crate::attendee::{Admission, Capabilities, Meetings};
+use crate::captions::{self, Caption, CaptionStep};
+use crate::connection::VideoCodec;
+use crate::frame::{AudioStatus, Body, Empty, SignalFrame};
+use crate::room::{ConnectionId, Input, close, status};
+
+/// The length of a frame of sound.
+const TICK: Duration = Duration::from_millis(20);
+/// Levels are sent once in so many ticks.
+const LEVEL_TICKS: u64 = 10;
+/// A hub that was held up mixes at most this much sound at once, and leaves out the rest.
+const MAX_TICKS_AT_ONCE: u32 = 10;
+
+/// To the hub.
+pub(super) enum Message {
+    Opened { client: Client, reply: oneshot::Sender<ConnectionId> },
+    Frame { connection: ConnectionId, frame: SignalFrame },
+    Closed { connection: ConnectionId },
+    EndMeeting { meeting_id: String },
+    RemoveAttendee { meeting_id: String, attendee_id: String },
+    ChangeCapabilities { meeting_id: String, attendee_id: String, capabilities: Capabilities },
+    Captions { meeting_id: String, captions: Vec<Caption> },
+    Cut { attendee_id: String, cut: Cut },
+    SetLink { attendee_id: Option<String>, link: Link },
+    Refuse { refusal: Option<Refusal> },
+    Participants { reply: oneshot::Sender<Vec<Participant>> },
+}
+
+struct Socket {
+    /// None: a client that is refused.
+    meeting_id: Option<String>,
+    refusal: u32,
+    sender: mpsc::Sender<ToSocket>,
+}
+
+pub(super) struct Hub {
+    meetings: Arc<dyn Meetings>,
+    udp: UdpSocket,
+    address: SocketAddr,
+    codecs: Vec<VideoCodec>,
+    rooms: HashMap<String, Meeting>,
+    sockets: HashMap<ConnectionId, Socket>,
+    last_connection: ConnectionId,
+    /// The connection that a client's address was found to belong to.
+    owners: HashMap<SocketAddr, (String, ConnectionId)>,
+    links: HashMap<String, Link>,
+    every_link: Link,
+    in_flight: InFlight,
+    refusal: Option<Refusal>,
+    script: BTreeMap<(Instant, u64), (String, CaptionStep)>,
+    steps: u64,
+}
+
+impl Hub {
+    pub(super) fn new(
+        meetings: Arc<dyn Meetings>,
+        udp: UdpSocket,
+        address: SocketAddr,
+        codecs: Vec<VideoCodec>,
+    ) -> Self {
+        Self {
+            meetings,
+            udp,
+            address,
+            codecs,
+            rooms: HashMap::new(),
+            sockets: HashMap::new(),
+            last_connection: 0,
+            owners: HashMap::new(),
+            links: HashMap::new(),
+            every_link: Link::default(),
+            in_flight: InFlight::default(),
+            refusal: None,
+            script: BTreeMap::new(),
+            steps: 0,
+        }
+    }
+
+    /// Runs until nobody can send a message any more.
+    pub(super) async fn run(&mut self, mut messages: mpsc::UnboundedReceiver<Message>) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let mut count: u64 = 0;
+        let mut datagram = vec![0; 2048];
+        loop {
+            let next = self.next();
+            let due = async {
+                match next {
+                    Some(at) => sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                message = messages.recv() => match message {
+                    Some(message) => self.take(message),
+                    None => return,
+                },
+                received = self.udp.recv_from(&mut datagram) => match received {
+                    Ok((length, source)) => self.arrived(source, &datagram[..length]),
+                    // Linux reports here that an earlier datagram found no listener.
+                    Err(error) => tracing::debug!(%error, "a datagram was not received"),
+                },
+                at = ticks.tick() => {
+                    let behind = at.elapsed();
+                    if behind > TICK * MAX_TICKS_AT_ONCE {
+                        tracing::warn!(milliseconds = behind.as_millis(), "the media server was held up, sound is left out");
+                        ticks.reset();
+                    }
+                    count += 1;
+                    self.tick(count.is_multiple_of(LEVEL_TICKS));
+                }
+                () = due => {}
+            }
+            self.advance();
+            self.carry_out();
+        }
+    }
+
+    fn next(&self) -> Option<Instant> {
+        let rooms = self.rooms.values().filter_map(Meeting::next);
+        let script = self.script.first_key_value().map(|((at, _), _)| *at);
+        rooms.chain(self.in_flight.next()).chain(script).min()
+    }
+
+    fn take(&mut self, message: Message) {
+        let now = Instant::now();
+        match message {
+            Message::Opened { client, reply } => self.opened(client, reply, now),
+            Message::Frame { connection, frame } => self.frame(connection, frame, now),
+            Message::Closed { connection } => self.closed(connection, now),
+            Message::EndMeeting { meeting_id } => self.report(&meeting_id, Input::MeetingEnded, now),
+            Message::RemoveAttendee { meeting_id, attendee_id } => {
+                self.report(&meeting_id, Input::AttendeeRemoved { attendee_id }, now);
+            }
+            Message::ChangeCapabilities { meeting_id, attendee_id, capabilities } => {
+                self.report(&meeting_id, Input::CapabilitiesChanged { attendee_id, capabilities }, now);
+            }
+            Message::Captions { meeting_id, captions } => {
+                for Caption { after, step } in captions {
+                    self.steps += 1;
+                    self.script.insert((now + after, self.steps), (meeting_id.clone(), step));
+                }
+            }
+            Message::Cut { attendee_id, cut } => self.cut(&attendee_id, cut, now),
+            Message::SetLink { attendee_id: Some(attendee_id), link } => {
+                self.links.insert(attendee_id, link);
+            }
+            Message::SetLink { attendee_id: None, link } => {
+                self.every_link = link;
+                self.links.clear();
+            }
+            Message::Refuse { refusal } => self.refusal = refusal,
+            Message::Participants { reply } => {
+                // The caller may have given up.
+                let _gone = reply.send(self.participants());
+            }
+        }
+    }
+
+    fn opened(&mut self, client: Client, reply: oneshot::Sender<ConnectionId>, now: Instant) {
+        self.last_connection += 1;
+        let connection = self.last_connection;
+        let Client { meeting_id, join_token, content, socket } = client;
+        let admission = match self.refusal {
+            None => self.meetings.admit(&join_token),
+            Some(Refusal::Ended) => Admission::Ended,
+            Some(Refusal::Full | Refusal::WrongToken) => Admission::Unknown,
+        };
+        let full = self.refusal == Some(Refusal::Full);
+        let refusal = if full { status::FULL } else { status::REJECTED };
+        let mut socket = Socket { meeting_id: None, refusal, sender: socket };
+        match admission {
+            // A token is good in its own meeting only.
+            Admission::Admitted(attendee) if attendee.meeting_id == meeting_id => {
+                socket.meeting_id = Some(meeting_id.clone());
+                self.sockets.insert(connection, socket);
+                let room = self
+                    .rooms
+                    .entry(meeting_id)
+                    .or_insert_with(|| Meeting::new(self.address, self.codecs.clone()));
+                room.handle(Input::Opened { connection, attendee, content }, now);
+            }
+            Admission::Admitted(_) | Admission::Unknown => {
+                self.sockets.insert(connection, socket);
+            }
+            Admission::Ended => {
+                self.sockets.insert(connection, socket);
+                self.send(connection, ToSocket::Close(close::ENDED));
+            }
+        }
+        // The client may have gone; then its end follows.
+        let _gone = reply.send(connection);
+    }
+
+    fn frame(&mut self, connection: ConnectionId, frame: SignalFrame, now: Instant) {
+        let Some(socket) = self.sockets.get(&connection) else { return };
+        match (&socket.meeting_id, &frame.body) {
+            (Some(meeting_id), _) => {
+                let meeting_id = meeting_id.clone();
+                self.report(&meeting_id, Input::Frame { connection, frame }, now);
+            }
+            (None, Some(Body::Join(_))) => {
+                let status = AudioStatus { audio_status: Some(socket.refusal) };
+                self.send_frame(connection, SignalFrame::new(Body::AudioStatus(status)));
+            }
+            (None, Some(Body::Leave(_))) => {
+                self.send_frame(connection, SignalFrame::new(Body::LeaveAck(Empty {})));
+            }
+            (None, _) => {}
+        }
+    }
+
+    fn closed(&mut self, connection: ConnectionId, now: Instant) {
+        let Some(socket) = self.sockets.remove(&connection) else { return };
+        self.owners.retain(|_, (_, owner)| *owner != connection);
+        if let Some(meeting_id) = socket.meeting_id {
+            self.report(&meeting_id, Input::Closed { connection }, now);
+        }
+    }
+
+    fn cut(&mut self, attendee_id: &str, cut: Cut, now: Instant) {
+        let cut_off: Vec<ConnectionId> =
+            self.rooms.values().flat_map(|meeting| meeting.room.connections_of(attendee_id)).collect();
+        for connection in cut_off {
+            match cut {
+                Cut::Abort => {
+                    // Without its sender the socket's task ends.
+                    self.closed(connection, now);
+                }
+                Cut::Close(code) => self.send(connection, ToSocket::Close(code)),
+            }
+        }
+    }
+
+    fn report(&mut self, meeting_id: &str, input: Input, now: Instant) {
+        if let Some(meeting) = self.rooms.get_mut(meeting_id) {
+            meeting.handle(input, now);
+        }
+    }
+
+    fn link_of(&self, attendee_id: &str) -> Link {
+        self.links.get(attendee_id).copied().unwrap_or(self.every_link)
+    }
+
+    fn link(&self, meeting_id: &str, connection: ConnectionId) -> Link {
+        let attendee = self.rooms.get(meeting_id).and_then(|meeting| meeting.room.attendee(connection));
+        attendee.map_or(self.every_link, |(attendee, _)| self.link_of(&attendee.attendee_id))
+    }
+
+    /// A datagram has come: it may be lost or late on the participant's link.
+    fn arrived(&mut self, source: SocketAddr, datagram: &[u8]) {
+        let Some((meeting_id, connection)) = self.owner(source, datagram) else { return };
+        let link = self.link(&meeting_id, connection);
+        if link.loses() {
+            return;
+        }
+        let now = Instant::now();
+        if link.delay.is_zero() {
+            self.receive(&meeting_id, connection, source, datagram, now);
+        } else {
+            self.in_flight.add(now + link.delay, Way::In(source), datagram.to_vec());
+        }
+    }
+
+    fn receive(
+        &mut self,
+        meeting_id: &str,
+        connection: ConnectionId,
+        source: SocketAddr,
+        datagram: &[u8],
+        now: Instant,
+    ) {
+        if let Some(meeting) = self.rooms.get_mut(meeting_id) {
+            meeting.receive(connection, source, datagram, now);
+        }
+    }
+
+    fn owner(&mut self, source: SocketAddr, datagram: &[u8]) -> Option<(String, ConnectionId)> {
+        if let Some((meeting_id, connection)) = self.owners.get(&source) {
+            let meeting = self.rooms.get(meeting_id);
+            if meeting.is_some_and(|meeting| meeting.is_owner(*connection, source, datagram)) {
+                return Some((meeting_id.clone(), *connection));
+            }
+        }
+        let found = self.rooms.iter().find_map(|(id, meeting)| Some((id, meeting.owner(source, datagram)?)));
+        let found = found.map(|(id, connection)| (id.clone(), connection))?;
+        self.owners.insert(source, found.clone());
+        Some(found)
+    }
+
+    fn tick(&mut self, with_levels: bool) {
+        let now = Instant::now();
+        let (links, every_link) = (&self.links, self.every_link);
+        for meeting in self.rooms.values_mut() {
+            meeting.sound(now);
+            if with_levels {
+                meeting.levels(|attendee_id| links.get(attendee_id).copied().unwrap_or(every_link), now);
+            }
+        }
+    }
+
+    /// Does what is due by now.
+    fn advance(&mut self) {
+        let now = Instant::now();
+        while let Some((way, datagram)) = self.in_flight.arrived(now) {
+            match way {
+                Way::In(source) => {
+                    if let Some((meeting_id, connection)) = self.owner(source, &datagram) {
+                        self.receive(&meeting_id, connection, source, &datagram, now);
+                    }
+                }
+                Way::Out(to) => self.transmit(to, &datagram),
+            }
+        }
+        while let Some(entry) = self.script.first_entry().filter(|entry| entry.key().0 <= now) {
+            let (meeting_id, step) = entry.remove();
+            if let Some(meeting) = self.rooms.get_mut(&meeting_id) {
+                let speaker = match &step {
+                    CaptionStep::Words { attendee_id, .. } => meeting.room.external_user_id(attendee_id),
+                    CaptionStep::Started | CaptionStep::Stopped => None,
+                };
+                let event = captions::event(&step, &speaker.unwrap_or_default(), now_ns() / 1_000_000);
+                meeting.handle(Input::Transcript { event }, now);
+            }
+        }
+        for meeting in self.rooms.values_mut() {
+            meeting.advance(now);
+        }
+    }
+
+    /// Carries out what meetings have asked for.
+    fn carry_out(&mut self) {
+        let now = Instant::now();
+        let effects: Vec<(String, Effect)> = self
+            .rooms
+            .iter_mut()
+            .flat_map(|(id, meeting)| meeting.take_effects().into_iter().map(|effect| (id.clone(), effect)))
+            .collect();
+        for (meeting_id, effect) in effects {
+            match effect {
+                Effect::Send { connection, frame } => self.send_frame(connection, frame),
+                Effect::Close { connection, code } => self.send(connection, ToSocket::Close(code)),
+                Effect::Report { attendee_id, event } => {
+                    self.meetings.report(&meeting_id, &attendee_id, event);
+                }
+                Effect::Transmit { connection, to, datagram } => {
+                    let link = self.link(&meeting_id, connection);
+                    if link.loses() {
+                        continue;
+                    }
+                    if link.delay.is_zero() {
+                        self.transmit(to, &datagram);
+                    } else {
+                        self.in_flight.add(now + link.delay, Way::Out(to), datagram);
+                    }
+                }
+            }
+        }
+        let in_use: HashSet<&String> =
+            self.sockets.values().filter_map(|socket| socket.meeting_id.as_ref()).collect();
+        self.rooms.retain(|id, meeting| !meeting.room.is_empty() || in_use.contains(id));
+    }
+
+    /// A full socket buffer loses the datagram, as a network does.
+    fn transmit(&self, to: SocketAddr, datagram: &[u8]) {
+        if let Err(error) = self.udp.try_send_to(datagram, to) {
+            tracing::debug!(%error, "a datagram was not sent");
+        }
+    }
+
+    fn send_frame(&mut self, connection: ConnectionId, frame: SignalFrame) {
+        let now_ms = u64::try_from(now_ns() / 1_000_000).unwrap_or_default();
+        self.send(connection, ToSocket::Frame(frame.into_message(now_ms)));
+    }
+
+    fn send(&mut self, connection: ConnectionId, command: ToSocket) {
+        let Some(socket) = self.sockets.get(&connection) else { return };
+        if socket.sender.try_send(command).is_err() {
+            // It has gone, or it reads nothing: its end follows.
+            tracing::debug!(connection, "a client does not take its frames");
+            self.closed(connection, Instant::now());
+        }
+    }
+
+    /// Reports each participant as dropped: the server ends.
+    pub(super) fn report_all_dropped(&mut self) {
+        let now = Instant::now();
+        let connections: Vec<ConnectionId> = self.sockets.keys().copied().collect();
+        for connection in connections {
+            self.closed(connection, now);
+        }
+        for (meeting_id, meeting) in &mut self.rooms {
+            for effect in meeting.take_effects() {
+                if let Effect::Report { attendee_id, event } = effect {
+                    self.meetings.report(meeting_id, &attendee_id, event);
+                }
+            }
+        }
+    }
+
+    fn participants(&self) -> Vec<Participant> {
+        let mut participants: Vec<Participant> = self
+            .rooms
+            .iter()
+            .flat_map(|(meeting_id, meeting)| {
+                meeting.room.participants().map(|(connection, state)| Participant {
+                    meeting_id: meeting_id.clone(),
+                    attendee_id: state.attendee_id,
+                    present: state.present,
+                    muted: state.muted,
+                    sends_video: state.sends_video,
+                    queued_frames: meeting.queued(connection),
+                })
+            })
+            .collect();
+        participants.sort_by(|a, b| (&a.meeting_id, &a.attendee_id).cmp(&(&b.meeting_id, &b.attendee_id)));
+        participants
+    }
+}

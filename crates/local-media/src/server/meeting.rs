@@ -1,0 +1,245 @@
+//! A meeting in the server: its room, the connections of its participants, and their sound.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::link::Link;
+use crate::attendee::AttendeeEvent;
+use crate::connection::{Connection, ConnectionEvent, Poll, VideoCodec};
+use crate::frame::SignalFrame;
+use crate::mix::Mix;
+use crate::room::{Answer, ConnectionId, Input, Level, Output, Room};
+
+/// What the hub does for a meeting.
+#[derive(Debug)]
+pub(super) enum Effect {
+    Send { connection: ConnectionId, frame: SignalFrame },
+    Close { connection: ConnectionId, code: u16 },
+    Report { attendee_id: String, event: AttendeeEvent },
+    Transmit { connection: ConnectionId, to: SocketAddr, datagram: Vec<u8> },
+}
+
+pub(super) struct Meeting {
+    pub(super) room: Room,
+    connections: BTreeMap<ConnectionId, Connection>,
+    mix: Mix,
+    udp: SocketAddr,
+    codecs: Vec<VideoCodec>,
+    effects: Vec<Effect>,
+    /// When a connection wants to be asked again.
+    next: BTreeMap<ConnectionId, Instant>,
+}
+
+impl Meeting {
+    pub(super) fn new(udp: SocketAddr, codecs: Vec<VideoCodec>) -> Self {
+        Self {
+            room: Room::new(),
+            connections: BTreeMap::new(),
+            mix: Mix::default(),
+            udp,
+            codecs,
+            effects: Vec::new(),
+            next: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.next.values().min().copied()
+    }
+
+    pub(super) fn queued(&self, connection: ConnectionId) -> u64 {
+        self.mix.queued(connection)
+    }
+
+    /// Gives the room a report and carries out what it commands.
+    pub(super) fn handle(&mut self, input: Input, now: Instant) {
+        self.room.handle(input, now_ns());
+        while let Some(output) = self.room.poll() {
+            match output {
+                Output::Send { connection, frame } => self.effects.push(Effect::Send { connection, frame }),
+                Output::Close { connection, code } => self.effects.push(Effect::Close { connection, code }),
+                Output::Happened { attendee_id, event } => {
+                    self.effects.push(Effect::Report { attendee_id, event });
+                }
+                Output::Disconnect { connection } => {
+                    self.mix.remove(connection);
+                    if let Some(mut media) = self.connections.remove(&connection) {
+                        media.close();
+                    }
+                    self.next.remove(&connection);
+                }
+                Output::Keyframe { connection } => {
+                    if let Some(media) = self.connections.get_mut(&connection) {
+                        media.request_keyframe();
+                    }
+                }
+                Output::Silence { connection } => self.mix.silence(connection),
+                Output::Negotiate { connection, offer, receive } => {
+                    let answer = self.negotiate(connection, &offer, &receive, now);
+                    self.room.handle(Input::Negotiated { connection, answer }, now_ns());
+                }
+            }
+        }
+        self.drive(now);
+    }
+
+    fn negotiate(
+        &mut self,
+        connection: ConnectionId,
+        offer: &str,
+        receive: &[u32],
+        now: Instant,
+    ) -> Option<Answer> {
+        let media = match self.connections.entry(connection) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                match Connection::new(self.udp, &self.codecs, now) {
+                    Ok(media) => entry.insert(media),
+                    Err(error) => {
+                        tracing::error!(%error, "a media connection cannot be made");
+                        return None;
+                    }
+                }
+            }
+        };
+        match media.answer(offer, receive, now) {
+            Ok(answer) => {
+                let tracks =
+                    answer.tracks.into_iter().map(|track| (track.stream_id, track.ssrc, track.label));
+                Some(Answer { sdp: answer.sdp, tracks: tracks.collect(), codecs: answer.codecs })
+            }
+            Err(error) => {
+                tracing::warn!(%error, "an offer cannot be answered");
+                None
+            }
+        }
+    }
+
+    /// The connection that a datagram belongs to.
+    pub(super) fn owner(&self, source: SocketAddr, datagram: &[u8]) -> Option<ConnectionId> {
+        self.connections.iter().find(|(_, media)| media.accepts(datagram, source)).map(|(id, _)| *id)
+    }
+
+    /// Whether a datagram belongs to this connection.
+    pub(super) fn is_owner(&self, connection: ConnectionId, source: SocketAddr, datagram: &[u8]) -> bool {
+        self.connections.get(&connection).is_some_and(|media| media.accepts(datagram, source))
+    }
+
+    pub(super) fn receive(
+        &mut self,
+        connection: ConnectionId,
+        source: SocketAddr,
+        datagram: &[u8],
+        now: Instant,
+    ) {
+        if let Some(media) = self.connections.get_mut(&connection) {
+            media.receive(datagram, source, now);
+            self.drive(now);
+        }
+    }
+
+    /// Lets time pass in connections that wait for it.
+    pub(super) fn advance(&mut self, now: Instant) {
+        let due: Vec<ConnectionId> =
+            self.next.iter().filter(|(_, at)| **at <= now).map(|(id, _)| *id).collect();
+        for connection in due {
+            self.next.remove(&connection);
+            if let Some(media) = self.connections.get_mut(&connection) {
+                media.tick(now);
+            }
+        }
+        self.drive(now);
+    }
+
+    /// Takes what connections have until all of them wait.
+    fn drive(&mut self, now: Instant) {
+        let ids: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        let mut events = Vec::new();
+        for connection in ids {
+            let Some(media) = self.connections.get_mut(&connection) else { continue };
+            loop {
+                match media.poll() {
+                    Poll::Transmit { to, datagram } => {
+                        self.effects.push(Effect::Transmit { connection, to, datagram });
+                    }
+                    Poll::Event(event) => events.push((connection, event)),
+                    Poll::Wait(at) => {
+                        self.next.insert(connection, at);
+                        break;
+                    }
+                }
+            }
+        }
+        let more = !events.is_empty();
+        for (connection, event) in events {
+            self.event(connection, event, now);
+        }
+        if more {
+            self.drive(now);
+        }
+    }
+
+    fn event(&mut self, connection: ConnectionId, event: ConnectionEvent, now: Instant) {
+        match event {
+            ConnectionEvent::Connected => {
+                if let Some((attendee, _)) = self.room.attendee(connection) {
+                    self.mix.add(connection, &attendee.attendee_id);
+                }
+                self.handle(Input::MediaConnected { connection }, now);
+            }
+            ConnectionEvent::Lost => self.handle(Input::MediaLost { connection }, now),
+            ConnectionEvent::Audio { packet, rtp_time, .. } => {
+                if self.room.may_send_sound(connection) {
+                    self.mix.push(connection, &packet, rtp_time);
+                }
+            }
+            ConnectionEvent::Video(frame) => {
+                let Some(stream) = self.room.stream_of(connection) else { return };
+                for viewer in self.room.viewers_of(connection) {
+                    if let Some(media) = self.connections.get_mut(&viewer) {
+                        media.send_video(stream, &frame);
+                    }
+                }
+            }
+            ConnectionEvent::KeyframeRequested { stream_id } => {
+                let source = self.room.source_of(stream_id);
+                if let Some(media) = source.and_then(|source| self.connections.get_mut(&source)) {
+                    media.request_keyframe();
+                }
+            }
+        }
+    }
+
+    /// 20 ms of sound for each participant.
+    pub(super) fn sound(&mut self, now: Instant) {
+        let room = &self.room;
+        let mixed = self.mix.tick(|receiver| room.receives_sound(receiver));
+        for sound in mixed {
+            if let Some(media) = self.connections.get_mut(&sound.participant) {
+                media.send_audio(&sound.packet, sound.rtp_time, Some(sound.level), now);
+            }
+        }
+        self.drive(now);
+    }
+
+    pub(super) fn levels(&mut self, link_of: impl Fn(&str) -> Link, now: Instant) {
+        let levels = self.mix.levels();
+        let levels = levels.into_iter().filter_map(|(connection, volume)| {
+            let (attendee, _) = self.room.attendee(connection)?;
+            Some(Level { connection, volume, signal: link_of(&attendee.attendee_id).signal() })
+        });
+        let levels = levels.collect();
+        self.handle(Input::Levels { levels }, now);
+    }
+}
+
+/// Nanoseconds since 1970, for the times of messages.
+pub(super) fn now_ns() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}

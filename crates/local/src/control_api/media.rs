@@ -1,0 +1,177 @@
+//! The control API of the media plane: its participants, its faults, and captions by a script.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use local_media::{Caption, CaptionStep, Cut, Link, MediaPlane, Refusal};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Shared, refused};
+use crate::media::Media;
+use crate::parts::Parts;
+
+pub(super) fn routes() -> Router<Arc<Parts>> {
+    Router::new()
+        .route("/media", get(status))
+        .route("/media/stop", post(stop))
+        .route("/media/start", post(start))
+        .route("/media/cut", post(cut))
+        .route("/media/link", post(set_link).delete(clear_links))
+        .route("/media/refusal", post(refuse).delete(admit))
+        .route("/chime/meetings/{meeting}/captions", post(captions))
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("this local cloud runs no media plane")]
+struct NoMedia;
+
+/// Does it with the media plane, if one runs.
+fn with(parts: &Parts, act: impl FnOnce(&MediaPlane)) -> Response {
+    match &parts.media {
+        Some(media) => {
+            act(media.plane());
+            Json(json!({})).into_response()
+        }
+        None => refused(StatusCode::CONFLICT, &NoMedia),
+    }
+}
+
+async fn status(State(parts): Shared) -> Response {
+    let Some(media) = &parts.media else { return refused(StatusCode::CONFLICT, &NoMedia) };
+    let plane = media.plane();
+    Json(json!({
+        "signaling": format!("ws://{}", plane.signaling()),
+        "publicKeyHash": plane.public_key_hash(),
+        "participants": plane.participants().await,
+    }))
+    .into_response()
+}
+
+/// Joining a thread blocks.
+async fn stop(State(parts): Shared) -> Response {
+    let stopped = tokio::task::spawn_blocking(move || with(&parts, MediaPlane::stop)).await;
+    stopped.unwrap_or_else(|error| refused(StatusCode::INTERNAL_SERVER_ERROR, &error))
+}
+
+async fn start(State(parts): Shared) -> Response {
+    match parts.media.as_ref().map(Media::plane).map(MediaPlane::restart) {
+        Some(Ok(())) => Json(json!({})).into_response(),
+        Some(Err(error)) => refused(StatusCode::CONFLICT, &error),
+        None => refused(StatusCode::CONFLICT, &NoMedia),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NewCut {
+    attendee_id: String,
+    /// Without one the TCP connection ends without a close frame.
+    code: Option<u16>,
+}
+
+async fn cut(State(parts): Shared, Json(NewCut { attendee_id, code }): Json<NewCut>) -> Response {
+    with(&parts, |plane| plane.cut(&attendee_id, code.map_or(Cut::Abort, Cut::Close)))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NewLink {
+    /// Without one: everyone.
+    attendee_id: Option<String>,
+    #[serde(default)]
+    loss_percent: u8,
+    #[serde(default)]
+    delay_ms: u32,
+}
+
+async fn set_link(State(parts): Shared, Json(new): Json<NewLink>) -> Response {
+    let link = Link { loss_percent: new.loss_percent, delay: Duration::from_millis(new.delay_ms.into()) };
+    with(&parts, |plane| plane.set_link(new.attendee_id.as_deref(), link))
+}
+
+async fn clear_links(State(parts): Shared) -> Response {
+    with(&parts, |plane| plane.set_link(None, Link::default()))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Reason {
+    Full,
+    WrongToken,
+    Ended,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewRefusal {
+    reason: Reason,
+}
+
+async fn refuse(State(parts): Shared, Json(NewRefusal { reason }): Json<NewRefusal>) -> Response {
+    let refusal = match reason {
+        Reason::Full => Refusal::Full,
+        Reason::WrongToken => Refusal::WrongToken,
+        Reason::Ended => Refusal::Ended,
+    };
+    with(&parts, |plane| plane.refuse(Some(refusal)))
+}
+
+async fn admit(State(parts): Shared) -> Response {
+    with(&parts, |plane| plane.refuse(None))
+}
+
+/// A step of a script: `{"state": "started"}`, or words of a speaker.
+#[derive(Deserialize)]
+#[serde(untagged, rename_all_fields = "camelCase", deny_unknown_fields)]
+enum Step {
+    Status {
+        state: TranscriptionState,
+        #[serde(default)]
+        after_ms: u32,
+    },
+    Words {
+        attendee_id: String,
+        text: String,
+        /// A later step with the same id replaces the words.
+        result_id: String,
+        #[serde(default)]
+        partial: bool,
+        #[serde(default)]
+        after_ms: u32,
+    },
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum TranscriptionState {
+    Started,
+    Stopped,
+}
+
+impl From<Step> for Caption {
+    fn from(step: Step) -> Self {
+        let (after_ms, step) = match step {
+            Step::Status { state: TranscriptionState::Started, after_ms } => (after_ms, CaptionStep::Started),
+            Step::Status { state: TranscriptionState::Stopped, after_ms } => (after_ms, CaptionStep::Stopped),
+            Step::Words { attendee_id, text, result_id, partial, after_ms } => {
+                (after_ms, CaptionStep::Words { result_id, attendee_id, text, partial })
+            }
+        };
+        Self { after: Duration::from_millis(after_ms.into()), step }
+    }
+}
+
+async fn captions(
+    State(parts): Shared,
+    Path(meeting): Path<String>,
+    Json(script): Json<Vec<Step>>,
+) -> Response {
+    let script = script.into_iter().map(Caption::from).collect();
+    with(&parts, |plane| plane.show_captions(&meeting, script))
+}

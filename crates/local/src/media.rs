@@ -1,0 +1,110 @@
+//! The media plane of the local cloud, joined to the Chime engine: one engine, whose events are what happens in the calls.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use local_media::{Admission, AttendeeEvent, MediaPlane, Meetings, Options, StartError};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::chime::{Chime, NewEvent};
+
+/// The address at which clients find the media plane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Signaling {
+    /// The address that AWS would answer, for browsers whose resolver leads Chime's hosts here.
+    #[default]
+    AsOnAws,
+    /// This machine's own, for any browser.
+    Loopback,
+}
+
+/// How the media plane runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MediaOptions {
+    /// The port of signalling; 0 takes a free one.
+    pub port: u16,
+    pub signaling: Signaling,
+}
+
+/// The running media plane.
+pub struct Media {
+    plane: Arc<MediaPlane>,
+    signaling: Signaling,
+    reports: JoinHandle<()>,
+}
+
+impl Drop for Media {
+    fn drop(&mut self) {
+        self.plane.stop();
+        self.reports.abort();
+    }
+}
+
+/// What happened to an attendee: the meeting, the attendee, the event.
+type Report = (String, String, AttendeeEvent);
+
+/// The engine as the media plane sees it.
+struct Engine {
+    chime: Chime,
+    reports: mpsc::UnboundedSender<Report>,
+}
+
+impl Meetings for Engine {
+    fn admit(&self, join_token: &str) -> Admission {
+        self.chime.admit(join_token)
+    }
+
+    fn report(&self, meeting_id: &str, attendee_id: &str, event: AttendeeEvent) {
+        // The receiver ends with the cloud.
+        let _ended = self.reports.send((meeting_id.to_owned(), attendee_id.to_owned(), event));
+    }
+}
+
+impl Media {
+    /// Starts the media plane and has the engine's operations act on it.
+    ///
+    /// # Errors
+    /// When its port is taken.
+    pub fn start(chime: &Chime, options: MediaOptions) -> Result<Self, StartError> {
+        let (reports, mut reported) = mpsc::unbounded_channel::<Report>();
+        let engine = Engine { chime: chime.clone(), reports };
+        let media = Options { port: options.port, ..Options::default() };
+        let plane = Arc::new(MediaPlane::start(Arc::new(engine), media)?);
+        let loopback = (options.signaling == Signaling::Loopback).then(|| plane.signaling());
+        chime.attach_media(&plane, loopback);
+        let chime = chime.clone();
+        // In the cloud's own runtime: events go on to functions.
+        let reports = tokio::spawn(async move {
+            while let Some((meeting_id, attendee_id, event)) = reported.recv().await {
+                let new = NewEvent {
+                    event_type: event.name().to_owned(),
+                    attendee_id: Some(attendee_id),
+                    ..NewEvent::default()
+                };
+                if let Err(error) = chime.event(&meeting_id, new) {
+                    tracing::error!(%error, "an event of the media plane is none of the engine");
+                }
+            }
+        });
+        Ok(Self { plane, signaling: options.signaling, reports })
+    }
+
+    /// The media plane.
+    #[must_use]
+    pub fn plane(&self) -> &MediaPlane {
+        &self.plane
+    }
+
+    /// Whether meetings name this machine's address.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.signaling == Signaling::Loopback
+    }
+
+    /// Where signalling listens.
+    #[must_use]
+    pub fn signaling(&self) -> SocketAddr {
+        self.plane.signaling()
+    }
+}
