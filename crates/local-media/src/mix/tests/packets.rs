@@ -71,6 +71,22 @@ fn lost_packets_are_concealed_each_once() {
 }
 
 #[test]
+fn packets_lost_in_a_row_are_concealed_each_once_and_add_no_delay() {
+    let mut mix = two();
+    let mut voice = Voice::new(1, HZ);
+    for tick in 0..100 {
+        let (packet, rtp_time) = voice.packet();
+        if !(10..14).contains(&(tick % 25)) {
+            mix.push(1, &packet, rtp_time);
+        }
+        mix.tick(|_| false);
+        assert!(mix.queued(1) <= 1, "{} frames wait at tick {tick}", mix.queued(1));
+    }
+    let counters = counters(&mix);
+    assert_eq!((counters.concealed_frames, counters.late_packets, counters.shortened_frames), (16, 0, 0));
+}
+
+#[test]
 fn packets_out_of_order_find_their_place_and_repeated_ones_are_dropped() {
     let mut mix = two();
     let mut voice = Voice::new(1, HZ);
