@@ -47,6 +47,7 @@ impl Voice {
         Self { participant, encoder, hz, channels, packet_samples: packet_ms * 48, position: 0 }
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "a sample has fewer digits than f32")]
     fn packet(&mut self) -> (Vec<u8>, u64) {
         let mut samples = Vec::new();
         for position in self.position..self.position + self.packet_samples {

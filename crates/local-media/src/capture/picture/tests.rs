@@ -8,7 +8,11 @@ fn bits(fields: &[(u32, u32)]) -> Vec<u8> {
     let each = fields.iter().flat_map(|&(count, value)| (0..count).rev().map(move |bit| value >> bit & 1));
     let bits: Vec<u32> = each.collect();
     bits.chunks(8)
-        .map(|byte| byte.iter().enumerate().fold(0, |sum, (place, bit)| sum | (*bit as u8) << (7 - place)))
+        .map(|byte| {
+            byte.iter()
+                .enumerate()
+                .fold(0, |sum, (place, bit)| sum | u8::try_from(*bit).expect("one bit") << (7 - place))
+        })
         .collect()
 }
 
