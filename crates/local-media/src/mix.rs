@@ -6,6 +6,8 @@
 mod level;
 mod opus;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::mem;
