@@ -91,12 +91,12 @@ async fn requests(cloud: &TestCloud) -> TestResult {
     let turn = median(&mut bare);
     println!("a turn of the database (SELECT 1): {:.2} ms", ms(turn));
     println!("{:<8} {:>10} {:>10} {:>16}", "request", "median ms", "p95 ms", "turns' worth");
-    for request in ["health", "start", "join", "status", "end"] {
+    // Without health, whose route allows no 200 requests at once.
+    for request in ["start", "join", "status", "end"] {
         let mut took = Vec::new();
         for scenario in &scenarios {
             let began = Instant::now();
             let answer = match request {
-                "health" => cloud.request("GET", "/health", None, "").await?,
                 "start" => scenario.provider.start().await?,
                 "join" => scenario.patient.join().await?,
                 "status" => scenario.patient.status().await?,
