@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
 import { button, eventually } from "./fixtures/browser.ts";
-import { type LiveCall, LiveCalls } from "./fixtures/live-call.ts";
+import { type LiveCall, LiveCalls, namesOf } from "./fixtures/live-call.ts";
 import { counters, whileSending } from "./fixtures/sending.ts";
 import { filterSignals } from "./fixtures/signal-filter.ts";
 import { heard, hearsOnly, seen } from "./fixtures/signature.ts";
@@ -97,5 +97,39 @@ test("an observer who only watches is neither seen nor heard, although their cli
       await page.locator(`.tile[data-attendee="${ids.student}"]`).waitFor();
       await reachesNobody(student, page, ids.student, "guest");
     }
+  });
+});
+
+test("the screen of one who may no longer share it is gone at once, and a new share of it reaches nobody", async () => {
+  await calls.withAppointment(async (call) => {
+    const { join, attendee, ask, users, events } = call;
+    const provider = await join("provider");
+    const patient = await join("patient", "patient", disobedient);
+    const content = `${await attendee("patient")}#content`;
+    const share = async () => {
+      await patient.bringToFront();
+      await button(patient, "Screen: share").click();
+    };
+    await share();
+    await eventually(async () => (await seen(provider, content)) === "screen", "the screen is seen");
+    await eventually(async () => (await heard(provider)).includes("screen"), "the screen is heard");
+    const { status } = await ask("provider", "PATCH", `/attendees/${users.patient.id}`, {
+      capabilities: { content: "Receive" },
+    });
+    assert.equal(status, 200);
+    await provider.locator(".tile.content").waitFor({ state: "detached" });
+    await eventually(() => hearsOnly(provider, "patient"), "the screen is not heard any more");
+    await eventually(
+      async () => namesOf(await events(), content).includes("ContentDropped"),
+      "the engine publishes that the share has dropped",
+    );
+    await button(patient, "Screen: share").waitFor();
+
+    await share();
+    await button(patient, "Screen: stop sharing").waitFor();
+    await whileSending(patient, async () => {
+      assert.ok(!(await heard(provider)).includes("screen"), "the sound of the screen is not heard");
+      assert.equal(await provider.locator(".tile.content.seen").count(), 0);
+    });
   });
 });
