@@ -2,12 +2,9 @@
 
 mod attendee;
 mod captions;
-#[cfg_attr(not(test), expect(dead_code, reason = "the server does not offer it yet"))]
 mod capture;
-#[expect(dead_code, reason = "the capture tap uses the rest")]
 mod connection;
 mod frame;
-#[cfg_attr(not(test), expect(dead_code, reason = "the capture tap uses the rest"))]
 mod mix;
 mod room;
 mod sdp;
@@ -17,4 +14,4 @@ pub use self::attendee::{Admission, Attendee, AttendeeEvent, Capabilities, Direc
 pub use self::captions::{Caption, CaptionStep};
 pub use self::capture::{Chunk, Timed};
 pub use self::connection::VideoCodec;
-pub use self::server::{Cut, Link, MediaPlane, Options, Participant, Refusal, StartError};
+pub use self::server::{Cut, Link, MediaPlane, Options, Participant, Refusal, SourceCounters, StartError};

@@ -20,7 +20,7 @@ use self::level::Meter;
 pub(crate) use self::opus::OpusError;
 use self::opus::{Encoder, FRAME_SAMPLES, Frame};
 use self::source::Source;
-pub(crate) use self::source::SourceCounters;
+pub use self::source::SourceCounters;
 
 pub(crate) type ParticipantKey = u64;
 
@@ -35,7 +35,24 @@ pub(crate) struct Mixed {
     pub(crate) level: u8,
 }
 
+/// The sources that a participant receives. Their own group's they never do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hears {
+    Nothing,
+    /// Everyone, but not the screens that are shared.
+    People,
+    Everything,
+}
+
+impl From<bool> for Hears {
+    fn from(hears: bool) -> Self {
+        if hears { Self::Everything } else { Self::Nothing }
+    }
+}
+
 struct Participant {
+    /// Whether it is a shared screen.
+    content: bool,
     /// Participants of one group do not hear each other: somebody and the screen that they share.
     group: Arc<str>,
     source: Source,
@@ -58,7 +75,30 @@ struct Tap {
     tick: u64,
 }
 
+/// Sums of the sources of one kind.
+#[derive(Default)]
+struct Sums {
+    total: Sum,
+    groups: BTreeMap<Arc<str>, Sum>,
+}
+
+impl Sums {
+    fn add(&mut self, group: &Arc<str>, frame: &Frame) {
+        self.total.add(frame);
+        self.groups.entry(Arc::clone(group)).or_default().add(frame);
+    }
+
+    fn without(&self, group: &str) -> Sum {
+        let mut sum = self.total.clone();
+        if let Some(own) = self.groups.get(group) {
+            sum.subtract(own);
+        }
+        sum
+    }
+}
+
 /// A sum of frames. 65,536 of them fit into an i32, and a group's sum can be taken out again exactly.
+#[derive(Clone)]
 struct Sum([i32; FRAME_SAMPLES]);
 
 impl Default for Sum {
@@ -74,22 +114,30 @@ impl Sum {
         }
     }
 
-    /// The sum without another one, saturated: clipped, not wrapped around.
-    #[expect(clippy::cast_possible_truncation, reason = "clamped to the range of i16")]
-    fn without(&self, other: Option<&Self>) -> Frame {
-        let mut frame = [0; FRAME_SAMPLES];
-        for (position, (sample, &sum)) in frame.iter_mut().zip(&self.0).enumerate() {
-            let rest = sum - other.map_or(0, |other| other.0[position]);
-            *sample = rest.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
+    fn extend(&mut self, other: &Self) {
+        for (sum, &sample) in self.0.iter_mut().zip(&other.0) {
+            *sum += sample;
         }
-        frame
+    }
+
+    fn subtract(&mut self, other: &Self) {
+        for (sum, &sample) in self.0.iter_mut().zip(&other.0) {
+            *sum -= sample;
+        }
+    }
+
+    /// Saturated: clipped, not wrapped around.
+    #[expect(clippy::cast_possible_truncation, reason = "clamped to the range of i16")]
+    fn frame(&self) -> Frame {
+        self.0.map(|sum| sum.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16)
     }
 }
 
 impl Mix {
     /// Adds a participant, or starts again one that is there (a new connection needs an encoder without a past).
-    pub(crate) fn add(&mut self, participant: ParticipantKey, group: &str) {
+    pub(crate) fn add(&mut self, participant: ParticipantKey, group: &str, content: bool) {
         let new = Participant {
+            content,
             group: group.into(),
             source: Source::new(),
             encoder: Encoder::new(),
@@ -116,25 +164,33 @@ impl Mix {
         }
     }
 
-    /// Advances by 20 ms and gives one packet for each participant whom `receives` names, also if all are silent: a client takes
-    /// a pause for loss.
-    pub(crate) fn tick(&mut self, receives: impl Fn(ParticipantKey) -> bool) -> Vec<Mixed> {
+    /// Advances by 20 ms and gives one packet for each participant who hears anything by `hears`, also if all are silent: a client
+    /// takes a pause for loss.
+    pub(crate) fn tick<H: Into<Hears>>(&mut self, hears: impl Fn(ParticipantKey) -> H) -> Vec<Mixed> {
         self.ticks += 1;
-        self.total = Sum::default();
-        let mut groups: BTreeMap<Arc<str>, Sum> = BTreeMap::new();
+        let (mut people, mut contents) = (Sums::default(), Sums::default());
         for participant in self.participants.values_mut() {
             let Some(frame) = participant.source.take() else {
                 participant.meter.add_silence();
                 continue;
             };
             participant.meter.add(&frame);
-            self.total.add(&frame);
-            groups.entry(Arc::clone(&participant.group)).or_default().add(&frame);
+            let sums = if participant.content { &mut contents } else { &mut people };
+            sums.add(&participant.group, &frame);
         }
+        self.total = people.total.clone();
+        self.total.extend(&contents.total);
         let rtp_time = self.rtp_time();
         let mut packets = Vec::with_capacity(self.participants.len());
-        for (&key, participant) in self.participants.iter_mut().filter(|(key, _)| receives(**key)) {
-            let frame = self.total.without(groups.get(&participant.group));
+        for (&key, participant) in &mut self.participants {
+            let mut sum = match hears(key).into() {
+                Hears::Nothing => continue,
+                Hears::People | Hears::Everything => people.without(&participant.group),
+            };
+            if hears(key).into() == Hears::Everything {
+                sum.extend(&contents.without(&participant.group));
+            }
+            let frame = sum.frame();
             match participant.encoder.encode(&frame) {
                 Ok(packet) => {
                     packets.push(Mixed { participant: key, packet, rtp_time, level: level::of(&frame) });
@@ -150,7 +206,7 @@ impl Mix {
         if self.tap.as_ref().is_none_or(|tap| tap.tick + 1 != self.ticks) {
             self.tap = Some(Tap { encoder: Encoder::new(), tick: 0 });
         }
-        let frame = self.total.without(None);
+        let frame = self.total.frame();
         let tap = self.tap.get_or_insert_with(|| Tap { encoder: Encoder::new(), tick: 0 });
         tap.tick = self.ticks;
         tap.encoder.encode(&frame)

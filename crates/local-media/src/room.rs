@@ -23,6 +23,7 @@ use crate::frame::{
     AudioStatus, Body, DataPayload, Empty, FrameType, JoinAck, PING, PONG, PingPong, SignalFrame,
     StreamAllocation, SubscribeAck, TrackMapping, TranscriptEvent,
 };
+use crate::mix::Hears;
 
 /// A signalling connection, in the order of their opening.
 pub(crate) type ConnectionId = u64;
@@ -131,6 +132,8 @@ pub(crate) struct Answer {
     pub(crate) tracks: Vec<(u32, u32, String)>,
     /// The codecs of pictures that the participant can decode.
     pub(crate) codecs: Vec<VideoCodec>,
+    /// The offer has a section in which the participant sends pictures.
+    pub(crate) sends_video: bool,
 }
 
 /// A command of the room.
@@ -345,9 +348,16 @@ impl Room {
         self.members.get(&connection).is_some_and(|member| member.is_present() && member.sends_sound())
     }
 
-    /// Whether this participant receives sound.
-    pub(crate) fn receives_sound(&self, connection: ConnectionId) -> bool {
-        self.members.get(&connection).is_some_and(|member| member.is_present() && member.receives_sound())
+    /// The sound that this participant receives.
+    pub(crate) fn hears(&self, connection: ConnectionId) -> Hears {
+        let member = self.members.get(&connection).filter(|member| member.is_present());
+        member.map_or(Hears::Nothing, Member::hears)
+    }
+
+    /// The connection that sends the camera or the screen of an attendee.
+    pub(crate) fn sender(&self, attendee_id: &str, content: bool) -> Option<ConnectionId> {
+        let sends = |member: &Member| member.attendee.attendee_id == attendee_id && member.content == content;
+        self.present().find(|(_, member)| sends(member)).map(|(connection, _)| connection)
     }
 
     /// The user behind an attendee who is in the meeting.

@@ -7,9 +7,10 @@ mod hub;
 mod link;
 mod meeting;
 mod signaling;
+mod tap;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -22,13 +23,17 @@ use self::hub::{Hub, Message};
 pub use self::link::Link;
 use crate::attendee::{Capabilities, Meetings};
 use crate::captions::Caption;
+use crate::capture::Chunk;
 use crate::connection::VideoCodec;
+pub use crate::mix::SourceCounters;
 
-/// How the server runs. Everything listens on 127.0.0.1.
+/// How the server runs. Signalling listens on 127.0.0.1.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The port of signalling, with and without TLS; 0 takes a free one.
     pub port: u16,
+    /// The address of media. Firefox takes no candidate of loopback: for it this is another address of the machine.
+    pub media_address: IpAddr,
     /// Codecs of pictures that an answer may contain.
     pub codecs: Vec<VideoCodec>,
 }
@@ -36,7 +41,11 @@ pub struct Options {
 impl Default for Options {
     /// H.264, which a recording needs, and VP8 for browsers without it.
     fn default() -> Self {
-        Self { port: 0, codecs: vec![VideoCodec::H264, VideoCodec::Vp8] }
+        Self {
+            port: 0,
+            media_address: Ipv4Addr::LOCALHOST.into(),
+            codecs: vec![VideoCodec::H264, VideoCodec::Vp8],
+        }
     }
 }
 
@@ -45,6 +54,8 @@ impl Default for Options {
 pub enum StartError {
     #[error("the media server cannot listen on port {port}")]
     Listen { port: u16, source: io::Error },
+    #[error("the media server cannot use the address {address} for media")]
+    Media { address: IpAddr, source: io::Error },
     #[error("the media server has no certificate")]
     Certificate(#[from] CertificateError),
     #[error("the media server has no thread")]
@@ -83,6 +94,7 @@ pub struct Participant {
     pub sends_video: bool,
     /// Frames of 20 ms of their sound that wait to be mixed.
     pub queued_frames: u64,
+    pub sound: SourceCounters,
 }
 
 /// The media plane: a server that can be stopped and started again on the same ports, as a machine that restarts.
@@ -178,6 +190,20 @@ impl MediaPlane {
         self.send(Message::Refuse { refusal });
     }
 
+    /// Opens the tap of a meeting, in place of one that is open. The receiver gets each chunk when it is complete, and ends when the tap
+    /// is closed, the meeting ends or the server stops.
+    #[must_use]
+    pub fn open_tap(&self, meeting_id: &str) -> mpsc::UnboundedReceiver<Chunk> {
+        let (chunks, receiver) = mpsc::unbounded_channel();
+        self.send(Message::OpenTap { meeting_id: meeting_id.to_owned(), chunks });
+        receiver
+    }
+
+    /// Closes the tap of a meeting: its last chunks go out.
+    pub fn close_tap(&self, meeting_id: &str) {
+        self.send(Message::CloseTap { meeting_id: meeting_id.to_owned() });
+    }
+
     /// All participants; none while the server is stopped.
     pub async fn participants(&self) -> Vec<Participant> {
         let (reply, answer) = oneshot::channel();
@@ -211,7 +237,8 @@ fn run(
 ) -> Result<(Running, SocketAddr), StartError> {
     let refused = |source| StartError::Listen { port: options.port, source };
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).map_err(refused)?;
-    let udp = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(refused)?;
+    let udp = std::net::UdpSocket::bind((options.media_address, 0))
+        .map_err(|source| StartError::Media { address: options.media_address, source })?;
     listener.set_nonblocking(true).map_err(refused)?;
     udp.set_nonblocking(true).map_err(refused)?;
     let signaling = listener.local_addr().map_err(refused)?;

@@ -65,6 +65,17 @@ fn parameters(web_links: String) -> Result<BTreeMap<String, String>, Failure> {
     Ok(parameters)
 }
 
+fn media() -> Result<MediaOptions, Failure> {
+    let address = std::env::var("LOCAL_MEDIA_ADDRESS").ok();
+    let address =
+        address.map(|text| text.parse().map_err(|_| format!("LOCAL_MEDIA_ADDRESS is no IP address: {text}")));
+    Ok(MediaOptions {
+        port: port("LOCAL_MEDIA_PORT", 8082)?,
+        signaling: signaling()?,
+        address: address.transpose()?,
+    })
+}
+
 /// `LOCAL_SIGNALING`: `loopback` for any browser, `aws` for one whose resolver leads Chime's hosts here.
 fn signaling() -> Result<Signaling, Failure> {
     match std::env::var("LOCAL_SIGNALING").as_deref() {
@@ -101,7 +112,7 @@ async fn run() -> Result<(), Failure> {
         hold_queues: false,
         echo: true,
         chime: chime::Options { event_delivery, ..chime::Options::default() },
-        media: Some(MediaOptions { port: port("LOCAL_MEDIA_PORT", 8082)?, signaling: signaling()? }),
+        media: Some(media()?),
         page: built.join("manifest.json").exists().then_some(built),
         parameters: parameters(web_links)?,
     };

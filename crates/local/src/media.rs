@@ -1,9 +1,10 @@
 //! The media plane of the local cloud, joined to the Chime engine: one engine, whose events are what happens in the calls.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use local_media::{Admission, AttendeeEvent, MediaPlane, Meetings, Options, StartError};
+use local_media::{Admission, AttendeeEvent, Chunk, MediaPlane, Meetings, Options, StartError};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -25,12 +26,16 @@ pub struct MediaOptions {
     /// The port of signalling; 0 takes a free one.
     pub port: u16,
     pub signaling: Signaling,
+    /// The address of media, in place of 127.0.0.1: Firefox takes no candidate of loopback.
+    pub address: Option<IpAddr>,
 }
 
 /// The running media plane.
 pub struct Media {
     plane: Arc<MediaPlane>,
     signaling: Signaling,
+    /// Taps that the control API has opened, by meeting.
+    taps: Mutex<HashMap<String, mpsc::UnboundedReceiver<Chunk>>>,
     reports: JoinHandle<()>,
 }
 
@@ -69,7 +74,10 @@ impl Media {
     pub fn start(chime: &Chime, options: MediaOptions) -> Result<Self, StartError> {
         let (reports, mut reported) = mpsc::unbounded_channel::<Report>();
         let engine = Engine { chime: chime.clone(), reports };
-        let media = Options { port: options.port, ..Options::default() };
+        let mut media = Options { port: options.port, ..Options::default() };
+        if let Some(address) = options.address {
+            media.media_address = address;
+        }
         let plane = Arc::new(MediaPlane::start(Arc::new(engine), media)?);
         let loopback = (options.signaling == Signaling::Loopback).then(|| plane.signaling());
         chime.attach_media(&plane, loopback);
@@ -87,13 +95,41 @@ impl Media {
                 }
             }
         });
-        Ok(Self { plane, signaling: options.signaling, reports })
+        Ok(Self { plane, signaling: options.signaling, taps: Mutex::default(), reports })
     }
 
     /// The media plane.
     #[must_use]
     pub fn plane(&self) -> &MediaPlane {
         &self.plane
+    }
+
+    /// Opens the tap of a meeting; its chunks are kept until they are taken.
+    pub(crate) fn open_tap(&self, meeting_id: &str) {
+        let chunks = self.plane.open_tap(meeting_id);
+        self.taps().insert(meeting_id.to_owned(), chunks);
+    }
+
+    /// Takes the chunks that are complete; `None`: the meeting's tap was never opened.
+    pub(crate) fn take_chunks(&self, meeting_id: &str) -> Option<Vec<Chunk>> {
+        let mut taps = self.taps();
+        let chunks = taps.get_mut(meeting_id)?;
+        Some(std::iter::from_fn(|| chunks.try_recv().ok()).collect())
+    }
+
+    /// Closes the tap of a meeting and gives the rest of its chunks.
+    pub(crate) async fn close_tap(&self, meeting_id: &str) -> Option<Vec<Chunk>> {
+        let mut chunks = self.taps().remove(meeting_id)?;
+        self.plane.close_tap(meeting_id);
+        let mut rest = Vec::new();
+        while let Some(chunk) = chunks.recv().await {
+            rest.push(chunk);
+        }
+        Some(rest)
+    }
+
+    fn taps(&self) -> MutexGuard<'_, HashMap<String, mpsc::UnboundedReceiver<Chunk>>> {
+        self.taps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether meetings name this machine's address.

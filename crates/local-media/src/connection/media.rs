@@ -19,6 +19,17 @@ pub enum VideoCodec {
 }
 
 impl VideoCodec {
+    /// As RTP names it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Vp8 => "VP8",
+            Self::H264 => "H264",
+            Self::Vp9 => "VP9",
+            Self::Av1 => "AV1",
+        }
+    }
+
     /// Exactly one payload type for each codec, so that a codec's name is enough to forward a frame: H.264 Constrained Baseline with
     /// packetization mode 1, which the SDK calls `h264ConstrainedBaselineProfile`, and VP9 with profile 0.
     pub(super) fn enable(self, mut config: RtcConfig) -> RtcConfig {
@@ -76,6 +87,7 @@ pub(crate) struct VideoFrame {
 }
 
 impl VideoFrame {
+    #[cfg(test)]
     pub(crate) fn new(codec: VideoCodec, data: Bytes, rtp_time: u64, keyframe: bool) -> Self {
         Self { codec, data, rtp_time, keyframe, contiguous: true, orientation: None }
     }
@@ -103,8 +115,6 @@ pub(crate) enum ConnectionEvent {
         packet: Bytes,
         /// In ticks of 48 kHz, extended to 64 bits.
         rtp_time: u64,
-        /// In -dBov: 0 is the loudest, 127 silence.
-        level: Option<u8>,
     },
     Video(VideoFrame),
     /// This participant needs a key frame of a stream that it receives: it says so, has just subscribed, or frames are missing.

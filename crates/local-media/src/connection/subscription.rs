@@ -12,10 +12,11 @@ const TICKS_PER_MILLISECOND: u64 = 90;
 /// A step of a source's clock that is longer than the time that has passed by more than this is another source's clock.
 const MAX_CLOCK_LEAD_TICKS: u64 = 10 * 1000 * TICKS_PER_MILLISECOND;
 
+/// What one section carries, while it carries something.
 #[derive(Debug)]
 pub(super) struct Subscription {
     pub(super) mid: Mid,
-    pub(super) stream_id: u32,
+    stream_id: Option<u32>,
     keyframe: Keyframe,
     timeline: Timeline,
 }
@@ -38,16 +39,23 @@ pub(super) enum Verdict {
 }
 
 impl Subscription {
-    /// The caller asks for a key frame.
-    pub(super) fn new(mid: Mid, stream_id: u32, now: Instant) -> Self {
-        Self { mid, stream_id, keyframe: Keyframe::Awaited(now), timeline: Timeline::default() }
+    pub(super) fn new(mid: Mid) -> Self {
+        Self { mid, stream_id: None, keyframe: Keyframe::Sent, timeline: Timeline::default() }
     }
 
-    /// The section carries another stream from now on. The caller asks for a key frame.
-    pub(super) fn switch(&mut self, stream_id: u32, now: Instant) {
-        self.stream_id = stream_id;
-        self.keyframe = Keyframe::Awaited(now);
-        self.timeline.restart();
+    pub(super) fn stream_id(&self) -> Option<u32> {
+        self.stream_id
+    }
+
+    /// The section carries this stream from now on. Says whether that is a change; the caller then asks for a key frame.
+    pub(super) fn switch(&mut self, stream_id: Option<u32>, now: Instant) -> bool {
+        let new = self.stream_id != stream_id;
+        if new {
+            self.stream_id = stream_id;
+            self.keyframe = Keyframe::Awaited(now);
+            self.timeline.restart();
+        }
+        new
     }
 
     pub(super) fn offer(&mut self, frame: &VideoFrame, now: Instant) -> Verdict {
@@ -107,4 +115,52 @@ impl Timeline {
 
 fn ticks(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).saturating_mul(TICKS_PER_MILLISECOND)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_clock_never_runs_back_and_never_jumps(
+            frames in prop::collection::vec((any::<u64>(), 0..100_000_u64, any::<bool>()), 1..50),
+        ) {
+            let mut timeline = Timeline::default();
+            let mut now = Instant::now();
+            let mut last = None;
+            for (source, milliseconds, restarts) in frames {
+                // Below 2^48, as time extended from 32 bits is.
+                let source = source >> 16;
+                now += Duration::from_millis(milliseconds);
+                if restarts {
+                    timeline.restart();
+                }
+                let sent = timeline.map(source, now);
+                if let Some(last) = last {
+                    prop_assert!(sent >= last);
+                    prop_assert!(sent - last <= milliseconds * TICKS_PER_MILLISECOND + MAX_CLOCK_LEAD_TICKS);
+                }
+                last = Some(sent);
+            }
+        }
+
+        #[test]
+        fn a_source_keeps_its_own_intervals(
+            start in 0..u64::from(u32::MAX),
+            steps in prop::collection::vec(0..90_000_u64, 1..50),
+        ) {
+            let mut timeline = Timeline::default();
+            let now = Instant::now();
+            let (mut source, mut passed) = (start, 0);
+            prop_assert_eq!(timeline.map(source, now), start);
+            for step in steps {
+                source += step;
+                passed += step;
+                prop_assert_eq!(timeline.map(source, now + Duration::from_millis(passed / 90)), source);
+            }
+        }
+    }
 }

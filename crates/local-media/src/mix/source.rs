@@ -4,6 +4,7 @@
 //! whose clock is slower than the ticks runs empty now and then: a frame is concealed, and nothing is skipped. One whose clock is
 //! faster makes the queue grow: two frames are crossfaded into one.
 
+use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
@@ -26,20 +27,21 @@ const SURPLUS_TICKS: u32 = 50;
 const SURPLUS_FRAMES: u64 = 2;
 
 /// What became of a source's packets and of the frames taken from it. Each packet is counted once, when its fate is known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct SourceCounters {
-    pub(crate) packets: u64,
-    pub(crate) decoded_packets: u64,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceCounters {
+    pub packets: u64,
+    pub decoded_packets: u64,
     /// Not Opus, or Opus that does not decode.
-    pub(crate) rejected_packets: u64,
+    pub rejected_packets: u64,
     /// Late or repeated.
-    pub(crate) late_packets: u64,
+    pub late_packets: u64,
     /// Over the queue's limit, muted, or of a timeline that ended.
-    pub(crate) dropped_packets: u64,
+    pub dropped_packets: u64,
     /// Ticks for which samples were made up, because packets were lost or had not come.
-    pub(crate) concealed_frames: u64,
+    pub concealed_frames: u64,
     /// Times that two frames were crossfaded into one.
-    pub(crate) shortened_frames: u64,
+    pub shortened_frames: u64,
 }
 
 enum State {

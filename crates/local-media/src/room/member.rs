@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::attendee::{Attendee, AttendeeEvent};
 use crate::connection::VideoCodec;
+use crate::mix::Hears;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -97,8 +98,13 @@ impl Member {
     }
 
     /// The connection of a shared screen receives nothing.
-    pub(super) fn receives_sound(&self) -> bool {
-        self.attendee.capabilities.audio.receives() && !self.content
+    pub(super) fn hears(&self) -> Hears {
+        let capabilities = self.attendee.capabilities;
+        match (capabilities.audio.receives() && !self.content, capabilities.content.receives()) {
+            (false, _) => Hears::Nothing,
+            (true, false) => Hears::People,
+            (true, true) => Hears::Everything,
+        }
     }
 
     pub(super) fn receives_video_of(&self, source: &Self) -> bool {

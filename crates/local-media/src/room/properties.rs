@@ -90,6 +90,7 @@ impl Known {
                         sdp: String::new(),
                         tracks: tracks.collect(),
                         codecs: vec![VideoCodec::Vp8],
+                        sends_video: true,
                     };
                     room.handle(Input::Negotiated { connection, answer: Some(answer) }, 1);
                 }
@@ -183,7 +184,7 @@ impl Known {
         }
         for (connection, member) in &room.members {
             if !member.is_present() {
-                assert!(!room.may_send_sound(*connection) && !room.receives_sound(*connection));
+                assert!(!room.may_send_sound(*connection) && room.hears(*connection) == Hears::Nothing);
                 assert_eq!(room.stream_of(*connection), None);
             }
         }

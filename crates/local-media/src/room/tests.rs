@@ -50,7 +50,12 @@ impl Driver {
                     let tracks =
                         receive.iter().filter(|id| **id != 0).map(|id| (*id, *id, format!("v_{id}")));
                     let codecs = vec![VideoCodec::H264, VideoCodec::Vp8];
-                    let answer = Answer { sdp: "answer".to_owned(), tracks: tracks.collect(), codecs };
+                    let answer = Answer {
+                        sdp: "answer".to_owned(),
+                        tracks: tracks.collect(),
+                        codecs,
+                        sends_video: true,
+                    };
                     self.room.handle(Input::Negotiated { connection, answer: Some(answer) }, 1);
                 }
                 command => self.commands.push(command),
@@ -235,7 +240,7 @@ fn media_of_an_attendee_who_may_only_receive_reaches_nobody() {
     assert_eq!(driver.statuses(observer), [status::VIEW_ONLY]);
     assert_eq!(driver.last_index(a).sources, []);
     assert!(!driver.room.may_send_sound(observer));
-    assert!(driver.room.receives_sound(observer));
+    assert_eq!(driver.room.hears(observer), Hears::Everything);
     assert_eq!(driver.room.stream_of(observer), None);
 }
 
@@ -263,7 +268,9 @@ fn capabilities_that_change_apply_at_once() {
     assert_eq!(driver.last_index(b).sources.len(), 1);
     driver.input(change("b", Capabilities::default()));
     assert_eq!(driver.last_index(b).sources, [], "who may receive nothing sees no streams");
-    assert!(!driver.room.receives_sound(b));
+    assert_eq!(driver.room.hears(b), Hears::Nothing);
+    driver.input(change("b", Capabilities { content: Direction::Send, ..SEND_RECEIVE }));
+    assert_eq!(driver.room.hears(b), Hears::People);
 }
 
 #[test]
@@ -392,7 +399,8 @@ fn everyone_sends_what_everyone_can_decode() {
     assert_eq!(driver.last_index(a).supported_receive_codec_intersection, [3, 1]);
     let b = driver.open(attendee("b", SEND_RECEIVE), false);
     driver.frame(b, Body::Join(Join::default()));
-    let answer = Answer { sdp: String::new(), tracks: Vec::new(), codecs: vec![VideoCodec::Vp8] };
+    let answer =
+        Answer { sdp: String::new(), tracks: Vec::new(), codecs: vec![VideoCodec::Vp8], sends_video: false };
     driver.input(Input::Negotiated { connection: b, answer: Some(answer) });
     driver.input(Input::MediaConnected { connection: b });
     assert_eq!(driver.last_index(a).supported_receive_codec_intersection, [1], "b has no H.264");

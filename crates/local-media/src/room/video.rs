@@ -46,12 +46,13 @@ impl Room {
         if member.phase == Phase::Gone {
             return;
         }
-        let Some(Answer { sdp, tracks, codecs }) = answer else {
+        let Some(Answer { sdp, tracks, codecs, sends_video }) = answer else {
             self.leave(connection, AttendeeEvent::Dropped);
             return self.close(connection, close::BAD_REQUEST);
         };
         member.codecs = Some(codecs);
-        let (had, offered, may_send) = (member.stream, member.offered, member.sends_video());
+        let (had, offered, may_send) =
+            (member.stream, member.offered.filter(|_| sends_video), member.sends_video());
         let stream = match (had, offered.filter(|_| may_send)) {
             (Some(stream), Some(_)) => Some(stream),
             (None, Some(offered)) => Some(Stream { id: self.next_number(), ..offered }),

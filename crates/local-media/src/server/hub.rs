@@ -15,6 +15,7 @@ use super::signaling::{Client, ToSocket};
 use super::{Cut, Participant, Refusal};
 use crate::attendee::{Admission, Capabilities, Meetings};
 use crate::captions::{self, Caption, CaptionStep};
+use crate::capture::Chunk;
 use crate::connection::VideoCodec;
 use crate::frame::{AudioStatus, Body, Empty, SignalFrame};
 use crate::room::{ConnectionId, Input, close, status};
@@ -38,6 +39,8 @@ pub(super) enum Message {
     Cut { attendee_id: String, cut: Cut },
     SetLink { attendee_id: Option<String>, link: Link },
     Refuse { refusal: Option<Refusal> },
+    OpenTap { meeting_id: String, chunks: mpsc::UnboundedSender<Chunk> },
+    CloseTap { meeting_id: String },
     Participants { reply: oneshot::Sender<Vec<Participant>> },
 }
 
@@ -143,7 +146,12 @@ impl Hub {
             Message::Opened { client, reply } => self.opened(client, reply, now),
             Message::Frame { connection, frame } => self.frame(connection, frame, now),
             Message::Closed { connection } => self.closed(connection, now),
-            Message::EndMeeting { meeting_id } => self.report(&meeting_id, Input::MeetingEnded, now),
+            Message::EndMeeting { meeting_id } => {
+                self.report(&meeting_id, Input::MeetingEnded, now);
+                self.close_tap(&meeting_id);
+            }
+            Message::OpenTap { meeting_id, chunks } => self.meeting(meeting_id).open_tap(chunks, now),
+            Message::CloseTap { meeting_id } => self.close_tap(&meeting_id),
             Message::RemoveAttendee { meeting_id, attendee_id } => {
                 self.report(&meeting_id, Input::AttendeeRemoved { attendee_id }, now);
             }
@@ -189,11 +197,7 @@ impl Hub {
             Admission::Admitted(attendee) if attendee.meeting_id == meeting_id => {
                 socket.meeting_id = Some(meeting_id.clone());
                 self.sockets.insert(connection, socket);
-                let room = self
-                    .rooms
-                    .entry(meeting_id)
-                    .or_insert_with(|| Meeting::new(self.address, self.codecs.clone()));
-                room.handle(Input::Opened { connection, attendee, content }, now);
+                self.meeting(meeting_id).handle(Input::Opened { connection, attendee, content }, now);
             }
             Admission::Admitted(_) | Admission::Unknown => {
                 self.sockets.insert(connection, socket);
@@ -205,6 +209,16 @@ impl Hub {
         }
         // The client may have gone; then its end follows.
         let _gone = reply.send(connection);
+    }
+
+    fn meeting(&mut self, meeting_id: String) -> &mut Meeting {
+        self.rooms.entry(meeting_id).or_insert_with(|| Meeting::new(self.address, self.codecs.clone()))
+    }
+
+    fn close_tap(&mut self, meeting_id: &str) {
+        if let Some(meeting) = self.rooms.get_mut(meeting_id) {
+            meeting.close_tap();
+        }
     }
 
     fn frame(&mut self, connection: ConnectionId, frame: SignalFrame, now: Instant) {
@@ -373,7 +387,7 @@ impl Hub {
         }
         let in_use: HashSet<&String> =
             self.sockets.values().filter_map(|socket| socket.meeting_id.as_ref()).collect();
-        self.rooms.retain(|id, meeting| !meeting.room.is_empty() || in_use.contains(id));
+        self.rooms.retain(|id, meeting| meeting.is_in_use() || in_use.contains(id));
     }
 
     /// A full socket buffer loses the datagram, as a network does.
@@ -425,6 +439,7 @@ impl Hub {
                     muted: state.muted,
                     sends_video: state.sends_video,
                     queued_frames: meeting.queued(connection),
+                    sound: meeting.sound_of(connection),
                 })
             })
             .collect();

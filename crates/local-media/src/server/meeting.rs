@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use tokio::sync::mpsc;
+
 use super::link::Link;
+use super::tap::Tap;
 use crate::attendee::AttendeeEvent;
+use crate::capture::Chunk;
 use crate::connection::{Connection, ConnectionEvent, Poll, VideoCodec};
 use crate::frame::SignalFrame;
-use crate::mix::Mix;
+use crate::mix::{Mix, SourceCounters};
 use crate::room::{Answer, ConnectionId, Input, Level, Output, Room};
 
 /// What the hub does for a meeting.
@@ -24,6 +28,7 @@ pub(super) struct Meeting {
     pub(super) room: Room,
     connections: BTreeMap<ConnectionId, Connection>,
     mix: Mix,
+    tap: Tap,
     udp: SocketAddr,
     codecs: Vec<VideoCodec>,
     effects: Vec<Effect>,
@@ -37,11 +42,27 @@ impl Meeting {
             room: Room::new(),
             connections: BTreeMap::new(),
             mix: Mix::default(),
+            tap: Tap::default(),
             udp,
             codecs,
             effects: Vec::new(),
             next: BTreeMap::new(),
         }
+    }
+
+    /// Whether a participant has a socket, or a recorder its tap.
+    pub(super) fn is_in_use(&self) -> bool {
+        !self.room.is_empty() || self.tap.is_open()
+    }
+
+    /// Opens the tap, in place of one that is open; completed chunks go to `chunks`.
+    pub(super) fn open_tap(&mut self, chunks: mpsc::UnboundedSender<Chunk>, now: Instant) {
+        self.tap.open(chunks, now);
+    }
+
+    /// Closes the tap: the last chunks go out.
+    pub(super) fn close_tap(&mut self) {
+        self.tap.close();
     }
 
     pub(super) fn take_effects(&mut self) -> Vec<Effect> {
@@ -56,6 +77,10 @@ impl Meeting {
         self.mix.queued(connection)
     }
 
+    pub(super) fn sound_of(&self, connection: ConnectionId) -> SourceCounters {
+        self.mix.counters(connection).unwrap_or_default()
+    }
+
     /// Gives the room a report and carries out what it commands.
     pub(super) fn handle(&mut self, input: Input, now: Instant) {
         self.room.handle(input, now_ns());
@@ -64,9 +89,13 @@ impl Meeting {
                 Output::Send { connection, frame } => self.effects.push(Effect::Send { connection, frame }),
                 Output::Close { connection, code } => self.effects.push(Effect::Close { connection, code }),
                 Output::Happened { attendee_id, event } => {
+                    self.tap.happened(&attendee_id, event);
                     self.effects.push(Effect::Report { attendee_id, event });
                 }
                 Output::Disconnect { connection } => {
+                    if let Some((attendee, content)) = self.room.attendee(connection) {
+                        self.tap.source_ended(&attendee.attendee_id, content);
+                    }
                     self.mix.remove(connection);
                     if let Some(mut media) = self.connections.remove(&connection) {
                         media.close();
@@ -111,7 +140,12 @@ impl Meeting {
             Ok(answer) => {
                 let tracks =
                     answer.tracks.into_iter().map(|track| (track.stream_id, track.ssrc, track.label));
-                Some(Answer { sdp: answer.sdp, tracks: tracks.collect(), codecs: answer.codecs })
+                Some(Answer {
+                    sdp: answer.sdp,
+                    tracks: tracks.collect(),
+                    codecs: answer.codecs,
+                    sends_video: answer.sends_video,
+                })
             }
             Err(error) => {
                 tracing::warn!(%error, "an offer cannot be answered");
@@ -187,19 +221,22 @@ impl Meeting {
     fn event(&mut self, connection: ConnectionId, event: ConnectionEvent, now: Instant) {
         match event {
             ConnectionEvent::Connected => {
-                if let Some((attendee, _)) = self.room.attendee(connection) {
-                    self.mix.add(connection, &attendee.attendee_id);
+                if let Some((attendee, content)) = self.room.attendee(connection) {
+                    self.mix.add(connection, &attendee.attendee_id, content);
                 }
                 self.handle(Input::MediaConnected { connection }, now);
             }
             ConnectionEvent::Lost => self.handle(Input::MediaLost { connection }, now),
-            ConnectionEvent::Audio { packet, rtp_time, .. } => {
+            ConnectionEvent::Audio { packet, rtp_time } => {
                 if self.room.may_send_sound(connection) {
                     self.mix.push(connection, &packet, rtp_time);
                 }
             }
             ConnectionEvent::Video(frame) => {
                 let Some(stream) = self.room.stream_of(connection) else { return };
+                if let Some((attendee, content)) = self.room.attendee(connection) {
+                    self.tap.video(&attendee.attendee_id, content, &frame, now);
+                }
                 for viewer in self.room.viewers_of(connection) {
                     if let Some(media) = self.connections.get_mut(&viewer) {
                         media.send_video(stream, &frame);
@@ -218,10 +255,16 @@ impl Meeting {
     /// 20 ms of sound for each participant.
     pub(super) fn sound(&mut self, now: Instant) {
         let room = &self.room;
-        let mixed = self.mix.tick(|receiver| room.receives_sound(receiver));
+        let mixed = self.mix.tick(|receiver| room.hears(receiver));
         for sound in mixed {
             if let Some(media) = self.connections.get_mut(&sound.participant) {
                 media.send_audio(&sound.packet, sound.rtp_time, Some(sound.level), now);
+            }
+        }
+        for source in self.tap.tick(&mut self.mix, now) {
+            let sender = self.room.sender(&source.attendee_id, source.content);
+            if let Some(media) = sender.and_then(|sender| self.connections.get_mut(&sender)) {
+                media.request_keyframe();
             }
         }
         self.drive(now);

@@ -8,9 +8,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use local_media::{Caption, CaptionStep, Cut, Link, MediaPlane, Refusal};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use local_media::{Caption, CaptionStep, Chunk, Cut, Link, MediaPlane, Refusal, Timed};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Shared, refused};
 use crate::media::Media;
@@ -25,11 +27,16 @@ pub(super) fn routes() -> Router<Arc<Parts>> {
         .route("/media/link", post(set_link).delete(clear_links))
         .route("/media/refusal", post(refuse).delete(admit))
         .route("/chime/meetings/{meeting}/captions", post(captions))
+        .route("/chime/meetings/{meeting}/tap", post(open_tap).get(take_chunks).delete(close_tap))
 }
 
 #[derive(Debug, thiserror::Error)]
 #[error("this local cloud runs no media plane")]
 struct NoMedia;
+
+#[derive(Debug, thiserror::Error)]
+#[error("the tap of this meeting is not open")]
+struct NoTap;
 
 /// Does it with the media plane, if one runs.
 fn with(parts: &Parts, act: impl FnOnce(&MediaPlane)) -> Response {
@@ -174,4 +181,44 @@ async fn captions(
 ) -> Response {
     let script = script.into_iter().map(Caption::from).collect();
     with(&parts, |plane| plane.show_captions(&meeting, script))
+}
+
+async fn open_tap(State(parts): Shared, Path(meeting): Path<String>) -> Response {
+    let Some(media) = &parts.media else { return refused(StatusCode::CONFLICT, &NoMedia) };
+    media.open_tap(&meeting);
+    Json(json!({})).into_response()
+}
+
+async fn take_chunks(State(parts): Shared, Path(meeting): Path<String>) -> Response {
+    let Some(media) = &parts.media else { return refused(StatusCode::CONFLICT, &NoMedia) };
+    chunks(media.take_chunks(&meeting))
+}
+
+async fn close_tap(State(parts): Shared, Path(meeting): Path<String>) -> Response {
+    let Some(media) = &parts.media else { return refused(StatusCode::CONFLICT, &NoMedia) };
+    chunks(media.close_tap(&meeting).await)
+}
+
+/// The chunks with their frames in base64.
+fn chunks(chunks: Option<Vec<Chunk>>) -> Response {
+    let Some(chunks) = chunks else { return refused(StatusCode::NOT_FOUND, &NoTap) };
+    let frames = |frames: &[Timed]| -> Vec<Value> {
+        let frame = |frame: &Timed| json!({ "timeUs": frame.time_us, "keyframe": frame.keyframe, "data": STANDARD.encode(&frame.data) });
+        frames.iter().map(frame).collect()
+    };
+    let chunk = |chunk: &Chunk| {
+        json!({
+            "attendeeId": chunk.attendee_id,
+            "content": chunk.content,
+            "index": chunk.index,
+            "startedUs": chunk.started_us,
+            "durationUs": chunk.duration_us,
+            "codec": chunk.codec.name(),
+            "size": chunk.size,
+            "rotationDegrees": chunk.rotation_degrees,
+            "video": frames(&chunk.video),
+            "sound": frames(&chunk.sound),
+        })
+    };
+    Json(json!({ "chunks": chunks.iter().map(chunk).collect::<Vec<_>>() })).into_response()
 }

@@ -8,7 +8,7 @@ const TICKS: u64 = 10 * 60 * 50;
 /// added or left out with the difference of the clocks.
 fn ten_minutes(per_1000_ticks: u64) -> (Mix, u64) {
     let mut mix = Mix::default();
-    mix.add(1, "a");
+    mix.add(1, "a", false);
     let mut silence = vec![0; 100];
     let mut encoder = OpusEncoder::new(48_000, 1, Application::RestrictedLowDelay).expect("valid parameters");
     let length = encoder.encode_i16(&[0; FRAME_SAMPLES], FRAME_SAMPLES, &mut silence).expect("encodes");

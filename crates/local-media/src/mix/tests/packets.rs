@@ -7,8 +7,8 @@ const HZ: f64 = 600.0;
 
 fn two() -> Mix {
     let mut mix = Mix::default();
-    mix.add(1, "a");
-    mix.add(2, "b");
+    mix.add(1, "a", false);
+    mix.add(2, "b", false);
     mix
 }
 

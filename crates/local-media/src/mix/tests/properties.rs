@@ -44,8 +44,8 @@ proptest! {
     fn any_packets_leave_bounded_queues_and_a_packet_for_each(steps in vec(step(), 1..60)) {
         let mut mix = Mix::default();
         let mut listeners: std::collections::BTreeMap<ParticipantKey, Listener> = [0, 1].map(|key| (key, Listener::new())).into();
-        mix.add(0, "a");
-        mix.add(1, "b");
+        mix.add(0, "a", false);
+        mix.add(1, "b", false);
         for step in steps {
             match step {
                 Step::Push { participant, packet, rtp_time } => mix.push(participant, &packet, rtp_time),
@@ -58,7 +58,7 @@ proptest! {
                 },
                 Step::Silence { participant } => mix.silence(participant),
                 Step::Add { participant } => {
-                    mix.add(participant, "c");
+                    mix.add(participant, "c", false);
                     listeners.insert(participant, Listener::new());
                 }
                 Step::Remove { participant } => {
@@ -82,7 +82,7 @@ proptest! {
     #[test]
     fn jitter_within_the_buffer_loses_nothing(delays in vec((0..2_usize, any::<bool>()), 40)) {
         let mut mix = Mix::default();
-        mix.add(0, "a");
+        mix.add(0, "a", false);
         let mut arrivals = vec![Vec::new(); delays.len() + 2];
         let mut repeated = 0;
         let mut voice = Voice::new(0, 500.0);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::mix::level;
+use crate::mix::{Hears, level};
 
 const A_HZ: f64 = 400.0;
 const B_HZ: f64 = 1_000.0;
@@ -8,7 +8,7 @@ const C_HZ: f64 = 1_700.0;
 fn three() -> (Mix, [Voice; 3]) {
     let mut mix = Mix::default();
     for (key, group) in [(1, "a"), (2, "b"), (3, "c")] {
-        mix.add(key, group);
+        mix.add(key, group, false);
     }
     (mix, [Voice::new(1, A_HZ), Voice::new(2, B_HZ), Voice::new(3, C_HZ)])
 }
@@ -27,8 +27,8 @@ fn each_hears_the_others_and_not_itself() {
 #[test]
 fn a_sharer_does_not_hear_the_shared_content_nor_the_content_its_sharer() {
     let mut mix = Mix::default();
-    for (key, group) in [(1, "a"), (2, "a"), (3, "c")] {
-        mix.add(key, group);
+    for (key, group, content) in [(1, "a", false), (2, "a", true), (3, "c", false)] {
+        mix.add(key, group, content);
     }
     let mut voices = [Voice::new(1, A_HZ), Voice::new(2, B_HZ), Voice::new(3, C_HZ)];
     let listeners = second_of(&mut mix, &[1, 2, 3], &mut voices);
@@ -43,10 +43,30 @@ fn a_sharer_does_not_hear_the_shared_content_nor_the_content_its_sharer() {
 }
 
 #[test]
+fn a_participant_without_the_right_to_content_hears_the_people_only() {
+    let mut mix = Mix::default();
+    for (key, group, content) in [(1, "a", false), (2, "a", true), (3, "c", false)] {
+        mix.add(key, group, content);
+    }
+    let mut voices = [Voice::new(1, A_HZ), Voice::new(2, B_HZ)];
+    let mut listener = Listener::new();
+    for tick in 0..50 {
+        for voice in &mut voices {
+            voice.send(&mut mix, tick);
+        }
+        let packets = mix.tick(|key| if key == 3 { Hears::People } else { Hears::Nothing });
+        assert_eq!(packets.len(), 1, "tick {tick}");
+        listener.hear(&packets[0].packet);
+    }
+    listener.assert_hears(A_HZ);
+    listener.assert_does_not_hear(B_HZ);
+}
+
+#[test]
 fn a_muted_participant_is_gone_at_the_next_tick() {
     let mut mix = Mix::default();
-    mix.add(1, "a");
-    mix.add(2, "b");
+    mix.add(1, "a", false);
+    mix.add(2, "b", false);
     let mut voices = [Voice::new(1, A_HZ)];
     let mut listeners = second_of(&mut mix, &[1, 2], &mut voices);
     listeners[1].assert_hears(A_HZ);
@@ -65,8 +85,8 @@ fn a_muted_participant_is_gone_at_the_next_tick() {
 #[test]
 fn one_who_unmutes_is_heard_again() {
     let mut mix = Mix::default();
-    mix.add(1, "a");
-    mix.add(2, "b");
+    mix.add(1, "a", false);
+    mix.add(2, "b", false);
     let mut voices = [Voice::new(1, A_HZ)];
     second_of(&mut mix, &[1, 2], &mut voices);
     mix.silence(1);
@@ -145,7 +165,8 @@ fn a_sum_that_is_too_loud_is_clipped_and_one_group_is_taken_out_exactly() {
     }
     own.add(&loud);
     own.add(&loud);
-    assert_eq!(total.without(None), [i16::MAX; FRAME_SAMPLES]);
-    assert_eq!(total.without(Some(&own)), low);
+    assert_eq!(total.frame(), [i16::MAX; FRAME_SAMPLES]);
+    total.subtract(&own);
+    assert_eq!(total.frame(), low);
     assert_eq!(level::of(&loud), 0);
 }
