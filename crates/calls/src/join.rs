@@ -15,6 +15,10 @@ use store::participants::NewJoin;
 use crate::answer::{consent_required, join_info, waiting};
 use crate::{Calls, Client, MAX_ATTEMPTS, NewCall, conflict_retry};
 
+/// Attendees that one request creates: a second one where the caller's part changed while the first was created. Chime allows an
+/// account ten requests a second, so a request that can store neither gives up.
+pub(crate) const MAX_CREATED: u32 = 2;
+
 /// The result of creating an attendee.
 pub(crate) enum NewAttendee {
     Joined(JoinInfo),
@@ -42,6 +46,7 @@ impl Calls {
         let rules = self.settings.join_rules;
         let load = || self.load(actor, target, None, (Token::HandOut, Client::Alive), origin);
         let mut view = load().await?;
+        let mut created = 0;
         for _ in 0..MAX_ATTEMPTS {
             let member = view.member()?;
             match join::decide(&view, target, checked, rules, origin.now)? {
@@ -83,7 +88,13 @@ impl Calls {
                 Join::CreateAttendee(session, meeting) => {
                     match self.create_attendee(&view, (session, meeting), &member, origin).await? {
                         NewAttendee::Joined(info) => return Ok(JoinResponse::Joined(info)),
-                        NewAttendee::Retry => view = load().await?,
+                        NewAttendee::Retry => {
+                            created += 1;
+                            if created == MAX_CREATED {
+                                break;
+                            }
+                            view = load().await?;
+                        }
                         NewAttendee::MeetingGone => {
                             return self.restart_or_expire(actor, &view, origin).await;
                         }

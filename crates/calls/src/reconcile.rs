@@ -4,7 +4,7 @@
 //!
 //! | job | does | time | requests to Chime |
 //! |---|---|---|---|
-//! | `memberships` | compares active calls with the host's appointments and accounts | 1 round trip, and 1 for each change | none |
+//! | `memberships` | compares active calls with the host's appointments and accounts | 1 round trip, and 1 for each change; 2 s more if a call cannot be read | none |
 //! | `operations` | executes due pending operations on Chime | 3 s | 5 a second |
 //! | `orphans` | enqueues the deletion of meetings that no session owns | 1 round trip | none |
 //! | `publish` | publishes due events, before and after the sessions | 2 s, and until 14 s | none |
@@ -43,6 +43,9 @@ const LEASE: Duration = Duration::from_secs(30);
 const PAGE: PageSize = PageSize { stalled: 20, unverified: 12 };
 
 const MAX_PAGES: usize = 5;
+
+/// Where the appointment of a call cannot be read, those of the others are read until then.
+const MEMBERSHIPS_UNTIL: Duration = Duration::from_secs(2);
 
 /// Operations come first, because a removed participant may still be connected; they and orphans have this much time, however
 /// many sessions wait.
@@ -118,6 +121,7 @@ impl Calls {
         let began = Instant::now();
         let mut pace = Pace::begin(began);
         let (mut totals, mut report, mut published) = (Totals::default(), Report::default(), Ok(0));
+        let mut compared = Ok(());
         for page in 0..MAX_PAGES {
             let until = origin.now + began.elapsed() + LEASE;
             let Some(Page { sessions: due, ends_reported }) =
@@ -128,10 +132,12 @@ impl Calls {
             };
             let mut reported = Vec::new();
             if page == 0 {
-                report.memberships_ended = self.end_memberships(origin).await?;
+                let memberships = self.end_memberships(began + MEMBERSHIPS_UNTIL, origin).await;
+                report.memberships_ended = memberships.ended;
+                compared = memberships.failure.map_or(Ok(()), Err);
                 report.orphan_meetings = self.enqueue_orphan_deletions(origin).await?;
                 report.operations_completed =
-                    self.run_due(began + OPERATIONS_FOR, &mut totals, origin).await?;
+                    self.run_due(Instant::now() + OPERATIONS_FOR, &mut totals, origin).await?;
                 published = self.publish_due(origin.now, Instant::now() + PUBLISH_FOR).await;
                 if ends_reported {
                     reported = self.lease_reported_ends(origin).await?;
@@ -140,8 +146,8 @@ impl Calls {
             let last = !sessions::is_full(&due, PAGE);
             let outcomes = self.repair(reported, &due, &mut pace, origin).await?;
             if !outcomes.is_empty() {
-                let counts = self.store.apply_reconciliation(&outcomes, origin).await?;
-                totals.add(&outcomes, counts);
+                totals.pages += 1;
+                self.apply_outcomes(&outcomes, &mut totals, origin).await?;
             }
             if last || pace.is_over() {
                 break;
@@ -182,7 +188,13 @@ impl Calls {
             "reconciled"
         );
         // The report is returned with the failure: the metric of exhausted operations is needed most while the bus is down.
-        let failure = projected.and(published.map(drop)).and(pruned.map(drop)).and(exhausted.map(drop)).err();
+        let failure = compared
+            .and(totals.failure.map_or(Ok(()), Err))
+            .and(projected)
+            .and(published.map(drop))
+            .and(pruned.map(drop))
+            .and(exhausted.map(drop))
+            .err();
         Ok(Some(ReconcilerRun { report, failure }))
     }
 

@@ -17,7 +17,7 @@ use store::{NewSession, Token};
 use tokio::time::{Instant, sleep};
 
 use crate::answer::{consent_required, join_info};
-use crate::join::NewAttendee;
+use crate::join::{MAX_CREATED, NewAttendee};
 use crate::{Calls, Client, MAX_ATTEMPTS, conflict_retry};
 
 /// A request waits this long for another's attempt before it takes over. Chime creates a meeting in well under a second.
@@ -74,7 +74,7 @@ impl Calls {
         let window = self.settings.join_rules.window;
         let load = || self.load(actor, target, None, (Token::HandOut, Client::Alive), origin);
         let mut view = self.open(actor, new, origin).await?;
-        let (mut reloaded, mut checked) = (false, new.checked);
+        let (mut reloaded, mut checked, mut created) = (false, new.checked, 0);
         for _ in 0..MAX_ATTEMPTS {
             view = match start::decide(&view, &origin.request_id, checked, window, origin.now)? {
                 Start::Resume(session, meeting, attendee) => {
@@ -120,7 +120,13 @@ impl Calls {
                         .await?
                     {
                         NewAttendee::Joined(info) => return Ok(Started::joined(false, info)),
-                        NewAttendee::Retry => load().await?,
+                        NewAttendee::Retry => {
+                            created += 1;
+                            if created == MAX_CREATED {
+                                break;
+                            }
+                            load().await?
+                        }
                         NewAttendee::MeetingGone => self.open(actor, new, origin).await?,
                     }
                 }

@@ -86,6 +86,14 @@ fn can_see(view: &View, member: &Member<'_>, user: UserId) -> bool {
     })
 }
 
+/// Whether the caller, whose client asks at this moment, is in the call: an old device may have sent a leave request after this one
+/// had connected.
+fn is_in_call(view: &View, user: UserId) -> bool {
+    view.participant(user).is_some_and(|part| {
+        part.status == ParticipantStatus::Joined || part.status == ParticipantStatus::Left && part.connected
+    })
+}
+
 /// The state of recording or transcription, which nothing but the request for it changes yet.
 const fn feature_status(requested: bool) -> FeatureStatus {
     let state = if requested { FeatureState::Requested } else { FeatureState::Off };
@@ -135,7 +143,7 @@ impl Calls {
             transcription: feature_status(open.is_some_and(|session| session.transcription_enabled)),
             waiting: waiting(&view, &member),
             ends_at: call
-                .filter(|_| me.status == Some(ParticipantStatus::Joined))
+                .filter(|_| is_in_call(&view, member.user))
                 .and_then(|call| expiry::ends_at(call.alone_since, self.settings.forgotten_after, origin.now))
                 .map(Timestamp::from),
             consent: consent::status(&view, member.user, known),

@@ -83,7 +83,7 @@ fn untrusted(error: &rustls::Error, host: &str, authority: &str) -> String {
             CertificateError::UnknownIssuer | CertificateError::BadSignature,
         ) => format!(
             "the certificate of {host} was issued by another authority than those in {authority}: put that of this server \
-             there (Supabase: Database Settings, SSL Configuration; RDS: global-bundle.pem)"
+             there (Supabase: Database Settings, SSL Configuration; RDS: its region's bundle; the global one is too large for a secret)"
         ),
         rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },

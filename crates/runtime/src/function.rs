@@ -76,6 +76,11 @@ impl<A> Function<A> {
     pub(crate) async fn handle(&self, app: &A, trigger: Trigger) -> Result<Answer, Error> {
         let no_route = Error::NotFound(reason::ROUTE_NOT_FOUND);
         match trigger {
+            // Before anything is done: what the setting keeps off must cost less than what it lets pass. It is not audited, which
+            // would be a write to the database for each; `refused` in the log has it.
+            Trigger::Request(request) if request.bypasses_edge() => {
+                Err(Error::Forbidden(reason::EDGE_REQUIRED))
+            }
             Trigger::Request(request) => {
                 let outcome = self.answer(app, &request).await;
                 if let (Err(Error::Forbidden(reason)), Some(on_denial)) = (&outcome, self.on_denial) {
@@ -91,9 +96,6 @@ impl<A> Function<A> {
     }
 
     async fn answer(&self, app: &A, request: &Request) -> Result<Answer, Error> {
-        if request.bypasses_edge() {
-            return Err(Error::Forbidden(reason::EDGE_REQUIRED));
-        }
         let handler = match &request.route {
             Route::Direct => self.action(request)?,
             Route::Http(key) if self.action_route == Some(key.as_str()) => self.action(request)?,

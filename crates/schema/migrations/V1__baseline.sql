@@ -213,7 +213,7 @@ CREATE TABLE public.video_call_participants (
   -- Set once for the session: an admitted participant may leave and join again.
   admitted_at timestamptz,
   waiting_since timestamptz,
-  -- When the participant's client last sent a request, to within 20 seconds.
+  -- When the participant's client last sent a request that shows it to be alive, to within 20 seconds.
   seen_at timestamptz,
   -- The directions in which Chime lets the participant send and receive. Chime rejects receiving content without video.
   audio text NOT NULL DEFAULT 'SendReceive' CHECK (audio IN ('SendReceive', 'Send', 'Receive', 'None')),
@@ -598,6 +598,15 @@ AS $has$
     WHERE t.session_id = $1 AND t.user_id = $2 AND t.attendee_id = $3)
 $has$;
 
+-- Whether an attendee is stored for a participant: without one, whoever is connected has an attendee that was revoked.
+CREATE FUNCTION medzen.has_stored_attendee(session uuid, participant uuid) RETURNS boolean
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $stored$
+  SELECT EXISTS (
+    SELECT FROM medzen.video_call_attendee_tokens t WHERE t.session_id = $1 AND t.user_id = $2)
+$stored$;
+
 -- When a session's meeting ended according to an event that has not been verified; null where there is none.
 CREATE FUNCTION medzen.reported_end(session uuid) RETURNS timestamptz
 LANGUAGE sql VOLATILE
@@ -607,31 +616,45 @@ AS $reported$
   WHERE o.session_id = $1 AND o.operation = 'verify_meeting' AND o.completed_at IS NULL
 $reported$;
 
+-- The participants of a session: whether each is in the call, and when those who are not were last in it. A leave request of an
+-- old device may be later than the connection of the new one, so a participant who left by request is in the call while Chime
+-- reports a connection and the client has sent a request since, after `unseen`.
+CREATE FUNCTION medzen.presence(session uuid, unseen timestamptz)
+RETURNS TABLE (status text, present boolean, last_present_at timestamptz)
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $presence$
+  SELECT p.status,
+    p.status = 'joined' OR coalesce(p.status = 'left' AND p.connected AND p.seen_at > p.left_at AND p.seen_at > $2, false),
+    greatest(p.left_at, CASE p.status WHEN 'left' THEN p.seen_at END)
+  FROM public.video_call_participants p WHERE p.video_call_id = $1
+$presence$;
+
 -- Since when one participant has been alone in a session; null where none or several are in it, or someone waits to be admitted.
-CREATE FUNCTION medzen.alone_since(session uuid) RETURNS timestamptz
+CREATE FUNCTION medzen.alone_since(session uuid, unseen timestamptz) RETURNS timestamptz
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $alone$
-  SELECT CASE WHEN count(*) FILTER (WHERE p.status = 'joined') = 1 AND count(*) FILTER (WHERE p.status = 'waiting') = 0
-    THEN greatest(s.activated_at, s.stay_confirmed_at, max(p.left_at) FILTER (WHERE p.status <> 'joined')) END
-  FROM public.video_call_sessions s JOIN public.video_call_participants p ON p.video_call_id = s.id
+  SELECT CASE WHEN count(*) FILTER (WHERE p.present) = 1 AND count(*) FILTER (WHERE p.status = 'waiting') = 0
+    THEN greatest(s.activated_at, s.stay_confirmed_at, max(p.last_present_at) FILTER (WHERE NOT p.present)) END
+  FROM public.video_call_sessions s, LATERAL medzen.presence(s.id, $2) AS p
   WHERE s.id = $1
   GROUP BY s.id
 $alone$;
 
 -- Why an active session is to be ended: every participant left before `empty` and Chime has confirmed the meeting since, or one has
 -- been alone since before `alone`. Null where it goes on, or where an event claims its end: that is verified first.
-CREATE FUNCTION medzen.reason_to_end(session uuid, empty timestamptz, alone timestamptz) RETURNS text
+CREATE FUNCTION medzen.reason_to_end(session uuid, unseen timestamptz, empty timestamptz, alone timestamptz) RETURNS text
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $reason$
   SELECT CASE
     WHEN medzen.reported_end(s.id) IS NOT NULL THEN NULL
-    WHEN count(*) FILTER (WHERE p.status = 'joined') = 0 AND greatest(s.activated_at, max(p.left_at)) <= $2
-      AND s.checked_at >= greatest(s.activated_at, max(p.left_at)) THEN 'everyone_left'
-    WHEN medzen.alone_since(s.id) <= $3 THEN 'forgotten'
+    WHEN count(*) FILTER (WHERE p.present) = 0 AND greatest(s.activated_at, max(p.last_present_at)) <= $3
+      AND s.checked_at >= greatest(s.activated_at, max(p.last_present_at)) THEN 'everyone_left'
+    WHEN medzen.alone_since(s.id, $2) <= $4 THEN 'forgotten'
   END
-  FROM public.video_call_sessions s JOIN public.video_call_participants p ON p.video_call_id = s.id
+  FROM public.video_call_sessions s, LATERAL medzen.presence(s.id, $2) AS p
   WHERE s.id = $1 AND s.status = 'active'
   GROUP BY s.id
 $reason$;
@@ -735,6 +758,16 @@ AS $open$
   SELECT EXISTS (SELECT FROM opened);
 $open$;
 
+-- Whether a participant may be in the call, admitted or connected.
+CREATE FUNCTION medzen.may_be_in_call(session uuid, participant uuid) RETURNS boolean
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $may$
+  SELECT EXISTS (
+    SELECT FROM public.video_call_participants p
+    WHERE p.video_call_id = $1 AND p.user_id = $2 AND (p.admitted_at IS NOT NULL OR p.connected))
+$may$;
+
 -- Enqueues the stop of each open capture with a purpose that the participant has refused, and returns how many. The caller
 -- holds the session's lock.
 CREATE FUNCTION medzen.stop_refused_captures(session uuid, participant uuid, at timestamptz) RETURNS bigint
@@ -782,7 +815,7 @@ CALL medzen.make_private('medzen.audit_outbox');
 ALTER TABLE medzen.video_call_attendee_tokens FORCE ROW LEVEL SECURITY;
 
 -- The functions: what their statements need. The identity of a session, a participant, an event or an audit entry cannot be
--- changed, only its state; only what is safe elsewhere or served its time is deleted.
+-- changed, only its state (an invitation may change a role); only what is safe elsewhere or served its time is deleted.
 
 GRANT USAGE ON SCHEMA medzen, public TO "{functions_role}";
 GRANT SELECT ON medzen.call_users, medzen.call_appointments TO "{functions_role}";
@@ -798,7 +831,7 @@ GRANT SELECT, INSERT ON medzen.call_meetings TO "{functions_role}";
 CREATE POLICY functions ON medzen.call_meetings TO "{functions_role}" USING (true) WITH CHECK (true);
 
 GRANT SELECT, INSERT ON public.video_call_participants TO "{functions_role}";
-GRANT UPDATE (status, joined_at, left_at, duration_seconds, observer_kind, admitted_at, waiting_since, seen_at, audio, video, content,
+GRANT UPDATE (role, status, joined_at, left_at, duration_seconds, observer_kind, admitted_at, waiting_since, seen_at, audio, video, content,
               connected, connections, drops, join_count, join_count_since)
   ON public.video_call_participants TO "{functions_role}";
 CREATE POLICY functions ON public.video_call_participants TO "{functions_role}" USING (true) WITH CHECK (true);
@@ -863,8 +896,10 @@ GRANT EXECUTE ON FUNCTION
   medzen.enqueue_capability_update(uuid, uuid, jsonb, timestamptz, timestamptz),
   medzen.call_meeting(uuid),
   medzen.has_attendee(uuid, uuid, text),
-  medzen.alone_since(uuid),
-  medzen.reason_to_end(uuid, timestamptz, timestamptz),
+  medzen.has_stored_attendee(uuid, uuid),
+  medzen.presence(uuid, timestamptz),
+  medzen.alone_since(uuid, timestamptz),
+  medzen.reason_to_end(uuid, timestamptz, timestamptz, timestamptz),
   medzen.reported_end(uuid),
   medzen.insert_consent(uuid, uuid, jsonb, timestamptz),
   medzen.holds_token(uuid, uuid),
@@ -872,6 +907,7 @@ GRANT EXECUTE ON FUNCTION
   medzen.missing_consents(uuid, uuid),
   medzen.hand_out_token(uuid, uuid, boolean),
   medzen.open_capture(uuid, uuid, text[], timestamptz),
+  medzen.may_be_in_call(uuid, uuid),
   medzen.stop_refused_captures(uuid, uuid, timestamptz)
 TO "{functions_role}";
 

@@ -2,6 +2,9 @@
 -- ids, the audit's heads after them in the order of appointments. A participant's row that changed meanwhile is left as it is,
 -- and the caller finds it missing in the count. A session that this closes is projected once more: a join of the same moment
 -- is in no row that this statement sees.
+--
+-- An event that closes a session is believed and not verified. So the meeting is not marked as ended, its deletion is enqueued, and
+-- the deletions of attendees stay open: a meeting that lives on has no owner any more.
 WITH projection AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset($1) AS r (
     session_id uuid, version integer, status text, connected_count integer, last_left_at timestamptz,
@@ -51,14 +54,11 @@ WITH projection AS MATERIALIZED (
   UPDATE medzen.pending_operations o SET completed_at = $2
   FROM changed
   WHERE o.session_id = changed.id AND changed.closes_at IS NOT NULL AND o.completed_at IS NULL
-    AND o.operation IN ('delete_attendee', 'update_capabilities', 'delete_meeting', 'verify_meeting')
-), over AS MATERIALIZED (
-  SELECT m.meeting_id FROM medzen.chime_meetings m JOIN changed ON changed.meeting_id = m.meeting_id
-  WHERE changed.closes_at IS NOT NULL AND m.ended_at IS NULL
-  ORDER BY m.meeting_id
-  FOR UPDATE OF m
-), meeting AS (
-  UPDATE medzen.chime_meetings m SET ended_at = $2 FROM over WHERE m.meeting_id = over.meeting_id
+    AND o.operation IN ('update_capabilities', 'verify_meeting')
+), deleted AS MATERIALIZED (
+  SELECT count(medzen.enqueue_operation('delete_meeting', meeting_id, id,
+    jsonb_build_object('controlRegion', control_region, 'orphan', true), $2, NULL)) AS operations
+  FROM (SELECT * FROM changed WHERE closes_at IS NOT NULL ORDER BY meeting_id) AS ordered
 ), to_verify AS MATERIALIZED (
   SELECT count(medzen.enqueue_operation('verify_meeting', meeting_id, id,
     jsonb_build_object('controlRegion', control_region, 'endedAt', end_to_verify), $2, NULL)) AS operations
@@ -92,4 +92,4 @@ SELECT json_build_object(
     'session', changed.id,
     'participants', (SELECT count(*) FROM participant WHERE participant.video_call_id = changed.id))), '[]')
     FROM changed))::text
-FROM audited, to_verify
+FROM audited, to_verify, deleted

@@ -7,7 +7,7 @@ WITH locked AS MATERIALIZED (
   SELECT id, CASE status WHEN 'active' THEN medzen.reported_end(id) END AS reported_at FROM locked
 ), changed AS (
   UPDATE public.video_call_sessions s
-  SET status = 'ended', attempt_by = NULL, updated_at = $3, connected_count = 0, projection_stale = true,
+  SET status = 'ended', attempt_by = NULL, updated_at = $3, connected_count = 0, projection_stale = s.activated_at IS NOT NULL,
       ended_at = CASE s.status WHEN 'ending' THEN s.updated_at ELSE coalesce(ended.reported_at, $3) END,
       end_reason = coalesce(s.end_reason, CASE WHEN ended.reported_at IS NULL THEN $4 ELSE 'meeting_ended' END),
       ended_by = coalesce(s.ended_by, $5),

@@ -6,7 +6,7 @@
 -- participants by their own rows, those of a session by a function that reads anew. A call whose last participant expires here
 -- is ended later, when it was empty for long enough.
 WITH active AS MATERIALIZED (
-  SELECT s.id, medzen.reason_to_end(s.id, $4, $5) AS reason
+  SELECT s.id, medzen.reason_to_end(s.id, $2, $4, $5) AS reason
   FROM public.video_call_sessions s WHERE s.status = 'active'
 ), gone AS MATERIALIZED (
   SELECT p.video_call_id, p.user_id
@@ -24,7 +24,7 @@ WITH active AS MATERIALIZED (
   ORDER BY s.id
   FOR UPDATE
 ), ending AS MATERIALIZED (
-  SELECT locked.id, medzen.reason_to_end(locked.id, $4, $5) AS reason FROM locked WHERE locked.id IN (SELECT id FROM due)
+  SELECT locked.id, medzen.reason_to_end(locked.id, $2, $4, $5) AS reason FROM locked WHERE locked.id IN (SELECT id FROM due)
 ), changed AS (
   UPDATE public.video_call_sessions s SET status = 'ending', end_reason = ending.reason, updated_at = $1
   FROM ending WHERE s.id = ending.id AND ending.reason IS NOT NULL

@@ -8,8 +8,8 @@
 -- JSON, and for so many it reads thousands from end to end. Events that do not change attendance are read once, for their
 -- audit entry, so a camera that is switched all day costs nothing.
 --
--- A meeting has ended for certain once its session has: an event that says so before is only a claim, and an orphan is deleted
--- whatever events claim.
+-- A meeting whose session has ended is gone, or its deletion is enqueued. An event that claims its end before proves nothing, and
+-- an orphan is deleted whatever events claim.
 WITH batch AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset($1) AS b (
     event_id text, meeting_id text, external_meeting_id text, control_region text, kind text, at_ms bigint,

@@ -1,5 +1,6 @@
 -- Locks the session first, as a join does. A removed participant is not invited again, nor one who was admitted meanwhile; of
--- two attendees that are created at once the first counts. The capabilities that an attendee was created with are stored.
+-- two attendees that are created at once the first counts. The capabilities that an attendee was created with are stored, and the
+-- role that was offered: a former provider is an observer.
 WITH live AS (
   UPDATE public.video_call_sessions SET updated_at = $2
   WHERE id = $1 AND status = 'active'
@@ -14,7 +15,7 @@ WITH live AS (
   FROM live, guest
   ORDER BY guest."userId"
   ON CONFLICT (video_call_id, user_id) DO UPDATE
-  SET status = 'invited', admitted_at = $2, waiting_since = NULL, left_at = NULL,
+  SET role = excluded.role, status = 'invited', admitted_at = $2, waiting_since = NULL, left_at = NULL,
       observer_kind = excluded.observer_kind,
       audio = excluded.audio, video = excluded.video, content = excluded.content
   WHERE p.status IN ('waiting', 'turned_away') OR (p.status IN ('invited', 'left') AND p.admitted_at IS NULL)

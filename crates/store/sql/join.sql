@@ -1,5 +1,5 @@
--- Locks the session first, so that no join commits while an end does. No row comes back for a participant who has joined, was
--- removed or turned away, has not been admitted where that is needed ($9), or whose capabilities are by now others than those
+-- Locks the session first, so that no join commits while an end does. No row comes back for a participant who has joined (and has
+-- a stored attendee: whoever connects with a revoked one has none), was removed or turned away, has not been admitted where that is needed ($9), or whose capabilities are by now others than those
 -- that a new attendee was created with ($10); nor where a stored attendee ($10 null) is not the participant's any more; nor while
 -- a capture is open for a purpose to which the participant has not consented.
 WITH live AS (
@@ -19,7 +19,8 @@ WITH live AS (
   SET status = 'joined', joined_at = $3, left_at = NULL, waiting_since = NULL, admitted_at = coalesce(p.admitted_at, $3),
       join_count = CASE WHEN p.join_count_since > $3 - interval '1 minute' THEN p.join_count + 1 ELSE 1 END,
       join_count_since = CASE WHEN p.join_count_since > $3 - interval '1 minute' THEN p.join_count_since ELSE $3 END
-  WHERE p.status NOT IN ('joined', 'removed', 'turned_away')
+  WHERE p.status NOT IN ('removed', 'turned_away')
+    AND (p.status <> 'joined' OR NOT medzen.has_stored_attendee(p.video_call_id, p.user_id))
     AND (NOT $9 OR p.admitted_at IS NOT NULL)
     AND CASE WHEN $10::jsonb IS NULL THEN medzen.has_attendee(p.video_call_id, p.user_id, $5)
       ELSE $10 = medzen.capabilities(p.audio, p.video, p.content) END

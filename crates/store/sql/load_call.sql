@@ -1,7 +1,9 @@
 -- $1 subject of the token or null, $2 users.id or null; $3 appointment or null, $4 meeting or null; $5 session or null; $6 the
 -- host's statuses that mean "cancelled"; $7 whether the request hands out a join token; $8 now, where the request is a sign that the
--- caller's client is alive: it is stored at most once in 20 seconds, for as long as it may keep the caller's part in the call.
-WITH target AS (
+-- caller's client is alive, and $9 before when such a sign does not count any more.
+WITH sign AS (
+  SELECT $8::timestamptz AS at, $9::timestamptz AS unseen
+), target AS (
   SELECT coalesce($3, (SELECT appointment_id FROM public.video_call_sessions WHERE meeting_id = $4)) AS id
 ), appointment AS (
   SELECT a.* FROM target, LATERAL medzen.call_appointment(target.id, $6) AS a
@@ -14,10 +16,9 @@ WITH target AS (
   LIMIT 1
 ), token AS MATERIALIZED (
   SELECT t.* FROM session, caller, LATERAL medzen.hand_out_token(session.id, caller.id, $7) AS t
-  WHERE session.status = 'active'
-), seen AS (
-  UPDATE public.video_call_participants p SET seen_at = $8
-  FROM session, caller
-  WHERE p.video_call_id = session.id AND p.user_id = caller.id AND session.status = 'active' AND $8 IS NOT NULL
-    AND p.status IN ('waiting', 'joined') AND (p.seen_at IS NULL OR p.seen_at <= $8 - interval '20 seconds')
+  WHERE session.status = 'active' AND (
+    -- Nobody else waits for the session's lock, or takes it.
+    EXISTS (SELECT FROM appointment a WHERE caller.id IN (a.provider_user_id, a.patient_user_id))
+    OR EXISTS (
+      SELECT FROM public.video_call_participants p WHERE p.video_call_id = session.id AND p.user_id = caller.id))
 )

@@ -1,6 +1,6 @@
 -- Active calls, at most $2, with a participant whose membership may have ended (domain::membership decides), or whose
 -- appointment was deleted. The host's views are read by key, because they may be large. $1 the host's statuses that mean
--- "cancelled".
+-- "cancelled". $3 the sessions to read; null: all.
 WITH host AS MATERIALIZED (
   SELECT EXISTS (SELECT FROM medzen.call_appointments) AS has_appointments, EXISTS (SELECT FROM medzen.call_users) AS has_users
 ), call AS MATERIALIZED (
@@ -8,7 +8,7 @@ WITH host AS MATERIALIZED (
     ARRAY [a.provider_user_id, a.patient_user_id] AS members
   FROM public.video_call_sessions s
   LEFT JOIN LATERAL medzen.call_appointment(s.appointment_id, $1) AS a ON true
-  WHERE s.status = 'active'
+  WHERE s.status = 'active' AND ($3::uuid[] IS NULL OR s.id = ANY ($3))
 ), standing AS MATERIALIZED (
   SELECT p.video_call_id, p.user_id, p.role, p.status,
     NOT host.has_users OR EXISTS (SELECT FROM medzen.caller(NULL, p.user_id, NULL)) AS has_account,

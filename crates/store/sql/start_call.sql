@@ -1,8 +1,11 @@
 -- Inserts a session, or returns the open one as it is. Only the provider of a video appointment that is not cancelled, within
 -- the join window, inserts one (domain::start has the rule and its answers); an open one is the provider's whatever became of
 -- the appointment. $5 is the request that creates the meeting, $12 the host's statuses that mean "cancelled", $13 the latest
--- scheduled start and $14 the earliest scheduled end of the window, null without one.
-WITH target AS (
+-- scheduled start and $14 the earliest scheduled end of the window, null without one. A start is a sign that the provider's
+-- client is alive, which does not count any more when it was before $15.
+WITH sign AS (
+  SELECT $11::timestamptz AS at, $15::timestamptz AS unseen
+), target AS (
   SELECT coalesce($3, (SELECT appointment_id FROM public.video_call_sessions WHERE meeting_id = $4)) AS id
 ), appointment AS (
   SELECT a.* FROM target, LATERAL medzen.call_appointment(target.id, $12) AS a
@@ -28,5 +31,9 @@ WITH target AS (
   WHERE s.status IN ('creating', 'active', 'ending') AND NOT EXISTS (SELECT FROM inserted)
 ), token AS MATERIALIZED (
   SELECT t.* FROM session, caller, LATERAL medzen.hand_out_token(session.id, caller.id, true) AS t
-  WHERE session.status = 'active'
+  WHERE session.status = 'active' AND (
+    -- Nobody else waits for the session's lock, or takes it.
+    EXISTS (SELECT FROM appointment a WHERE caller.id IN (a.provider_user_id, a.patient_user_id))
+    OR EXISTS (
+      SELECT FROM public.video_call_participants p WHERE p.video_call_id = session.id AND p.user_id = caller.id))
 )

@@ -11,7 +11,8 @@ WITH live AS (
   SET status = 'waiting', waiting_since = $3, left_at = NULL,
       join_count = CASE WHEN p.join_count_since > $3 - interval '1 minute' THEN p.join_count + 1 ELSE 1 END,
       join_count_since = CASE WHEN p.join_count_since > $3 - interval '1 minute' THEN p.join_count_since ELSE $3 END
-  WHERE p.admitted_at IS NULL AND p.status IN ('invited', 'left')
+  WHERE p.admitted_at IS NULL AND (p.status IN ('invited', 'left')
+    OR p.status = 'joined' AND NOT medzen.has_stored_attendee(p.video_call_id, p.user_id))
   RETURNING role, join_count
 ), published AS MATERIALIZED (
   SELECT medzen.enqueue_event($7, live.id, jsonb_build_object(

@@ -114,6 +114,15 @@ impl From<&tokio_postgres::Error> for Cause {
     }
 }
 
+impl Error {
+    /// Whether the database rejected the statement because of the objects that it names and not because of a row: SQLSTATE class 42,
+    /// a column or a permission that is missing.
+    #[must_use]
+    pub fn is_about_objects(&self) -> bool {
+        matches!(self, Self::Statement { source: Cause::Refused { code, .. }, .. } if code.starts_with("42"))
+    }
+}
+
 impl Cause {
     /// Whether the server rejected the statement because of its own state: insufficient resources, operator
     /// intervention, a serialization failure or deadlock, a read-only standby.

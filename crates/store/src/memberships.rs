@@ -8,6 +8,7 @@ use domain::operation::{LEASE, PendingOperation};
 use domain::outbound::EventType;
 use serde::Deserialize;
 use tokio_postgres::types::{Json, Type};
+use uuid::Uuid;
 
 use crate::statement::sql;
 use crate::{Error, Store};
@@ -36,10 +37,24 @@ pub struct Ended {
 }
 
 impl Store {
-    /// Reads active calls, at most so many, in which somebody may be no member any more. One round trip.
-    pub async fn membership_page(&self, limit: i64) -> Result<Vec<DueCall>, Error> {
-        let params = [(&self.cancelled_statuses() as _, Type::TEXT_ARRAY), (&limit as _, Type::INT8)];
+    /// Reads active calls, at most so many, in which somebody may be no member any more; `only` of these sessions. One round trip.
+    pub async fn membership_page(
+        &self,
+        limit: i64,
+        only: Option<&[SessionId]>,
+    ) -> Result<Vec<DueCall>, Error> {
+        let only: Option<Vec<Uuid>> = only.map(|only| only.iter().map(|id| id.as_uuid()).collect());
+        let params = [
+            (&self.cancelled_statuses() as _, Type::TEXT_ARRAY),
+            (&limit as _, Type::INT8),
+            (&only as _, Type::UUID_ARRAY),
+        ];
         Ok(self.ask(sql!("membership_page"), &params).await?.unwrap_or_default())
+    }
+
+    /// The sessions that are active, the oldest first. One round trip.
+    pub async fn active_sessions(&self) -> Result<Vec<SessionId>, Error> {
+        Ok(self.ask(sql!("active_sessions"), &[]).await?.unwrap_or_default())
     }
 
     /// Ends memberships: the join tokens are deleted at the same moment. With `executes` this request holds the operations for

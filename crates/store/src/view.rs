@@ -1,6 +1,7 @@
 //! Reading a call, and inserting a session on the way: everything that a decision needs, in one round trip.
 
 use domain::call::{Actor, Target, View};
+use domain::expiry::MAX_WAITING_UNSEEN;
 use domain::id::{AppointmentId, SessionId};
 use domain::schedule::JoinWindow;
 use time::OffsetDateTime;
@@ -46,9 +47,10 @@ impl Store {
         let (caller, target) = (Keys::of(actor), TargetKeys::of(target));
         let session = session.map(SessionId::as_uuid);
         let hand_out = token == Token::HandOut;
+        let unseen = seen.map(|now| now - MAX_WAITING_UNSEEN);
         let view = self
             .ask(
-                sql!("load_call", "call_view"),
+                sql!("load_call", "sign_of_life", "call_view"),
                 &[
                     (&caller.subject, Type::TEXT),
                     (&caller.user, Type::UUID),
@@ -58,6 +60,7 @@ impl Store {
                     (&self.cancelled_statuses(), Type::TEXT_ARRAY),
                     (&hand_out, Type::BOOL),
                     (&seen, Type::TIMESTAMPTZ),
+                    (&unseen, Type::TIMESTAMPTZ),
                 ],
             )
             .await?;
@@ -74,10 +77,11 @@ impl Store {
     ) -> Result<View, Error> {
         let (caller, target) = (Keys::of(actor), TargetKeys::of(Target::Appointment(appointment)));
         let latest_start = new.window.before.and_then(|before| now.checked_add(before));
+        let unseen = now - MAX_WAITING_UNSEEN;
         let earliest_end = new.window.after.and_then(|after| now.checked_sub(after));
         let view = self
             .ask(
-                sql!("start_call", "call_view"),
+                sql!("start_call", "sign_of_life", "call_view"),
                 &[
                     (&caller.subject, Type::TEXT),
                     (&caller.user, Type::UUID),
@@ -93,6 +97,7 @@ impl Store {
                     (&self.cancelled_statuses(), Type::TEXT_ARRAY),
                     (&latest_start, Type::TIMESTAMPTZ),
                     (&earliest_end, Type::TIMESTAMPTZ),
+                    (&unseen, Type::TIMESTAMPTZ),
                 ],
             )
             .await?;

@@ -78,9 +78,7 @@ impl Calls {
             completed += self.store.complete_orphan_deletions(&done.orphans, origin).await?;
         }
         if !done.ends.is_empty() {
-            let counts = self.store.apply_reconciliation(&done.ends, origin).await?;
-            completed += u64::from(counts.ends_finished);
-            totals.add(&[], counts);
+            completed += u64::from(self.apply_outcomes(&done.ends, totals, origin).await?);
         }
         Ok(completed)
     }

@@ -29,12 +29,13 @@ pub(super) struct Totals {
     pub(super) ended_without_event: u32,
     pub(super) starts_failed: u32,
     pub(super) ends_confirmed: u32,
+    /// The first outcome that the database rejected.
+    pub(super) failure: Option<Error>,
 }
 
 impl Totals {
     pub(super) fn add(&mut self, outcomes: &[SessionRepair], counts: RepairCounts) {
         let of = |wanted| outcomes.iter().filter(|repair| repair.outcome == wanted).count();
-        self.pages += usize::from(!outcomes.is_empty());
         self.live += of(RepairOutcome::Live);
         self.unverified += of(RepairOutcome::Unknown);
         self.ends_finished += counts.ends_finished;
@@ -155,6 +156,44 @@ impl Calls {
             self.store.return_operations(&left).await?;
         }
         Ok(outcomes)
+    }
+
+    /// Writes outcomes and returns how many ends were finished. Outcomes that the database rejects together are written one by one, so
+    /// that a session of which it rejects the outcome (the event about an end names the call's members, from the host's views) does
+    /// not stop the others; that failure is in the totals.
+    ///
+    /// # Errors
+    /// 503 when the database is down.
+    pub(super) async fn apply_outcomes(
+        &self,
+        outcomes: &[SessionRepair],
+        totals: &mut Totals,
+        origin: &Origin,
+    ) -> Result<u32, Error> {
+        match self.store.apply_reconciliation(outcomes, origin).await.map_err(Error::from) {
+            Ok(counts) => {
+                totals.add(outcomes, counts);
+                return Ok(counts.ends_finished);
+            }
+            Err(error) if error.retryable() => return Err(error),
+            Err(_) => {}
+        }
+        let mut ends_finished = 0;
+        for outcome in outcomes {
+            let alone = std::slice::from_ref(outcome);
+            match self.store.apply_reconciliation(alone, origin).await.map_err(Error::from) {
+                Ok(counts) => {
+                    totals.add(alone, counts);
+                    ends_finished += counts.ends_finished;
+                }
+                Err(error) if error.retryable() => return Err(error),
+                Err(error) => {
+                    tracing::error!(session = %outcome.id, error = causes(&error), "session cannot be repaired");
+                    totals.failure.get_or_insert(error);
+                }
+            }
+        }
+        Ok(ends_finished)
     }
 
     /// The outcome of a session after Chime's response. A failure does not stop the repair of others, so it is logged here.

@@ -66,6 +66,8 @@ pub struct AttendanceRow {
     pub connections: i32,
     /// Connections that were lost.
     pub drops: i32,
+    /// Whether an attendee is stored for the participant.
+    pub has_attendee: bool,
 }
 
 /// The changes of a session.
@@ -215,11 +217,11 @@ pub fn project(history: &SessionHistory) -> Projection {
     }
     let closes_at = match history.status {
         SessionStatus::Active => ended,
-        // The request that began the end may have died after it deleted the meeting.
-        SessionStatus::Ending => {
-            ended.map(|ended| history.end_requested_at.map_or(ended, |asked| asked.min(ended)))
+        // A session that is `ending` has an open `delete_meeting`, which closes it. An event does not prove that Chime has deleted
+        // the meeting.
+        SessionStatus::Creating | SessionStatus::Ending | SessionStatus::Ended | SessionStatus::Failed => {
+            None
         }
-        SessionStatus::Creating | SessionStatus::Ended | SessionStatus::Failed => None,
     };
     let call_ended = match history.status {
         SessionStatus::Ended => history.ended_at,
@@ -262,6 +264,11 @@ fn updates(
         let person = presence.participants.get(&row.user_id);
         let mut attendance =
             person.map_or(row.attendance, |person| apply_presence(&row.attendance, person, call_ended));
+        let was_left = row.attendance.status == ParticipantStatus::Left;
+        if was_left && !row.has_attendee && attendance.status == ParticipantStatus::Joined {
+            // Connected with an attendee that was revoked, whose deletion at Chime is pending.
+            attendance = row.attendance;
+        }
         if let Some(call_ended) = call_ended {
             attendance = close(&attendance, history.activated_at, call_ended);
         }
@@ -269,7 +276,7 @@ fn updates(
         let connections = person.map_or(0, |person| count(person.connections));
         let drops = person.map_or(0, |person| count(person.drops));
         let connected = call_ended.is_none() && person.is_some_and(|person| person.since_ms().is_some());
-        let now = AttendanceRow { user_id: row.user_id, attendance, connected, connections, drops };
+        let now = AttendanceRow { attendance, connected, connections, drops, ..row.clone() };
         if now != *row {
             participants.push(AttendanceUpdate::new(row, &now));
         }

@@ -1,4 +1,5 @@
--- Everything that a decision needs, as domain::call::View reads it, over `caller`, `appointment`, `session` and `token`.
+-- Everything that a decision needs, as domain::call::View reads it, over `caller`, `appointment`, `session`,
+-- `token` and `sign`.
 SELECT json_build_object(
   'caller', (SELECT json_build_object('id', id) FROM caller),
   'appointment', (
@@ -22,7 +23,7 @@ SELECT json_build_object(
       'endReported', EXISTS (
         SELECT FROM medzen.pending_operations o
         WHERE o.session_id = session.id AND o.operation = 'verify_meeting' AND o.completed_at IS NULL),
-      'aloneSince', CASE status WHEN 'active' THEN medzen.alone_since(id) END,
+      'aloneSince', CASE status WHEN 'active' THEN medzen.alone_since(id, (SELECT unseen FROM sign)) END,
       'present', (
         SELECT coalesce(json_agg(user_id ORDER BY joined_at, user_id), '[]')
         FROM public.video_call_participants p

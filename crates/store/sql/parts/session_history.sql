@@ -14,7 +14,11 @@
       SELECT coalesce(json_agg(json_build_object(
         'userId', p.user_id, 'status', p.status, 'joinedAt', p.joined_at, 'leftAt', p.left_at,
         'durationSeconds', p.duration_seconds, 'connected', p.connected, 'connections', p.connections,
-        'drops', p.drops)), '[]')
+        'drops', p.drops,
+        -- No EXISTS, for which PostgreSQL would hash the whole table.
+        'hasAttendee', coalesce((
+          SELECT true FROM medzen.video_call_attendee_tokens t
+          WHERE t.session_id = p.video_call_id AND t.user_id = p.user_id), false))), '[]')
       FROM public.video_call_participants p WHERE p.video_call_id = session.id))), '[]') AS sessions
   FROM session
 )

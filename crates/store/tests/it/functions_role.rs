@@ -32,7 +32,7 @@ async fn the_functions_login_reads_calls_and_cannot_rewrite_history() -> TestRes
         "UPDATE video_call_sessions SET appointment_id = gen_random_uuid()",
         "UPDATE video_call_sessions SET created_by = gen_random_uuid()",
         "DELETE FROM video_call_participants",
-        "UPDATE video_call_participants SET role = 'provider'",
+        "UPDATE video_call_participants SET user_id = gen_random_uuid()",
         "UPDATE medzen.video_call_attendee_tokens SET attendee = '{}'",
         "DELETE FROM video_call_consents",
         "UPDATE video_call_consents SET granted = true",
@@ -80,6 +80,22 @@ async fn the_functions_login_is_dropped_with_its_database() -> TestResult {
     // The database is dropped in the background; each check is a round trip.
     while column(&admin, &there).await != Ok(vec!["0".to_owned()]) {}
     Ok(())
+}
+
+/// The statements of a reconciler run that meets a row of the host which cannot be read.
+async fn after_a_row_that_cannot_be_read(cloud: &TestCloud) -> TestResult<Vec<String>> {
+    let call = cloud.scenario().await?;
+    assert_eq!(call.provider.start().await?.brief(), "201");
+    let view = "CREATE OR REPLACE VIEW medzen.call_appointments AS
+         SELECT id, provider_user_id, patient_user_id, status, video_enabled,
+           ('TBD ' || status)::timestamptz AS scheduled_start, scheduled_end
+         FROM public.appointments; SELECT ''";
+    cloud.sql(view).await?;
+    cloud.parts().clock.advance(60);
+    let watch = cloud.watch();
+    assert!(cloud.run_schedule("meeting-manager").await.is_err(), "the run reports the row");
+    let turns = watch.calls().into_iter().filter(|call| call.service == "postgres" && call.status == 200);
+    Ok(turns.map(|turn| turn.operation).collect())
 }
 
 /// A missing privilege shows only when its statement runs, and some statements run only after a failure.
@@ -158,6 +174,8 @@ async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
     // The waiting room is on in another deployment.
     let waiting = waits().await?;
     ran.extend(waiting.iter().map(String::as_str));
+    let after_failure = after_a_row_that_cannot_be_read(&cloud).await?;
+    ran.extend(after_failure.iter().map(String::as_str));
     let all = statements()?;
     assert!(all.len() > 15, "{all:?}");
     let missing: Vec<_> = all.iter().filter(|name| !ran.contains(name.as_str())).collect();

@@ -24,7 +24,7 @@ const GRANTS: &[&str] = &[
     "functions DELETE medzen.open_captures",
     "functions DELETE medzen.pending_operations",
     "functions DELETE medzen.video_call_attendee_tokens",
-    "functions EXECUTE medzen.alone_since(uuid)",
+    "functions EXECUTE medzen.alone_since(uuid,timestamp with time zone)",
     "functions EXECUTE medzen.appointment_chain(uuid)",
     "functions EXECUTE medzen.audit_append(text,jsonb,timestamp with time zone)",
     "functions EXECUTE medzen.call_appointment(uuid,text[])",
@@ -39,13 +39,16 @@ const GRANTS: &[&str] = &[
      time zone)",
     "functions EXECUTE medzen.hand_out_token(uuid,uuid,boolean)",
     "functions EXECUTE medzen.has_attendee(uuid,uuid,text)",
+    "functions EXECUTE medzen.has_stored_attendee(uuid,uuid)",
     "functions EXECUTE medzen.holds_token(uuid,uuid)",
     "functions EXECUTE medzen.insert_consent(uuid,uuid,jsonb,timestamp with time zone)",
+    "functions EXECUTE medzen.may_be_in_call(uuid,uuid)",
     "functions EXECUTE medzen.missing_consents(uuid,uuid)",
     "functions EXECUTE medzen.newest_decision(uuid,uuid,text)",
     "functions EXECUTE medzen.open_capture(uuid,uuid,text[],timestamp with time zone)",
     "functions EXECUTE medzen.operation_executor(text)",
-    "functions EXECUTE medzen.reason_to_end(uuid,timestamp with time zone,timestamp with time zone)",
+    "functions EXECUTE medzen.presence(uuid,timestamp with time zone)",
+    "functions EXECUTE medzen.reason_to_end(uuid,timestamp with time zone,timestamp with time zone,timestamp with time zone)",
     "functions EXECUTE medzen.reported_end(uuid)",
     "functions EXECUTE medzen.revoke_attendee(uuid,uuid,timestamp with time zone,timestamp with time zone)",
     "functions EXECUTE medzen.seconds_between(timestamp with time zone,timestamp with time zone)",
@@ -87,8 +90,8 @@ const GRANTS: &[&str] = &[
      leased_until, not_before, superseded_until)",
     "functions UPDATE medzen.video_call_attendee_tokens (attendee_id)",
     "functions UPDATE video_call_participants (admitted_at, audio, connected, connections, content, drops, \
-     duration_seconds, join_count, join_count_since, joined_at, left_at, observer_kind, seen_at, status, video, \
-     waiting_since)",
+     duration_seconds, join_count, join_count_since, joined_at, left_at, observer_kind, role, seen_at, status, \
+     video, waiting_since)",
     "functions UPDATE video_call_sessions (activated_at, attempt, attempt_by, checked_at, connected_count, \
      duration_seconds, end_reason, ended_at, ended_by, error_message, last_attempt_at, last_event_at, \
      last_left_at, max_participants_reached, meeting_id, projection_stale, projection_version, status, \

@@ -166,6 +166,60 @@ fn opening(session: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_waits_for_a_join_stops_the_capture() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let path = "/appointments/{a}/call/consent";
+    let change = |session: &str, id: &str, kind: &str| {
+        let lock = format!("UPDATE video_call_sessions SET updated_at = updated_at WHERE id = '{session}';");
+        let changed = match kind {
+            "join" => format!(
+                "INSERT INTO video_call_participants (video_call_id, user_id, role, status, joined_at, admitted_at)
+                 VALUES ('{session}', '{id}', 'patient', 'joined', now(), now())"
+            ),
+            "connection" => format!(
+                "INSERT INTO video_call_participants (video_call_id, user_id, role, status, connected)
+                 VALUES ('{session}', '{id}', 'patient', 'left', true)"
+            ),
+            _ => String::new(),
+        };
+        lock + &changed
+    };
+    for (kind, stops) in [("join", "1"), ("connection", "1"), ("nothing", "0")] {
+        let scenario = cloud.scenario().await?;
+        let session = scenario.provider.start().await?.text("sessionId");
+        let patient = scenario.patient.clone();
+        assert_eq!(patient.ask("PUT", path, &json!({ "recording": true })).await?.brief(), "200");
+        cloud.sql(&format!("{}; SELECT ''", opening(&session))).await?;
+        let join = change(&session, &patient.id, kind);
+        let refuse = async move { patient.ask("PUT", path, &json!({ "recording": false })).await };
+        assert_eq!(meanwhile(&cloud, &join, refuse).await?.brief(), "200");
+        let stopping = format!(
+            "SELECT (SELECT count(*) FROM medzen.open_captures WHERE session_id = '{session}' AND stop_requested_at IS NOT NULL)
+                    + (SELECT count(*) FROM medzen.pending_operations WHERE session_id = '{session}' AND operation = 'stop_capture')"
+        );
+        let expected = if stops == "1" { "2" } else { "0" };
+        assert_eq!(cloud.sql(&stopping).await?, expected, "{kind}: the capture and its operation");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_does_not_wait_for_a_call_s_lock() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let session = scenario.provider.start().await?.text("sessionId");
+    let database = &cloud.parts().database;
+    let holder = connect(&database.server().url(database.name())).await?;
+    let lock =
+        format!("BEGIN; UPDATE video_call_sessions SET updated_at = updated_at WHERE id = '{session}'");
+    holder.batch_execute(&lock).await?;
+    assert_eq!(scenario.stranger.join().await?.brief(), "403 NOT_A_MEMBER");
+    assert_eq!(scenario.stranger.start().await?.brief(), "403 NOT_A_MEMBER");
+    holder.batch_execute("COMMIT").await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_waits_for_the_opening_of_a_capture_is_not_handed_out_without_consent() -> TestResult {
     let cloud = TestCloud::new().await?;
     for step in ["join", "rejoin", "resume", "start"] {

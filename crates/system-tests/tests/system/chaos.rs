@@ -1,4 +1,5 @@
-//! Random sequences by three callers, with deaths and lost answers, and what must be true after each.
+//! Random sequences by three callers, with deaths, lost answers, refused deletions and false events, and what must be true after
+//! each.
 
 use std::sync::Arc;
 
@@ -45,6 +46,10 @@ async fn run(cloud: &TestCloud, seed: u64) -> TestResult {
             cloud.fault("*", None, kind, Some(nth));
             story.push(format!("[{kind:?} at {nth}]"));
         }
+        if random.f32() < 0.2 {
+            cloud.fault("chime", Some("DeleteMeeting"), FaultKind::Error, None);
+            story.push("[no meeting is deleted]".to_owned());
+        }
         // One to three at the same moment.
         let mut burst = JoinSet::new();
         for _ in 0..random.usize(1..4) {
@@ -69,8 +74,21 @@ async fn run(cloud: &TestCloud, seed: u64) -> TestResult {
             story.push(done??);
         }
         cloud.parts().faults.clear();
-        if random.f32() < 0.3 {
-            story.push(claim_end(cloud, &scenario).await?);
+        for _ in 0..random.usize(0..4) {
+            let reported = random
+                .choice([
+                    Reported::Arrival,
+                    Reported::Arrival,
+                    Reported::Camera,
+                    Reported::Departure,
+                    Reported::End,
+                ])
+                .unwrap_or(Reported::End);
+            story.push(report(cloud, &scenario, reported).await?);
+        }
+        if random.f32() < 0.2 {
+            story.push("[250 s]".to_owned());
+            cloud.parts().clock.advance(250);
         }
     }
     check(cloud, &scenario).await.map_err(|error| {
@@ -80,25 +98,55 @@ async fn run(cloud: &TestCloud, seed: u64) -> TestResult {
     })
 }
 
-/// An event that claims the end of a meeting that is live. Whatever happens next, it stays the appointment's only one.
-async fn claim_end(cloud: &TestCloud, scenario: &Scenario) -> TestResult<String> {
-    let meeting = cloud
-        .sql(&format!(
-            "SELECT coalesce(max(meeting_id), '') FROM video_call_sessions
-             WHERE appointment_id = '{}' AND status = 'active'",
-            scenario.appointment
-        ))
-        .await?;
-    if meeting.is_empty() {
+/// Events about an open call. Only the arrival happens in Chime's engine: a departure and an end are false.
+#[derive(Clone, Copy, Debug)]
+enum Reported {
+    Arrival,
+    Camera,
+    Departure,
+    End,
+}
+
+/// Delivers an event of the appointment's call that is active or being ended. Whatever it claims, the call's meeting stays the
+/// appointment's only one.
+async fn report(cloud: &TestCloud, scenario: &Scenario, reported: Reported) -> TestResult<String> {
+    let call = format!(
+        "SELECT coalesce((
+           SELECT s.meeting_id || ' ' || coalesce(t.attendee_id || ' ' || t.user_id, '')
+           FROM video_call_sessions s LEFT JOIN medzen.video_call_attendee_tokens t ON t.session_id = s.id
+           WHERE s.appointment_id = '{}' AND s.status IN ('active', 'ending')
+           ORDER BY t.user_id LIMIT 1), '')",
+        scenario.appointment
+    );
+    let call = cloud.sql(&call).await?;
+    let mut names = call.split(' ').map(str::to_owned);
+    let Some(meeting) = names.next().filter(|meeting| !meeting.is_empty()) else {
         return Ok("no meeting".to_owned());
-    }
-    let events = MeetingEvents { meeting, external: None };
-    cloud.deliver_now("attendee", &[events.meeting("MeetingEnded", cloud.parts().clock.now())?]).await?;
-    Ok("false MeetingEnded".to_owned())
+    };
+    let events = MeetingEvents { meeting: meeting.clone(), external: None };
+    let now = cloud.parts().clock.now();
+    let (attendee, user) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
+    let event = match reported {
+        Reported::End => events.meeting("MeetingEnded", now)?,
+        _ if user.is_empty() => return Ok("no attendee".to_owned()),
+        Reported::Arrival => {
+            // The meeting may have ended by itself, or the attendee may have been deleted.
+            let arrival = cloud.chime_event(&meeting, "AttendeeJoined", Some(&attendee));
+            return Ok(format!("arrival {}", arrival.is_ok()));
+        }
+        Reported::Camera => events.attendee("AttendeeVideoStarted", now, &attendee, &user)?,
+        Reported::Departure => events.attendee("AttendeeLeft", now, &attendee, &user)?,
+    };
+    cloud.drain_queues().await?;
+    cloud.deliver_now("attendee", &[event]).await?;
+    Ok(format!("false {reported:?}"))
 }
 
 /// The call can continue, and no work is left pending.
 async fn check(cloud: &TestCloud, scenario: &Scenario) -> TestResult {
+    cloud.drain_queues().await?;
+    cloud.parts().clock.advance(31);
+    cloud.run_schedule("meeting-manager").await?;
     let started = scenario.provider.start().await?;
     if started.status >= 300 {
         return Err(format!("a start afterwards got {started:?}").into());

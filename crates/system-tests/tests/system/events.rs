@@ -214,7 +214,7 @@ async fn a_meeting_ended_event_closes_the_call() -> TestResult {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_end_is_finished_by_the_meeting_ended_event() -> TestResult {
+async fn an_interrupted_end_is_finished_by_the_schedule_and_not_by_an_event() -> TestResult {
     let cloud = TestCloud::new().await?;
     let on = On::set(&cloud).await?;
     cloud.fault("postgres", Some("close"), FaultKind::KillBefore, Some(1));
@@ -222,6 +222,9 @@ async fn an_interrupted_end_is_finished_by_the_meeting_ended_event() -> TestResu
     cloud.parts().faults.clear();
     assert_eq!(session(&cloud, &on, "status").await?, "ending");
     assert_eq!(cloud.deliver(ATTENDEE, &[on.ended(1)?]).await?, Vec::<usize>::new());
+    assert_eq!(session(&cloud, &on, "status").await?, "ending", "an event does not prove the deletion");
+    cloud.parts().clock.advance(31);
+    cloud.run_schedule(MEETING).await?;
     assert_eq!(session(&cloud, &on, "status || ' ' || end_reason").await?, "ended ended_by_provider");
     invariants::hold(&cloud, &on.scenario.appointment).await
 }

@@ -14,6 +14,7 @@ mod event_delivery;
 mod events;
 mod expiry;
 mod guide;
+mod host_views;
 mod invariants;
 mod invited;
 mod logs;

@@ -192,6 +192,44 @@ async fn a_deleted_account_loses_the_attendee_whatever_its_role() -> TestResult 
     Ok(())
 }
 
+/// An invitation gives the role of an observer to somebody whose earlier role was the appointment's, and the other way round.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_former_provider_or_patient_who_is_invited_comes_in_as_an_observer_and_stays() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let other = cloud.scenario().await?;
+    for column in ["provider_user_id", "patient_user_id"] {
+        let scenario = cloud.scenario().await?;
+        assert_eq!(scenario.provider.start().await?.brief(), "201");
+        assert_eq!(scenario.patient.join().await?.brief(), "200");
+        let is_provider = column == "provider_user_id";
+        let former = if is_provider { &scenario.provider } else { &scenario.patient };
+        let successor = if is_provider { &other.provider } else { &other.patient };
+        set(&cloud, &scenario, &format!("{column} = '{}'", successor.id)).await?;
+        let mut by = if is_provider { successor.clone() } else { scenario.provider.clone() };
+        by.appointment.clone_from(&scenario.appointment);
+        assert_eq!(by.start().await?.brief(), "200");
+
+        let invited = invite(&by, &[former], json!({})).await?;
+        assert_eq!(invited.brief(), "200");
+        assert_eq!(invited.body["attendees"][0]["role"], "observer", "{column}: {:?}", invited.body);
+        let joined = former.join().await?;
+        assert_eq!((joined.brief().as_str(), joined.text("role").as_str()), ("200", "observer"), "{column}");
+        cloud.run_schedule("meeting-manager").await?;
+        assert_eq!(at_chime(&cloud, former).len(), 1, "{column}: the next run leaves them in");
+        let row = format!(
+            "SELECT role || ' ' || status FROM video_call_participants WHERE user_id = '{}'",
+            former.id
+        );
+        assert_eq!(cloud.sql(&row).await?, "observer joined", "{column}");
+        assert_eq!(ended_entries(&cloud, &scenario).await?.len(), 1, "{column}: once, by the reassignment");
+        // And back: the host's role counts again.
+        set(&cloud, &scenario, &format!("{column} = '{}'", former.id)).await?;
+        assert_eq!(former.join().await?.text("role"), if is_provider { "provider" } else { "patient" });
+        invariants::hold(&cloud, &scenario.appointment).await?;
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_appointment_ends_its_call() -> TestResult {
     let cloud = TestCloud::new().await?;

@@ -14,6 +14,8 @@ FROM generate_series(1, 5000) AS n, LATERAL (SELECT now() - n * interval '1 minu
 INSERT INTO video_call_participants (video_call_id, user_id, role, status, joined_at, left_at)
 SELECT id, gen_random_uuid(), role, 'left', ended_at, ended_at
 FROM video_call_sessions, (VALUES ('provider'), ('patient')) AS part (role);
+INSERT INTO medzen.video_call_attendee_tokens (session_id, user_id, attendee_id, attendee)
+SELECT video_call_id, user_id, gen_random_uuid()::text, '{}' FROM video_call_participants WHERE status = 'left';
 INSERT INTO medzen.chime_events (event_id, meeting_id, kind, at_ms, received_at, session_id)
 SELECT gen_random_uuid()::text, meeting_id, 'AttendeeJoined', n, ended_at, id
 FROM video_call_sessions, generate_series(1, 20) AS n WHERE status = 'ended';
@@ -126,7 +128,7 @@ const ROWS_READ_WHOLE: &str = "
 BEGIN;
 CREATE TEMP TABLE before ON COMMIT DROP AS SELECT relid, seq_tup_read FROM pg_stat_xact_user_tables;
 SET LOCAL ROLE {role};
-DO $do$ BEGIN EXECUTE $statement${statement}$statement$ USING '{cancelled}'::text[], 20::bigint; END $do$;
+DO $do$ BEGIN EXECUTE $statement${statement}$statement$ USING '{cancelled}'::text[], 20::bigint, NULL::uuid[]; END $do$;
 RESET ROLE;
 SELECT coalesce(json_object_agg(relname, rows), '{}')::text FROM (
   SELECT now.relname, now.seq_tup_read - coalesce(before.seq_tup_read, 0) AS rows

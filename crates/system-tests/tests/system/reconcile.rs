@@ -4,7 +4,7 @@ use local::faults::FaultKind;
 use local_testing::{Answer, MeetingEvents, Scenario, TestCloud, TestResult};
 use serde_json::{Value, json};
 
-use crate::outbox;
+use crate::{invariants, outbox};
 
 pub(crate) const FUNCTION: &str = "meeting-manager";
 
@@ -353,4 +353,18 @@ async fn a_run_killed_before_any_backend_call_is_made_good_by_the_next() -> Test
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_killed_after_any_backend_call_is_made_good_by_the_next() -> TestResult {
     killed_at_every_call(FaultKind::KillAfter).await
+}
+
+/// Such a session has no activation, so there is nothing to project, and nothing of it stops the projection of others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_the_provider_ended_is_no_burden_of_later_runs() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    cloud.fault("chime", Some("CreateMeetingWithAttendees"), FaultKind::KillBefore, Some(1));
+    assert!(scenario.provider.start().await?.status >= 500, "the start broke off");
+    cloud.parts().faults.clear();
+    assert_eq!(scenario.provider.end().await?.brief(), "200");
+    cloud.run_schedule(FUNCTION).await?;
+    assert_eq!(cloud.sql("SELECT count(*) FROM video_call_sessions WHERE projection_stale").await?, "0");
+    invariants::hold(&cloud, &scenario.appointment).await
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
+use crate::requests::remove;
 use crate::{invariants, outbox};
 
 const ATTENDEE: &str = "attendee";
@@ -248,4 +249,77 @@ async fn a_departure_whose_arrival_was_lost_counts() -> TestResult {
     );
     assert_eq!(cloud.sql(&row).await?, "left true");
     Ok(())
+}
+
+/// The meeting's open deletion, and whether it is marked as ended.
+async fn deletion(cloud: &TestCloud, meeting: &str) -> TestResult<String> {
+    cloud
+        .sql(&format!(
+            "SELECT (SELECT count(*) FROM medzen.pending_operations
+                     WHERE operation = 'delete_meeting' AND target = '{meeting}' AND completed_at IS NULL)
+                    || ' ' || (SELECT ended_at IS NOT NULL FROM medzen.chime_meetings WHERE meeting_id = '{meeting}')"
+        ))
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_event_stands_in_for_the_deletion_of_a_meeting() -> TestResult {
+    for claimed_first in [true, false] {
+        let cloud = TestCloud::new().await?;
+        let call = Connected::new(&cloud).await?;
+        let joined = call.scenario.patient.join().await?;
+        let meeting = call.started.text("meetingId");
+        cloud.chime_event(&meeting, "AttendeeJoined", Some(&joined.text("attendeeToken")))?;
+        cloud.drain_queues().await?;
+        if claimed_first {
+            call.claim_end(&cloud, cloud.parts().clock.now()).await?;
+        }
+        cloud.fault("chime", Some("DeleteMeeting"), FaultKind::Error, None);
+        assert_eq!(call.scenario.provider.end().await?.brief(), "503 UNAVAILABLE");
+        if !claimed_first {
+            call.claim_end(&cloud, cloud.parts().clock.now()).await?;
+        }
+        let camera = call.provider("AttendeeVideoStarted", cloud.parts().clock.now())?;
+        cloud.deliver_now(ATTENDEE, &[camera]).await?;
+        assert_eq!(call.session(&cloud, "status").await?, "ending", "claimed first: {claimed_first}");
+        assert_eq!(deletion(&cloud, &meeting).await?, "1 false", "claimed first: {claimed_first}");
+
+        cloud.parts().faults.clear();
+        cloud.parts().clock.advance(60);
+        if claimed_first {
+            reconcile(&cloud).await?;
+            assert!(cloud.live_meetings().is_empty(), "claimed first: {claimed_first}");
+        } else {
+            assert_eq!(call.scenario.provider.start().await?.brief(), "201");
+            assert_eq!(cloud.live_meetings().len(), 1, "the new call's");
+        }
+        assert_eq!(call.session(&cloud, "status || ' ' || end_reason").await?, "ended ended_by_provider");
+        invariants::hold(&cloud, &call.scenario.appointment).await?;
+    }
+    Ok(())
+}
+
+/// Departures and an end that are claimed one after the other are as plausible as the end of an empty meeting.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_meeting_whose_end_was_believed_is_deleted_all_the_same() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let call = Connected::new(&cloud).await?;
+    let meeting = call.started.text("meetingId");
+    assert_eq!(call.scenario.patient.join().await?.brief(), "200");
+    cloud.fault("chime", Some("DeleteAttendee"), FaultKind::Error, None);
+    assert_eq!(remove(&call.scenario.provider, &call.scenario.patient).await?.brief(), "503 UNAVAILABLE");
+    cloud.parts().faults.clear();
+    cloud.deliver_now(ATTENDEE, &[call.provider("AttendeeLeft", cloud.parts().clock.now())?]).await?;
+    cloud.parts().clock.advance(250);
+    call.claim_end(&cloud, cloud.parts().clock.now()).await?;
+    assert_eq!(call.session(&cloud, "status || ' ' || end_reason").await?, "ended meeting_ended");
+    assert_eq!(cloud.live_meetings().len(), 1, "the provider is connected");
+    assert_eq!(deletion(&cloud, &meeting).await?, "1 false");
+
+    reconcile(&cloud).await?;
+    assert!(cloud.live_meetings().is_empty());
+    assert_eq!(deletion(&cloud, &meeting).await?, "0 true");
+    let open = "SELECT count(*) FROM medzen.pending_operations WHERE operation <> 'publish_event' AND completed_at IS NULL";
+    assert_eq!(cloud.sql(open).await?, "0");
+    invariants::hold(&cloud, &call.scenario.appointment).await
 }

@@ -43,6 +43,7 @@ fn row(n: u8, status: ParticipantStatus, joined: i64) -> AttendanceRow {
         connected: false,
         connections: 0,
         drops: 0,
+        has_attendee: true,
     }
 }
 
@@ -129,7 +130,7 @@ fn an_end_is_verified_where_someone_has_just_joined_or_left() {
 }
 
 #[test]
-fn an_end_of_an_empty_meeting_or_of_a_call_that_is_being_ended_is_believed() {
+fn an_end_of_an_empty_meeting_is_believed_and_none_of_a_call_that_is_being_ended() {
     let empty = vec![
         stored(AttendeeJoined, 1, 10, 11),
         stored(AttendeeLeft, 1, 60, 61),
@@ -145,7 +146,9 @@ fn an_end_of_an_empty_meeting_or_of_a_call_that_is_being_ended_is_believed() {
             vec![row(1, Joined, 5)],
         )
     };
-    assert_eq!(project(&ending).closes_at, Some(second(50)));
+    let projection = project(&ending);
+    assert_eq!((projection.closes_at, projection.end_to_verify), (None, None), "its deletion ends it");
+    assert_eq!(projection.connected_count, 0, "by then nobody is in the call");
 }
 
 #[test]
@@ -163,6 +166,26 @@ fn an_end_that_chime_denied_afterwards_is_ignored() {
     assert_eq!(denied(400), (None, Some(second(400))), "Chime was asked before the event came");
 }
 
+#[test]
+fn a_connection_with_a_revoked_attendee_brings_nobody_back() {
+    let left = || {
+        let mut row = row(1, Left, 5);
+        row.attendance.left_at = Some(second(130));
+        row
+    };
+    let events = || vec![stored(AttendeeJoined, 1, 140, 141)];
+    for (has_attendee, expected) in [(false, Left), (true, Joined)] {
+        let history = history(events(), vec![AttendanceRow { has_attendee, ..left() }]);
+        assert_eq!(after(&history, 1).0, expected);
+        let projection = project(&history);
+        assert!(
+            projection.participants[0].connected,
+            "the connection is there until Chime deletes the attendee"
+        );
+        assert_eq!(projection.connected_count, 1);
+    }
+}
+
 fn any_stored() -> impl Strategy<Value = StoredEvent> {
     let kind = prop_oneof![
         4 => Just(AttendeeJoined),
@@ -178,10 +201,11 @@ fn any_stored() -> impl Strategy<Value = StoredEvent> {
 
 fn any_row(n: u8) -> impl Strategy<Value = AttendanceRow> {
     let status = prop_oneof![Just(Joined), Just(Left), Just(ParticipantStatus::Removed)];
-    (status, 0_i64..500, 0_i64..100).prop_map(move |(status, joined, stay)| {
+    (status, 0_i64..500, 0_i64..100, any::<bool>()).prop_map(move |(status, joined, stay, has_attendee)| {
         let mut row = row(n, status, joined);
         row.attendance.left_at = (status != Joined).then(|| second(joined + stay));
         row.attendance.duration_seconds = i32::try_from(stay).unwrap_or(0);
+        row.has_attendee = has_attendee || status == Joined;
         row
     })
 }
@@ -217,5 +241,43 @@ proptest! {
             prop_assert!((0..=longest).contains(&seconds), "{seconds} s of {longest} s");
         }
         prop_assert!(projection.closes_at.is_none() || projection.end_to_verify.is_none());
+    }
+
+    /// An event closes a session only if the session is active, Chime has not denied the end, and everyone left four minutes before.
+    /// `apply_projection` writes an end only where the projection has one.
+    #[test]
+    fn an_event_closes_no_session_but_an_active_one_that_was_empty(
+        events in prop::collection::vec(any_stored(), 0..16),
+        rows in (any_row(1), any_row(2), any_row(3)),
+        requested in 0_i64..500,
+        checked in prop::option::of(0_i64..500),
+        status in prop_oneof![
+            2 => Just(SessionStatus::Active),
+            2 => Just(SessionStatus::Ending),
+            1 => Just(SessionStatus::Ended),
+        ],
+    ) {
+        let history = SessionHistory {
+            status,
+            checked_at: checked.map(second),
+            ended_at: (status == SessionStatus::Ended).then(|| second(requested)),
+            end_requested_at: (status == SessionStatus::Ending).then(|| second(requested)),
+            ..history(events, vec![rows.0, rows.1, rows.2])
+        };
+        let projection = project(&history);
+        prop_assert!(projection.end_to_verify.is_none() || status == SessionStatus::Active);
+        let Some(closes) = projection.closes_at else { return Ok(()) };
+        prop_assert_eq!(status, SessionStatus::Active);
+        prop_assert!(history.events.iter().any(|stored| stored.event.kind == MeetingEnded
+            && checked.is_none_or(|checked| ms(second(checked)) < stored.received_ms)));
+        let before: Vec<_> = history.timed_events().into_iter()
+            .filter(|timed| timed.event.kind != MeetingEnded && timed.at_ms < ms(closes)).collect();
+        let presence = fold(&before, None);
+        prop_assert_eq!(presence.connected_count(), 0);
+        let last_left = presence.last_left_ms().and_then(at).unwrap_or(BEGAN);
+        prop_assert!(closes - last_left >= Duration::minutes(4));
+        for update in &projection.participants {
+            prop_assert!(update.attendance.status != Joined && !update.connected);
+        }
     }
 }
