@@ -4,14 +4,17 @@ import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { startClouds } from "./fixtures/cloud.ts";
+import { runOnlyWithLoopback } from "./only-loopback.ts";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
 const given = process.argv.slice(2);
-const files = given.some((argument) => argument.endsWith(".test.ts"))
-  ? []
-  : readdirSync(folder)
+const all = !given.some((argument) => argument.endsWith(".test.ts"));
+const files = all
+  ? readdirSync(folder)
       .filter((name) => name.endsWith(".test.ts"))
-      .map((name) => folder + name);
+      .map((name) => folder + name)
+  : [];
+const withoutNetwork = all ? await runOnlyWithLoopback() : 0;
 const clouds = await startClouds();
 try {
   const tests = spawn(
@@ -30,7 +33,7 @@ try {
   // A signal to stop ends the tests, and then what was started here.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => tests.kill(signal));
   process.exitCode = await new Promise<number>((resolve) => {
-    tests.on("exit", (code) => resolve(code ?? 1));
+    tests.on("exit", (code) => resolve(code || withoutNetwork));
   });
 } finally {
   await clouds.close();
