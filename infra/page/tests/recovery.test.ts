@@ -77,6 +77,7 @@ test("a page that Chime takes for another device after its own reconnection rejo
     assert.equal(joins(), 1, "the SDK has restored the connection");
     // The SDK may restore it more than once on a slow machine, so the rejoin is counted and not the reconnections.
     const before = await times(page, "MEETING_RECONNECTED");
+    await eventually(() => media.connected === 1, "a connection is there to take the status");
     // AudioJoinedFromAnotherDevice: https://github.com/aws/amazon-chime-sdk-js/issues/2784
     media.closeWithStatus(301);
     await eventually(() => joins() === 2, "the page rejoins");
