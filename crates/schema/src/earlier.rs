@@ -1,8 +1,10 @@
-//! The tables of an earlier system: moved out of the way by its owner, and the calls that have ended read from there.
+//! The tables of an earlier system: moved out of the way by its owner, with their publications, and the calls that have ended read
+//! from there.
 
 use tokio_postgres::Client;
 
 use crate::MigrateError;
+use crate::database::quoted;
 
 /// The relations that the baseline creates in `public`.
 const OURS: [&str; 4] =
@@ -20,7 +22,11 @@ pub(crate) async fn in_the_way(client: &Client) -> Result<Option<String>, Migrat
     if found.is_empty() {
         return Ok(None);
     }
+    let published = publications(client, "public").await?;
     let mut statements = vec![format!("CREATE SCHEMA IF NOT EXISTS {SCHEMA};")];
+    for Published { publication, table } in &published {
+        statements.push(format!("ALTER PUBLICATION {publication} DROP TABLE public.{table};"));
+    }
     for row in &found {
         let (name, kind): (&str, &str) = (row.get(0), row.get(1));
         let kind = match kind {
@@ -31,7 +37,48 @@ pub(crate) async fn in_the_way(client: &Client) -> Result<Option<String>, Migrat
         };
         statements.push(format!("ALTER {kind} public.{name} SET SCHEMA {SCHEMA};"));
     }
+    if !published.is_empty() {
+        statements.push(
+            "-- After `make migrate`, so that subscribers receive the rows of the new tables (Supabase: Realtime streams):".to_owned(),
+        );
+    }
+    for Published { publication, table } in &published {
+        statements.push(format!("-- ALTER PUBLICATION {publication} ADD TABLE public.{table};"));
+    }
     Ok(Some(statements.join("\n")))
+}
+
+/// A table of ours by its name, in a publication.
+struct Published {
+    /// As an identifier of SQL.
+    publication: String,
+    table: String,
+}
+
+/// The publications that list tables of this schema with names of ours. A moved table stays in its publication, and the new one
+/// is in none; a publication of a whole schema or of all tables needs nothing.
+async fn publications(client: &Client, schema: &str) -> Result<Vec<Published>, MigrateError> {
+    let sql = "SELECT p.pubname::text, c.relname::text
+               FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid JOIN pg_class c ON c.oid = r.prrelid
+               WHERE c.relnamespace = to_regnamespace($1) AND c.relname = ANY ($2::text[]) ORDER BY 1, 2";
+    // A view is in no publication.
+    let tables: Vec<_> = OURS.into_iter().filter(|name| !name.ends_with("_view")).collect();
+    let rows = client.query(sql, &[&schema, &tables]).await?;
+    Ok(rows.iter().map(|row| Published { publication: quoted(row.get(0)), table: row.get(1) }).collect())
+}
+
+/// What to run for publications that still have a table that was moved.
+pub(crate) async fn published(client: &Client) -> Result<Vec<String>, MigrateError> {
+    let left = publications(client, SCHEMA).await?;
+    Ok(left
+        .iter()
+        .map(|Published { publication, table }| {
+            format!(
+                "the publication {publication} has {SCHEMA}.{table}, so its subscribers receive no row of the new table: ALTER \
+                 PUBLICATION {publication} DROP TABLE {SCHEMA}.{table}; ALTER PUBLICATION {publication} ADD TABLE public.{table};"
+            )
+        })
+        .collect())
 }
 
 /// How many calls of the earlier system were read.

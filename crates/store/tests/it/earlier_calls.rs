@@ -54,6 +54,60 @@ async fn earlier_tables_are_moved_and_their_ended_calls_imported() -> TestResult
     .await
 }
 
+/// A stream of a Supabase client receives what the publication has; a table that is moved stays in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publication_is_given_the_new_tables_in_place_of_the_moved_ones() -> TestResult {
+    in_a_database(async |database| {
+        let client = database.superuser().await?;
+        client.batch_execute(TABLES).await?;
+        client
+            .batch_execute(
+                r#"CREATE PUBLICATION supabase_realtime FOR TABLE public.video_call_sessions, public.video_call_participants;
+                   CREATE PUBLICATION "Warehouse" FOR TABLE public.video_call_sessions"#,
+            )
+            .await?;
+        let published = "SELECT concat_ws(' ', pubname, schemaname, tablename) FROM pg_publication_tables ORDER BY 1";
+        let before = column(&client, published).await?;
+        assert_eq!(before.len(), 3);
+        let text = schema::run(&database.url(), None).await.err().map(|error| error.to_string()).unwrap_or_default();
+        let (_, statements) = text.split_once("\n\n").ok_or("no statements")?;
+        let leaving = r#"ALTER PUBLICATION "supabase_realtime" DROP TABLE public.video_call_sessions;"#;
+        assert!(statements.contains(leaving), "{statements}");
+        client.batch_execute(statements).await?;
+        assert_eq!(column(&client, published).await?, Vec::<String>::new());
+
+        schema::run(&database.url(), None).await?;
+        let later: Vec<_> = statements.lines().filter_map(|line| line.strip_prefix("-- ALTER ")).collect();
+        assert_eq!(later.len(), 3, "{statements}");
+        for statement in later {
+            client.batch_execute(&format!("ALTER {statement}")).await?;
+        }
+        assert_eq!(column(&client, published).await?, before);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publication_that_kept_a_moved_table_is_a_note() -> TestResult {
+    in_a_database(async |database| {
+        let client = database.superuser().await?;
+        client
+            .batch_execute(
+                "CREATE SCHEMA earlier; CREATE TABLE earlier.video_call_sessions (id uuid PRIMARY KEY);
+                 CREATE PUBLICATION supabase_realtime FOR TABLE earlier.video_call_sessions",
+            )
+            .await?;
+        let notes = schema::run(&database.url(), None).await?.notes.join("\n");
+        let instead = r#"ALTER PUBLICATION "supabase_realtime" DROP TABLE earlier.video_call_sessions; ALTER PUBLICATION "supabase_realtime" ADD TABLE public.video_call_sessions;"#;
+        assert!(notes.contains(instead), "{notes}");
+        client.batch_execute(instead).await?;
+        assert!(!schema::run(&database.url(), None).await?.notes.join("\n").contains("PUBLICATION"));
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_without_earlier_tables_says_so() -> TestResult {
     in_a_database(async |database| {
