@@ -2,7 +2,7 @@
 //!
 //! A password that is rejected, or a secret that cannot be used, fails for every request until an operator corrects it. Without
 //! a wait each request would log in and read the secret: 20 environments made 87 logins a second, for which poolers ban a
-//! client and PostgreSQL's limit of connections is used up.
+//! client and PostgreSQL's limit of connections is used up. Once begun, the waits last until a login succeeds.
 
 use std::time::{Duration, SystemTime};
 
@@ -27,7 +27,7 @@ impl BackOff {
         (!remaining.is_zero() && remaining <= MAX_WAIT).then_some(remaining)
     }
 
-    /// Whether the last login failed.
+    /// Whether no login has succeeded since one failed.
     pub(crate) const fn is_failing(&self) -> bool {
         self.failures > 0
     }

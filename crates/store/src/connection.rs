@@ -168,20 +168,24 @@ impl Store {
         if let Some(wait) = login.back_off.remaining(SystemTime::now()) {
             return Err(Error::BackingOff { wait });
         }
+        let was_failing = login.back_off.is_failing();
+        if was_failing {
+            // Before the attempt, so that one that is cancelled counts too; and whatever it fails with: a pooler that rejected
+            // logins often closes or refuses the next connections, which does not mean that the secret is right again.
+            login.back_off.fail(SystemTime::now(), fastrand::f64());
+        }
         let outcome = self.log_in(&mut login).await;
         match &outcome {
-            Ok(_) if login.back_off.is_failing() => {
+            Ok(_) if was_failing => {
                 login.back_off.succeed();
                 tracing::info!("database login works again");
             }
-            Err(error) if error.outlasts_requests() => {
+            Err(error) if !was_failing && error.outlasts_requests() => {
                 // Once for each time that it begins: the requests that fail meanwhile log their own errors.
-                if !login.back_off.is_failing() {
-                    tracing::error!(
-                        error = causes(error),
-                        "database login fails with the secret read again, backing off"
-                    );
-                }
+                tracing::error!(
+                    error = causes(error),
+                    "database login fails with the secret read again, backing off"
+                );
                 login.back_off.fail(SystemTime::now(), fastrand::f64());
             }
             Ok(_) | Err(_) => {}
