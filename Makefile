@@ -76,11 +76,12 @@ test-page: page ## Test the call page in Chromium, against the local cloud
 	$(RUN_TYPESCRIPT) tests/run.ts
 
 .PHONY: bench-page
-bench-page: page ## Measure how fast the call page is, also on a slow machine and line
+bench-page: page ## Measure how fast the call page is, also on a slow machine and line, and a call of two (20 minutes)
 	@$(BUILD)
 	$(WITH_NODE)
 	cd $(PAGE)
 	$(RUN_TYPESCRIPT) tests/bench.ts
+	$(RUN_TYPESCRIPT) tests/bench-media.ts
 
 .PHONY: check-page
 check-page: $(PAGE)/node_modules/.package-lock.json
@@ -157,11 +158,11 @@ test: $(VENV)/boto3-$(BOTO3_VERSION) ## Run all tests against the local cloud an
 	$(MAKE) --no-print-directory test-page
 
 .PHONY: bench
-bench: ## Measure how many events an environment processes and how long requests take; builds with optimisation first
+bench: ## Measure events per second, times of requests, and what the media server costs (15 minutes); builds with optimisation first
 	@# The functions and what runs them in one profile, so that the bench finds them beside itself; and in one build.
-	cargo build --workspace --bins --bench calls --profile quick --locked
+	cargo build --workspace --bins --bench calls --bench media --profile quick --locked
 	trap 'target/quick/local postgres stop || echo "PostgreSQL may still be running: see above" >&2' EXIT
-	cargo bench --workspace --bench calls --profile quick --locked
+	cargo bench --workspace --bench calls --bench media --profile quick --locked
 
 .PHONY: check
 check: check-format check-dependencies check-templates check-openapi check-python check-page check-code ## Check format, lints, dependency rule, licenses, templates and docs
