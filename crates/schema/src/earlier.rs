@@ -81,13 +81,25 @@ pub(crate) async fn published(client: &Client) -> Result<Vec<String>, MigrateErr
         .collect())
 }
 
-/// How many calls of the earlier system were read.
+/// How much of the earlier system was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Imported {
     pub calls: i64,
+    /// People in those calls: of several connections of a person one participant is made.
     pub participants: i64,
-    /// Calls that have not ended, or lack an id, an appointment or a time.
+    /// Calls that have not ended, or lack an id, an appointment, a time that can be read, or a person who started them.
     pub left_out: i64,
+    pub participants_left_out: ParticipantsLeftOut,
+}
+
+/// Rows of participants that were not read, each by the first reason that applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParticipantsLeftOut {
+    /// Their call was left out, or there is none.
+    pub without_call: i64,
+    pub without_user: i64,
+    /// A time is there and cannot be read.
+    pub without_time: i64,
 }
 
 /// Reads the ended calls of the earlier tables into the new ones. May be repeated: a call that is there is left as it is.
@@ -106,12 +118,22 @@ pub(crate) async fn import(client: &mut Client) -> Result<Imported, MigrateError
     }
     // Times without a zone are in UTC, which is what Supabase and RDS have set.
     transaction.batch_execute("SET LOCAL timezone = 'UTC'").await?;
+    transaction.batch_execute(include_str!("../sql/read_time.sql")).await?;
     let mut sql = include_str!("../sql/import_earlier_calls.sql").to_owned();
     if !transaction.query_one(participants, &[]).await?.get::<_, bool>(0) {
         sql = sql.replace("earlier.video_call_participants", "no_participants");
     }
     let row = transaction.query_one(&sql, &[]).await?;
-    let imported = Imported { calls: row.get(0), participants: row.get(1), left_out: row.get(2) };
+    let imported = Imported {
+        calls: row.get(0),
+        participants: row.get(1),
+        left_out: row.get(2),
+        participants_left_out: ParticipantsLeftOut {
+            without_call: row.get(3),
+            without_user: row.get(4),
+            without_time: row.get(5),
+        },
+    };
     transaction.commit().await?;
     Ok(imported)
 }

@@ -14,7 +14,7 @@ use tokio_postgres::Client;
 
 pub use database::Database;
 pub use deployment::functions_role;
-pub use earlier::Imported;
+pub use earlier::{Imported, ParticipantsLeftOut};
 pub use host::HostViews;
 
 use host::Stage;
