@@ -7,6 +7,7 @@ mod capabilities;
 mod data;
 mod member;
 mod presence;
+mod rate;
 mod video;
 
 #[cfg(test)]
@@ -265,13 +266,11 @@ impl Room {
                 self.mute(connection, control.muted.unwrap_or(false));
             }
             (Some(Body::PauseResume(streams)), Phase::Present(_)) => match kind {
-                Some(FrameType::Pause) => member.paused.extend(streams.stream_ids),
+                Some(FrameType::Pause) => member.pause(&streams.stream_ids),
                 _ => self.resume(connection, &streams.stream_ids),
             },
             (Some(Body::DataMessage(message)), Phase::Present(_)) => {
-                for payload in message.messages {
-                    self.data(connection, payload, now_ns);
-                }
+                self.data(connection, message.messages, now_ns);
             }
             // Out of turn, of a type that the server ignores, or one that only a server sends.
             _ => {}

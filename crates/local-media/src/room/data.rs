@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::{ConnectionId, DataPayload, Room, TranscriptEvent};
+use super::{ConnectionId, DataPayload, Room, TranscriptEvent, close};
+use crate::attendee::AttendeeEvent;
 use crate::frame::{Body, DataMessage, TranscriptFrame};
 
 /// The topic of the SDK's transcription controller.
@@ -16,23 +17,49 @@ const MAX_TOPIC_CHARACTERS: usize = 36;
 /// (<https://github.com/aws/amazon-chime-sdk-js/issues/399>).
 const MAX_KEPT_MESSAGES: usize = 1_024;
 const MAX_LIFETIME_MS: u32 = 300_000;
+/// The time of receipt that the SDK takes for "throttled" (`SendAndReceiveDataMessagesTask` of the SDK).
+const THROTTLED: i64 = 0;
 const NS_PER_MS: i64 = 1_000_000;
 
 impl Room {
-    /// Delivers a message to everyone, its sender included; one outside of the limits is dropped. One with a lifetime is kept for so long.
-    pub(super) fn data(&mut self, connection: ConnectionId, payload: DataPayload, now_ns: i64) {
-        let Some(member) = self.members.get(&connection) else { return };
-        let length = payload.data.as_ref().map_or(0, Bytes::len);
-        if !is_topic(&payload.topic) || length > MAX_DATA_BYTES {
-            return;
+    /// Delivers the messages of a frame to everyone, their sender included, as one frame to each. One outside of the limits is dropped, one
+    /// beyond the sender's rate goes back to the sender as throttled. One with a lifetime is kept for so long.
+    pub(super) fn data(&mut self, connection: ConnectionId, payloads: Vec<DataPayload>, now_ns: i64) {
+        let Some(member) = self.members.get_mut(&connection) else { return };
+        let (mut accepted, mut throttled) = (Vec::new(), Vec::new());
+        let (id, external_user_id) = (member.id(), member.attendee.external_user_id.clone());
+        for payload in payloads {
+            if !member.message_rate.hard.take(now_ns) {
+                // What was accepted before it has not been sent: nobody receives a part of a frame.
+                self.leave(connection, AttendeeEvent::Dropped);
+                return self.close(connection, close::RECONNECT);
+            }
+            let length = payload.data.as_ref().map_or(0, Bytes::len);
+            let in_rate = member.message_rate.soft.take(now_ns);
+            if !is_topic(&payload.topic) || length > MAX_DATA_BYTES {
+                continue;
+            }
+            let message = DataPayload {
+                // A client's own statement about itself counts for nothing.
+                sender_attendee_id: Some(id.clone()),
+                sender_external_user_id: Some(external_user_id.clone()),
+                ingest_time_ns: Some(if in_rate { now_ns } else { THROTTLED }),
+                ..payload
+            };
+            if in_rate { &mut accepted } else { &mut throttled }.push(message);
         }
-        let message = DataPayload {
-            // A client's own statement about itself counts for nothing.
-            sender_attendee_id: Some(member.id()),
-            sender_external_user_id: Some(member.attendee.external_user_id.clone()),
-            ingest_time_ns: Some(now_ns),
-            ..payload
-        };
+        for message in &accepted {
+            self.keep(message, now_ns);
+        }
+        if !accepted.is_empty() {
+            self.send_to_present(&Body::DataMessage(DataMessage { messages: accepted }));
+        }
+        if !throttled.is_empty() {
+            self.send(connection, Body::DataMessage(DataMessage { messages: throttled }));
+        }
+    }
+
+    fn keep(&mut self, message: &DataPayload, now_ns: i64) {
         let lifetime_ms = message.lifetime_ms.unwrap_or_default().min(MAX_LIFETIME_MS);
         if lifetime_ms > 0 {
             if self.kept.len() == MAX_KEPT_MESSAGES {
@@ -40,10 +67,11 @@ impl Room {
             }
             self.kept.push_back((now_ns.saturating_add(i64::from(lifetime_ms) * NS_PER_MS), message.clone()));
         }
-        self.send_to_present(&Body::DataMessage(DataMessage { messages: vec![message] }));
     }
 
-    /// Sends to one who has just connected what others received earlier and has not expired.
+    /// Sends to one who has just connected what was sent earlier and has not expired. After a reconnect these are the same messages again:
+    /// "Any attendee joining late or reconnecting will automatically receive the messages in this buffer once they connect"
+    /// (<https://github.com/aws/amazon-chime-sdk-js/blob/main/guides/03_API_Overview.md#9-send-and-receive-data-messages-optional>).
     pub(super) fn send_kept(&mut self, connection: ConnectionId, now_ns: i64) {
         self.forget_expired(now_ns);
         let messages: Vec<DataPayload> = self.kept.iter().map(|(_, message)| message.clone()).collect();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::rate::TokenBucket;
 use crate::attendee::{Attendee, AttendeeEvent};
 use crate::connection::VideoCodec;
 use crate::mix::Hears;
@@ -43,6 +44,21 @@ pub(super) struct Member {
     pub(super) paused: BTreeSet<u32>,
     /// The codecs that it can decode, once an offer was answered.
     pub(super) codecs: Option<Vec<VideoCodec>>,
+    pub(super) message_rate: MessageRate,
+}
+
+/// The limits of data messages of one connection: beyond the first a message is throttled, beyond the second the server hangs up
+/// (<https://github.com/aws/amazon-chime-sdk-js/blob/main/guides/03_API_Overview.md#9-send-and-receive-data-messages-optional>).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MessageRate {
+    pub(super) soft: TokenBucket,
+    pub(super) hard: TokenBucket,
+}
+
+impl MessageRate {
+    const fn new() -> Self {
+        Self { soft: TokenBucket::new(100, 200), hard: TokenBucket::new(500, 10_000) }
+    }
 }
 
 impl Member {
@@ -57,6 +73,7 @@ impl Member {
             receives: BTreeSet::new(),
             paused: BTreeSet::new(),
             codecs: None,
+            message_rate: MessageRate::new(),
         }
     }
 
@@ -111,6 +128,18 @@ impl Member {
         let capabilities = self.attendee.capabilities;
         let allowed = if source.content { capabilities.content } else { capabilities.video }.receives();
         allowed && !self.content && !self.is_same_attendee(source)
+    }
+
+    /// Pauses streams that it receives. Ids of others are ignored: what is kept of a client stays bounded.
+    pub(super) fn pause(&mut self, stream_ids: &[u32]) {
+        let received = stream_ids.iter().filter(|id| self.receives.contains(id));
+        self.paused.extend(received);
+    }
+
+    /// Receives these streams from now on; one that it no longer receives is not paused either.
+    pub(super) fn receive(&mut self, stream_ids: BTreeSet<u32>) {
+        self.paused.retain(|id| stream_ids.contains(id));
+        self.receives = stream_ids;
     }
 
     /// What this event is called for this connection.

@@ -1,5 +1,7 @@
 //! Presence: who is in the meeting, muted or not, and how loud.
 
+use std::collections::BTreeSet;
+
 use super::member::{Member, Phase};
 use super::{ConnectionId, Level, Output, Room};
 use crate::attendee::AttendeeEvent;
@@ -59,7 +61,7 @@ impl Room {
         member.phase = Phase::Gone;
         member.stream = None;
         member.offered = None;
-        member.receives.clear();
+        member.receive(BTreeSet::new());
         self.outputs.push_back(Output::Disconnect { connection });
         if let Some(number) = number {
             let gone = AudioStream {

@@ -25,6 +25,7 @@ enum Step {
         camera: bool,
         stream: u32,
     },
+    SubscribeWithoutOffer(usize),
     Connected(usize),
     Lost(usize),
     Closed(usize),
@@ -57,6 +58,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => connection.clone().prop_map(Step::Join),
         8 => (connection.clone(), any::<bool>(), 0..20u32)
             .prop_map(|(connection, camera, stream)| Step::Subscribe { connection, camera, stream }),
+        1 => connection.clone().prop_map(Step::SubscribeWithoutOffer),
         6 => connection.clone().prop_map(Step::Connected),
         1 => connection.clone().prop_map(Step::Lost),
         2 => connection.clone().prop_map(Step::Closed),
@@ -183,6 +185,7 @@ impl Known {
             }
         }
         for (connection, member) in &room.members {
+            assert!(member.paused.is_subset(&member.receives), "only what is received is paused");
             if !member.is_present() {
                 assert!(!room.may_send_sound(*connection) && room.hears(*connection) == Hears::Nothing);
                 assert_eq!(room.stream_of(*connection), None);
@@ -223,6 +226,7 @@ proptest! {
                         ..Subscribe::default()
                     }))
                 }
+                Step::SubscribeWithoutOffer(index) => frame(index, Body::Subscribe(Subscribe::default())),
                 Step::Connected(index) => at(index).map(|connection| Input::MediaConnected { connection }),
                 Step::Lost(index) => at(index).map(|connection| Input::MediaLost { connection }),
                 Step::Closed(index) => at(index).map(|connection| Input::Closed { connection }),

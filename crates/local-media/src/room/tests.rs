@@ -1,5 +1,6 @@
 //! The room's rules, one call at a time. A driver plays the server: it answers offers and counts what goes out.
 
+mod limits;
 mod messages;
 
 use std::collections::BTreeMap;

@@ -31,14 +31,20 @@ impl Room {
         let sent = subscribe.send_streams.iter().find(|stream| stream.media_type == Some(VIDEO));
         let offered = sent.filter(|_| subscribe.duplex == Some(DUPLEX)).map(described);
         let Some(offer) = subscribe.sdp_offer.clone() else {
-            return self.close(connection, close::BAD_REQUEST);
+            return self.reject(connection);
         };
         let Some(member) = self.members.get_mut(&connection) else { return };
         member.offered = offered;
-        member.receives = receive.iter().copied().filter(|id| *id != 0).collect();
+        member.receive(receive.iter().copied().filter(|id| *id != 0).collect());
         let muted = subscribe.audio_muted.unwrap_or(member.muted);
         self.mute(connection, muted);
         self.outputs.push_back(Output::Negotiate { connection, offer, receive });
+    }
+
+    /// Ends the participation of a client that breaks the protocol, then closes its socket: one that ignores the close frame is out too.
+    fn reject(&mut self, connection: ConnectionId) {
+        self.leave(connection, AttendeeEvent::Dropped);
+        self.close(connection, close::BAD_REQUEST);
     }
 
     pub(super) fn negotiated(&mut self, connection: ConnectionId, answer: Option<Answer>) {
@@ -47,8 +53,7 @@ impl Room {
             return;
         }
         let Some(Answer { sdp, tracks, codecs, sends_video }) = answer else {
-            self.leave(connection, AttendeeEvent::Dropped);
-            return self.close(connection, close::BAD_REQUEST);
+            return self.reject(connection);
         };
         member.codecs = Some(codecs);
         let (had, offered, may_send) =

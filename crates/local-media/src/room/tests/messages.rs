@@ -96,6 +96,8 @@ fn no_more_than_1024_messages_are_kept_and_none_for_longer_than_5_minutes() {
     let a = driver.join(attendee("a", SEND_RECEIVE));
     for number in 0..=1_024_u32 {
         send(&mut driver, a, &number.to_string(), Some(u32::MAX));
+        // 100 a second, as many as are not throttled.
+        driver.now_ns += 10 * NS_PER_MS;
     }
     let b = driver.join(attendee("b", SEND_RECEIVE));
     let texts_of_b = texts(&mut driver, b);
@@ -113,4 +115,70 @@ fn a_meeting_that_ended_keeps_no_message() {
     driver.input(Input::MeetingEnded);
     let now_ns = driver.now_ns;
     assert!(!driver.room.keeps_messages(now_ns));
+}
+
+/// The payloads of each frame of data messages that a connection received since the last call, with whether each was throttled.
+fn frames_of(driver: &mut Driver, connection: ConnectionId) -> Vec<Vec<bool>> {
+    let frames = driver.take(connection).into_iter();
+    let messages = frames.filter_map(|frame| match frame.body {
+        Some(Body::DataMessage(message)) => Some(message.messages),
+        _ => None,
+    });
+    messages.map(|payloads| payloads.iter().map(|payload| payload.ingest_time_ns == Some(0)).collect()).collect()
+}
+
+fn flood(driver: &mut Driver, from: ConnectionId, count: usize) {
+    let payload = DataPayload { topic: "t".to_owned(), ..DataPayload::default() };
+    driver.frame(from, Body::DataMessage(DataMessage { messages: vec![payload; count] }));
+}
+
+#[test]
+fn a_frame_of_2000_messages_reaches_each_member_as_one_frame_of_200_and_its_sender_gets_the_rest_throttled() {
+    let mut driver = Driver::new();
+    let a = driver.join(attendee("a", SEND_RECEIVE));
+    let b = driver.join(attendee("b", SEND_RECEIVE));
+    for connection in [a, b] {
+        driver.take(connection);
+    }
+    flood(&mut driver, a, 2_000);
+    assert_eq!(frames_of(&mut driver, b), [vec![false; 200]]);
+    assert_eq!(frames_of(&mut driver, a), [vec![false; 200], vec![true; 1_800]]);
+}
+
+#[test]
+fn who_sends_100_messages_a_second_after_a_burst_is_not_throttled_and_who_sends_more_is() {
+    let mut driver = Driver::new();
+    let a = driver.join(attendee("a", SEND_RECEIVE));
+    let b = driver.join(attendee("b", SEND_RECEIVE));
+    flood(&mut driver, a, 200);
+    for connection in [a, b] {
+        driver.take(connection);
+    }
+    for _ in 0..1_000 {
+        driver.now_ns += 10 * NS_PER_MS;
+        send(&mut driver, a, "one", None);
+    }
+    assert_eq!(frames_of(&mut driver, b), vec![vec![false]; 1_000]);
+    for _ in 0..1_000 {
+        driver.now_ns += 5 * NS_PER_MS;
+        send(&mut driver, a, "one", None);
+    }
+    assert_eq!(frames_of(&mut driver, b).len(), 500, "half of 200 a second");
+    // Another attendee has a rate of their own.
+    send(&mut driver, b, "one", None);
+    assert_eq!(frames_of(&mut driver, b), [vec![false]]);
+}
+
+#[test]
+fn who_exceeds_a_burst_of_10000_messages_is_disconnected_and_nobody_else() {
+    let mut driver = Driver::new();
+    let a = driver.join(attendee("a", SEND_RECEIVE));
+    let b = driver.join(attendee("b", SEND_RECEIVE));
+    driver.events();
+    flood(&mut driver, a, 10_000);
+    assert_eq!(driver.events(), []);
+    flood(&mut driver, a, 1);
+    assert_eq!(driver.events(), [event("a", AttendeeEvent::Dropped)]);
+    assert!(driver.commands.contains(&Output::Close { connection: a, code: close::RECONNECT }));
+    assert!(driver.room.may_send_sound(b));
 }
