@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{mpsc, oneshot};
 
 use self::certificate::{Certificate, CertificateError};
-use self::hub::{Hub, Message};
+use self::hub::{Hub, MAX_WAITING_REPORTS, Message};
 pub use self::link::Link;
 use crate::attendee::{Capabilities, Meetings};
 use crate::captions::Caption;
@@ -247,7 +247,8 @@ fn run(
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
     let (hub_sender, messages) = mpsc::unbounded_channel();
     let (stop, stopped) = oneshot::channel();
-    let (sender, acceptor, meetings) = (hub_sender.clone(), certificate.acceptor(), Arc::clone(meetings));
+    let (sender, reports) = mpsc::channel(MAX_WAITING_REPORTS);
+    let (acceptor, meetings) = (certificate.acceptor(), Arc::clone(meetings));
     let codecs = options.codecs.clone();
     let serve = move || {
         runtime.block_on(async move {
@@ -259,7 +260,7 @@ fn run(
             };
             let mut hub = Hub::new(meetings, udp, address, codecs);
             tokio::select! {
-                () = hub.run(messages) => {}
+                () = hub.run(messages, reports) => {}
                 () = signaling::serve(listener, acceptor, sender) => {}
                 _ = stopped => {}
             }

@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::link::{InFlight, Link, Way};
 use super::meeting::{Effect, Meeting, now_ns};
-use super::signaling::{Client, ToSocket};
+use super::signaling::{Client, ClientSocket, ToSocket};
 use super::{Cut, Participant, Refusal};
 use crate::attendee::{Admission, Capabilities, Meetings};
 use crate::captions::{self, Caption, CaptionStep};
@@ -27,11 +27,18 @@ const LEVEL_TICKS: u64 = 10;
 /// A hub that was held up mixes at most this much sound at once, and leaves out the rest.
 const MAX_TICKS_AT_ONCE: u32 = 10;
 
-/// To the hub.
-pub(super) enum Message {
+/// Reports of sockets that wait for the hub. When there are so many, sockets read no more until the hub has taken some.
+pub(super) const MAX_WAITING_REPORTS: usize = 256;
+
+/// To the hub, of a socket.
+pub(super) enum FromSocket {
     Opened { client: Client, reply: oneshot::Sender<ConnectionId> },
     Frame { connection: ConnectionId, frame: SignalFrame },
     Closed { connection: ConnectionId },
+}
+
+/// To the hub, of the media plane's owner.
+pub(super) enum Message {
     EndMeeting { meeting_id: String },
     RemoveAttendee { meeting_id: String, attendee_id: String },
     ChangeCapabilities { meeting_id: String, attendee_id: String, capabilities: Capabilities },
@@ -48,7 +55,7 @@ struct Socket {
     /// None: a client that is refused.
     meeting_id: Option<String>,
     refusal: u32,
-    sender: mpsc::Sender<ToSocket>,
+    client: ClientSocket,
 }
 
 pub(super) struct Hub {
@@ -95,7 +102,11 @@ impl Hub {
     }
 
     /// Runs until nobody can send a message any more.
-    pub(super) async fn run(&mut self, mut messages: mpsc::UnboundedReceiver<Message>) {
+    pub(super) async fn run(
+        &mut self,
+        mut messages: mpsc::UnboundedReceiver<Message>,
+        mut sockets: mpsc::Receiver<FromSocket>,
+    ) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let mut count: u64 = 0;
@@ -113,6 +124,7 @@ impl Hub {
                     Some(message) => self.take(message),
                     None => return,
                 },
+                Some(report) = sockets.recv() => self.reported(report),
                 received = self.udp.recv_from(&mut datagram) => match received {
                     Ok((length, source)) => self.arrived(source, &datagram[..length]),
                     // Linux reports here that an earlier datagram found no listener.
@@ -142,12 +154,18 @@ impl Hub {
         rooms.chain(self.in_flight.next()).chain(script).min()
     }
 
+    fn reported(&mut self, report: FromSocket) {
+        let now = Instant::now();
+        match report {
+            FromSocket::Opened { client, reply } => self.opened(client, reply, now),
+            FromSocket::Frame { connection, frame } => self.frame(connection, frame, now),
+            FromSocket::Closed { connection } => self.closed(connection, now),
+        }
+    }
+
     fn take(&mut self, message: Message) {
         let now = Instant::now();
         match message {
-            Message::Opened { client, reply } => self.opened(client, reply, now),
-            Message::Frame { connection, frame } => self.frame(connection, frame, now),
-            Message::Closed { connection } => self.closed(connection, now),
             Message::EndMeeting { meeting_id } => {
                 self.report(&meeting_id, Input::MeetingEnded, now);
                 self.close_tap(&meeting_id);
@@ -193,7 +211,7 @@ impl Hub {
         };
         let full = self.refusal == Some(Refusal::Full);
         let refusal = if full { status::FULL } else { status::REJECTED };
-        let mut socket = Socket { meeting_id: None, refusal, sender: socket };
+        let mut socket = Socket { meeting_id: None, refusal, client: socket };
         match admission {
             // A token is good in its own meeting only.
             Admission::Admitted(attendee) if attendee.meeting_id == meeting_id => {
@@ -243,6 +261,7 @@ impl Hub {
 
     fn closed(&mut self, connection: ConnectionId, now: Instant) {
         let Some(socket) = self.sockets.remove(&connection) else { return };
+        socket.client.abort();
         self.owners.retain(|_, (_, owner)| *owner != connection);
         if let Some(meeting_id) = socket.meeting_id {
             self.report(&meeting_id, Input::Closed { connection }, now);
@@ -254,7 +273,6 @@ impl Hub {
             self.rooms.values().flat_map(|meeting| meeting.room.connections_of(attendee_id)).collect();
         for connection in cut_off {
             match cut {
-                // Without its sender the socket's task ends.
                 Cut::Abort => self.closed(connection, now),
                 Cut::Close(code) => self.send(connection, ToSocket::Close(code)),
             }
@@ -404,7 +422,7 @@ impl Hub {
 
     fn send(&mut self, connection: ConnectionId, command: ToSocket) {
         let Some(socket) = self.sockets.get(&connection) else { return };
-        if socket.sender.try_send(command).is_err() {
+        if !socket.client.send(command) {
             // It has gone, or it reads nothing: its end follows.
             tracing::debug!(connection, "a client does not take its frames");
             self.closed(connection, Instant::now());

@@ -1,6 +1,8 @@
 //! Signalling sockets: `ws://` and `wss://` on one port, told apart by the first byte.
 
-use std::io;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message as WebSocketMessage, WebSocket, WebSocketUpgrade};
@@ -11,18 +13,19 @@ use axum::routing::any;
 use axum::{Json, Router};
 use bytes::Bytes;
 use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::hub::Message;
-use crate::frame::SignalFrame;
+use super::hub::FromSocket;
+use crate::frame::{FrameError, SignalFrame};
+use crate::room::ConnectionId;
 
 /// The SDK's subprotocol. Its other one is the join token.
 const SUBPROTOCOL: &str = "_aws_wt_session";
@@ -31,10 +34,26 @@ const CONTENT: &str = "#content";
 
 /// An offer for 25 pictures has some 60 kB.
 const MAX_MESSAGE_BYTES: usize = 512 * 1024;
-/// The SDK sends a ping every 10 s.
-const MAX_SILENCE: Duration = Duration::from_secs(45);
-/// Until a request for the socket has come.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Time that a client has for each step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// For the TLS handshake, and for the request of the socket.
+    handshake: Duration,
+    /// Between two messages of a client, whatever the server sends it. The SDK sends a ping every 10 s.
+    silence: Duration,
+    /// For a frame to be taken by the network.
+    send: Duration,
+    /// For the whole close handshake.
+    close: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let ten = Duration::from_secs(10);
+        Self { handshake: ten, silence: Duration::from_secs(45), send: ten, close: ten }
+    }
+}
+
 /// Frames that wait for a client; one that reads none for so long is not there.
 const MAX_WAITING_FRAMES: usize = 1024;
 
@@ -55,22 +74,54 @@ pub(super) struct Client {
     pub(super) join_token: String,
     /// Whether it is the connection of a shared screen.
     pub(super) content: bool,
-    /// Dropping it ends the connection without a close frame.
-    pub(super) socket: mpsc::Sender<ToSocket>,
+    pub(super) socket: ClientSocket,
 }
 
-/// Serves until it is dropped, which ends all connections too.
-pub(super) async fn serve(listener: TcpListener, tls: TlsAcceptor, hub: mpsc::UnboundedSender<Message>) {
-    let router = Router::new()
-        .route("/control/{meeting}", any(upgrade))
-        .route("/v1/client-events", any(client_events))
-        .with_state(hub);
+/// The server's end of a client's socket. Dropping it aborts the connection.
+#[derive(Debug)]
+pub(super) struct ClientSocket {
+    commands: mpsc::Sender<ToSocket>,
+    abort: oneshot::Sender<()>,
+}
+
+impl ClientSocket {
+    /// False: the client has gone, or so many frames wait that it reads none.
+    pub(super) fn send(&self, command: ToSocket) -> bool {
+        self.commands.try_send(command).is_ok()
+    }
+
+    /// Ends the TCP connection at once, without a close frame and without the frames that wait.
+    pub(super) fn abort(self) {
+        // An error: the connection has ended.
+        let _ended = self.abort.send(());
+    }
+}
+
+/// Why a conversation ends before either side closes it.
+#[derive(Debug, thiserror::Error)]
+enum SocketError {
+    #[error("the client has sent nothing for {0:?}")]
+    Silent(Duration),
+    #[error("the client has not taken a frame for {0:?}")]
+    Blocked(Duration),
+    #[error("the client has not answered the close frame within {0:?}")]
+    NotClosed(Duration),
+    #[error("the socket has failed")]
+    Failed(#[from] axum::Error),
+    #[error("the media server ends")]
+    Stopped,
+}
+
+/// Serves until it is dropped, which ends connections that are no sockets yet; sockets are tasks of the runtime, and end with it.
+pub(super) async fn serve(listener: TcpListener, tls: TlsAcceptor, hub: mpsc::Sender<FromSocket>) {
+    let limits = Limits::default();
+    let router = router(hub, limits);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, tls.clone(), router.clone()));
+                    connections.spawn(connection(stream, tls.clone(), router.clone(), limits));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a signalling connection was not accepted");
@@ -82,26 +133,39 @@ pub(super) async fn serve(listener: TcpListener, tls: TlsAcceptor, hub: mpsc::Un
     }
 }
 
-async fn connection(stream: TcpStream, tls: TlsAcceptor, router: Router) {
+fn router(hub: mpsc::Sender<FromSocket>, limits: Limits) -> Router {
+    Router::new()
+        .route("/control/{meeting}", any(upgrade))
+        .route("/v1/client-events", any(client_events))
+        .with_state((hub, limits))
+}
+
+async fn connection(stream: TcpStream, tls: TlsAcceptor, router: Router, limits: Limits) {
     let _best_effort = stream.set_nodelay(true);
     let mut first = [0];
-    match timeout(HANDSHAKE, stream.peek(&mut first)).await {
-        Ok(Ok(1)) if first[0] == TLS_HANDSHAKE => match timeout(HANDSHAKE, tls.accept(stream)).await {
-            Ok(Ok(stream)) => http(stream, router).await,
+    match timeout(limits.handshake, stream.peek(&mut first)).await {
+        Ok(Ok(1)) if first[0] == TLS_HANDSHAKE => match timeout(limits.handshake, tls.accept(stream)).await {
+            Ok(Ok(stream)) => http(stream, router, limits).await,
             Ok(Err(error)) => {
                 tracing::debug!(%error, "a client's TLS handshake with the media server failed");
             }
             Err(_) => {}
         },
-        Ok(Ok(1)) => http(stream, router).await,
+        Ok(Ok(1)) => http(stream, router, limits).await,
         Ok(_) | Err(_) => {}
     }
 }
 
-async fn http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router) {
+async fn http(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    limits: Limits,
+) {
     let service = TowerToHyperService::new(router);
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.handshake);
     // An error here is a client that went.
-    let _closed = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+    let _closed = builder.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
 }
 
 /// The SDK's reports about itself, which nothing reads. On this machine they stay on it.
@@ -113,7 +177,7 @@ async fn client_events() -> impl IntoResponse {
 }
 
 async fn upgrade(
-    State(hub): State<mpsc::UnboundedSender<Message>>,
+    State((hub, limits)): State<(mpsc::Sender<FromSocket>, Limits)>,
     Path(meeting_id): Path<String>,
     headers: HeaderMap,
     socket: WebSocketUpgrade,
@@ -123,54 +187,88 @@ async fn upgrade(
     let token = offered.map(str::trim).find(|protocol| *protocol != SUBPROTOCOL).unwrap_or_default();
     let (join_token, content) = token.strip_suffix(CONTENT).map_or((token, false), |token| (token, true));
     let join_token = join_token.to_owned();
-    socket.protocols([SUBPROTOCOL]).max_message_size(MAX_MESSAGE_BYTES).on_upgrade(move |socket| async move {
+    // A message in one frame is compared with the limit of a frame first, which is 16 MiB by default.
+    let socket = socket.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES);
+    socket.protocols([SUBPROTOCOL]).on_upgrade(move |socket| async move {
         let (sender, commands) = mpsc::channel(MAX_WAITING_FRAMES);
-        let client = Client { meeting_id, join_token, content, socket: sender };
-        let (reply, connection) = tokio::sync::oneshot::channel();
-        if hub.send(Message::Opened { client, reply }).is_err() {
+        let (abort, aborted) = oneshot::channel();
+        let client_socket = ClientSocket { commands: sender, abort };
+        let client = Client { meeting_id, join_token, content, socket: client_socket };
+        let (reply, connection) = oneshot::channel();
+        if hub.send(FromSocket::Opened { client, reply }).await.is_err() {
             return;
         }
         let Ok(connection) = connection.await else { return };
-        let socket = converse(socket, commands, |frame| {
-            hub.send(Message::Frame { connection, frame }).map_err(io::Error::other)
-        });
-        // A client that breaks off ends like one that is cut off.
-        if let Err(error) = socket.await {
-            tracing::debug!(%error, connection, "a signalling socket has ended");
+        tokio::select! {
+            biased;
+            _ = aborted => {}
+            ended = converse(socket, commands, &hub, connection, limits) => if let Err(error) = ended {
+                // A client that breaks off ends like one that is cut off.
+                tracing::debug!(%error, connection, "a signalling socket has ended");
+            },
         }
-        let _stopped = hub.send(Message::Closed { connection });
+        let _stopped = hub.send(FromSocket::Closed { connection }).await;
     })
 }
 
-/// Carries frames in both directions until either side closes.
+/// Carries frames in both directions until either side closes. While the hub's queue is full it reads nothing: then TCP slows the client.
 async fn converse(
     mut socket: WebSocket,
     mut commands: mpsc::Receiver<ToSocket>,
-    received: impl Fn(SignalFrame) -> io::Result<()>,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    hub: &mpsc::Sender<FromSocket>,
+    connection: ConnectionId,
+    limits: Limits,
+) -> Result<(), SocketError> {
+    let mut last_received = Instant::now();
+    let mut malformed: u64 = 0;
     loop {
         tokio::select! {
             command = commands.recv() => match command {
-                Some(ToSocket::Frame(frame)) => socket.send(WebSocketMessage::Binary(frame)).await?,
-                Some(ToSocket::Close(code)) => {
-                    let close = CloseFrame { code, reason: "".into() };
-                    socket.send(WebSocketMessage::Close(Some(close))).await?;
-                    // The client answers the close handshake.
-                    while let Ok(Some(Ok(_))) = timeout(HANDSHAKE, socket.recv()).await {}
-                    return Ok(());
+                Some(ToSocket::Frame(frame)) => {
+                    let sent = timeout(limits.send, socket.send(WebSocketMessage::Binary(frame))).await;
+                    sent.map_err(|_| SocketError::Blocked(limits.send))??;
                 }
-                // Cut: the TCP connection ends.
+                Some(ToSocket::Close(code)) => {
+                    let closed = timeout(limits.close, close(&mut socket, code)).await;
+                    return Ok(closed.map_err(|_| SocketError::NotClosed(limits.close))??);
+                }
                 None => return Ok(()),
             },
-            message = timeout(MAX_SILENCE, socket.recv()) => match message? {
-                Some(Ok(WebSocketMessage::Binary(message))) => match SignalFrame::from_message(&message) {
-                    Ok(frame) => received(frame)?,
-                    Err(error) => tracing::warn!(%error, "a client has sent no frame of the protocol"),
-                },
-                Some(Ok(WebSocketMessage::Close(_))) | None => return Ok(()),
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(error.into()),
+            message = socket.recv() => {
+                last_received = Instant::now();
+                match message {
+                    Some(Ok(WebSocketMessage::Binary(message))) => match SignalFrame::from_message(&message) {
+                        Ok(frame) => {
+                            let taken = hub.send(FromSocket::Frame { connection, frame }).await;
+                            taken.map_err(|_| SocketError::Stopped)?;
+                        }
+                        Err(error) => {
+                            malformed += 1;
+                            log_malformed(connection, malformed, &error);
+                        }
+                    },
+                    Some(Ok(WebSocketMessage::Close(_))) | None => return Ok(()),
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => return Err(error.into()),
+                }
             },
+            () = sleep_until(last_received + limits.silence) => return Err(SocketError::Silent(limits.silence)),
         }
+    }
+}
+
+/// Closes the socket and waits for the client's part of the close handshake.
+async fn close(socket: &mut WebSocket, code: u16) -> Result<(), axum::Error> {
+    socket.send(WebSocketMessage::Close(Some(CloseFrame { code, reason: "".into() }))).await?;
+    while let Some(Ok(_)) = socket.recv().await {}
+    Ok(())
+}
+
+/// The first of a connection is a warning. A client cannot fill the log with the others: each tenfold count is logged.
+fn log_malformed(connection: ConnectionId, count: u64, error: &FrameError) {
+    if count == 1 {
+        tracing::warn!(%error, connection, "a client has sent no frame of the protocol");
+    } else if count.ilog10() > (count - 1).ilog10() {
+        tracing::debug!(%error, connection, count, "a client sends no frames of the protocol");
     }
 }
