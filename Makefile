@@ -76,11 +76,12 @@ test-page: page ## Test the call page in Chromium, against the local cloud
 	$(RUN_TYPESCRIPT) tests/run.ts
 
 .PHONY: bench-page
-bench-page: page ## Measure how fast the call page is, also on a slow machine and line
+bench-page: page ## Measure how fast the call page is, also on a slow machine and line, and a call of two (20 minutes)
 	@$(BUILD)
 	$(WITH_NODE)
 	cd $(PAGE)
 	$(RUN_TYPESCRIPT) tests/bench.ts
+	$(RUN_TYPESCRIPT) tests/bench-media.ts
 
 .PHONY: check-page
 check-page: $(PAGE)/node_modules/.package-lock.json
@@ -157,11 +158,11 @@ test: $(VENV)/boto3-$(BOTO3_VERSION) ## Run all tests against the local cloud an
 	$(MAKE) --no-print-directory test-page
 
 .PHONY: bench
-bench: ## Measure how many events an environment processes and how long requests take; builds with optimisation first
+bench: ## Measure events per second, times of requests, and what the media server costs (15 minutes); builds with optimisation first
 	@# The functions and what runs them in one profile, so that the bench finds them beside itself; and in one build.
-	cargo build --workspace --bins --bench calls --profile quick --locked
+	cargo build --workspace --bins --bench calls --bench media --profile quick --locked
 	trap 'target/quick/local postgres stop || echo "PostgreSQL may still be running: see above" >&2' EXIT
-	cargo bench --workspace --bench calls --profile quick --locked
+	cargo bench --workspace --bench calls --bench media --profile quick --locked
 
 .PHONY: check
 check: check-format check-dependencies check-templates check-openapi check-python check-page check-code ## Check format, lints, dependency rule, licenses, templates and docs
@@ -281,8 +282,16 @@ cargo-deny:
 	        cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION)
 	fi
 
+# Before anything is installed: with an older one the scripts in infra/ end with an error that names a module.
+.PHONY: python-version
+python-version:
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+	    echo "Python 3.11 or newer is needed; python3 here is: $$(python3 --version 2>&1 || true)" >&2
+	    exit 1
+	}
+
 # A stamp for each tool and version, so that a new version here is installed over an old one.
-$(VENV)/%:
+$(VENV)/%: | python-version
 	@python3 -m venv $(VENV) || { echo "Python cannot make a venv: on Debian, install python3-venv" >&2; exit 1; }
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check "$$(sed -E 's/-([0-9])/==\1/' <<< '$*')"
 	touch $@

@@ -1,9 +1,15 @@
-//! The tap of one meeting, as a recorder gets it: for each camera and content share its encoded frames in chunks of 5 s, each with the
-//! mix of everybody's sound. It holds what it is given: the caller offers only what it forwards to others.
+//! The tap of one meeting, as a recorder gets it: the mix of everybody's sound with the active speaker, and for each camera and content
+//! share its encoded frames, each in chunks of 5 s. It holds what it is given: the caller offers only what it forwards to others.
+//!
+//! All times are integers of one clock: microseconds of the server's monotonic clock since the capture's start. A frame of sound has the
+//! time of the tick that mixed it. A chunk of pictures starts when its first frame arrived, or where the camera's RTP clock places it
+//! if both differ by less than 100 ms; within a chunk times are those of RTP. No error adds up from chunk to chunk.
 
+mod mixed;
 mod picture;
 mod sound;
 mod source;
+mod speaker;
 #[cfg(test)]
 mod tests;
 
@@ -11,8 +17,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use self::mixed::Mixed;
+pub use self::mixed::{MixChunk, Speaker};
 use self::sound::Sound;
 use self::source::{Closed, Source};
+pub(crate) use self::speaker::Voice;
 use crate::connection::{VideoCodec, VideoFrame};
 
 /// The length after which a chunk ends with the next key frame.
@@ -37,6 +46,14 @@ pub struct Timed {
     /// It can be decoded without the frames before it: always true of sound.
     pub keyframe: bool,
     pub data: Bytes,
+}
+
+/// What a tap gives when it is complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TapChunk {
+    /// Without gaps from the capture's start, also in a meeting without any camera.
+    Mix(MixChunk),
+    Pictures(Chunk),
 }
 
 /// Consecutive frames of one source, from a key frame on.
@@ -78,18 +95,20 @@ pub(crate) struct Capture {
     sound: Sound,
     /// Their sound has not come completely.
     closed: Vec<(SourceId, Closed)>,
-    chunks: Vec<Chunk>,
+    mixed: Mixed,
+    chunks: Vec<TapChunk>,
     counters: CaptureCounters,
 }
 
 impl Capture {
-    /// All times are those of one clock in microseconds that does not go back.
+    /// Times that are given are of one clock, in microseconds.
     pub(crate) fn start(now_us: u64) -> Self {
         Self {
             started_us: now_us,
             sources: BTreeMap::new(),
             sound: Sound::default(),
             closed: Vec::new(),
+            mixed: Mixed::default(),
             chunks: Vec::new(),
             counters: CaptureCounters::default(),
         }
@@ -110,10 +129,11 @@ impl Capture {
         self.closed.extend(closed.map(|closed| (id, closed)));
     }
 
-    /// Takes the mix of one tick: every 20 ms, also if all are silent.
-    pub(crate) fn sound(&mut self, packet: Bytes, now_us: u64) {
+    /// Takes the mix of one tick, which was due now: every 20 ms, also if all are silent. `voices`: those who are in the meeting.
+    pub(crate) fn sound(&mut self, packet: Bytes, voices: &[Voice<'_>], now_us: u64) {
         let now_us = self.since_start(now_us);
-        self.sound.push(packet, now_us);
+        let frame = self.sound.push(packet, now_us);
+        self.chunks.extend(self.mixed.push(frame, voices).into_iter().map(TapChunk::Mix));
         self.advance(now_us);
     }
 
@@ -129,15 +149,16 @@ impl Capture {
     }
 
     /// The chunks that were completed since the last call.
-    pub(crate) fn chunks(&mut self) -> Vec<Chunk> {
+    pub(crate) fn chunks(&mut self) -> Vec<TapChunk> {
         std::mem::take(&mut self.chunks)
     }
 
     /// Ends the capture, and gives the rest.
-    pub(crate) fn finish(mut self) -> Vec<Chunk> {
+    pub(crate) fn finish(mut self) -> Vec<TapChunk> {
         let stopped = self.sources.into_iter().filter_map(|(id, mut source)| Some((id, source.stop()?)));
         let rest = self.closed.into_iter().chain(stopped);
-        self.chunks.extend(rest.map(|(id, closed)| closed.with_sound(id, &self.sound)));
+        self.chunks.extend(rest.map(|(id, closed)| TapChunk::Pictures(closed.with_sound(id, &self.sound))));
+        self.chunks.extend(self.mixed.finish().map(TapChunk::Mix));
         self.chunks
     }
 
@@ -159,7 +180,7 @@ impl Capture {
             let end_us = closed.started_us + closed.duration_us;
             sound.has_all_before(end_us) || now_us > end_us + MAX_SOUND_WAIT_US
         });
-        self.chunks.extend(complete.map(|(id, closed)| closed.with_sound(id, sound)));
+        self.chunks.extend(complete.map(|(id, closed)| TapChunk::Pictures(closed.with_sound(id, sound))));
         let open = self.sources.values().filter_map(Source::open_since_us);
         let closed = self.closed.iter().map(|(_, closed)| closed.started_us);
         // A chunk may begin a little before its first frame comes.

@@ -12,6 +12,6 @@ mod server;
 
 pub use self::attendee::{Admission, Attendee, AttendeeEvent, Capabilities, Direction, Meetings};
 pub use self::captions::{Caption, CaptionStep};
-pub use self::capture::{Chunk, Timed};
+pub use self::capture::{Chunk, MixChunk, Speaker, TapChunk, Timed};
 pub use self::connection::VideoCodec;
 pub use self::server::{Cut, Link, MediaPlane, Options, Participant, Refusal, SourceCounters, StartError};

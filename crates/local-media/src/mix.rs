@@ -58,6 +58,8 @@ struct Participant {
     source: Source,
     encoder: Encoder,
     meter: Meter,
+    /// Of the last tick.
+    energy: f64,
 }
 
 #[derive(Default)]
@@ -142,6 +144,7 @@ impl Mix {
             source: Source::new(),
             encoder: Encoder::new(),
             meter: Meter::default(),
+            energy: 0.0,
         };
         self.participants.insert(participant, new);
     }
@@ -172,8 +175,10 @@ impl Mix {
         for participant in self.participants.values_mut() {
             let Some(frame) = participant.source.take() else {
                 participant.meter.add_silence();
+                participant.energy = 0.0;
                 continue;
             };
+            participant.energy = level::energy(&frame);
             participant.meter.add(&frame);
             let sums = if participant.content { &mut contents } else { &mut people };
             sums.add(&participant.group, &frame);
@@ -218,6 +223,12 @@ impl Mix {
             .iter_mut()
             .map(|(&key, participant)| (key, mem::take(&mut participant.meter).level()))
             .collect()
+    }
+
+    /// The mean square of each person's sound in the last tick, 1.0 being the loudest; not of shared screens.
+    pub(crate) fn energies(&self) -> impl Iterator<Item = (ParticipantKey, f64)> {
+        let people = self.participants.iter().filter(|(_, participant)| !participant.content);
+        people.map(|(&key, participant)| (key, participant.energy))
     }
 
     /// A participant's frames that wait, a part of one included; never above `MAX_QUEUED_FRAMES`.

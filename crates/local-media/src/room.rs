@@ -181,12 +181,20 @@ pub(crate) struct Room {
     /// The last number that a stream of sound or of pictures was given. Numbers are never given twice: the SDK takes the higher one
     /// of an attendee for the newer.
     last_number: u32,
+    /// Data messages for those who come later, with the time at which they expire, in nanoseconds since 1970.
+    kept: VecDeque<(i64, DataPayload)>,
     ended: bool,
 }
 
 impl Room {
     pub(crate) fn new() -> Self {
-        Self { members: BTreeMap::new(), outputs: VecDeque::new(), last_number: 0, ended: false }
+        Self {
+            members: BTreeMap::new(),
+            outputs: VecDeque::new(),
+            last_number: 0,
+            kept: VecDeque::new(),
+            ended: false,
+        }
     }
 
     /// The next command, until there is none.
@@ -210,7 +218,7 @@ impl Room {
             }
             Input::Frame { connection, frame } => self.frame(connection, frame, now_ns),
             Input::Negotiated { connection, answer } => self.negotiated(connection, answer),
-            Input::MediaConnected { connection } => self.media_connected(connection),
+            Input::MediaConnected { connection } => self.media_connected(connection, now_ns),
             Input::MediaLost { connection } => {
                 if self.members.get(&connection).is_some_and(|member| member.phase != Phase::Gone) {
                     self.leave(connection, AttendeeEvent::Dropped);
@@ -225,6 +233,7 @@ impl Room {
             Input::Levels { levels } => self.levels(&levels),
             Input::MeetingEnded => {
                 self.ended = true;
+                self.kept.clear();
                 self.expel(|_| true, status::ENDED);
             }
             Input::AttendeeRemoved { attendee_id } => {

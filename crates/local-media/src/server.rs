@@ -23,7 +23,7 @@ use self::hub::{Hub, Message};
 pub use self::link::Link;
 use crate::attendee::{Capabilities, Meetings};
 use crate::captions::Caption;
-use crate::capture::Chunk;
+use crate::capture::TapChunk;
 use crate::connection::VideoCodec;
 pub use crate::mix::SourceCounters;
 
@@ -193,7 +193,7 @@ impl MediaPlane {
     /// Opens the tap of a meeting, in place of one that is open. The receiver gets each chunk when it is complete, and ends when the tap
     /// is closed, the meeting ends or the server stops.
     #[must_use]
-    pub fn open_tap(&self, meeting_id: &str) -> mpsc::UnboundedReceiver<Chunk> {
+    pub fn open_tap(&self, meeting_id: &str) -> mpsc::UnboundedReceiver<TapChunk> {
         let (chunks, receiver) = mpsc::unbounded_channel();
         self.send(Message::OpenTap { meeting_id: meeting_id.to_owned(), chunks });
         receiver

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use local_media::{Admission, AttendeeEvent, Chunk, MediaPlane, Meetings, Options, StartError};
+use local_media::{Admission, AttendeeEvent, MediaPlane, Meetings, Options, StartError, TapChunk};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -35,7 +35,7 @@ pub struct Media {
     plane: Arc<MediaPlane>,
     signaling: Signaling,
     /// Taps that the control API has opened, by meeting.
-    taps: Mutex<HashMap<String, mpsc::UnboundedReceiver<Chunk>>>,
+    taps: Mutex<HashMap<String, mpsc::UnboundedReceiver<TapChunk>>>,
     reports: JoinHandle<()>,
 }
 
@@ -111,14 +111,14 @@ impl Media {
     }
 
     /// Takes the chunks that are complete; `None`: the meeting's tap was never opened.
-    pub(crate) fn take_chunks(&self, meeting_id: &str) -> Option<Vec<Chunk>> {
+    pub(crate) fn take_chunks(&self, meeting_id: &str) -> Option<Vec<TapChunk>> {
         let mut taps = self.taps();
         let chunks = taps.get_mut(meeting_id)?;
         Some(std::iter::from_fn(|| chunks.try_recv().ok()).collect())
     }
 
     /// Closes the tap of a meeting and gives the rest of its chunks.
-    pub(crate) async fn close_tap(&self, meeting_id: &str) -> Option<Vec<Chunk>> {
+    pub(crate) async fn close_tap(&self, meeting_id: &str) -> Option<Vec<TapChunk>> {
         let mut chunks = self.taps().remove(meeting_id)?;
         self.plane.close_tap(meeting_id);
         let mut rest = Vec::new();
@@ -128,7 +128,7 @@ impl Media {
         Some(rest)
     }
 
-    fn taps(&self) -> MutexGuard<'_, HashMap<String, mpsc::UnboundedReceiver<Chunk>>> {
+    fn taps(&self) -> MutexGuard<'_, HashMap<String, mpsc::UnboundedReceiver<TapChunk>>> {
         self.taps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
-import { eventually } from "./fixtures/browser.ts";
+import { button, eventually } from "./fixtures/browser.ts";
+import type { Cloud } from "./fixtures/cloud.ts";
 import { LiveCalls } from "./fixtures/live-call.ts";
 import { hearsOnly, nameOfColor, SIGNATURES, type SignatureName } from "./fixtures/signature.ts";
 
@@ -30,8 +31,22 @@ interface Chunk {
   sound: Frame[];
 }
 
+/** Five seconds of everybody's sound. */
+interface MixChunk {
+  index: number;
+  startedUs: number;
+  durationUs: number;
+  sound: Frame[];
+  speakers: { timeUs: number; attendeeId: string | null }[];
+}
+
+interface Tapped {
+  chunks: Chunk[];
+  mix: MixChunk[];
+}
+
 /** The mean colour of the last picture of a chunk, and how many decibels each tone has in its sound. */
-function decoded(page: Page, chunk: Chunk, tones: readonly number[]) {
+function decoded(page: Page, chunk: { video: Frame[]; sound: Frame[] }, tones: readonly number[]) {
   return page.evaluate(
     async ({ video, sound, tones }) => {
       const bytes = (data: string) => Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
@@ -85,6 +100,25 @@ function decoded(page: Page, chunk: Chunk, tones: readonly number[]) {
   );
 }
 
+const NAMES = Object.keys(SIGNATURES) as SignatureName[];
+const TONES = NAMES.map((name) => SIGNATURES[name].tone);
+
+/** Whose tones are in the sound. */
+async function voicesIn(page: Page, chunk: { sound: Frame[] }): Promise<SignatureName[]> {
+  const { decibels, failures } = await decoded(page, { video: [], sound: chunk.sound }, TONES);
+  assert.deepEqual(failures, []);
+  return NAMES.filter((_, i) => (decibels[i] ?? 0) > -40);
+}
+
+/** The path of the tap of the meeting in which this attendee is. */
+async function tapOf(cloud: Cloud, attendeeId: string): Promise<string> {
+  const { meetings } = (await cloud.control("chime/meetings", undefined, "GET")) as {
+    meetings: { meetingId: string; attendees: { attendeeId: string }[] }[];
+  };
+  const meeting = meetings.find(({ attendees }) => attendees.some((attendee) => attendee.attendeeId === attendeeId));
+  return `chime/meetings/${meeting?.meetingId}/tap`;
+}
+
 test("chunks of five seconds hold each one's pictures and everybody's sound, and nothing that one may not send", async () => {
   await calls.withAppointment(async ({ join, attendee, control, cloud }) => {
     const provider = await join("provider");
@@ -92,19 +126,15 @@ test("chunks of five seconds hold each one's pictures and everybody's sound, and
     await eventually(() => hearsOnly(provider, "patient"), "the provider hears the patient");
     await eventually(() => hearsOnly(patient, "provider"), "the patient hears the provider");
     const ids = { provider: await attendee("provider"), patient: await attendee("patient") };
-    const { meetings } = (await cloud.control("chime/meetings", undefined, "GET")) as {
-      meetings: { meetingId: string; attendees: { attendeeId: string }[] }[];
-    };
-    const meeting = meetings.find(({ attendees }) => attendees.some(({ attendeeId }) => attendeeId === ids.provider));
-    const tap = `chime/meetings/${meeting?.meetingId}/tap`;
+    const tap = await tapOf(cloud, ids.provider);
     await control(tap);
     const chunks: Chunk[] = [];
     const of = (name: "provider" | "patient") => chunks.filter(({ attendeeId }) => attendeeId === ids[name]);
     await eventually(async () => {
-      chunks.push(...((await control(tap, undefined, "GET")) as { chunks: Chunk[] }).chunks);
+      chunks.push(...((await control(tap, undefined, "GET")) as Tapped).chunks);
       return of("provider").length > 0 && of("patient").length > 0;
     }, "a chunk of each is complete");
-    chunks.push(...((await control(tap, undefined, "DELETE")) as { chunks: Chunk[] }).chunks);
+    chunks.push(...((await control(tap, undefined, "DELETE")) as Tapped).chunks);
 
     for (const name of ["provider", "patient"] as const) {
       const [first] = of(name);
@@ -116,21 +146,79 @@ test("chunks of five seconds hold each one's pictures and everybody's sound, and
         first.sound.every(({ timeUs }) => timeUs >= 0 && timeUs < first.durationUs),
         "its sound is within it",
       );
-      const names = Object.keys(SIGNATURES) as SignatureName[];
-      const result = await decoded(
-        provider,
-        first,
-        names.map((name) => SIGNATURES[name].tone),
-      );
+      const result = await decoded(provider, first, TONES);
       assert.deepEqual(result.failures, []);
       assert.equal(result.pictures, first.video.length, "each picture can be decoded");
       assert.equal(nameOfColor(result.color), name);
       assert.deepEqual(
-        names.filter((_, i) => (result.decibels[i] ?? 0) > -40),
+        NAMES.filter((_, i) => (result.decibels[i] ?? 0) > -40),
         ["provider", "patient"],
         `${name}: ${result.decibels}`,
       );
     }
     assert.deepEqual(new Set(chunks.map(({ attendeeId }) => attendeeId)), new Set(Object.values(ids)));
+  });
+});
+
+test("without any camera the mix is in chunks of five seconds, with who spoke and without one whom the provider has muted", async () => {
+  await calls.withAppointment(async ({ join, attendee, control, cloud, ask, users }) => {
+    const provider = await join("provider");
+    const patient = await join("patient");
+    for (const page of [provider, patient]) await button(page, "Camera: turn off").click();
+    await button(provider, "Microphone: turn off").click();
+    const ids = { provider: await attendee("provider"), patient: await attendee("patient") };
+    await eventually(async () => {
+      const { participants } = (await control("media", undefined, "GET")) as {
+        participants: { attendeeId: string; sendsVideo: boolean; muted: boolean }[];
+      };
+      const of = (id: string) => participants.find(({ attendeeId }) => attendeeId === id);
+      return of(ids.provider)?.muted && Object.values(ids).every((id) => of(id)?.sendsVideo === false);
+    }, "no camera is on, and the provider is muted");
+    await eventually(() => hearsOnly(provider, "patient"), "the provider hears the patient");
+    const tap = await tapOf(cloud, ids.provider);
+    await control(tap);
+    const tapped: Tapped = { chunks: [], mix: [] };
+    const take = async (method: string) => {
+      const { chunks, mix } = (await control(tap, undefined, method)) as Tapped;
+      tapped.chunks.push(...chunks);
+      tapped.mix.push(...mix);
+    };
+    const complete = async (count: number) =>
+      eventually(async () => {
+        await take("GET");
+        return tapped.mix.length >= count;
+      }, `${count} chunks are complete`);
+    await complete(1);
+    const [first] = tapped.mix;
+    assert.ok(first);
+    assert.deepEqual(await voicesIn(provider, first), ["patient"]);
+    assert.equal(first.speakers.at(-1)?.attendeeId, ids.patient);
+
+    const muted = { audio: "Receive", video: "SendReceive", content: "SendReceive" };
+    const { status } = await ask("provider", "PATCH", `/attendees/${users.patient.id}`, { capabilities: muted });
+    assert.equal(status, 200);
+    await eventually(() => hearsOnly(provider), "the patient is not heard");
+    await button(provider, "Microphone: turn on").click();
+    await eventually(() => hearsOnly(patient, "provider"), "the patient hears the provider");
+    // One that is open now, and one that begins after this.
+    await complete(tapped.mix.length + 2);
+    const last = tapped.mix.at(-1);
+    assert.ok(last);
+    assert.deepEqual(await voicesIn(provider, last), ["provider"]);
+    assert.deepEqual(last.speakers, [{ timeUs: 0, attendeeId: ids.provider }]);
+    await take("DELETE");
+
+    assert.deepEqual(tapped.chunks, [], "there is no picture");
+    const spoke = tapped.mix.flatMap(({ speakers }) => speakers.map(({ attendeeId }) => attendeeId));
+    const turns = spoke.filter((id, i) => id !== null && id !== spoke[i - 1]);
+    assert.deepEqual(turns, [ids.patient, ids.provider]);
+    for (const [index, chunk] of tapped.mix.entries()) {
+      assert.deepEqual([chunk.index, chunk.startedUs], [index, index * 5_000_000]);
+      assert.ok(chunk.sound.every(({ timeUs }) => Number.isInteger(timeUs) && timeUs % 20_000 === 0));
+    }
+    const complete5s = tapped.mix.slice(0, -1);
+    const frames = complete5s.reduce((sum, { sound }) => sum + sound.length, 0);
+    assert.ok(frames >= 0.95 * 250 * complete5s.length, `${frames} frames in ${complete5s.length} chunks`);
+    assert.ok(complete5s.every(({ durationUs, sound }) => durationUs === 5_000_000 && sound.length <= 250));
   });
 });

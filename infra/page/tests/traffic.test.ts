@@ -1,6 +1,7 @@
 // How often the page asks the server, and how it learns of changes in between.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
 import { pollInterval } from "../src/consultation/poll.ts";
@@ -9,7 +10,8 @@ import { both, CallFixture } from "./fixtures/call-fixture.ts";
 import { isStatus } from "./fixtures/cdn-proxy.ts";
 
 /** The requests that a call of two people may make in 15 minutes, from the first page to the end. */
-const MAX_REQUESTS = 150;
+const MAX_REQUESTS: number = JSON.parse(await readFile(new URL("../budget.json", import.meta.url), "utf8")).call
+  .requests;
 const CALL_MS = 15 * 60_000;
 /** The server takes one who waits and has not asked for this long for gone. */
 const HEARTBEAT_MS = 90_000;

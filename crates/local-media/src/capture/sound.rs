@@ -6,9 +6,7 @@ use bytes::Bytes;
 
 use super::Timed;
 
-const FRAME_US: u64 = 20_000;
-/// The mix is counted in frames, so that its times have no jitter. If it stood still for longer than this, frames are missing.
-const MAX_CLOCK_ERROR_US: u64 = 500_000;
+pub(super) const FRAME_US: u64 = 20_000;
 
 #[derive(Default)]
 pub(super) struct Sound {
@@ -18,14 +16,13 @@ pub(super) struct Sound {
 }
 
 impl Sound {
-    pub(super) fn push(&mut self, packet: Bytes, now_us: u64) {
-        let time_us = if now_us.saturating_sub(self.next_us) > MAX_CLOCK_ERROR_US || self.next_us == 0 {
-            now_us
-        } else {
-            self.next_us
-        };
+    /// Times are whole frames, 960 samples at 48 kHz. Where the mix stood still, frames are missing: those after it keep to the clock.
+    pub(super) fn push(&mut self, packet: Bytes, now_us: u64) -> Timed {
+        let time_us = (now_us / FRAME_US * FRAME_US).max(self.next_us);
         self.next_us = time_us + FRAME_US;
-        self.frames.push_back(Timed { time_us, keyframe: true, data: packet });
+        let frame = Timed { time_us, keyframe: true, data: packet };
+        self.frames.push_back(frame.clone());
+        frame
     }
 
     /// Whether each frame before this time has come.

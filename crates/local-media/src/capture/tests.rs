@@ -1,5 +1,6 @@
 //! Chunks from frames that a test names by their RTP time.
 
+mod mix;
 mod properties;
 
 use str0m::rtp::VideoOrientation;
@@ -48,7 +49,11 @@ impl Run {
     /// Up to the time of the next picture: the ticks' sound, then the requests.
     fn tick(&mut self) {
         while START_US + self.sounds * 20_000 <= self.now_us() {
-            self.capture.sound(self.sounds.to_be_bytes().to_vec().into(), START_US + self.sounds * 20_000);
+            self.capture.sound(
+                self.sounds.to_be_bytes().to_vec().into(),
+                &[],
+                START_US + self.sounds * 20_000,
+            );
             self.sounds += 1;
         }
         let wanted = self.capture.want_keyframes(self.now_us());
@@ -73,6 +78,18 @@ impl Run {
     }
 }
 
+fn pictures(chunks: Vec<TapChunk>) -> Vec<Chunk> {
+    let pictures = |chunk| match chunk {
+        TapChunk::Pictures(chunk) => Some(chunk),
+        TapChunk::Mix(_) => None,
+    };
+    chunks.into_iter().filter_map(pictures).collect()
+}
+
+fn finish(capture: Capture) -> Vec<Chunk> {
+    pictures(capture.finish())
+}
+
 fn outline(chunks: &[Chunk]) -> Vec<(u32, u64, u64, usize)> {
     chunks.iter().map(|chunk| (chunk.index, chunk.started_us, chunk.duration_us, chunk.video.len())).collect()
 }
@@ -83,7 +100,7 @@ fn chunks_of_5_seconds_begin_with_the_key_frames_that_were_asked_for() {
     run.pictures(15 * 16);
     assert_eq!(run.requests, 3, "one each 5 s");
     let counters = run.capture.counters();
-    let chunks = run.capture.finish();
+    let chunks = finish(run.capture);
     assert_eq!(
         outline(&chunks),
         [
@@ -106,10 +123,14 @@ fn chunks_of_5_seconds_begin_with_the_key_frames_that_were_asked_for() {
 fn a_chunk_is_given_as_soon_as_its_sound_is_there_and_once() {
     let mut run = Run::new();
     run.pictures(76);
-    assert_eq!(run.capture.chunks(), [], "the sound before the key frame at 5 s comes with the next tick");
+    assert_eq!(
+        pictures(run.capture.chunks()),
+        [],
+        "the sound before the key frame at 5 s comes with the next tick"
+    );
     run.pictures(1);
-    assert_eq!(outline(&run.capture.chunks()), [(0, 0, 5_000_000, 75)]);
-    assert_eq!(run.capture.chunks(), []);
+    assert_eq!(outline(&pictures(run.capture.chunks())), [(0, 0, 5_000_000, 75)]);
+    assert_eq!(pictures(run.capture.chunks()), []);
 }
 
 #[test]
@@ -117,7 +138,7 @@ fn sound_from_before_the_first_picture_is_in_no_chunk() {
     let mut run = Run::new();
     run.pause(30);
     run.pictures(15);
-    let chunks = run.capture.finish();
+    let chunks = finish(run.capture);
     assert_eq!(outline(&chunks), [(0, 2_000_000, 1_000_000, 15)]);
     assert_eq!(chunks[0].sound[0].data, 100_u64.to_be_bytes().to_vec(), "the frame at 2 s");
 }
@@ -132,7 +153,7 @@ fn without_a_key_frame_a_chunk_is_cut_at_10_seconds_and_counted() {
     run.answers = true;
     run.pictures(30);
     let counters = run.capture.counters();
-    let chunks = run.capture.finish();
+    let chunks = finish(run.capture);
     assert_eq!(outline(&chunks)[0], (0, 0, 10_000_000, 150));
     assert_eq!(chunks.len(), 2);
     assert_eq!((counters.cut_chunks, counters.late_frames), (1, 0));
@@ -146,7 +167,7 @@ fn frames_before_the_first_key_frame_are_left_out_and_one_is_asked_for() {
     run.pictures(3);
     assert_eq!(run.requests, 1);
     assert_eq!(run.capture.counters().undecodable_frames, 1);
-    assert_eq!(outline(&run.capture.finish()), [(0, us(6_000), 2 * us(6_000), 2)]);
+    assert_eq!(outline(&finish(run.capture)), [(0, us(6_000), 2 * us(6_000), 2)]);
 }
 
 #[test]
@@ -158,7 +179,7 @@ fn a_change_of_size_or_codec_begins_a_chunk() {
     let mut other = picture(run.index, true, 320);
     other.codec = VideoCodec::H264;
     run.capture.video("a", false, &other, run.now_us());
-    let chunks = run.capture.finish();
+    let chunks = finish(run.capture);
     assert_eq!(
         outline(&chunks),
         [(0, 0, 1_000_000, 15), (1, 1_000_000, 1_000_000, 15), (2, 2_000_000, 66_666, 1)]
@@ -175,7 +196,7 @@ fn a_key_frame_that_another_participant_asked_for_does_not_end_a_chunk() {
     run.pictures(15);
     run.key_next = true;
     run.pictures(15);
-    let chunks = run.capture.finish();
+    let chunks = finish(run.capture);
     assert_eq!(outline(&chunks), [(0, 0, 2_000_000, 30)]);
     assert_eq!(chunks[0].video.iter().filter(|frame| frame.keyframe).count(), 2);
 }
@@ -192,7 +213,7 @@ fn a_turned_picture_begins_a_chunk_with_the_next_key_frame() {
         run.capture.video("a", false, &frame, run.now_us());
         run.index += 1;
     }
-    let chunks = run.capture.finish();
+    let chunks = finish(run.capture);
     assert_eq!(chunks.iter().map(|chunk| chunk.rotation_degrees).collect::<Vec<_>>(), [0, 90]);
 }
 
@@ -208,7 +229,7 @@ fn after_a_missing_frame_nothing_is_kept_before_a_key_frame() {
     run.index += 1;
     run.pictures(5);
     let counters = run.capture.counters();
-    let chunks = run.capture.finish();
+    let chunks = finish(run.capture);
     assert_eq!(counters.undecodable_frames, 2);
     assert_eq!(outline(&chunks), [(0, 0, us(12 * 6_000), 10)]);
     assert!(chunks[0].video[5].keyframe);
@@ -220,10 +241,10 @@ fn a_camera_that_stops_closes_its_chunk_and_may_begin_again_with_any_rtp_time() 
     run.pictures(15);
     run.capture.stop("a", false);
     run.pause(30);
-    assert_eq!(outline(&run.capture.chunks()), [(0, 0, 1_000_000, 15)]);
+    assert_eq!(outline(&pictures(run.capture.chunks())), [(0, 0, 1_000_000, 15)]);
     let again = VideoFrame { rtp_time: 5, ..picture(0, true, 640) };
     run.capture.video("a", false, &again, run.now_us());
-    assert_eq!(outline(&run.capture.finish()), [(1, 3_000_000, 66_666, 1)]);
+    assert_eq!(outline(&finish(run.capture)), [(1, 3_000_000, 66_666, 1)]);
 }
 
 #[test]
@@ -231,7 +252,7 @@ fn a_camera_that_sends_nothing_more_has_its_chunk_closed() {
     let mut run = Run::new();
     run.pictures(15);
     run.pause(15 * 13);
-    assert_eq!(outline(&run.capture.chunks()), [(0, 0, 1_000_000, 15)]);
+    assert_eq!(outline(&pictures(run.capture.chunks())), [(0, 0, 1_000_000, 15)]);
 }
 
 #[test]
@@ -242,7 +263,7 @@ fn a_clock_that_drifts_is_set_right_where_a_chunk_begins() {
         let frame = picture(15 * second, second % 5 == 0, 640);
         capture.video("a", false, &frame, second * 970_000);
     }
-    let chunks = capture.finish();
+    let chunks = finish(capture);
     assert_eq!(outline(&chunks), [(0, 0, 4_850_000, 5), (1, 4_850_000, 66_666, 1)]);
 }
 
@@ -252,7 +273,7 @@ fn a_camera_and_a_share_of_one_attendee_are_two_sources() {
     for (attendee, content) in [("a", false), ("a", true), ("b", false)] {
         capture.video(attendee, content, &picture(0, true, 640), 0);
     }
-    let chunks = capture.finish();
+    let chunks = finish(capture);
     let sources: Vec<_> =
         chunks.iter().map(|chunk| (chunk.attendee_id.as_str(), chunk.content, chunk.index)).collect();
     assert_eq!(sources, [("a", false, 0), ("a", true, 0), ("b", false, 0)]);

@@ -9,13 +9,13 @@ const OVERLOAD: f64 = 32_768.0;
 /// The mean square of what was added, as a level.
 #[derive(Default)]
 pub(super) struct Meter {
-    squares: f64,
+    energy: f64,
     frames: u32,
 }
 
 impl Meter {
     pub(super) fn add(&mut self, frame: &Frame) {
-        self.squares += frame.iter().map(|&sample| f64::from(sample).powi(2)).sum::<f64>();
+        self.energy += energy(frame);
         self.add_silence();
     }
 
@@ -25,12 +25,18 @@ impl Meter {
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=127")]
     pub(super) fn level(&self) -> u8 {
-        if self.squares == 0.0 || self.frames == 0 {
+        if self.energy == 0.0 || self.frames == 0 {
             return SILENT;
         }
-        let mean_square = self.squares / f64::from(self.frames) / SAMPLES_PER_FRAME / OVERLOAD.powi(2);
-        (-10.0 * mean_square.log10()).round().clamp(0.0, f64::from(SILENT)) as u8
+        let mean = self.energy / f64::from(self.frames);
+        (-10.0 * mean.log10()).round().clamp(0.0, f64::from(SILENT)) as u8
     }
+}
+
+/// The mean square of one frame; 1.0 is the loudest.
+pub(super) fn energy(frame: &Frame) -> f64 {
+    let squares = frame.iter().map(|&sample| f64::from(sample).powi(2)).sum::<f64>();
+    squares / SAMPLES_PER_FRAME / OVERLOAD.powi(2)
 }
 
 /// The level of one frame.

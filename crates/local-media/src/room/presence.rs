@@ -6,7 +6,7 @@ use crate::attendee::AttendeeEvent;
 use crate::frame::{AttendeeState, AudioMetadata, AudioStream, AudioStreamIdInfo, Body};
 
 impl Room {
-    pub(super) fn media_connected(&mut self, connection: ConnectionId) {
+    pub(super) fn media_connected(&mut self, connection: ConnectionId, now_ns: i64) {
         let number = self.last_number + 1;
         let Some(member) = self.members.get_mut(&connection) else { return };
         if member.phase != Phase::Joined {
@@ -28,6 +28,7 @@ impl Room {
         self.happened(id, joined);
         self.announce_video(connection);
         self.send_index_to_all();
+        self.send_kept(connection, now_ns);
     }
 
     /// Ends a member's part in the meeting and reports it, unless it has ended before.

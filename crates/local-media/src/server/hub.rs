@@ -15,7 +15,7 @@ use super::signaling::{Client, ToSocket};
 use super::{Cut, Participant, Refusal};
 use crate::attendee::{Admission, Capabilities, Meetings};
 use crate::captions::{self, Caption, CaptionStep};
-use crate::capture::Chunk;
+use crate::capture::TapChunk;
 use crate::connection::VideoCodec;
 use crate::frame::{AudioStatus, Body, Empty, SignalFrame};
 use crate::room::{ConnectionId, Input, close, status};
@@ -39,7 +39,7 @@ pub(super) enum Message {
     Cut { attendee_id: String, cut: Cut },
     SetLink { attendee_id: Option<String>, link: Link },
     Refuse { refusal: Option<Refusal> },
-    OpenTap { meeting_id: String, chunks: mpsc::UnboundedSender<Chunk> },
+    OpenTap { meeting_id: String, chunks: mpsc::UnboundedSender<TapChunk> },
     CloseTap { meeting_id: String },
     Participants { reply: oneshot::Sender<Vec<Participant>> },
 }
@@ -120,12 +120,14 @@ impl Hub {
                 },
                 at = ticks.tick() => {
                     let behind = at.elapsed();
+                    let mut due = at.into_std();
                     if behind > TICK * MAX_TICKS_AT_ONCE {
                         tracing::warn!(milliseconds = behind.as_millis(), "the media server was held up, sound is left out");
                         ticks.reset();
+                        due = Instant::now();
                     }
                     count += 1;
-                    self.tick(count.is_multiple_of(LEVEL_TICKS));
+                    self.tick(due, count.is_multiple_of(LEVEL_TICKS));
                 }
                 () = due => {}
             }
@@ -252,10 +254,8 @@ impl Hub {
             self.rooms.values().flat_map(|meeting| meeting.room.connections_of(attendee_id)).collect();
         for connection in cut_off {
             match cut {
-                Cut::Abort => {
-                    // Without its sender the socket's task ends.
-                    self.closed(connection, now);
-                }
+                // Without its sender the socket's task ends.
+                Cut::Abort => self.closed(connection, now),
                 Cut::Close(code) => self.send(connection, ToSocket::Close(code)),
             }
         }
@@ -317,11 +317,11 @@ impl Hub {
         Some(found)
     }
 
-    fn tick(&mut self, with_levels: bool) {
+    fn tick(&mut self, due: Instant, with_levels: bool) {
         let now = Instant::now();
         let (links, every_link) = (&self.links, self.every_link);
         for meeting in self.rooms.values_mut() {
-            meeting.sound(now);
+            meeting.sound(due, now);
             if with_levels {
                 meeting.levels(|attendee_id| links.get(attendee_id).copied().unwrap_or(every_link), now);
             }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::link::Link;
 use super::tap::Tap;
 use crate::attendee::AttendeeEvent;
-use crate::capture::Chunk;
+use crate::capture::{TapChunk, Voice};
 use crate::connection::{Connection, ConnectionEvent, Poll, VideoCodec};
 use crate::frame::SignalFrame;
 use crate::mix::{Mix, SourceCounters};
@@ -50,13 +50,13 @@ impl Meeting {
         }
     }
 
-    /// Whether a participant has a socket, or a recorder its tap.
-    pub(super) fn is_in_use(&self) -> bool {
-        !self.room.is_empty() || self.tap.is_open()
+    /// Whether a participant has a socket, a recorder its tap, or a data message waits for who comes next.
+    pub(super) fn is_in_use(&mut self) -> bool {
+        !self.room.is_empty() || self.tap.is_open() || self.room.keeps_messages(now_ns())
     }
 
     /// Opens the tap, in place of one that is open; completed chunks go to `chunks`.
-    pub(super) fn open_tap(&mut self, chunks: mpsc::UnboundedSender<Chunk>, now: Instant) {
+    pub(super) fn open_tap(&mut self, chunks: mpsc::UnboundedSender<TapChunk>, now: Instant) {
         self.tap.open(chunks, now);
     }
 
@@ -252,8 +252,8 @@ impl Meeting {
         }
     }
 
-    /// 20 ms of sound for each participant.
-    pub(super) fn sound(&mut self, now: Instant) {
+    /// 20 ms of sound for each participant, which were due at `at`.
+    pub(super) fn sound(&mut self, at: Instant, now: Instant) {
         let room = &self.room;
         let mixed = self.mix.tick(|receiver| room.hears(receiver));
         for sound in mixed {
@@ -261,8 +261,13 @@ impl Meeting {
                 media.send_audio(&sound.packet, sound.rtp_time, Some(sound.level), now);
             }
         }
-        for source in self.tap.tick(&mut self.mix, now) {
-            let sender = self.room.sender(&source.attendee_id, source.content);
+        let voice = |(participant, energy)| {
+            let (attendee, _) = room.attendee(participant)?;
+            Some(Voice { attendee_id: &attendee.attendee_id, energy })
+        };
+        let voices: Vec<Voice<'_>> = self.mix.energies().filter_map(voice).collect();
+        for source in self.tap.tick(&mut self.mix, &voices, at, now) {
+            let sender = room.sender(&source.attendee_id, source.content);
             if let Some(media) = sender.and_then(|sender| self.connections.get_mut(&sender)) {
                 media.request_keyframe();
             }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use crate::attendee::AttendeeEvent;
-use crate::capture::{Capture, Chunk, SourceId};
+use crate::capture::{Capture, SourceId, TapChunk, Voice};
 use crate::connection::VideoFrame;
 use crate::mix::Mix;
 
@@ -15,7 +15,7 @@ pub(super) struct Tap(Option<Open>);
 struct Open {
     capture: Capture,
     opened: Instant,
-    chunks: mpsc::UnboundedSender<Chunk>,
+    chunks: mpsc::UnboundedSender<TapChunk>,
 }
 
 impl Tap {
@@ -23,7 +23,7 @@ impl Tap {
         self.0.is_some()
     }
 
-    pub(super) fn open(&mut self, chunks: mpsc::UnboundedSender<Chunk>, now: Instant) {
+    pub(super) fn open(&mut self, chunks: mpsc::UnboundedSender<TapChunk>, now: Instant) {
         self.close();
         self.0 = Some(Open { capture: Capture::start(0), opened: now, chunks });
     }
@@ -70,12 +70,18 @@ impl Tap {
         }
     }
 
-    /// Takes the mix of this tick, and gives the sources that must be asked for a key frame.
-    pub(super) fn tick(&mut self, mix: &mut Mix, now: Instant) -> Vec<SourceId> {
+    /// Takes the mix of the tick that was due at `at`, and gives the sources that must be asked for a key frame.
+    pub(super) fn tick(
+        &mut self,
+        mix: &mut Mix,
+        voices: &[Voice<'_>],
+        at: Instant,
+        now: Instant,
+    ) -> Vec<SourceId> {
         let Some(open) = &mut self.0 else { return Vec::new() };
-        let now_us = open.microseconds(now);
+        let at_us = open.microseconds(at);
         match mix.mix_of_all() {
-            Ok(packet) => open.capture.sound(packet, now_us),
+            Ok(packet) => open.capture.sound(packet, voices, at_us),
             Err(error) => tracing::warn!(%error, "the mix for the tap was not encoded"),
         }
         for chunk in open.capture.chunks() {
@@ -84,6 +90,7 @@ impl Tap {
                 return Vec::new();
             }
         }
+        let now_us = open.microseconds(now);
         open.capture.want_keyframes(now_us)
     }
 }

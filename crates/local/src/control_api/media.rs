@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use local_media::{Caption, CaptionStep, Chunk, Cut, Link, MediaPlane, Refusal, Timed};
+use local_media::{Caption, CaptionStep, Chunk, Cut, Link, MediaPlane, MixChunk, Refusal, TapChunk, Timed};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -199,26 +199,49 @@ async fn close_tap(State(parts): Shared, Path(meeting): Path<String>) -> Respons
     chunks(media.close_tap(&meeting).await)
 }
 
-/// The chunks with their frames in base64.
-fn chunks(chunks: Option<Vec<Chunk>>) -> Response {
+/// `chunks` of pictures, and those of the `mix`.
+fn chunks(chunks: Option<Vec<TapChunk>>) -> Response {
     let Some(chunks) = chunks else { return refused(StatusCode::NOT_FOUND, &NoTap) };
-    let frames = |frames: &[Timed]| -> Vec<Value> {
-        let frame = |frame: &Timed| json!({ "timeUs": frame.time_us, "keyframe": frame.keyframe, "data": STANDARD.encode(&frame.data) });
-        frames.iter().map(frame).collect()
-    };
-    let chunk = |chunk: &Chunk| {
-        json!({
-            "attendeeId": chunk.attendee_id,
-            "content": chunk.content,
-            "index": chunk.index,
-            "startedUs": chunk.started_us,
-            "durationUs": chunk.duration_us,
-            "codec": chunk.codec.name(),
-            "size": chunk.size,
-            "rotationDegrees": chunk.rotation_degrees,
-            "video": frames(&chunk.video),
-            "sound": frames(&chunk.sound),
-        })
-    };
-    Json(json!({ "chunks": chunks.iter().map(chunk).collect::<Vec<_>>() })).into_response()
+    let (mut pictures, mut mix) = (Vec::new(), Vec::new());
+    for chunk in &chunks {
+        match chunk {
+            TapChunk::Pictures(chunk) => pictures.push(picture_chunk(chunk)),
+            TapChunk::Mix(chunk) => mix.push(mix_chunk(chunk)),
+        }
+    }
+    Json(json!({ "chunks": pictures, "mix": mix })).into_response()
+}
+
+fn picture_chunk(chunk: &Chunk) -> Value {
+    json!({
+        "attendeeId": chunk.attendee_id,
+        "content": chunk.content,
+        "index": chunk.index,
+        "startedUs": chunk.started_us,
+        "durationUs": chunk.duration_us,
+        "codec": chunk.codec.name(),
+        "size": chunk.size,
+        "rotationDegrees": chunk.rotation_degrees,
+        "video": frames(&chunk.video),
+        "sound": frames(&chunk.sound),
+    })
+}
+
+fn mix_chunk(chunk: &MixChunk) -> Value {
+    let speakers = chunk.speakers.iter();
+    let speakers =
+        speakers.map(|speaker| json!({ "timeUs": speaker.time_us, "attendeeId": speaker.attendee_id }));
+    json!({
+        "index": chunk.index,
+        "startedUs": chunk.started_us,
+        "durationUs": chunk.duration_us,
+        "sound": frames(&chunk.sound),
+        "speakers": speakers.collect::<Vec<_>>(),
+    })
+}
+
+/// Frames with their bytes in base64.
+fn frames(frames: &[Timed]) -> Vec<Value> {
+    let frame = |frame: &Timed| json!({ "timeUs": frame.time_us, "keyframe": frame.keyframe, "data": STANDARD.encode(&frame.data) });
+    frames.iter().map(frame).collect()
 }

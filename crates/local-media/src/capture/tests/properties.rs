@@ -32,7 +32,7 @@ proptest! {
         let mut capture = Capture::start(START_US);
         let (mut now_us, mut sounds) = (START_US, 0_u64);
         let mut rtp_times = [1_u64 << 31; 2];
-        let mut chunks = Vec::new();
+        let mut all = Vec::new();
         for (index, step) in steps.iter().enumerate() {
             match *step {
                 Step::Picture { content, keyframe, contiguous, wide, ticks, back } => {
@@ -47,15 +47,27 @@ proptest! {
                 Step::Pass { us } => now_us += us,
             }
             while START_US + sounds * 20_000 <= now_us {
-                capture.sound(sounds.to_be_bytes().to_vec().into(), START_US + sounds * 20_000);
+                capture.sound(sounds.to_be_bytes().to_vec().into(), &[], START_US + sounds * 20_000);
                 sounds += 1;
             }
             capture.want_keyframes(now_us);
-            chunks.extend(capture.chunks());
+            all.extend(capture.chunks());
         }
         let counters = capture.counters();
-        chunks.extend(capture.finish());
+        all.extend(capture.finish());
 
+        // Each frame of the mix once, whatever the cameras do.
+        let mixes: Vec<_> = all.iter().filter_map(|chunk| match chunk {
+            TapChunk::Mix(chunk) => Some(chunk),
+            TapChunk::Pictures(_) => None,
+        }).collect();
+        let frames = mixes.iter().flat_map(|chunk| chunk.sound.iter().map(|frame| (chunk.started_us + frame.time_us, frame.data.clone())));
+        prop_assert!(frames.eq((0..sounds).map(|number| (number * 20_000, number.to_be_bytes().to_vec().into()))));
+        for (index, chunk) in (0_u32..).zip(&mixes) {
+            prop_assert_eq!((chunk.index, chunk.started_us), (index, u64::from(index) * CHUNK_US));
+        }
+
+        let chunks = super::pictures(all);
         let pictures: Vec<_> = chunks.iter().flat_map(|chunk| &chunk.video).map(|frame| frame.data.clone()).collect();
         let left_out = counters.late_frames + counters.undecodable_frames;
         prop_assert_eq!(pictures.len() as u64 + left_out, counters.frames, "each is in a chunk or counted");

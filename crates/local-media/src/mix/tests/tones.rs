@@ -63,6 +63,23 @@ fn a_participant_without_the_right_to_content_hears_the_people_only() {
 }
 
 #[test]
+fn the_energy_of_each_person_is_that_of_the_last_tick() {
+    let mut mix = Mix::default();
+    for (key, group, content) in [(1, "a", false), (2, "b", false), (3, "b", true)] {
+        mix.add(key, group, content);
+    }
+    second_of(&mut mix, &[1, 2, 3], &mut [Voice::new(1, A_HZ), Voice::new(3, C_HZ)]);
+    let energies: Vec<_> = mix.energies().collect();
+    assert_eq!(energies.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [1, 2], "a screen does not speak");
+    let expected = AMPLITUDE * AMPLITUDE / 2.0;
+    assert!((0.8 * expected..1.2 * expected).contains(&energies[0].1), "{energies:?} and {expected}");
+    assert!(energies[1].1 < 1e-12, "{energies:?}");
+    mix.silence(1);
+    mix.tick(|_| true);
+    assert!(mix.energies().all(|(_, energy)| energy < 1e-12), "a muted one has none at once");
+}
+
+#[test]
 fn a_muted_participant_is_gone_at_the_next_tick() {
     let mut mix = Mix::default();
     mix.add(1, "a", false);
