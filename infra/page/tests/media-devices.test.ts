@@ -75,6 +75,8 @@ test("a muted person who chooses another microphone stays muted for the others",
     await button(provider, "Settings").click();
     await button(provider, "Microphone: turn off").click();
     await eventually(() => hearsOnly(patient), "nothing is heard");
+    // The browser's level decays, by a quarter for each tenth of a second.
+    await eventually(async () => (await counters(provider)).microphone === 0, "the page sends silence");
     const microphone = await another(provider, "Microphone");
     await provider.waitForFunction(
       (id) => window.deviceTracks.some((track) => track.kind === "audio" && track.getSettings().deviceId === id),

@@ -5,6 +5,7 @@ import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
 import { appEvents, eventually, times } from "./fixtures/browser.ts";
 import { type LiveCall, LiveCalls, namesOf } from "./fixtures/live-call.ts";
+import { counters } from "./fixtures/sending.ts";
 import { heard, seen } from "./fixtures/signature.ts";
 
 let calls: LiveCalls;
@@ -111,6 +112,11 @@ test("a call goes on over a link that loses a tenth of its datagrams and is slow
     await call.control("media/link", { lossPercent: 10, delayMs: 100 });
     try {
       const people = await joined(call);
+      for (const page of [people.provider, people.patient]) {
+        const { framesDecoded } = await counters(page);
+        await eventually(async () => (await counters(page)).framesDecoded >= framesDecoded + 100, "pictures go on");
+      }
+      await together(people, "after a while");
       for (const page of [people.provider, people.patient])
         assert.equal(await times(page, "MEETING_RECONNECTING"), 0, "nobody is disconnected");
     } finally {

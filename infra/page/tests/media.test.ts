@@ -1,9 +1,10 @@
 // Real calls: the page, the functions, the policy and the addresses as in production, through the local media plane.
 
+import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { button, eventually } from "./fixtures/browser.ts";
 import { LiveCalls } from "./fixtures/live-call.ts";
-import { hearsOnly, seen } from "./fixtures/signature.ts";
+import { heard, hearsOnly, seen } from "./fixtures/signature.ts";
 
 let calls: LiveCalls;
 before(async () => {
@@ -25,5 +26,10 @@ test("two participants see and hear each other, and nobody hears themself", asyn
     await button(provider, "People").click();
     await provider.getByRole("heading", { name: "People" }).waitFor();
     await provider.locator(".person", { hasText: "Patient" }).getByText("Patient", { exact: true }).first().waitFor();
+
+    await patient.evaluate(() => {
+      for (const audio of document.querySelectorAll("audio")) audio.volume = 0;
+    });
+    assert.deepEqual(await heard(patient), [], "sound that is received and not played is not heard");
   });
 });
