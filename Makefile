@@ -282,8 +282,16 @@ cargo-deny:
 	        cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION)
 	fi
 
+# Before anything is installed: with an older one the scripts in infra/ end with an error that names a module.
+.PHONY: python-version
+python-version:
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+	    echo "Python 3.11 or newer is needed; python3 here is: $$(python3 --version 2>&1 || true)" >&2
+	    exit 1
+	}
+
 # A stamp for each tool and version, so that a new version here is installed over an old one.
-$(VENV)/%:
+$(VENV)/%: | python-version
 	@python3 -m venv $(VENV) || { echo "Python cannot make a venv: on Debian, install python3-venv" >&2; exit 1; }
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check "$$(sed -E 's/-([0-9])/==\1/' <<< '$*')"
 	touch $@

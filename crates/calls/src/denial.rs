@@ -10,7 +10,8 @@ use crate::Calls;
 /// A request, as far as the audit entry of its denial needs it.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestInfo<'a> {
-    /// The caller; none on routes without an authorizer, which deny nothing.
+    /// The caller; none on a route without an authorizer (`GET /health`). What that route answers 403, `EDGE_REQUIRED`, is
+    /// answered before the handler and audited on no route.
     pub actor: Option<&'a Actor>,
     /// The call, as far as the request could be parsed.
     pub target: Option<Target>,

@@ -81,10 +81,20 @@ fn untrusted(error: &rustls::Error, host: &str, authority: &str) -> String {
         // An authority with the same name and another key gives a wrong signature.
         rustls::Error::InvalidCertificate(
             CertificateError::UnknownIssuer | CertificateError::BadSignature,
-        ) => format!(
-            "the certificate of {host} was issued by another authority than those in {authority}: put that of this server \
-             there (Supabase: Database Settings, SSL Configuration; RDS: its region's bundle; the global one is too large for a secret)"
-        ),
+        ) => {
+            // A secret of Secrets Manager has 65,536 bytes at most, that bundle 174,184:
+            // https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
+            let global = if authority == "sslrootcert" {
+                ", because the bundle of all regions is larger than the 64 KB of a secret"
+            } else {
+                ""
+            };
+            format!(
+                "the certificate of {host} was issued by another authority than those in {authority}: put that of this \
+                 server there (Supabase: Database Settings, SSL Configuration; RDS: <region>-bundle.pem of \
+                 truststore.pki.rds.amazonaws.com{global})"
+            )
+        }
         rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => format!(
@@ -167,6 +177,21 @@ mod tests {
         assert!(text(CertificateError::UnknownIssuer).contains("those in DATABASE_CA"));
         assert!(text(CertificateError::NotValidForName).contains("other names than db.example.com"));
         assert!(text(CertificateError::Expired).contains("expired"));
+    }
+
+    /// A secret has 64 KB at most, the global bundle of RDS 174,184 bytes.
+    #[test]
+    fn the_authority_of_rds_is_the_bundle_of_its_region() {
+        let tls = |authority| {
+            let tls = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+            explain(&io::Error::new(io::ErrorKind::InvalidData, tls), &at("db.example.com"), authority)
+                .unwrap_or_default()
+        };
+        for authority in ["sslrootcert", "DATABASE_CA"] {
+            let text = tls(authority);
+            assert!(text.contains("RDS: <region>-bundle.pem") && !text.contains("global-bundle"), "{text}");
+        }
+        assert!(tls("sslrootcert").contains("64 KB") && !tls("DATABASE_CA").contains("64 KB"));
     }
 
     #[test]

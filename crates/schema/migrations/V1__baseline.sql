@@ -75,16 +75,15 @@ REVOKE ALL ON PROCEDURE medzen.make_private(regclass) FROM PUBLIC;
 -- The views are in a schema of their own, because a view bypasses row-level security and Supabase grants everything in
 -- `public` to its client roles. A view that exists is kept. On a database without host tables, simple ones are created. Where
 -- the host has tables of its own, only the host knows how they map (a provider_id that is a profile id kept providers from
--- ending their calls), so the migration stops and prints the view to write. Each id must occur once in its view; a null status
--- or video_enabled counts as no video.
+-- ending their calls), so the migration stops, and the check of the database prints the view to write. Each id must occur
+-- once in its view; a null status or video_enabled counts as no video.
 DO $host$
 BEGIN
   IF to_regclass('medzen.call_users') IS NULL THEN
     IF to_regclass('public.users') IS NOT NULL THEN
       RAISE EXCEPTION USING
         MESSAGE = 'this database has a users table of its own: define the view medzen.call_users, then migrate again',
-        HINT = 'CREATE VIEW medzen.call_users AS SELECT id::uuid AS id, firebase_uid::text AS firebase_uid, '
-            || 'display_name::text AS display_name FROM public.users;';
+        HINT = 'make check-database prints the view to write.';
     END IF;
     CREATE TABLE public.users (
       id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -102,21 +101,23 @@ BEGIN
       RAISE EXCEPTION USING
         MESSAGE = 'this database has an appointments table of its own: define the view medzen.call_appointments, '
                || 'then migrate again',
-        HINT = 'CREATE VIEW medzen.call_appointments AS SELECT id::uuid AS id, '
-            || '<the provider''s users.id, not a profile id>::uuid AS provider_user_id, '
-            || '<the patient''s users.id>::uuid AS patient_user_id, status::text AS status, '
-            || 'video_enabled::boolean AS video_enabled, scheduled_start::timestamptz AS scheduled_start, '
-            || 'scheduled_end::timestamptz AS scheduled_end FROM public.appointments;';
+        HINT = 'make check-database prints the view to write.';
     END IF;
     CREATE TABLE public.appointments (
       id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-      provider_user_id uuid NOT NULL REFERENCES public.users (id),
-      patient_user_id uuid NOT NULL REFERENCES public.users (id),
+      provider_user_id uuid NOT NULL,
+      patient_user_id uuid NOT NULL,
       status text NOT NULL DEFAULT 'scheduled',
       video_enabled boolean NOT NULL DEFAULT true,
       scheduled_start timestamptz,
       scheduled_end timestamptz
     );
+    -- A host's users may have ids of another type, or be elsewhere.
+    IF obj_description(to_regclass('public.users'), 'pg_class') LIKE 'Made by MedZen Meetings%' THEN
+      ALTER TABLE public.appointments
+        ADD FOREIGN KEY (provider_user_id) REFERENCES public.users (id),
+        ADD FOREIGN KEY (patient_user_id) REFERENCES public.users (id);
+    END IF;
     COMMENT ON TABLE public.appointments IS 'Made by MedZen Meetings: the database had no appointments.';
     CREATE VIEW medzen.call_appointments AS
       SELECT id, provider_user_id, patient_user_id, status, video_enabled, scheduled_start, scheduled_end
@@ -998,11 +999,13 @@ GRANT SELECT ON public.video_call_participants_view TO authenticated;
 DO $own$
 BEGIN
   IF obj_description(to_regclass('public.users'), 'pg_class') LIKE 'Made by MedZen Meetings%' THEN
+    DROP POLICY IF EXISTS own_account ON public.users;
     CREATE POLICY own_account ON public.users FOR SELECT TO authenticated
       USING (id IN (SELECT medzen.own_user_ids()));
     GRANT SELECT ON public.users TO authenticated;
   END IF;
   IF obj_description(to_regclass('public.appointments'), 'pg_class') LIKE 'Made by MedZen Meetings%' THEN
+    DROP POLICY IF EXISTS own_appointments ON public.appointments;
     CREATE POLICY own_appointments ON public.appointments FOR SELECT TO authenticated
       USING (provider_user_id IN (SELECT medzen.own_user_ids()) OR patient_user_id IN (SELECT medzen.own_user_ids()));
     GRANT SELECT ON public.appointments TO authenticated;

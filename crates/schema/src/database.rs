@@ -155,10 +155,16 @@ impl Database {
 
     pub(crate) async fn connect(&self) -> Result<Client, MigrateError> {
         let failed = |error: tokio_postgres::Error| {
+            let cause = cause_of(&error);
+            // The library's words for a server that asks for a password where none was given.
+            if cause == "password missing" {
+                let Address { host, port, .. } = self.address();
+                return MigrateError::Connect(format!(
+                    "{host}:{port} asks for a password, and DATABASE_URL has none: give it in PGPASSWORD"
+                ));
+            }
             let help = explain(&error, &self.address(), "DATABASE_CA");
-            MigrateError::Connect(
-                help.unwrap_or_else(|| format!("the database cannot be reached: {}", cause_of(&error))),
-            )
+            MigrateError::Connect(help.unwrap_or_else(|| format!("the database cannot be reached: {cause}")))
         };
         if let Some(ca) = &self.ca {
             let trust = trust(ca).map_err(MigrateError::Trust)?;

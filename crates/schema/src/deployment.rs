@@ -47,22 +47,44 @@ pub(crate) async fn restore_rights(client: &mut Client, role: &str) -> Result<Ve
 
 /// PostgreSQL lets every login of the cluster connect to every database. Here the logins that own or may use something in
 /// this database, are connected to it, or monitor the cluster keep that right by name; the others lose it, and the login of
-/// another deployment always does. Supabase's project is a cluster of its own, whose services connect by the general right.
+/// another deployment always does. It is revoked once: an operator who gives it back to PUBLIC has decided so, and the right that
+/// the functions' role has by name shows it, which a copy of the database does not have. Supabase's project is a cluster of its
+/// own, whose services connect by the general right.
 async fn revoke_connect(client: &mut Client, role: &str) -> Result<Option<String>, MigrateError> {
     let state = client
         .query_one(
             "SELECT current_database()::text, has_database_privilege('public', current_database(), 'CONNECT'),
-                    to_regprocedure('auth.uid()') IS NOT NULL, pg_has_role(d.datdba, 'USAGE'), d.datdba::regrole::text
+                    to_regprocedure('auth.uid()') IS NOT NULL, pg_has_role(d.datdba, 'USAGE'), d.datdba::regrole::text,
+                    EXISTS (SELECT FROM aclexplode(d.datacl) AS given
+                            WHERE given.privilege_type = 'CONNECT' AND given.grantee = to_regrole(quote_ident($1))),
+                    has_database_privilege($1, current_database(), 'CONNECT')
              FROM pg_database d WHERE d.datname = current_database()",
-            &[],
+            &[&role],
         )
         .await?;
     let (database, is_open, is_supabase): (String, bool, bool) = (state.get(0), state.get(1), state.get(2));
-    let (is_owner, owner): (bool, &str) = (state.get(3), state.get(4));
+    let (is_owner, owner, was_revoked): (bool, &str, bool) = (state.get(3), state.get(4), state.get(5));
+    let (name, quoted_role) = (quoted(&database), quoted(role));
+    if !state.get::<_, bool>(6) {
+        // A role that was created anew, in a database that is closed already.
+        let grant = format!("GRANT CONNECT ON DATABASE {name} TO {quoted_role}");
+        if !is_owner {
+            return Ok(Some(format!(
+                "the functions cannot connect until the database's owner {owner} runs: {grant};"
+            )));
+        }
+        client.batch_execute(&grant).await?;
+        return Ok(None);
+    }
     if !is_open || is_supabase {
         return Ok(None);
     }
-    let (name, quoted_role) = (quoted(&database), quoted(role));
+    if was_revoked {
+        return Ok(Some(format!(
+            "every login of this cluster can connect to this database, because PUBLIC has that right again. To revoke it: REVOKE \
+             CONNECT ON DATABASE {name} FROM PUBLIC;"
+        )));
+    }
     if !is_owner {
         return Ok(Some(format!(
             "every login of this cluster can connect to this database; its owner {owner} closes it with: GRANT CONNECT ON DATABASE \
@@ -78,11 +100,20 @@ async fn revoke_connect(client: &mut Client, role: &str) -> Result<Option<String
             "GRANT CONNECT ON DATABASE {name} TO {grantees}; REVOKE CONNECT ON DATABASE {name} FROM PUBLIC"
         ))
         .await?;
+    let lost = transaction
+        .query(
+            "SELECT rolname::text FROM pg_roles
+             WHERE rolcanlogin AND NOT has_database_privilege(oid, current_database(), 'CONNECT') ORDER BY 1",
+            &[],
+        )
+        .await?;
+    let lost: Vec<String> = lost.iter().map(|row| row.get(0)).collect();
     transaction.commit().await?;
     let logins = if kept.is_empty() { String::new() } else { format!(", and {}", kept.join(", ")) };
+    let lost = if lost.is_empty() { "no login".to_owned() } else { lost.join(", ") };
     Ok(Some(format!(
-        "only these logins can connect to this database now: its owner, members of {role}{logins}. For another one: GRANT CONNECT ON \
-         DATABASE {name} TO <login>;"
+        "only these logins can connect to this database now: its owner, members of {role}{logins}. These lost that right: {lost}. \
+         To give it to one: GRANT CONNECT ON DATABASE {name} TO <login>;"
     )))
 }
 

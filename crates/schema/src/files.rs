@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::{HISTORY, MIGRATIONS, MigrateError, functions_role, migrations};
+use crate::migrations::{HISTORY, MIGRATIONS, for_role};
+use crate::{MigrateError, functions_role, migrations};
 
 /// Writes each migration that is not in the folder yet, and returns the new files. `database` is the database's name, which
 /// the functions' role has in its own. A file is newer than every other of the folder, so that a database that has those is
@@ -28,9 +29,9 @@ pub fn write(folder: &Path, database: &str, now: OffsetDateTime) -> Result<Vec<P
     let now: u64 = now.format(format).ok().and_then(|text| text.parse().ok()).unwrap_or_default();
     let mut next = now.max(newest + 1);
     let mut written = Vec::new();
-    for (migration, (name, text)) in migrations(&functions_role(database))?.iter().zip(MIGRATIONS) {
+    for (migration, (name, text)) in migrations::list()?.iter().zip(MIGRATIONS) {
         let suffix = format!("_medzen_{}.sql", name.to_lowercase().replace("__", "_"));
-        let text = file(migration, &text.replace(crate::ROLE_PLACEHOLDER, &functions_role(database)));
+        let text = file(migration, &for_role(text, &functions_role(database)));
         if let Some(there) = names.iter().find(|name| name.ends_with(&suffix)) {
             let path = folder.join(there);
             if fs::read_to_string(&path).map_err(failed)? != text {
@@ -47,7 +48,7 @@ pub fn write(folder: &Path, database: &str, now: OffsetDateTime) -> Result<Vec<P
 }
 
 /// A migration with what `make migrate` adds around it: the schema, and the entry in its history.
-fn file(migration: &refinery::Migration, text: &str) -> String {
+fn file(migration: &refinery_core::Migration, text: &str) -> String {
     let (version, name, checksum) = (migration.version(), migration.name(), migration.checksum());
     format!(
         "-- MedZen Meetings {migration}, written by `make migration-files`. Not to be edited: change the host's views instead.

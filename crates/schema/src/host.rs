@@ -1,11 +1,15 @@
 //! The contract with the host application: two views, read as the functions will read them. What is wrong with one is said
 //! with what to change, before a call fails for it.
 
+mod columns;
+
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Row, Transaction};
 
 use crate::MigrateError;
 use crate::database::quoted;
+
+use columns::{columns, view_to_write};
 
 const USERS: &str = "medzen.call_users";
 const APPOINTMENTS: &str = "medzen.call_appointments";
@@ -57,42 +61,26 @@ async fn check_columns(
     stage: Stage,
     found: &mut HostViews,
 ) -> Result<bool, MigrateError> {
-    let exists: bool = transaction.query_one("SELECT to_regclass($1) IS NOT NULL", &[&view]).await?.get(0);
-    if !exists {
-        // Before the migration, the migration creates it or stops with the view to write.
-        if stage == Stage::AfterMigration {
+    let exists = "SELECT to_regclass($1) IS NOT NULL";
+    if !transaction.query_one(exists, &[&view]).await?.get::<_, bool>(0) {
+        let table = if view == USERS { "public.users" } else { "public.appointments" };
+        if transaction.query_one(exists, &[&table]).await?.get(0) {
+            let sql = view_to_write(view, table, &columns(transaction, view, table).await?);
+            found.problems.push(format!(
+                "{view} does not exist, and this database has {table}: create the view as the owner of that table, with \
+                 corrections where the names mean something else:\n{sql}"
+            ));
+        } else if stage == Stage::AfterMigration {
+            // Before the migration, which creates a simple table then.
             found.problems.push(format!("{view} does not exist: create it as infra/DATABASE.md says"));
         }
         return Ok(false);
     }
-    let wrong = transaction.query(include_str!("../sql/host_columns.sql"), &[&view]).await?;
-    for row in &wrong {
-        let (name, cast): (&str, &str) = (row.get("name"), row.get("cast_to"));
-        found.problems.push(if row.get("missing") {
-            format!("{view} has no column {name}: add it to the view, as {cast}{}", hint(name))
-        } else {
-            let is: &str = row.get("type");
-            let expression = match (is, cast) {
-                ("timestamp without time zone", "timestamptz") => {
-                    format!("{name} AT TIME ZONE '<the zone that the times are in, such as UTC>'")
-                }
-                _ => format!("{name}::{cast}"),
-            };
-            format!("{view}.{name} is {is} and must be {cast}: write {expression} AS {name} in the view")
-        });
-    }
-    Ok(wrong.is_empty())
-}
-
-fn hint(column: &str) -> &'static str {
-    match column {
-        "provider_user_id" => " (the provider's users.id, not the id of a profile)",
-        "patient_user_id" => " (the patient's users.id)",
-        "firebase_uid" => " (the sub of the user's token)",
-        "video_enabled" => " (true AS video_enabled where every appointment may have a call)",
-        "scheduled_start" | "scheduled_end" => " (null::timestamptz where the host has none)",
-        _ => "",
-    }
+    let columns = columns(transaction, view, view).await?;
+    let wrong: Vec<_> = columns.iter().filter_map(|column| column.problem(view)).collect();
+    let is_readable = wrong.is_empty();
+    found.problems.extend(wrong);
+    Ok(is_readable)
 }
 
 /// The number of rows that the owner sees, in the order of `views`; none where reading fails.

@@ -5,30 +5,23 @@ mod deployment;
 mod earlier;
 pub mod files;
 mod host;
+mod migrations;
+mod rights;
 
 use std::path::PathBuf;
 
-use refinery::{Migration, Runner};
 use tokio_postgres::Client;
 
 pub use database::Database;
 pub use deployment::functions_role;
-pub use earlier::Imported;
+pub use earlier::{Imported, ParticipantsLeftOut};
 pub use host::HostViews;
 
 use host::Stage;
+use migrations::MIGRATIONS;
 
 /// Advisory locks are identified by a number; this is ours.
 const LOCK: i64 = 0x6d65_647a_656e;
-
-/// The table of applied migrations.
-const HISTORY: &str = "medzen.schema_history";
-
-/// Name and text of each migration, in order.
-const MIGRATIONS: [(&str, &str); 1] = [("V1__baseline", include_str!("../migrations/V1__baseline.sql"))];
-
-/// The placeholder in migrations for the name of the functions' role.
-const ROLE_PLACEHOLDER: &str = "{functions_role}";
 
 /// Why the schema is not up to date. No message has a password in it.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +46,23 @@ pub enum MigrateError {
     Database(#[from] tokio_postgres::Error),
     /// A migration failed; the whole run was rolled back.
     #[error("{}", migration_message(.0))]
-    Migration(#[from] Box<refinery::Error>),
+    Migration(#[from] Box<refinery_core::Error>),
+    /// The first migration was run in a transaction that is rolled back, and failed.
+    #[error("the migration would stop: {}", message(.0))]
+    Rehearsal(#[source] tokio_postgres::Error),
+    /// The database has a migration with another text.
+    #[error(
+        "this database has another text of {0} than this version of the repository: use the version that migrated it, or a new database"
+    )]
+    OtherText(String),
+    /// The database has a migration that this version does not know.
+    #[error(
+        "this database has the migration {0}, which this version of the repository does not have: use a newer one"
+    )]
+    UnknownMigration(String),
+    /// The functions' role is missing, lacks rights, or is not the one that has them.
+    #[error("{0}: `make migrate` corrects it")]
+    Rights(String),
     /// Tables of an earlier system have the names of ours.
     #[error(
         "this database has calls of an earlier system. Move them, as their owner, and migrate again; then \
@@ -87,7 +96,7 @@ fn message(error: &tokio_postgres::Error) -> String {
     }
 }
 
-fn migration_message(error: &refinery::Error) -> String {
+fn migration_message(error: &refinery_core::Error) -> String {
     let mut source: Option<&dyn std::error::Error> = Some(error);
     while let Some(at) = source {
         if let Some(database) = at.downcast_ref::<tokio_postgres::Error>() {
@@ -120,14 +129,16 @@ pub async fn migrate(database: &Database) -> Result<Applied, MigrateError> {
     guard.batch_execute(&format!("BEGIN; SELECT pg_advisory_xact_lock({LOCK})")).await?;
     client.batch_execute("CREATE SCHEMA IF NOT EXISTS medzen").await?;
     let functions_role = functions_role(&name_of(&client).await?);
-    if applied(&client).await?.is_empty() {
+    let applied = migrations::applied(&client).await?;
+    let mut notes = if applied.is_empty() {
         before_the_first_migration(&mut client, &functions_role).await?;
-    }
-    let mut runner = Runner::new(&migrations(&functions_role)?).set_grouped(true).set_abort_divergent(true);
-    runner.set_migration_table_name(HISTORY);
-    let report = runner.run_async(&mut client).await.map_err(Box::new)?;
-    let migrations = report.applied_migrations().iter().map(ToString::to_string).collect();
-    let mut notes = deployment::restore_rights(&mut client, &functions_role).await?;
+        Vec::new()
+    } else {
+        rights::correct(&mut client, &functions_role, &applied).await?
+    };
+    let migrations = migrations::apply(&mut client, &functions_role).await?;
+    notes.extend(deployment::restore_rights(&mut client, &functions_role).await?);
+    notes.extend(earlier::published(&client).await?);
     let views = host::check(&mut client, &functions_role, Stage::AfterMigration).await?;
     if !views.problems.is_empty() {
         return Err(MigrateError::HostViews(views.problems));
@@ -136,12 +147,16 @@ pub async fn migrate(database: &Database) -> Result<Applied, MigrateError> {
     Ok(Applied { migrations, functions_role, notes })
 }
 
-async fn before_the_first_migration(client: &mut Client, functions_role: &str) -> Result<(), MigrateError> {
+/// What must be changed before the first migration is an error; what the operator should know is returned.
+async fn before_the_first_migration(
+    client: &mut Client,
+    functions_role: &str,
+) -> Result<Vec<String>, MigrateError> {
     if let Some(statements) = earlier::in_the_way(client).await? {
         return Err(MigrateError::EarlierTables(statements));
     }
     let views = host::check(client, functions_role, Stage::BeforeMigration).await?;
-    if views.problems.is_empty() { Ok(()) } else { Err(MigrateError::HostViews(views.problems)) }
+    if views.problems.is_empty() { Ok(views.warnings) } else { Err(MigrateError::HostViews(views.problems)) }
 }
 
 /// Checks what a migration would find, and changes nothing.
@@ -151,21 +166,25 @@ async fn before_the_first_migration(client: &mut Client, functions_role: &str) -
 pub async fn check(database: &Database) -> Result<Checked, MigrateError> {
     let mut client = database.connect().await?;
     let functions_role = functions_role(&name_of(&client).await?);
-    let applied = applied(&client).await?;
-    let views = if applied.is_empty() {
-        if let Some(statements) = earlier::in_the_way(&client).await? {
-            return Err(MigrateError::EarlierTables(statements));
-        }
-        host::check(&mut client, &functions_role, Stage::BeforeMigration).await?
+    let applied = migrations::applied(&client).await?;
+    let mut warnings = if applied.is_empty() {
+        let warnings = before_the_first_migration(&mut client, &functions_role).await?;
+        migrations::rehearse(&mut client, &functions_role).await?;
+        warnings
     } else {
-        host::check(&mut client, &functions_role, Stage::AfterMigration).await?
+        if let Some(problem) = rights::problem(&client, &functions_role, &applied).await? {
+            return Err(MigrateError::Rights(problem));
+        }
+        let views = host::check(&mut client, &functions_role, Stage::AfterMigration).await?;
+        if !views.problems.is_empty() {
+            return Err(MigrateError::HostViews(views.problems));
+        }
+        views.warnings
     };
-    if !views.problems.is_empty() {
-        return Err(MigrateError::HostViews(views.problems));
-    }
+    warnings.extend(earlier::published(&client).await?);
     let pending =
         MIGRATIONS.iter().map(|(name, _)| (*name).to_owned()).filter(|name| !applied.contains(name));
-    Ok(Checked { pending: pending.collect(), functions_role, warnings: views.warnings })
+    Ok(Checked { pending: pending.collect(), functions_role, warnings })
 }
 
 /// Reads the ended calls of an earlier system, whose tables are in the schema `earlier`.
@@ -178,24 +197,6 @@ pub async fn import_calls(database: &Database) -> Result<Imported, MigrateError>
 
 async fn name_of(client: &Client) -> Result<String, MigrateError> {
     Ok(client.query_one("SELECT current_database()::text", &[]).await?.get(0))
-}
-
-/// The names of the migrations that the database has.
-async fn applied(client: &Client) -> Result<Vec<String>, MigrateError> {
-    let exists = "SELECT to_regclass($1) IS NOT NULL";
-    if !client.query_one(exists, &[&HISTORY]).await?.get::<_, bool>(0) {
-        return Ok(Vec::new());
-    }
-    let rows = client.query(&format!("SELECT version, name FROM {HISTORY} ORDER BY version"), &[]).await?;
-    Ok(rows.iter().map(|row| format!("V{}__{}", row.get::<_, i32>(0), row.get::<_, &str>(1))).collect())
-}
-
-fn migrations(functions_role: &str) -> Result<Vec<Migration>, MigrateError> {
-    Ok(MIGRATIONS
-        .iter()
-        .map(|(name, text)| Migration::unapplied(name, &text.replace(ROLE_PLACEHOLDER, functions_role)))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(Box::new)?)
 }
 
 /// The result of a run.
@@ -218,21 +219,4 @@ pub struct Checked {
     pub functions_role: String,
     /// With these, some calls fail, or the operator should know of them.
     pub warnings: Vec<String>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_file_is_a_migration_in_its_order() {
-        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
-        let mut files: Vec<String> = std::fs::read_dir(directory)
-            .expect("the folder is in the repository")
-            .map(|entry| entry.expect("a file").file_name().to_string_lossy().into_owned())
-            .collect();
-        files.sort();
-        let listed: Vec<String> = MIGRATIONS.iter().map(|(name, _)| format!("{name}.sql")).collect();
-        assert_eq!(listed, files);
-    }
 }

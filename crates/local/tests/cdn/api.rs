@@ -247,6 +247,8 @@ async fn with_an_edge_that_is_required_only_requests_through_it_are_answered() -
         assert_eq!(answer.brief(), "403 EDGE_REQUIRED", "{wrong}");
     }
     assert_eq!(cloud.request("GET", "/health", None, "").await?.brief(), "403 EDGE_REQUIRED");
+    let denials = "SELECT count(*) FROM medzen.audit_outbox WHERE payload LIKE '%access.denied%'";
+    assert_eq!(cloud.sql(denials).await?, "0", "neither is audited");
     assert_eq!(ask(&page, "GET", "/health", &[], "").await?.status, 200);
     // Neither IAM's callers nor queues and schedules come through CloudFront.
     cloud.run_schedule("meeting-manager").await?;

@@ -77,8 +77,14 @@ async fn import(database: &Database) -> Result<(), MigrateError> {
     let imported = schema::import_calls(database).await?;
     println!(
         "imported {} calls with {} participants; {} calls are left out, because they have not ended or lack an id, an \
-         appointment, a time or a person who started them",
+         appointment, a time that can be read or a person who started them",
         imported.calls, imported.participants, imported.left_out
+    );
+    let rows = imported.participants_left_out;
+    println!(
+        "rows of participants that are left out: {} of calls that are left out or not there, {} without a user's id, {} with a \
+         joined_at or left_at that is no time",
+        rows.without_call, rows.without_user, rows.without_time
     );
     Ok(())
 }

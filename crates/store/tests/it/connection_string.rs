@@ -103,6 +103,14 @@ async fn a_rejected_login_and_a_wrong_database_are_named_and_the_password_has_a_
         let missing =
             program(&["check"], with(format!("postgresql://{superuser}@{at}/nowhere"), password)).await?;
         assert!(missing.starts_with(&format!("1 {at} has no database nowhere")), "{missing}");
+        let none =
+            program(&["check"], url(&format!("postgresql://{superuser}@{at}/{}", database.name))).await?;
+        assert!(
+            none.starts_with(&format!(
+                "1 {at} asks for a password, and DATABASE_URL has none: give it in PGPASSWORD"
+            )),
+            "{none}"
+        );
         let right =
             program(&["check"], with(format!("postgresql://{superuser}@{at}/{}", database.name), password))
                 .await?;

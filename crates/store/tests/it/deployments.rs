@@ -80,7 +80,7 @@ async fn logins_that_have_something_in_the_database_keep_their_connections_and_o
 {
     in_a_database(async |database| {
         let (reporting, reporting_url) = database.login("reporting", "").await?;
-        let (_, idle_url) = database.login("idle", "").await?;
+        let (idle, idle_url) = database.login("idle", "").await?;
         let (_, pool_url) = database.login("pool", "").await?;
         let client = database.superuser().await?;
         client
@@ -96,6 +96,8 @@ async fn logins_that_have_something_in_the_database_keep_their_connections_and_o
             connect(url).await?;
         }
         assert_eq!(refused(&idle_url).await?, "42501");
+        let lost = notes[0].split_once("lost that right:").map(|(_, lost)| lost).unwrap_or_default();
+        assert!(lost.contains(&idle) && !lost.contains(&reporting), "{notes:?}");
         assert_eq!(column(&connected, "SELECT 1").await?, ["1"]);
         // Dropping roles would fail for the rights that they have.
         client
@@ -104,6 +106,56 @@ async fn logins_that_have_something_in_the_database_keep_their_connections_and_o
                 database.name
             ))
             .await?;
+        Ok(())
+    })
+    .await
+}
+
+/// `PostgREST` connects as a login that has nothing itself and takes the role `anon` or `authenticated` for each request.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_reads_the_host_s_tables_as_authenticated_keeps_its_connection() -> TestResult {
+    in_a_database(async |with_tables| {
+        in_a_database(async move |without| {
+            let roles = "DO $$ BEGIN CREATE ROLE authenticated NOLOGIN NOINHERIT;
+                         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$";
+            for (database, answer) in [(&with_tables, "accepted"), (&without, "42501")] {
+                let client = database.superuser().await?;
+                client.batch_execute(roles).await?;
+                let (_, url) = database.login("authenticator", "NOINHERIT IN ROLE authenticated").await?;
+                if answer == "accepted" {
+                    client
+                        .batch_execute(
+                            "CREATE SCHEMA api; GRANT USAGE ON SCHEMA api TO authenticated; CREATE TABLE api.orders (id integer);
+                             GRANT SELECT ON api.orders TO authenticated",
+                        )
+                        .await?;
+                }
+                schema::run(&database.url(), None).await?;
+                assert_eq!(refused(&url).await?, answer);
+            }
+            Ok(())
+        })
+        .await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_its_operator_opened_again_stays_open() -> TestResult {
+    in_a_database(async |database| {
+        let (_, idle) = database.login("idle", "").await?;
+        schema::run(&database.url(), None).await?;
+        assert_eq!(refused(&idle).await?, "42501");
+        let client = database.superuser().await?;
+        client.batch_execute(&format!("GRANT CONNECT ON DATABASE {} TO PUBLIC", database.name)).await?;
+        for _ in 0..2 {
+            let notes = schema::run(&database.url(), None).await?.notes;
+            assert_eq!(refused(&idle).await?, "accepted");
+            assert!(
+                notes.iter().any(|note| note.contains("every login of this cluster can connect")),
+                "{notes:?}"
+            );
+        }
         Ok(())
     })
     .await

@@ -3,6 +3,7 @@
 mod access;
 mod back_off;
 mod connection_string;
+mod copies;
 mod credentials;
 mod database;
 mod deployments;
@@ -10,6 +11,7 @@ mod earlier_calls;
 mod functions_role;
 mod grants;
 mod host;
+mod host_advice;
 mod host_contract;
 mod migrate;
 mod migration_files;

@@ -93,3 +93,12 @@ async fn the_earlier_apps_bodies_are_answered_with_meeting_and_attendee() -> Tes
     }
     Ok(())
 }
+
+/// With `RequireEdge` the API's own domain answers 403 to every app behind the function.
+#[test]
+fn the_functions_endpoint_is_the_pages_address_where_that_is_required() -> TestResult {
+    let guide = guide()?;
+    let row = guide.lines().find(|line| line.starts_with("| `CHIME_API_ENDPOINT` |")).ok_or("no row")?;
+    assert!(row.contains("the page's address") && row.contains("`RequireEdge`"), "{row}");
+    Ok(())
+}

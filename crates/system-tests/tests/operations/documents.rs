@@ -164,3 +164,26 @@ fn the_database_document_lists_the_columns_that_a_migration_checks() -> TestResu
     assert_eq!(columns, 10);
     Ok(())
 }
+
+/// A secret of Secrets Manager has 65,536 bytes at most
+/// (<https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html>); the global bundle of RDS has 174,184.
+#[test]
+fn the_authority_of_rds_is_the_bundle_of_its_region_which_fits_into_a_secret() -> TestResult {
+    let root = workspace();
+    let mut files = Vec::new();
+    documents(&root, &mut files)?;
+    let bundle = regex::Regex::new(r"[^\s/`(]*bundle\.pem")?;
+    for file in files {
+        let text = fs::read_to_string(&file)?;
+        for found in bundle.find_iter(&text) {
+            assert_eq!(found.as_str(), "<region>-bundle.pem", "{}", file.display());
+        }
+    }
+    let document = read("infra/DATABASE.md")?;
+    let (_, secret) = document.split_once("## 4. The secret").ok_or("no section on the secret")?;
+    let (secret, _) = secret.split_once("\n## ").ok_or("no next section")?;
+    for named in ["RDS", "<region>-bundle.pem", "64 KB"] {
+        assert!(secret.contains(named), "the section on the secret does not name {named}");
+    }
+    Ok(())
+}

@@ -3,6 +3,7 @@
 mod alarms;
 mod build;
 mod clients;
+mod commands;
 mod documents;
 mod log_lines;
 mod runbook;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use domain::error::reason;
 use local_testing::{TestCloud, TestResult, workspace};
+use serde_json::Value;
 
 use crate::deployed;
 
@@ -32,6 +34,51 @@ fn every_alarm_names_its_heading() -> TestResult {
         let named = format!("Runbook: {}.", alarm.id);
         assert!(alarm.description.ends_with(&named), "{} says {:?}", alarm.id, alarm.description);
     }
+    Ok(())
+}
+
+/// The texts under the headings of one level, with the headings.
+fn sections(runbook: &str) -> impl Iterator<Item = (&str, &str)> {
+    runbook.split("\n### ").skip(1).filter_map(|section| section.split_once('\n'))
+}
+
+/// A code of every route: one parameter that is wrong answers it to every caller.
+#[test]
+fn a_refusal_that_every_caller_may_receive_is_a_symptom() -> TestResult {
+    let document = std::fs::read_to_string(workspace().join("infra/openapi.json"))?;
+    let document: Value = serde_json::from_str(&document)?;
+    let paths = document["paths"].as_object().ok_or("no paths")?;
+    let mut common: Option<BTreeSet<String>> = None;
+    for operation in paths.values().filter_map(Value::as_object).flat_map(|path| path.values()) {
+        let refusal = operation["responses"]["403"].to_string();
+        let codes = reason::ALL.iter().filter(|it| it.status == 403).map(|it| it.code);
+        let codes = codes.filter(|code| refusal.contains(&format!("\"{code}\""))).map(str::to_owned);
+        let codes: BTreeSet<String> = codes.collect();
+        common = Some(common.map_or(codes.clone(), |common| common.intersection(&codes).cloned().collect()));
+    }
+    let common = common.ok_or("no operations")?;
+    assert!(common.contains("EDGE_REQUIRED"), "{common:?}");
+    let runbook = runbook()?;
+    for code in common {
+        let heading = format!("403 {code}");
+        assert!(sections(&runbook).any(|(it, _)| it.starts_with(&heading)), "no symptom {heading}");
+    }
+    Ok(())
+}
+
+/// It is 403 on the API's own domain with `RequireEdge`, so by itself it says nothing about the database.
+#[test]
+fn whoever_is_sent_to_the_apis_own_health_learns_of_the_required_edge() -> TestResult {
+    let (plan, runbook) = (deployed()?, runbook()?);
+    let alarms = plan.alarms.iter().map(|alarm| (alarm.id.as_str(), alarm.description.as_str()));
+    let mut seen = 0;
+    for (name, text) in alarms.chain(sections(&runbook)) {
+        if text.contains("/health") && text.contains("the API's own") {
+            assert!(text.contains("RequireEdge"), "{name}: {text}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 2, "{seen}");
     Ok(())
 }
 

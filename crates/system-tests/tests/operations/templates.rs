@@ -167,11 +167,37 @@ fn concurrency_is_limited_by_parameter_and_by_default_not_at_all() -> TestResult
         // One run of audit a minute needs no limit.
         assert_eq!(limit, (name != "audit").then_some(20), "{name}");
     }
-    for number in ["0", "451", "1000", "ten"] {
+    for number in ["0", "1", "3", "9", "451", "1000", "ten"] {
         let refused = refusal(&[("FunctionConcurrency", Some(number))])?;
         assert!(refused.contains("FunctionConcurrency"), "{number}: {refused}");
     }
     deploy(&[("FunctionConcurrency", Some("450"))])?;
+    Ok(())
+}
+
+/// Lambda reads a queue by the mapping's maximum, whatever the function may run at once: a throttled batch returns to the queue, and
+/// the fifth time its events are dead letters (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html>).
+#[test]
+fn every_concurrency_that_is_accepted_is_more_than_events_and_schedules_take() -> TestResult {
+    let mut seen = 0;
+    for number in (1..=20).chain([450]) {
+        let Ok(plan) = deploy(&[("FunctionConcurrency", Some(&number.to_string()))]) else { continue };
+        for mapping in &plan.mappings {
+            let function =
+                plan.functions.iter().find(|it| it.name == mapping.function).ok_or("a function")?;
+            let reserved = function.reserved_concurrency.ok_or("no reservation")?;
+            let events = mapping.concurrency.ok_or("no limit for events")?;
+            let schedules = plan.schedules.iter().filter(|it| it.function == mapping.function).count();
+            let taken = events + u32::try_from(schedules)?;
+            assert!(
+                reserved > taken,
+                "{number}: {} has {reserved}, of which {taken} are taken",
+                function.name
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen > 0, "no number is accepted");
     Ok(())
 }
 
