@@ -175,7 +175,12 @@ async fn read(
     savepoint.rollback().await?;
     let Some(database) = error.as_db_error() else { return Err(error.into()) };
     let message = database.message();
-    let reason = if *database.code() != SqlState::INSUFFICIENT_PRIVILEGE {
+    let is_no_uuid =
+        *database.code() == SqlState::INVALID_TEXT_REPRESENTATION && message.contains("type uuid");
+    let reason = if is_no_uuid {
+        "where ids are no UUIDs write md5(id::text)::uuid AS id, and the same for each column that refers to it"
+            .to_owned()
+    } else if *database.code() != SqlState::INSUFFICIENT_PRIVILEGE {
         "correct the view so that it can be read for every row".to_owned()
     } else if message.contains(view.trim_start_matches("medzen.")) {
         format!("GRANT SELECT ON {view} TO {}", quoted(role))

@@ -201,7 +201,7 @@ async function measureCall(call: LiveCall): Promise<void> {
   if (total > budget.requests) process.exitCode = 1;
 }
 
-const calls = await LiveCalls.open();
+const calls = await LiveCalls.open({ ownCloud: "page_bench_media" });
 try {
   console.log(
     `call of two: Chromium ${calls.chromium.version()}, pictures of 320x240 at 10 a second, ${availableParallelism()} cores, load ${loadavg()[0]?.toFixed(1)}`,

@@ -263,22 +263,3 @@ test("a person who joins later sees the signs at once, and a new connection keep
     assert.ok((await recording.isVisible()) && (await transcription.isVisible()));
   });
 });
-
-test("captions show who says what, and a final text replaces a partial one", async () => {
-  await calls.withAppointment(async (call) => {
-    const { media } = call;
-    const { provider, other } = await both(call);
-    media.transcription("STARTED");
-    await button(provider, "Captions: show").click();
-    const captions = provider.getByRole("log", { name: "Captions" });
-    await captions.getByText("Captions appear here").waitFor();
-    media.caption({ ...other, id: "r1", text: "My head", partial: true });
-    await captions.getByText("My head").waitFor();
-    media.caption({ ...other, id: "r1", text: "My head hurts." });
-    await captions.getByText("My head hurts.").waitFor();
-    assert.equal(await captions.locator("p").count(), 1);
-    assert.equal(await captions.locator(".speaker").textContent(), "Patient");
-    await button(provider, "Captions: hide").click();
-    await captions.waitFor({ state: "hidden" });
-  });
-});

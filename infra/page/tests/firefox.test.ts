@@ -64,7 +64,7 @@ async function joinInChromium({ appointmentId, users }: Appointment): Promise<Ch
 async function joinInFirefox({ appointmentId, users }: Appointment): Promise<Page> {
   const page = await firefox.newPage();
   page.setDefaultTimeout(60_000);
-  await page.evaluateOnNewDocument(synthesizeDevices);
+  await page.evaluateOnNewDocument(synthesizeDevices, SIGNATURES.screen);
   await page.evaluateOnNewDocument(() => {
     window.appMessages = { flutter: [], chime: [] };
     window.ChimeHandler = { postMessage: (text: string) => window.appMessages.chime.push(JSON.parse(text)) };

@@ -127,9 +127,13 @@ test("the screen of one who may no longer share it is gone at once, and a new sh
 
     await share();
     await button(patient, "Screen: stop sharing").waitFor();
-    await whileSending(patient, async () => {
-      assert.ok(!(await heard(provider)).includes("screen"), "the sound of the screen is not heard");
-      assert.equal(await provider.locator(".tile.content.seen").count(), 0);
-    });
+    await whileSending(
+      patient,
+      async () => {
+        assert.ok(!(await heard(provider)).includes("screen"), "the sound of the screen is not heard");
+        assert.equal(await provider.locator(".tile.content.seen").count(), 0);
+      },
+      { of: "screen", frames: 10 },
+    );
   });
 });

@@ -23,6 +23,7 @@ test("a muted participant is not heard, even if their client keeps sending sound
     await tile(":not(.muted)").waitFor();
     await button(patient, "Microphone: turn off").click();
     await eventually(async () => (await heard(provider)).length === 0, "the patient is not heard any more");
+    await eventually(async () => (await counters(patient)).microphone === 0, "the client sends silence");
     await tile(".muted").waitFor();
     await forceMicrophones(patient);
     await eventually(async () => (await counters(patient)).microphone > 0.05, "the client sends sound");
@@ -70,6 +71,8 @@ test("a shared screen is seen and heard by the others, and the one who shares it
     await button(provider, "Screen: stop sharing").waitFor();
     for (const [name, page] of Object.entries({ patient, guest })) {
       await eventually(async () => (await seen(page, content)) === "screen", `${name} sees the screen`);
+      await page.locator('.tiles[data-layout="shared"] .tile.content.seen').waitFor();
+      await page.getByText("Screen of Provider").waitFor();
       assert.equal(await seen(page, id), "provider", `${name} sees the provider beside it`);
       await eventually(async () => (await heard(page)).includes("screen"), `${name} hears the screen`);
     }
@@ -80,8 +83,10 @@ test("a shared screen is seen and heard by the others, and the one who shares it
     assert.deepEqual((await published()).sort(), ["ContentJoined", "ContentVideoStarted"]);
 
     await button(provider, "Screen: stop sharing").click();
+    await button(provider, "Screen: share").waitFor();
     for (const [name, page] of Object.entries({ patient, guest })) {
       await page.locator(".tile.content").waitFor({ state: "detached" });
+      await page.locator('.tiles:not([data-layout="shared"])').waitFor();
       await eventually(
         async () => !(await heard(page)).includes("screen"),
         `${name} does not hear the screen any more`,

@@ -79,7 +79,10 @@ test("captions name the speaker, and the final words replace the partial ones", 
     const say = (...script: object[]) => control(`chime/meetings/${meeting}/captions`, script);
     const pages = [provider, patient];
     await say({ state: "started" });
-    for (const page of pages) await button(page, "Captions: show").click();
+    for (const page of pages) {
+      await button(page, "Captions: show").click();
+      await page.getByRole("log", { name: "Captions" }).getByText("Captions appear here").waitFor();
+    }
 
     const words = { attendeeId: ids.patient, resultId: "first" };
     await say({ ...words, text: "My head", partial: true });
@@ -107,6 +110,8 @@ test("captions name the speaker, and the final words replace the partial ones", 
         [users.patient.id, "Patient", "My head hurts."],
         [users.provider.id, "Provider", "Since when?"],
       ]);
+      await button(page, "Captions: hide").click();
+      await page.locator(".captions").waitFor({ state: "hidden" });
     }
   });
 });

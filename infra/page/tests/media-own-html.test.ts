@@ -32,7 +32,7 @@ test("a page of origin null connects with the SDK from the CDN, and sees the oth
          <script src="${cloud.page}/${sdk.path}" integrity="${sdk.integrity}" crossorigin="anonymous"></script>`,
       );
       assert.equal(await page.evaluate(() => origin), "null");
-      await page.evaluate(synthesizeDevices);
+      await page.evaluate(synthesizeDevices, SIGNATURES.screen);
       const started = await page.evaluate(
         async ({ meeting, attendee, tone }) => {
           const sdk = window.ChimeSDK;

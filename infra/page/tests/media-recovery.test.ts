@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
-import { errorEvents, eventually, times } from "./fixtures/browser.ts";
+import { appEvents, eventually, times } from "./fixtures/browser.ts";
 import { type LiveCall, LiveCalls, namesOf } from "./fixtures/live-call.ts";
+import { counters } from "./fixtures/sending.ts";
 import { heard, seen } from "./fixtures/signature.ts";
 
 let calls: LiveCalls;
@@ -42,14 +43,19 @@ async function joined({ join, attendee }: LiveCall): Promise<TwoPeople> {
 }
 
 /** Waits until this page has come back, and checks that the engine has published a drop and a second join, and no leave. */
-async function cameBack({ attendee, events }: LiveCall, people: TwoPeople, ...roles: ("provider" | "patient")[]) {
+async function cameBack({ attendee, events, ask }: LiveCall, people: TwoPeople, ...roles: ("provider" | "patient")[]) {
   for (const role of roles)
     await eventually(async () => (await times(people[role], "MEETING_RECONNECTED")) >= 1, `the ${role} is back`);
   await together(people, "after");
   for (const role of roles) {
     const id = people.ids[role];
     assert.equal(await attendee(role), id, "the attendee is the same");
-    assert.deepEqual(await errorEvents(people[role]), []);
+    await people[role].locator('[data-notice="line"]').waitFor({ state: "hidden" });
+    assert.deepEqual(
+      (await appEvents(people[role])).filter((event) => /ENDED|LEFT|ERROR/.test(event)),
+      [],
+    );
+    assert.equal((await ask(role, "GET", "")).body.callStatus, "active");
     const count = (names: string[], name: string) => names.filter((one) => one === name).length;
     const names = await eventually(async () => {
       const names = namesOf(await events(), id);
@@ -106,6 +112,11 @@ test("a call goes on over a link that loses a tenth of its datagrams and is slow
     await call.control("media/link", { lossPercent: 10, delayMs: 100 });
     try {
       const people = await joined(call);
+      for (const page of [people.provider, people.patient]) {
+        const { framesDecoded } = await counters(page);
+        await eventually(async () => (await counters(page)).framesDecoded >= framesDecoded + 100, "pictures go on");
+      }
+      await together(people, "after a while");
       for (const page of [people.provider, people.patient])
         assert.equal(await times(page, "MEETING_RECONNECTING"), 0, "nobody is disconnected");
     } finally {

@@ -200,7 +200,8 @@ test("without any camera the mix is in chunks of five seconds, with who spoke an
     await eventually(() => hearsOnly(provider), "the patient is not heard");
     await button(provider, "Microphone: turn on").click();
     await eventually(() => hearsOnly(patient, "provider"), "the patient hears the provider");
-    // One that is open now, and one that begins after this.
+    // After those that are complete: one that is open now, and one that begins after this.
+    await take("GET");
     await complete(tapped.mix.length + 2);
     const last = tapped.mix.at(-1);
     assert.ok(last);

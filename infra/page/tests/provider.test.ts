@@ -182,23 +182,6 @@ test("the page measures the connection, shows its quality and sends samples to t
   });
 });
 
-test("a shared screen is shown above the others, and sharing can be stopped", async () => {
-  await calls.withAppointment(async (call) => {
-    const { media } = call;
-    const { provider, other } = await both(call);
-    media.shareScreen(other);
-    await provider.locator('.tiles[data-layout="shared"] .tile.content.seen').waitFor();
-    await provider.getByText("Screen of Patient").waitFor();
-    media.removeParticipant(`${other.attendeeId}#content`);
-    await provider.locator('.tiles[data-layout="pair"]').waitFor();
-    await button(provider, "Screen: share").click();
-    await button(provider, "Screen: stop sharing").waitFor();
-    assert.ok(await eventually(() => media.sharing, "the screen is on the line"));
-    await button(provider, "Screen: stop sharing").click();
-    await button(provider, "Screen: share").waitFor();
-  });
-});
-
 test("the list of people follows the connection before the server knows", async () => {
   await calls.withAppointment(async (call) => {
     const { provider, other } = await both(call);

@@ -116,8 +116,8 @@ impl Server {
         for task in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
             let stat = fs::read_to_string(task?.path().join("stat"))?;
             // The name stands in parentheses; utime and stime are fields 14 and 15, <https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>.
-            let (start, rest) = stat.rsplit_once(") ").ok_or("a line of /proc that has no name")?;
-            if start.ends_with(&format!("({THREAD}")) {
+            let (name, rest) = stat.rsplit_once(") ").ok_or("a line of /proc that has no name")?;
+            if name.ends_with(&format!("({THREAD}")) {
                 let ticks =
                     rest.split(' ').skip(11).take(2).map(str::parse::<u32>).sum::<Result<u32, _>>()?;
                 return Ok(TICK * ticks);

@@ -19,7 +19,7 @@ pub(crate) const PICTURES_PER_SECOND: u64 = 15;
 /// 300 kbit/s.
 const PICTURE_BYTES: usize = 300_000 / 8 / 15;
 const KEY_PICTURE_BYTES: usize = 4 * PICTURE_BYTES;
-/// A sequence parameter set of Constrained Baseline, level 3.1, and a picture parameter set, as OpenH264 writes them.
+/// A sequence parameter set of Constrained Baseline, level 3.1, and a picture parameter set, as `OpenH264` writes them.
 const PARAMETER_SETS: [&[u8]; 2] = [
     &[0x67, 0x42, 0xc0, 0x1f, 0x8c, 0x8d, 0x40, 0x50, 0x1e, 0xd0, 0x0f, 0x08, 0x84, 0x6a],
     &[0x68, 0xce, 0x3c, 0x80],
@@ -47,10 +47,10 @@ impl Tone {
         for packet in 0..PACKETS {
             let samples: Vec<i16> =
                 (0..FRAME_SAMPLES).map(|at| sample(packet * FRAME_SAMPLES + at)).collect();
-            let mut encoded = vec![0; MAX_PACKET_BYTES];
-            let length = encoder.encode_i16(&samples, samples.len(), &mut encoded)?;
-            encoded.truncate(length);
-            packets.push(encoded);
+            let mut packet_bytes = vec![0; MAX_PACKET_BYTES];
+            let length = encoder.encode_i16(&samples, samples.len(), &mut packet_bytes)?;
+            packet_bytes.truncate(length);
+            packets.push(packet_bytes);
         }
         Ok(Self(packets))
     }

@@ -163,7 +163,14 @@ async fn a_check_names_a_role_that_is_missing_and_a_migration_creates_it() -> Te
         let client = database.superuser().await?;
         let (role, owner) = (database.functions_role(), Owned::parse(&database.url(), None, None)?);
         let before = rights(&client, &role).await?;
-        client.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await?;
+        let of_clients = "SELECT count(*) FROM pg_policies WHERE roles = '{authenticated}'";
+        assert_eq!(column(&client, of_clients).await?, ["5"]);
+        client
+            .batch_execute(&format!(
+                "DROP OWNED BY {role}; DROP ROLE {role}; DROP POLICY own_calls ON public.video_call_sessions;
+                 DROP POLICY own_account ON public.users; REVOKE ALL ON public.video_call_sessions, public.users FROM authenticated"
+            ))
+            .await?;
         let said = failed(&owner).await;
         assert!(
             said.contains(&format!("the role {role} does not exist")) && said.contains("make migrate"),
@@ -172,6 +179,9 @@ async fn a_check_names_a_role_that_is_missing_and_a_migration_creates_it() -> Te
 
         schema::migrate(&owner).await?;
         assert_eq!(rights(&client, &role).await?, before);
+        assert_eq!(column(&client, of_clients).await?, ["5"]);
+        let may_read = "SELECT bool_and(has_table_privilege('authenticated', name, 'SELECT')) FROM unnest('{public.users,public.video_call_sessions}'::text[]) AS name";
+        assert_eq!(column(&client, may_read).await?, ["t"]);
         assert_eq!(schema::check(&owner).await?.warnings, Vec::<String>::new());
         let (_, url) = database.login("functions", &format!("IN ROLE {role}")).await?;
         assert_eq!(column(&connect(&url).await?, "SELECT count(*) FROM video_call_sessions").await?, ["0"]);

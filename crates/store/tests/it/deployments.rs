@@ -140,6 +140,27 @@ async fn a_login_that_reads_the_host_s_tables_as_authenticated_keeps_its_connect
     .await
 }
 
+/// Since `PostgreSQL` 16 whoever created a role is a member without its rights, as a member that does not inherit is before.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_of_two_deployments_keeps_the_connection_to_both() -> TestResult {
+    in_a_database(async |other| {
+        in_a_database(async move |database| {
+            schema::run(&other.url(), None).await?;
+            let attributes = format!("NOINHERIT IN ROLE {}", other.functions_role());
+            let (administrator, url) = database.login("administrator", &attributes).await?;
+            let table = format!(
+                "CREATE TABLE public.reports (id integer); GRANT SELECT ON public.reports TO {administrator}"
+            );
+            database.superuser().await?.batch_execute(&table).await?;
+            schema::run(&database.url(), None).await?;
+            assert_eq!(refused(&url).await?, "accepted");
+            Ok(())
+        })
+        .await
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_its_operator_opened_again_stays_open() -> TestResult {
     in_a_database(async |database| {

@@ -129,7 +129,7 @@ fn unusable_rows() -> Vec<(Views, &'static str)> {
         (
             Views::appointments("id, note::uuid AS provider_user_id, patient AS patient_user_id, status::text AS status, true AS video_enabled,
                 null::timestamptz AS scheduled_start, null::timestamptz AS scheduled_end"),
-            "medzen.call_appointments cannot be read by the functions (invalid input syntax for type uuid",
+            "medzen.call_appointments cannot be read by the functions (invalid input syntax for type uuid: \"first\"): where ids are no UUIDs write md5(id::text)::uuid AS id",
         ),
         (
             Views { appointments: "a.id, p.id AS provider_user_id, patient AS patient_user_id, status::text AS status, true AS video_enabled,
