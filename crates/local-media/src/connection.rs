@@ -104,6 +104,11 @@ impl Connection {
         Ok(connection)
     }
 
+    /// Whether an answer can name this address of the server.
+    pub(crate) fn is_reachable(udp: SocketAddr) -> bool {
+        Candidate::host(udp, "udp").is_ok()
+    }
+
     /// Answers an offer. `receive_stream_ids[i]` belongs to the i-th `m=video` section of the offer, with 0 for none. After an error the
     /// connection may be half changed: the caller closes it.
     pub(crate) fn answer(
@@ -236,7 +241,12 @@ impl Connection {
         }
     }
 
+    /// Takes media of the section that is the microphone, and of the one that is the camera. A client may send in more of them, with clocks
+    /// of their own.
     fn on_media(&mut self, media: MediaData) {
+        if Some(media.mid) != self.audio && Some(media.mid) != self.camera {
+            return;
+        }
         if media.params.spec().codec == Codec::Opus {
             self.push(Poll::Event(ConnectionEvent::Audio {
                 rtp_time: media.time.numer(),

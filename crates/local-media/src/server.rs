@@ -8,9 +8,12 @@ mod link;
 mod meeting;
 mod signaling;
 mod tap;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -24,7 +27,7 @@ pub use self::link::Link;
 use crate::attendee::{Capabilities, Meetings};
 use crate::captions::Caption;
 use crate::capture::TapChunk;
-use crate::connection::VideoCodec;
+use crate::connection::{Connection, VideoCodec};
 pub use crate::mix::SourceCounters;
 
 /// How the server runs. Signalling listens on 127.0.0.1.
@@ -56,6 +59,8 @@ pub enum StartError {
     Listen { port: u16, source: io::Error },
     #[error("the media server cannot use the address {address} for media")]
     Media { address: IpAddr, source: io::Error },
+    #[error("the media server cannot use the address {address} for media: clients cannot send to it")]
+    Unreachable { address: IpAddr },
     #[error("the media server has no certificate")]
     Certificate(#[from] CertificateError),
     #[error("the media server has no thread")]
@@ -95,6 +100,16 @@ pub struct Participant {
     /// Frames of 20 ms of their sound that wait to be mixed.
     pub queued_frames: u64,
     pub sound: SourceCounters,
+}
+
+/// Whether the server runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ServerState {
+    Running,
+    Stopped,
+    /// Its thread has panicked, and the log says where. It can be started again.
+    Failed,
 }
 
 /// The media plane: a server that can be stopped and started again on the same ports, as a machine that restarts.
@@ -144,13 +159,20 @@ impl MediaPlane {
         }
     }
 
-    /// Starts the server again, if it is stopped.
-    pub fn restart(&self) -> Result<(), StartError> {
+    /// Starts the server again, if it is stopped or has failed, and says what it was before.
+    pub fn restart(&self) -> Result<ServerState, StartError> {
         let mut running = self.lock();
-        if running.is_none() {
+        let before = state_of(running.as_ref());
+        if before != ServerState::Running {
             *running = Some(run(&self.meetings, &self.options, &self.certificate)?.0);
         }
-        Ok(())
+        Ok(before)
+    }
+
+    /// Whether the server runs.
+    #[must_use]
+    pub fn state(&self) -> ServerState {
+        state_of(self.lock().as_ref())
     }
 
     /// Ends a meeting for everyone who is in it.
@@ -229,6 +251,14 @@ impl Drop for MediaPlane {
     }
 }
 
+fn state_of(running: Option<&Running>) -> ServerState {
+    match running {
+        None => ServerState::Stopped,
+        Some(running) if running.thread.is_finished() => ServerState::Failed,
+        Some(_) => ServerState::Running,
+    }
+}
+
 /// Listens, and runs the hub on a thread of its own: the local cloud's other work must not delay sound.
 fn run(
     meetings: &Arc<dyn Meetings>,
@@ -245,27 +275,37 @@ fn run(
     let address = udp.local_addr().map_err(refused)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
+    if !Connection::is_reachable(address) {
+        return Err(StartError::Unreachable { address: options.media_address });
+    }
     let (hub_sender, messages) = mpsc::unbounded_channel();
     let (stop, stopped) = oneshot::channel();
     let (sender, reports) = mpsc::channel(MAX_WAITING_REPORTS);
     let (acceptor, meetings) = (certificate.acceptor(), Arc::clone(meetings));
     let codecs = options.codecs.clone();
     let serve = move || {
-        runtime.block_on(async move {
-            let (listener, udp) = match (TcpListener::from_std(listener), UdpSocket::from_std(udp)) {
-                (Ok(listener), Ok(udp)) => (listener, udp),
-                (Err(error), _) | (_, Err(error)) => {
-                    return tracing::error!(%error, "the media server does not run");
-                }
-            };
-            let mut hub = Hub::new(meetings, udp, address, codecs);
-            tokio::select! {
-                () = hub.run(messages, reports) => {}
-                () = signaling::serve(listener, acceptor, sender) => {}
-                _ = stopped => {}
+        let entered = runtime.enter();
+        let (listener, udp) = match (TcpListener::from_std(listener), UdpSocket::from_std(udp)) {
+            (Ok(listener), Ok(udp)) => (listener, udp),
+            (Err(error), _) | (_, Err(error)) => {
+                return tracing::error!(%error, "the media server does not run");
             }
-            hub.report_all_dropped();
-        });
+        };
+        drop(entered);
+        let mut hub = Hub::new(meetings, udp, address, codecs);
+        let served = catch_unwind(AssertUnwindSafe(|| {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = hub.run(messages, reports) => {}
+                    () = signaling::serve(listener, acceptor, sender) => {}
+                    _ = stopped => {}
+                }
+            });
+        }));
+        if served.is_err() {
+            tracing::error!("the media server has failed: its thread panicked. POST media/start starts it again");
+        }
+        hub.report_all_dropped();
         // What the runtime still runs, sockets among it, is dropped with it.
     };
     let thread =

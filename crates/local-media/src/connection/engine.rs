@@ -68,7 +68,10 @@ impl Engine {
 
     pub(super) fn accepts(&self, datagram: &[u8], source: SocketAddr) -> bool {
         match (&self.rtc, self.received(datagram, source)) {
-            (Some(rtc), Some(received)) => rtc.accepts(&Input::Receive(self.now, received)),
+            (Some(rtc), Some(received)) => {
+                let input = Input::Receive(self.now, received);
+                catch_unwind(AssertUnwindSafe(|| rtc.accepts(&input))).unwrap_or(false)
+            }
             _ => false,
         }
     }

@@ -75,6 +75,13 @@ impl Connection {
         }
     }
 
+    /// A frame of `stream_id` is not sent to this participant, who has paused the stream or may not receive it for now: frames that follow
+    /// are dropped until the next key frame.
+    pub(crate) fn skip_video(&mut self, stream_id: u32) {
+        let carries = |subscription: &&mut Subscription| subscription.stream_id() == Some(stream_id);
+        self.subscriptions.iter_mut().filter(carries).for_each(Subscription::skip);
+    }
+
     /// Asks this participant's camera for a key frame (PLI).
     pub(crate) fn request_keyframe(&mut self) {
         self.request_from_camera();

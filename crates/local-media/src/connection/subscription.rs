@@ -24,8 +24,8 @@ pub(super) struct Subscription {
 #[derive(Clone, Copy, Debug)]
 enum Keyframe {
     Sent,
-    /// Frames before the next key frame cannot be decoded. It has been asked for at this time.
-    Awaited(Instant),
+    /// Frames before the next key frame cannot be decoded. It has been asked for at this time, or not yet.
+    Awaited(Option<Instant>),
 }
 
 /// What happens to a frame.
@@ -52,10 +52,17 @@ impl Subscription {
         let new = self.stream_id != stream_id;
         if new {
             self.stream_id = stream_id;
-            self.keyframe = Keyframe::Awaited(now);
+            self.keyframe = Keyframe::Awaited(Some(now));
             self.timeline.restart();
         }
         new
+    }
+
+    /// A frame of the stream is left out: the ones after it cannot be decoded.
+    pub(super) fn skip(&mut self) {
+        if matches!(self.keyframe, Keyframe::Sent) {
+            self.keyframe = Keyframe::Awaited(None);
+        }
     }
 
     pub(super) fn offer(&mut self, frame: &VideoFrame, now: Instant) -> Verdict {
@@ -65,11 +72,11 @@ impl Subscription {
         }
         match self.keyframe {
             Keyframe::Sent if frame.contiguous => Verdict::Send(self.timeline.map(frame.rtp_time, now)),
-            Keyframe::Awaited(asked_at) if now.saturating_duration_since(asked_at) < KEYFRAME_INTERVAL => {
+            Keyframe::Awaited(Some(asked_at)) if now.saturating_duration_since(asked_at) < KEYFRAME_INTERVAL => {
                 Verdict::Drop
             }
             Keyframe::Sent | Keyframe::Awaited(_) => {
-                self.keyframe = Keyframe::Awaited(now);
+                self.keyframe = Keyframe::Awaited(Some(now));
                 Verdict::Request
             }
         }

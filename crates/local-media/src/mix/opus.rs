@@ -1,6 +1,7 @@
 //! Opus at 48 kHz in mono, in frames of 20 ms.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use opus_rs::{Application, OpusDecoder, OpusEncoder};
@@ -53,9 +54,24 @@ impl Decoder {
         Self { opus, output: vec![0.0; MAX_PACKET_SAMPLES] }
     }
 
+    /// Calls the decoder with bytes of the network. A panic of it costs this source's decoder state, not the media server's thread.
+    fn guarded(
+        &mut self,
+        call: impl FnOnce(&mut OpusDecoder, &mut [f32]) -> Result<usize, &'static str>,
+    ) -> Result<usize, OpusError> {
+        let Self { opus, output } = self;
+        match catch_unwind(AssertUnwindSafe(|| call(opus, output))) {
+            Ok(decoded) => decoded.map_err(OpusError),
+            Err(_) => {
+                *self = Self::new();
+                Err(OpusError("the decoder has panicked and begins anew"))
+            }
+        }
+    }
+
     /// Appends a packet's samples, stereo as mono.
     pub(super) fn decode(&mut self, packet: &[u8], samples: &mut VecDeque<i16>) -> Result<(), OpusError> {
-        let count = self.opus.decode(packet, MAX_PACKET_SAMPLES, &mut self.output).map_err(OpusError)?;
+        let count = self.guarded(|opus, output| opus.decode(packet, MAX_PACKET_SAMPLES, output))?;
         samples.extend(self.output.iter().take(count).copied().map(to_i16));
         Ok(())
     }
@@ -63,11 +79,11 @@ impl Decoder {
     /// Appends `count` samples in place of a lost packet: from the copy that the packet after it may carry (in-band FEC), else from
     /// what was decoded before. `count` is a multiple of 2.5 ms of at most 120 ms.
     pub(super) fn conceal(&mut self, count: usize, following: Option<&[u8]>, samples: &mut VecDeque<i16>) {
-        let output = &mut self.output;
-        let copied = following.and_then(|packet| self.opus.decode_fec(packet, count, output).ok());
-        let made = copied.or_else(|| self.opus.decode(&[], count, output).ok());
+        let copied = following
+            .and_then(|packet| self.guarded(|opus, output| opus.decode_fec(packet, count, output)).ok());
+        let made = copied.or_else(|| self.guarded(|opus, output| opus.decode(&[], count, output)).ok());
         let end = samples.len() + count;
-        samples.extend(output.iter().take(made.unwrap_or(0)).copied().map(to_i16));
+        samples.extend(self.output.iter().take(made.unwrap_or(0)).copied().map(to_i16));
         // Silence, should the decoder refuse to conceal.
         samples.resize(end, 0);
     }
@@ -96,5 +112,21 @@ impl Encoder {
     pub(super) fn encode(&mut self, frame: &Frame) -> Result<Bytes, OpusError> {
         let length = self.opus.encode_i16(frame, FRAME_SAMPLES, &mut self.output[..]).map_err(OpusError)?;
         Ok(Bytes::copy_from_slice(&self.output[..length]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::panic, reason = "it stands for a panic of the decoder")]
+    fn a_decoder_that_panics_decodes_the_next_packet() {
+        let mut decoder = Decoder::new();
+        assert!(decoder.guarded(|_, _| panic!("an index is out of bounds")).is_err());
+        let packet = Encoder::new().encode(&[0; FRAME_SAMPLES]).expect("silence can be encoded");
+        let mut samples = VecDeque::new();
+        assert_eq!(decoder.decode(&packet, &mut samples), Ok(()));
+        assert_eq!(samples.len(), FRAME_SAMPLES);
     }
 }

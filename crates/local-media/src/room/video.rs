@@ -167,16 +167,20 @@ impl Room {
     }
 
     /// The connections that get the pictures of this one.
+    #[cfg(test)]
     pub(crate) fn viewers_of(&self, connection: ConnectionId) -> Vec<ConnectionId> {
+        self.receivers_of(connection).into_iter().filter_map(|(id, views)| views.then_some(id)).collect()
+    }
+
+    /// The connections that are subscribed to the pictures of this one, with whether each gets them now: it does not while it has paused
+    /// them or may not receive them.
+    pub(crate) fn receivers_of(&self, connection: ConnectionId) -> Vec<(ConnectionId, bool)> {
         let (Some(stream), Some(source)) = (self.stream_of(connection), self.members.get(&connection)) else {
             return Vec::new();
         };
-        let views = |member: &Member| {
-            member.receives.contains(&stream)
-                && !member.paused.contains(&stream)
-                && member.receives_video_of(source)
-        };
-        self.present().filter(|(_, member)| views(member)).map(|(id, _)| id).collect()
+        let views = |member: &Member| !member.paused.contains(&stream) && member.receives_video_of(source);
+        let receivers = self.present().filter(|(_, member)| member.receives.contains(&stream));
+        receivers.map(|(id, member)| (id, views(member))).collect()
     }
 
     pub(super) fn send_index_to_all(&mut self) {

@@ -99,6 +99,10 @@ impl Meeting {
                     self.mix.remove(connection);
                     if let Some(mut media) = self.connections.remove(&connection) {
                         media.close();
+                        // DTLS's goodbye: a client that ignores the signalling stops sending as well.
+                        while let Poll::Transmit { to, datagram } = media.poll() {
+                            self.effects.push(Effect::Transmit { connection, to, datagram });
+                        }
                     }
                     self.next.remove(&connection);
                 }
@@ -237,9 +241,11 @@ impl Meeting {
                 if let Some((attendee, content)) = self.room.attendee(connection) {
                     self.tap.video(&attendee.attendee_id, content, &frame, now);
                 }
-                for viewer in self.room.viewers_of(connection) {
-                    if let Some(media) = self.connections.get_mut(&viewer) {
-                        media.send_video(stream, &frame);
+                for (receiver, views) in self.room.receivers_of(connection) {
+                    match self.connections.get_mut(&receiver) {
+                        Some(media) if views => media.send_video(stream, &frame),
+                        Some(media) => media.skip_video(stream),
+                        None => {}
                     }
                 }
             }

@@ -73,6 +73,42 @@ fn after_a_gap_the_picture_stands_still_until_the_next_key_frame() {
 }
 
 #[test]
+fn after_frames_that_were_left_out_the_picture_stands_still_until_the_next_key_frame() {
+    let (mut viewer, to) = viewer();
+    for sent in [vp8(true, 0), vp8(false, 6000)] {
+        viewer.connection.send_video(STREAM, &sent);
+        viewer.run(FRAME_TIME);
+    }
+    viewer.connection.skip_video(STREAM);
+    for sent in [vp8(false, 3 * 6000), vp8(false, 4 * 6000), vp8(true, 5 * 6000), vp8(false, 6 * 6000)] {
+        viewer.connection.send_video(STREAM, &sent);
+        viewer.run(FRAME_TIME);
+    }
+    assert_eq!(seen_keys(&viewer, to), [true, false, true, false]);
+    assert_eq!(viewer.keyframe_requests(STREAM), 2, "the subscription and the frame after the gap ask");
+}
+
+#[test]
+fn of_two_sections_that_send_pictures_the_first_is_the_camera_and_the_other_is_dropped() {
+    let mut line = Line::new(&[VideoCodec::Vp8]);
+    let ((first, second), _) = line.negotiate(&[], |api| {
+        let mut add = || api.add_media(MediaKind::Video, Direction::SendOnly, None, None, None);
+        (add(), add())
+    });
+    line.run(Duration::from_secs(2));
+    for number in 0..5 {
+        for (mid, time) in [(first, number * 6000), (second, 1_000_000 + number * 6000)] {
+            let data = frame(VideoCodec::Vp8, number == 0);
+            line.client.write(mid, Codec::Vp8, Frequency::NINETY_KHZ, time, &data, None);
+        }
+        line.run(FRAME_TIME);
+    }
+    let times: Vec<u64> = line.frames().iter().map(|frame| frame.rtp_time).collect();
+    assert_eq!(times.len(), 5, "the frames of one section: {times:?}");
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] == 6000), "of one clock: {times:?}");
+}
+
+#[test]
 fn a_frame_of_a_stream_that_is_not_subscribed_or_of_another_codec_is_not_sent() {
     let (mut viewer, to) = viewer();
     viewer.connection.send_video(STREAM + 1, &vp8(true, 0));
