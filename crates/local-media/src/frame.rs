@@ -1,8 +1,8 @@
 //! Frames of the Chime SDK's signalling protocol, and how the socket carries them.
 //!
 //! The SDK ships no `.proto` file: the messages are those of `SignalingProtocol.js` in its npm package, version 3.32.0. A test
-//! compares the bytes with those of the SDK's own encoder. Messages and members that nothing here reads are left out; a
-//! reader skips them. It is proto2: a member that is absent differs from one that is zero, and the SDK asks which it is.
+//! compares the bytes with those of the SDK's own encoder. Messages that nothing here reads are left out; a reader
+//! skips them. Members of `Join` and `Subscribe` that only this comparison reads are kept. It is proto2: a member that is absent differs from one that is zero, and the SDK asks which it is.
 
 mod media;
 mod transcript;

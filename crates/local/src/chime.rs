@@ -175,13 +175,21 @@ impl Chime {
         reason = "the events are sent either way; only the delivery task needs the next due time"
     )]
     pub fn deliver_due_events(&self) -> Option<i64> {
-        let (due, changes, next_ms) = {
+        let plane = self.media_effects();
+        let (due, next_ms) = {
             let mut state = self.current_state();
             state.collect_events(&self.account, self.options.event_delivery);
-            (state.waiting.due(self.clock.now_ms()), state.take_media_changes(), state.next_ms())
+            let changes = state.take_media_changes();
+            // Under the lock, so that the media plane gets changes in the order in which they were made, whichever task takes them, and
+            // before the request that made them is answered.
+            if let Some(plane) = &plane {
+                for (meeting, change) in changes {
+                    plane.apply(&meeting, change);
+                }
+            }
+            (state.waiting.due(self.clock.now_ms()), state.next_ms())
         };
-        // Outside the lock: the media plane and the sink may ask the engine.
-        self.apply_to_media(changes);
+        // Outside the lock: the sink may ask the engine.
         for event in due {
             (self.sink)(event);
         }

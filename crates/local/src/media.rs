@@ -35,7 +35,7 @@ pub struct Media {
     plane: Arc<MediaPlane>,
     signaling: Signaling,
     /// Taps that the control API has opened, by meeting.
-    taps: Mutex<HashMap<String, mpsc::UnboundedReceiver<TapChunk>>>,
+    taps: Mutex<HashMap<String, mpsc::Receiver<TapChunk>>>,
     reports: JoinHandle<()>,
 }
 
@@ -110,11 +110,22 @@ impl Media {
         self.taps().insert(meeting_id.to_owned(), chunks);
     }
 
-    /// Takes the chunks that are complete; `None`: the meeting's tap was never opened.
+    /// Takes the chunks that are complete; `None`: the meeting has no tap. A tap that has ended is forgotten with its last chunks.
     pub(crate) fn take_chunks(&self, meeting_id: &str) -> Option<Vec<TapChunk>> {
         let mut taps = self.taps();
         let chunks = taps.get_mut(meeting_id)?;
-        Some(std::iter::from_fn(|| chunks.try_recv().ok()).collect())
+        let mut complete = Vec::new();
+        loop {
+            match chunks.try_recv() {
+                Ok(chunk) => complete.push(chunk),
+                Err(mpsc::error::TryRecvError::Empty) => break,
+                Err(mpsc::error::TryRecvError::Disconnected) => {
+                    taps.remove(meeting_id);
+                    break;
+                }
+            }
+        }
+        Some(complete)
     }
 
     /// Closes the tap of a meeting and gives the rest of its chunks.
@@ -128,7 +139,7 @@ impl Media {
         Some(rest)
     }
 
-    fn taps(&self) -> MutexGuard<'_, HashMap<String, mpsc::UnboundedReceiver<TapChunk>>> {
+    fn taps(&self) -> MutexGuard<'_, HashMap<String, mpsc::Receiver<TapChunk>>> {
         self.taps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

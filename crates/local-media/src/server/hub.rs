@@ -43,10 +43,10 @@ pub(super) enum Message {
     RemoveAttendee { meeting_id: String, attendee_id: String },
     ChangeCapabilities { meeting_id: String, attendee_id: String, capabilities: Capabilities },
     Captions { meeting_id: String, captions: Vec<Caption> },
-    Cut { attendee_id: String, cut: Cut },
+    Cut { attendee_id: String, cut: Cut, reply: oneshot::Sender<usize> },
     SetLink { attendee_id: Option<String>, link: Link },
     Refuse { refusal: Option<Refusal> },
-    OpenTap { meeting_id: String, chunks: mpsc::UnboundedSender<TapChunk> },
+    OpenTap { meeting_id: String, chunks: mpsc::Sender<TapChunk> },
     CloseTap { meeting_id: String },
     Participants { reply: oneshot::Sender<Vec<Participant>> },
 }
@@ -184,7 +184,10 @@ impl Hub {
                     self.script.insert((now + after, self.steps), (meeting_id.clone(), step));
                 }
             }
-            Message::Cut { attendee_id, cut } => self.cut(&attendee_id, cut, now),
+            Message::Cut { attendee_id, cut, reply } => {
+                // The caller may have given up.
+                let _gone = reply.send(self.cut(&attendee_id, cut, now));
+            }
             Message::SetLink { attendee_id: Some(attendee_id), link } => {
                 self.links.insert(attendee_id, link);
             }
@@ -268,15 +271,17 @@ impl Hub {
         }
     }
 
-    fn cut(&mut self, attendee_id: &str, cut: Cut, now: Instant) {
+    /// The number of sockets that it has cut.
+    fn cut(&mut self, attendee_id: &str, cut: Cut, now: Instant) -> usize {
         let cut_off: Vec<ConnectionId> =
             self.rooms.values().flat_map(|meeting| meeting.room.connections_of(attendee_id)).collect();
-        for connection in cut_off {
+        for connection in &cut_off {
             match cut {
-                Cut::Abort => self.closed(connection, now),
-                Cut::Close(code) => self.send(connection, ToSocket::Close(code)),
+                Cut::Abort => self.closed(*connection, now),
+                Cut::Close(code) => self.send(*connection, ToSocket::Close(code)),
             }
         }
+        cut_off.len()
     }
 
     fn report(&mut self, meeting_id: &str, input: Input, now: Instant) {

@@ -56,7 +56,7 @@ impl Meeting {
     }
 
     /// Opens the tap, in place of one that is open; completed chunks go to `chunks`.
-    pub(super) fn open_tap(&mut self, chunks: mpsc::UnboundedSender<TapChunk>, now: Instant) {
+    pub(super) fn open_tap(&mut self, chunks: mpsc::Sender<TapChunk>, now: Instant) {
         self.tap.open(chunks, now);
     }
 

@@ -15,7 +15,7 @@ pub(super) struct Tap(Option<Open>);
 struct Open {
     capture: Capture,
     opened: Instant,
-    chunks: mpsc::UnboundedSender<TapChunk>,
+    chunks: mpsc::Sender<TapChunk>,
 }
 
 impl Tap {
@@ -23,7 +23,7 @@ impl Tap {
         self.0.is_some()
     }
 
-    pub(super) fn open(&mut self, chunks: mpsc::UnboundedSender<TapChunk>, now: Instant) {
+    pub(super) fn open(&mut self, chunks: mpsc::Sender<TapChunk>, now: Instant) {
         self.close();
         self.0 = Some(Open { capture: Capture::start(0), opened: now, chunks });
     }
@@ -32,8 +32,9 @@ impl Tap {
         if let Some(Open { capture, chunks, .. }) = self.0.take() {
             tracing::debug!(counters = ?capture.counters(), "a tap is closed");
             for chunk in capture.finish() {
-                // The recorder may have gone.
-                let _gone = chunks.send(chunk);
+                if let Err(error) = chunks.try_send(chunk) {
+                    tracing::warn!(%error, "the last chunk of a tap was not taken");
+                }
             }
         }
     }
@@ -85,7 +86,10 @@ impl Tap {
             Err(error) => tracing::warn!(%error, "the mix for the tap was not encoded"),
         }
         for chunk in open.capture.chunks() {
-            if open.chunks.send(chunk).is_err() {
+            if let Err(error) = open.chunks.try_send(chunk) {
+                if matches!(error, mpsc::error::TrySendError::Full(_)) {
+                    tracing::warn!("a tap is closed: nobody takes its chunks");
+                }
                 self.0 = None;
                 return Vec::new();
             }

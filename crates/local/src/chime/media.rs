@@ -11,9 +11,26 @@ use super::input::{Capabilities, Direction};
 /// The media plane that the engine's operations act on.
 #[derive(Debug)]
 pub(super) struct MediaLink {
-    plane: Weak<MediaPlane>,
+    plane: Weak<dyn MediaEffects>,
     /// The address of signalling that meetings name, in place of Chime's hosts.
     pub(super) loopback: Option<SocketAddr>,
+}
+
+/// The operations' effects on participants who are connected. Called while the engine's state is locked: it must not call the engine.
+pub(super) trait MediaEffects: Send + Sync {
+    fn apply(&self, meeting: &str, change: MediaChange);
+}
+
+impl MediaEffects for MediaPlane {
+    fn apply(&self, meeting: &str, change: MediaChange) {
+        match change {
+            MediaChange::Ended => self.end_meeting(meeting),
+            MediaChange::Removed { attendee } => self.remove_attendee(meeting, &attendee),
+            MediaChange::Capabilities { attendee, capabilities } => {
+                self.change_capabilities(meeting, &attendee, capabilities);
+            }
+        }
+    }
 }
 
 /// A change of a meeting that its participants feel at once.
@@ -27,7 +44,12 @@ pub(super) enum MediaChange {
 impl Chime {
     /// Has operations act on this media plane; meetings name `loopback` as the address of signalling, if there is one.
     pub(crate) fn attach_media(&self, plane: &Arc<MediaPlane>, loopback: Option<SocketAddr>) {
-        let link = MediaLink { plane: Arc::downgrade(plane), loopback };
+        let plane: Weak<MediaPlane> = Arc::downgrade(plane);
+        self.attach_effects(plane, loopback);
+    }
+
+    pub(super) fn attach_effects(&self, plane: Weak<dyn MediaEffects>, loopback: Option<SocketAddr>) {
+        let link = MediaLink { plane, loopback };
         // A second one would be a fault of the caller; the first one stays.
         let _attached = self.media.set(link);
     }
@@ -56,18 +78,24 @@ impl Chime {
         }
     }
 
-    /// Passes changes of meetings on to the media plane, in order.
-    pub(super) fn apply_to_media(&self, changes: Vec<(String, MediaChange)>) {
-        let Some(plane) = self.media.get().and_then(|link| link.plane.upgrade()) else { return };
-        for (meeting, change) in changes {
-            match change {
-                MediaChange::Ended => plane.end_meeting(&meeting),
-                MediaChange::Removed { attendee } => plane.remove_attendee(&meeting, &attendee),
-                MediaChange::Capabilities { attendee, capabilities } => {
-                    plane.change_capabilities(&meeting, &attendee, capabilities);
-                }
-            }
-        }
+    /// The media plane, to be held from before the engine's state is locked until after: to drop the last reference joins the media
+    /// server's thread, which may wait for the state in `admit`.
+    pub(super) fn media_effects(&self) -> Option<Arc<dyn MediaEffects>> {
+        self.media.get()?.plane.upgrade()
+    }
+
+    /// Whether the engine has this meeting and it has not ended.
+    pub(crate) fn is_live(&self, meeting_id: &str) -> bool {
+        self.current_state().meetings.iter().any(|meeting| meeting.id == meeting_id && meeting.live())
+    }
+
+    /// Whether an attendee of a meeting that has not ended has this id.
+    pub(crate) fn is_attendee(&self, attendee_id: &str) -> bool {
+        let state = self.current_state();
+        let mut live = state.meetings.iter().filter(|meeting| meeting.live());
+        live.any(|meeting| {
+            meeting.attendees.iter().any(|attendee| attendee.id == attendee_id && !attendee.deleted)
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Invalid requests that the SDK cannot send.
 
 mod event_delivery;
+mod media;
 
 use super::error::Refusal;
 use super::*;

@@ -31,7 +31,7 @@ pub enum StartError {
     #[error(transparent)]
     Database(#[from] database::Error),
     /// The media plane did not start.
-    #[error(transparent)]
+    #[error("the media plane did not start{}", media_setting(.0))]
     Media(#[from] local_media::StartError),
     /// The way to the database could not be secured.
     #[error(transparent)]
@@ -69,4 +69,29 @@ pub enum StartError {
     /// The templates describe no HTTP API, or more than one.
     #[error("the templates must describe one HTTP API; they describe {0}")]
     Apis(usize),
+}
+
+/// The setting of `local run` that the error is about.
+fn media_setting(error: &local_media::StartError) -> String {
+    use local_media::StartError::{Certificate, Listen, Media, Thread, Unreachable};
+    match error {
+        Listen { port, .. } => format!(" with LOCAL_MEDIA_PORT={port}"),
+        Media { address, .. } | Unreachable { address } => format!(" with LOCAL_MEDIA_ADDRESS={address}"),
+        Certificate(_) | Thread(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_media_plane_names_the_setting() {
+        let source = std::io::Error::from(std::io::ErrorKind::AddrInUse);
+        let taken = StartError::from(local_media::StartError::Listen { port: 8082, source });
+        assert_eq!(taken.to_string(), "the media plane did not start with LOCAL_MEDIA_PORT=8082");
+        let address = std::net::Ipv4Addr::UNSPECIFIED.into();
+        let unusable = StartError::from(local_media::StartError::Unreachable { address });
+        assert_eq!(unusable.to_string(), "the media plane did not start with LOCAL_MEDIA_ADDRESS=0.0.0.0");
+    }
 }

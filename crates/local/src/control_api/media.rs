@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use local_media::{Caption, CaptionStep, Chunk, Cut, Link, MediaPlane, MixChunk, Refusal, TapChunk, Timed};
+use local_media::{Caption, CaptionStep, Chunk, Cut, Link, MediaPlane, MixChunk, Refusal, ServerState, TapChunk, Timed};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -38,21 +38,55 @@ struct NoMedia;
 #[error("the tap of this meeting is not open")]
 struct NoTap;
 
-/// Does it with the media plane, if one runs.
-fn with(parts: &Parts, act: impl FnOnce(&MediaPlane)) -> Response {
-    match &parts.media {
-        Some(media) => {
-            act(media.plane());
-            Json(json!({})).into_response()
-        }
-        None => refused(StatusCode::CONFLICT, &NoMedia),
+/// Why the running media plane does not do it.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("the media server is stopped: POST media/start starts it")]
+    Stopped,
+    #[error("the media server has failed, as the log says: POST media/start starts it")]
+    Failed,
+    #[error("there is no live meeting {0}")]
+    NoMeeting(String),
+    #[error("no live meeting has an attendee {0}")]
+    NoAttendee(String),
+    #[error("the attendee {0} is not connected")]
+    NotConnected(String),
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let status = match self {
+            Self::Stopped | Self::Failed => StatusCode::CONFLICT,
+            Self::NoMeeting(_) | Self::NoAttendee(_) | Self::NotConnected(_) => StatusCode::NOT_FOUND,
+        };
+        refused(status, &self)
     }
+}
+
+/// The media plane, if its server runs.
+fn running(parts: &Parts) -> Result<&Media, Response> {
+    let media = parts.media.as_ref().ok_or_else(|| refused(StatusCode::CONFLICT, &NoMedia))?;
+    match media.plane().state() {
+        ServerState::Running => Ok(media),
+        ServerState::Stopped => Err(Refused::Stopped.into_response()),
+        ServerState::Failed => Err(Refused::Failed.into_response()),
+    }
+}
+
+fn live(parts: &Parts, meeting: &str) -> Result<(), Response> {
+    let live = parts.chime.is_live(meeting);
+    live.then_some(()).ok_or_else(|| Refused::NoMeeting(meeting.to_owned()).into_response())
+}
+
+fn done() -> Response {
+    Json(json!({})).into_response()
 }
 
 async fn status(State(parts): Shared) -> Response {
     let Some(media) = &parts.media else { return refused(StatusCode::CONFLICT, &NoMedia) };
     let plane = media.plane();
     Json(json!({
+        "state": plane.state(),
         "signaling": format!("ws://{}", plane.signaling()),
         "publicKeyHash": plane.public_key_hash(),
         "participants": plane.participants().await,
@@ -62,13 +96,20 @@ async fn status(State(parts): Shared) -> Response {
 
 /// Joining a thread blocks.
 async fn stop(State(parts): Shared) -> Response {
-    let stopped = tokio::task::spawn_blocking(move || with(&parts, MediaPlane::stop)).await;
-    stopped.unwrap_or_else(|error| refused(StatusCode::INTERNAL_SERVER_ERROR, &error))
+    let stopped = tokio::task::spawn_blocking(move || match &parts.media {
+        Some(media) => {
+            media.plane().stop();
+            done()
+        }
+        None => refused(StatusCode::CONFLICT, &NoMedia),
+    });
+    stopped.await.unwrap_or_else(|error| refused(StatusCode::INTERNAL_SERVER_ERROR, &error))
 }
 
+/// Answers what the server was before: `{"before": "stopped"}`, or `running`, or `failed` if its thread had panicked.
 async fn start(State(parts): Shared) -> Response {
     match parts.media.as_ref().map(Media::plane).map(MediaPlane::restart) {
-        Some(Ok(())) => Json(json!({})).into_response(),
+        Some(Ok(before)) => Json(json!({ "before": before })).into_response(),
         Some(Err(error)) => refused(StatusCode::CONFLICT, &error),
         None => refused(StatusCode::CONFLICT, &NoMedia),
     }
@@ -82,8 +123,15 @@ struct NewCut {
     code: Option<u16>,
 }
 
-async fn cut(State(parts): Shared, Json(NewCut { attendee_id, code }): Json<NewCut>) -> Response {
-    with(&parts, |plane| plane.cut(&attendee_id, code.map_or(Cut::Abort, Cut::Close)))
+async fn cut(
+    State(parts): Shared,
+    Json(NewCut { attendee_id, code }): Json<NewCut>,
+) -> Result<Response, Response> {
+    let cut = running(&parts)?.plane().cut(&attendee_id, code.map_or(Cut::Abort, Cut::Close)).await;
+    if cut == 0 {
+        return Err(Refused::NotConnected(attendee_id).into_response());
+    }
+    Ok(Json(json!({ "cut": cut })).into_response())
 }
 
 #[derive(Deserialize)]
@@ -97,13 +145,19 @@ struct NewLink {
     delay_ms: u32,
 }
 
-async fn set_link(State(parts): Shared, Json(new): Json<NewLink>) -> Response {
+async fn set_link(State(parts): Shared, Json(new): Json<NewLink>) -> Result<Response, Response> {
+    let media = running(&parts)?;
+    if let Some(attendee_id) = new.attendee_id.as_ref().filter(|id| !parts.chime.is_attendee(id)) {
+        return Err(Refused::NoAttendee(attendee_id.clone()).into_response());
+    }
     let link = Link { loss_percent: new.loss_percent, delay: Duration::from_millis(new.delay_ms.into()) };
-    with(&parts, |plane| plane.set_link(new.attendee_id.as_deref(), link))
+    media.plane().set_link(new.attendee_id.as_deref(), link);
+    Ok(done())
 }
 
-async fn clear_links(State(parts): Shared) -> Response {
-    with(&parts, |plane| plane.set_link(None, Link::default()))
+async fn clear_links(State(parts): Shared) -> Result<Response, Response> {
+    running(&parts)?.plane().set_link(None, Link::default());
+    Ok(done())
 }
 
 #[derive(Deserialize)]
@@ -120,17 +174,22 @@ struct NewRefusal {
     reason: Reason,
 }
 
-async fn refuse(State(parts): Shared, Json(NewRefusal { reason }): Json<NewRefusal>) -> Response {
+async fn refuse(
+    State(parts): Shared,
+    Json(NewRefusal { reason }): Json<NewRefusal>,
+) -> Result<Response, Response> {
     let refusal = match reason {
         Reason::Full => Refusal::Full,
         Reason::WrongToken => Refusal::WrongToken,
         Reason::Ended => Refusal::Ended,
     };
-    with(&parts, |plane| plane.refuse(Some(refusal)))
+    running(&parts)?.plane().refuse(Some(refusal));
+    Ok(done())
 }
 
-async fn admit(State(parts): Shared) -> Response {
-    with(&parts, |plane| plane.refuse(None))
+async fn admit(State(parts): Shared) -> Result<Response, Response> {
+    running(&parts)?.plane().refuse(None);
+    Ok(done())
 }
 
 /// A step of a script: `{"state": "started"}`, or words of a speaker.
@@ -178,15 +237,19 @@ async fn captions(
     State(parts): Shared,
     Path(meeting): Path<String>,
     Json(script): Json<Vec<Step>>,
-) -> Response {
+) -> Result<Response, Response> {
+    let media = running(&parts)?;
+    live(&parts, &meeting)?;
     let script = script.into_iter().map(Caption::from).collect();
-    with(&parts, |plane| plane.show_captions(&meeting, script))
+    media.plane().show_captions(&meeting, script);
+    Ok(done())
 }
 
-async fn open_tap(State(parts): Shared, Path(meeting): Path<String>) -> Response {
-    let Some(media) = &parts.media else { return refused(StatusCode::CONFLICT, &NoMedia) };
+async fn open_tap(State(parts): Shared, Path(meeting): Path<String>) -> Result<Response, Response> {
+    let media = running(&parts)?;
+    live(&parts, &meeting)?;
     media.open_tap(&meeting);
-    Json(json!({})).into_response()
+    Ok(done())
 }
 
 async fn take_chunks(State(parts): Shared, Path(meeting): Path<String>) -> Response {
