@@ -14,4 +14,7 @@ pub use self::attendee::{Admission, Attendee, AttendeeEvent, Capabilities, Direc
 pub use self::captions::{Caption, CaptionStep};
 pub use self::capture::{Chunk, MixChunk, Speaker, TapChunk, Timed};
 pub use self::connection::VideoCodec;
-pub use self::server::{Cut, Link, MAX_WAITING_CHUNKS, MediaPlane, Options, Participant, Refusal, ServerState, SourceCounters, StartError};
+pub use self::server::{
+    Cut, Link, MAX_WAITING_CHUNKS, MediaPlane, Options, Participant, Refusal, ServerState, SourceCounters,
+    StartError,
+};

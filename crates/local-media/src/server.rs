@@ -308,7 +308,9 @@ fn run(
             });
         }));
         if served.is_err() {
-            tracing::error!("the media server has failed: its thread panicked. POST media/start starts it again");
+            tracing::error!(
+                "the media server has failed: its thread panicked. POST media/start starts it again"
+            );
         }
         hub.report_all_dropped();
         // What the runtime still runs, sockets among it, is dropped with it.

@@ -72,7 +72,9 @@ impl Subscription {
         }
         match self.keyframe {
             Keyframe::Sent if frame.contiguous => Verdict::Send(self.timeline.map(frame.rtp_time, now)),
-            Keyframe::Awaited(Some(asked_at)) if now.saturating_duration_since(asked_at) < KEYFRAME_INTERVAL => {
+            Keyframe::Awaited(Some(asked_at))
+                if now.saturating_duration_since(asked_at) < KEYFRAME_INTERVAL =>
+            {
                 Verdict::Drop
             }
             Keyframe::Sent | Keyframe::Awaited(_) => {

@@ -22,7 +22,11 @@ fn a_pause_of_streams_that_are_not_received_is_not_kept() {
     pause(&mut driver, b, (0..100_000).collect());
     assert_eq!(driver.room.members[&b].paused.len(), 1, "the one stream that is received");
     assert!(driver.room.viewers_of(a).is_empty());
-    assert_eq!(driver.room.receivers_of(a), [(b, false)], "b's connection learns of each frame that is left out");
+    assert_eq!(
+        driver.room.receivers_of(a),
+        [(b, false)],
+        "b's connection learns of each frame that is left out"
+    );
     driver.subscribe(b, false, &[0]);
     assert_eq!(driver.room.members[&b].paused.len(), 0);
 }

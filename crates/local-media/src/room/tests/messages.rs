@@ -124,7 +124,9 @@ fn frames_of(driver: &mut Driver, connection: ConnectionId) -> Vec<Vec<bool>> {
         Some(Body::DataMessage(message)) => Some(message.messages),
         _ => None,
     });
-    messages.map(|payloads| payloads.iter().map(|payload| payload.ingest_time_ns == Some(0)).collect()).collect()
+    messages
+        .map(|payloads| payloads.iter().map(|payload| payload.ingest_time_ns == Some(0)).collect())
+        .collect()
 }
 
 fn flood(driver: &mut Driver, from: ConnectionId, count: usize) {

@@ -35,8 +35,7 @@ async fn open(limits: Limits) -> Opened {
     let mut request = "ws://localhost/control/meeting".into_client_request().expect("it is a request");
     let protocols = "_aws_wt_session, token".parse().expect("it is a header");
     request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocols);
-    let (client, report) =
-        tokio::join!(tokio_tungstenite::client_async(request, near), reports.recv());
+    let (client, report) = tokio::join!(tokio_tungstenite::client_async(request, near), reports.recv());
     let (client, _) = client.expect("the socket opens");
     let Some(FromSocket::Opened { client: opened, reply }) = report else { unreachable!("it opens first") };
     reply.send(7).expect("the socket waits for its number");
@@ -134,7 +133,9 @@ fn a_hub_that_takes_no_reports_slows_the_client_and_loses_nothing() {
         let takes = async {
             for number in 0..SENT {
                 let report = reports.recv().await;
-                let Some(FromSocket::Frame { frame, .. }) = report else { unreachable!("the socket is open") };
+                let Some(FromSocket::Frame { frame, .. }) = report else {
+                    unreachable!("the socket is open")
+                };
                 assert_eq!(frame.body, Some(Body::PingPong(PingPong { kind: PING, ping_id: number })));
             }
         };
