@@ -105,8 +105,16 @@ uuid_id!(
     OperationId
 );
 uuid_id!(
-    /// A capture of a call's media (`open_captures.id`).
+    /// A capture of a call's media (`media_captures.id`), also Chime's `ClientRequestToken` and the last part of the `SinkArn`.
     CaptureId
+);
+uuid_id!(
+    /// A recording (`recordings.id`), also the prefix of its files.
+    RecordingId
+);
+uuid_id!(
+    /// A media pipeline's id as Chime assigns it (GUID, media pipelines API reference, `MediaPipelineId`).
+    PipelineId
 );
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ pub mod outbound;
 pub mod presence;
 pub mod quality;
 pub mod reconcile;
+pub mod recording;
 pub mod region;
 pub mod schedule;
 pub mod secret;
