@@ -267,18 +267,123 @@ CREATE TABLE public.video_call_consents (
 );
 CREATE INDEX video_call_consents_newest ON public.video_call_consents (session_id, user_id, kind, number DESC);
 
--- Captures of a call's media that are open: from before media is captured until its capture has stopped. While a capture is
--- open, a participant gets a join token only with consent to each of its purposes (medzen.missing_consents), and it is opened
--- only with the consent of everyone who holds a token (medzen.open_capture). Both hold the session's lock.
-CREATE TABLE medzen.open_captures (
+-- ---------------------------------------------------------------------------------------------------------------------------
+-- Recording: captures of a call's media, the recordings that a provider starts and stops, and their segments. Their states and
+-- deadlines are in domain::recording. None of it is a member's to read directly: the rights are a parameter of the deployment.
+
+CREATE TABLE medzen.recordings (
+  -- Also the prefix of its files.
+  id uuid PRIMARY KEY,
+  session_id uuid NOT NULL REFERENCES public.video_call_sessions (id),
+  -- What the provider wants. The state that is shown follows from it and from the segments.
+  intent text NOT NULL CHECK (intent IN ('recording', 'paused', 'ended')),
+  -- Whether it started by itself when everyone had consented.
+  automatic boolean NOT NULL,
+  layout text NOT NULL CHECK (layout IN ('audio_only', 'active_speaker', 'grid')),
+  -- The user who started it; null where it started by itself.
+  started_by uuid,
+  began_at timestamptz NOT NULL,
+  -- Its last pause.
+  paused_at timestamptz,
+  pause_reason text CHECK (pause_reason IN ('requested', 'consent_missing')),
+  ended_at timestamptz,
+  end_reason text CHECK (end_reason IN (
+    'requested', 'consent_revoked', 'call_ended', 'everyone_left', 'capture_failed', 'capacity')),
+  -- The user who stopped it; null where it ended by itself.
+  ended_by uuid,
+  deletion_requested_at timestamptz,
+  deleted_at timestamptz,
+  CHECK ((intent = 'ended') = (ended_at IS NOT NULL)),
+  CHECK ((ended_at IS NULL) = (end_reason IS NULL)),
+  CHECK ((paused_at IS NULL) = (pause_reason IS NULL)),
+  CHECK (intent <> 'paused' OR paused_at IS NOT NULL),
+  CHECK (automatic = (started_by IS NULL)),
+  CHECK (deleted_at IS NULL OR deletion_requested_at IS NOT NULL),
+  CHECK (deletion_requested_at IS NULL OR ended_at IS NOT NULL)
+);
+CREATE UNIQUE INDEX recordings_one_open ON medzen.recordings (session_id) WHERE ended_at IS NULL;
+-- It starts by itself once per call.
+CREATE UNIQUE INDEX recordings_one_automatic ON medzen.recordings (session_id) WHERE automatic;
+CREATE INDEX recordings_by_session ON medzen.recordings (session_id, began_at);
+CREATE INDEX recordings_in_deletion ON medzen.recordings (deletion_requested_at)
+  WHERE deletion_requested_at IS NOT NULL AND deleted_at IS NULL;
+
+-- A capture of a call's media: one pipeline of Chime, which keeps its purposes for life. While a capture is open, a participant
+-- gets a join token only with consent to each of its purposes (medzen.missing_consents), and it is opened only with the consent
+-- of everyone who holds a token (medzen.open_capture). Both hold the session's lock.
+CREATE TABLE medzen.media_captures (
+  -- Also Chime's ClientRequestToken and the last part of the SinkArn.
   id uuid PRIMARY KEY,
   session_id uuid NOT NULL REFERENCES public.video_call_sessions (id),
   purposes text[] NOT NULL CHECK (purposes <> '{}' AND purposes <@ '{recording,transcription}'),
+  -- The recording whose segment it becomes.
+  recording_id uuid REFERENCES medzen.recordings (id),
+  -- Why nothing was recorded before it; null for a recording's first capture.
+  gap_reason text CHECK (gap_reason IN ('paused', 'consent_missing', 'capture_changed', 'capture_failed')),
+  status text NOT NULL DEFAULT 'requested'
+    CHECK (status IN ('requested', 'starting', 'running', 'stopping', 'stopped', 'failed')),
+  -- The pipeline, once its id is known; its ARN is the source of a concatenation.
+  pipeline_id text UNIQUE,
+  pipeline_arn text,
   opened_at timestamptz NOT NULL,
-  -- When a participant refused one of the purposes, which enqueued the operation `stop_capture`.
-  stop_requested_at timestamptz
+  -- When the status last changed, or Chime last confirmed it: its deadline counts from then.
+  confirmed_at timestamptz NOT NULL,
+  -- When Chime reported that it captures.
+  began_at timestamptz,
+  -- When its stop was requested, which enqueued the operation `stop_capture`, and why. After a revocation: the beginning of the
+  -- tail that nobody may hear or see, for these purposes.
+  stop_requested_at timestamptz,
+  stop_reason text CHECK (stop_reason IN (
+    'requested', 'paused', 'consent_revoked', 'purposes_changed', 'call_ended', 'everyone_left', 'pipeline_failed',
+    'never_started', 'ended_by_chime', 'refused', 'capacity')),
+  revoked text[] NOT NULL DEFAULT '{}' CHECK (revoked <@ purposes),
+  ended_at timestamptz,
+  CHECK ((status IN ('stopped', 'failed')) = (ended_at IS NOT NULL)),
+  CHECK ((stop_requested_at IS NULL) = (stop_reason IS NULL)),
+  CHECK (status IN ('requested', 'starting', 'running') = (stop_requested_at IS NULL)),
+  CHECK ((stop_reason IS NOT DISTINCT FROM 'consent_revoked') = (revoked <> '{}')),
+  CHECK (status NOT IN ('starting', 'running') OR pipeline_id IS NOT NULL),
+  CHECK (status <> 'running' OR began_at IS NOT NULL),
+  CHECK ((recording_id IS NULL) <= (gap_reason IS NULL)),
+  CHECK (recording_id IS NULL OR purposes @> '{recording}')
 );
-CREATE INDEX open_captures_by_session ON medzen.open_captures (session_id);
+-- At most one open capture per session: Chime has at most one per meeting.
+CREATE UNIQUE INDEX media_captures_one_open ON medzen.media_captures (session_id)
+  WHERE status IN ('requested', 'starting', 'running', 'stopping');
+CREATE INDEX media_captures_by_session ON medzen.media_captures (session_id, opened_at);
+-- Due captures are found without reading the rest.
+CREATE INDEX media_captures_unfinished ON medzen.media_captures (confirmed_at)
+  WHERE status IN ('requested', 'starting', 'running', 'stopping');
+
+-- A segment of a recording: the file that Chime concatenates from the chunks of one capture. Inserted when the capture runs.
+CREATE TABLE medzen.recording_segments (
+  capture_id uuid PRIMARY KEY REFERENCES medzen.media_captures (id),
+  recording_id uuid NOT NULL REFERENCES medzen.recordings (id),
+  -- Its place in the recording, from 1, and the name of its file.
+  number integer NOT NULL CHECK (number > 0),
+  status text NOT NULL CHECK (status IN (
+    'waiting', 'concatenating', 'verifying', 'ready', 'incomplete', 'failed', 'deleted')),
+  -- When the status last changed.
+  changed_at timestamptz NOT NULL,
+  concatenation_id text UNIQUE,
+  concatenations integer NOT NULL DEFAULT 0 CHECK (concatenations >= 0),
+  -- What is wrong with the best file, and how much of it is missing.
+  defect text CHECK (defect IN ('short', 'last_chunk_missing', 'tracks_apart', 'unverifiable', 'no_file', 'no_chunks')),
+  missing_seconds numeric(9, 3) CHECK (missing_seconds >= 0),
+  -- When the first chunk began, by its name, and the duration of the verified file with its checksum.
+  started_at timestamptz,
+  duration_seconds numeric(9, 3) CHECK (duration_seconds >= 0),
+  sha256 text,
+  chunks_deleted_at timestamptz,
+  UNIQUE (recording_id, number),
+  CHECK ((defect IS NULL) = (missing_seconds IS NULL)),
+  CHECK (status <> 'concatenating' OR concatenation_id IS NOT NULL),
+  CHECK (status <> 'ready' OR (defect IS NULL AND started_at IS NOT NULL AND duration_seconds IS NOT NULL AND sha256 IS NOT NULL)),
+  -- No chunk is deleted before its file was verified.
+  CHECK (chunks_deleted_at IS NULL OR status IN ('ready', 'failed', 'deleted'))
+);
+CREATE INDEX recording_segments_unfinished ON medzen.recording_segments (changed_at)
+  WHERE status IN ('waiting', 'concatenating', 'verifying');
 
 -- ---------------------------------------------------------------------------------------------------------------------------
 -- Chime's events, each stored once. EventBridge delivers late, twice, out of order or never, so attendance is projected from
@@ -713,8 +818,9 @@ LANGUAGE sql VOLATILE ROWS 1
 SET search_path = pg_catalog, pg_temp
 AS $missing$
   SELECT purpose, bool_and(c.stop_requested_at IS NOT NULL)
-  FROM medzen.open_captures c, unnest(c.purposes) AS purpose
-  WHERE c.session_id = $1 AND medzen.newest_decision($1, $2, purpose) IS DISTINCT FROM true
+  FROM medzen.media_captures c, unnest(c.purposes) AS purpose
+  WHERE c.session_id = $1 AND c.status IN ('requested', 'starting', 'running', 'stopping')
+    AND medzen.newest_decision($1, $2, purpose) IS DISTINCT FROM true
   GROUP BY purpose ORDER BY purpose
 $missing$;
 
@@ -734,17 +840,17 @@ AS $token$
     FROM medzen.missing_consents($1, $2) AS m) AS required;
 $token$;
 
--- Opens a capture with its purposes and returns whether it did: the session is active, somebody is in the call, and everyone
--- who is or who holds a join token has consented to each purpose. Takes the session's lock. To be called before media is
--- captured; once it has stopped, the row is deleted.
+-- Opens a capture with its purposes and returns whether it did: the session is active and has no open capture, somebody is in the
+-- call, and everyone who is or who holds a join token has consented to each purpose. Takes the session's lock. To be called
+-- before media is captured.
 CREATE FUNCTION medzen.open_capture(capture uuid, session uuid, purposes text[], at timestamptz) RETURNS boolean
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $open$
   SELECT FROM public.video_call_sessions s WHERE s.id = $2 FOR NO KEY UPDATE;
   WITH opened AS (
-    INSERT INTO medzen.open_captures (id, session_id, purposes, opened_at)
-    SELECT $1, s.id, $3, $4 FROM public.video_call_sessions s
+    INSERT INTO medzen.media_captures (id, session_id, purposes, opened_at, confirmed_at)
+    SELECT $1, s.id, $3, $4, $4 FROM public.video_call_sessions s
     WHERE s.id = $2 AND s.status = 'active'
       AND EXISTS (
         SELECT FROM public.video_call_participants p
@@ -754,6 +860,7 @@ AS $open$
         WHERE p.video_call_id = s.id
           AND (p.status = 'joined' OR p.connected OR medzen.holds_token(s.id, p.user_id))
           AND medzen.newest_decision(s.id, p.user_id, purpose) IS DISTINCT FROM true)
+    ON CONFLICT (session_id) WHERE status IN ('requested', 'starting', 'running', 'stopping') DO NOTHING
     RETURNING id
   )
   SELECT EXISTS (SELECT FROM opened);
@@ -769,21 +876,33 @@ AS $may$
     WHERE p.video_call_id = $1 AND p.user_id = $2 AND (p.admitted_at IS NOT NULL OR p.connected))
 $may$;
 
--- Enqueues the stop of each open capture with a purpose that the participant has refused, and returns how many. The caller
--- holds the session's lock.
+-- Requests the stop of the open capture, if it has a purpose that the participant has refused, and returns how many stops were
+-- requested. One that is stopping for another reason gets its tail marked from here on (domain::recording::capture::request_stop).
+-- The caller holds the session's lock.
 CREATE FUNCTION medzen.stop_refused_captures(session uuid, participant uuid, at timestamptz) RETURNS bigint
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $stop$
   WITH refused AS (
-    UPDATE medzen.open_captures c SET stop_requested_at = $3
-    WHERE c.session_id = $1 AND c.stop_requested_at IS NULL AND EXISTS (
-      SELECT FROM unnest(c.purposes) AS purpose WHERE NOT medzen.newest_decision($1, $2, purpose))
-    RETURNING c.id, c.purposes
+    SELECT c.id, c.status, ARRAY (
+      SELECT purpose FROM unnest(c.purposes) AS purpose
+      WHERE NOT medzen.newest_decision($1, $2, purpose) ORDER BY purpose) AS purposes
+    FROM medzen.media_captures c
+    WHERE c.session_id = $1 AND c.status IN ('requested', 'starting', 'running', 'stopping')
+  ), stopping AS (
+    UPDATE medzen.media_captures c
+    SET status = 'stopping',
+        confirmed_at = CASE c.status WHEN 'stopping' THEN c.confirmed_at ELSE $3 END,
+        stop_requested_at = CASE c.stop_reason WHEN 'consent_revoked' THEN c.stop_requested_at ELSE $3 END,
+        stop_reason = 'consent_revoked',
+        revoked = ARRAY (SELECT purpose FROM unnest(c.purposes) AS purpose WHERE purpose = ANY (c.revoked || refused.purposes))
+    FROM refused
+    WHERE c.id = refused.id AND NOT refused.purposes <@ c.revoked
+    RETURNING c.id, c.purposes, refused.status
   )
   SELECT count(medzen.enqueue_operation(
-    'stop_capture', refused.id::text, $1, jsonb_build_object('purposes', refused.purposes), $3, NULL))
-  FROM refused
+    'stop_capture', stopping.id::text, $1, jsonb_build_object('purposes', stopping.purposes), $3, NULL))
+  FROM stopping WHERE stopping.status <> 'stopping'
 $stop$;
 
 -- ---------------------------------------------------------------------------------------------------------------------------
@@ -803,7 +922,9 @@ CALL medzen.make_private('public.video_call_consents');
 CALL medzen.make_private('medzen.call_meetings');
 CALL medzen.make_private('medzen.participant_quality');
 CALL medzen.make_private('medzen.video_call_attendee_tokens');
-CALL medzen.make_private('medzen.open_captures');
+CALL medzen.make_private('medzen.recordings');
+CALL medzen.make_private('medzen.media_captures');
+CALL medzen.make_private('medzen.recording_segments');
 CALL medzen.make_private('medzen.chime_events');
 CALL medzen.make_private('medzen.chime_meetings');
 CALL medzen.make_private('medzen.pending_operations');
@@ -848,8 +969,21 @@ CREATE POLICY functions ON medzen.video_call_attendee_tokens TO "{functions_role
 GRANT SELECT, INSERT ON public.video_call_consents TO "{functions_role}";
 CREATE POLICY functions ON public.video_call_consents TO "{functions_role}" USING (true) WITH CHECK (true);
 
-GRANT SELECT, INSERT, DELETE, UPDATE (stop_requested_at) ON medzen.open_captures TO "{functions_role}";
-CREATE POLICY functions ON medzen.open_captures TO "{functions_role}" USING (true) WITH CHECK (true);
+GRANT SELECT, INSERT ON medzen.recordings TO "{functions_role}";
+GRANT UPDATE (intent, paused_at, pause_reason, ended_at, end_reason, ended_by, deletion_requested_at, deleted_at)
+  ON medzen.recordings TO "{functions_role}";
+CREATE POLICY functions ON medzen.recordings TO "{functions_role}" USING (true) WITH CHECK (true);
+
+GRANT SELECT, INSERT ON medzen.media_captures TO "{functions_role}";
+GRANT UPDATE (status, pipeline_id, pipeline_arn, confirmed_at, began_at, stop_requested_at, stop_reason, revoked, ended_at)
+  ON medzen.media_captures TO "{functions_role}";
+CREATE POLICY functions ON medzen.media_captures TO "{functions_role}" USING (true) WITH CHECK (true);
+
+GRANT SELECT, INSERT ON medzen.recording_segments TO "{functions_role}";
+GRANT UPDATE (status, changed_at, concatenation_id, concatenations, defect, missing_seconds, started_at, duration_seconds, sha256,
+              chunks_deleted_at)
+  ON medzen.recording_segments TO "{functions_role}";
+CREATE POLICY functions ON medzen.recording_segments TO "{functions_role}" USING (true) WITH CHECK (true);
 
 -- An event is never rewritten; only events of meetings without a session are ever deleted.
 GRANT SELECT, INSERT, UPDATE (session_id), DELETE ON medzen.chime_events TO "{functions_role}";

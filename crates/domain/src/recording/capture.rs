@@ -188,7 +188,7 @@ pub enum PipelineReport {
     /// Chime captures. The event may come before the answer to the creation; `GetMediaCapturePipeline` then says by the
     /// `SinkArn` which capture it belongs to.
     InProgress(PipelineId),
-    /// It will not capture any more.
+    /// It will not capture any more. As with `InProgress`, the answer to its creation may have been lost.
     Failed(PipelineId),
     /// It was deleted, or Chime does not know it.
     Gone(PipelineId),
@@ -235,7 +235,7 @@ pub fn advance(mut capture: Capture, report: PipelineReport, now: OffsetDateTime
             }
         }
         PipelineReport::Failed(id) => {
-            if before.is_open() && capture.pipeline == Some(id) {
+            if before.is_open() && *capture.pipeline.get_or_insert(id) == id {
                 // Whether a failed pipeline counts as the meeting's capture is not documented, so it is deleted.
                 request_stop(&mut capture, Stop::new(now, StopReason::PipelineFailed));
             }

@@ -139,15 +139,15 @@ impl Snapshot {
         }
     }
 
-    /// The purposes that the participants allow while the call goes on. A call that nobody is in may be captured for a while,
-    /// because somebody may come back.
-    fn permitted(&self) -> Purposes {
+    /// The purposes for which an open capture may go on. One of a call that nobody is in is kept for a while, because somebody
+    /// may come back.
+    fn permitted(&self, open: Purposes) -> Purposes {
         let empty = |permission: &Permission| *permission == Permission::Empty;
         let kept = Purposes {
             recording: empty(&self.permissions.recording),
             transcription: empty(&self.permissions.transcription),
         };
-        self.permissions.allowed().union(kept)
+        self.permissions.allowed().union(kept.intersection(open))
     }
 
     fn is_deserted(&self, now: OffsetDateTime) -> bool {
@@ -224,7 +224,7 @@ pub fn next(snapshot: &Snapshot, now: OffsetDateTime) -> Step {
     let Some(open) = snapshot.capture else {
         return first(snapshot, wanted.intersection(snapshot.permissions.allowed()), recording, now);
     };
-    let needed = wanted.intersection(snapshot.permitted());
+    let needed = wanted.intersection(snapshot.permitted(open.purposes));
     let owner = recording.filter(|_| needed.recording).map(|recording| recording.id);
     let overdue = deadline::passed(deadline::of_capture(open.status), open.confirmed_at, now);
     let ask = |alarm| Step::Ask { capture: open.id, pipeline: open.pipeline, alarm };

@@ -75,6 +75,8 @@ fn a_failure_is_a_stop_and_then_a_failed_capture() {
     assert_eq!((failed.capture.status, failed.delete), (CaptureStatus::Stopping, Some(pipeline_id(1))));
     let gone = advance(failed.capture, PipelineReport::Gone(pipeline_id(1)), NOW).capture;
     assert_eq!(gone.status, CaptureStatus::Failed);
+    let unknown = advance(requested(), PipelineReport::Failed(pipeline_id(1)), NOW);
+    assert_eq!((unknown.capture.status, unknown.delete), (CaptureStatus::Stopping, Some(pipeline_id(1))));
     let lost = advance(running(RECORDING), PipelineReport::Gone(pipeline_id(1)), NOW).capture;
     assert_eq!(
         (lost.status, lost.stop),

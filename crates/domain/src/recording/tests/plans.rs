@@ -116,6 +116,22 @@ fn the_capture_is_replaced_when_its_purposes_change() {
 }
 
 #[test]
+fn a_capture_is_not_replaced_for_a_purpose_that_is_not_allowed() {
+    for transcription in [Permission::Undecided(vec![user(2)]), Permission::Refused(vec![user(2)])] {
+        let permissions = permissions(Permission::Allowed, transcription);
+        let wanted = Snapshot { transcribe: true, permissions, ..recorded() };
+        assert_eq!(follows(wanted, 0), (vec![], Step::Keep));
+    }
+    let empty = Snapshot {
+        call: Call::Active { empty_since: Some(NOW) },
+        permissions: permissions(Permission::Empty, Permission::Empty),
+        transcribe: true,
+        ..recorded()
+    };
+    assert_eq!(follows(empty, 0), (vec![], Step::Keep), "nobody is there to allow it");
+}
+
+#[test]
 fn a_revocation_stops_the_capture_and_ends_the_recording_for_good() {
     let refused = || Permission::Refused(vec![user(2)]);
     let revoked = |at, revoked| Step::Stop {
