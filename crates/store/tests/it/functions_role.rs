@@ -187,15 +187,17 @@ async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
 async fn lose_parts(cloud: &TestCloud, scenario: &Scenario) -> TestResult {
     let of = format!("appointment_id = '{}' AND status = 'active'", scenario.appointment);
     let open = format!(
-        "INSERT INTO medzen.open_captures (id, session_id, purposes, opened_at)
-         SELECT gen_random_uuid(), id, '{{transcription}}', created_at FROM video_call_sessions WHERE {of} RETURNING ''"
+        "INSERT INTO medzen.media_captures (id, session_id, purposes, opened_at, confirmed_at)
+         SELECT gen_random_uuid(), id, '{{transcription}}', created_at, created_at FROM video_call_sessions WHERE {of} RETURNING ''"
     );
     let no = json!({ "transcription": false });
     let consent = "/appointments/{a}/call/consent";
     assert_eq!(scenario.patient.ask("PUT", consent, &no).await?.brief(), "200");
     cloud.sql(&open).await?;
     assert_eq!(scenario.patient.join().await?.brief(), "202");
-    cloud.sql("DELETE FROM medzen.open_captures RETURNING ''").await?;
+    cloud
+        .sql("UPDATE medzen.media_captures SET status = 'stopped', ended_at = stop_requested_at RETURNING ''")
+        .await?;
     let reassign = format!(
         "UPDATE appointments SET patient_user_id = '{}' WHERE id = '{}' RETURNING ''",
         scenario.stranger.id, scenario.appointment

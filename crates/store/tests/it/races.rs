@@ -160,8 +160,8 @@ async fn a_join_that_waits_for_its_attendee_s_deletion_gets_another() -> TestRes
 fn opening(session: &str) -> String {
     format!(
         "SELECT id FROM video_call_sessions WHERE id = '{session}' FOR NO KEY UPDATE;
-         INSERT INTO medzen.open_captures (id, session_id, purposes, opened_at)
-         VALUES (gen_random_uuid(), '{session}', '{{recording}}', now())"
+         INSERT INTO medzen.media_captures (id, session_id, purposes, opened_at, confirmed_at)
+         VALUES (gen_random_uuid(), '{session}', '{{recording}}', now(), now())"
     )
 }
 
@@ -194,7 +194,7 @@ async fn a_refusal_that_waits_for_a_join_stops_the_capture() -> TestResult {
         let refuse = async move { patient.ask("PUT", path, &json!({ "recording": false })).await };
         assert_eq!(meanwhile(&cloud, &join, refuse).await?.brief(), "200");
         let stopping = format!(
-            "SELECT (SELECT count(*) FROM medzen.open_captures WHERE session_id = '{session}' AND stop_requested_at IS NOT NULL)
+            "SELECT (SELECT count(*) FROM medzen.media_captures WHERE session_id = '{session}' AND status = 'stopping')
                     + (SELECT count(*) FROM medzen.pending_operations WHERE session_id = '{session}' AND operation = 'stop_capture')"
         );
         let expected = if stops == "1" { "2" } else { "0" };
@@ -305,6 +305,6 @@ async fn a_capture_that_waits_for_a_join_is_not_opened_without_the_participant_s
     }
     joins.batch_execute("COMMIT").await?;
     assert_eq!(opening.await??, ["false"], "the participant holds a token by then");
-    assert_eq!(cloud.sql("SELECT count(*) FROM medzen.open_captures").await?, "0");
+    assert_eq!(cloud.sql("SELECT count(*) FROM medzen.media_captures").await?, "0");
     Ok(())
 }

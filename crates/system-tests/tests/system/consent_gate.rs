@@ -24,7 +24,13 @@ async fn open(cloud: &TestCloud, session: &str, purposes: &str) -> TestResult<bo
 /// As the recording does once media is no longer captured.
 async fn close_all(cloud: &TestCloud) -> TestResult {
     cloud
-        .sql("WITH closed AS (DELETE FROM medzen.open_captures RETURNING 1) SELECT count(*) FROM closed")
+        .sql(
+            "WITH closed AS (
+               UPDATE medzen.media_captures SET status = 'stopped', ended_at = opened_at,
+                 stop_requested_at = coalesce(stop_requested_at, opened_at), stop_reason = coalesce(stop_reason, 'requested')
+               WHERE ended_at IS NULL RETURNING 1)
+             SELECT count(*) FROM closed",
+        )
         .await
         .map(drop)
 }
@@ -122,9 +128,11 @@ async fn consent_that_a_participant_revokes_stops_the_capture_before_the_answer(
         consent(person, json!({ "recording": true, "transcription": true })).await?;
     }
     assert!(open(&cloud, &session, "recording").await?);
-    assert!(open(&cloud, &session, "transcription").await?);
+    assert!(!open(&cloud, &session, "transcription").await?, "a call has one capture at a time");
+    assert_eq!(consent(&scenario.provider, json!({ "transcription": false })).await?.brief(), "200");
+    assert_eq!(stops(&cloud).await?, "", "nothing is transcribed");
     assert_eq!(consent(&scenario.provider, json!({ "recording": false })).await?.brief(), "200");
-    assert_eq!(stops(&cloud).await?, "recording [\"recording\"]", "and not the other one");
+    assert_eq!(stops(&cloud).await?, "recording [\"recording\"]");
     for again in [scenario.provider.start().await?, scenario.provider.join().await?] {
         assert_eq!(required(&again), consent_required(&["recording"], &["recording"]));
     }
