@@ -300,7 +300,7 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// Whether more was captured than the participants were told: an operator has to know.
+    /// Whether more was captured than the text of the consent says: an operator has to know.
     #[must_use]
     pub fn exceeds_limit(self) -> bool {
         self.length > MAX_TAIL

@@ -276,7 +276,7 @@ fn first(
 fn revocation(open: &Capture, snapshot: &Snapshot, now: OffsetDateTime) -> Option<Step> {
     let revoked = open.purposes.intersection(snapshot.permissions.missing());
     let known = open.stop.map_or(Purposes::default(), |stop| stop.revoked);
-    (known.union(revoked) != known).then(|| Step::Stop {
+    (known.union(revoked) != known).then_some(Step::Stop {
         capture: open.id,
         stop: Stop { at: now, reason: StopReason::ConsentRevoked, revoked },
     })

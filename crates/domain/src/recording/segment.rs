@@ -199,7 +199,6 @@ pub fn advance(mut segment: Segment, event: SegmentEvent) -> Segment {
         (Verifying, SegmentEvent::Verified(Verdict::Defective(defect, missing))) => {
             retry(&mut segment, defect, missing);
         }
-        (Verifying, SegmentEvent::NoFile { span }) => retry(&mut segment, Defect::NoFile, span),
         (Waiting | Concatenating | Verifying, SegmentEvent::NoChunks) => {
             segment.status = Failed;
             segment.defect = Some((Defect::NoChunks, Duration::ZERO));
@@ -209,7 +208,9 @@ pub fn advance(mut segment: Segment, event: SegmentEvent) -> Segment {
             keep_best(&mut segment, Defect::NoFile, span);
             segment.status = Incomplete;
         }
-        (Concatenating, SegmentEvent::GivenUp { span }) => retry(&mut segment, Defect::NoFile, span),
+        (Verifying, SegmentEvent::NoFile { span }) | (Concatenating, SegmentEvent::GivenUp { span }) => {
+            retry(&mut segment, Defect::NoFile, span);
+        }
         (Verifying, SegmentEvent::GivenUp { span }) => {
             keep_best(&mut segment, Defect::Unverifiable, span);
             segment.status = Incomplete;

@@ -38,15 +38,25 @@ pub struct Previous {
 /// it, also if that capture was stopped for another reason: a pause while the transcription goes on changes its purposes.
 #[must_use]
 pub fn gap_reason(previous: Previous, last_pause: Option<Pause>) -> GapReason {
-    match (last_pause, previous.stop) {
-        (Some(Pause { at, reason }), _) if at >= previous.requested_at => match reason {
+    if let Some(pause) = last_pause.filter(|pause| pause.at >= previous.requested_at) {
+        return match pause.reason {
             PauseReason::Requested => GapReason::Paused,
             PauseReason::ConsentMissing => GapReason::ConsentMissing,
-        },
-        (_, stop) if stop.is_failure() => GapReason::CaptureFailed,
-        (_, StopReason::ConsentRevoked) => GapReason::CaptureChanged,
-        (_, StopReason::Paused) => GapReason::Paused,
-        (_, _) => GapReason::CaptureChanged,
+        };
+    }
+    match previous.stop {
+        StopReason::Paused => GapReason::Paused,
+        // The recording goes on, so a revocation was of the other purpose. With the last three it has ended.
+        StopReason::ConsentRevoked
+        | StopReason::PurposesChanged
+        | StopReason::Requested
+        | StopReason::CallEnded
+        | StopReason::EveryoneLeft => GapReason::CaptureChanged,
+        StopReason::PipelineFailed
+        | StopReason::NeverStarted
+        | StopReason::EndedByChime
+        | StopReason::Refused
+        | StopReason::Capacity => GapReason::CaptureFailed,
     }
 }
 

@@ -195,10 +195,10 @@ fn a_recording_that_was_wanted_starts_by_itself_once() {
     ] {
         assert_eq!(follows(waits, 0), (vec![], Step::Keep));
     }
-    let mut begun = wanted;
-    begun.apply(begin, NOW);
-    begun.apply(RecordingChange::End(EndReason::ConsentRevoked), NOW);
-    assert_eq!(follows(begun, 0), (vec![], Step::Keep));
+    let mut later = wanted;
+    later.apply(begin, NOW);
+    later.apply(RecordingChange::End(EndReason::ConsentRevoked), NOW);
+    assert_eq!(follows(later, 0), (vec![], Step::Keep));
 }
 
 #[test]
@@ -273,5 +273,5 @@ fn an_overdue_capture_is_looked_up_or_stopped() {
     let capture = stopping.capture.as_mut().expect("one");
     capture::request_stop(capture, Stop::new(NOW, StopReason::PurposesChanged));
     assert_eq!(follows(stopping.clone(), 15).1, ask(None, false), "all pipelines are listed");
-    assert_eq!(follows(stopping, 60).1, ask(None, true), "and the operator is told");
+    assert_eq!(follows(stopping, 60).1, ask(None, true), "it is stuck");
 }
