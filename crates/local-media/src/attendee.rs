@@ -47,7 +47,7 @@ pub enum Admission {
     Unknown,
 }
 
-/// What happened to an attendee in the media plane. The names are those of Chime's events, without `Attendee`.
+/// An event of an attendee in the media plane. The names are those of Chime's events, without `Attendee`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AttendeeEvent {
     Joined,

@@ -48,7 +48,7 @@ pub struct Timed {
     pub data: Bytes,
 }
 
-/// What a tap gives when it is complete.
+/// A chunk that a tap gives when it is complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TapChunk {
     /// Without gaps from the capture's start, also in a meeting without any camera.
@@ -77,7 +77,7 @@ pub struct Chunk {
     pub sound: Vec<Timed>,
 }
 
-/// What became of the frames offered: `frames` less the others are in chunks.
+/// Counts of the frames offered: `frames` less the others are in chunks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CaptureCounters {
     pub(crate) frames: u64,

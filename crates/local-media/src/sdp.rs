@@ -1,4 +1,4 @@
-//! What the session descriptions of the Chime SDK need besides `str0m`: the sections of an offer in their order, and the stream names that
+//! Parts of the Chime SDK's session descriptions that `str0m` leaves to us: the sections of an offer in their order, and the stream names that
 //! the SDK looks for in an answer.
 
 use std::fmt::Write as _;

@@ -36,6 +36,7 @@ use local::calls::Call;
 use local::chime;
 use local::cloud::{Cloud, Options, Parts, Ports};
 use local::faults::{Fault, FaultKind};
+use local::media::MediaOptions;
 use local::seed::{Fixture, Host};
 use local::tokens::Key;
 
@@ -65,7 +66,7 @@ impl TestCloud {
     /// # Errors
     /// When it does not start.
     pub async fn with(chime: chime::Options) -> TestResult<Self> {
-        Self::set(chime, Host::default(), BTreeMap::new(), None).await
+        Self::set(chime, Host::default(), BTreeMap::new(), None, None).await
     }
 
     /// A cloud in whose database a host application has been before.
@@ -73,8 +74,14 @@ impl TestCloud {
     /// # Errors
     /// When it does not start.
     pub async fn on(host: Host) -> TestResult<Self> {
-        Self::set(chime::Options { rate: None, ..chime::Options::default() }, host, BTreeMap::new(), None)
-            .await
+        Self::set(
+            chime::Options { rate: None, ..chime::Options::default() },
+            host,
+            BTreeMap::new(),
+            None,
+            None,
+        )
+        .await
     }
 
     /// A cloud whose templates get other parameters than those of `infra/params/local.json`.
@@ -84,7 +91,7 @@ impl TestCloud {
     pub async fn with_parameters(parameters: &[(&str, &str)]) -> TestResult<Self> {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let chime = chime::Options { rate: None, ..chime::Options::default() };
-        Self::set(chime, Host::default(), parameters.iter().map(owned).collect(), None).await
+        Self::set(chime, Host::default(), parameters.iter().map(owned).collect(), None, None).await
     }
 
     /// A cloud that serves a call page that was built into this directory.
@@ -93,7 +100,16 @@ impl TestCloud {
     /// When it does not start.
     pub async fn with_page(directory: &Path) -> TestResult<Self> {
         let chime = chime::Options { rate: None, ..chime::Options::default() };
-        Self::set(chime, Host::default(), BTreeMap::new(), Some(directory.to_owned())).await
+        Self::set(chime, Host::default(), BTreeMap::new(), Some(directory.to_owned()), None).await
+    }
+
+    /// A cloud in which calls have media.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn with_media() -> TestResult<Self> {
+        let chime = chime::Options { rate: None, ..chime::Options::default() };
+        Self::set(chime, Host::default(), BTreeMap::new(), None, Some(MediaOptions::default())).await
     }
 
     async fn set(
@@ -101,6 +117,7 @@ impl TestCloud {
         host: Host,
         parameters: BTreeMap<String, String>,
         page: Option<PathBuf>,
+        media: Option<MediaOptions>,
     ) -> TestResult<Self> {
         let options = Options {
             workspace: workspace(),
@@ -112,7 +129,7 @@ impl TestCloud {
             hold_queues: false,
             echo: false,
             chime,
-            media: None,
+            media,
             page,
             parameters,
         };

@@ -47,7 +47,9 @@ pub fn text(cloud: &Cloud, took: Duration) -> Result<String, TokenError> {
         line(&format!(
             "  meetings name ws://{address} in place of Chime's hosts; the call page's policy allows that address"
         ));
-        line("  Firefox connects to no loopback address: start with LOCAL_MEDIA_ADDRESS=<an address of this machine>");
+        line(
+            "  Firefox connects to no loopback address: start with LOCAL_MEDIA_ADDRESS=<an address of this machine>",
+        );
         line("  Chromium on a machine without any network: chromium --allow-loopback-in-peer-connection");
     }
     line("");

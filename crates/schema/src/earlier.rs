@@ -67,7 +67,7 @@ async fn publications(client: &Client, schema: &str) -> Result<Vec<Published>, M
     Ok(rows.iter().map(|row| Published { publication: quoted(row.get(0)), table: row.get(1) }).collect())
 }
 
-/// What to run for publications that still have a table that was moved.
+/// The statements to run for publications that still have a table that was moved.
 pub(crate) async fn published(client: &Client) -> Result<Vec<String>, MigrateError> {
     let left = publications(client, SCHEMA).await?;
     Ok(left

@@ -147,7 +147,7 @@ pub async fn migrate(database: &Database) -> Result<Applied, MigrateError> {
     Ok(Applied { migrations, functions_role, notes })
 }
 
-/// What must be changed before the first migration is an error; what the operator should know is returned.
+/// A problem that must be corrected before the first migration is an error; notes for the operator are returned.
 async fn before_the_first_migration(
     client: &mut Client,
     functions_role: &str,

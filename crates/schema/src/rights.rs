@@ -27,7 +27,7 @@ async fn state(client: &Client, role: &str, applied: &[String]) -> Result<State,
     })
 }
 
-/// What is wrong with the rights of the functions' role; none where nothing is.
+/// The problem with the rights of the functions' role, if there is one.
 pub(crate) async fn problem(
     client: &Client,
     role: &str,

@@ -29,7 +29,7 @@ use crate::wire::{self, Join, PingPong, SignalFrame, StreamDescriptor, Subscribe
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const NANOSECONDS: u64 = 1_000_000_000;
 
-/// What has come to a participant.
+/// A participant's counts of received media.
 #[derive(Default)]
 pub(crate) struct Received {
     pub(crate) sound_packets: AtomicU64,

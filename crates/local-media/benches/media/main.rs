@@ -1,4 +1,4 @@
-//! What the media server costs, in figures (`make bench`): processor time and memory in calls of two, three and ten participants, and
+//! The costs of the media server, in figures (`make bench`): processor time and memory in calls of two, three and ten participants, and
 //! whether the queues of sound stay short over time. The participants are real: signalling by WebSocket, encrypted media by UDP.
 //!
 //! `MEDIA_BENCH_SECONDS` is the length of each call, 60 if it is not set; the call for the queues is ten times as long.
@@ -70,7 +70,7 @@ fn main() -> BenchResult {
     figures.check()
 }
 
-/// What a call has cost the server.
+/// The server's costs of one call.
 struct Figures {
     processor_share: f64,
     /// In KiB: before the call, when everyone sees everyone, at the end.

@@ -1,4 +1,4 @@
-//! What a participant sends: a tone as Opus, and pictures that have the size of H.264's.
+//! The media of a participant: a tone as Opus, and pictures that have the size of H.264's.
 
 use std::f64::consts::TAU;
 

@@ -34,7 +34,7 @@ pub(super) struct Source {
     requested_us: Option<u64>,
 }
 
-/// What does not change within a chunk.
+/// The properties that are constant within a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Format {
     pub(super) codec: VideoCodec,

@@ -1,4 +1,4 @@
-//! What travels over a connection.
+//! The media that travel over a connection.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -142,7 +142,7 @@ pub(crate) struct Answer {
     pub tracks: Vec<Track>,
     /// The participant's camera or screen is on.
     pub sends_video: bool,
-    /// What this participant can decode, of the codecs that an answer may contain.
+    /// The formats that this participant can decode, of the codecs that an answer may contain.
     pub codecs: Vec<VideoCodec>,
 }
 

@@ -1,4 +1,4 @@
-//! What is sent to a participant: the mix, the videos that they are subscribed to, and requests for a key frame of their camera.
+//! The media that are sent to a participant: the mix, the videos that they are subscribed to, and requests for a key frame of their camera.
 
 use std::time::{Duration, Instant};
 

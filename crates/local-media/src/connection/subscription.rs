@@ -12,7 +12,7 @@ const TICKS_PER_MILLISECOND: u64 = 90;
 /// A step of a source's clock that is longer than the time that has passed by more than this is another source's clock.
 const MAX_CLOCK_LEAD_TICKS: u64 = 10 * 1000 * TICKS_PER_MILLISECOND;
 
-/// What one section carries, while it carries something.
+/// The stream that one section carries.
 #[derive(Debug)]
 pub(super) struct Subscription {
     pub(super) mid: Mid,
@@ -28,7 +28,7 @@ enum Keyframe {
     Awaited(Option<Instant>),
 }
 
-/// What happens to a frame.
+/// The decision on a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Send it with this RTP time, in ticks of 90 kHz.

@@ -60,13 +60,11 @@ impl Decoder {
         call: impl FnOnce(&mut OpusDecoder, &mut [f32]) -> Result<usize, &'static str>,
     ) -> Result<usize, OpusError> {
         let Self { opus, output } = self;
-        match catch_unwind(AssertUnwindSafe(|| call(opus, output))) {
-            Ok(decoded) => decoded.map_err(OpusError),
-            Err(_) => {
-                *self = Self::new();
-                Err(OpusError("the decoder has panicked and begins anew"))
-            }
-        }
+        let Ok(decoded) = catch_unwind(AssertUnwindSafe(|| call(opus, output))) else {
+            *self = Self::new();
+            return Err(OpusError("the decoder has panicked and begins anew"));
+        };
+        decoded.map_err(OpusError)
     }
 
     /// Appends a packet's samples, stereo as mono.

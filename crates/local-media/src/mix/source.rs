@@ -26,7 +26,7 @@ const RESTART_SAMPLES: u64 = SAMPLE_RATE_HZ as u64;
 const SURPLUS_TICKS: u32 = 50;
 const SURPLUS_FRAMES: u64 = 2;
 
-/// What became of a source's packets and of the frames taken from it. Each packet is counted once, when its fate is known.
+/// Counts of a source's packets and of the frames taken from it. Each packet is counted once, when its fate is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceCounters {

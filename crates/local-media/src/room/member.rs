@@ -142,7 +142,7 @@ impl Member {
         self.receives = stream_ids;
     }
 
-    /// What this event is called for this connection.
+    /// The name of this event for this connection.
     pub(super) fn event(&self, event: AttendeeEvent) -> AttendeeEvent {
         if !self.content {
             return event;

@@ -72,7 +72,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What a client knows from the frames that it got, and what the meetings API knows from reports.
+/// The state that a client knows from its frames, and the meetings API from reports.
 #[derive(Default)]
 struct Known {
     /// By connection: the present attendees by their number.

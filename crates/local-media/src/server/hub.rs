@@ -1,5 +1,7 @@
 //! The task that owns all meetings.
 
+mod datagrams;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -299,47 +301,6 @@ impl Hub {
         attendee.map_or(self.every_link, |(attendee, _)| self.link_of(&attendee.attendee_id))
     }
 
-    /// A datagram has come: it may be lost or late on the participant's link.
-    fn arrived(&mut self, source: SocketAddr, datagram: &[u8]) {
-        let Some((meeting_id, connection)) = self.owner(source, datagram) else { return };
-        let link = self.link(&meeting_id, connection);
-        if link.loses() {
-            return;
-        }
-        let now = Instant::now();
-        if link.delay.is_zero() {
-            self.receive(&meeting_id, connection, source, datagram, now);
-        } else {
-            self.in_flight.add(now + link.delay, Way::In(source), datagram.to_vec());
-        }
-    }
-
-    fn receive(
-        &mut self,
-        meeting_id: &str,
-        connection: ConnectionId,
-        source: SocketAddr,
-        datagram: &[u8],
-        now: Instant,
-    ) {
-        if let Some(meeting) = self.rooms.get_mut(meeting_id) {
-            meeting.receive(connection, source, datagram, now);
-        }
-    }
-
-    fn owner(&mut self, source: SocketAddr, datagram: &[u8]) -> Option<(String, ConnectionId)> {
-        if let Some((meeting_id, connection)) = self.owners.get(&source) {
-            let meeting = self.rooms.get(meeting_id);
-            if meeting.is_some_and(|meeting| meeting.is_owner(*connection, source, datagram)) {
-                return Some((meeting_id.clone(), *connection));
-            }
-        }
-        let found = self.rooms.iter().find_map(|(id, meeting)| Some((id, meeting.owner(source, datagram)?)));
-        let found = found.map(|(id, connection)| (id.clone(), connection))?;
-        self.owners.insert(source, found.clone());
-        Some(found)
-    }
-
     fn tick(&mut self, due: Instant, with_levels: bool) {
         let now = Instant::now();
         let (links, every_link) = (&self.links, self.every_link);
@@ -411,13 +372,6 @@ impl Hub {
         let in_use: HashSet<&String> =
             self.sockets.values().filter_map(|socket| socket.meeting_id.as_ref()).collect();
         self.rooms.retain(|id, meeting| meeting.is_in_use() || in_use.contains(id));
-    }
-
-    /// A full socket buffer loses the datagram, as a network does.
-    fn transmit(&self, to: SocketAddr, datagram: &[u8]) {
-        if let Err(error) = self.udp.try_send_to(datagram, to) {
-            tracing::debug!(%error, "a datagram was not sent");
-        }
     }
 
     fn send_frame(&mut self, connection: ConnectionId, frame: SignalFrame) {

@@ -15,7 +15,7 @@ use crate::frame::SignalFrame;
 use crate::mix::{Mix, SourceCounters};
 use crate::room::{Answer, ConnectionId, Input, Level, Output, Room};
 
-/// What the hub does for a meeting.
+/// An action of the hub for a meeting.
 #[derive(Debug)]
 pub(super) enum Effect {
     Send { connection: ConnectionId, frame: SignalFrame },

@@ -33,16 +33,14 @@ pub(super) fn routes() -> Router<Arc<Parts>> {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("this local cloud runs no media plane")]
-struct NoMedia;
-
-#[derive(Debug, thiserror::Error)]
 #[error("the tap of this meeting is not open")]
 struct NoTap;
 
 /// Why the running media plane does not do it.
 #[derive(Debug, thiserror::Error)]
 enum Refused {
+    #[error("this local cloud runs no media plane")]
+    NoMedia,
     #[error("the media server is stopped: POST media/start starts it")]
     Stopped,
     #[error("the media server has failed, as the log says: POST media/start starts it")]
@@ -58,7 +56,7 @@ enum Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let status = match self {
-            Self::Stopped | Self::Failed => StatusCode::CONFLICT,
+            Self::NoMedia | Self::Stopped | Self::Failed => StatusCode::CONFLICT,
             Self::NoMeeting(_) | Self::NoAttendee(_) | Self::NotConnected(_) => StatusCode::NOT_FOUND,
         };
         refused(status, &self)
@@ -66,18 +64,18 @@ impl IntoResponse for Refused {
 }
 
 /// The media plane, if its server runs.
-fn running(parts: &Parts) -> Result<&Media, Response> {
-    let media = parts.media.as_ref().ok_or_else(|| refused(StatusCode::CONFLICT, &NoMedia))?;
+fn running(parts: &Parts) -> Result<&Media, Refused> {
+    let media = parts.media.as_ref().ok_or(Refused::NoMedia)?;
     match media.plane().state() {
         ServerState::Running => Ok(media),
-        ServerState::Stopped => Err(Refused::Stopped.into_response()),
-        ServerState::Failed => Err(Refused::Failed.into_response()),
+        ServerState::Stopped => Err(Refused::Stopped),
+        ServerState::Failed => Err(Refused::Failed),
     }
 }
 
-fn live(parts: &Parts, meeting: &str) -> Result<(), Response> {
+fn live(parts: &Parts, meeting: &str) -> Result<(), Refused> {
     let live = parts.chime.is_live(meeting);
-    live.then_some(()).ok_or_else(|| Refused::NoMeeting(meeting.to_owned()).into_response())
+    live.then_some(()).ok_or_else(|| Refused::NoMeeting(meeting.to_owned()))
 }
 
 fn done() -> Response {
@@ -85,7 +83,7 @@ fn done() -> Response {
 }
 
 async fn status(State(parts): Shared) -> Response {
-    let Some(media) = &parts.media else { return refused(StatusCode::CONFLICT, &NoMedia) };
+    let Some(media) = &parts.media else { return Refused::NoMedia.into_response() };
     let plane = media.plane();
     Json(json!({
         "state": plane.state(),
@@ -103,7 +101,7 @@ async fn stop(State(parts): Shared) -> Response {
             media.plane().stop();
             done()
         }
-        None => refused(StatusCode::CONFLICT, &NoMedia),
+        None => Refused::NoMedia.into_response(),
     });
     stopped.await.unwrap_or_else(|error| refused(StatusCode::INTERNAL_SERVER_ERROR, &error))
 }
@@ -113,7 +111,7 @@ async fn start(State(parts): Shared) -> Response {
     match parts.media.as_ref().map(Media::plane).map(MediaPlane::restart) {
         Some(Ok(before)) => Json(json!({ "before": before })).into_response(),
         Some(Err(error)) => refused(StatusCode::CONFLICT, &error),
-        None => refused(StatusCode::CONFLICT, &NoMedia),
+        None => Refused::NoMedia.into_response(),
     }
 }
 
@@ -128,10 +126,10 @@ struct NewCut {
 async fn cut(
     State(parts): Shared,
     Json(NewCut { attendee_id, code }): Json<NewCut>,
-) -> Result<Response, Response> {
+) -> Result<Response, Refused> {
     let cut = running(&parts)?.plane().cut(&attendee_id, code.map_or(Cut::Abort, Cut::Close)).await;
     if cut == 0 {
-        return Err(Refused::NotConnected(attendee_id).into_response());
+        return Err(Refused::NotConnected(attendee_id));
     }
     Ok(Json(json!({ "cut": cut })).into_response())
 }
@@ -147,17 +145,17 @@ struct NewLink {
     delay_ms: u32,
 }
 
-async fn set_link(State(parts): Shared, Json(new): Json<NewLink>) -> Result<Response, Response> {
+async fn set_link(State(parts): Shared, Json(new): Json<NewLink>) -> Result<Response, Refused> {
     let media = running(&parts)?;
     if let Some(attendee_id) = new.attendee_id.as_ref().filter(|id| !parts.chime.is_attendee(id)) {
-        return Err(Refused::NoAttendee(attendee_id.clone()).into_response());
+        return Err(Refused::NoAttendee(attendee_id.clone()));
     }
     let link = Link { loss_percent: new.loss_percent, delay: Duration::from_millis(new.delay_ms.into()) };
     media.plane().set_link(new.attendee_id.as_deref(), link);
     Ok(done())
 }
 
-async fn clear_links(State(parts): Shared) -> Result<Response, Response> {
+async fn clear_links(State(parts): Shared) -> Result<Response, Refused> {
     running(&parts)?.plane().set_link(None, Link::default());
     Ok(done())
 }
@@ -179,7 +177,7 @@ struct NewRefusal {
 async fn refuse(
     State(parts): Shared,
     Json(NewRefusal { reason }): Json<NewRefusal>,
-) -> Result<Response, Response> {
+) -> Result<Response, Refused> {
     let refusal = match reason {
         Reason::Full => Refusal::Full,
         Reason::WrongToken => Refusal::WrongToken,
@@ -189,7 +187,7 @@ async fn refuse(
     Ok(done())
 }
 
-async fn admit(State(parts): Shared) -> Result<Response, Response> {
+async fn admit(State(parts): Shared) -> Result<Response, Refused> {
     running(&parts)?.plane().refuse(None);
     Ok(done())
 }
@@ -239,7 +237,7 @@ async fn captions(
     State(parts): Shared,
     Path(meeting): Path<String>,
     Json(script): Json<Vec<Step>>,
-) -> Result<Response, Response> {
+) -> Result<Response, Refused> {
     let media = running(&parts)?;
     live(&parts, &meeting)?;
     let script = script.into_iter().map(Caption::from).collect();
@@ -247,7 +245,7 @@ async fn captions(
     Ok(done())
 }
 
-async fn open_tap(State(parts): Shared, Path(meeting): Path<String>) -> Result<Response, Response> {
+async fn open_tap(State(parts): Shared, Path(meeting): Path<String>) -> Result<Response, Refused> {
     let media = running(&parts)?;
     live(&parts, &meeting)?;
     media.open_tap(&meeting);
@@ -255,12 +253,12 @@ async fn open_tap(State(parts): Shared, Path(meeting): Path<String>) -> Result<R
 }
 
 async fn take_chunks(State(parts): Shared, Path(meeting): Path<String>) -> Response {
-    let Some(media) = &parts.media else { return refused(StatusCode::CONFLICT, &NoMedia) };
+    let Some(media) = &parts.media else { return Refused::NoMedia.into_response() };
     chunks(media.take_chunks(&meeting))
 }
 
 async fn close_tap(State(parts): Shared, Path(meeting): Path<String>) -> Response {
-    let Some(media) = &parts.media else { return refused(StatusCode::CONFLICT, &NoMedia) };
+    let Some(media) = &parts.media else { return Refused::NoMedia.into_response() };
     chunks(media.close_tap(&meeting).await)
 }
 

@@ -3,6 +3,7 @@
 mod app;
 mod calls;
 mod faults;
+mod media;
 mod meetings;
 mod queues;
 mod seed;

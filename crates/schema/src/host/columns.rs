@@ -63,7 +63,7 @@ impl Column {
         Self { name: row.get("name"), needed: row.get("needed"), found }
     }
 
-    /// What is wrong with the column of an existing view.
+    /// The problem with the column of an existing view.
     pub(super) fn problem(&self, view: &str) -> Option<String> {
         let Self { name, needed, found } = self;
         let (expression, note) = self.expression();
@@ -77,7 +77,7 @@ impl Column {
         }
     }
 
-    /// What to write for the column in the view, and what to know of it. PostgreSQL has no cast from a number to uuid or
+    /// The expression to write for the column in the view, and a note on it. PostgreSQL has no cast from a number to uuid or
     /// boolean, other than integer's, nor from a number to a time.
     fn expression(&self) -> (String, Option<&'static str>) {
         let Self { name, needed, found } = self;
@@ -113,7 +113,7 @@ impl Column {
     }
 }
 
-/// What to write where the host has no column of that name.
+/// The placeholder to write where the host has no column of that name.
 fn missing(name: &str, needed: &str) -> (String, Option<&'static str>) {
     let (known, note) = match name {
         "provider_user_id" => (

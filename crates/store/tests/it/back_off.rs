@@ -117,7 +117,7 @@ async fn a_secret_that_cannot_be_read_or_used_is_not_read_by_every_request() -> 
     Ok(())
 }
 
-/// What one environment did while it sent requests to a server whose answer had changed.
+/// The attempts of one environment that sent requests to a server whose answer had changed.
 #[derive(Debug, Default)]
 struct Attempts {
     reads: usize,

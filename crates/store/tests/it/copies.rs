@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 
 use crate::database::{Database, column, connect, in_a_database};
 
-/// What the functions' role may do in a database.
+/// The rights of the functions' role in a database.
 const RIGHTS: &str = "
 SELECT line FROM (
   SELECT concat_ws(' ', 'relation', c.oid::regclass, given.grantee::regrole, given.privilege_type) AS line

@@ -161,7 +161,7 @@ async fn each_expression_that_a_check_prints_for_a_wrong_type_can_be_run() -> Te
     .await
 }
 
-/// What a check does not find, an operator learns in the maintenance window.
+/// A problem that a check does not find stops the migration in the maintenance window.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_finds_what_would_stop_the_migration() -> TestResult {
     in_a_database(async |database| {

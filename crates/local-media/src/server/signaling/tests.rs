@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use super::*;
 use crate::frame::{Body, PING, PingPong};
 
-const LONG: Duration = Duration::from_secs(600);
+const LONG: Duration = Duration::from_mins(10);
 const SHORT: Duration = Duration::from_millis(20);
 const UNLIMITED: Limits = Limits { handshake: LONG, silence: LONG, send: LONG, close: LONG };
 /// What the line holds in each direction.
