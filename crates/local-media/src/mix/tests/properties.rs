@@ -16,15 +16,32 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let participant = 0..3_u64;
-    // Any bytes; and a packet that decodes, whose bytes may be changed.
-    let real = (0..200_usize, any::<u8>()).prop_map(|(position, byte)| {
-        let (mut packet, _) = Voice::new(0, 500.0).packet();
-        if let Some(changed) = packet.get_mut(position) {
-            *changed = byte;
+    // Any bytes of up to a datagram's length; and a packet of each kind that decodes, some bytes of which are changed.
+    let kinds = [
+        (Application::Voip, 1, 20),
+        (Application::Voip, 2, 60),
+        (Application::Audio, 1, 40),
+        (Application::Audio, 2, 20),
+        (Application::RestrictedLowDelay, 1, 20),
+        (Application::RestrictedLowDelay, 2, 10),
+    ];
+    let packets = kinds.map(|(mode, channels, ms)| {
+        let mut voice = Voice::with(0, 500.0, mode, channels, ms);
+        // The second one: the encoder has a past.
+        let _first = voice.packet();
+        voice.packet().0
+    });
+    let changes = vec((any::<proptest::sample::Index>(), any::<u8>()), 0..4);
+    let real = (proptest::sample::select(packets.to_vec()), changes).prop_map(|(mut packet, changes)| {
+        for (index, byte) in changes {
+            let position = index.index(packet.len());
+            if let Some(changed) = packet.get_mut(position) {
+                *changed = byte;
+            }
         }
         packet
     });
-    let packet = prop_oneof![vec(any::<u8>(), 0..200), real];
+    let packet = prop_oneof![vec(any::<u8>(), 0..1_400), real];
     let rtp_time =
         prop_oneof![4 => (0..40_u64).prop_map(|frame| frame * 960), 1 => any::<u64>(), 1 => 0..100_000_u64];
     prop_oneof![

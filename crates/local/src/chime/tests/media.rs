@@ -2,20 +2,8 @@
 
 use std::sync::{Mutex, OnceLock};
 
-use local_media::Admission;
-
 use super::super::media::{MediaChange, MediaEffects};
 use super::*;
-
-/// The changes in the order in which they came.
-#[derive(Default)]
-struct Recorded(Mutex<Vec<MediaChange>>);
-
-impl MediaEffects for Recorded {
-    fn apply(&self, _: &str, change: MediaChange) {
-        self.0.lock().expect("no test panics while it holds it").push(change);
-    }
-}
 
 /// Whether the engine was locked at each change: a second change cannot overtake one that is applied under the lock.
 #[derive(Default)]
@@ -51,38 +39,4 @@ fn a_change_reaches_the_media_plane_while_the_engine_is_locked() {
     // As after each request.
     chime.deliver_due_events();
     assert_eq!(*locked.at_each.lock().expect("no test panics while it holds it"), [true, true]);
-}
-
-#[test]
-fn capabilities_that_two_threads_change_reach_the_media_plane_in_the_engines_order_and_before_the_answer() {
-    const CHANGES: usize = 5_000;
-    let chime = engine();
-    let recorded = Arc::new(Recorded::default());
-    let plane: Arc<dyn MediaEffects> = recorded.clone();
-    chime.attach_effects(Arc::downgrade(&plane), None);
-    let meeting = made(&chime, &good_meeting());
-    let attendee = send(
-        &chime,
-        &Call::CreateAttendee { meeting: meeting.clone() },
-        &json!({ "ExternalUserId": "user-1" }),
-    )
-    .expect("a good attendee is made");
-    let id = |member: &str| attendee["Attendee"][member].as_str().expect("it has one").to_owned();
-    let call = Call::UpdateAttendeeCapabilities { meeting, attendee: id("AttendeeId") };
-    let set = |direction: &str| {
-        let capabilities = json!({ "Audio": direction, "Video": direction, "Content": direction });
-        send(&chime, &call, &json!({ "Capabilities": capabilities })).expect("they are good");
-        chime.deliver_due_events();
-    };
-    std::thread::scope(|scope| {
-        for direction in ["Receive", "SendReceive"] {
-            let set = &set;
-            scope.spawn(move || (0..CHANGES).for_each(|_| set(direction)));
-        }
-    });
-    let changes = recorded.0.lock().expect("both threads have ended");
-    assert_eq!(changes.len(), 2 * CHANGES, "each has come when its request is answered");
-    let Admission::Admitted(now) = chime.admit(&id("JoinToken")) else { unreachable!("it is an attendee") };
-    let last = MediaChange::Capabilities { attendee: id("AttendeeId"), capabilities: now.capabilities };
-    assert_eq!(changes.last(), Some(&last));
 }
