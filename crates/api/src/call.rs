@@ -265,8 +265,10 @@ pub struct WaitingParticipant {
 pub struct FeatureStatus {
     /// Its state.
     pub state: FeatureState,
-    /// The reason of the state, if there is one.
+    /// The reason of the state, if there is one: `requested` or `consent_missing` for a pause.
     pub reason: Option<String>,
+    /// The recording, while it is started and has not ended.
+    pub recording_id: Option<RecordingId>,
 }
 
 /// The state of recording or transcription.
@@ -276,8 +278,14 @@ pub struct FeatureStatus {
 pub enum FeatureState {
     /// Nobody requested it.
     Off,
-    /// It was requested at the start of the call.
+    /// It was requested at the start of the call, and begins when everyone in the call has consented.
     Requested,
+    /// It was started; nothing is captured yet, or for a moment.
+    Starting,
+    /// The call is being captured.
+    Active,
+    /// It was paused; `reason` says why.
+    Paused,
 }
 
 /// The answer to end.

@@ -1,6 +1,7 @@
 //! Error responses.
 
 use domain::Error;
+use domain::id::UserId;
 use serde::Serialize;
 
 /// The body of every error that a function answers.
@@ -15,6 +16,9 @@ pub struct ErrorResponse {
     /// The field that is wrong, or `body`; with the codes `INVALID_FIELD` and `MALFORMED_REQUEST` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// Users whose consent is missing; with the code `CONSENT_REQUIRED` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Vec<UserId>>,
     /// Finds the request in the logs.
     pub request_id: String,
 }
@@ -30,12 +34,18 @@ impl ErrorResponse {
             | Error::Forbidden(_)
             | Error::NotFound(_)
             | Error::Conflict { .. }
+            | Error::ConsentRequired { .. }
+            | Error::NoCapacity(_)
             | Error::Gone(_)
             | Error::TooMany { .. }
             | Error::Unavailable { .. }
             | Error::Internal(_) => (error.error_code().text.to_owned(), None),
         };
-        Self { error: text, code: error.code(), field, request_id: request_id.to_owned() }
+        let missing = match error {
+            Error::ConsentRequired { missing } => Some(missing.clone()),
+            _ => None,
+        };
+        Self { error: text, code: error.code(), field, missing, request_id: request_id.to_owned() }
     }
 }
 

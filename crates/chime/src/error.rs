@@ -68,8 +68,8 @@ impl Error {
         match (code.as_str(), status) {
             ("NotFoundException", _) => Self::NotFound,
             ("ConflictException", _) => Self::Conflict(source),
-            ("ThrottlingException", _) | (_, Some(429)) => Self::Throttled(source),
-            ("LimitExceededException", _) => Self::Limit(source),
+            ("ThrottlingException" | "ThrottledClientException", _) | (_, Some(429)) => Self::Throttled(source),
+            ("LimitExceededException" | "ResourceLimitExceededException", _) => Self::Limit(source),
             (_, Some(400..=499)) => Self::Refused { code, source },
             _ => Self::Unavailable(source),
         }

@@ -1,7 +1,7 @@
 //! Chime's state changes as `EventBridge` carries them (Chime SDK developer guide, "Automating with `EventBridge`").
 
 use domain::Error;
-use domain::id::{ChimeMeetingId, UserId};
+use domain::id::{ChimeMeetingId, PipelineId, UserId};
 use domain::presence::{ChimeEvent, ChimeEventKind, MeetingEvent};
 use serde::de::IntoDeserializer as _;
 use serde::de::value::Error as UnknownKind;
@@ -10,6 +10,9 @@ use serde_json::Value;
 
 /// The detail type of events about meetings and attendees.
 pub const MEETING_STATE_CHANGE: &str = "Chime Meeting State Change";
+
+/// The detail type of events about media pipelines.
+pub const PIPELINE_STATE_CHANGE: &str = "Chime Media Pipeline State Change";
 
 /// The end of the year 9999, the latest time that both PostgreSQL and RFC 3339 text can represent.
 const MAX_TIMESTAMP_MS: i64 = 253_402_300_799_999;
@@ -107,6 +110,56 @@ fn is_known(id: &str) -> bool {
         || id.split('#').next().is_some_and(|user| user.parse::<UserId>().is_ok())
 }
 
+/// A change of a media pipeline: of a capture, or of a concatenation, which the event does not say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PipelineEvent {
+    pub pipeline: PipelineId,
+    pub kind: PipelineEventKind,
+    /// The meeting's control region.
+    pub control_region: String,
+}
+
+/// The kinds of changes of a media pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PipelineEventKind {
+    InProgress,
+    /// It stopped cleanly; a concatenation is done.
+    Deleted,
+    /// It works no more, and another one is needed.
+    PermanentFailure,
+}
+
+/// Parses an event of a media pipeline. `None`: a change that makes no difference, as a temporary failure, or one that is newer
+/// than this code.
+///
+/// # Errors
+/// 422 for an event of another type, or one that lacks a required member.
+pub fn read_pipeline(envelope: Envelope<'_>) -> Result<Option<PipelineEvent>, Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Detail {
+        event_type: String,
+        media_pipeline_id: PipelineId,
+    }
+    if envelope.detail_type != PIPELINE_STATE_CHANGE {
+        return Err(Error::invalid("detail-type", format!("must be {PIPELINE_STATE_CHANGE}")));
+    }
+    let detail: Detail = serde_json::from_str(envelope.detail)
+        .map_err(|_| Error::invalid("detail", "must have an eventType and a mediaPipelineId"))?;
+    let kind = match detail.event_type.as_str() {
+        "chime:MediaPipelineInProgress" | "chime:MediaPipelineResumed" => PipelineEventKind::InProgress,
+        "chime:MediaPipelineDeleted" => PipelineEventKind::Deleted,
+        "chime:MediaPipelinePermanentFailure" => PipelineEventKind::PermanentFailure,
+        // Chime resumes the pipeline after a temporary failure, or reports a permanent one.
+        _ => {
+            tracing::debug!(event = envelope.id, "event of another type ignored");
+            return Ok(None);
+        }
+    };
+    let control_region = envelope.region.to_owned();
+    Ok(Some(PipelineEvent { pipeline: detail.media_pipeline_id, kind, control_region }))
+}
+
 fn known(name: &str) -> Option<ChimeEventKind> {
     let name: serde::de::value::StrDeserializer<'_, UnknownKind> = name.into_deserializer();
     ChimeEventKind::deserialize(name).ok()
@@ -143,6 +196,29 @@ mod tests {
             "networkType": "Voip",
             "mediaRegion": "us-east-1",
         })
+    }
+
+    #[test]
+    fn an_event_of_a_pipeline_is_read_by_its_kind_and_another_detail_type_is_rejected() {
+        let read = |detail_type: &str, event_type: &str| {
+            let detail = json!({
+                "version": "0", "eventType": event_type, "timestamp": 1_627_503_649_251_i64,
+                "meetingId": "1e6bf4f5-f4b5-4917-b8c9-bda45c340706",
+                "mediaPipelineId": "e40ee45e-2ed1-408e-9156-f52b8208a491", "mediaRegion": "us-east-1",
+            });
+            let detail = detail.to_string();
+            read_pipeline(Envelope { id: "e-1", detail_type, region: "us-east-1", detail: &detail })
+                .map(|event| event.map(|event| event.kind))
+        };
+        let kind = |event_type: &str| read(PIPELINE_STATE_CHANGE, event_type).expect("an event");
+        assert_eq!(kind("chime:MediaPipelineInProgress"), Some(PipelineEventKind::InProgress));
+        assert_eq!(kind("chime:MediaPipelineResumed"), Some(PipelineEventKind::InProgress));
+        assert_eq!(kind("chime:MediaPipelineDeleted"), Some(PipelineEventKind::Deleted));
+        assert_eq!(kind("chime:MediaPipelinePermanentFailure"), Some(PipelineEventKind::PermanentFailure));
+        assert_eq!(kind("chime:MediaPipelineTemporaryFailure"), None);
+        assert!(read(MEETING_STATE_CHANGE, "chime:MediaPipelineDeleted").is_err());
+        let without = Envelope { id: "e", detail_type: PIPELINE_STATE_CHANGE, region: "r", detail: "{}" };
+        assert!(read_pipeline(without).is_err());
     }
 
     #[test]

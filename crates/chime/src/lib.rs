@@ -3,7 +3,9 @@
 mod error;
 pub mod event;
 mod meetings;
+mod pipelines;
 mod raw;
 
 pub use error::Error;
 pub use meetings::{Made, Meeting, Meetings, NewMeeting};
+pub use pipelines::{Created, NewCapture, NewConcatenation, Pipeline, PipelineStatus, Pipelines};

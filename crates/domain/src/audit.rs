@@ -141,6 +141,22 @@ pub enum Event {
     ConsentGiven,
     /// A participant refused or revoked consent.
     ConsentRevoked,
+    /// The provider started a recording, or it started by itself when everyone had consented.
+    RecordingStarted,
+    /// A recording was paused.
+    RecordingPaused,
+    /// The provider resumed a recording.
+    RecordingResumed,
+    /// A recording ended: nothing is captured for it any more.
+    RecordingEnded,
+    /// Chime began to capture a call's media.
+    CaptureStarted,
+    /// Chime captures no more, or never did.
+    CaptureEnded,
+    /// A segment of a recording was verified, or given up.
+    SegmentFinished,
+    /// Links to a recording were handed out.
+    RecordingPlayed,
     /// A request was denied (403).
     AccessDenied,
 }
@@ -172,6 +188,14 @@ impl Event {
             Self::CapabilitiesChanged => "participant.capabilities_changed",
             Self::ConsentGiven => "consent.given",
             Self::ConsentRevoked => "consent.revoked",
+            Self::RecordingStarted => "recording.started",
+            Self::RecordingPaused => "recording.paused",
+            Self::RecordingResumed => "recording.resumed",
+            Self::RecordingEnded => "recording.ended",
+            Self::CaptureStarted => "capture.started",
+            Self::CaptureEnded => "capture.ended",
+            Self::SegmentFinished => "recording.segment_finished",
+            Self::RecordingPlayed => "recording.played",
             Self::AccessDenied => "access.denied",
         }
     }

@@ -14,6 +14,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::capabilities::Capabilities;
 use crate::error::{Error, reason};
 use crate::id::{AppointmentId, ChimeAttendeeId, ChimeMeetingId, UserId};
+use crate::recording::state::CaptureState;
 use crate::secret::Secret;
 use crate::state::{ObserverKind, ParticipantStatus, Role};
 
@@ -196,6 +197,9 @@ pub struct View {
     pub consents: Vec<Consent>,
     /// The purposes of open captures to which the caller has not consented: until then the caller gets no join token.
     pub consent_required: Vec<RequiredConsent>,
+    /// What is captured and recorded of the session.
+    #[serde(default)]
+    pub captures: CaptureState,
 }
 
 /// A caller as a member of an appointment.

@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
+use crate::id::UserId;
+
 /// The internal cause of a failure: logged, never answered.
 pub type Source = Box<dyn StdError + Send + Sync>;
 
@@ -114,6 +116,12 @@ pub enum Error {
         /// When to retry, if waiting helps.
         retry_after: Option<Duration>,
     },
+    /// Consent of users is missing, who are named (409).
+    #[error("consent required of {} users", .missing.len())]
+    ConsentRequired {
+        /// Empty where nobody is in the call.
+        missing: Vec<UserId>,
+    },
     /// The resource existed and has ended (410).
     #[error("gone: {}", .0.code)]
     Gone(Reason<410>),
@@ -124,6 +132,9 @@ pub enum Error {
         /// When to retry.
         retry_after: Duration,
     },
+    /// A quota of the account is exhausted for now (503). The request had no effect.
+    #[error("no capacity: {}", .0.code)]
+    NoCapacity(Reason<503>),
     /// A backend is down or does not answer. Nothing is known to be lost, and the request may be repeated.
     #[error("{backend} is unavailable")]
     Unavailable {
@@ -163,10 +174,11 @@ impl Error {
             | Self::Unauthenticated(_)
             | Self::Forbidden(_)
             | Self::NotFound(_)
+            | Self::ConsentRequired { .. }
             | Self::Gone(_)
             | Self::Internal(_) => false,
             Self::Conflict { retry_after, .. } => retry_after.is_some(),
-            Self::TooMany { .. } | Self::Unavailable { .. } => true,
+            Self::TooMany { .. } | Self::NoCapacity(_) | Self::Unavailable { .. } => true,
         }
     }
 
@@ -179,10 +191,13 @@ impl Error {
             | Self::Unauthenticated(_)
             | Self::Forbidden(_)
             | Self::NotFound(_)
+            | Self::ConsentRequired { .. }
             | Self::Gone(_)
             | Self::Internal(_) => None,
             Self::Conflict { retry_after, .. } => *retry_after,
             Self::TooMany { retry_after, .. } => Some(*retry_after),
+            // Pipelines are released when recordings end.
+            Self::NoCapacity(_) => Some(Duration::from_mins(1)),
             Self::Unavailable { .. } => Some(Duration::from_secs(1)),
         }
     }
@@ -196,6 +211,8 @@ impl Error {
             Self::Forbidden(reason) => reason.erase(),
             Self::NotFound(reason) => reason.erase(),
             Self::Conflict { reason, .. } => reason.erase(),
+            Self::ConsentRequired { .. } => reason::CONSENT_REQUIRED.erase(),
+            Self::NoCapacity(reason) => reason.erase(),
             Self::Gone(reason) => reason.erase(),
             Self::Invalid { .. } => reason::INVALID_FIELD.erase(),
             Self::TooMany { reason, .. } => reason.erase(),
@@ -245,6 +262,7 @@ pub mod reason {
             PATIENT_CANNOT_CREATE "Only the provider can start the call.";
             PATIENT_CANNOT_END "Only the provider can end the call.";
             PROVIDER_ONLY "Only the provider can do this.";
+            RECORDING_RIGHT_MISSING "You have no right to this recording.";
             REMOVED_FROM_CALL "The provider has removed you from this call.";
             TURNED_AWAY "The provider does not let you in now.";
             EDGE_REQUIRED "Send requests to the address of the call page.";
@@ -255,6 +273,7 @@ pub mod reason {
             NO_ACTIVE_CALL "There is no call in progress.";
             NOT_IN_CALL "You are not in this call.";
             PARTICIPANT_NOT_FOUND "They have no part in this call.";
+            RECORDING_NOT_FOUND "There is no such recording.";
         }
         409 {
             APPOINTMENT_CANCELLED "The appointment is cancelled.";
@@ -269,6 +288,13 @@ pub mod reason {
             ALREADY_JOINED "They have joined already: remove them instead.";
             NOT_FOR_PROVIDER "The provider holds the call and is not admitted, changed or removed.";
             CONSENT_CHANGED_TOO_OFTEN "You have changed your mind very often in this call. You can still take your consent back.";
+            CONSENT_REQUIRED "Not everyone in the call has consented to this.";
+            RECORDING_PAUSED "The recording is paused: resume or stop it.";
+            RECORDING_ENDED "The recording has ended: start another one.";
+            RECORDING_NOT_ENDED "The recording has not ended yet.";
+            RECORDING_NOT_READY "There is nothing to play yet.";
+            RECORDING_RETAINED "The recording must be kept until its retention ends.";
+            RECORDING_ON_HOLD "The recording is on hold.";
         }
         410 {
             MEETING_EXPIRED "The call is over.";
@@ -285,6 +311,7 @@ pub mod reason {
             INTERNAL "Something went wrong on our side.";
         }
         503 {
+            RECORDING_CAPACITY "As many calls are being recorded as possible. Please try again later.";
             UNAVAILABLE "The service is not available at this moment. Please try again.";
         }
     }

@@ -9,10 +9,10 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::capabilities::Capabilities;
-use crate::consent::ConsentPurpose;
 use crate::error::Error;
-use crate::id::{CaptureId, ChimeAttendeeId, ChimeMeetingId, OperationId, SessionId, UserId};
+use crate::id::{CaptureId, ChimeAttendeeId, ChimeMeetingId, OperationId, PipelineId, SessionId, UserId};
 use crate::outbound::EventPayload;
+use crate::recording::Layout;
 
 /// An operation is held for this long by the request or the run that leased it: longer than a function's timeout of 20 s, so
 /// that an expired lease belongs to no execution.
@@ -41,19 +41,31 @@ pub enum Operation {
     VerifyMeeting,
     /// An event is put on the bus. Target: the event's id.
     PublishEvent,
-    /// A capture is stopped because a participant refused consent. Target: the capture's id.
+    /// A capture's pipeline is created. Target: the capture's id.
+    StartCapture,
+    /// A capture's pipeline is deleted. Target: the capture's id.
     StopCapture,
+    /// The concatenation of a capture's chunks is created. Target: the capture's id.
+    Concatenate,
+    /// A concatenated file is compared with its chunks and copied. Target: the capture's id.
+    VerifySegment,
+    /// A capture's chunks are deleted, versions too. Target: the capture's id.
+    DeleteChunks,
 }
 
 impl Operation {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 10] = [
         Self::DeleteAttendee,
         Self::UpdateCapabilities,
         Self::DeleteMeeting,
         Self::VerifyMeeting,
         Self::PublishEvent,
+        Self::StartCapture,
         Self::StopCapture,
+        Self::Concatenate,
+        Self::VerifySegment,
+        Self::DeleteChunks,
     ];
 
     /// The name in the table, in logs, metrics and the runbook.
@@ -65,7 +77,11 @@ impl Operation {
             Self::DeleteMeeting => "delete_meeting",
             Self::VerifyMeeting => "verify_meeting",
             Self::PublishEvent => "publish_event",
+            Self::StartCapture => "start_capture",
             Self::StopCapture => "stop_capture",
+            Self::Concatenate => "concatenate",
+            Self::VerifySegment => "verify_segment",
+            Self::DeleteChunks => "delete_chunks",
         }
     }
 
@@ -78,7 +94,11 @@ impl Operation {
             | Self::DeleteMeeting
             | Self::VerifyMeeting
             | Self::PublishEvent => "meeting-manager",
-            Self::StopCapture => "recording",
+            Self::StartCapture
+            | Self::StopCapture
+            | Self::Concatenate
+            | Self::VerifySegment
+            | Self::DeleteChunks => "recording",
         }
     }
 }
@@ -148,12 +168,32 @@ pub struct VerifyMeeting {
     pub control_region: String,
 }
 
+/// The payload of `start_capture`: what Chime captures is fixed at the creation of the pipeline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StartCapture {
+    pub control_region: String,
+    /// As Chime returned it with the meeting.
+    pub meeting_arn: String,
+    /// `None`: only the speech is captured, for its text.
+    pub layout: Option<Layout>,
+}
+
 /// The payload of `stop_capture`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StopCapture {
-    /// The purposes of the capture.
-    pub purposes: Vec<ConsentPurpose>,
+    pub control_region: String,
+    /// `None`: the answer to the creation has not arrived yet. Its request deletes what it has created, or the schedule finds it.
+    #[serde(default)]
+    pub pipeline_id: Option<PipelineId>,
+}
+
+/// The payload of `concatenate`, `verify_segment` and `delete_chunks`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OfCapture {
+    pub control_region: String,
 }
 
 /// The parsed action of an operation.
@@ -164,7 +204,11 @@ pub enum Action {
     DeleteMeeting(ChimeMeetingId, DeleteMeeting),
     VerifyMeeting(ChimeMeetingId, VerifyMeeting),
     PublishEvent(EventPayload),
+    StartCapture(CaptureId, StartCapture),
     StopCapture(CaptureId, StopCapture),
+    Concatenate(CaptureId, OfCapture),
+    VerifySegment(CaptureId, OfCapture),
+    DeleteChunks(CaptureId, OfCapture),
 }
 
 impl PendingOperation {
@@ -177,6 +221,7 @@ impl PendingOperation {
             T::deserialize(value).map_err(Error::internal)
         }
         let attendee = || self.target.parse().map_err(Error::internal);
+        let capture = || self.target.parse().map_err(Error::internal);
         Ok(match self.operation {
             Operation::DeleteAttendee => Action::DeleteAttendee(attendee()?, payload(&self.payload)?),
             Operation::UpdateCapabilities => Action::UpdateCapabilities(attendee()?, payload(&self.payload)?),
@@ -186,9 +231,11 @@ impl PendingOperation {
             Operation::VerifyMeeting => {
                 Action::VerifyMeeting(self.target.parse().map_err(Error::internal)?, payload(&self.payload)?)
             }
-            Operation::StopCapture => {
-                Action::StopCapture(self.target.parse().map_err(Error::internal)?, payload(&self.payload)?)
-            }
+            Operation::StartCapture => Action::StartCapture(capture()?, payload(&self.payload)?),
+            Operation::StopCapture => Action::StopCapture(capture()?, payload(&self.payload)?),
+            Operation::Concatenate => Action::Concatenate(capture()?, payload(&self.payload)?),
+            Operation::VerifySegment => Action::VerifySegment(capture()?, payload(&self.payload)?),
+            Operation::DeleteChunks => Action::DeleteChunks(capture()?, payload(&self.payload)?),
             // Through text, because a RawValue is only read from text.
             Operation::PublishEvent => Action::PublishEvent(
                 serde_json::from_str(&self.payload.to_string()).map_err(Error::internal)?,
@@ -248,11 +295,8 @@ mod tests {
         ));
         let event = row("publish_event", serde_json::json!({"detailType": "Call Ended", "detail": {"a": 1}}));
         assert!(matches!(event.action(), Ok(Action::PublishEvent(_))));
-        let stop = row("stop_capture", serde_json::json!({"purposes": ["recording"]}));
-        assert!(matches!(
-            stop.action(),
-            Ok(Action::StopCapture(_, StopCapture { purposes })) if purposes == [ConsentPurpose::Recording]
-        ));
+        let stop = row("stop_capture", serde_json::json!({"controlRegion": "us-east-1"}));
+        assert!(matches!(stop.action(), Ok(Action::StopCapture(_, StopCapture { pipeline_id: None, .. }))));
         assert!(row("delete_attendee", serde_json::json!({})).action().is_err());
         for operation in Operation::ALL {
             assert_eq!(serde_json::to_value(operation).ok(), Some(operation.as_str().into()));

@@ -16,6 +16,12 @@ pub enum EventType {
     MembershipEnded,
     /// A call ended. Addressed to the users of the call.
     CallEnded,
+    /// A call is being recorded. Addressed to the users of the call.
+    RecordingStarted,
+    /// Each segment of a recording was verified, or as many as could be. Addressed to the appointment's provider.
+    RecordingReady,
+    /// A recording has no file. Addressed to the appointment's provider.
+    RecordingFailed,
 }
 
 impl EventType {
@@ -27,6 +33,9 @@ impl EventType {
             Self::ParticipantWaiting => "Participant Waiting",
             Self::MembershipEnded => "Membership Ended",
             Self::CallEnded => "Call Ended",
+            Self::RecordingStarted => "Recording Started",
+            Self::RecordingReady => "Recording Ready",
+            Self::RecordingFailed => "Recording Failed",
         }
     }
 }

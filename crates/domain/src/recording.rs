@@ -15,10 +15,13 @@ pub mod deadline;
 pub mod permission;
 pub mod plan;
 pub mod segment;
+pub mod state;
 pub mod timeline;
 
 #[cfg(test)]
 mod tests;
+
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -36,8 +39,61 @@ pub enum Intent {
     Ended,
 }
 
+impl Intent {
+    /// The spelling in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Recording => "recording",
+            Self::Paused => "paused",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// What a recording contains (`recordings.layout`): a parameter of the deployment, fixed when the recording starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Layout {
+    /// Sound without pictures.
+    AudioOnly,
+    /// The picture of the participant who speaks.
+    #[default]
+    ActiveSpeaker,
+    /// The pictures of all participants.
+    Grid,
+}
+
+impl Layout {
+    /// The spelling in the database and in the parameter.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AudioOnly => "audio_only",
+            Self::ActiveSpeaker => "active_speaker",
+            Self::Grid => "grid",
+        }
+    }
+}
+
+/// A text that names no layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be audio_only, active_speaker or grid")]
+pub struct NotALayout;
+
+impl FromStr for Layout {
+    type Err = NotALayout;
+
+    fn from_str(text: &str) -> Result<Self, NotALayout> {
+        let all = [Self::AudioOnly, Self::ActiveSpeaker, Self::Grid];
+        all.into_iter().find(|layout| layout.as_str() == text).ok_or(NotALayout)
+    }
+}
+
 /// Why a recording was paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PauseReason {
     /// By the provider.
@@ -48,6 +104,7 @@ pub enum PauseReason {
 
 /// Why a recording ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// By the provider.

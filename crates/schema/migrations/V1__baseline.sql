@@ -291,6 +291,8 @@ CREATE TABLE medzen.recordings (
     'requested', 'consent_revoked', 'call_ended', 'everyone_left', 'capture_failed', 'capacity')),
   -- The user who stopped it; null where it ended by itself.
   ended_by uuid,
+  -- When its last segment was verified or given up, which publishes its result.
+  finished_at timestamptz,
   deletion_requested_at timestamptz,
   deleted_at timestamptz,
   CHECK ((intent = 'ended') = (ended_at IS NOT NULL)),
@@ -382,6 +384,17 @@ CREATE TABLE medzen.recording_segments (
   -- No chunk is deleted before its file was verified.
   CHECK (chunks_deleted_at IS NULL OR status IN ('ready', 'failed', 'deleted'))
 );
+-- What the calls used of Chime, by kind: each row once.
+CREATE TABLE medzen.usage_ledger (
+  kind text NOT NULL CHECK (kind IN ('capture_seconds')),
+  -- The capture.
+  reference uuid NOT NULL,
+  session_id uuid NOT NULL REFERENCES public.video_call_sessions (id),
+  quantity bigint NOT NULL CHECK (quantity >= 0),
+  used_at timestamptz NOT NULL,
+  PRIMARY KEY (kind, reference)
+);
+
 CREATE INDEX recording_segments_unfinished ON medzen.recording_segments (changed_at)
   WHERE status IN ('waiting', 'concatenating', 'verifying');
 
@@ -614,7 +627,7 @@ AS $executor$
   SELECT CASE
     WHEN $1 IN ('delete_attendee', 'update_capabilities', 'delete_meeting', 'verify_meeting', 'publish_event')
       THEN 'meeting-manager'
-    WHEN $1 = 'stop_capture' THEN 'recording'
+    WHEN $1 IN ('start_capture', 'stop_capture', 'concatenate', 'verify_segment', 'delete_chunks') THEN 'recording'
   END
 $executor$;
 
@@ -843,14 +856,15 @@ $token$;
 -- Opens a capture with its purposes and returns whether it did: the session is active and has no open capture, somebody is in the
 -- call, and everyone who is or who holds a join token has consented to each purpose. Takes the session's lock. To be called
 -- before media is captured.
-CREATE FUNCTION medzen.open_capture(capture uuid, session uuid, purposes text[], at timestamptz) RETURNS boolean
+CREATE FUNCTION medzen.open_capture(
+  capture uuid, session uuid, purposes text[], at timestamptz, recording uuid DEFAULT NULL, gap text DEFAULT NULL) RETURNS boolean
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $open$
   SELECT FROM public.video_call_sessions s WHERE s.id = $2 FOR NO KEY UPDATE;
   WITH opened AS (
-    INSERT INTO medzen.media_captures (id, session_id, purposes, opened_at, confirmed_at)
-    SELECT $1, s.id, $3, $4, $4 FROM public.video_call_sessions s
+    INSERT INTO medzen.media_captures (id, session_id, purposes, opened_at, confirmed_at, recording_id, gap_reason)
+    SELECT $1, s.id, $3, $4, $4, $5, $6 FROM public.video_call_sessions s
     WHERE s.id = $2 AND s.status = 'active'
       AND EXISTS (
         SELECT FROM public.video_call_participants p
@@ -898,12 +912,124 @@ AS $stop$
         revoked = ARRAY (SELECT purpose FROM unnest(c.purposes) AS purpose WHERE purpose = ANY (c.revoked || refused.purposes))
     FROM refused
     WHERE c.id = refused.id AND NOT refused.purposes <@ c.revoked
-    RETURNING c.id, c.purposes, refused.status
+    RETURNING c.id, c.pipeline_id, refused.status
   )
-  SELECT count(medzen.enqueue_operation(
-    'stop_capture', stopping.id::text, $1, jsonb_build_object('purposes', stopping.purposes), $3, NULL))
-  FROM stopping WHERE stopping.status <> 'stopping'
+  SELECT count(medzen.enqueue_operation('stop_capture', stopping.id::text, $1, jsonb_build_object(
+    'controlRegion', s.control_region, 'pipelineId', stopping.pipeline_id), $3, NULL))
+  FROM stopping JOIN public.video_call_sessions s ON s.id = $1
+  WHERE stopping.status <> 'stopping'
 $stop$;
+
+-- The captures and the recording of a session, as domain::recording::state reads them.
+CREATE FUNCTION medzen.capture_state(session uuid) RETURNS jsonb
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $state$
+  WITH open AS (
+    SELECT r.* FROM medzen.recordings r WHERE r.session_id = $1 AND r.ended_at IS NULL
+  ), ended AS (
+    SELECT c.* FROM medzen.media_captures c
+    WHERE c.session_id = $1 AND c.ended_at IS NOT NULL AND c.recording_id IS NOT DISTINCT FROM (SELECT id FROM open)
+    ORDER BY c.ended_at DESC, c.opened_at DESC LIMIT 4
+  )
+  SELECT jsonb_build_object(
+    'recording', (SELECT jsonb_build_object('id', id, 'intent', intent, 'layout', layout, 'beganAt', began_at,
+      'pausedAt', paused_at, 'pauseReason', pause_reason) FROM open),
+    'hasRecording', EXISTS (SELECT FROM medzen.recordings r WHERE r.session_id = $1),
+    'previous', (SELECT jsonb_build_object('requestedAt', opened_at, 'stop', stop_reason)
+      FROM ended WHERE began_at IS NOT NULL AND recording_id IS NOT NULL ORDER BY ended_at DESC LIMIT 1),
+    'capture', (SELECT jsonb_build_object('id', c.id, 'purposes', c.purposes, 'recordingId', c.recording_id,
+        'status', c.status, 'pipelineId', c.pipeline_id, 'requestedAt', c.opened_at, 'confirmedAt', c.confirmed_at,
+        'beganAt', c.began_at, 'stopRequestedAt', c.stop_requested_at, 'stopReason', c.stop_reason, 'revoked', c.revoked)
+      FROM medzen.media_captures c
+      WHERE c.session_id = $1 AND c.status IN ('requested', 'starting', 'running', 'stopping')),
+    'ended', (SELECT coalesce(jsonb_agg(jsonb_build_object(
+        'failed', status = 'failed', 'beganAt', began_at, 'endedAt', ended_at) ORDER BY ended_at DESC, opened_at DESC), '[]')
+      FROM ended))
+$state$;
+
+-- Whether a session's captures and recording are still as a decision read them: the recording that has not ended and its intent, the
+-- open capture, its status and its revoked purposes. The caller holds the session's lock.
+CREATE FUNCTION medzen.captures_unchanged(session uuid, expected jsonb) RETURNS boolean
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $unchanged$
+  SELECT jsonb_build_array(
+      (SELECT jsonb_build_array(r.id, r.intent) FROM medzen.recordings r WHERE r.session_id = $1 AND r.ended_at IS NULL),
+      (SELECT jsonb_build_array(c.id, c.status, c.revoked) FROM medzen.media_captures c
+        WHERE c.session_id = $1 AND c.status IN ('requested', 'starting', 'running', 'stopping')))
+    = $2
+$unchanged$;
+
+-- Inserts the segment of a capture that runs, with its concatenation as an operation. A capture that serves only the text has none.
+CREATE FUNCTION medzen.insert_segment(capture uuid, at timestamptz) RETURNS boolean
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $segment$
+  WITH inserted AS (
+    INSERT INTO medzen.recording_segments (capture_id, recording_id, number, status, changed_at)
+    SELECT c.id, c.recording_id,
+      1 + (SELECT count(*) FROM medzen.recording_segments s WHERE s.recording_id = c.recording_id), 'waiting', $2
+    FROM medzen.media_captures c WHERE c.id = $1 AND c.recording_id IS NOT NULL
+    ON CONFLICT (capture_id) DO NOTHING
+    RETURNING capture_id
+  )
+  SELECT EXISTS (
+    SELECT medzen.enqueue_operation('concatenate', c.id::text, c.session_id,
+      jsonb_build_object('controlRegion', s.control_region), $2, NULL)
+    FROM inserted JOIN medzen.media_captures c ON c.id = inserted.capture_id
+    JOIN public.video_call_sessions s ON s.id = c.session_id)
+$segment$;
+
+-- Follows the end of a capture: its operations are void, its seconds are in the ledger, and chunks without a segment are deleted.
+CREATE FUNCTION medzen.finish_capture(capture uuid, at timestamptz) RETURNS boolean
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $finish$
+  UPDATE medzen.pending_operations o SET completed_at = $2
+  WHERE o.target = $1::text AND o.operation IN ('start_capture', 'stop_capture') AND o.completed_at IS NULL;
+  INSERT INTO medzen.usage_ledger (kind, reference, session_id, quantity, used_at)
+  SELECT 'capture_seconds', c.id, c.session_id, medzen.seconds_between(c.began_at, c.ended_at), $2
+  FROM medzen.media_captures c WHERE c.id = $1 AND c.began_at IS NOT NULL
+  ON CONFLICT (kind, reference) DO NOTHING;
+  SELECT EXISTS (
+    SELECT medzen.enqueue_operation('delete_chunks', c.id::text, c.session_id,
+      jsonb_build_object('controlRegion', s.control_region), $2, NULL)
+    FROM medzen.media_captures c JOIN public.video_call_sessions s ON s.id = c.session_id
+    WHERE c.id = $1 AND c.pipeline_id IS NOT NULL AND c.purposes @> '{recording}'
+      AND NOT EXISTS (SELECT FROM medzen.recording_segments g WHERE g.capture_id = c.id));
+$finish$;
+
+-- Publishes the result of a recording once: it has ended, it has no open capture, and no segment is unfinished. Returns the operation;
+-- null where it is not finished.
+CREATE FUNCTION medzen.finish_recording(recording uuid, at timestamptz, leased_until timestamptz) RETURNS jsonb
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $result$
+  WITH finished AS (
+    UPDATE medzen.recordings r SET finished_at = $2
+    WHERE r.id = $1 AND r.ended_at IS NOT NULL AND r.finished_at IS NULL
+      AND NOT EXISTS (
+        SELECT FROM medzen.media_captures c
+        WHERE c.recording_id = r.id AND c.status IN ('requested', 'starting', 'running', 'stopping'))
+      AND NOT EXISTS (
+        SELECT FROM medzen.recording_segments g
+        WHERE g.recording_id = r.id AND g.status IN ('waiting', 'concatenating', 'verifying'))
+    RETURNING r.id, r.session_id
+  )
+  SELECT medzen.enqueue_event(
+    CASE WHEN files.playable > 0 THEN 'Recording Ready' ELSE 'Recording Failed' END,
+    s.id, jsonb_build_object(
+      'appointmentId', s.appointment_id, 'sessionId', s.id, 'recordingId', finished.id, 'segments', files.playable,
+      'complete', CASE WHEN files.playable > 0 THEN files.incomplete = 0 END,
+      'userIds', (SELECT jsonb_agg(a.provider_user_id) FROM medzen.call_appointment(s.appointment_id, '{}') AS a)), $2, $2, $3)
+  FROM finished
+  JOIN public.video_call_sessions s ON s.id = finished.session_id,
+  LATERAL (
+    SELECT count(*) FILTER (WHERE g.duration_seconds > 0) AS playable,
+      count(*) FILTER (WHERE g.status <> 'ready') AS incomplete
+    FROM medzen.recording_segments g WHERE g.recording_id = finished.id) AS files
+$result$;
 
 -- ---------------------------------------------------------------------------------------------------------------------------
 -- Roles and row-level security: the functions through a role of their own, signed-in clients by their part in a call, nobody
@@ -925,6 +1051,7 @@ CALL medzen.make_private('medzen.video_call_attendee_tokens');
 CALL medzen.make_private('medzen.recordings');
 CALL medzen.make_private('medzen.media_captures');
 CALL medzen.make_private('medzen.recording_segments');
+CALL medzen.make_private('medzen.usage_ledger');
 CALL medzen.make_private('medzen.chime_events');
 CALL medzen.make_private('medzen.chime_meetings');
 CALL medzen.make_private('medzen.pending_operations');
@@ -970,7 +1097,7 @@ GRANT SELECT, INSERT ON public.video_call_consents TO "{functions_role}";
 CREATE POLICY functions ON public.video_call_consents TO "{functions_role}" USING (true) WITH CHECK (true);
 
 GRANT SELECT, INSERT ON medzen.recordings TO "{functions_role}";
-GRANT UPDATE (intent, paused_at, pause_reason, ended_at, end_reason, ended_by, deletion_requested_at, deleted_at)
+GRANT UPDATE (intent, paused_at, pause_reason, ended_at, end_reason, ended_by, finished_at, deletion_requested_at, deleted_at)
   ON medzen.recordings TO "{functions_role}";
 CREATE POLICY functions ON medzen.recordings TO "{functions_role}" USING (true) WITH CHECK (true);
 
@@ -1041,9 +1168,14 @@ GRANT EXECUTE ON FUNCTION
   medzen.newest_decision(uuid, uuid, text),
   medzen.missing_consents(uuid, uuid),
   medzen.hand_out_token(uuid, uuid, boolean),
-  medzen.open_capture(uuid, uuid, text[], timestamptz),
+  medzen.open_capture(uuid, uuid, text[], timestamptz, uuid, text),
   medzen.may_be_in_call(uuid, uuid),
-  medzen.stop_refused_captures(uuid, uuid, timestamptz)
+  medzen.stop_refused_captures(uuid, uuid, timestamptz),
+  medzen.capture_state(uuid),
+  medzen.captures_unchanged(uuid, jsonb),
+  medzen.insert_segment(uuid, timestamptz),
+  medzen.finish_capture(uuid, timestamptz),
+  medzen.finish_recording(uuid, timestamptz, timestamptz)
 TO "{functions_role}";
 
 -- Signed-in clients: their own calls, to read.

@@ -56,12 +56,29 @@ impl CaptureStatus {
     }
 }
 
-/// The purposes of a capture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// The purposes of a capture; in the database a list of their names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "Vec<ConsentPurpose>", into = "Vec<ConsentPurpose>")]
 pub struct Purposes {
     pub recording: bool,
     /// The speech is captured for its text.
     pub transcription: bool,
+}
+
+impl From<Vec<ConsentPurpose>> for Purposes {
+    fn from(list: Vec<ConsentPurpose>) -> Self {
+        Self {
+            recording: list.contains(&ConsentPurpose::Recording),
+            transcription: list.contains(&ConsentPurpose::Transcription),
+        }
+    }
+}
+
+impl From<Purposes> for Vec<ConsentPurpose> {
+    fn from(purposes: Purposes) -> Self {
+        let all = [ConsentPurpose::Recording, ConsentPurpose::Transcription];
+        all.into_iter().filter(|purpose| purposes.contains(*purpose)).collect()
+    }
 }
 
 impl Purposes {

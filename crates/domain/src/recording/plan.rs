@@ -22,6 +22,12 @@ pub const MAX_FAILURES: u32 = 3;
 /// A capture that ran for this long does not count as one of them when it fails.
 const MIN_RUN: Duration = Duration::seconds(60);
 
+/// Whether a capture ran for so long that its failure begins a new count.
+#[must_use]
+pub fn is_long_run(ran: Duration) -> bool {
+    ran >= MIN_RUN
+}
+
 /// The pause before the next capture after the first and the second failure in a row.
 const RETRY_PAUSES: [Duration; 2] = [Duration::seconds(2), Duration::seconds(15)];
 
@@ -101,7 +107,7 @@ impl Snapshot {
         let ended = advanced.capture;
         self.capture = Some(ended).filter(|capture| capture.status.is_open());
         if self.capture.is_none() {
-            let ran = ended.began_at.is_some_and(|began| now - began >= MIN_RUN);
+            let ran = ended.began_at.is_some_and(|began| is_long_run(now - began));
             let count = self.failures.map_or(0, |failures| failures.count);
             self.failures = match ended.status {
                 CaptureStatus::Failed if ran => Some(Failures { count: 1, last_at: now }),

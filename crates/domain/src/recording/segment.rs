@@ -23,6 +23,7 @@ const CHUNK_ROUNDING: Duration = Duration::milliseconds(500);
 
 /// The status of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SegmentStatus {
     /// Its concatenation is to be created: a capture takes precedence, and the quota may be full.
