@@ -1112,6 +1112,9 @@ GRANT UPDATE (status, changed_at, concatenation_id, concatenations, defect, miss
   ON medzen.recording_segments TO "{functions_role}";
 CREATE POLICY functions ON medzen.recording_segments TO "{functions_role}" USING (true) WITH CHECK (true);
 
+GRANT SELECT, INSERT ON medzen.usage_ledger TO "{functions_role}";
+CREATE POLICY functions ON medzen.usage_ledger TO "{functions_role}" USING (true) WITH CHECK (true);
+
 -- An event is never rewritten; only events of meetings without a session are ever deleted.
 GRANT SELECT, INSERT, UPDATE (session_id), DELETE ON medzen.chime_events TO "{functions_role}";
 CREATE POLICY functions_read ON medzen.chime_events FOR SELECT TO "{functions_role}" USING (true);

@@ -3,6 +3,7 @@
 pub mod admissions;
 pub mod audit;
 mod backoff;
+pub mod captures;
 mod connection;
 pub mod consents;
 pub mod denials;
@@ -16,6 +17,7 @@ pub mod participants;
 mod prune;
 pub mod quality;
 pub mod reconcile;
+pub mod recordings;
 pub mod sessions;
 mod statement;
 mod target;

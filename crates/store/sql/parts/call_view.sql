@@ -61,5 +61,6 @@ SELECT json_build_object(
         count(*) OVER (PARTITION BY c.user_id, c.kind) AS changes
       FROM session JOIN public.video_call_consents c ON c.session_id = session.id
       ORDER BY c.user_id, c.kind, c.number DESC) AS newest),
-  'consentRequired', coalesce((SELECT consent_required FROM token), '[]')
+  'consentRequired', coalesce((SELECT consent_required FROM token), '[]'),
+  'captures', coalesce((SELECT medzen.capture_state(id) FROM session), '{"hasRecording": false, "ended": []}')
 )::text
