@@ -30,13 +30,8 @@ impl Objects {
     /// When S3 does not answer, or a chunk's name has no time: then nothing is known of the capture's duration.
     pub async fn chunks(&self, prefix: &str) -> Result<Option<Chunks>, Error> {
         let mut found: Option<Chunks> = None;
-        let mut pages = self
-            .client
-            .list_objects_v2()
-            .bucket(&self.bucket)
-            .prefix(prefix)
-            .into_paginator()
-            .send();
+        let mut pages =
+            self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(Error::s3)?;
             for key in page.contents().iter().filter_map(|it| it.key()) {
@@ -113,7 +108,9 @@ mod tests {
         let at = datetime!(2026-11-29 10:02:03.045 UTC);
         assert_eq!(began_at("2026-11-29-10-02-03-045"), Some(at));
         assert_eq!(began_at("2026-11-29-10-02-03-045-2f1c0c06-attendee"), Some(at));
-        for other in ["", "2026-11-29-10-02-03", "2026-13-29-10-02-03-045", "2026-11-29-10-02-+3-045", "a-b-c-d-e-f-g"] {
+        for other in
+            ["", "2026-11-29-10-02-03", "2026-13-29-10-02-03-045", "2026-11-29-10-02-+3-045", "a-b-c-d-e-f-g"]
+        {
             assert_eq!(began_at(other), None, "{other}");
         }
     }
@@ -131,7 +128,11 @@ mod tests {
         ] {
             assert_eq!(chunk_name(&other), None, "{other}");
         }
-        assert_eq!(chunk_name("captures/1/2/audio/unknown.mp4"), Some("unknown"), "its time is then looked for");
+        assert_eq!(
+            chunk_name("captures/1/2/audio/unknown.mp4"),
+            Some("unknown"),
+            "its time is then looked for"
+        );
     }
 
     #[test]

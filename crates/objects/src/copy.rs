@@ -59,7 +59,8 @@ impl Objects {
     /// # Errors
     /// [`Error::NotFound`], or when S3 does not answer or rejects it.
     pub async fn copy(&self, from: &str, to: &str, until: Instant) -> Result<Option<Copied>, Error> {
-        let head = self.client.head_object().bucket(&self.bucket).key(from).send().await.map_err(Error::s3)?;
+        let head =
+            self.client.head_object().bucket(&self.bucket).key(from).send().await.map_err(Error::s3)?;
         let source = Source {
             key: from.to_owned(),
             etag: head.e_tag().ok_or(Error::Unexpected("an object has no ETag"))?.to_owned(),
@@ -82,7 +83,8 @@ impl Objects {
 
     /// The copy, if there is one of this version.
     async fn copied(&self, source: &Source, to: &str) -> Result<Option<Copied>, Error> {
-        let head = self.client.head_object().bucket(&self.bucket).key(to).checksum_mode(ChecksumMode::Enabled);
+        let head =
+            self.client.head_object().bucket(&self.bucket).key(to).checksum_mode(ChecksumMode::Enabled);
         let head = match head.send().await.map_err(Error::s3) {
             Ok(head) => head,
             Err(Error::NotFound) => return Ok(None),
@@ -139,13 +141,15 @@ impl Objects {
                 running.spawn(async move { objects.copy_part(&source, &to, &upload, number).await });
             }
             let Some(done) = running.join_next().await else { break };
-            let part = done.map_err(|error| Error::Unavailable { backend: "s3", source: Box::new(error) })??;
+            let part =
+                done.map_err(|error| Error::Unavailable { backend: "s3", source: Box::new(error) })??;
             parts.insert(part.part_number().unwrap_or_default(), part);
         }
         if missing.next().is_some() {
             return Ok(None);
         }
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.into_values().collect())).build();
+        let parts =
+            CompletedMultipartUpload::builder().set_parts(Some(parts.into_values().collect())).build();
         let complete = self.client.complete_multipart_upload().bucket(&self.bucket).key(to).upload_id(upload);
         let complete = complete
             .multipart_upload(parts)

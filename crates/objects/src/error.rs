@@ -48,7 +48,9 @@ impl Error {
         let source: Source = Box::new(error);
         match (code.as_str(), status) {
             // A HEAD has no body and so no code.
-            ("NoSuchKey" | "NoSuchVersion" | "NoSuchUpload" | "NotFound", _) | ("", Some(404)) => Self::NotFound,
+            ("NoSuchKey" | "NoSuchVersion" | "NoSuchUpload" | "NotFound", _) | ("", Some(404)) => {
+                Self::NotFound
+            }
             // The version that was read first was replaced; another attempt reads the new one.
             ("PreconditionFailed", _)
             | ("RequestTimeout" | "SlowDown" | "Throttling" | "ThrottlingException", _)

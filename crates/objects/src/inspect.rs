@@ -77,7 +77,8 @@ impl Objects {
             let mut body = answer.body;
             let mut bytes = Vec::new();
             while let Some(part) = body.next().await {
-                let part = part.map_err(|error| Error::Unavailable { backend: "s3", source: Box::new(error) })?;
+                let part =
+                    part.map_err(|error| Error::Unavailable { backend: "s3", source: Box::new(error) })?;
                 bytes.extend_from_slice(&part);
                 if bytes.len() > len {
                     return Err(Error::Unexpected("a range is longer than it was asked for"));

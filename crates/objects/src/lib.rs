@@ -20,7 +20,7 @@ pub use chunks::Chunks;
 pub use copy::Copied;
 pub use error::Error;
 pub use inspect::{Inspection, Track, TrackKind};
-pub use links::{Link, Links, PlaybackLinks, Playable};
+pub use links::{Link, Links, Playable, PlaybackLinks};
 pub use prefixes::Prefixes;
 pub use versions::{Marker, Progress};
 

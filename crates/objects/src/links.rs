@@ -173,4 +173,3 @@ impl PlaybackLinks {
 fn is_plain(text: &str, also: &[u8]) -> bool {
     !text.is_empty() && text.bytes().all(|it| it.is_ascii_alphanumeric() || also.contains(&it))
 }
-

@@ -277,7 +277,8 @@ impl Walk {
                 return Err("a track's data is missing");
             }
             let length = duration(ticks, track.timescale)?;
-            let delay = if track.delay == 0 { Duration::ZERO } else { duration(track.delay, self.timescale)? };
+            let delay =
+                if track.delay == 0 { Duration::ZERO } else { duration(track.delay, self.timescale)? };
             let ends_after = length.checked_add(delay).ok_or("a track is too long")?;
             found.push(Track { kind, duration: ends_after });
         }
@@ -299,4 +300,3 @@ fn duration(ticks: u128, timescale: u32) -> Result<Duration, &'static str> {
     let nanoseconds = i64::try_from(nanoseconds).map_err(|_| "a track is too long")?;
     Ok(Duration::nanoseconds(nanoseconds))
 }
-

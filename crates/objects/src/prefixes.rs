@@ -19,7 +19,8 @@ impl Objects {
     pub async fn list_prefixes(&self, root: &str, next: Option<&str>) -> Result<Prefixes, Error> {
         let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(root).delimiter("/");
         let page = list.set_continuation_token(next.map(str::to_owned)).send().await.map_err(Error::s3)?;
-        let prefixes = page.common_prefixes().iter().filter_map(|it| it.prefix().map(str::to_owned)).collect();
+        let prefixes =
+            page.common_prefixes().iter().filter_map(|it| it.prefix().map(str::to_owned)).collect();
         Ok(Prefixes { prefixes, next: page.next_continuation_token().map(str::to_owned) })
     }
 }

@@ -87,8 +87,11 @@ impl Objects {
             let (versions, next) = self.versions(prefix, progress.next.take()).await?;
             let versions: Vec<Version> = versions.into_iter().filter(|it| !it.is_marker).collect();
             progress.done += versions.len() as u64;
-            self.for_each(versions, move |objects, version| async move { objects.set_hold(version, on).await })
-                .await?;
+            self.for_each(
+                versions,
+                move |objects, version| async move { objects.set_hold(version, on).await },
+            )
+            .await?;
             progress.next = next;
             if progress.next.is_none() || Instant::now() >= until {
                 return Ok(progress);
@@ -103,12 +106,12 @@ impl Objects {
     ) -> Result<(Vec<Version>, Option<Marker>), Error> {
         let list = self.client.list_object_versions().bucket(&self.bucket).prefix(prefix).max_keys(PAGE);
         let (key, version) = from.map_or((None, None), |it| (Some(it.key), it.version));
-        let page =
-            list.set_key_marker(key).set_version_id_marker(version).send().await.map_err(Error::s3)?;
+        let page = list.set_key_marker(key).set_version_id_marker(version).send().await.map_err(Error::s3)?;
         let next = match (page.is_truncated(), page.next_key_marker()) {
-            (Some(true), Some(key)) => {
-                Some(Marker { key: key.to_owned(), version: page.next_version_id_marker().map(str::to_owned) })
-            }
+            (Some(true), Some(key)) => Some(Marker {
+                key: key.to_owned(),
+                version: page.next_version_id_marker().map(str::to_owned),
+            }),
             (Some(true), None) => return Err(Error::Unexpected("a page of versions has no marker")),
             _ => None,
         };
