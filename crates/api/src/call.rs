@@ -4,7 +4,7 @@ use domain::Error;
 use domain::call::Target;
 use domain::capabilities::Capabilities;
 use domain::consent::ConsentPurpose;
-use domain::id::{AppointmentId, ChimeAttendeeId, ChimeMeetingId, SessionId, UserId};
+use domain::id::{AppointmentId, ChimeAttendeeId, ChimeMeetingId, RecordingId, SessionId, UserId};
 use domain::state::{ParticipantStatus, Role, SessionStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

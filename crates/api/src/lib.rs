@@ -9,6 +9,7 @@ pub mod invitations;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 pub mod quality;
+pub mod recordings;
 mod timestamp;
 
 pub use error::{ErrorResponse, GatewayMessage};

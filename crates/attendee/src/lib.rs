@@ -7,7 +7,7 @@ use api::consent::ConsentRequest;
 use api::quality::QualityRequest;
 use bus::Bus;
 use calls::{Calls, RequestInfo};
-use chime::{Meetings, event};
+use chime::{Meetings, Pipelines, event};
 use domain::Error;
 use domain::error::Reason;
 use runtime::{Answer, Function, Messages, Request, handlers, secret_reader};
@@ -55,8 +55,9 @@ impl App {
         let sdk = runtime::sdk_config()?;
         let base = &config.base;
         let store = Store::connect(secret_reader(&sdk, &base.database_secret_arn), &base.environment).await;
-        let (meetings, bus) = (Meetings::new(sdk.clone()), Bus::new(&sdk, &config.calls.bus));
-        Ok(Self { calls: Calls::new(store, meetings, bus, config.calls.settings.clone()) })
+        let (meetings, pipelines) = (Meetings::new(sdk.clone()), Pipelines::new(sdk.clone()));
+        let bus = Bus::new(&sdk, &config.calls.bus);
+        Ok(Self { calls: Calls::new(store, meetings, pipelines, bus, config.calls.settings.clone()) })
     }
 }
 

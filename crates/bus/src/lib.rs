@@ -6,10 +6,18 @@ use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
+use domain::id::{AppointmentId, SessionId};
 use domain::outbound::OutboundEvent;
+use serde_json::json;
 
 /// The source of the events, which the host application's rules match.
 pub const SOURCE: &str = "medzen.calls";
+
+/// The source of the events by which functions announce pending operations to each other.
+pub const INTERNAL_SOURCE: &str = "medzen.internal";
+
+/// The detail type of those events.
+pub const OPERATION_PENDING: &str = "Operation Pending";
 
 /// Entries that `PutEvents` takes at once (`EventBridge` API reference, `PutEvents`).
 pub const MAX_ENTRIES: usize = 10;
@@ -42,6 +50,31 @@ impl Bus {
         let timeouts = TimeoutConfig::builder().operation_timeout(DEADLINE).build();
         let config = aws_sdk_eventbridge::config::Builder::from(sdk).timeout_config(timeouts).build();
         Self { client: Client::from_conf(config), name: name.to_owned() }
+    }
+
+    /// Announces to an executor that a session has a pending operation. One round trip.
+    ///
+    /// # Errors
+    /// When `EventBridge` does not answer or rejects it.
+    pub async fn announce(
+        &self,
+        executor: &str,
+        session: SessionId,
+        appointment: AppointmentId,
+    ) -> Result<(), Error> {
+        let detail = json!({ "executor": executor, "sessionId": session, "appointmentId": appointment });
+        let entry = PutEventsRequestEntry::builder()
+            .event_bus_name(&self.name)
+            .source(INTERNAL_SOURCE)
+            .detail_type(OPERATION_PENDING)
+            .detail(detail.to_string())
+            .build();
+        let put = self.client.put_events().entries(entry).send().await;
+        let put = put.map_err(|error| Error(Box::new(error)))?;
+        match put.entries().iter().find_map(|entry| entry.error_code()) {
+            None => Ok(()),
+            Some(code) => Err(Error(format!("the entry was rejected: {code}").into())),
+        }
     }
 
     /// Puts up to [`MAX_ENTRIES`] events and returns for each, in their order, whether it was accepted. One round trip.

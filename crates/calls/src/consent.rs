@@ -6,7 +6,8 @@ use domain::audit::Origin;
 use domain::call::{Actor, Session, Target, View};
 use domain::consent::{self, ConsentChange, ConsentCheck, ConsentDecision, ConsentPurpose};
 use domain::error::reason;
-use domain::id::{AppointmentId, UserId};
+use domain::id::{AppointmentId, SessionId, UserId};
+use store::consents::Consented;
 
 use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
 
@@ -58,9 +59,26 @@ impl Calls {
                 });
             }
             // The next iteration reads the resulting consents.
-            stored = self.store.consent(session, (member.user, member.role), &new, origin).await?.is_some();
+            let consented = self.store.consent(session, (member.user, member.role), &new, origin).await?;
+            stored = consented.is_some();
+            if let Some(consented) = consented {
+                self.follow_consent(&view, session, consented, origin).await;
+            }
         }
         Err(conflict_retry())
+    }
+
+    /// Follows decisions on consent: the captures that were refused are stopped at once, and a recording that waits for consent may
+    /// begin, which its function decides.
+    async fn follow_consent(&self, view: &View, session: SessionId, consented: Consented, origin: &Origin) {
+        if consented.captures_stopped > 0 {
+            self.stop_captures(session, origin).await;
+        }
+        let captures = &view.captures;
+        let is_wanted = view.session.as_ref().is_some_and(|session| session.recording_enabled);
+        if consented.new > 0 && (captures.recording.is_some() || is_wanted && !captures.has_recording) {
+            self.announce_captures(view, session).await;
+        }
     }
 
     /// Before somebody joins who has refused a purpose, its captures are stopped. Returns whether that was requested now: then
@@ -75,7 +93,11 @@ impl Calls {
         origin: &Origin,
     ) -> Result<bool, Error> {
         let user = view.member()?.user;
-        Ok(consent::stops_capture(&view.consent_required, user, &view.consents)
-            && self.store.stop_refused_captures(session.id, user, origin).await? > 0)
+        let stopped = consent::stops_capture(&view.consent_required, user, &view.consents)
+            && self.store.stop_refused_captures(session.id, user, origin).await? > 0;
+        if stopped {
+            self.stop_captures(session.id, origin).await;
+        }
+        Ok(stopped)
     }
 }

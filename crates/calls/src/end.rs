@@ -3,12 +3,16 @@
 use api::call::EndResponse;
 use domain::Error;
 use domain::audit::Origin;
-use domain::call::{Actor, Session, Target};
+use domain::call::{Actor, Session, Target, View};
 use domain::end::{self, End};
+use domain::error::causes;
 use domain::id::{ChimeMeetingId, SessionId};
 use domain::state::SessionStatus;
 use store::sessions::CloseReason;
 
+use tokio::time::timeout;
+
+use crate::operations::STOP_DEADLINE;
 use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
 
 impl Calls {
@@ -46,7 +50,9 @@ impl Calls {
                     let reason = CloseReason::EndedByProvider;
                     if self.store.begin_end(session.id, Some(member.user), reason, true, origin).await? {
                         ours = true;
-                        if let Some(ended) = self.finish_end(session, meeting, origin).await? {
+                        let stop = self.stop_open_capture(&view, session);
+                        let ((), ended) = tokio::join!(stop, self.finish_end(session, meeting, origin));
+                        if let Some(ended) = ended? {
                             return Ok(ended);
                         }
                     }
@@ -71,6 +77,24 @@ impl Calls {
             }
         }
         Err(conflict_retry())
+    }
+
+    /// Stops the capture of a call that ends: with its meeting it ends as well, and this only saves the seconds until then. The
+    /// event of its end, or the schedule, changes its row.
+    async fn stop_open_capture(&self, view: &View, session: &Session) {
+        let Some(pipeline) = view.captures.capture.as_ref().and_then(|capture| capture.pipeline_id) else {
+            return;
+        };
+        let stop = self.pipelines.delete_capture(&session.control_region, pipeline);
+        match timeout(STOP_DEADLINE, stop).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(pipeline = %pipeline, error = causes(&error), "capture not stopped at the end of its call")
+            }
+            Err(elapsed) => {
+                tracing::warn!(pipeline = %pipeline, error = %elapsed, "capture not stopped at the end of its call")
+            }
+        }
     }
 
     /// Deletes the meeting of a session that is `ending`, then closes the session. `None`: another request did.

@@ -26,7 +26,7 @@ pub use reconcile::{ReconcilerRun, Report};
 pub use start::{NewCall, Started};
 
 use bus::Bus;
-use chime::Meetings;
+use chime::{Meetings, Pipelines};
 use domain::Error;
 use domain::audit::Origin;
 use domain::call::{Actor, SessionState, Target, View};
@@ -47,6 +47,7 @@ pub struct Calls {
     meetings: Meetings,
     /// Without retries, for the reconciler's own request rate.
     unretried: Meetings,
+    pipelines: Pipelines,
     bus: Bus,
     settings: Settings,
 }
@@ -54,10 +55,10 @@ pub struct Calls {
 impl Calls {
     /// Builds the use cases over their backends.
     #[must_use]
-    pub fn new(store: Store, meetings: Meetings, bus: Bus, settings: Settings) -> Self {
+    pub fn new(store: Store, meetings: Meetings, pipelines: Pipelines, bus: Bus, settings: Settings) -> Self {
         let unretried = meetings.without_retries();
         let store = store.with_cancelled_statuses(&settings.cancelled_statuses);
-        Self { store, meetings, unretried, bus, settings }
+        Self { store, meetings, unretried, pipelines, bus, settings }
     }
 
     /// Whether calls can be served: the database answers, and the host's views are as calls need them.
@@ -71,8 +72,23 @@ impl Calls {
         })
     }
 
+    /// The database.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The media pipelines.
+    #[must_use]
+    pub const fn pipelines(&self) -> &Pipelines {
+        &self.pipelines
+    }
+
     /// Reads the call that a request is about, without the join token.
-    async fn load_view(
+    ///
+    /// # Errors
+    /// 503 when the database is down.
+    pub async fn load_view(
         &self,
         actor: &Actor,
         target: Target,

@@ -1,13 +1,20 @@
 //! Pending operations on Chime's meetings and attendees: executed by the request that inserted them, by a repetition of that
 //! request, or by the schedule.
 
+use std::time::Duration;
+
 use domain::Error;
 use domain::audit::Origin;
 use domain::error::causes;
 use domain::id::{SessionId, UserId};
 use domain::operation::{self, Action, Executed, Operation, PendingOperation};
 
+use tokio::time::timeout;
+
 use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
+
+/// Time for the stop of captures in a request that ends a call or revokes a consent.
+pub(crate) const STOP_DEADLINE: Duration = Duration::from_secs(3);
 
 impl Calls {
     /// Executes an operation that this request inserted, within its lease. Where Chime refuses or does not answer, the schedule
@@ -36,12 +43,40 @@ impl Calls {
                 | Operation::DeleteMeeting
                 | Operation::VerifyMeeting
                 | Operation::PublishEvent
-                | Operation::StopCapture => {
+                | Operation::StartCapture
+                | Operation::StopCapture
+                | Operation::Concatenate
+                | Operation::VerifySegment
+                | Operation::DeleteChunks => {
                     self.send_and_complete(&operation, origin).await?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Stops the captures of a session whose stop was requested. A request answers without it: a stop that Chime does not accept in
+    /// time, the schedule repeats.
+    pub(crate) async fn stop_captures(&self, session: SessionId, origin: &Origin) {
+        let outcome = timeout(STOP_DEADLINE, async {
+            for operation in self.store.session_operations(session, Operation::StopCapture).await? {
+                self.send_and_complete(&operation, origin).await?;
+            }
+            Ok::<_, Error>(())
+        });
+        match outcome.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(
+                    operation = "stop_capture",
+                    error = causes(&error),
+                    "pending operation failed, will retry"
+                );
+            }
+            Err(elapsed) => {
+                tracing::warn!(operation = "stop_capture", error = %elapsed, "pending operation failed, will retry");
+            }
+        }
     }
 
     /// Sends an operation to Chime and completes it. Where its payload changed meanwhile, the new one is sent too.
@@ -60,11 +95,7 @@ impl Calls {
     }
 
     /// Sends an operation to Chime.
-    pub(crate) async fn send(
-        &self,
-        meetings: &chime::Meetings,
-        operation: &PendingOperation,
-    ) -> Result<(), Error> {
+    pub async fn send(&self, meetings: &chime::Meetings, operation: &PendingOperation) -> Result<(), Error> {
         match operation.action()? {
             Action::DeleteAttendee(attendee, of) => {
                 meetings.delete_attendee(&of.control_region, of.meeting_id, attendee).await?;
@@ -75,7 +106,18 @@ impl Calls {
                     .await?;
             }
             Action::DeleteMeeting(meeting, of) => meetings.delete(&of.control_region, meeting).await?,
-            Action::VerifyMeeting(..) | Action::PublishEvent(_) | Action::StopCapture(..) => {
+            Action::StopCapture(_, of) => {
+                // Without a pipeline's id nothing can be deleted yet: the request that creates it deletes it.
+                if let Some(pipeline) = of.pipeline_id {
+                    self.pipelines.delete_capture(&of.control_region, pipeline).await?;
+                }
+            }
+            Action::VerifyMeeting(..)
+            | Action::PublishEvent(_)
+            | Action::StartCapture(..)
+            | Action::Concatenate(..)
+            | Action::VerifySegment(..)
+            | Action::DeleteChunks(..) => {
                 return Err(Error::internal("the operation changes nothing at Chime"));
             }
         }
@@ -83,7 +125,7 @@ impl Calls {
     }
 
     /// Releases the lease of an operation that was not executed and sets when it is due again.
-    pub(crate) async fn release(&self, operation: &PendingOperation, error: &Error, origin: &Origin) {
+    pub async fn release(&self, operation: &PendingOperation, error: &Error, origin: &Origin) {
         let PendingOperation { id, operation: kind, attempts, .. } = operation;
         let cause = error.code();
         tracing::warn!(

@@ -3,7 +3,9 @@
 use bus::MAX_ENTRIES;
 use domain::Error;
 use domain::audit::Origin;
+use domain::call::View;
 use domain::error::causes;
+use domain::id::SessionId;
 use domain::operation::{self, Action, Executed, Operation, PendingOperation};
 use domain::outbound::OutboundEvent;
 use time::OffsetDateTime;
@@ -17,7 +19,7 @@ const MAX_BATCHES: usize = 100;
 impl Calls {
     /// Publishes the event that was inserted with a change. The change is stored and its answer does not depend on this: an
     /// event that is not published now, the schedule publishes.
-    pub(crate) async fn publish(&self, event: Option<PendingOperation>, origin: &Origin) {
+    pub async fn publish(&self, event: Option<PendingOperation>, origin: &Origin) {
         let Some(event) = event else { return };
         match self.send_events(std::slice::from_ref(&event), origin.now).await {
             Ok(1) => {}
@@ -27,6 +29,20 @@ impl Calls {
             Err(error) => {
                 tracing::warn!(operation = "publish_event", id = %event.id, error = causes(&error), "event publish failed, will retry");
             }
+        }
+    }
+
+    /// Announces to the function `recording` that the captures of a session are to be compared with what is wanted, so that it does
+    /// so within seconds. An event that is lost delays it until the function's schedule, at most a minute.
+    pub(crate) async fn announce_captures(&self, view: &View, session: SessionId) {
+        let Some(appointment) = &view.appointment else { return };
+        let executor = Operation::StartCapture.executor();
+        if let Err(error) = self.bus.announce(executor, session, appointment.id).await {
+            tracing::warn!(
+                executor,
+                error = causes(&Error::from(error)),
+                "event of a pending operation not published"
+            );
         }
     }
 

@@ -13,6 +13,8 @@ use domain::error::ErrorCode;
 use domain::expiry;
 use domain::id::UserId;
 use domain::join::JoinRules;
+use domain::recording::capture::CaptureStatus;
+use domain::recording::{Intent, PauseReason};
 use domain::schedule::{self, JoinWindow};
 use domain::state::{ParticipantStatus, Role};
 use time::OffsetDateTime;
@@ -94,10 +96,31 @@ fn is_in_call(view: &View, user: UserId) -> bool {
     })
 }
 
-/// The state of recording or transcription, which nothing but the request for it changes yet.
-const fn feature_status(requested: bool) -> FeatureStatus {
+/// The state of transcription, which nothing but the request for it changes yet.
+const fn transcription(requested: bool) -> FeatureStatus {
     let state = if requested { FeatureState::Requested } else { FeatureState::Off };
-    FeatureStatus { state, reason: None }
+    FeatureStatus { state, reason: None, recording_id: None }
+}
+
+/// The state of recording: whether the call is captured for it now counts, and then what is wanted.
+fn recording(view: &View) -> FeatureStatus {
+    let is_wanted =
+        view.session.as_ref().is_some_and(|session| session.is_open() && session.recording_enabled);
+    let state = &view.captures;
+    let Some(open) = state.recording else {
+        let is_due = is_wanted && !state.has_recording;
+        let state = if is_due { FeatureState::Requested } else { FeatureState::Off };
+        return FeatureStatus { state, reason: None, recording_id: None };
+    };
+    let is_captured = state.capture.as_ref().is_some_and(|capture| {
+        capture.recording_id == Some(open.id) && capture.status == CaptureStatus::Running
+    });
+    let (state, reason) = match open.intent {
+        Intent::Paused => (FeatureState::Paused, open.pause_reason.map(PauseReason::as_str)),
+        Intent::Recording | Intent::Ended if is_captured => (FeatureState::Active, None),
+        Intent::Recording | Intent::Ended => (FeatureState::Starting, None),
+    };
+    FeatureStatus { state, reason: reason.map(str::to_owned), recording_id: Some(open.id) }
 }
 
 impl Calls {
@@ -139,8 +162,8 @@ impl Calls {
                 .into_iter()
                 .filter(known)
                 .collect(),
-            recording: feature_status(open.is_some_and(|session| session.recording_enabled)),
-            transcription: feature_status(open.is_some_and(|session| session.transcription_enabled)),
+            recording: recording(&view),
+            transcription: transcription(open.is_some_and(|session| session.transcription_enabled)),
             waiting: waiting(&view, &member),
             ends_at: call
                 .filter(|_| is_in_call(&view, member.user))

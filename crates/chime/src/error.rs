@@ -68,7 +68,9 @@ impl Error {
         match (code.as_str(), status) {
             ("NotFoundException", _) => Self::NotFound,
             ("ConflictException", _) => Self::Conflict(source),
-            ("ThrottlingException" | "ThrottledClientException", _) | (_, Some(429)) => Self::Throttled(source),
+            ("ThrottlingException" | "ThrottledClientException", _) | (_, Some(429)) => {
+                Self::Throttled(source)
+            }
             ("LimitExceededException" | "ResourceLimitExceededException", _) => Self::Limit(source),
             (_, Some(400..=499)) => Self::Refused { code, source },
             _ => Self::Unavailable(source),

@@ -331,10 +331,14 @@ fn concatenated(layout: Layout) -> Result<sdk::ArtifactsConcatenationConfigurati
         .content(sdk::ContentConcatenationConfiguration::builder().state(disabled.clone()).build()?)
         .data_channel(sdk::DataChannelConcatenationConfiguration::builder().state(disabled.clone()).build()?)
         .transcription_messages(
-            sdk::TranscriptionMessagesConcatenationConfiguration::builder().state(disabled.clone()).build()?,
+            sdk::TranscriptionMessagesConcatenationConfiguration::builder()
+                .state(disabled.clone())
+                .build()?,
         )
         .meeting_events(sdk::MeetingEventsConcatenationConfiguration::builder().state(disabled).build()?)
-        .composited_video(sdk::CompositedVideoConcatenationConfiguration::builder().state(composited).build()?)
+        .composited_video(
+            sdk::CompositedVideoConcatenationConfiguration::builder().state(composited).build()?,
+        )
         .build())
 }
 

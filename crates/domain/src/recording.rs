@@ -102,6 +102,17 @@ pub enum PauseReason {
     ConsentMissing,
 }
 
+impl PauseReason {
+    /// The spelling in the database and on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::ConsentMissing => "consent_missing",
+        }
+    }
+}
+
 /// Why a recording ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
@@ -118,6 +129,21 @@ pub enum EndReason {
     CaptureFailed,
     /// The quota of media pipelines was exhausted when it was started.
     Capacity,
+}
+
+impl EndReason {
+    /// The spelling in the database and on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::ConsentRevoked => "consent_revoked",
+            Self::CallEnded => "call_ended",
+            Self::EveryoneLeft => "everyone_left",
+            Self::CaptureFailed => "capture_failed",
+            Self::Capacity => "capacity",
+        }
+    }
 }
 
 /// The recording of a call that has not ended, as the decisions read it.

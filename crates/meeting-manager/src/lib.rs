@@ -5,9 +5,9 @@ mod config;
 use api::attendees::JoinRequest;
 use api::call::{EndRequest, HealthResponse, StartRequest};
 use api::invitations::InviteRequest;
-use bus::Bus;
+use bus::{Bus, OPERATION_PENDING};
 use calls::{Calls, LinkBases, NewCall, ReconcilerRun, RequestInfo};
-use chime::Meetings;
+use chime::{Meetings, Pipelines};
 use domain::Error;
 use domain::audit::Origin;
 use domain::error::Reason;
@@ -16,9 +16,6 @@ use runtime::{Answer, Function, Message, Messages, Request, handlers, secret_rea
 use store::Store;
 
 pub use config::Config;
-
-/// The detail type of an event that announces a pending operation of this function.
-const OPERATION_PENDING: &str = "Operation Pending";
 
 /// The function's routes, and what its other triggers do.
 pub const FUNCTION: Function<App> = Function {
@@ -61,8 +58,9 @@ impl App {
         let sdk = runtime::sdk_config()?;
         let base = &config.base;
         let store = Store::connect(secret_reader(&sdk, &base.database_secret_arn), &base.environment).await;
-        let (meetings, bus) = (Meetings::new(sdk.clone()), Bus::new(&sdk, &config.calls.bus));
-        let calls = Calls::new(store, meetings, bus, config.calls.settings.clone());
+        let (meetings, pipelines) = (Meetings::new(sdk.clone()), Pipelines::new(sdk.clone()));
+        let bus = Bus::new(&sdk, &config.calls.bus);
+        let calls = Calls::new(store, meetings, pipelines, bus, config.calls.settings.clone());
         Ok(Self { calls, links: config.links.clone() })
     }
 }

@@ -44,7 +44,18 @@ impl Store {
         token: Token,
         seen: Option<OffsetDateTime>,
     ) -> Result<View, Error> {
-        let (caller, target) = (Keys::of(actor), TargetKeys::of(target));
+        self.load(&Keys::of(actor), target, session, token, seen).await
+    }
+
+    async fn load(
+        &self,
+        caller: &Keys<'_>,
+        target: Target,
+        session: Option<SessionId>,
+        token: Token,
+        seen: Option<OffsetDateTime>,
+    ) -> Result<View, Error> {
+        let target = TargetKeys::of(target);
         let session = session.map(SessionId::as_uuid);
         let hand_out = token == Token::HandOut;
         let unseen = seen.map(|now| now - MAX_WAITING_UNSEEN);
@@ -65,6 +76,12 @@ impl Store {
             )
             .await?;
         Ok(view.unwrap_or_default())
+    }
+
+    /// Reads one session of an appointment, for the system: without a caller. One round trip.
+    pub async fn load_session(&self, appointment: AppointmentId, session: SessionId) -> Result<View, Error> {
+        let nobody = Keys { subject: None, user: None };
+        self.load(&nobody, Target::Appointment(appointment), Some(session), Token::Keep, None).await
     }
 
     /// Reads a call, and inserts a session in `creating` where none is open and the caller may. One round trip.

@@ -96,7 +96,11 @@ impl Done {
                 | Action::UpdateCapabilities(..)
                 | Action::VerifyMeeting(..)
                 | Action::PublishEvent(_)
-                | Action::StopCapture(..),
+                | Action::StartCapture(..)
+                | Action::StopCapture(..)
+                | Action::Concatenate(..)
+                | Action::VerifySegment(..)
+                | Action::DeleteChunks(..),
                 _,
             ) => {
                 self.on_attendees.push(Executed { id: operation.id, payload: Some(operation.payload) });

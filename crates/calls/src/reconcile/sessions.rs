@@ -78,7 +78,11 @@ impl Verification {
             | Action::UpdateCapabilities(..)
             | Action::DeleteMeeting(..)
             | Action::PublishEvent(_)
-            | Action::StopCapture(..) => Err(Error::internal("an operation of another kind was leased")),
+            | Action::StartCapture(..)
+            | Action::StopCapture(..)
+            | Action::Concatenate(..)
+            | Action::VerifySegment(..)
+            | Action::DeleteChunks(..) => Err(Error::internal("an operation of another kind was leased")),
         }
     }
 }
