@@ -14,6 +14,7 @@ pub mod control;
 pub mod deadline;
 pub mod permission;
 pub mod plan;
+pub mod rights;
 pub mod segment;
 pub mod state;
 pub mod timeline;

@@ -58,7 +58,13 @@ metrics! {
     /// Calls that Chime had ended and whose `MeetingEnded` event did not arrive; found by the reconciler.
     MissedMeetingEvents by ["meeting-manager"];
     /// Pending operations that reached their attempt limit in a run.
-    PendingOperationsExhausted by ["meeting-manager"];
+    PendingOperationsExhausted by ["meeting-manager", "recording"];
+    /// Captures and segments that are past the deadline of their state.
+    CapturesStuck by ["recording"];
+    /// Captures that go on a minute after a participant refused or revoked consent.
+    CapturesNotStopped by ["recording"];
+    /// Media pipelines of ours that belonged to no open capture, and were deleted.
+    OrphanPipelines by ["recording"];
     /// Audit entries whose place in the audit table holds another entry. Stays above zero until an operator resolves it.
     AuditConflicts by ["audit"];
     /// Audit entries that wait for delivery at the end of a run.

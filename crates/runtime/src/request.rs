@@ -111,7 +111,8 @@ impl Request {
     }
 
     /// Whether the route's path has a parameter. Then the body's field of that name is ignored.
-    fn has_parameter(&self, name: &str) -> bool {
+    #[must_use]
+    pub fn has_parameter(&self, name: &str) -> bool {
         match &self.route {
             Route::Http(key) => key
                 .split('/')

@@ -185,14 +185,14 @@ impl Store {
         Ok(self.ask(sql!("due_captures"), &[(&limit, Type::INT8)]).await?.unwrap_or_default())
     }
 
-    /// The capture or the concatenation of a pipeline; with `capture`, which the pipeline's sink names, also where the answer to its
-    /// creation was lost. One round trip.
+    /// The capture or the concatenation of a pipeline, or a capture by its id. One round trip.
     pub async fn find_pipeline(
         &self,
-        pipeline: PipelineId,
+        pipeline: Option<PipelineId>,
         capture: Option<CaptureId>,
     ) -> Result<Option<FoundPipeline>, Error> {
-        let (pipeline, capture) = (pipeline.to_string(), capture.map(CaptureId::as_uuid));
+        let pipeline = pipeline.map(|id| id.to_string());
+        let capture = capture.map(CaptureId::as_uuid);
         self.ask(sql!("find_pipeline"), &[(&pipeline, Type::TEXT), (&capture, Type::UUID)]).await
     }
 

@@ -1,0 +1,41 @@
+//! Configuration of the function, from its template.
+
+use domain::recording::Layout;
+use domain::recording::rights::Rights;
+use runtime::{BaseConfig, CallsConfig, ConfigError, Env};
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Configuration that every function has.
+    pub base: BaseConfig,
+    /// The bus, and the deployment's settings of calls.
+    pub calls: CallsConfig,
+    /// The bucket of recordings: its name and its ARN.
+    pub bucket: String,
+    pub bucket_arn: String,
+    pub layout: Layout,
+    /// Who may do what with recordings.
+    pub rights: Rights,
+    /// The role whose credentials sign links.
+    pub playback_role_arn: String,
+}
+
+impl Config {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// Every missing or malformed name, in one message.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let mut env = Env::new();
+        let config = Self {
+            base: BaseConfig::read(&mut env),
+            calls: CallsConfig::read(&mut env),
+            bucket: env.text("RECORDINGS_BUCKET"),
+            bucket_arn: env.text("RECORDINGS_BUCKET_ARN"),
+            layout: env.parse("RECORDING_LAYOUT"),
+            rights: env.parse("RECORDING_RIGHTS"),
+            playback_role_arn: env.text("PLAYBACK_ROLE_ARN"),
+        };
+        env.finish().map(|()| config)
+    }
+}

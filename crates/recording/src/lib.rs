@@ -1,0 +1,146 @@
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod control;
+mod events;
+mod list;
+mod schedule;
+mod segments;
+mod settle;
+
+use api::recordings::RecordingSelector;
+use bus::Bus;
+use calls::{Calls, RequestInfo};
+use chime::{Meetings, Pipelines};
+use domain::Error;
+use domain::error::Reason;
+use domain::id::RecordingId;
+use domain::recording::Layout;
+use domain::recording::control::Request as Control;
+use domain::recording::rights::Rights;
+use objects::{Objects, PlaybackLinks};
+use runtime::{Answer, Function, Request, handlers, secret_reader};
+use store::Store;
+
+pub use config::Config;
+
+use control::Started;
+
+/// The function's routes, and what its other triggers do.
+pub const FUNCTION: Function<App> = Function {
+    routes: handlers! {
+        "POST /appointments/{appointmentId}/call/recordings" => start,
+        "GET /appointments/{appointmentId}/recordings" => list,
+        "GET /recordings/{recordingId}" => get,
+        "POST /recordings/{recordingId}/stop" => stop,
+        "POST /recordings/{recordingId}/pause" => pause,
+        "POST /recordings/{recordingId}/resume" => resume,
+        "GET /recordings/{recordingId}/playback" => playback,
+    },
+    actions: handlers! {
+        "start" => start,
+        "list" => list,
+        "get" => get,
+        "stop" => stop,
+        "pause" => pause,
+        "resume" => resume,
+        "playback" => playback,
+    },
+    on_schedule: Some(|app, origin| Box::pin(app.run(origin))),
+    on_messages: Some(|app, messages| Box::pin(app.handle(messages))),
+    on_denial: Some(|app, request, reason| Box::pin(audit_denial(app, request, reason))),
+    ..Function::EMPTY
+};
+
+/// The function's backends.
+#[derive(Debug)]
+pub struct App {
+    calls: Calls,
+    objects: Objects,
+    links: PlaybackLinks,
+    bucket_arn: String,
+    /// Where meetings and their pipelines are created.
+    region: String,
+    layout: Layout,
+    rights: Rights,
+}
+
+impl App {
+    /// Builds the clients and tries the connections. A backend that is down is no reason to fail.
+    ///
+    /// # Errors
+    /// When the configuration is incomplete.
+    pub async fn connect(config: &Config) -> Result<Self, runtime::Error> {
+        let sdk = runtime::sdk_config()?;
+        let base = &config.base;
+        let store = Store::connect(secret_reader(&sdk, &base.database_secret_arn), &base.environment).await;
+        let (meetings, pipelines) = (Meetings::new(sdk.clone()), Pipelines::new(sdk.clone()));
+        let bus = Bus::new(&sdk, &config.calls.bus);
+        let settings = config.calls.settings.clone();
+        let region = settings.control_region.clone();
+        Ok(Self {
+            calls: Calls::new(store, meetings, pipelines, bus, settings),
+            objects: Objects::new(&sdk, &config.bucket),
+            links: PlaybackLinks::new(&sdk, &config.playback_role_arn, &config.bucket),
+            bucket_arn: config.bucket_arn.clone(),
+            region,
+            layout: config.layout,
+            rights: config.rights.clone(),
+        })
+    }
+}
+
+async fn start(app: &App, request: &Request) -> Result<Answer, Error> {
+    let appointment = request.appointment()?;
+    let Started { recording, new } = app.start(request.actor()?, appointment, &request.origin).await?;
+    Answer::json(if new { 201 } else { 200 }, &recording)
+}
+
+async fn list(app: &App, request: &Request) -> Result<Answer, Error> {
+    Answer::json(200, &app.list(request.actor()?, request.appointment()?).await?)
+}
+
+async fn get(app: &App, request: &Request) -> Result<Answer, Error> {
+    Answer::json(200, &app.recording(request.actor()?, recording(request)?).await?)
+}
+
+async fn stop(app: &App, request: &Request) -> Result<Answer, Error> {
+    control(app, request, Control::Stop).await
+}
+
+async fn pause(app: &App, request: &Request) -> Result<Answer, Error> {
+    control(app, request, Control::Pause).await
+}
+
+async fn resume(app: &App, request: &Request) -> Result<Answer, Error> {
+    control(app, request, Control::Resume).await
+}
+
+async fn control(app: &App, request: &Request, of: fn(RecordingId) -> Control) -> Result<Answer, Error> {
+    let id = recording(request)?;
+    Answer::json(200, &app.control(request.actor()?, id, of(id), &request.origin).await?)
+}
+
+async fn playback(app: &App, request: &Request) -> Result<Answer, Error> {
+    let id = recording(request)?;
+    Answer::json(200, &app.playback(request.actor()?, id, &request.origin).await?)
+}
+
+/// The recording that the request is about: from the route's path, else from the body.
+fn recording(request: &Request) -> Result<RecordingId, Error> {
+    if request.has_parameter("recordingId") {
+        return request.path("recordingId");
+    }
+    let RecordingSelector { recording_id } = request.json()?;
+    Ok(recording_id)
+}
+
+async fn audit_denial(app: &App, request: &Request, reason: Reason<403>) {
+    let info = RequestInfo {
+        actor: request.actor().ok(),
+        target: request.target().ok(),
+        route: request.route.name(),
+        origin: &request.origin,
+    };
+    app.calls.audit_denial(info, reason).await;
+}

@@ -1,0 +1,273 @@
+//! Segments: from the concatenation of a capture's chunks to a verified file.
+
+use std::time::Duration as StdDuration;
+
+use chime::{NewConcatenation, PipelineStatus};
+use domain::Error;
+use domain::audit::Origin;
+use domain::id::{CaptureId, PipelineId, RecordingId};
+use domain::operation::Operation;
+use domain::recording::Layout;
+use domain::recording::deadline::{self, Overdue};
+use domain::recording::segment::{self, Defect, SegmentEvent, SegmentStatus, Verdict};
+use objects::Inspection;
+use store::recordings::{SegmentRow, VerifiedFile};
+use time::Duration;
+use tokio::time::Instant;
+
+use crate::App;
+use crate::settle::{CAPTURES, SPEECH};
+
+/// Time for the copy or the deletion of one run; the next one continues.
+const STEP: StdDuration = StdDuration::from_secs(20);
+
+/// The prefix of Chime's concatenated files.
+const CONCATENATIONS: &str = "concatenations";
+
+/// The key of a verified file.
+pub(crate) fn file_key(recording: RecordingId, number: u32) -> String {
+    format!("recordings/{recording}/{number}.mp4")
+}
+
+/// Whether an operation was executed, or has to be continued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Done,
+    Unfinished,
+}
+
+impl App {
+    /// Creates the concatenation of a segment that waits for it.
+    ///
+    /// # Errors
+    /// Where the quota is exhausted or a backend is down: the segment waits.
+    pub(crate) async fn concatenate(&self, capture: CaptureId, origin: &Origin) -> Result<Outcome, Error> {
+        let Some(row) = self.waiting_for(capture, SegmentStatus::Waiting).await? else {
+            return Ok(Outcome::Done);
+        };
+        let arn = match &row.pipeline_arn {
+            Some(arn) => Some(arn.clone()),
+            // Chime reported that it captures before it answered the creation.
+            None => match row.pipeline_id {
+                Some(id) => {
+                    let found = self.calls.pipelines().get(&row.control_region, id).await?;
+                    found.map(|pipeline| pipeline.arn)
+                }
+                None => None,
+            },
+        };
+        let Some(arn) = arn else { return self.give_up(&row, origin).await };
+        let token = format!("{capture}-{}", row.segment().concatenations + 1);
+        let created = self
+            .calls
+            .pipelines()
+            .create_concatenation(NewConcatenation {
+                token: &token,
+                control_region: &row.control_region,
+                source_arn: &arn,
+                sink_arn: &format!("{}/{CONCATENATIONS}/{token}", self.bucket_arn),
+                layout: row.layout,
+            })
+            .await;
+        match created {
+            Ok(created) => {
+                self.advance(&row, SegmentEvent::Created(created.id), None, origin).await?;
+                Ok(Outcome::Done)
+            }
+            // The chunks are kept, so nothing is lost: an operator can concatenate them.
+            Err(chime::Error::NotFound) => self.give_up(&row, origin).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads the concatenated file of a segment, compares it with its chunks, and copies it.
+    ///
+    /// # Errors
+    /// Where a backend is down: it is verified again.
+    pub(crate) async fn verify(&self, capture: CaptureId, origin: &Origin) -> Result<Outcome, Error> {
+        let Some(row) = self.waiting_for(capture, SegmentStatus::Verifying).await? else {
+            return Ok(Outcome::Done);
+        };
+        let Some(chunks) = self.objects.chunks(&format!("{CAPTURES}/{capture}/")).await? else {
+            self.advance(&row, SegmentEvent::NoChunks, None, origin).await?;
+            return Ok(Outcome::Done);
+        };
+        let span = chunks.span.span();
+        let Some(concatenation) = row.segment().concatenation else {
+            self.advance(&row, SegmentEvent::GivenUp { span }, None, origin).await?;
+            return Ok(Outcome::Done);
+        };
+        let key = concatenated_key(&row, concatenation);
+        let (event, duration) = match self.objects.inspect(&key).await {
+            Err(objects::Error::NotFound) => (SegmentEvent::NoFile { span }, None),
+            Err(error) => return Err(error.into()),
+            Ok(Inspection::Unverifiable { reason }) => {
+                tracing::warn!(capture = %capture, reason, "concatenated file cannot be verified");
+                let verdict = Verdict::Defective(Defect::Unverifiable, span);
+                (SegmentEvent::Verified(verdict), None)
+            }
+            Ok(Inspection::File { file, .. }) => {
+                (SegmentEvent::Verified(segment::verify(file, chunks.span)), Some(file.longest_track))
+            }
+        };
+        let after = segment::advance(row.segment(), event);
+        let file = match duration.filter(|_| is_kept(after.status)) {
+            None => None,
+            Some(duration) => {
+                let to = file_key(row.recording_id, row.number);
+                let Some(copied) = self.objects.copy(&key, &to, Instant::now() + STEP).await? else {
+                    return Ok(Outcome::Unfinished);
+                };
+                Some(VerifiedFile { started_at: chunks.span.first_at, duration, sha256: copied.sha256 })
+            }
+        };
+        self.advance(&row, event, file.as_ref(), origin).await?;
+        Ok(Outcome::Done)
+    }
+
+    /// Deletes the chunks of a capture and Chime's concatenated files, versions too: of a verified segment, or of a capture without
+    /// one.
+    ///
+    /// # Errors
+    /// Where S3 or the database is down.
+    pub(crate) async fn delete_chunks(&self, capture: CaptureId, origin: &Origin) -> Result<Outcome, Error> {
+        if let Some(row) = self.calls.store().load_segment(capture).await? {
+            match row.segment().status {
+                SegmentStatus::Ready | SegmentStatus::Failed | SegmentStatus::Deleted => {}
+                SegmentStatus::Waiting
+                | SegmentStatus::Concatenating
+                | SegmentStatus::Verifying
+                | SegmentStatus::Incomplete => return Ok(Outcome::Done),
+            }
+        }
+        let until = Instant::now() + STEP;
+        for prefix in [
+            format!("{CAPTURES}/{capture}/"),
+            format!("{SPEECH}/{capture}/"),
+            format!("{CONCATENATIONS}/{capture}-"),
+        ] {
+            let progress = self.objects.delete_prefix(&prefix, None, until).await?;
+            if progress.next.is_some() {
+                return Ok(Outcome::Unfinished);
+            }
+        }
+        self.calls.store().chunks_deleted(capture, origin.now).await?;
+        Ok(Outcome::Done)
+    }
+
+    /// Applies what is known of a concatenation's pipeline.
+    ///
+    /// # Errors
+    /// 503 when the database is down.
+    pub(crate) async fn report_concatenation(
+        &self,
+        capture: CaptureId,
+        event: SegmentEvent,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        match self.calls.store().load_segment(capture).await? {
+            Some(row) => self.advance(&row, event, None, origin).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Asks Chime for a segment's concatenation where its event was lost, and gives up what does not come. Returns whether it is
+    /// stuck.
+    ///
+    /// # Errors
+    /// 503 where a backend is down.
+    pub(crate) async fn follow_up(&self, capture: CaptureId, origin: &Origin) -> Result<bool, Error> {
+        let Some(row) = self.calls.store().load_segment(capture).await? else { return Ok(false) };
+        let Some(ended) = row.capture_ended_at else { return Ok(false) };
+        let current = row.segment();
+        let since = row.changed_at.max(ended);
+        match deadline::passed(deadline::of_segment(current.status), since, origin.now) {
+            None => Ok(false),
+            Some(Overdue::GiveUp) => {
+                self.give_up(&row, origin).await?;
+                Ok(true)
+            }
+            Some(Overdue::Alarm | Overdue::StopCapture) => Ok(true),
+            Some(Overdue::AskChime) => {
+                let Some(id) = current.concatenation else { return Ok(false) };
+                let found = self.calls.pipelines().get(&row.control_region, id).await?;
+                let event = match found.map(|pipeline| pipeline.status) {
+                    None | Some(PipelineStatus::Stopped) => SegmentEvent::Ended(id),
+                    Some(PipelineStatus::Failed) => SegmentEvent::Failed(id),
+                    Some(PipelineStatus::Starting | PipelineStatus::Running | PipelineStatus::Stopping) => {
+                        return Ok(false);
+                    }
+                };
+                self.advance(&row, event, None, origin).await?;
+                Ok(false)
+            }
+        }
+    }
+
+    async fn waiting_for(
+        &self,
+        capture: CaptureId,
+        status: SegmentStatus,
+    ) -> Result<Option<SegmentRow>, Error> {
+        let row = self.calls.store().load_segment(capture).await?;
+        Ok(row.filter(|row| row.segment().status == status))
+    }
+
+    async fn give_up(&self, row: &SegmentRow, origin: &Origin) -> Result<Outcome, Error> {
+        let chunks = self.objects.chunks(&format!("{CAPTURES}/{}/", row.capture_id)).await?;
+        let span = chunks.map_or(Duration::ZERO, |chunks| chunks.span.span());
+        tracing::error!(capture = %row.capture_id, recording = %row.recording_id, "segment given up, its chunks are kept");
+        self.advance(row, SegmentEvent::GivenUp { span }, None, origin).await?;
+        Ok(Outcome::Done)
+    }
+
+    /// Applies an event to a segment. One that changes nothing writes nothing; where something else changed it meanwhile, the
+    /// operation or the schedule comes again.
+    async fn advance(
+        &self,
+        row: &SegmentRow,
+        event: SegmentEvent,
+        file: Option<&VerifiedFile>,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        let before = row.segment();
+        let after = segment::advance(before, event);
+        if after == before {
+            return Ok(());
+        }
+        let next = match after.status {
+            SegmentStatus::Waiting => Some(Operation::Concatenate),
+            SegmentStatus::Verifying => Some(Operation::VerifySegment),
+            SegmentStatus::Ready | SegmentStatus::Failed => Some(Operation::DeleteChunks),
+            SegmentStatus::Concatenating | SegmentStatus::Incomplete | SegmentStatus::Deleted => None,
+        };
+        let applied = self.calls.store().apply_segment(row, &after, file, next, origin).await?;
+        if let Some(event) = applied {
+            self.calls.publish(event, origin).await;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the file of a segment in this state is copied.
+const fn is_kept(status: SegmentStatus) -> bool {
+    match status {
+        SegmentStatus::Ready | SegmentStatus::Incomplete => true,
+        SegmentStatus::Waiting
+        | SegmentStatus::Concatenating
+        | SegmentStatus::Verifying
+        | SegmentStatus::Failed
+        | SegmentStatus::Deleted => false,
+    }
+}
+
+/// The key of Chime's file (<https://docs.aws.amazon.com/chime-sdk/latest/dg/concat-artifacts.html>).
+fn concatenated_key(row: &SegmentRow, pipeline: PipelineId) -> String {
+    let folder = match row.layout {
+        Layout::AudioOnly | Layout::ActiveSpeaker => "audio",
+        Layout::Grid => "composited-video",
+    };
+    let token = format!("{}-{}", row.capture_id, row.segment().concatenations);
+    format!("{CONCATENATIONS}/{token}/{pipeline}/{folder}/{pipeline}.mp4")
+}
+
