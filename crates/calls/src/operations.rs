@@ -95,7 +95,11 @@ impl Calls {
     }
 
     /// Sends an operation to Chime.
-    pub(crate) async fn send(&self, meetings: &chime::Meetings, operation: &PendingOperation) -> Result<(), Error> {
+    pub(crate) async fn send(
+        &self,
+        meetings: &chime::Meetings,
+        operation: &PendingOperation,
+    ) -> Result<(), Error> {
         match operation.action()? {
             Action::DeleteAttendee(attendee, of) => {
                 meetings.delete_attendee(&of.control_region, of.meeting_id, attendee).await?;

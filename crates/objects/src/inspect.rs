@@ -5,7 +5,7 @@ use domain::recording::segment;
 use time::Duration;
 use tokio::time::timeout;
 
-use crate::mp4::{self, Stop};
+use crate::mp4::{self, Ranges, Stop};
 use crate::{DEADLINE, Error, Objects};
 
 /// What a file is.
@@ -53,8 +53,8 @@ impl Objects {
             Err(error) => return Err(error),
         };
         let (size, etag) = (first.size, first.etag);
-        let read = async |at, len| Ok(self.range(key, Some(&etag), at, len).await?.bytes);
-        match mp4::tracks(size, first.bytes, read).await {
+        let object = Object { objects: self, key, etag };
+        match mp4::tracks(size, first.bytes, object).await {
             Ok(tracks) => {
                 let durations = tracks.iter().map(|it| it.duration);
                 let longest_track = durations.clone().max().unwrap_or_default();
@@ -87,6 +87,21 @@ impl Objects {
             Ok(Range { bytes, size, etag })
         };
         timeout(DEADLINE, read).await.map_err(Error::late("s3"))?
+    }
+}
+
+/// One version of an object.
+struct Object<'a> {
+    objects: &'a Objects,
+    key: &'a str,
+    etag: String,
+}
+
+impl Ranges for Object<'_> {
+    type Error = Error;
+
+    async fn read(&mut self, at: u64, len: usize) -> Result<Vec<u8>, Error> {
+        Ok(self.objects.range(self.key, Some(&self.etag), at, len).await?.bytes)
     }
 }
 

@@ -30,13 +30,22 @@ pub(crate) enum Stop<E> {
     Failed(E),
 }
 
-/// The tracks of a file of `size` bytes. `read` returns the bytes from an offset, as many as are asked for.
+/// A file of which ranges are read. A trait and no closure: the future of an async closure is not `Send` for every lifetime, which a
+/// handler's has to be.
+pub(crate) trait Ranges {
+    type Error;
+
+    /// The bytes from an offset, as many as are asked for.
+    fn read(&mut self, at: u64, len: usize) -> impl Future<Output = Result<Vec<u8>, Self::Error>> + Send;
+}
+
+/// The tracks of a file of `size` bytes.
 ///
 /// # Errors
 /// When the file is not what can be verified, or a read fails.
 pub(crate) async fn tracks<R, E>(size: u64, first: Vec<u8>, read: R) -> Result<Vec<Track>, Stop<E>>
 where
-    R: AsyncFnMut(u64, usize) -> Result<Vec<u8>, E>,
+    R: Ranges<Error = E>,
 {
     let mut reader = Reader { read, size, start: 0, window: first, reads: 1 };
     Walk::default().walk(&mut reader).await
@@ -66,7 +75,7 @@ struct Place {
 
 impl<R, E> Reader<R>
 where
-    R: AsyncFnMut(u64, usize) -> Result<Vec<u8>, E>,
+    R: Ranges<Error = E>,
 {
     /// `len` bytes from `at`; if they have to be read, up to `ahead` are.
     async fn bytes(&mut self, at: u64, len: usize, ahead: usize) -> Result<&[u8], Stop<E>> {
@@ -82,7 +91,7 @@ where
             // Before the next one is there, so that there is never more than one.
             self.window = Vec::new();
             let wanted = usize::try_from(wanted).map_err(|_| Stop::Unverifiable("a box is too large"))?;
-            self.window = (self.read)(at, wanted).await.map_err(Stop::Failed)?;
+            self.window = self.read.read(at, wanted).await.map_err(Stop::Failed)?;
             self.start = at;
         }
         let from = usize::try_from(at - self.start).map_err(|_| Stop::Unverifiable("a box is too large"))?;
@@ -178,7 +187,7 @@ struct Walk {
 impl Walk {
     async fn walk<R, E>(mut self, reader: &mut Reader<R>) -> Result<Vec<Track>, Stop<E>>
     where
-        R: AsyncFnMut(u64, usize) -> Result<Vec<u8>, E>,
+        R: Ranges<Error = E>,
     {
         let mut parents: Vec<Place> = Vec::new();
         let mut at = 0;
@@ -229,7 +238,7 @@ impl Walk {
         place: Place,
     ) -> Result<(), Stop<E>>
     where
-        R: AsyncFnMut(u64, usize) -> Result<Vec<u8>, E>,
+        R: Ranges<Error = E>,
     {
         match (within, place.kind.as_ref()) {
             (None, b"mdat") => self.media.push((place.body, place.end)),

@@ -1,9 +1,7 @@
 //! Recordings as they are shown.
 
 use api::Timestamp;
-use api::recordings::{
-    PlaybackResponse, PlaybackSegment, Recording, RecordingSegment, RecordingsResponse,
-};
+use api::recordings::{PlaybackResponse, PlaybackSegment, Recording, RecordingSegment, RecordingsResponse};
 use domain::Error;
 use domain::audit::Origin;
 use domain::call::{self, Actor};
@@ -73,8 +71,7 @@ impl App {
             .iter()
             .map(|(number, ..)| (file_key(id, *number), format!("{DOWNLOAD_NAME}-{number}.mp4")))
             .collect();
-        let objects: Vec<_> =
-            files.iter().map(|(key, name)| Playable { key, download_name: name }).collect();
+        let objects: Vec<_> = files.iter().map(|(key, name)| Playable { key, download_name: name }).collect();
         let links = self.links.sign(&id.to_string(), &objects).await?;
         self.calls.store().audit_playback(id, (user, role), links.expires_at, origin).await?;
         let segments = playable

@@ -133,9 +133,7 @@ impl App {
                 | Action::VerifyMeeting(..)
                 | Action::PublishEvent(_)
                 | Action::StartCapture(..)
-                | Action::StopCapture(..) => {
-                    Err(Error::internal("an operation of another kind was leased"))
-                }
+                | Action::StopCapture(..) => Err(Error::internal("an operation of another kind was leased")),
             };
             match outcome {
                 Ok(Outcome::Done) => {

@@ -270,4 +270,3 @@ fn concatenated_key(row: &SegmentRow, pipeline: PipelineId) -> String {
     let token = format!("{}-{}", row.capture_id, row.segment().concatenations);
     format!("{CONCATENATIONS}/{token}/{pipeline}/{folder}/{pipeline}.mp4")
 }
-

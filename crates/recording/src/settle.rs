@@ -6,7 +6,7 @@ use domain::audit::{Event, Origin};
 use domain::call::{Session, View};
 use domain::error::{causes, reason};
 use domain::id::{AppointmentId, CaptureId, PipelineId, RecordingId, SessionId, UserId};
-use domain::operation::{self, Action, Executed, PendingOperation, StartCapture};
+use domain::operation::{Action, Executed, PendingOperation, StartCapture};
 use domain::recording::capture::{self, CaptureStatus, PipelineReport};
 use domain::recording::control::{Refusal, Request};
 use domain::recording::plan::{self, RecordingChange, Snapshot, Step};
@@ -90,7 +90,8 @@ impl App {
             let change = self.change((&view, session), &before, &decision, origin.now)?;
             let actor = asked.map(|asked| (asked.user, asked.role));
             let store = self.calls.store();
-            let Some(applied) = store.apply_captures(session.id, &before, &change, actor, origin).await? else {
+            let Some(applied) = store.apply_captures(session.id, &before, &change, actor, origin).await?
+            else {
                 continue;
             };
             let begun = decision.changes.iter().find_map(|change| match change {
@@ -110,12 +111,7 @@ impl App {
     }
 
     /// Publishes the events of a change and executes its operations. Returns whether Chime has no capacity for a capture.
-    async fn follow(
-        &self,
-        target: Target,
-        applied: CapturesApplied,
-        origin: &Origin,
-    ) -> Result<bool, Error> {
+    async fn follow(&self, target: Target, applied: CapturesApplied, origin: &Origin) -> Result<bool, Error> {
         for event in applied.events {
             self.calls.publish(Some(event), origin).await;
         }
@@ -173,8 +169,10 @@ impl App {
         origin: &Origin,
     ) -> Result<bool, Error> {
         let view = self.calls.store().load_session(target.appointment, target.session).await?;
-        let is_requested =
-            view.captures.capture.is_some_and(|open| open.id == capture && open.status == CaptureStatus::Requested);
+        let is_requested = view
+            .captures
+            .capture
+            .is_some_and(|open| open.id == capture && open.status == CaptureStatus::Requested);
         if !is_requested {
             return Ok(false);
         }
@@ -192,7 +190,11 @@ impl App {
             .await;
         let (report, arn) = match created {
             Ok(created) => (PipelineReport::Created(created.id), Some(created.arn)),
-            Err(error @ (chime::Error::Throttled(_) | chime::Error::Unavailable(_) | chime::Error::Conflict(_))) => {
+            Err(
+                error @ (chime::Error::Throttled(_)
+                | chime::Error::Unavailable(_)
+                | chime::Error::Conflict(_)),
+            ) => {
                 return Err(error.into());
             }
             Err(error) => {
@@ -287,7 +289,9 @@ impl App {
     async fn listed(&self, region: &str, capture: CaptureId) -> Result<Option<chime::Pipeline>, Error> {
         for id in self.calls.pipelines().list(region).await? {
             let Some(pipeline) = self.calls.pipelines().get(region, id).await? else { continue };
-            if pipeline.sink_arn.as_deref().and_then(|sink| capture_of(&self.bucket_arn, sink)) == Some(capture) {
+            if pipeline.sink_arn.as_deref().and_then(|sink| capture_of(&self.bucket_arn, sink))
+                == Some(capture)
+            {
                 return Ok(Some(pipeline));
             }
         }
@@ -314,7 +318,9 @@ impl App {
             change.entries.push(entry(open.id, end));
             change.recording = Some(write);
             let store = self.calls.store();
-            if let Some(applied) = store.apply_captures(target.session, &before, &change, None, origin).await? {
+            if let Some(applied) =
+                store.apply_captures(target.session, &before, &change, None, origin).await?
+            {
                 self.follow(target, applied, origin).await?;
                 return Ok(());
             }
@@ -353,8 +359,7 @@ impl App {
                     meeting_arn: meeting_arn.to_owned(),
                     layout: purposes.recording.then_some(layout),
                 };
-                change.open =
-                    Some(CaptureInsert { capture: new_id()?, purposes, recording, gap, payload });
+                change.open = Some(CaptureInsert { capture: new_id()?, purposes, recording, gap, payload });
             }
             Step::Stop { capture: id, stop } => {
                 if let Some(open) = before.capture.filter(|open| open.id == id) {
@@ -426,9 +431,4 @@ where
     T::Err: std::error::Error + Send + Sync + 'static,
 {
     Uuid::new_v4().to_string().parse().map_err(Error::internal)
-}
-
-/// When an operation that failed is due again.
-pub(crate) fn next_attempt(operation: &PendingOperation, origin: &Origin) -> OffsetDateTime {
-    operation::next_attempt(operation.attempts, origin.now)
 }
