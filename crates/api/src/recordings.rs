@@ -10,8 +10,10 @@ use crate::Timestamp;
 
 /// The recording that a direct invocation is about.
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RecordingSelector {
+    /// Its id.
     pub recording_id: RecordingId,
 }
 
