@@ -56,7 +56,9 @@ pub struct Packet {
 pub enum Mp4Error {
     #[error("the file has no pictures and no sound")]
     Empty,
-    #[error("the first picture is no key frame at the start, or a key frame has no parameter sets of a known form")]
+    #[error(
+        "the first picture is no key frame at the start, or a key frame has no parameter sets of a known form"
+    )]
     NoParameterSets,
     #[error("a box is missing or does not fit the others: {0}")]
     Inconsistent(&'static str),

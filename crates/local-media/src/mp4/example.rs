@@ -60,7 +60,8 @@ fn moved_bars(shift: usize) -> Vec<Picture> {
     let frame = |number| Frame { width: WIDTH, height: HEIGHT, number };
     let color = |column: u32, _row: u32| COLORS[(column as usize + shift) % BARS];
     let first = frame(0);
-    let key = h264::annex_b([first.sequence_parameter_set(), coded::picture_parameter_set(), first.plain(color)]);
+    let key =
+        h264::annex_b([first.sequence_parameter_set(), coded::picture_parameter_set(), first.plain(color)]);
     let picture = |number: u32| Picture {
         time_us: u64::from(number) * PICTURE_US,
         keyframe: number == 0,

@@ -65,13 +65,18 @@ pub(super) fn from_file(sample: &[u8]) -> Result<Bytes, Mp4Error> {
     let (mut out, mut rest) = (Vec::with_capacity(sample.len()), sample);
     while let Some((length, after)) = rest.split_first_chunk::<4>() {
         let length = usize::try_from(u32::from_be_bytes(*length))?;
-        let (unit, after) =
-            after.split_at_checked(length).ok_or(Mp4Error::Inconsistent("a unit is longer than its sample"))?;
+        let (unit, after) = after
+            .split_at_checked(length)
+            .ok_or(Mp4Error::Inconsistent("a unit is longer than its sample"))?;
         out.extend(START_CODE);
         out.extend(unit);
         rest = after;
     }
-    if rest.is_empty() { Ok(out.into()) } else { Err(Mp4Error::Inconsistent("a sample ends within a length")) }
+    if rest.is_empty() {
+        Ok(out.into())
+    } else {
+        Err(Mp4Error::Inconsistent("a sample ends within a length"))
+    }
 }
 
 /// Units in the form of Annex B.

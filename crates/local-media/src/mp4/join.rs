@@ -34,7 +34,9 @@ pub fn join<'m>(chunks: impl IntoIterator<Item = (u64, &'m Movie)>) -> Movie {
             joined.pictures.push(Picture { time_us: start_us + picture.time_us, ..picture.clone() });
         }
         let packets = chunk.sound.iter();
-        joined.sound.extend(packets.map(|packet| Packet { time_us: start_us + packet.time_us, ..packet.clone() }));
+        joined
+            .sound
+            .extend(packets.map(|packet| Packet { time_us: start_us + packet.time_us, ..packet.clone() }));
         joined.duration_us = start_us + chunk.duration_us;
     }
     joined

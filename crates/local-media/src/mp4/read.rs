@@ -71,9 +71,7 @@ fn samples<'f>(file: &'f [u8], track: &Trak) -> Result<Vec<(u64, &'f [u8])>, Mp4
 
 fn sizes(tables: &Stbl) -> Result<Vec<usize>, Mp4Error> {
     match &tables.stsz.samples {
-        StszSamples::Identical { count, size } => {
-            Ok(vec![usize::try_from(*size)?; usize::try_from(*count)?])
-        }
+        StszSamples::Identical { count, size } => Ok(vec![usize::try_from(*size)?; usize::try_from(*count)?]),
         StszSamples::Different { sizes } => {
             Ok(sizes.iter().map(|size| usize::try_from(*size)).collect::<Result<_, _>>()?)
         }

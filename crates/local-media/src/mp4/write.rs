@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use mp4_atom::{
-    Audio, Avc1, Avcc, Co64, Codec, Dinf, Dops, Dref, DrefEntry, Edts, Encode as _, FourCC, Ftyp, Hdlr, Mdhd, Mdia,
-    Minf, Moov, Mvhd, Opus, Smhd, Stbl, Stco, Stsc, StscEntry, Stsd, Stss, Stsz, StszSamples, Stts, SttsEntry, Tkhd,
-    Trak, Url, Visual, Vmhd,
+    Audio, Avc1, Avcc, Co64, Codec, Dinf, Dops, Dref, DrefEntry, Edts, Encode as _, FourCC, Ftyp, Hdlr, Mdhd,
+    Mdia, Minf, Moov, Mvhd, Opus, Smhd, Stbl, Stco, Stsc, StscEntry, Stsd, Stss, Stsz, StszSamples, Stts,
+    SttsEntry, Tkhd, Trak, Url, Visual, Vmhd,
 };
 
 use super::layout::{Group, Sample, arrange};
@@ -35,7 +35,8 @@ pub(super) fn write(movie: &Movie) -> Result<Bytes, Mp4Error> {
     let length: usize = media.iter().map(Bytes::len).sum();
     let brands = [b"isom", b"iso6", b"mp41"].map(FourCC::from);
     let mut file = Vec::new();
-    Ftyp { major_brand: b"isom".into(), minor_version: 512, compatible_brands: brands.into() }.encode(&mut file)?;
+    Ftyp { major_brand: b"isom".into(), minor_version: 512, compatible_brands: brands.into() }
+        .encode(&mut file)?;
     let head = file.len();
     let wide = u32::try_from(head + length + (1 << 24)).is_err();
     // The index has the same length whatever the offsets are.
@@ -93,7 +94,8 @@ fn pictures(movie: &Movie) -> Result<Option<Track>, Mp4Error> {
 }
 
 fn picture_entry(sets: &h264::ParameterSets) -> Result<Codec, Mp4Error> {
-    let visual = Visual { data_reference_index: 1, width: sets.width, height: sets.height, ..Visual::default() };
+    let visual =
+        Visual { data_reference_index: 1, width: sets.width, height: sets.height, ..Visual::default() };
     let avcc = Avcc::new(&sets.sequence, &sets.picture)?;
     Ok(Avc1 { visual, avcc, ..Avc1::default() }.into())
 }
@@ -122,7 +124,8 @@ fn sound(movie: &Movie) -> Result<Option<Track>, Mp4Error> {
     let last_us = samples.last().map_or(0, |last| last.time_us);
     let end_us = if last_us < movie.duration_us { movie.duration_us } else { last_us + PACKET_US };
     let samples = with_durations(samples, end_us, SOUND_TICKS)?;
-    let audio = Audio { data_reference_index: 1, channel_count: 1, sample_size: 16, sample_rate: 48_000.into() };
+    let audio =
+        Audio { data_reference_index: 1, channel_count: 1, sample_size: 16, sample_rate: 48_000.into() };
     let dops = Dops {
         output_channel_count: 1,
         pre_skip: 0,
@@ -134,12 +137,7 @@ fn sound(movie: &Movie) -> Result<Option<Track>, Mp4Error> {
     Ok(Some(Track { pictures: false, ticks: SOUND_TICKS, entries, samples, end_us }))
 }
 
-fn index(
-    tracks: &[Track],
-    groups: &[Vec<Group>],
-    start: u64,
-    wide: bool,
-) -> Result<Moov, Mp4Error> {
+fn index(tracks: &[Track], groups: &[Vec<Group>], start: u64, wide: bool) -> Result<Moov, Mp4Error> {
     let end_us = tracks.iter().map(|track| track.end_us).max().unwrap_or_default();
     let numbered = (1..).zip(tracks).zip(groups);
     let trak = numbered.map(|((id, track), groups)| self::track(id, track, groups, start, wide));
@@ -155,13 +153,7 @@ fn index(
     Ok(Moov { mvhd, meta: None, mvex: None, trak, udta: None, ainf: None })
 }
 
-fn track(
-    track_id: u32,
-    track: &Track,
-    groups: &[Group],
-    start: u64,
-    wide: bool,
-) -> Result<Trak, Mp4Error> {
+fn track(track_id: u32, track: &Track, groups: &[Group], start: u64, wide: bool) -> Result<Trak, Mp4Error> {
     // The greatest size, so that none is cut.
     let sides = |side: fn(&Visual) -> u16| {
         let all = track.entries.iter().filter_map(|entry| match entry {
@@ -183,7 +175,12 @@ fn track(
     let media_duration = track.samples.iter().map(|sample| u64::from(sample.duration_ticks)).sum();
     let (handler, name) = if track.pictures { (b"vide", "pictures") } else { (b"soun", "sound") };
     let mdia = Mdia {
-        mdhd: Mdhd { timescale: track.ticks, duration: media_duration, language: "und".to_owned(), ..Mdhd::default() },
+        mdhd: Mdhd {
+            timescale: track.ticks,
+            duration: media_duration,
+            language: "und".to_owned(),
+            ..Mdhd::default()
+        },
         hdlr: Hdlr { handler: handler.into(), name: name.to_owned() },
         minf: Minf {
             vmhd: track.pictures.then(Vmhd::default),
