@@ -77,14 +77,11 @@ test("a page that Chime takes for another device after its own reconnection rejo
     assert.equal(joins(), 1, "the SDK has restored the connection");
     // The SDK may restore it more than once on a slow machine, so the rejoin is counted and not the reconnections.
     const before = await times(page, "MEETING_RECONNECTED");
-    await eventually(() => media.connected === 1, "a connection is there to take the status");
     // AudioJoinedFromAnotherDevice: https://github.com/aws/amazon-chime-sdk-js/issues/2784
-    media.closeWithStatus(301);
-    await eventually(() => joins() === 2, "the page rejoins");
+    await media.closeUntil(301, () => joins() === 2, "the page rejoins");
     await eventually(async () => (await times(page, "MEETING_RECONNECTED")) > before, "it is back");
     assert.deepEqual(await errorEvents(page), []);
-    media.closeWithStatus(301);
-    await screen(page, "elsewhere");
+    await media.closeUntil(301, async () => (await shownScreen(page)) === "elsewhere", "the page asks the person");
     assert.equal(joins(), 2, "the second time the person decides");
   });
 });
@@ -92,8 +89,7 @@ test("a page that Chime takes for another device after its own reconnection rejo
 test("the page says that a call is full, and offers to try again", async () => {
   await calls.withAppointment(async ({ inCall, media }) => {
     const page = await inCall("provider");
-    media.closeWithStatus(409);
-    await screen(page, "full");
+    await media.closeUntil(409, async () => (await shownScreen(page)) === "full", "the page says so");
     assert.deepEqual((await appMessage(page, "MEETING_ERROR")).data, { code: "CALL_FULL" });
     await button(page, "Try again").click();
     await eventually(async () => (await times(page, "MEETING_JOINED")) === 2, "it is in again");

@@ -5,7 +5,16 @@ import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
 import type { Person } from "../src/answers.ts";
-import { appMessage, context, eventually, post, screen, watchDevices, webView } from "./fixtures/browser.ts";
+import {
+  appMessage,
+  context,
+  eventually,
+  post,
+  screen,
+  shownScreen,
+  watchDevices,
+  webView,
+} from "./fixtures/browser.ts";
 import { CallFixture, requestApi } from "./fixtures/call-fixture.ts";
 import { consentRequired, isJoin, type ProxySettings, startProxy } from "./fixtures/cdn-proxy.ts";
 import type { Role } from "./fixtures/cloud.ts";
@@ -271,13 +280,10 @@ test("the notices of a call and the screens after it have no accessibility viola
     for (const name of ["microphone", "camera", "session"]) await page.locator(`[data-notice="${name}"]`).waitFor();
     await looks(page, "notices");
     proxy.settings.respond = undefined;
-    media.closeWithStatus(301);
-    await screen(page, "elsewhere");
+    await media.closeUntil(301, async () => (await shownScreen(page)) === "elsewhere", "the page leaves the call");
     await looks(page, "elsewhere");
     await page.locator(".actions .button").first().click();
-    await eventually(() => media.connected === 1, "in again");
-    media.closeWithStatus(409);
-    await screen(page, "full");
+    await media.closeUntil(409, async () => (await shownScreen(page)) === "full", "the page leaves the call");
     await looks(page, "full");
   });
 });
