@@ -287,6 +287,8 @@ fn params(options: &Options, aws: std::net::SocketAddr) -> Result<BTreeMap<Strin
         serde_json::from_str(&text).map_err(|error| StartError::Parameters(error.into()))?;
     // The control API plays the app that embeds the page, on whatever port it listens.
     params.insert("EmbeddingOrigins".to_owned(), format!("http://{aws}"));
+    // Links to recordings lead to the AWS endpoint, which has no bucket in its name.
+    params.insert("RecordingsOrigin".to_owned(), format!("http://{aws}"));
     params.extend(options.parameters.clone());
     Ok(params)
 }

@@ -190,7 +190,8 @@ test("the link that the API gives leads to the page, and the address bar shows n
 test("CloudFront sends the policy of csp.txt, and the browser permits what the page uses", async () => {
   await withPage({}, async ({ page, call }) => {
     const headers = (await page.goto(call))?.headers() ?? {};
-    assert.equal(headers["content-security-policy"], policyFor(clouds.open.embeddingOrigins));
+    const { embeddingOrigins, controlApi } = clouds.open;
+    assert.equal(headers["content-security-policy"], policyFor(embeddingOrigins, new URL(controlApi).origin));
     // In a document of its own every permission is on; a name that the browser does not know has no effect.
     const known = await page.evaluate(
       () =>

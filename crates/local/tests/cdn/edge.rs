@@ -30,6 +30,7 @@ pub(crate) const SDK: &str = "assets/chime-sdk-3.33.0-0123456789abcdef.js";
 const SDK_IN_BROTLI: &str = "assets/chime-sdk-3.33.0-0123456789abcdef.js.br";
 
 pub(crate) const EMBEDDER: &str = "https://app.example.com";
+pub(crate) const RECORDINGS: &str = "https://recordings.s3.us-east-1.amazonaws.com";
 
 /// A request that reached the API.
 #[derive(Clone, Debug)]
@@ -53,12 +54,13 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
-/// The plan of the templates, with the embedding origin of these tests.
+/// The plan of the templates, with the origins of these tests.
 pub(crate) fn plan() -> TestResult<Plan> {
     let infra = workspace().join("infra");
     let text = std::fs::read_to_string(infra.join("params/local.json"))?;
     let mut params: BTreeMap<String, String> = serde_json::from_str(&text)?;
     params.insert("EmbeddingOrigins".to_owned(), EMBEDDER.to_owned());
+    params.insert("RecordingsOrigin".to_owned(), RECORDINGS.to_owned());
     Ok(template::deploy(&infra, &params, "us-east-1")?)
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use local_testing::{TestResult, workspace};
 
-use crate::edge::{EMBEDDER, Edge, SDK};
+use crate::edge::{EMBEDDER, Edge, RECORDINGS, SDK};
 
 const CALL: &str = "/call/00000000-0000-4000-8000-0000000000a1";
 
@@ -14,7 +14,8 @@ const VARIABLE: [&str; 5] = ["date", "etag", "last-modified", "via", "x-amz-cf-i
 fn csp() -> TestResult<String> {
     let text = std::fs::read_to_string(workspace().join("infra/page/csp.txt"))?;
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|it| !it.is_empty()).collect();
-    Ok(lines.join("; ").replace("{EmbeddingOrigins}", EMBEDDER))
+    let policy = lines.join("; ").replace("{EmbeddingOrigins}", EMBEDDER);
+    Ok(policy.replace("{RecordingsOrigin}", RECORDINGS))
 }
 
 #[tokio::test]
@@ -66,6 +67,35 @@ async fn without_an_embedding_origin_nobody_may_frame_the_page() -> TestResult {
     assert!(answer.headers["content-security-policy"].contains("; frame-ancestors 'none'; "));
     assert!(!answer.headers.contains_key("access-control-allow-origin"), "{:?}", answer.headers);
     assert_eq!(answer.headers["vary"], "Accept-Encoding", "without CORS it is the policy's");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_page_plays_recordings_from_their_bucket_and_media_from_nowhere_else() -> TestResult {
+    let infra = workspace().join("infra");
+    let text = std::fs::read_to_string(infra.join("params/local.json"))?;
+    let params: BTreeMap<String, String> = serde_json::from_str(&text)?;
+    for (given, sources) in [
+        // Filled from the storage stack, as the guide has it.
+        (None, "; media-src 'self' blob: mediastream: https://{bucket}.s3.us-east-1.amazonaws.com; "),
+        (Some(""), "; media-src 'self' blob: mediastream:; "),
+    ] {
+        let mut params = params.clone();
+        params.extend(given.map(|it| ("RecordingsOrigin".to_owned(), it.to_owned())));
+        let plan = local_template::template::deploy(&infra, &params, "us-east-1")?;
+        let bucket = plan.outputs.get("RecordingsBucketName").ok_or("a bucket")?;
+        let sources = sources.replace("{bucket}", bucket);
+        let edge = Edge::with(|it| *it = plan).await?;
+        let policy = &edge.get(CALL, &[]).await?.headers["content-security-policy"];
+        assert!(policy.contains(&sources), "{policy} has no {sources}");
+    }
+    for origin in ["http://recordings.example.com", "https://a.example.com https://b.example.com", "*", "'self'"] {
+        let mut params = params.clone();
+        params.insert("RecordingsOrigin".to_owned(), origin.to_owned());
+        let error = local_template::template::deploy(&infra, &params, "us-east-1").err();
+        let error = error.ok_or_else(|| format!("{origin} is accepted"))?.to_string();
+        assert!(error.contains("RecordingsOrigin"), "{origin}: {error}");
+    }
     Ok(())
 }
 

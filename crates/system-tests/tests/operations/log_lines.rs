@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use local_testing::{TestResult, workspace};
 use regex::Regex;
 
-use crate::runbook::runbook;
+use crate::runbook::{runbook, symptoms};
 
 /// A log line of the code.
 #[derive(Debug)]
@@ -87,10 +87,10 @@ fn the_runbook_quotes_the_log_lines_of_the_code_and_each_that_an_operator_may_me
         lines.extend(log_lines(&source)?);
     }
     assert!(lines.len() > 20, "{}", lines.len());
-    let runbook = runbook()?;
+    let documents = runbook()? + &symptoms()?;
     let quoted = Regex::new(r#"`"([^"`]+)"`"#)?;
     let quoted: BTreeSet<&str> =
-        quoted.captures_iter(&runbook).filter_map(|it| it.get(1)).map(|it| it.as_str()).collect();
+        quoted.captures_iter(&documents).filter_map(|it| it.get(1)).map(|it| it.as_str()).collect();
 
     let written: BTreeSet<&str> = lines.iter().map(|line| line.message.as_str()).collect();
     let unknown: Vec<_> = quoted.difference(&written).collect();

@@ -6,6 +6,7 @@ mod clients;
 mod commands;
 mod documents;
 mod log_lines;
+mod recording;
 mod runbook;
 mod templates;
 

@@ -1,4 +1,4 @@
-//! The runbook's headings are the alarms of the templates.
+//! The runbook's headings are the alarms of the templates; its queries and those of the symptoms can be run.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +10,10 @@ use crate::deployed;
 
 pub(super) fn runbook() -> TestResult<String> {
     Ok(std::fs::read_to_string(workspace().join("infra/RUNBOOK.md"))?)
+}
+
+pub(super) fn symptoms() -> TestResult<String> {
+    Ok(std::fs::read_to_string(workspace().join("infra/SYMPTOMS.md"))?)
 }
 
 #[test]
@@ -37,9 +41,10 @@ fn every_alarm_names_its_heading() -> TestResult {
     Ok(())
 }
 
-/// The texts under the headings of one level, with the headings.
-fn sections(runbook: &str) -> impl Iterator<Item = (&str, &str)> {
-    runbook.split("\n### ").skip(1).filter_map(|section| section.split_once('\n'))
+/// The texts under the headings of the lowest level, with the headings.
+fn sections(document: &str) -> impl Iterator<Item = (&str, &str)> {
+    let level = if document.contains("\n### ") { "\n### " } else { "\n## " };
+    document.split(level).skip(1).filter_map(|section| section.split_once('\n'))
 }
 
 /// A code of every route: one parameter that is wrong answers it to every caller.
@@ -58,10 +63,10 @@ fn a_refusal_that_every_caller_may_receive_is_a_symptom() -> TestResult {
     }
     let common = common.ok_or("no operations")?;
     assert!(common.contains("EDGE_REQUIRED"), "{common:?}");
-    let runbook = runbook()?;
+    let symptoms = symptoms()?;
     for code in common {
         let heading = format!("403 {code}");
-        assert!(sections(&runbook).any(|(it, _)| it.starts_with(&heading)), "no symptom {heading}");
+        assert!(sections(&symptoms).any(|(it, _)| it.starts_with(&heading)), "no symptom {heading}");
     }
     Ok(())
 }
@@ -85,7 +90,8 @@ fn whoever_is_sent_to_the_apis_own_health_learns_of_the_required_edge() -> TestR
 #[tokio::test(flavor = "multi_thread")]
 async fn the_database_accepts_the_queries_of_the_runbook() -> TestResult {
     let cloud = TestCloud::new().await?;
-    let queries = queries(&runbook()?);
+    let mut queries = queries(&runbook()?);
+    queries.extend(self::queries(&symptoms()?));
     assert!(queries.len() >= 6, "{queries:?}");
     for query in queries {
         // Planned as the owner, as the runbook says, so that every name in it is resolved.

@@ -19,7 +19,7 @@ const REQUESTS_PER_CALL: f64 = 150.0;
 const POLL_SECONDS: f64 = 3.0;
 
 /// The templates of this repository with some parameters other than the local ones; without a value the default.
-fn deploy(changes: &[(&str, Option<&str>)]) -> TestResult<Plan> {
+pub(super) fn deploy(changes: &[(&str, Option<&str>)]) -> TestResult<Plan> {
     let infra = workspace().join("infra");
     let text = std::fs::read_to_string(infra.join("params/local.json"))?;
     let mut params: BTreeMap<String, String> = serde_json::from_str(&text)?;
@@ -32,7 +32,7 @@ fn deploy(changes: &[(&str, Option<&str>)]) -> TestResult<Plan> {
     Ok(template::deploy(&infra, &params, "us-east-1")?)
 }
 
-fn refusal(changes: &[(&str, Option<&str>)]) -> TestResult<String> {
+pub(super) fn refusal(changes: &[(&str, Option<&str>)]) -> TestResult<String> {
     Ok(deploy(changes).err().ok_or("these parameters are accepted")?.to_string())
 }
 
@@ -167,11 +167,11 @@ fn concurrency_is_limited_by_parameter_and_by_default_not_at_all() -> TestResult
         // One run of audit a minute needs no limit.
         assert_eq!(limit, (name != "audit").then_some(20), "{name}");
     }
-    for number in ["0", "1", "3", "9", "451", "1000", "ten"] {
+    for number in ["0", "1", "3", "9", "301", "1000", "ten"] {
         let refused = refusal(&[("FunctionConcurrency", Some(number))])?;
         assert!(refused.contains("FunctionConcurrency"), "{number}: {refused}");
     }
-    deploy(&[("FunctionConcurrency", Some("450"))])?;
+    deploy(&[("FunctionConcurrency", Some("300"))])?;
     Ok(())
 }
 
@@ -180,7 +180,7 @@ fn concurrency_is_limited_by_parameter_and_by_default_not_at_all() -> TestResult
 #[test]
 fn every_concurrency_that_is_accepted_is_more_than_events_and_schedules_take() -> TestResult {
     let mut seen = 0;
-    for number in (1..=20).chain([450]) {
+    for number in (1..=20).chain([300]) {
         let Ok(plan) = deploy(&[("FunctionConcurrency", Some(&number.to_string()))]) else { continue };
         for mapping in &plan.mappings {
             let function =
