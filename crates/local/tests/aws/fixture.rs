@@ -125,6 +125,7 @@ impl Fixture {
             faults: faults.clone(),
             authorize: Arc::clone(&authorize),
             clock: clock.clone(),
+            keys: Vec::new(),
         };
         let s3 = S3::new(&[bucket()], around).expect("the bucket has no policy");
         let endpoint = Endpoint {
@@ -299,6 +300,7 @@ fn bucket() -> Bucket {
         domain: format!("{BUCKET}.s3.{REGION}.amazonaws.com"),
         versioned: true,
         encryption: "AES256".to_owned(),
-        policy: Vec::new(),
+        lock: true,
+        ..Bucket::default()
     }
 }

@@ -5,4 +5,6 @@ mod data;
 mod events;
 mod faults;
 mod fixture;
+mod objects;
+mod roles;
 mod signature;
