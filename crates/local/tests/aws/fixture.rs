@@ -127,6 +127,7 @@ impl Fixture {
             faults: faults.clone(),
             authorize: Arc::clone(&authorize),
             clock: clock.clone(),
+            keys: Vec::new(),
         };
         let s3 = S3::new(&[bucket()], around).expect("the bucket's policy is evaluated here");
         chime.attach_buckets(s3.clone(), REGION);
@@ -320,5 +321,7 @@ fn bucket() -> Bucket {
                 conditions: Vec::new(),
             },
         }],
+        lock: true,
+        ..Bucket::default()
     }
 }

@@ -35,11 +35,12 @@ async fn close_all(cloud: &TestCloud) -> TestResult {
         .map(drop)
 }
 
+/// The captures that are being stopped because of a refusal.
 async fn stops(cloud: &TestCloud) -> TestResult<String> {
     cloud
         .sql(
-            "SELECT coalesce(string_agg(executor || ' ' || (payload ->> 'purposes'), ', '), '')
-             FROM medzen.pending_operations WHERE operation = 'stop_capture' AND completed_at IS NULL",
+            "SELECT coalesce(string_agg(stop_reason || ' ' || revoked::text, ', '), '')
+             FROM medzen.media_captures WHERE status = 'stopping'",
         )
         .await
 }
@@ -104,9 +105,9 @@ async fn a_join_after_a_refusal_gets_a_token_once_the_capture_has_stopped() -> T
     assert_eq!(consent(&scenario.patient, json!({ "recording": false })).await?.brief(), "200");
     assert_eq!(stops(&cloud).await?, "", "a user who has not joined stops nothing");
     assert_eq!(required(&scenario.patient.join().await?), consent_required(&["recording"], &["recording"]));
-    assert_eq!(stops(&cloud).await?, "recording [\"recording\"]", "the recording function stops it");
+    assert_eq!(stops(&cloud).await?, "consent_revoked {recording}", "the recording function stops it");
     assert_eq!(required(&scenario.patient.join().await?), consent_required(&["recording"], &["recording"]));
-    assert_eq!(stops(&cloud).await?, "recording [\"recording\"]", "once");
+    assert_eq!(stops(&cloud).await?, "consent_revoked {recording}", "once");
     assert_eq!(scenario.patient.status().await?.body["me"]["consentRequired"], json!(["recording"]));
     close_all(&cloud).await?;
     assert_eq!(scenario.patient.join().await?.brief(), "200");
@@ -132,7 +133,7 @@ async fn consent_that_a_participant_revokes_stops_the_capture_before_the_answer(
     assert_eq!(consent(&scenario.provider, json!({ "transcription": false })).await?.brief(), "200");
     assert_eq!(stops(&cloud).await?, "", "nothing is transcribed");
     assert_eq!(consent(&scenario.provider, json!({ "recording": false })).await?.brief(), "200");
-    assert_eq!(stops(&cloud).await?, "recording [\"recording\"]");
+    assert_eq!(stops(&cloud).await?, "consent_revoked {recording}");
     for again in [scenario.provider.start().await?, scenario.provider.join().await?] {
         assert_eq!(required(&again), consent_required(&["recording"], &["recording"]));
     }
@@ -154,7 +155,7 @@ async fn a_waiting_user_neither_stops_a_capture_nor_is_asked_before_admission() 
     assert_eq!(stops(&cloud).await?, "");
     admit(&scenario.provider, &scenario.patient).await?;
     assert_eq!(required(&scenario.patient.join().await?), consent_required(&["recording"], &["recording"]));
-    assert_eq!(stops(&cloud).await?, "recording [\"recording\"]");
+    assert_eq!(stops(&cloud).await?, "consent_revoked {recording}");
     Ok(())
 }
 
