@@ -41,6 +41,8 @@ pub struct Plan {
     pub tables: Vec<Table>,
     /// Roles that principals of this account may assume.
     pub roles: Vec<Role>,
+    /// Services whose service-linked role is created, of which an account has one.
+    pub service_roles: Vec<String>,
     /// S3 buckets.
     pub buckets: Vec<Bucket>,
     /// `CloudFront` distributions.

@@ -89,7 +89,9 @@ async fn the_page_plays_recordings_from_their_bucket_and_media_from_nowhere_else
         let policy = &edge.get(CALL, &[]).await?.headers["content-security-policy"];
         assert!(policy.contains(&sources), "{policy} has no {sources}");
     }
-    for origin in ["http://recordings.example.com", "https://a.example.com https://b.example.com", "*", "'self'"] {
+    for origin in
+        ["http://recordings.example.com", "https://a.example.com https://b.example.com", "*", "'self'"]
+    {
         let mut params = params.clone();
         params.insert("RecordingsOrigin".to_owned(), origin.to_owned());
         let error = local_template::template::deploy(&infra, &params, "us-east-1").err();

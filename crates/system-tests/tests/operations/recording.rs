@@ -75,7 +75,16 @@ fn rights_are_roles_with_at_least_one_right_each() -> TestResult {
         let function = plan.functions.iter().find(|it| it.name == "recording").ok_or("no function")?;
         assert_eq!(function.environment["RECORDING_RIGHTS"], rights);
     }
-    for rights in ["", "provider", "provider:", "auditor:play", "provider:watch", "provider:play,", "provider:play;", "*:play"] {
+    for rights in [
+        "",
+        "provider",
+        "provider:",
+        "auditor:play",
+        "provider:watch",
+        "provider:play,",
+        "provider:play;",
+        "*:play",
+    ] {
         let refused = refusal(&[("RecordingRights", Some(rights))])?;
         assert!(refused.contains("RecordingRights"), "{rights}: {refused}");
     }
@@ -86,8 +95,7 @@ fn rights_are_roles_with_at_least_one_right_each() -> TestResult {
 #[test]
 fn chimes_roles_are_created_where_a_parameter_says_so() -> TestResult {
     let created = |pipelines, transcription| -> TestResult<Vec<String>> {
-        let given =
-            [("CreateMediaPipelinesRole", pipelines), ("CreateTranscriptionRole", transcription)];
+        let given = [("CreateMediaPipelinesRole", pipelines), ("CreateTranscriptionRole", transcription)];
         Ok(deploy(&given)?.service_roles)
     };
     assert_eq!(created(None, None)?, [PIPELINES], "recording needs it");
@@ -105,7 +113,11 @@ fn the_functions_that_end_calls_and_revoke_consents_may_stop_a_capture_and_creat
             assert!(iam.would_allow(function, action, pipeline), "{function} {action}");
         }
         for action in ["chime:CreateMediaCapturePipeline", "chime:CreateMediaConcatenationPipeline"] {
-            assert_eq!(iam.would_allow(function, action, "*"), function == "recording", "{function} {action}");
+            assert_eq!(
+                iam.would_allow(function, action, "*"),
+                function == "recording",
+                "{function} {action}"
+            );
         }
     }
     assert!(!iam.would_allow("audit", "chime:DeleteMediaCapturePipeline", pipeline));
@@ -118,14 +130,19 @@ fn files_are_stored_under_recordings_only_and_read_by_links_from_there_only() ->
     let bucket = plan.outputs.get("RecordingsBucketArn").ok_or("no output")?;
     let iam = Iam::new(&plan)?;
     let may = |action: &str, key: &str| iam.would_allow("recording", action, &format!("{bucket}/{key}"));
-    for (key, stores) in [("captures/c/p/1.mp4", false), ("concatenations/c-1/1.mp4", false), ("recordings/r/1.mp4", true)] {
+    for (key, stores) in
+        [("captures/c/p/1.mp4", false), ("concatenations/c-1/1.mp4", false), ("recordings/r/1.mp4", true)]
+    {
         for action in ["s3:GetObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectLegalHold"] {
             assert!(may(action, key), "{action} {key}");
         }
         assert_eq!(may("s3:PutObject", key), stores, "{key}");
     }
     for function in ["attendee", "meeting-manager", "audit"] {
-        assert!(!iam.would_allow(function, "s3:GetObject", &format!("{bucket}/recordings/r/1.mp4")), "{function}");
+        assert!(
+            !iam.would_allow(function, "s3:GetObject", &format!("{bucket}/recordings/r/1.mp4")),
+            "{function}"
+        );
     }
 
     let recording = plan.functions.iter().find(|it| it.name == "recording").ok_or("no function")?;
@@ -133,7 +150,8 @@ fn files_are_stored_under_recordings_only_and_read_by_links_from_there_only() ->
     assert_eq!(recording.environment["PLAYBACK_ROLE_ARN"], playback.arn);
     assert!(iam.would_allow("recording", "sts:AssumeRole", &playback.arn));
     assert!(!iam.would_allow("recording", "sts:AssumeRole", &recording.role_arn), "and no other role");
-    let actions: BTreeSet<_> = playback.statements.iter().flat_map(|it| &it.actions).map(String::as_str).collect();
+    let actions: BTreeSet<_> =
+        playback.statements.iter().flat_map(|it| &it.actions).map(String::as_str).collect();
     assert_eq!(actions, BTreeSet::from(["kms:Decrypt", "s3:GetObject"]));
     let read = playback.statements.iter().find(|it| it.actions == ["s3:GetObject"]).ok_or("no statement")?;
     assert_eq!(read.resources, [format!("{bucket}/recordings/*")]);
@@ -150,7 +168,13 @@ fn events_of_pipelines_and_announced_operations_reach_the_function() -> TestResu
     assert!(queue.visibility > 6 * recording.timeout, "{:?}", queue.visibility);
     let mut buses = BTreeSet::new();
     for rule in plan.rules.iter().filter(|rule| format!("{:?}", rule.targets).contains(&queue.arn)) {
-        let may = policy_allows(&queue.policy, "events.amazonaws.com", "sqs:SendMessage", &queue.arn, &[("aws:SourceArn", &rule.arn)]);
+        let may = policy_allows(
+            &queue.policy,
+            "events.amazonaws.com",
+            "sqs:SendMessage",
+            &queue.arn,
+            &[("aws:SourceArn", &rule.arn)],
+        );
         assert!(may, "{}", rule.name);
         buses.insert(rule.bus.as_str());
     }

@@ -10,6 +10,8 @@ use crate::plan::{Principals, Role, Statement};
 
 const ROLE: &str = "AWS::IAM::Role";
 const MANAGED_POLICY: &str = "AWS::IAM::ManagedPolicy";
+const ROLE_POLICY: &str = "AWS::IAM::RolePolicy";
+const SERVICE_LINKED_ROLE: &str = "AWS::IAM::ServiceLinkedRole";
 
 /// How many managed policies a role takes (the quota's default).
 const MAX_ATTACHED: usize = 10;
@@ -46,13 +48,37 @@ pub(super) const TYPES: &[ResourceType] = &[
             Ok(identity(MANAGED_POLICY, arn.clone(), [("PolicyArn", arn)]))
         },
     },
+    ResourceType {
+        name: ROLE_POLICY,
+        properties: &[
+            effect("PolicyDocument"),
+            without_effect("PolicyName", "it is for people, and required"),
+            effect("RoleName"),
+        ],
+        identify: |naming, _| Ok(identity(ROLE_POLICY, naming.short_name(), [])),
+    },
+    ResourceType {
+        name: SERVICE_LINKED_ROLE,
+        // No CustomSuffix: Chime's services take none.
+        properties: &[effect("AWSServiceName"), DESCRIPTION],
+        identify: |naming, properties| {
+            properties.required("AWSServiceName")?;
+            Ok(identity(SERVICE_LINKED_ROLE, naming.short_name(), []))
+        },
+    },
 ];
+
+/// The services for which a role is created that AWS has one of in an account.
+pub(super) fn service_linked(made: &[Made]) -> Result<Vec<String>, TemplateError> {
+    of_type(made, SERVICE_LINKED_ROLE).map(|it| it.properties.required("AWSServiceName")).collect()
+}
 
 /// The statements of a function's role; the role must let Lambda assume it.
 pub(super) fn statements(made: &[Made], function: &Fields) -> Result<Vec<Statement>, TemplateError> {
     let arn = function.required("Role")?;
     let role = of_type(made, ROLE).find(|it| it.arn() == arn);
-    let role = &role.ok_or_else(|| function.dangling("Role", &arn))?.properties;
+    let role_made = role.ok_or_else(|| function.dangling("Role", &arn))?;
+    let role = &role_made.properties;
     let trust = role.required_fields("AssumeRolePolicyDocument")?;
     let mut trusted = false;
     for statement in policy_statements(&trust)? {
@@ -69,7 +95,7 @@ pub(super) fn statements(made: &[Made], function: &Fields) -> Result<Vec<Stateme
         let wanted = "lambda.amazonaws.com must be allowed sts:AssumeRole";
         return Err(role.unsupported("AssumeRolePolicyDocument", "without Lambda", wanted));
     }
-    of_role(made, role)
+    of_role(made, role_made)
 }
 
 /// The roles that a principal of the account is trusted with, and not a service alone.
@@ -94,7 +120,7 @@ pub(super) fn assumable(made: &[Made]) -> Result<Vec<Role>, TemplateError> {
             name: role.identity.reference.clone(),
             arn: role.arn().to_owned(),
             trust,
-            statements: of_role(made, properties)?,
+            statements: of_role(made, role)?,
             max_session: Duration::from_secs(seconds.into()),
         });
     }
@@ -112,8 +138,21 @@ fn trusts_principals(role: &Made) -> bool {
 }
 
 /// The statements in a role and in the policies attached to it.
-fn of_role(made: &[Made], role: &Fields) -> Result<Vec<Statement>, TemplateError> {
+fn of_role(made: &[Made], of: &Made) -> Result<Vec<Statement>, TemplateError> {
+    let role = &of.properties;
     let mut read = Vec::new();
+    for policy in of_type(made, ROLE_POLICY).map(|it| &it.properties) {
+        policy.required("PolicyName")?;
+        let name = policy.required("RoleName")?;
+        if !of_type(made, ROLE).any(|it| it.identity.reference == name) {
+            return Err(policy.dangling("RoleName", &name));
+        }
+        if name == of.identity.reference {
+            for fields in policy_statements(&policy.required_fields("PolicyDocument")?)? {
+                read.push(statement(&fields)?);
+            }
+        }
+    }
     for policy in role.items("Policies")? {
         policy.required("PolicyName")?;
         for fields in policy_statements(&policy.required_fields("PolicyDocument")?)? {

@@ -366,6 +366,27 @@ const CHANGES: &[(&str, &[Change])] = &[
             ),
         ],
     ),
+    (
+        "AWS::IAM::RolePolicy",
+        &[
+            (
+                "PolicyDocument",
+                "{Statement: {Action: 's3:PutObject'",
+                "{Statement: {Action: 's3:GetObject'",
+                Comes(r#"actions: ["s3:GetObject"]"#),
+            ),
+            ("RoleName", "!Ref Role", "other", Refused("MayWrite.RoleName")),
+        ],
+    ),
+    (
+        "AWS::IAM::ServiceLinkedRole",
+        &[(
+            "AWSServiceName",
+            "mediapipelines.chime.amazonaws.com",
+            "other.amazonaws.com",
+            Comes("other.amazonaws.com"),
+        )],
+    ),
 ];
 
 fn changes() -> impl Iterator<Item = &'static (&'static str, &'static [Change])> {

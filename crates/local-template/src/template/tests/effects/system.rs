@@ -198,6 +198,15 @@ Resources:
     Properties:
       ManagedPolicyName: shared
       PolicyDocument: {Statement: {Action: 'kms:Decrypt', Effect: Allow, Resource: '*'}, Version: '2012-10-17'}
+  MayWrite:
+    Type: AWS::IAM::RolePolicy
+    Properties:
+      RoleName: !Ref Role
+      PolicyName: may-write
+      PolicyDocument: {Statement: {Action: 's3:PutObject', Effect: Allow, Resource: '*'}, Version: '2012-10-17'}
+  Linked:
+    Type: AWS::IAM::ServiceLinkedRole
+    Properties: {AWSServiceName: mediapipelines.chime.amazonaws.com}
   Rule:
     Type: AWS::Events::Rule
     Properties:
