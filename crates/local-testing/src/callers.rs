@@ -9,7 +9,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::Value;
 
-use crate::{TestResult, api_document};
+use crate::{TestCloud, TestResult, api_document};
 
 /// The response to a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +73,22 @@ pub struct Scenario {
     pub patient: Caller,
     /// A user who is not part of the appointment.
     pub stranger: Caller,
+}
+
+impl TestCloud {
+    /// Gets an address as a browser does, without a token: status and body.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn fetch(&self, url: &str, range: Option<&str>) -> TestResult<(u16, Vec<u8>)> {
+        let mut request = Request::get(url);
+        if let Some(range) = range {
+            request = request.header(header::RANGE, range);
+        }
+        let answer = self.http.request(request.body(Full::default())?).await?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.into_body().collect().await?.to_bytes().to_vec()))
+    }
 }
 
 #[derive(Clone)]

@@ -97,23 +97,23 @@ impl App {
             self.advance(&row, SegmentEvent::GivenUp { span }, None, origin).await?;
             return Ok(Outcome::Done);
         };
-        let key = concatenated_key(&row, concatenation);
-        let (event, duration) = match self.objects.inspect(&key).await {
-            Err(objects::Error::NotFound) => (SegmentEvent::NoFile { span }, None),
-            Err(error) => return Err(error.into()),
-            Ok(Inspection::Unverifiable { reason }) => {
+        let found = self.find_concatenated(&row, concatenation).await?;
+        let (key, inspection) = found.unzip();
+        let (event, duration) = match inspection {
+            None => (SegmentEvent::NoFile { span }, None),
+            Some(Inspection::Unverifiable { reason }) => {
                 tracing::warn!(capture = %capture, reason, "concatenated file cannot be verified");
                 let verdict = Verdict::Defective(Defect::Unverifiable, span);
                 (SegmentEvent::Verified(verdict), None)
             }
-            Ok(Inspection::File { file, .. }) => {
+            Some(Inspection::File { file, .. }) => {
                 (SegmentEvent::Verified(segment::verify(file, chunks.span)), Some(file.longest_track))
             }
         };
         let after = segment::advance(row.segment(), event);
-        let file = match duration.filter(|_| is_kept(after.status)) {
+        let file = match key.zip(duration).filter(|_| is_kept(after.status)) {
             None => None,
-            Some(duration) => {
+            Some((key, duration)) => {
                 let to = file_key(row.recording_id, row.number);
                 let Some(copied) = self.objects.copy(&key, &to, Instant::now() + STEP).await? else {
                     return Ok(Outcome::Unfinished);
@@ -204,6 +204,31 @@ impl App {
         }
     }
 
+    /// Chime's file of a concatenation, if it is there. The guide shows the folders under the sink's prefix; users also report them
+    /// under the pipeline's id (<https://docs.aws.amazon.com/chime-sdk/latest/dg/concat-folder-structure.html>).
+    async fn find_concatenated(
+        &self,
+        row: &SegmentRow,
+        pipeline: PipelineId,
+    ) -> Result<Option<(String, Inspection)>, Error> {
+        let folder = match row.layout {
+            Layout::AudioOnly | Layout::ActiveSpeaker => "audio",
+            Layout::Grid => "composited-video",
+        };
+        let sink = format!("{CONCATENATIONS}/{}-{}", row.capture_id, row.segment().concatenations);
+        for key in [
+            format!("{sink}/{folder}/{pipeline}.mp4"),
+            format!("{sink}/{pipeline}/{folder}/{pipeline}.mp4"),
+        ] {
+            match self.objects.inspect(&key).await {
+                Ok(inspection) => return Ok(Some((key, inspection))),
+                Err(objects::Error::NotFound) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
+    }
+
     async fn waiting_for(
         &self,
         capture: CaptureId,
@@ -259,14 +284,4 @@ const fn is_kept(status: SegmentStatus) -> bool {
         | SegmentStatus::Failed
         | SegmentStatus::Deleted => false,
     }
-}
-
-/// The key of Chime's file (<https://docs.aws.amazon.com/chime-sdk/latest/dg/concat-artifacts.html>).
-fn concatenated_key(row: &SegmentRow, pipeline: PipelineId) -> String {
-    let folder = match row.layout {
-        Layout::AudioOnly | Layout::ActiveSpeaker => "audio",
-        Layout::Grid => "composited-video",
-    };
-    let token = format!("{}-{}", row.capture_id, row.segment().concatenations);
-    format!("{CONCATENATIONS}/{token}/{pipeline}/{folder}/{pipeline}.mp4")
 }

@@ -30,6 +30,7 @@ mod quality;
 mod query_plans;
 mod reconcile;
 mod reconcile_load;
+mod recording;
 mod refusals;
 mod rejoin;
 mod removal;
