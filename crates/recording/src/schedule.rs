@@ -2,6 +2,7 @@
 
 use std::time::Duration as StdDuration;
 
+use chime::PipelineStatus;
 use domain::Error;
 use domain::audit::Origin;
 use domain::error::causes;
@@ -154,6 +155,11 @@ impl App {
         let mut deleted = 0;
         for id in self.calls.pipelines().list(region).await? {
             let Some(pipeline) = self.calls.pipelines().get(region, id).await? else { continue };
+            match pipeline.status {
+                PipelineStatus::Starting | PipelineStatus::Running | PipelineStatus::Failed => {}
+                // Chime lists it for some minutes more.
+                PipelineStatus::Stopping | PipelineStatus::Stopped => continue,
+            }
             let capture = pipeline.sink_arn.as_deref().and_then(|sink| capture_of(&self.bucket_arn, sink));
             let Some(capture) = capture else { continue };
             let found = self.calls.store().find_pipeline(Some(id), Some(capture)).await?;

@@ -216,10 +216,9 @@ impl App {
             Layout::Grid => "composited-video",
         };
         let sink = format!("{CONCATENATIONS}/{}-{}", row.capture_id, row.segment().concatenations);
-        for key in [
-            format!("{sink}/{folder}/{pipeline}.mp4"),
-            format!("{sink}/{pipeline}/{folder}/{pipeline}.mp4"),
-        ] {
+        for key in
+            [format!("{sink}/{folder}/{pipeline}.mp4"), format!("{sink}/{pipeline}/{folder}/{pipeline}.mp4")]
+        {
             match self.objects.inspect(&key).await {
                 Ok(inspection) => return Ok(Some((key, inspection))),
                 Err(objects::Error::NotFound) => {}

@@ -974,11 +974,10 @@ AS $segment$
     ON CONFLICT (capture_id) DO NOTHING
     RETURNING capture_id
   )
-  SELECT EXISTS (
-    SELECT medzen.enqueue_operation('concatenate', c.id::text, c.session_id,
-      jsonb_build_object('controlRegion', s.control_region), $2, NULL)
-    FROM inserted JOIN medzen.media_captures c ON c.id = inserted.capture_id
-    JOIN public.video_call_sessions s ON s.id = c.session_id)
+  SELECT count(medzen.enqueue_operation('concatenate', c.id::text, c.session_id,
+    jsonb_build_object('controlRegion', s.control_region), $2, NULL)) > 0
+  FROM inserted JOIN medzen.media_captures c ON c.id = inserted.capture_id
+  JOIN public.video_call_sessions s ON s.id = c.session_id
 $segment$;
 
 -- Follows the end of a capture: its operations are void, its seconds are in the ledger, and chunks without a segment are deleted.
@@ -992,12 +991,11 @@ AS $finish$
   SELECT 'capture_seconds', c.id, c.session_id, medzen.seconds_between(c.began_at, c.ended_at), $2
   FROM medzen.media_captures c WHERE c.id = $1 AND c.began_at IS NOT NULL
   ON CONFLICT (kind, reference) DO NOTHING;
-  SELECT EXISTS (
-    SELECT medzen.enqueue_operation('delete_chunks', c.id::text, c.session_id,
-      jsonb_build_object('controlRegion', s.control_region), $2, NULL)
-    FROM medzen.media_captures c JOIN public.video_call_sessions s ON s.id = c.session_id
-    WHERE c.id = $1 AND c.pipeline_id IS NOT NULL AND c.purposes @> '{recording}'
-      AND NOT EXISTS (SELECT FROM medzen.recording_segments g WHERE g.capture_id = c.id));
+  SELECT count(medzen.enqueue_operation('delete_chunks', c.id::text, c.session_id,
+    jsonb_build_object('controlRegion', s.control_region), $2, NULL)) > 0
+  FROM medzen.media_captures c JOIN public.video_call_sessions s ON s.id = c.session_id
+  WHERE c.id = $1 AND c.pipeline_id IS NOT NULL AND c.purposes @> '{recording}'
+    AND NOT EXISTS (SELECT FROM medzen.recording_segments g WHERE g.capture_id = c.id);
 $finish$;
 
 -- Publishes the result of a recording once: it has ended, it has no open capture, and no segment is unfinished. Returns the operation;

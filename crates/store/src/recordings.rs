@@ -57,7 +57,7 @@ impl SegmentRow {
 pub struct VerifiedFile {
     pub started_at: OffsetDateTime,
     pub duration: Duration,
-    /// In hexadecimal digits.
+    /// As S3 returns it, in base64; of a file that was copied in parts over those of its parts.
     pub sha256: String,
 }
 

@@ -18,7 +18,8 @@ pub const MAX_SHORTFALL: Duration = Duration::seconds(10);
 /// Tracks of a file may differ by this much.
 pub const MAX_TRACK_DIFFERENCE: Duration = Duration::seconds(1);
 
-/// The times in the names of chunks are rounded; a file that ends this close to the beginning of the last chunk lacks it.
+/// The times in the names of chunks are rounded; a file that ends this close to the beginning of the last chunk lacks it, unless that
+/// chunk is about as short itself.
 const CHUNK_ROUNDING: Duration = Duration::milliseconds(500);
 
 /// The status of a segment.
@@ -148,7 +149,9 @@ pub fn verify(file: File, chunks: Chunks) -> Verdict {
     let until_last = chunks.last_at - chunks.first_at;
     if missing > MAX_SHORTFALL {
         Verdict::Defective(Defect::Short, missing)
-    } else if !until_last.is_zero() && file.longest_track <= until_last + CHUNK_ROUNDING {
+    } else if !until_last.is_zero()
+        && file.longest_track <= until_last + CHUNK_ROUNDING.min(chunks.last_length / 2)
+    {
         Verdict::Defective(Defect::LastChunkMissing, missing)
     } else if file.longest_track - file.shortest_track > MAX_TRACK_DIFFERENCE {
         Verdict::Defective(Defect::TracksApart, file.longest_track - file.shortest_track)

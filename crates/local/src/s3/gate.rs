@@ -118,18 +118,21 @@ impl Gate {
         needs.iter().find(|(action, resource)| !self.allows(principal, action, resource, context))
     }
 
-    /// Whether the caller may use the key of an object, if that is one of the templates: S3 uses it in the caller's name.
+    /// Whether the caller may use the key of an object (its ARN is `object`), if that is one of the templates: S3 uses it in the caller's name.
     /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html>
     pub(super) fn check_key(
         &self,
         principal: Option<&Principal>,
         action: &str,
+        object: &str,
         key: Option<&str>,
     ) -> S3Result<()> {
         let Some((arn, policy)) = key.and_then(|key| self.0.keys.get_key_value(key)) else { return Ok(()) };
         let region = arn.split(':').nth(3).unwrap_or_default();
         let via = format!("s3.{region}.amazonaws.com");
-        let context = [("kms:ViaService", &*via), ("kms:CallerAccount", ACCOUNT)];
+        // The object's ARN, because no bucket here has a bucket key.
+        let encrypted = ("kms:EncryptionContext:aws:s3:arn", object);
+        let context = [("kms:ViaService", &*via), ("kms:CallerAccount", ACCOUNT), encrypted];
         let allowed = match principal {
             None => false,
             Some(Principal::Service { name, context }) => {

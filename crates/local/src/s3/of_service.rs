@@ -80,7 +80,7 @@ impl OfService {
         self.check("s3:GetObject", &format!("arn:aws:s3:::{bucket}/{key}"))?;
         let object = self.store.get(bucket, key, None);
         if let Some(object) = &object {
-            self.check_key("kms:Decrypt", object.headers.encryption_key.as_deref())?;
+            self.check_key("kms:Decrypt", (bucket, key), object.headers.encryption_key.as_deref())?;
         }
         Ok(object)
     }
@@ -104,7 +104,7 @@ impl OfService {
         headers: ObjectHeaders,
     ) -> Result<(), ServiceRefusal> {
         self.check("s3:PutObject", &format!("arn:aws:s3:::{bucket}/{key}"))?;
-        self.check_key("kms:GenerateDataKey", self.store.key(bucket, &headers).as_deref())?;
+        self.check_key("kms:GenerateDataKey", (bucket, key), self.store.key(bucket, &headers).as_deref())?;
         let etag = etag_of(&content);
         let new = NewObject { content, headers, etag, ..NewObject::default() };
         let put = self.store.put(bucket, key, new);
@@ -121,7 +121,13 @@ impl OfService {
         }
     }
 
-    fn check_key(&self, action: &str, key: Option<&str>) -> Result<(), ServiceRefusal> {
-        self.gate.check_key(Some(&self.principal), action, key).map_err(|_| ServiceRefusal::Key)
+    fn check_key(
+        &self,
+        action: &str,
+        (bucket, object): (&str, &str),
+        key: Option<&str>,
+    ) -> Result<(), ServiceRefusal> {
+        let object = format!("arn:aws:s3:::{bucket}/{object}");
+        self.gate.check_key(Some(&self.principal), action, &object, key).map_err(|_| ServiceRefusal::Key)
     }
 }

@@ -110,8 +110,15 @@ impl Operations {
     }
 
     /// Whether the caller may encrypt with the key of what is put, or decrypt with it.
-    fn check_key<T>(&self, request: &S3Request<T>, action: &str, key: Option<&str>) -> S3Result<()> {
-        self.gate.check_key(request.extensions.get::<Principal>(), action, key)
+    fn check_key<T>(
+        &self,
+        request: &S3Request<T>,
+        action: &str,
+        (bucket, object): (&str, &str),
+        key: Option<&str>,
+    ) -> S3Result<()> {
+        let object = format!("arn:aws:s3:::{bucket}/{object}");
+        self.gate.check_key(request.extensions.get::<Principal>(), action, &object, key)
     }
 
     /// The version that an answer names: none in a bucket without versions.

@@ -4,6 +4,7 @@ mod control;
 mod files;
 mod races;
 
+use local::chime::{EventDelivery, Options};
 use local_testing::{Answer, Caller, Scenario, TestCloud, TestResult};
 use serde_json::{Value, json};
 
@@ -28,7 +29,7 @@ impl Recorded {
 
     /// Both are in the call, and nobody has decided.
     pub(crate) async fn in_call() -> TestResult<Self> {
-        let cloud = TestCloud::new().await?;
+        let cloud = with_events().await?;
         let scenario = cloud.scenario().await?;
         let started = scenario.provider.start().await?;
         let session = started.text("sessionId");
@@ -113,6 +114,12 @@ impl Recorded {
         }
         self.get(recording).await
     }
+}
+
+/// A cloud whose Chime engine sends its events at once.
+pub(crate) async fn with_events() -> TestResult<TestCloud> {
+    let event_delivery = EventDelivery::Immediate;
+    TestCloud::with(Options { rate: None, event_delivery, ..Options::default() }).await
 }
 
 pub(crate) async fn start(by: &Caller) -> TestResult<Answer> {

@@ -28,6 +28,8 @@ fn a_file_is_complete_if_it_is_as_long_as_its_chunks_and_its_tracks_agree() {
     assert_eq!(found(59_000, 60_000), Verdict::Complete);
     assert_eq!(found(58_999, 60_000), Verdict::Defective(TracksApart, Duration::milliseconds(1001)));
     assert_eq!(found(56_000, 56_000), Verdict::Complete, "the last chunk is short by 4 s");
+    let short = Chunks { last_length: Duration::milliseconds(300), ..chunks() };
+    assert_eq!(verify(file(55_300, 55_300), short), Verdict::Complete, "its last chunk has 0.3 s");
     assert_eq!(found(55_400, 55_400), Verdict::Defective(LastChunkMissing, Duration::milliseconds(4600)));
     assert_eq!(found(49_999, 49_999), Verdict::Defective(Short, Duration::milliseconds(10_001)));
     let one = Chunks { last_at: NOW, ..chunks() };

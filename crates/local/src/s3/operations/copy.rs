@@ -37,7 +37,7 @@ impl Operations {
         headers.encryption = input.server_side_encryption.as_ref().map(|it| it.as_str().to_owned());
         headers.encryption_key.clone_from(&input.ssekms_key_id);
         let key = self.store.key(&input.bucket, &headers);
-        self.check_key(req, "kms:GenerateDataKey", key.as_deref())?;
+        self.check_key(req, "kms:GenerateDataKey", (&input.bucket, &input.key), key.as_deref())?;
         let wants = input.checksum_algorithm.as_ref().is_some_and(|it| it.as_str() == "SHA256");
         let sha256 = if wants || source.sha256.is_some() {
             Some(base64(&sha256(&source.content).await?))
@@ -77,14 +77,14 @@ impl Operations {
         source: &CopySource,
         if_match: Option<&CopySourceIfMatch>,
     ) -> S3Result<std::sync::Arc<Object>> {
-        let CopySource::Bucket { bucket, key, version_id } = source else {
+        let CopySource::Bucket { bucket, key: object, version_id } = source else {
             return Err(s3_error!(NotImplemented));
         };
-        let source = self.find(req, bucket, key, version_id.as_deref())?;
+        let source = self.find(req, bucket, object, version_id.as_deref())?;
         if if_match.is_some_and(|it| !is_met(it, &source)) {
             return Err(s3_error!(PreconditionFailed));
         }
-        self.check_key(req, "kms:Decrypt", source.headers.encryption_key.as_deref())?;
+        self.check_key(req, "kms:Decrypt", (bucket, object), source.headers.encryption_key.as_deref())?;
         Ok(source)
     }
 }

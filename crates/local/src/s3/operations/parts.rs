@@ -45,8 +45,8 @@ impl Operations {
         };
         // Parts are decrypted to be joined.
         let key = self.store.key(&input.bucket, &upload.headers);
-        self.check_key(req, "kms:GenerateDataKey", key.as_deref())?;
-        self.check_key(req, "kms:Decrypt", key.as_deref())?;
+        self.check_key(req, "kms:GenerateDataKey", (&input.bucket, &input.key), key.as_deref())?;
+        self.check_key(req, "kms:Decrypt", (&input.bucket, &input.key), key.as_deref())?;
         let id = opaque_etag();
         let inserted = self.store.with_uploads(&input.bucket, |all| all.insert(id.clone(), upload));
         inserted.ok_or_else(|| s3_error!(NoSuchBucket))?;

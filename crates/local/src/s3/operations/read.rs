@@ -19,7 +19,12 @@ impl Operations {
             modified_since: input.if_modified_since.clone(),
         };
         conditions.check(&object)?;
-        self.check_key(req, "kms:Decrypt", object.headers.encryption_key.as_deref())?;
+        self.check_key(
+            req,
+            "kms:Decrypt",
+            (&input.bucket, &input.key),
+            object.headers.encryption_key.as_deref(),
+        )?;
         let (content, content_range) = range(input.range.as_ref(), &object)?;
         let headers = &object.headers;
         // A range has no checksum.
@@ -71,7 +76,12 @@ impl Operations {
         let checked = is_enabled(input.checksum_mode.as_ref());
         if checked {
             // Checksums are encrypted as well.
-            self.check_key(req, "kms:Decrypt", headers.encryption_key.as_deref())?;
+            self.check_key(
+                req,
+                "kms:Decrypt",
+                (&input.bucket, &input.key),
+                headers.encryption_key.as_deref(),
+            )?;
         }
         let checksum = object.sha256.clone().filter(|_| checked);
         Ok(S3Response::new(HeadObjectOutput {

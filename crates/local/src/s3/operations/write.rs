@@ -30,7 +30,8 @@ impl Operations {
             encryption_key: input.ssekms_key_id,
         };
         let key = self.store.key(&input.bucket, &headers);
-        self.gate.check_key(principal.as_ref(), "kms:GenerateDataKey", key.as_deref())?;
+        let arn = format!("arn:aws:s3:::{}/{}", input.bucket, input.key);
+        self.gate.check_key(principal.as_ref(), "kms:GenerateDataKey", &arn, key.as_deref())?;
         let sha256 = sha256.map(|it| base64(&it));
         let new = NewObject { content, headers, etag: md5, sha256, hold };
         let object = self.store.put(&input.bucket, &input.key, new);

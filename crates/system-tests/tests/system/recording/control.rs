@@ -75,7 +75,7 @@ async fn a_recording_is_started_paused_resumed_and_stopped() -> TestResult {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_that_was_wanted_begins_by_itself_when_everyone_has_consented_and_once() -> TestResult {
-    let cloud = local_testing::TestCloud::new().await?;
+    let cloud = super::with_events().await?;
     let scenario = cloud.scenario().await?;
     let wanted = json!({ "enableRecording": true });
     let started = scenario.provider.ask("POST", "/appointments/{a}/call", &wanted).await?;

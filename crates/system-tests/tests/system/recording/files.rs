@@ -25,14 +25,14 @@ async fn a_file_is_verified_copied_and_played_by_links_that_expire() -> TestResu
     assert_eq!(links.brief(), "200", "{:?}", links.body);
     let url = links.body["segments"][0]["url"].as_str().ok_or("no url")?;
     let (status, body) = call.fetch(url, Some("bytes=4-7")).await?;
-    assert_eq!((status, body.as_slice()), (206, b"ftyp".as_slice()));
+    assert_eq!((status, String::from_utf8_lossy(&body).as_ref()), (206, "ftyp"));
     let other = url.replace(&id, "00000000-0000-4000-8000-0000000000ff");
     assert_eq!(call.fetch(&other, None).await?.0, 403, "a link to another's recording");
     call.pass(16 * 60).await?;
     assert_eq!(call.fetch(url, None).await?.0, 403, "15 minutes");
 
     let sha = call.cloud.sql("SELECT sha256 FROM medzen.recording_segments").await?;
-    assert_eq!(sha.len(), 64, "{sha}");
+    assert_eq!(sha.len(), 44, "{sha}");
     call.minute().await?;
     let keys = call.keys();
     assert_eq!(keys, [format!("recordings/{id}/1.mp4")], "the chunks are deleted");

@@ -38,7 +38,8 @@ async fn lost_events_are_replaced_by_the_schedule() -> TestResult {
     for _ in 0..12 {
         call.minute().await?;
     }
-    assert_eq!(call.get(&id).await?["state"], "ready");
+    let done = call.finished(&id).await?;
+    assert_eq!(done["state"], "ready");
     Ok(())
 }
 
