@@ -47,7 +47,8 @@ impl Calls {
                 | Operation::StopCapture
                 | Operation::Concatenate
                 | Operation::VerifySegment
-                | Operation::DeleteChunks => {
+                | Operation::DeleteChunks
+                | Operation::DeleteRecording => {
                     self.send_and_complete(&operation, origin).await?;
                 }
             }
@@ -121,7 +122,8 @@ impl Calls {
             | Action::StartCapture(..)
             | Action::Concatenate(..)
             | Action::VerifySegment(..)
-            | Action::DeleteChunks(..) => {
+            | Action::DeleteChunks(..)
+            | Action::DeleteRecording(..) => {
                 return Err(Error::internal("the operation changes nothing at Chime"));
             }
         }

@@ -7,6 +7,7 @@ use serde::de::IntoDeserializer as _;
 use serde::de::value::Error as UnknownKind;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use time::OffsetDateTime;
 
 /// The detail type of events about meetings and attendees.
 pub const MEETING_STATE_CHANGE: &str = "Chime Meeting State Change";
@@ -115,6 +116,8 @@ fn is_known(id: &str) -> bool {
 pub struct PipelineEvent {
     pub pipeline: PipelineId,
     pub kind: PipelineEventKind,
+    /// When it happened, by Chime's clock.
+    pub at: Option<OffsetDateTime>,
     /// The meeting's control region.
     pub control_region: String,
 }
@@ -140,6 +143,8 @@ pub fn read_pipeline(envelope: Envelope<'_>) -> Result<Option<PipelineEvent>, Er
     struct Detail {
         event_type: String,
         media_pipeline_id: PipelineId,
+        #[serde(default)]
+        timestamp: Option<i64>,
     }
     if envelope.detail_type != PIPELINE_STATE_CHANGE {
         return Err(Error::invalid("detail-type", format!("must be {PIPELINE_STATE_CHANGE}")));
@@ -157,7 +162,9 @@ pub fn read_pipeline(envelope: Envelope<'_>) -> Result<Option<PipelineEvent>, Er
         }
     };
     let control_region = envelope.region.to_owned();
-    Ok(Some(PipelineEvent { pipeline: detail.media_pipeline_id, kind, control_region }))
+    let at = detail.timestamp.filter(|ms| (0..=MAX_TIMESTAMP_MS).contains(ms));
+    let at = at.and_then(|ms| OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok());
+    Ok(Some(PipelineEvent { pipeline: detail.media_pipeline_id, kind, at, control_region }))
 }
 
 fn known(name: &str) -> Option<ChimeEventKind> {

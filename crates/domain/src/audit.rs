@@ -155,6 +155,10 @@ pub enum Event {
     CaptureEnded,
     /// A segment of a recording was verified, or given up.
     SegmentFinished,
+    /// The deletion of a recording was requested, or its retention has ended.
+    RecordingDeletionRequested,
+    /// The files of a recording were deleted, all versions.
+    RecordingDeleted,
     /// Links to a recording were handed out.
     RecordingPlayed,
     /// A request was denied (403).
@@ -195,6 +199,8 @@ impl Event {
             Self::CaptureStarted => "capture.started",
             Self::CaptureEnded => "capture.ended",
             Self::SegmentFinished => "recording.segment_finished",
+            Self::RecordingDeletionRequested => "recording.deletion_requested",
+            Self::RecordingDeleted => "recording.deleted",
             Self::RecordingPlayed => "recording.played",
             Self::AccessDenied => "access.denied",
         }

@@ -10,7 +10,9 @@ use uuid::Uuid;
 
 use crate::capabilities::Capabilities;
 use crate::error::Error;
-use crate::id::{CaptureId, ChimeAttendeeId, ChimeMeetingId, OperationId, PipelineId, SessionId, UserId};
+use crate::id::{
+    CaptureId, ChimeAttendeeId, ChimeMeetingId, OperationId, PipelineId, RecordingId, SessionId, UserId,
+};
 use crate::outbound::EventPayload;
 use crate::recording::Layout;
 
@@ -51,11 +53,13 @@ pub enum Operation {
     VerifySegment,
     /// A capture's chunks are deleted, versions too. Target: the capture's id.
     DeleteChunks,
+    /// The files of a recording are deleted, versions too. Target: the recording's id.
+    DeleteRecording,
 }
 
 impl Operation {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::DeleteAttendee,
         Self::UpdateCapabilities,
         Self::DeleteMeeting,
@@ -66,6 +70,7 @@ impl Operation {
         Self::Concatenate,
         Self::VerifySegment,
         Self::DeleteChunks,
+        Self::DeleteRecording,
     ];
 
     /// The name in the table, in logs, metrics and the runbook.
@@ -82,6 +87,7 @@ impl Operation {
             Self::Concatenate => "concatenate",
             Self::VerifySegment => "verify_segment",
             Self::DeleteChunks => "delete_chunks",
+            Self::DeleteRecording => "delete_recording",
         }
     }
 
@@ -98,7 +104,8 @@ impl Operation {
             | Self::StopCapture
             | Self::Concatenate
             | Self::VerifySegment
-            | Self::DeleteChunks => "recording",
+            | Self::DeleteChunks
+            | Self::DeleteRecording => "recording",
         }
     }
 }
@@ -209,6 +216,7 @@ pub enum Action {
     Concatenate(CaptureId, OfCapture),
     VerifySegment(CaptureId, OfCapture),
     DeleteChunks(CaptureId, OfCapture),
+    DeleteRecording(RecordingId, OfCapture),
 }
 
 impl PendingOperation {
@@ -235,6 +243,10 @@ impl PendingOperation {
             Operation::StopCapture => Action::StopCapture(capture()?, payload(&self.payload)?),
             Operation::Concatenate => Action::Concatenate(capture()?, payload(&self.payload)?),
             Operation::VerifySegment => Action::VerifySegment(capture()?, payload(&self.payload)?),
+            Operation::DeleteRecording => Action::DeleteRecording(
+                self.target.parse().map_err(Error::internal)?,
+                payload(&self.payload)?,
+            ),
             Operation::DeleteChunks => Action::DeleteChunks(capture()?, payload(&self.payload)?),
             // Through text, because a RawValue is only read from text.
             Operation::PublishEvent => Action::PublishEvent(

@@ -91,8 +91,15 @@ impl TestCloud {
     /// # Errors
     /// When it does not start.
     pub async fn with_parameters(parameters: &[(&str, &str)]) -> TestResult<Self> {
+        Self::deployed(chime::Options { rate: None, ..chime::Options::default() }, parameters).await
+    }
+
+    /// The same with the given limits and events of Chime.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn deployed(chime: chime::Options, parameters: &[(&str, &str)]) -> TestResult<Self> {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let chime = chime::Options { rate: None, ..chime::Options::default() };
         Self::set(chime, Host::default(), parameters.iter().map(owned).collect(), None, None).await
     }
 

@@ -16,6 +16,8 @@ pub struct Config {
     pub layout: Layout,
     /// Who may do what with recordings.
     pub rights: Rights,
+    /// Days that a recording is kept.
+    pub retention_days: u32,
     /// The role whose credentials sign links.
     pub playback_role_arn: String,
 }
@@ -34,6 +36,7 @@ impl Config {
             bucket_arn: env.text("RECORDINGS_BUCKET_ARN"),
             layout: env.parse("RECORDING_LAYOUT"),
             rights: env.parse("RECORDING_RIGHTS"),
+            retention_days: env.parse("RECORDING_RETENTION_DAYS"),
             playback_role_arn: env.text("PLAYBACK_ROLE_ARN"),
         };
         env.finish().map(|()| config)

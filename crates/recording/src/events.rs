@@ -14,7 +14,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::App;
-use crate::settle::{Target, capture_of};
+use crate::settle::{Known, Target, capture_of};
 
 /// What an event makes due is executed at once for this long; the schedule continues.
 const OPERATIONS_FOR: Duration = Duration::from_secs(20);
@@ -81,7 +81,7 @@ impl App {
             PipelineEventKind::PermanentFailure => PipelineReport::Failed(read.pipeline),
         };
         let target = Target { appointment: found.appointment_id, session: found.session_id };
-        self.report(target, found.capture_id, report, arn, origin).await?;
+        self.report(target, found.capture_id, report, Known { arn, at: read.at }, origin).await?;
         self.settle(target, None, origin).await.map(drop)
     }
 }

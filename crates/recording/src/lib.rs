@@ -2,6 +2,7 @@
 
 mod config;
 mod control;
+mod deletion;
 mod events;
 mod list;
 mod schedule;
@@ -36,6 +37,7 @@ pub const FUNCTION: Function<App> = Function {
         "POST /recordings/{recordingId}/pause" => pause,
         "POST /recordings/{recordingId}/resume" => resume,
         "GET /recordings/{recordingId}/playback" => playback,
+        "DELETE /recordings/{recordingId}" => delete,
     },
     actions: handlers! {
         "start" => start,
@@ -45,6 +47,7 @@ pub const FUNCTION: Function<App> = Function {
         "pause" => pause,
         "resume" => resume,
         "playback" => playback,
+        "delete" => delete,
     },
     on_schedule: Some(|app, origin| Box::pin(app.run(origin))),
     on_messages: Some(|app, messages| Box::pin(app.handle(messages))),
@@ -63,6 +66,7 @@ pub struct App {
     region: String,
     layout: Layout,
     rights: Rights,
+    retention: time::Duration,
 }
 
 impl App {
@@ -86,6 +90,7 @@ impl App {
             region,
             layout: config.layout,
             rights: config.rights.clone(),
+            retention: time::Duration::days(config.retention_days.into()),
         })
     }
 }
@@ -124,6 +129,11 @@ async fn control(app: &App, request: &Request, of: fn(RecordingId) -> Control) -
 async fn playback(app: &App, request: &Request) -> Result<Answer, Error> {
     let id = recording(request)?;
     Answer::json(200, &app.playback(request.actor()?, id, &request.origin).await?)
+}
+
+async fn delete(app: &App, request: &Request) -> Result<Answer, Error> {
+    let id = recording(request)?;
+    Answer::json(202, &app.delete(request.actor()?, id, &request.origin).await?)
 }
 
 /// The recording that the request is about: from the route's path, else from the body.

@@ -43,7 +43,20 @@ impl App {
     /// # Errors
     /// 403 without the right, 404 for one that there is not, 503 when the database is down.
     pub(crate) async fn recording(&self, actor: &Actor, id: RecordingId) -> Result<Recording, Error> {
-        let (view, one, _) = self.load(actor, id, Right::List).await?;
+        self.recording_with(actor, id, Right::List).await
+    }
+
+    /// A recording, for a caller with another right to it.
+    ///
+    /// # Errors
+    /// As for [`App::recording`].
+    pub(crate) async fn recording_with(
+        &self,
+        actor: &Actor,
+        id: RecordingId,
+        right: Right,
+    ) -> Result<Recording, Error> {
+        let (view, one, _) = self.load(actor, id, right).await?;
         let appointment = view.appointment.as_ref().ok_or(Error::NotFound(reason::APPOINTMENT_NOT_FOUND))?;
         Ok(shown(appointment.id, &one))
     }
@@ -87,6 +100,19 @@ impl App {
             })
             .collect();
         Ok(PlaybackResponse { recording_id: id, segments, expires_at: links.expires_at.into() })
+    }
+
+    /// A recording that the caller may delete: when it ended, and the caller.
+    ///
+    /// # Errors
+    /// As for [`App::recording`].
+    pub(crate) async fn deletable(
+        &self,
+        actor: &Actor,
+        id: RecordingId,
+    ) -> Result<(RecordingId, Option<OffsetDateTime>, (UserId, Role)), Error> {
+        let (_, one, by) = self.load(actor, id, Right::Delete).await?;
+        Ok((one.id, one.ended_at, by))
     }
 
     async fn load(

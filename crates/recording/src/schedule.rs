@@ -30,9 +30,12 @@ const OPERATIONS_UNTIL: StdDuration = StdDuration::from_secs(80);
 /// All pipelines of the account are looked at once in so many minutes: it takes a request for each.
 const ORPHANS_EVERY_MINUTES: u8 = 5;
 
+/// Chunks without a row are counted once a day: it lists all prefixes.
+const PREFIXES_AT_HOUR: u8 = 3;
+
 const CAPTURE_KINDS: [Operation; 2] = [Operation::StopCapture, Operation::StartCapture];
-const SEGMENT_KINDS: [Operation; 3] =
-    [Operation::VerifySegment, Operation::Concatenate, Operation::DeleteChunks];
+const SEGMENT_KINDS: [Operation; 4] =
+    [Operation::VerifySegment, Operation::Concatenate, Operation::DeleteChunks, Operation::DeleteRecording];
 
 impl App {
     /// One run.
@@ -49,7 +52,10 @@ impl App {
             }
             let target = Target { appointment: due.appointment_id, session: due.session_id };
             match self.settle(target, None, origin).await {
-                Ok(Settled { stuck: one, not_stopped: running, .. }) => {
+                Ok(Settled { stuck: one, not_stopped: running, failed, .. }) => {
+                    if failed {
+                        metrics::emit(&[(Metric::RecordingsFailed, 1)]);
+                    }
                     stuck += u64::from(one);
                     not_stopped += u64::from(running);
                 }
@@ -66,7 +72,16 @@ impl App {
                 Err(error) => failure = Some(error),
             }
         }
+        if let Err(error) = self.expire(origin).await {
+            failure = Some(error);
+        }
         self.run_segment_operations(began + OPERATIONS_UNTIL, origin).await?;
+        if origin.now.hour() == PREFIXES_AT_HOUR
+            && origin.now.minute() == 0
+            && let Err(error) = self.count_unknown_prefixes().await
+        {
+            failure = Some(error);
+        }
         let mut orphans = 0;
         if origin.now.minute().is_multiple_of(ORPHANS_EVERY_MINUTES) {
             match self.delete_orphans().await {
@@ -128,6 +143,7 @@ impl App {
                 Action::Concatenate(capture, _) => self.concatenate(capture, origin).await,
                 Action::VerifySegment(capture, _) => self.verify(capture, origin).await,
                 Action::DeleteChunks(capture, _) => self.delete_chunks(capture, origin).await,
+                Action::DeleteRecording(recording, _) => self.delete_files(recording, origin).await,
                 Action::DeleteAttendee(..)
                 | Action::UpdateCapabilities(..)
                 | Action::DeleteMeeting(..)

@@ -11,6 +11,7 @@ use domain::recording::Layout;
 use domain::recording::deadline::{self, Overdue};
 use domain::recording::segment::{self, Defect, SegmentEvent, SegmentStatus, Verdict};
 use objects::Inspection;
+use runtime::metrics::{self, Metric};
 use store::recordings::{SegmentRow, VerifiedFile};
 use time::Duration;
 use tokio::time::Instant;
@@ -19,10 +20,10 @@ use crate::App;
 use crate::settle::{CAPTURES, SPEECH};
 
 /// Time for the copy or the deletion of one run; the next one continues.
-const STEP: StdDuration = StdDuration::from_secs(20);
+pub(crate) const STEP: StdDuration = StdDuration::from_secs(20);
 
 /// The prefix of Chime's concatenated files.
-const CONCATENATIONS: &str = "concatenations";
+pub(crate) const CONCATENATIONS: &str = "concatenations";
 
 /// The key of a verified file.
 pub(crate) fn file_key(recording: RecordingId, number: u32) -> String {
@@ -240,7 +241,6 @@ impl App {
     async fn give_up(&self, row: &SegmentRow, origin: &Origin) -> Result<Outcome, Error> {
         let chunks = self.objects.chunks(&format!("{CAPTURES}/{}/", row.capture_id)).await?;
         let span = chunks.map_or(Duration::ZERO, |chunks| chunks.span.span());
-        tracing::error!(capture = %row.capture_id, recording = %row.recording_id, "segment given up, its chunks are kept");
         self.advance(row, SegmentEvent::GivenUp { span }, None, origin).await?;
         Ok(Outcome::Done)
     }
@@ -266,6 +266,10 @@ impl App {
             SegmentStatus::Concatenating | SegmentStatus::Incomplete | SegmentStatus::Deleted => None,
         };
         let applied = self.calls.store().apply_segment(row, &after, file, next, origin).await?;
+        if applied.is_some() && matches!(after.status, SegmentStatus::Incomplete | SegmentStatus::Failed) {
+            tracing::error!(capture = %row.capture_id, recording = %row.recording_id, state = after.status.as_str(), "segment not complete");
+            metrics::emit(&[(Metric::RecordingsFailed, 1)]);
+        }
         if let Some(event) = applied {
             self.calls.publish(event, origin).await;
         }

@@ -43,11 +43,22 @@ pub(crate) struct Asked {
     pub(crate) role: Role,
 }
 
+/// What is known of a pipeline with a report.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    /// Its ARN, where it is known for the first time.
+    pub(crate) arn: Option<String>,
+    /// When it happened, by Chime's clock; `None`: now.
+    pub(crate) at: Option<OffsetDateTime>,
+}
+
 /// The result.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Settled {
     /// A recording began.
     pub(crate) began: Option<RecordingId>,
+    /// A recording ended because its captures failed.
+    pub(crate) failed: bool,
     /// A capture is stuck in its state.
     pub(crate) stuck: bool,
     /// A capture goes on although its stop was requested a minute ago because of a refusal.
@@ -99,6 +110,8 @@ impl App {
                 RecordingChange::Pause(_) | RecordingChange::Resume | RecordingChange::End(_) => None,
             });
             settled.began = settled.began.or(begun);
+            let failed = RecordingChange::End(EndReason::CaptureFailed);
+            settled.failed |= decision.changes.contains(&failed);
             let by_hand = asked.take().is_some();
             let without_capacity = self.follow(target, applied, origin).await?;
             if without_capacity && by_hand && begun.is_some() {
@@ -151,7 +164,8 @@ impl App {
             | Action::PublishEvent(_)
             | Action::Concatenate(..)
             | Action::VerifySegment(..)
-            | Action::DeleteChunks(..) => {
+            | Action::DeleteChunks(..)
+            | Action::DeleteRecording(..) => {
                 return Err(Error::internal("an operation of another kind follows from no capture"));
             }
         };
@@ -203,7 +217,7 @@ impl App {
                 (PipelineReport::Refused { capacity }, None)
             }
         };
-        self.report(target, capture, report, arn, origin).await?;
+        self.report(target, capture, report, Known { arn, at: None }, origin).await?;
         Ok(report == PipelineReport::Refused { capacity: true })
     }
 
@@ -216,7 +230,7 @@ impl App {
         target: Target,
         capture: CaptureId,
         report: PipelineReport,
-        arn: Option<String>,
+        known: Known,
         origin: &Origin,
     ) -> Result<bool, Error> {
         for _ in 0..MAX_ATTEMPTS {
@@ -230,11 +244,13 @@ impl App {
                 }
                 return Ok(false);
             };
-            let Some(advanced) = before.clone().report(report, origin.now) else { return Ok(false) };
+            // A time of Chime's is neither before the request nor ahead of ours.
+            let at = known.at.map_or(origin.now, |at| at.max(open.requested_at).min(origin.now));
+            let Some(advanced) = before.clone().report(report, at) else { return Ok(false) };
             if advanced.capture == open {
                 return Ok(false);
             }
-            let write = CaptureWrite::between(&open, &advanced.capture, arn.clone(), origin.now);
+            let write = CaptureWrite::between(&open, &advanced.capture, known.arn.clone(), at);
             let change = CaptureChange { capture: Some(write), ..CaptureChange::default() };
             let applied =
                 self.calls.store().apply_captures(session.id, &before, &change, None, origin).await?;
@@ -282,7 +298,7 @@ impl App {
             (None, Some(id)) => (PipelineReport::Gone(id), None),
             (None, None) => (PipelineReport::NotListed, None),
         };
-        self.report(target, capture, report, arn, origin).await
+        self.report(target, capture, report, Known { arn, at: None }, origin).await
     }
 
     /// The pipeline whose sink is a capture's, among those of the account.

@@ -59,6 +59,10 @@ metrics! {
     MissedMeetingEvents by ["meeting-manager"];
     /// Pending operations that reached their attempt limit in a run.
     PendingOperationsExhausted by ["meeting-manager", "recording"];
+    /// Segments of recordings that are incomplete or have no file, and recordings that ended because their captures failed.
+    RecordingsFailed by ["recording"];
+    /// Prefixes of chunks in the bucket that belong to no capture, by a count once a day.
+    ChunkPrefixesWithoutRow by ["recording"];
     /// Captures and segments that are past the deadline of their state.
     CapturesStuck by ["recording"];
     /// Captures that go on a minute after a participant refused or revoked consent.

@@ -627,7 +627,7 @@ AS $executor$
   SELECT CASE
     WHEN $1 IN ('delete_attendee', 'update_capabilities', 'delete_meeting', 'verify_meeting', 'publish_event')
       THEN 'meeting-manager'
-    WHEN $1 IN ('start_capture', 'stop_capture', 'concatenate', 'verify_segment', 'delete_chunks') THEN 'recording'
+    WHEN $1 IN ('start_capture', 'stop_capture', 'concatenate', 'verify_segment', 'delete_chunks', 'delete_recording') THEN 'recording'
   END
 $executor$;
 

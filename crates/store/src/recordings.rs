@@ -209,6 +209,54 @@ impl Store {
         Ok(())
     }
 
+    /// Requests the deletion of recordings that ended before a moment: of one, or of at most so many. `actor`: the participant who
+    /// requests it; `None`: their retention has ended. Returns how many were requested now. One round trip.
+    pub async fn request_deletion(
+        &self,
+        recording: Option<RecordingId>,
+        (ended_before, limit): (OffsetDateTime, i64),
+        actor: Option<(UserId, Role)>,
+        origin: &Origin,
+    ) -> Result<u64, Error> {
+        let recording = recording.map(RecordingId::as_uuid);
+        let (user, role) = (actor.map(|(user, _)| user.as_uuid()), actor.map(|(_, role)| role.as_str()));
+        let params = [
+            (&recording as _, Type::UUID),
+            (&ended_before as _, Type::TIMESTAMPTZ),
+            (&limit as _, Type::INT8),
+            (&origin.now as _, Type::TIMESTAMPTZ),
+            (&Json(origin) as _, Type::JSONB),
+            (&user as _, Type::UUID),
+            (&role as _, Type::TEXT),
+            (&Event::RecordingDeletionRequested.as_str() as _, Type::TEXT),
+        ];
+        Ok(self.ask(sql!("request_deletion"), &params).await?.unwrap_or_default())
+    }
+
+    /// The captures of a recording that is being deleted. One round trip.
+    pub async fn recording_captures(&self, recording: RecordingId) -> Result<Vec<CaptureId>, Error> {
+        let params = [(&recording.as_uuid() as _, Type::UUID)];
+        Ok(self.ask(sql!("recording_captures"), &params).await?.unwrap_or_default())
+    }
+
+    /// Stores that the files of a recording were deleted. May be repeated. One round trip.
+    pub async fn recording_deleted(&self, recording: RecordingId, origin: &Origin) -> Result<(), Error> {
+        let params = [
+            (&recording.as_uuid() as _, Type::UUID),
+            (&origin.now as _, Type::TIMESTAMPTZ),
+            (&Json(origin) as _, Type::JSONB),
+            (&Event::RecordingDeleted.as_str() as _, Type::TEXT),
+        ];
+        self.ask::<bool>(sql!("recording_deleted"), &params).await?;
+        Ok(())
+    }
+
+    /// Those of these ids that are of no capture. One round trip.
+    pub async fn unknown_captures(&self, ids: &[CaptureId]) -> Result<Vec<CaptureId>, Error> {
+        let ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
+        Ok(self.ask(sql!("unknown_captures"), &[(&ids, Type::UUID_ARRAY)]).await?.unwrap_or_default())
+    }
+
     /// The appointment and the session of a recording. One round trip.
     pub async fn find_recording(&self, recording: RecordingId) -> Result<Option<FoundRecording>, Error> {
         self.ask(sql!("find_recording"), &[(&recording.as_uuid(), Type::UUID)]).await

@@ -100,7 +100,8 @@ impl Done {
                 | Action::StopCapture(..)
                 | Action::Concatenate(..)
                 | Action::VerifySegment(..)
-                | Action::DeleteChunks(..),
+                | Action::DeleteChunks(..)
+                | Action::DeleteRecording(..),
                 _,
             ) => {
                 self.on_attendees.push(Executed { id: operation.id, payload: Some(operation.payload) });

@@ -82,7 +82,8 @@ impl Verification {
             | Action::StopCapture(..)
             | Action::Concatenate(..)
             | Action::VerifySegment(..)
-            | Action::DeleteChunks(..) => Err(Error::internal("an operation of another kind was leased")),
+            | Action::DeleteChunks(..)
+            | Action::DeleteRecording(..) => Err(Error::internal("an operation of another kind was leased")),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The recording of a call, from its start to a verified file that is played.
 
 mod control;
+mod deletion;
 mod files;
 mod races;
+mod random;
 
 use local::chime::{EventDelivery, Options};
 use local_testing::{Answer, Caller, Scenario, TestCloud, TestResult};
@@ -14,13 +16,17 @@ use crate::requests::consent;
 pub(crate) struct Recorded {
     pub(crate) cloud: TestCloud,
     pub(crate) scenario: Scenario,
-    pub(crate) session: String,
 }
 
 impl Recorded {
     /// Both are in the call and have consented.
     pub(crate) async fn with_consent() -> TestResult<Self> {
-        let recorded = Self::in_call().await?;
+        Self::with_consent_on(with_events().await?).await
+    }
+
+    /// The same on a cloud of one's own.
+    pub(crate) async fn with_consent_on(cloud: TestCloud) -> TestResult<Self> {
+        let recorded = Self::in_call_on(cloud).await?;
         for person in [&recorded.scenario.provider, &recorded.scenario.patient] {
             assert_eq!(consent(person, json!({ "recording": true })).await?.brief(), "200");
         }
@@ -29,16 +35,19 @@ impl Recorded {
 
     /// Both are in the call, and nobody has decided.
     pub(crate) async fn in_call() -> TestResult<Self> {
-        let cloud = with_events().await?;
+        Self::in_call_on(with_events().await?).await
+    }
+
+    /// The same on a cloud of one's own.
+    pub(crate) async fn in_call_on(cloud: TestCloud) -> TestResult<Self> {
         let scenario = cloud.scenario().await?;
         let started = scenario.provider.start().await?;
-        let session = started.text("sessionId");
         assert_eq!(scenario.patient.join().await?.brief(), "200");
         for person in [&scenario.provider, &scenario.patient] {
             connect(&cloud, &started.text("meetingId"), person)?;
         }
         cloud.drain_queues().await?;
-        Ok(Self { cloud, scenario, session })
+        Ok(Self { cloud, scenario })
     }
 
     /// The keys in the bucket of recordings.
@@ -116,10 +125,14 @@ impl Recorded {
     }
 }
 
+/// A Chime engine that sends its events at once.
+pub(crate) fn events_at_once() -> Options {
+    Options { rate: None, event_delivery: EventDelivery::Immediate, ..Options::default() }
+}
+
 /// A cloud whose Chime engine sends its events at once.
 pub(crate) async fn with_events() -> TestResult<TestCloud> {
-    let event_delivery = EventDelivery::Immediate;
-    TestCloud::with(Options { rate: None, event_delivery, ..Options::default() }).await
+    TestCloud::with(events_at_once()).await
 }
 
 pub(crate) async fn start(by: &Caller) -> TestResult<Answer> {

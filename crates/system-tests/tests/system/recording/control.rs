@@ -80,7 +80,8 @@ async fn a_recording_that_was_wanted_begins_by_itself_when_everyone_has_consente
     let wanted = json!({ "enableRecording": true });
     let started = scenario.provider.ask("POST", "/appointments/{a}/call", &wanted).await?;
     assert_eq!(scenario.patient.join().await?.brief(), "200");
-    let call = Recorded { session: started.text("sessionId"), cloud, scenario };
+    assert_eq!(started.brief(), "201");
+    let call = Recorded { cloud, scenario };
     assert_eq!(call.feature().await?["state"], "requested");
     assert_eq!(consent(&call.scenario.provider, json!({ "recording": true })).await?.brief(), "200");
     call.pass(1).await?;

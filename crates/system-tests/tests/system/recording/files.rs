@@ -36,6 +36,10 @@ async fn a_file_is_verified_copied_and_played_by_links_that_expire() -> TestResu
     call.minute().await?;
     let keys = call.keys();
     assert_eq!(keys, [format!("recordings/{id}/1.mp4")], "the chunks are deleted");
+    // A request about a recording that there is not names it.
+    let unknown =
+        provider.ask("GET", "/recordings/00000000-0000-4000-8000-0000000000ff", &Value::Null).await?;
+    assert_eq!(unknown.brief(), "404 RECORDING_NOT_FOUND");
     let ledger = call.cloud.sql("SELECT quantity::text FROM medzen.usage_ledger").await?;
     assert!((30..=36).contains(&ledger.parse::<i64>()?), "{ledger} s");
     Ok(())

@@ -1,0 +1,111 @@
+//! The deletion of recordings: by request after their retention, or by its end.
+
+use api::recordings::Recording;
+use domain::Error;
+use domain::audit::Origin;
+use domain::call::Actor;
+use domain::error::reason;
+use domain::id::{CaptureId, RecordingId};
+use domain::recording::rights::Right;
+use runtime::metrics::{self, Metric};
+use tokio::time::Instant;
+
+use crate::App;
+use crate::segments::{CONCATENATIONS, Outcome, STEP};
+use crate::settle::{CAPTURES, SPEECH};
+
+/// Recordings whose deletion one run requests.
+const MAX_EXPIRED: i64 = 100;
+
+impl App {
+    /// Requests the deletion of a recording's files, all versions. May be repeated.
+    ///
+    /// # Errors
+    /// 403 without the right, 404 for one that there is not, 409 while it is not finished or must be kept, 503 when the database is
+    /// down.
+    pub(crate) async fn delete(
+        &self,
+        actor: &Actor,
+        id: RecordingId,
+        origin: &Origin,
+    ) -> Result<Recording, Error> {
+        let (recording, ended_at, by) = self.deletable(actor, id).await?;
+        let ended_at = ended_at.ok_or(Error::conflict(reason::RECORDING_NOT_ENDED))?;
+        if ended_at + self.retention > origin.now {
+            return Err(Error::conflict(reason::RECORDING_RETAINED));
+        }
+        let ended_before = origin.now - self.retention;
+        self.calls.store().request_deletion(Some(recording), (ended_before, 1), Some(by), origin).await?;
+        self.recording_with(actor, id, Right::Delete).await
+    }
+
+    /// Requests the deletion of recordings whose retention has ended.
+    ///
+    /// # Errors
+    /// 503 when the database is down.
+    pub(crate) async fn expire(&self, origin: &Origin) -> Result<(), Error> {
+        let ended_before = origin.now - self.retention;
+        let requested =
+            self.calls.store().request_deletion(None, (ended_before, MAX_EXPIRED), None, origin).await?;
+        if requested > 0 {
+            tracing::info!(requested, "recordings expired");
+        }
+        Ok(())
+    }
+
+    /// Deletes the files of a recording whose deletion was requested: the verified ones, and what is left of its captures.
+    ///
+    /// # Errors
+    /// Where S3 or the database is down, or a version is under hold: it is deleted later.
+    pub(crate) async fn delete_files(&self, id: RecordingId, origin: &Origin) -> Result<Outcome, Error> {
+        let until = Instant::now() + STEP;
+        let captures = self.calls.store().recording_captures(id).await?;
+        let of_capture =
+            |capture: &CaptureId| [format!("{CAPTURES}/{capture}/"), format!("{CONCATENATIONS}/{capture}-")];
+        let files = captures.iter().flat_map(of_capture).chain([format!("recordings/{id}/")]);
+        let mut held = 0;
+        for prefix in files {
+            let progress = self.objects.delete_prefix(&prefix, None, until).await?;
+            if progress.next.is_some() {
+                return Ok(Outcome::Unfinished);
+            }
+            held += progress.held;
+        }
+        if held > 0 {
+            return Err(Error::conflict(reason::RECORDING_ON_HOLD));
+        }
+        self.calls.store().recording_deleted(id, origin).await?;
+        Ok(Outcome::Done)
+    }
+
+    /// Counts the prefixes of chunks that belong to no capture: nothing deletes them.
+    ///
+    /// # Errors
+    /// Where S3 or the database is down.
+    pub(crate) async fn count_unknown_prefixes(&self) -> Result<(), Error> {
+        let mut unknown = 0;
+        for root in [CAPTURES, SPEECH] {
+            let root = format!("{root}/");
+            let mut next = None;
+            loop {
+                let page = self.objects.list_prefixes(&root, next.as_deref()).await?;
+                let names =
+                    page.prefixes.iter().map(|prefix| prefix.trim_start_matches(&root).trim_end_matches('/'));
+                let (ids, other): (Vec<_>, Vec<_>) =
+                    names.map(str::parse::<CaptureId>).partition(Result::is_ok);
+                let ids: Vec<_> = ids.into_iter().filter_map(Result::ok).collect();
+                let found = self.calls.store().unknown_captures(&ids).await?;
+                for capture in &found {
+                    tracing::error!(prefix = %root, capture = %capture, "chunks of no capture");
+                }
+                unknown += found.len() + other.len();
+                next = page.next;
+                if next.is_none() {
+                    break;
+                }
+            }
+        }
+        metrics::emit(&[(Metric::ChunkPrefixesWithoutRow, u64::try_from(unknown).unwrap_or(u64::MAX))]);
+        Ok(())
+    }
+}

@@ -1,0 +1,23 @@
+-- Requests the deletion of recordings that have ended: of one ($1), or of those that ended before $2, the oldest first, at most $3; one
+-- for which it was requested before is left as it is. $4 now, $5 origin, $6 actor and $7 role, null for the expiry; $8 audit event.
+WITH due AS (
+  SELECT r.id, s.appointment_id, s.id AS session_id, s.control_region
+  FROM medzen.recordings r JOIN public.video_call_sessions s ON s.id = r.session_id
+  WHERE r.ended_at IS NOT NULL AND r.finished_at IS NOT NULL AND r.deletion_requested_at IS NULL AND r.ended_at <= $2
+    AND ($1 IS NULL OR r.id = $1)
+  ORDER BY r.ended_at, r.id
+  LIMIT $3
+), requested AS (
+  UPDATE medzen.recordings r SET deletion_requested_at = $4 FROM due WHERE r.id = due.id AND r.deletion_requested_at IS NULL
+  RETURNING r.id, due.appointment_id, due.session_id, due.control_region
+), enqueued AS MATERIALIZED (
+  SELECT requested.*, medzen.enqueue_operation('delete_recording', requested.id::text, requested.session_id,
+    jsonb_build_object('controlRegion', requested.control_region), $4, NULL) AS operation
+  FROM (SELECT * FROM requested ORDER BY id) AS requested
+), audited AS MATERIALIZED (
+  SELECT medzen.audit_append(medzen.appointment_chain(appointment_id), $5 || jsonb_strip_nulls(jsonb_build_object(
+    'event', $8::text, 'appointmentId', appointment_id, 'sessionId', session_id, 'recordingId', id, 'actor', $6::uuid, 'role', $7::text,
+    'reason', CASE WHEN $6 IS NULL THEN 'retention_ended' END)), $4) AS seq
+  FROM (SELECT * FROM enqueued WHERE operation IS NOT NULL ORDER BY appointment_id, id) AS ordered
+)
+SELECT count(seq)::text FROM audited
