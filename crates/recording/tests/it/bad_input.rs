@@ -4,7 +4,7 @@ use local_testing::{Scenario, TestCloud, TestResult, refusals};
 use serde_json::{Value, json};
 
 /// The function's routes, and whether each reads a body.
-const ROUTES: [refusals::Route; 7] = [
+const ROUTES: [refusals::Route; 8] = [
     ("POST /appointments/{appointmentId}/call/recordings", false),
     ("GET /appointments/{appointmentId}/recordings", false),
     ("GET /recordings/{recordingId}", false),
@@ -12,6 +12,7 @@ const ROUTES: [refusals::Route; 7] = [
     ("POST /recordings/{recordingId}/pause", false),
     ("POST /recordings/{recordingId}/resume", false),
     ("GET /recordings/{recordingId}/playback", false),
+    ("DELETE /recordings/{recordingId}", false),
 ];
 
 const CONSENT: &str = "/appointments/{a}/call/consent";
@@ -46,6 +47,7 @@ async fn ids_of_other_appointments_give_no_access() -> TestResult {
         ("POST", format!("/recordings/{other}/pause")),
         ("POST", format!("/recordings/{other}/resume")),
         ("GET", format!("/recordings/{other}/playback")),
+        ("DELETE", format!("/recordings/{other}")),
     ] {
         let answer = mine.provider.ask(method, &path, &body).await?;
         assert_eq!(answer.brief(), "403 NOT_A_MEMBER", "{method} {path}");

@@ -1,9 +1,13 @@
 //! Every payload in `events/recording/`, in an order in which each is valid.
 
+use local::chime::{EventDelivery, Options};
 use local_testing::{Payloads, TestCloud, TestResult, redact};
 use serde_json::{Value, json};
 
-const ACTIONS: [&str; 7] = ["start", "stop", "pause", "resume", "list", "get", "playback"];
+const ACTIONS: [&str; 8] = ["start", "stop", "pause", "resume", "list", "get", "playback", "delete"];
+
+/// By default nobody may delete.
+const DELETES: (&str, &str) = ("RecordingRights", "provider:control,list,play,delete");
 
 /// The recording that the payloads name.
 const RECORDING: &str = "00000000-0000-4000-8000-000000000091";
@@ -13,13 +17,13 @@ const MAX_RUNS: usize = 20;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_payload_is_answered() -> TestResult {
-    let cloud = TestCloud::new().await?;
+    let cloud = TestCloud::with_parameters(&[DELETES]).await?;
     let mut payloads = Payloads::new(&cloud, "recording")?;
 
     payloads.send("start", "404 NO_ACTIVE_CALL").await?;
     let none = payloads.send("list", "200").await?;
     assert_eq!(none.body["recordings"], json!([]));
-    for case in ["get", "stop", "pause", "resume", "playback"] {
+    for case in ["get", "stop", "pause", "resume", "playback", "delete"] {
         payloads.send(case, "404 RECORDING_NOT_FOUND").await?;
     }
 
@@ -41,6 +45,7 @@ async fn every_payload_is_answered() -> TestResult {
     denials(&mut payloads).await?;
     control(&mut payloads).await?;
     payloads.send("playback", "409 RECORDING_NOT_READY").await?;
+    payloads.send("delete", "409 RECORDING_RETAINED").await?;
     messages(&mut payloads).await?;
     payloads.send("schedule", "200").await?;
     direct(&mut payloads).await?;
@@ -54,13 +59,13 @@ async fn denials(payloads: &mut Payloads<'_>) -> TestResult {
         payloads.send(&format!("{action}-by-patient"), "403 PROVIDER_ONLY").await?;
         payloads.send(&format!("{action}-by-stranger"), "403 NOT_A_MEMBER").await?;
     }
-    for action in ["list", "get", "playback"] {
+    for action in ["list", "get", "playback", "delete"] {
         payloads.send(&format!("{action}-by-patient"), "403 RECORDING_RIGHT_MISSING").await?;
         payloads.send(&format!("{action}-by-stranger"), "403 NOT_A_MEMBER").await?;
     }
     let refused = payloads.send("start-with-bad-id", "422 INVALID_FIELD").await?;
     assert_eq!(refused.text("field"), "appointmentId");
-    for action in ["get", "stop", "playback"] {
+    for action in ["get", "stop", "playback", "delete"] {
         let refused = payloads.send(&format!("{action}-with-bad-id"), "422 INVALID_FIELD").await?;
         assert_eq!(refused.text("field"), "recordingId");
     }
@@ -100,7 +105,8 @@ async fn messages(payloads: &mut Payloads<'_>) -> TestResult {
 
 /// The direct actions, at the cloud's time, up to the playback of a verified file.
 async fn direct(payloads: &mut Payloads<'_>) -> TestResult {
-    let cloud = TestCloud::new().await?;
+    let chime = Options { rate: None, event_delivery: EventDelivery::Immediate, ..Options::default() };
+    let cloud = TestCloud::deployed(chime, &[DELETES]).await?;
     let scenario = cloud.first_scenario()?;
     assert_eq!(scenario.provider.start().await?.brief(), "201");
     assert_eq!(scenario.patient.join().await?.brief(), "200");
@@ -130,6 +136,12 @@ async fn direct(payloads: &mut Payloads<'_>) -> TestResult {
     insta::assert_json_snapshot!("list", without_times(&listed.body));
     let played = direct.send("direct-playback", "200").await?;
     insta::assert_json_snapshot!("playback", without_times(&played.body));
+    direct.send("direct-delete", "409 RECORDING_RETAINED").await?;
+    // The parameter `RecordingRetentionDays` is seven years.
+    cloud.sql("UPDATE medzen.recordings SET ended_at = ended_at - interval '8 years' RETURNING ''").await?;
+    let deleting = direct.send("direct-delete", "202").await?;
+    assert_eq!(deleting.text("state"), "deleting");
+    direct.send("direct-playback", "409 RECORDING_NOT_READY").await?;
     direct.send("direct-playback-by-patient", "403 RECORDING_RIGHT_MISSING").await?;
     for (case, field) in [
         ("direct-with-bad-field", "recordingId"),

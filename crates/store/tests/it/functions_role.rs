@@ -201,7 +201,7 @@ async fn record(cloud: &TestCloud) -> TestResult {
         let answer = scenario.provider.ask("POST", &format!("{recording}/{action}"), &json!({})).await?;
         assert_eq!(answer.brief(), "200", "{action}: {:?}", answer.body);
     }
-    run_recording(cloud, &[30, 30, 30]).await?;
+    run_recording(cloud, &[60; 12]).await?;
     for path in ["/appointments/{a}/recordings", &recording, &format!("{recording}/playback")] {
         let answer = scenario.provider.ask("GET", path, &json!({})).await?;
         assert_eq!(answer.brief(), "200", "{path}: {:?}", answer.body);
@@ -210,7 +210,13 @@ async fn record(cloud: &TestCloud) -> TestResult {
     run_recording(cloud, &[30]).await?;
     let revoked = scenario.patient.ask("PUT", consent, &json!({ "recording": false })).await?;
     assert_eq!(revoked.brief(), "200", "{:?}", revoked.body);
-    run_recording(cloud, &[15]).await
+    run_recording(cloud, &[15]).await?;
+    // A recording whose retention has ended, at the hour at which the bucket is searched.
+    cloud.sql("UPDATE medzen.recordings SET ended_at = ended_at - interval '8 years' RETURNING ''").await?;
+    let now = cloud.parts().clock.now();
+    let today = (now.time() - time::Time::MIDNIGHT).whole_seconds();
+    let until_three = (27 * 3600 + 5 - today) % (24 * 3600);
+    run_recording(cloud, &[u32::try_from(until_three)?]).await
 }
 
 /// Moves the clock by each number of seconds, delivers what Chime reports and runs recording's schedule.

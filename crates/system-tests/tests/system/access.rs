@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::requests;
 
-const ROUTES: [(&str, &str); 19] = [
+const ROUTES: [(&str, &str); 20] = [
     ("POST", "/appointments/{a}/call/recordings"),
     ("GET", "/appointments/{a}/recordings"),
     ("GET", "/recordings/{r}"),
@@ -14,6 +14,7 @@ const ROUTES: [(&str, &str); 19] = [
     ("POST", "/recordings/{r}/resume"),
     ("POST", "/recordings/{r}/stop"),
     ("GET", "/recordings/{r}/playback"),
+    ("DELETE", "/recordings/{r}"),
     ("GET", "/appointments/{a}/call"),
     ("GET", "/appointments/{a}/call/attendees"),
     ("POST", "/appointments/{a}/call/attendees"),
@@ -89,6 +90,7 @@ async fn every_route_by_everyone() -> TestResult {
                 only,
                 only,
                 no_right,
+                no_right,
                 yes,
                 yes,
                 yes,
@@ -114,6 +116,7 @@ async fn every_route_by_everyone() -> TestResult {
                 yes,
                 yes,
                 "409 RECORDING_NOT_READY",
+                no_right,
                 yes,
                 yes,
                 yes,

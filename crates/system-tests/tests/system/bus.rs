@@ -7,6 +7,7 @@ use jsonschema::Validator;
 use local_testing::{Scenario, TestCloud, TestResult, workspace};
 use serde_json::{Value, json};
 
+use crate::recording::with_events;
 use crate::requests::{record, run_recording, start_with_consent, with_waiting_room};
 
 const KINDS: [(EventType, &str); 7] = [
@@ -122,7 +123,7 @@ async fn published_events_match_their_schemas_exactly() -> TestResult {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_events_of_recordings_match_their_schemas_exactly() -> TestResult {
-    let cloud = TestCloud::new().await?;
+    let cloud = with_events().await?;
     let (good, bad) = (cloud.scenario().await?, cloud.scenario().await?);
     let recording = record(&good).await?;
     run_recording(&cloud, 1, 30).await?;

@@ -107,7 +107,7 @@ async fn link_to_recording(cloud: &TestCloud) -> TestResult<String> {
     run_recording(cloud, 1, 30).await?;
     let path = format!("/recordings/{recording}");
     scenario.provider.ask("POST", &format!("{path}/stop"), &json!({})).await?;
-    run_recording(cloud, 3, 60).await?;
+    run_recording(cloud, 12, 60).await?;
     let links = scenario.provider.ask("GET", &format!("{path}/playback"), &Value::Null).await?;
     let url =
         links.body["segments"][0]["url"].as_str().ok_or_else(|| format!("no link: {:?}", links.body))?;

@@ -204,6 +204,19 @@ async fn no_statement_of_recordings_reads_a_table_from_end_to_end() -> TestResul
         ("list_recordings", format!("NULL::text, '{user}'::uuid, NULL::uuid, '{recording}'::uuid, '{{}}'::text[]")),
         ("load_segment", format!("'{capture}'::uuid")),
         ("session_operations", format!("'{session}'::uuid, 'stop_capture'::text")),
+        ("recording_captures", format!("'{recording}'::uuid")),
+        (
+            "request_deletion",
+            format!(
+                "NULL::uuid, now() - interval '8 years', 100::bigint, {now}, {origin}, NULL::uuid, NULL::text,
+                 'recording.deletion_requested'::text"
+            ),
+        ),
+        (
+            "recording_deleted",
+            format!("'{recording}'::uuid, {now}, {origin}, 'recording.deleted'::text"),
+        ),
+        ("unknown_captures", format!("ARRAY['{capture}']::uuid[]")),
         ("chunks_deleted", format!("'{capture}'::uuid, {now}")),
         (
             "audit_playback",
