@@ -7,7 +7,6 @@
 mod content;
 mod gate;
 mod lifecycle;
-mod of_service;
 mod operations;
 mod store;
 mod uploads;
@@ -33,7 +32,6 @@ use gate::{Gate, Principal, Trace};
 use local_template::iam::IamError;
 use local_template::plan::{Bucket, Key};
 use md5::{Digest as _, Md5};
-pub use of_service::{OfService, ServiceRefusal};
 use operations::Operations;
 use store::{NewObject, Store};
 pub use store::{Object, ObjectHeaders};
@@ -137,6 +135,26 @@ impl S3 {
         let etag = etag_of(&content);
         let new = NewObject { content, headers, etag, ..NewObject::default() };
         self.store.put(bucket, key, new).map(drop).ok_or_else(|| NoBucket(bucket.to_owned()))
+    }
+
+    /// Whether there is a bucket of this name.
+    #[must_use]
+    pub fn has(&self, bucket: &str) -> bool {
+        self.store.has(bucket)
+    }
+
+    /// Whether the bucket's policy lets a service act in its own name, and that of the bucket's key what this needs.
+    #[must_use]
+    pub fn allows_service(
+        &self,
+        service: &str,
+        action: &str,
+        resource: &str,
+        context: &[(&str, &str)],
+    ) -> bool {
+        let bucket = resource.rsplit(":::").next().and_then(|it| it.split('/').next()).unwrap_or_default();
+        let key = self.store.key(bucket, &ObjectHeaders::default());
+        self.gate.allows_service(service, (action, resource), key.as_deref(), context)
     }
 
     /// The object that a key names now.

@@ -6,5 +6,6 @@ mod events;
 mod faults;
 mod fixture;
 mod objects;
+mod pipelines;
 mod roles;
 mod signature;

@@ -15,7 +15,15 @@ fn soon() -> Instant {
 /// The nth call of an operation.
 fn fault(cloud: &ObjectCloud, operation: &str, kind: FaultKind, nth: u32) {
     let (service, operation) = ("s3".to_owned(), Some(operation.to_owned()));
-    cloud.faults.add(Fault { service, operation, function: None, kind, nth: Some(nth), ms: None, times: None });
+    cloud.faults.add(Fault {
+        service,
+        operation,
+        function: None,
+        kind,
+        nth: Some(nth),
+        ms: None,
+        times: None,
+    });
 }
 
 #[tokio::test]
