@@ -14,6 +14,24 @@ export type Feature = keyof Schemas["ConsentStatus"];
 export type FeatureStatus = Schemas["FeatureStatus"];
 export type Consent = Schemas["ConsentStatus"];
 
+/** The recording of the call that is open. `capturing`: Chime captures now. */
+export interface OpenRecording {
+  recordingId: string;
+  state: "recording" | "paused";
+  capturing: boolean;
+}
+
+/** A recording, as far as the call's page reads it. */
+export interface Recording {
+  recordingId: string;
+  state: "recording" | "paused" | "processing" | "ready" | "incomplete" | "failed" | "deleting" | "deleted";
+  capturing: boolean;
+  startedAt: string;
+  pauseReason: "requested" | "consent_missing" | null;
+  endReason: "requested" | "consent_revoked" | "call_ended" | "everyone_left" | "capture_failed" | "capacity" | null;
+  segments: { missingSeconds: number | null }[];
+}
+
 /** A place in the call. `meeting` and `attendee` are Chime's own objects: the page passes them on to its SDK unchanged. */
 export type Joined = Pick<
   Schemas["JoinInfo"],
@@ -44,12 +62,12 @@ export type Status = Pick<
   | "present"
   | "endsAt"
   | "joinRefusal"
-  | "recording"
   | "transcription"
   | "consent"
 > & {
   me: Pick<Schemas["CallerStatus"], "status" | "admitted" | "capabilities" | "consentRequired">;
   waiting: WaitingPerson[];
+  recording: FeatureStatus | OpenRecording | null;
 };
 
 export type Person = Pick<
@@ -121,10 +139,34 @@ export function parseStatus(body: Body): Status | undefined {
     isListOf(me["consentRequired"], isPurposeName) &&
     isCapabilities(me["capabilities"]) &&
     isListOf(waiting, isWaitingPerson) &&
-    isFeature(body["recording"]) &&
+    isNullable(body["recording"], isRecordingStatus) &&
     isFeature(body["transcription"]) &&
     isConsent(body["consent"]);
   return valid ? (body as unknown as Status) : undefined;
+}
+
+/** The recording of the call that is open, if there is one. */
+export function openRecording({ recording }: Status): OpenRecording | undefined {
+  return recording && "recordingId" in recording ? recording : undefined;
+}
+
+export function parseRecording(body: Body): Recording | undefined {
+  const { recordingId, state, capturing, startedAt, pauseReason, endReason, segments } = body;
+  const valid =
+    isText(recordingId) &&
+    isText(state) &&
+    isFlag(capturing) &&
+    isText(startedAt) &&
+    isNullable(pauseReason, isText) &&
+    isNullable(endReason, isText) &&
+    isListOf(segments, isSegment);
+  return valid ? (body as unknown as Recording) : undefined;
+}
+
+export function parseRecordings({ recordings }: Body): Recording[] | undefined {
+  return isListOf(recordings, (one) => isObject(one) && parseRecording(one) !== undefined)
+    ? (recordings as Recording[])
+    : undefined;
 }
 
 export function parseRoster({ attendees }: Body): Person[] | undefined {
@@ -160,6 +202,18 @@ function isCapabilities(value: unknown): boolean {
 
 function isFeature(value: unknown): boolean {
   return isObject(value) && isText(value["state"]);
+}
+
+function isRecordingStatus(value: unknown): boolean {
+  return isFeature(value) && isObject(value) && (!("recordingId" in value) || isOpenRecording(value));
+}
+
+function isOpenRecording({ recordingId, capturing }: Body): boolean {
+  return isText(recordingId) && isFlag(capturing);
+}
+
+function isSegment(value: unknown): boolean {
+  return isObject(value) && isNullable(value["missingSeconds"], (seconds) => typeof seconds === "number");
 }
 
 function isPurposeName(value: unknown): value is Feature {

@@ -45,6 +45,7 @@ test("every text is used", () => {
     /^status\./,
     /^sign\./,
     /^consent\.(recording|transcription)\./,
+    /^recording\.(start|pause|resume)$/,
     /^(people|settings)\.title$/,
   ];
   for (const key of Object.keys(texts.en))
