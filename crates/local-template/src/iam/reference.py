@@ -11,7 +11,7 @@ import json
 import re
 from importlib import metadata, resources
 
-SERVICES = ["chime", "dynamodb", "ec2", "events", "kms", "logs", "secretsmanager", "sns", "sqs"]
+SERVICES = ["chime", "dynamodb", "ec2", "events", "kms", "logs", "s3", "secretsmanager", "sns", "sqs", "sts"]
 # chime has 300 actions, most of them of other products under the same prefix (telephony, messaging, the old client).
 CHIME = re.compile(
     r"Meeting(s|WithAttendees|Transcription|Tags)?$|Attendee|Media\w*Pipeline|^(Un)?TagResource$|^ListTagsForResource$"
@@ -23,8 +23,14 @@ EC2 = re.compile(
 )
 # Of events and sqs only what a function can need: the rest is for the operator.
 EVENTS = re.compile(r"PutEvents$")
+# s3 has 160, most of them of the bucket's own settings.
+S3 = re.compile(
+    r"(Get|Put|Delete)Object(Version)?$|(Get|Put)ObjectLegalHold$|GetBucketPolicy$|AbortMultipartUpload$"
+    r"|List(Bucket(Versions|MultipartUploads)?|MultipartUploadParts)$|(Put|Get)ObjectAcl$"
+)
 SQS = re.compile(r"(ChangeMessageVisibility|DeleteMessage|GetQueueAttributes|GetQueueUrl|ReceiveMessage|SendMessage)$")
-OF_INTEREST = {"chime": CHIME, "ec2": EC2, "events": EVENTS, "sqs": SQS}
+STS = re.compile(r"AssumeRole$")
+OF_INTEREST = {"chime": CHIME, "ec2": EC2, "events": EVENTS, "s3": S3, "sqs": SQS, "sts": STS}
 
 # The keys that every service has, and the 40 by which Nitro enclaves attest themselves.
 LEFT_OUT = ("aws:", "kms:RecipientAttestation:")

@@ -1,0 +1,49 @@
+#![doc = include_str!("../README.md")]
+
+mod chunks;
+mod copy;
+mod error;
+mod inspect;
+mod links;
+mod mp4;
+mod prefixes;
+mod versions;
+
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::ResponseChecksumValidation;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+
+pub use chunks::Chunks;
+pub use copy::Copied;
+pub use error::Error;
+pub use inspect::{Inspection, Track, TrackKind};
+pub use links::{Link, Links, Playable, PlaybackLinks};
+pub use prefixes::Prefixes;
+pub use versions::{Marker, Progress};
+
+/// A request to S3 or STS with its repetitions, its body included.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The objects of a bucket. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Objects {
+    client: Client,
+    bucket: String,
+}
+
+impl Objects {
+    /// The bucket of the given name.
+    #[must_use]
+    pub fn new(sdk: &SdkConfig, bucket: &str) -> Self {
+        let timeouts = TimeoutConfig::builder().operation_timeout(DEADLINE).build();
+        let config = aws_sdk_s3::config::Builder::from(sdk)
+            .timeout_config(timeouts)
+            // Ranges have no checksum.
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .build();
+        Self { client: Client::from_conf(config), bucket: bucket.to_owned() }
+    }
+}
