@@ -11,15 +11,13 @@ export type Capability = Schemas["Direction"];
 export type Capabilities = Schemas["Capabilities"];
 export type Medium = keyof Schemas["CapabilitiesRequest"];
 export type Feature = keyof Schemas["ConsentStatus"];
-export type FeatureStatus = Schemas["FeatureStatus"];
-export type Consent = Schemas["ConsentStatus"];
-
-/** The recording of the call that is open. `capturing`: Chime captures now. */
-export interface OpenRecording {
-  recordingId: string;
-  state: "recording" | "paused";
-  capturing: boolean;
+/** Recording or transcription of a call. A recording has its id from its start to its end. */
+export interface FeatureStatus {
+  state: "off" | "requested" | "starting" | "active" | "paused";
+  reason: string | null;
+  recordingId: string | null;
 }
+export type Consent = Schemas["ConsentStatus"];
 
 /** A recording, as far as the call's page reads it. */
 export interface Recording {
@@ -62,12 +60,12 @@ export type Status = Pick<
   | "present"
   | "endsAt"
   | "joinRefusal"
-  | "transcription"
   | "consent"
 > & {
   me: Pick<Schemas["CallerStatus"], "status" | "admitted" | "capabilities" | "consentRequired">;
   waiting: WaitingPerson[];
-  recording: FeatureStatus | OpenRecording | null;
+  recording: FeatureStatus;
+  transcription: FeatureStatus;
 };
 
 export type Person = Pick<
@@ -139,15 +137,10 @@ export function parseStatus(body: Body): Status | undefined {
     isListOf(me["consentRequired"], isPurposeName) &&
     isCapabilities(me["capabilities"]) &&
     isListOf(waiting, isWaitingPerson) &&
-    isNullable(body["recording"], isRecordingStatus) &&
+    isFeature(body["recording"]) &&
     isFeature(body["transcription"]) &&
     isConsent(body["consent"]);
   return valid ? (body as unknown as Status) : undefined;
-}
-
-/** The recording of the call that is open, if there is one. */
-export function openRecording({ recording }: Status): OpenRecording | undefined {
-  return recording && "recordingId" in recording ? recording : undefined;
 }
 
 export function parseRecording(body: Body): Recording | undefined {
@@ -201,15 +194,7 @@ function isCapabilities(value: unknown): boolean {
 }
 
 function isFeature(value: unknown): boolean {
-  return isObject(value) && isText(value["state"]);
-}
-
-function isRecordingStatus(value: unknown): boolean {
-  return isFeature(value) && isObject(value) && (!("recordingId" in value) || isOpenRecording(value));
-}
-
-function isOpenRecording({ recordingId, capturing }: Body): boolean {
-  return isText(recordingId) && isFlag(capturing);
+  return isObject(value) && isText(value["state"]) && isNullable(value["recordingId"] ?? null, isText);
 }
 
 function isSegment(value: unknown): boolean {

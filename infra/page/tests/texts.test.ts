@@ -46,6 +46,7 @@ test("every text is used", () => {
     /^sign\./,
     /^consent\.(recording|transcription)\./,
     /^recording\.(start|pause|resume)$/,
+    /^player\.gap\./,
     /^(people|settings)\.title$/,
   ];
   for (const key of Object.keys(texts.en))

@@ -1,9 +1,6 @@
-import { type FeatureStatus, openRecording, type Status } from "../answers.ts";
+import type { Status } from "../answers.ts";
 import { announce, h } from "../dom.ts";
 import { RecordingSign, type RecordingState } from "./recording-sign.ts";
-
-/** Whether a transcription runs, by the state in the status. A request is known to the status, and so far no more. */
-const RUNS: Record<FeatureStatus["state"], boolean> = { off: false, requested: false };
 
 interface IndicatorHooks {
   transcription(running: boolean): void;
@@ -44,8 +41,8 @@ export class Indicators {
 
   /** The connection reports both before the status does. */
   status(status: Status): void {
-    this.recording.status(openRecording(status));
-    this.#show(this.#transcribed ?? RUNS[status.transcription.state]);
+    this.recording.status(status.recording);
+    this.#show(this.#transcribed ?? status.transcription.state === "active");
   }
 
   #show(running: boolean): void {

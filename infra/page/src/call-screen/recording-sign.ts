@@ -1,7 +1,7 @@
 // The sign that the call is being recorded. It follows Chime's recorder, which is in the call as an attendee of its own; the status
 // confirms it.
 
-import type { OpenRecording } from "../answers.ts";
+import type { FeatureStatus } from "../answers.ts";
 import { announce, drawn, h, redraw } from "../dom.ts";
 import { put } from "../text.ts";
 
@@ -25,7 +25,7 @@ export class RecordingSign {
   readonly #recorders = new Set<string>();
   /** Whether this connection has reported who is in the call. */
   #present = false;
-  #status: OpenRecording | undefined;
+  #status: FeatureStatus["state"] = "off";
   /** How often in a row the status has said that Chime captures while no recorder was there. */
   #doubts = 0;
   #shown: RecordingState = "off";
@@ -57,9 +57,9 @@ export class RecordingSign {
     this.#hooks.stale();
   }
 
-  status(open: OpenRecording | undefined): void {
-    this.#status = open;
-    const differs = open?.capturing && this.#present && !this.captured;
+  status({ state }: FeatureStatus): void {
+    this.#status = state;
+    const differs = state === "active" && this.#present && !this.captured;
     this.#doubts = differs ? this.#doubts + 1 : 0;
     if (differs && this.#doubts <= MAX_DOUBTS) this.#hooks.stale();
     this.#show();
@@ -69,7 +69,8 @@ export class RecordingSign {
     const state = this.#state();
     if (state !== this.#shown) this.#paint(state);
     // Without a recorder a recording that goes on is paused, stopped or between two captures: the next status says which.
-    if (state === this.#announced || (state === "off" && this.#status?.state === "recording")) return;
+    if (state === this.#announced || (state === "off" && (this.#status === "starting" || this.#status === "active")))
+      return;
     this.#announced = state;
     announce(`sign.recording.${state}`);
     this.#hooks.changed(state);
@@ -85,8 +86,8 @@ export class RecordingSign {
 
   /** Nobody is recorded without a sign: a status that says twice that Chime captures is believed, recorder or not. */
   #state(): RecordingState {
-    const byStatus = this.#present ? this.#doubts > 1 : this.#status?.capturing || this.#shown === "recording";
+    const byStatus = this.#present ? this.#doubts > 1 : this.#status === "active" || this.#shown === "recording";
     if (this.captured || byStatus) return "recording";
-    return this.#status?.state === "paused" ? "paused" : "off";
+    return this.#status === "paused" ? "paused" : "off";
   }
 }

@@ -1,6 +1,6 @@
 // A call while its screen is shown: the screen, the media connection in use, and what is asked of the server meanwhile.
 
-import { type Joined, openRecording, type Sample, type Status } from "../answers.ts";
+import type { Joined, Sample, Status } from "../answers.ts";
 import { CallScreen } from "../call-screen/call-screen.ts";
 import type { Choices } from "../devices.ts";
 import { announce } from "../dom.ts";
@@ -175,7 +175,7 @@ export class ActiveCall {
     if (this.#closed) return undefined;
     this.#screen.showStatus(status);
     this.#consent.askIfOpen(status, this.#joined);
-    if (status.isProvider) void this.#recording.status(openRecording(status), version);
+    if (status.isProvider) void this.#recording.status(status.recording, version);
     if (status.endsAt !== null) this.#actions.askToStay();
     return status;
   }

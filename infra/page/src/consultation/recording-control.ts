@@ -1,6 +1,6 @@
 // The recording as the provider controls it: the requests, and the state that follows from their answers and from the status.
 
-import type { OpenRecording, Recording } from "../answers.ts";
+import type { FeatureStatus, Recording } from "../answers.ts";
 import { type Api, ApiError } from "../api.ts";
 import type { RecordingActions, RecordingView } from "../call-screen/recording-controls.ts";
 import type { Key, Text } from "../text.ts";
@@ -55,17 +55,16 @@ export class RecordingControl implements RecordingActions {
   }
 
   /** Takes over what a status says. `version` is that of the time when it was requested. */
-  async status(open: OpenRecording | undefined, version: number): Promise<void> {
+  async status(status: FeatureStatus, version: number): Promise<void> {
     const before = this.#known;
-    const id = open?.recordingId ?? (before && (isOpen(before) || before.capturing) ? before.recordingId : undefined);
-    if (version !== this.#version || id === undefined || same(before, open)) return;
+    const id = status.recordingId ?? (before && (isOpen(before) || before.capturing) ? before.recordingId : undefined);
+    if (version !== this.#version || id === undefined || same(before, status)) return;
     this.#reading += 1;
     const reading = this.#reading;
     const read = await this.#api.recording(id).catch(() => undefined);
     if (version !== this.#version || reading !== this.#reading) return;
     if (read) this.#learn(read);
-    else if (open) this.#known = { ...open, pauseReason: null, endReason: null, captured: open.capturing };
-    else this.#known = undefined;
+    else this.#known = knownOf(status);
     const text = this.#known && changeOf(this.#known);
     // Else the notice is the answer to the provider's request, which still holds.
     if (text || this.#known?.state === "recording") this.#hooks.notice(text);
@@ -133,13 +132,18 @@ function isOpen({ state }: Known): boolean {
   return state === "recording" || state === "paused";
 }
 
-function same(known: Known | undefined, open: OpenRecording | undefined): boolean {
-  return (
-    known !== undefined &&
-    known.recordingId === open?.recordingId &&
-    known.state === open.state &&
-    known.capturing === open.capturing
-  );
+function same(known: Known | undefined, { recordingId, state }: FeatureStatus): boolean {
+  if (known?.recordingId !== recordingId) return false;
+  return state === (known?.state === "paused" ? "paused" : known?.capturing ? "active" : "starting");
+}
+
+/** What the status says of a recording of which the server says no more. */
+function knownOf({ recordingId, state, reason }: FeatureStatus): Known | undefined {
+  if (recordingId === null) return undefined;
+  const capturing = state === "active";
+  const pauseReason = reason === "consent_missing" ? reason : null;
+  const open = state === "paused" ? state : "recording";
+  return { recordingId, state: open, capturing, pauseReason, endReason: null, captured: capturing };
 }
 
 /** The state in words. */
