@@ -22,6 +22,7 @@ pub use self::mixed::{MixChunk, Speaker};
 use self::sound::Sound;
 use self::source::{Closed, Source};
 pub(crate) use self::speaker::Voice;
+
 use crate::connection::{VideoCodec, VideoFrame};
 
 /// The length after which a chunk ends with the next key frame.
@@ -187,6 +188,11 @@ impl Capture {
         let needed_from_us = open.chain(closed).chain([now_us.saturating_sub(MAX_SOUND_WAIT_US)]).min();
         self.sound.forget_before(needed_from_us.unwrap_or_default());
     }
+}
+
+/// Width and height in pixels of a key frame in H.264, `None` if it does not say them in a form that browsers send.
+pub(crate) fn h264_size(keyframe: &[u8]) -> Option<(u32, u32)> {
+    picture::size(VideoCodec::H264, keyframe)
 }
 
 impl Closed {

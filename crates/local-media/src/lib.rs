@@ -6,6 +6,7 @@ mod capture;
 mod connection;
 mod frame;
 mod mix;
+pub mod mp4;
 mod room;
 mod sdp;
 mod server;

@@ -17,8 +17,10 @@ use bytes::Bytes;
 use tracing::warn;
 
 use self::level::Meter;
-pub(crate) use self::opus::OpusError;
-use self::opus::{Encoder, FRAME_SAMPLES, Frame};
+#[cfg(test)]
+pub(crate) use self::opus::Decoder;
+use self::opus::Frame;
+pub(crate) use self::opus::{Encoder, FRAME_SAMPLES, OpusError};
 use self::source::Source;
 pub use self::source::SourceCounters;
 

@@ -10,6 +10,7 @@ mod input;
 mod media;
 mod meeting;
 mod operations;
+mod pipelines;
 mod rate;
 mod region;
 mod state;
@@ -34,9 +35,12 @@ pub use self::event::{EventError, NewEvent};
 pub use self::event_delivery::EventDelivery;
 use self::media::MediaLink;
 use self::meeting::Meeting;
+use self::pipelines::Surroundings;
+pub use self::pipelines::{MediaPipelines, NewPipelineEvent, NewPipelineFault, PipelineEventError};
 pub use self::rate::Rate;
 use self::state::State;
 use crate::clock::Clock;
+use crate::s3::S3;
 use crate::service::{Answer, ArnScope, AwsService, Operation, Permission, Protocol, REST_JSON, body_json};
 
 /// Quotas, by default those of a new account, and the delivery of events.
@@ -81,6 +85,8 @@ pub struct Chime {
     /// Notifies the delivery task that something may be due earlier than it computed.
     changed: Arc<watch::Sender<()>>,
     media: Arc<OnceLock<MediaLink>>,
+    /// Where media pipelines put what they capture, and the region of these buckets.
+    buckets: Arc<OnceLock<(S3, String)>>,
 }
 
 impl fmt::Debug for Chime {
@@ -140,8 +146,8 @@ impl Chime {
     pub fn new(account: &str, clock: Clock, options: Options, sink: EventSink) -> Self {
         let state = State::new(options.event_delivery);
         let changed = Arc::new(watch::Sender::new(()));
-        let (state, media) = (Arc::new(Mutex::new(state)), Arc::default());
-        Self { account: account.into(), clock, options, sink, state, changed, media }
+        let (state, media, buckets) = (Arc::new(Mutex::new(state)), Arc::default(), Arc::default());
+        Self { account: account.into(), clock, options, sink, state, changed, media, buckets }
     }
 
     /// Spawns the task that sends each event when it is due and ends meetings whose time is over. The caller aborts it.
@@ -252,6 +258,9 @@ impl Chime {
         let now_ms = self.clock.now_ms();
         state.meetings.iter_mut().for_each(|meeting| meeting.end_if_due(now_ms));
         state.end_replicas();
+        let State { meetings, pipelines, .. } = &mut *state;
+        let s3 = self.buckets.get().map(|(s3, _)| s3);
+        pipelines.advance(&mut Surroundings { meetings, s3, now_ms });
         state
     }
 }

@@ -11,20 +11,29 @@ use tokio::sync::watch;
 pub struct Clock {
     offset_ms: Arc<AtomicI64>,
     moved: Arc<watch::Sender<()>>,
+    /// The time without the offset, if it does not pass by itself.
+    stopped_at_ms: Option<i64>,
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { offset_ms: Arc::default(), moved: Arc::new(watch::Sender::new(())) }
+        Self { offset_ms: Arc::default(), moved: Arc::new(watch::Sender::new(())), stopped_at_ms: None }
     }
 }
 
 impl Clock {
+    /// Only moves forward: for tests of durations.
+    #[cfg(test)]
+    pub(crate) fn stopped() -> Self {
+        Self { stopped_at_ms: Some(Self::default().now_ms()), ..Self::default() }
+    }
+
     /// Milliseconds since 1970, as API Gateway's `timeEpoch` and Chime's event timestamps count them.
     #[must_use]
     pub fn now_ms(&self) -> i64 {
-        let real = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
-        i64::try_from(real).unwrap_or(i64::MAX).saturating_add(self.offset_ms.load(Ordering::SeqCst))
+        let real = || OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
+        let base = self.stopped_at_ms.unwrap_or_else(|| i64::try_from(real()).unwrap_or(i64::MAX));
+        base.saturating_add(self.offset_ms.load(Ordering::SeqCst))
     }
 
     /// The same instant as a date.

@@ -142,6 +142,7 @@ impl Cloud {
         let loopback = options.media.filter(|media| media.signaling == Signaling::Loopback);
         let signaling = loopback.and(media.as_ref()).map(Media::signaling);
         let (s3, page) = edge::serve(&options, &plan, around, api_url, signaling).await?;
+        chime.attach_buckets(s3.clone(), &plan.region);
         let schedules = Schedules::start(&plan, lambda.clone(), clock.clone(), options.auto_schedules);
         let pollers =
             Pollers::start(&plan, queues.clone(), lambda.clone(), Arc::clone(&iam), options.hold_queues);
@@ -157,6 +158,7 @@ impl Cloud {
             authorize,
             services: vec![
                 Arc::new(chime.clone()),
+                Arc::new(chime.media_pipelines()),
                 Arc::new(dynamodb.clone()),
                 Arc::new(events.clone()),
                 Arc::new(s3.clone()),

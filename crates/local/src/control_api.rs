@@ -3,6 +3,7 @@
 
 mod app;
 mod media;
+mod pipelines;
 
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ pub(crate) fn router(parts: Arc<Parts>) -> Router {
         .route("/chime/meetings", get(meetings))
         .route("/chime/meetings/{meeting}/events", post(event))
         .merge(media::routes())
+        .merge(pipelines::routes())
         .route("/clock", post(clock))
         .route("/schedules/{function}/run", post(schedule))
         .route("/calls", get(calls))

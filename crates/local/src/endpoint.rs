@@ -112,8 +112,11 @@ impl Endpoint {
             Ok(claim) => claim,
             Err(refusal) => return Ok(refuse(None, &refusal)),
         };
-        let service = self.services.iter().find(|service| service.scope() == claim.service);
-        let service = service.map(AsRef::as_ref);
+        let arns = ArnScope { account: &self.account, region: claim.region };
+        // Services of one scope are told apart by their operations.
+        let of_scope = || self.services.iter().filter(|service| service.scope() == claim.service);
+        let knows = |service: &&Arc<dyn AwsService>| service.operation(arns, &request, &body).is_some();
+        let service = of_scope().find(knows).or_else(|| of_scope().next()).map(AsRef::as_ref);
         // The real clock: signatures are about networks, not about the cloud's clock, which tests advance.
         match claim.verify(&self.identities, &request, &body, OffsetDateTime::now_utc()) {
             Ok(caller) => self.carry_out(&caller, service, &claim, &request, body).await,
@@ -158,7 +161,7 @@ impl Endpoint {
         }
         let answer = match (refused, effect.fault) {
             (Some(message), _) => protocol.error(protocol.refusal_status, "AccessDeniedException", &message),
-            (None, Some(FaultKind::Throttle)) => protocol.throttled(),
+            (None, Some(FaultKind::Throttle)) => service.throttled(),
             (None, Some(FaultKind::Error)) => protocol.failed(),
             (None, _) => service.answer(claim.region, request, body).await,
         };

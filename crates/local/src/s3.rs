@@ -49,6 +49,7 @@ pub struct Surroundings {
 pub struct S3 {
     service: S3Service,
     store: Arc<Store>,
+    gate: Gate,
 }
 
 impl S3 {
@@ -61,8 +62,8 @@ impl S3 {
         let gate = Gate::new(buckets, around)?;
         let mut builder = S3ServiceBuilder::new(Operations::new(Arc::clone(&store), gate.clone()));
         builder.set_auth(gate.clone());
-        builder.set_access(gate);
-        Ok(Self { service: builder.build(), store })
+        builder.set_access(gate.clone());
+        Ok(Self { service: builder.build(), store, gate })
     }
 
     /// The response to a distribution's request for an object, signed or not.
@@ -99,6 +100,24 @@ impl S3 {
     /// When there is no such bucket.
     pub fn put(&self, bucket: &str, key: &str, bytes: Bytes, headers: ObjectHeaders) -> Result<(), NoBucket> {
         self.store.put(bucket, key, bytes, headers).map(drop).ok_or_else(|| NoBucket(bucket.to_owned()))
+    }
+
+    /// Whether there is a bucket of this name.
+    #[must_use]
+    pub fn has(&self, bucket: &str) -> bool {
+        self.store.has(bucket)
+    }
+
+    /// Whether the bucket's policy lets a service act in its own name.
+    #[must_use]
+    pub fn allows_service(
+        &self,
+        service: &str,
+        action: &str,
+        resource: &str,
+        context: &[(&str, &str)],
+    ) -> bool {
+        self.gate.allows_service(service, action, resource, context)
     }
 
     /// The object that a key names now.

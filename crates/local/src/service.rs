@@ -76,6 +76,11 @@ pub trait AwsService: Send + Sync {
     /// How it writes answers and errors.
     fn protocol(&self) -> &'static Protocol;
 
+    /// The error of the service above its rate limit.
+    fn throttled(&self) -> Answer {
+        self.protocol().throttled()
+    }
+
     /// The operation of a request; `None` when the service has no such operation.
     fn operation(&self, arns: ArnScope<'_>, request: &Parts, body: &[u8]) -> Option<Operation>;
 

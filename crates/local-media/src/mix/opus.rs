@@ -8,7 +8,7 @@ use opus_rs::{Application, OpusDecoder, OpusEncoder};
 
 pub(super) const SAMPLE_RATE_HZ: u32 = 48_000;
 /// 20 ms.
-pub(super) const FRAME_SAMPLES: usize = 960;
+pub(crate) const FRAME_SAMPLES: usize = 960;
 /// 2.5 ms: each Opus frame and each concealment is a multiple of it.
 pub(super) const UNIT_SAMPLES: u64 = 120;
 /// 120 ms, the longest packet (RFC 6716, section 3.2.5).
@@ -19,7 +19,7 @@ const BITS_PER_SECOND: i32 = 32_000;
 /// Of 0 to 10. Above 5 the encoder takes more time and a tone or a voice at 32 kbit/s gains nothing that was heard.
 const COMPLEXITY: i32 = 5;
 
-pub(super) type Frame = [i16; FRAME_SAMPLES];
+pub(crate) type Frame = [i16; FRAME_SAMPLES];
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Opus: {0}")]
@@ -43,13 +43,13 @@ pub(super) fn packet_samples(packet: &[u8]) -> Option<u64> {
     (1..=MAX_PACKET_SAMPLES).contains(&samples).then_some(samples as u64)
 }
 
-pub(super) struct Decoder {
+pub(crate) struct Decoder {
     opus: OpusDecoder,
     output: Vec<f32>,
 }
 
 impl Decoder {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let opus = OpusDecoder::new(SAMPLE_RATE_HZ.cast_signed(), 1).expect("Opus has 48 kHz and mono");
         Self { opus, output: vec![0.0; MAX_PACKET_SAMPLES] }
     }
@@ -68,7 +68,7 @@ impl Decoder {
     }
 
     /// Appends a packet's samples, stereo as mono.
-    pub(super) fn decode(&mut self, packet: &[u8], samples: &mut VecDeque<i16>) -> Result<(), OpusError> {
+    pub(crate) fn decode(&mut self, packet: &[u8], samples: &mut VecDeque<i16>) -> Result<(), OpusError> {
         let count = self.guarded(|opus, output| opus.decode(packet, MAX_PACKET_SAMPLES, output))?;
         samples.extend(self.output.iter().take(count).copied().map(to_i16));
         Ok(())
@@ -92,14 +92,14 @@ fn to_i16(sample: f32) -> i16 {
     (sample * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16
 }
 
-pub(super) struct Encoder {
+pub(crate) struct Encoder {
     opus: OpusEncoder,
     output: Box<[u8; MAX_ENCODED_BYTES]>,
 }
 
 impl Encoder {
     /// Low delay means CELT alone: a third of the time of the mode for voice (150 instead of 450 us a frame) and 6.5 ms less delay.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut opus = OpusEncoder::new(SAMPLE_RATE_HZ.cast_signed(), 1, Application::RestrictedLowDelay)
             .expect("Opus has 48 kHz and mono");
         opus.bitrate_bps = BITS_PER_SECOND;
@@ -107,7 +107,7 @@ impl Encoder {
         Self { opus, output: Box::new([0; MAX_ENCODED_BYTES]) }
     }
 
-    pub(super) fn encode(&mut self, frame: &Frame) -> Result<Bytes, OpusError> {
+    pub(crate) fn encode(&mut self, frame: &Frame) -> Result<Bytes, OpusError> {
         let length = self.opus.encode_i16(frame, FRAME_SAMPLES, &mut self.output[..]).map_err(OpusError)?;
         Ok(Bytes::copy_from_slice(&self.output[..length]))
     }

@@ -62,7 +62,7 @@ impl Chime {
     pub(crate) fn admit(&self, join_token: &str) -> Admission {
         let state = self.current_state();
         let found = state.meetings.iter().find_map(|meeting| {
-            let attendee = meeting.attendees.iter().find(|attendee| attendee.join_token == join_token)?;
+            let attendee = meeting.attendees.iter().find(|it| it.join_token == join_token && !it.recorder)?;
             Some((meeting, attendee))
         });
         match found {

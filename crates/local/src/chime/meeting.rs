@@ -53,6 +53,8 @@ pub(super) struct Attendee {
     pub(super) capabilities: Capabilities,
     /// Kept, because events about it may still come.
     pub(super) deleted: bool,
+    /// It is a media pipeline, of which Chime itself made an attendee.
+    pub(super) recorder: bool,
 }
 
 impl Attendee {
@@ -148,7 +150,7 @@ impl Meeting {
 
     /// A deleted attendee cannot reconnect.
     pub(super) fn connect(&mut self, attendee: &str) {
-        if self.live() && self.present_attendees().any(|known| known.id == attendee) {
+        if self.live() && self.people().any(|known| known.id == attendee) {
             self.connected.insert(attendee.to_owned());
         }
     }
@@ -184,14 +186,46 @@ impl Meeting {
         self.media_changes.push(change);
     }
 
-    /// Attendees that are not deleted: they count, connected or not.
+    /// Attendees that are not deleted, connected or not.
     pub(super) fn present_attendees(&self) -> impl Iterator<Item = &Attendee> {
         self.attendees.iter().filter(|attendee| !attendee.deleted)
     }
 
+    /// Those of them that were made by a request: they count.
+    pub(super) fn people(&self) -> impl Iterator<Item = &Attendee> {
+        self.present_attendees().filter(|attendee| !attendee.recorder)
+    }
+
+    pub(super) fn connected_attendees(&self) -> impl Iterator<Item = &Attendee> {
+        self.people().filter(|attendee| self.connected.contains(&attendee.id))
+    }
+
+    /// A media pipeline joins. It neither counts towards limits nor keeps the meeting alive.
+    pub(super) fn add_recorder(&mut self, external_id: &str, at_ms: i64) -> String {
+        let id = Uuid::new_v4().to_string();
+        self.attendees.push(Attendee {
+            id: id.clone(),
+            external_id: external_id.to_owned(),
+            join_token: Uuid::new_v4().to_string(),
+            capabilities: Capabilities::default(),
+            deleted: false,
+            recorder: true,
+        });
+        self.happened.push(Happening::of("AttendeeJoined", &id, at_ms));
+        id
+    }
+
+    /// A media pipeline leaves.
+    pub(super) fn remove_recorder(&mut self, id: &str, at_ms: i64) {
+        for recorder in self.attendees.iter_mut().filter(|attendee| attendee.id == id) {
+            recorder.deleted = true;
+        }
+        self.happened.push(Happening::of("AttendeeLeft", id, at_ms));
+    }
+
     pub(super) fn is_full(&self, limit: usize) -> bool {
         let own = self.features.attendee.max_count.and_then(|count| usize::try_from(count).ok());
-        self.present_attendees().count() >= limit.min(own.unwrap_or(limit))
+        self.people().count() >= limit.min(own.unwrap_or(limit))
     }
 
     /// Each call makes a new attendee, also for an `ExternalUserId` that is there: the stricter reading of the model,
@@ -205,6 +239,7 @@ impl Meeting {
             join_token,
             capabilities: new.capabilities,
             deleted: false,
+            recorder: false,
         };
         let json = attendee.json();
         self.happened.push(Happening::of("AttendeeAdded", &attendee.id, now_ms));

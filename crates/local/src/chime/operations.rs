@@ -80,7 +80,7 @@ impl Chime {
                 validate::update_except(&update, &meeting.features)?;
                 let excluded =
                     |id: &str| update.excluded_attendee_ids.iter().any(|item| item.attendee_id == id);
-                let others = meeting.present_attendees().map(|attendee| attendee.id.clone());
+                let others = meeting.people().map(|attendee| attendee.id.clone());
                 let others: Vec<String> = others.filter(|id| !excluded(id)).collect();
                 for id in &others {
                     meeting.set_capabilities(id, update.capabilities);
@@ -154,7 +154,7 @@ impl Chime {
         (attendees, errors)
     }
 
-    fn check_rate(&self, state: &mut State, region: &str) -> Result<(), Refusal> {
+    pub(super) fn check_rate(&self, state: &mut State, region: &str) -> Result<(), Refusal> {
         let Some(rate) = self.options.rate else { return Ok(()) };
         let limits = &mut state.limits;
         let limit =
@@ -175,7 +175,8 @@ fn repeated(meeting: &Meeting, with_attendees: bool) -> Value {
 
 fn find<'m>(meeting: &'m mut Meeting, id: &str) -> Result<&'m mut Attendee, Refusal> {
     validate::guid("AttendeeId", id)?;
-    meeting.attendees.iter_mut().find(|attendee| attendee.id == id && !attendee.deleted).ok_or(NO_ATTENDEE)
+    let known = |attendee: &&mut Attendee| attendee.id == id && !attendee.deleted && !attendee.recorder;
+    meeting.attendees.iter_mut().find(known).ok_or(NO_ATTENDEE)
 }
 
 fn list(meeting: &Meeting, max_results: Option<&str>, next_token: Option<&str>) -> Result<Value, Refusal> {

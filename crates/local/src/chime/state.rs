@@ -7,6 +7,7 @@ use super::error::Refusal;
 use super::event_delivery::{EventDelivery, Waiting};
 use super::media::MediaChange;
 use super::meeting::Meeting;
+use super::pipelines::Pipelines;
 use super::{event, validate};
 use crate::rate_limit::RateLimit;
 
@@ -15,6 +16,7 @@ const ENDED: Refusal = Refusal::NotFound("The meeting has ended.");
 
 pub(super) struct State {
     pub(super) meetings: Vec<Meeting>,
+    pub(super) pipelines: Pipelines,
     /// When a token was first used in a region.
     pub(super) tokens: HashMap<(String, String), Instant>,
     /// By region.
@@ -26,6 +28,7 @@ impl State {
     pub(super) fn new(event_delivery: EventDelivery) -> Self {
         Self {
             meetings: Vec::new(),
+            pipelines: Pipelines::default(),
             tokens: HashMap::new(),
             limits: HashMap::new(),
             waiting: Waiting::new(event_delivery),
@@ -44,6 +47,11 @@ impl State {
                 }
             }
         }
+        for (event, at_ms) in self.pipelines.take_events(&self.meetings, account) {
+            if event_delivery != EventDelivery::ControlApiOnly {
+                self.waiting.take(&event, at_ms);
+            }
+        }
     }
 
     /// Takes what participants who are connected must feel, in order.
@@ -55,9 +63,10 @@ impl State {
         self.meetings.iter_mut().flat_map(take).collect()
     }
 
-    /// When the next meeting ends or the next event is due.
+    /// When the next meeting ends, the next event is due, or the next pipeline changes.
     pub(super) fn next_ms(&self) -> Option<i64> {
-        self.meetings.iter().filter_map(Meeting::ends_ms).chain(self.waiting.next_ms()).min()
+        let ends = self.meetings.iter().filter_map(Meeting::ends_ms);
+        ends.chain(self.waiting.next_ms()).chain(self.pipelines.next_ms()).min()
     }
 
     /// A meeting that lives, asked in its own control region.

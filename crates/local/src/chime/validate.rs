@@ -118,7 +118,7 @@ pub(super) fn guid(member: &str, text: &str) -> Checked {
     }
 }
 
-fn token(text: &str) -> Checked {
+pub(super) fn token(text: &str) -> Checked {
     length("ClientRequestToken", text, 2, 64)?;
     if text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
         Ok(())

@@ -112,6 +112,21 @@ impl Gate {
         }
     }
 
+    /// Whether the bucket's policy lets a service act in its own name.
+    pub(super) fn allows_service(
+        &self,
+        service: &str,
+        action: &str,
+        resource: &str,
+        context: &[(&str, &str)],
+    ) -> bool {
+        let bucket = resource.trim_start_matches("arn:aws:s3:::").split('/').next().unwrap_or_default();
+        let policy = self.0.policies.get(bucket);
+        let context: Vec<(&str, &str)> =
+            context.iter().copied().chain([("aws:SecureTransport", "true")]).collect();
+        policy.is_some_and(|it| it.decide(&Who::Service(service), action, resource, &context).is_allowed())
+    }
+
     fn caller(&self, cx: &S3AccessContext<'_>) -> S3Result<Caller> {
         let key = cx.credentials().map(|it| it.access_key.clone());
         let key = key.ok_or_else(|| s3_error!(AccessDenied, "Access Denied"))?;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use aws_credential_types::Credentials as SdkCredentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_chimesdkmediapipelines as pipelines;
 use aws_sdk_chimesdkmeetings as meetings;
 use aws_smithy_async::time::StaticTimeSource;
 use aws_smithy_http_client::Builder;
@@ -29,7 +30,7 @@ use local::queues::Queues;
 use local::s3::{S3, Surroundings};
 use local::secrets::Secrets;
 use local::service::{Authorize, Context};
-use local_template::plan::{Bucket, EventBus, Plan, Table};
+use local_template::plan::{Bucket, EventBus, Plan, Principals, ResourceStatement, Statement, Table};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -49,6 +50,7 @@ pub(crate) struct Fixture {
     pub(crate) calls: CallLog,
     pub(crate) faults: Faults,
     pub(crate) chime: Chime,
+    pub(crate) s3: S3,
     pub(crate) dynamodb: DynamoDb,
     pub(crate) secrets: Secrets,
     pub(crate) credentials: Credentials,
@@ -126,7 +128,8 @@ impl Fixture {
             authorize: Arc::clone(&authorize),
             clock: clock.clone(),
         };
-        let s3 = S3::new(&[bucket()], around).expect("the bucket has no policy");
+        let s3 = S3::new(&[bucket()], around).expect("the bucket's policy is evaluated here");
+        chime.attach_buckets(s3.clone(), REGION);
         let endpoint = Endpoint {
             account: ACCOUNT.to_owned(),
             identities,
@@ -135,9 +138,10 @@ impl Fixture {
             authorize,
             services: vec![
                 Arc::new(chime.clone()),
+                Arc::new(chime.media_pipelines()),
                 Arc::new(dynamodb.clone()),
                 Arc::new(bridge.clone()),
-                Arc::new(s3),
+                Arc::new(s3.clone()),
                 Arc::new(secrets.clone()),
             ],
         };
@@ -151,6 +155,7 @@ impl Fixture {
             calls,
             faults,
             chime,
+            s3,
             dynamodb,
             secrets,
             credentials,
@@ -205,6 +210,10 @@ impl Fixture {
             .credentials_provider(SharedCredentialsProvider::new(sdk(&self.credentials)))
             .retry_config(RetryConfig::disabled())
             .build()
+    }
+
+    pub(crate) fn pipelines(&self) -> pipelines::Client {
+        pipelines::Client::new(&self.sdk_config())
     }
 
     pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
@@ -291,7 +300,7 @@ fn audit_table() -> Table {
     }
 }
 
-/// A bucket that keeps what is replaced, as the templates' do.
+/// A bucket that keeps what is replaced, as the templates' do, and lets media pipelines put and read.
 fn bucket() -> Bucket {
     Bucket {
         name: BUCKET.to_owned(),
@@ -299,6 +308,17 @@ fn bucket() -> Bucket {
         domain: format!("{BUCKET}.s3.{REGION}.amazonaws.com"),
         versioned: true,
         encryption: "AES256".to_owned(),
-        policy: Vec::new(),
+        policy: vec![ResourceStatement {
+            principals: Principals::Services(vec!["mediapipelines.chime.amazonaws.com".to_owned()]),
+            statement: Statement {
+                sid: "MediaPipelines".to_owned(),
+                allow: true,
+                actions: ["s3:PutObject", "s3:PutObjectAcl", "s3:GetObject", "s3:ListBucket"]
+                    .map(ToOwned::to_owned)
+                    .into(),
+                resources: vec![format!("arn:aws:s3:::{BUCKET}"), format!("arn:aws:s3:::{BUCKET}/*")],
+                conditions: Vec::new(),
+            },
+        }],
     }
 }

@@ -5,4 +5,5 @@ mod data;
 mod events;
 mod faults;
 mod fixture;
+mod pipelines;
 mod signature;

@@ -5,6 +5,7 @@ mod calls;
 mod faults;
 mod media;
 mod meetings;
+mod pipelines;
 mod queues;
 mod seed;
 mod time;
