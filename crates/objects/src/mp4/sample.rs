@@ -1,6 +1,8 @@
 //! MP4 files for tests: a small real one, and the tables of one of hours.
 
-use mp4_atom::{Co64, Decode as _, Elst, ElstEntry, Encode as _, Header, Moov, StszSamples, Stts, SttsEntry};
+use mp4_atom::{
+    Co64, Decode as _, Elst, ElstEntry, Encode as _, FourCC, Header, Moov, StszSamples, Stts, SttsEntry,
+};
 use muxide::api::{AudioCodec, MuxerBuilder, VideoCodec};
 
 /// A picture with its parameters, as an encoder makes it.
@@ -66,7 +68,7 @@ pub(crate) fn long_moov(seconds: u32, media: (u64, u64)) -> Vec<u8> {
     let mut moov = Moov::decode(&mut &file[from..to]).expect("it can be read");
     for track in &mut moov.trak {
         let unit = track.mdia.mdhd.timescale;
-        let video = &track.mdia.hdlr.handler == b"vide";
+        let video = track.mdia.hdlr.handler == FourCC::new(b"vide");
         let table = &mut track.mdia.minf.stbl;
         let rate = if video { 30 } else { 50 };
         let samples = seconds * rate;

@@ -70,7 +70,8 @@ fn a_small_file_is_read_in_one_request_wherever_its_index_is() {
 fn a_track_that_begins_later_ends_later() {
     let late = with_moov(&small(3, 2, false), |moov| {
         let unit = u64::from(moov.mvhd.timescale);
-        let track = moov.trak.iter_mut().find(|it| &it.mdia.hdlr.handler == b"soun").expect("sound");
+        let track =
+            moov.trak.iter_mut().find(|it| it.mdia.hdlr.handler == FourCC::new(b"soun")).expect("sound");
         track.edts = Some(mp4_atom::Edts { elst: Some(delayed(unit)) });
     });
     let found = seconds(late).expect("it is whole");
