@@ -28,17 +28,31 @@ impl Sparse {
     }
 }
 
+/// A file whose reads are counted.
+struct Counted<'a> {
+    file: &'a Sparse,
+    reads: u32,
+    most: usize,
+}
+
+impl Ranges for &mut Counted<'_> {
+    type Error = std::convert::Infallible;
+
+    async fn read(&mut self, at: u64, len: usize) -> Result<Vec<u8>, Self::Error> {
+        self.reads += 1;
+        self.most = self.most.max(len);
+        assert!(at + len as u64 <= self.file.size, "beyond the end");
+        Ok(self.file.read(at, len))
+    }
+}
+
 /// The tracks or the reason, and how often the file was read and how much of it.
 fn inspect(file: &Sparse) -> (Result<Vec<Track>, &'static str>, u32, usize) {
-    let (mut reads, mut most) = (1, 0);
     let first = file.read(0, FIRST_READ_BYTES);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let found = runtime.block_on(tracks::<_, std::convert::Infallible>(file.size, first, async |at, len| {
-        reads += 1;
-        most = most.max(len);
-        assert!(at + len as u64 <= file.size, "beyond the end");
-        Ok(file.read(at, len))
-    }));
+    let mut counted = Counted { file, reads: 1, most: 0 };
+    let found = runtime.block_on(tracks(file.size, first, &mut counted));
+    let Counted { reads, most, .. } = counted;
     let found = found.map_err(|stop| match stop {
         Stop::Unverifiable(reason) => reason,
         Stop::Failed(never) => match never {},
