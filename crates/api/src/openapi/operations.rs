@@ -426,6 +426,7 @@ pub(super) fn direct_invocations(schemas: &mut Schemas) -> Value {
             ("list", "listRecordings", &[&appointment]),
             ("get", "getRecording", &[&recording]),
             ("playback", "playRecording", &[&recording]),
+            ("delete", "deleteRecording", &[&recording]),
         ]),
     })
 }

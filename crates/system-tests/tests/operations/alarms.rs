@@ -10,9 +10,10 @@ use runtime::metrics::{DIMENSION, NAMESPACE};
 use crate::deployed;
 
 /// Metrics that an operator looks at and that no alarm watches.
-const DASHBOARD_ONLY: [Metric; 1] = [
-    // A repair is what the reconciler is for; what stays broken has alarms of its own.
+const DASHBOARD_ONLY: [Metric; 2] = [
+    // A repair is what the schedules are for; what stays broken has alarms of its own.
     Metric::SessionsRepaired,
+    Metric::OrphanPipelines,
 ];
 
 fn last(arn: &str) -> &str {

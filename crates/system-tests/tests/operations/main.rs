@@ -7,6 +7,7 @@ mod commands;
 mod documents;
 mod log_lines;
 mod recording;
+mod recordings_bucket;
 mod runbook;
 mod templates;
 

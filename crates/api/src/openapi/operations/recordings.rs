@@ -75,5 +75,19 @@ pub(super) fn all(schemas: &mut Schemas) -> Vec<Operation> {
         )
         .answers(200, "The links.", schemas.response::<PlaybackResponse>())
         .fails(&[list, not_found, reason::RECORDING_NOT_READY.erase()]),
+        Operation::new(
+            function,
+            "DELETE /recordings/{recordingId}",
+            "deleteRecording",
+            "Delete a recording that need not be kept any more",
+        )
+        .answers(202, "Its files are being deleted, all versions.", recording)
+        .fails(&[
+            list,
+            not_found,
+            reason::RECORDING_NOT_ENDED.erase(),
+            reason::RECORDING_RETAINED.erase(),
+            reason::RECORDING_ON_HOLD.erase(),
+        ]),
     ]
 }

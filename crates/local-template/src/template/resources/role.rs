@@ -68,9 +68,17 @@ pub(super) const TYPES: &[ResourceType] = &[
     },
 ];
 
-/// The services for which a role is created that AWS has one of in an account.
+/// The services for which a role is created that AWS has one of in an account. IAM refuses a second.
 pub(super) fn service_linked(made: &[Made]) -> Result<Vec<String>, TemplateError> {
-    of_type(made, SERVICE_LINKED_ROLE).map(|it| it.properties.required("AWSServiceName")).collect()
+    let mut services = Vec::new();
+    for it in of_type(made, SERVICE_LINKED_ROLE) {
+        let service = it.properties.required("AWSServiceName")?;
+        if services.contains(&service) {
+            return Err(it.properties.unsupported("AWSServiceName", &service, "the account has that role"));
+        }
+        services.push(service);
+    }
+    Ok(services)
 }
 
 /// The statements of a function's role; the role must let Lambda assume it.

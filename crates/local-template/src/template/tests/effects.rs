@@ -1,6 +1,7 @@
 //! Each accepted property that is not listed as without effect has one: its value is changed, and the plan with it.
 
 mod cdn;
+mod iam;
 mod system;
 
 use std::collections::BTreeSet;
@@ -333,64 +334,10 @@ const CHANGES: &[(&str, &[Change])] = &[
         ],
     ),
     ("AWS::SNS::Topic", &[("TopicName", "alarms", "other", Comes(r#":000000000000:other""#))]),
-    (
-        "AWS::IAM::Role",
-        &[
-            (
-                "AssumeRolePolicyDocument",
-                "{Statement: {Principal: {Service: lambda.",
-                "{Statement: {Principal: {Service: ec2.",
-                Refused("Role.AssumeRolePolicyDocument"),
-            ),
-            ("ManagedPolicyArns", "[!Ref Managed]", "[other]", Refused("Role.ManagedPolicyArns")),
-            ("MaxSessionDuration", "7200", "3601", Comes("max_session: 3601s")),
-            ("Path", "/", "/service/", Comes(":role/service/auditor")),
-            (
-                "Policies.PolicyDocument",
-                "{Statement: {Action: 'dynamodb:PutItem'",
-                "{Statement: {Action: 'dynamodb:GetItem'",
-                Comes(r#"actions: ["dynamodb:GetItem"]"#),
-            ),
-            ("RoleName", "auditor", "other", Comes(":role/other")),
-        ],
-    ),
-    (
-        "AWS::IAM::ManagedPolicy",
-        &[
-            ("ManagedPolicyName", "shared", "other", Comes(":policy/other")),
-            (
-                "PolicyDocument",
-                "{Statement: {Action: 'kms:Decrypt'",
-                "{Statement: {Action: 'kms:Encrypt'",
-                Comes(r#"actions: ["kms:Encrypt"]"#),
-            ),
-        ],
-    ),
-    (
-        "AWS::IAM::RolePolicy",
-        &[
-            (
-                "PolicyDocument",
-                "{Statement: {Action: 's3:PutObject'",
-                "{Statement: {Action: 's3:GetObject'",
-                Comes(r#"actions: ["s3:GetObject"]"#),
-            ),
-            ("RoleName", "!Ref Role", "other", Refused("MayWrite.RoleName")),
-        ],
-    ),
-    (
-        "AWS::IAM::ServiceLinkedRole",
-        &[(
-            "AWSServiceName",
-            "mediapipelines.chime.amazonaws.com",
-            "other.amazonaws.com",
-            Comes("other.amazonaws.com"),
-        )],
-    ),
 ];
 
 fn changes() -> impl Iterator<Item = &'static (&'static str, &'static [Change])> {
-    CHANGES.iter().chain(cdn::CHANGES)
+    CHANGES.iter().chain(cdn::CHANGES).chain(iam::CHANGES)
 }
 
 fn deployed(change: impl Fn(&str) -> String) -> Result<String, TemplateError> {

@@ -232,3 +232,17 @@ Resources:
     assert!(message(region).contains("the rule OneRegion is broken: Not here."), "{}", message(region));
     assert!(message("Rules: {A: {Assert: b}}\n").contains("RuleCondition and a list of Assertions"));
 }
+
+#[test]
+fn an_account_has_one_role_of_a_service() {
+    let role = |id: &str, service: &str| {
+        format!(
+            "  {id}:\n    Type: AWS::IAM::ServiceLinkedRole\n    Properties: {{AWSServiceName: {service}}}\n"
+        )
+    };
+    let (one, other) = ("mediapipelines.chime.amazonaws.com", "transcription.chime.amazonaws.com");
+    let both = format!("Resources:\n{}{}", role("One", one), role("Other", other));
+    assert_eq!(app(&both).deploy().expect("one of each service").service_roles, [one, other]);
+    let error = app(&both.replace(other, one)).deploy().expect_err("two of one service").to_string();
+    assert!(error.contains("Other.AWSServiceName") && error.contains("has that role"), "{error}");
+}
