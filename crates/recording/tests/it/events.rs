@@ -179,6 +179,7 @@ async fn rename(cloud: &TestCloud) -> TestResult {
 fn without_times(body: &Value) -> Value {
     let masked = |name: &str, field: &Value| match name {
         "startedAt" | "endedAt" | "expiresAt" if field.is_string() => json!("[time]"),
+        "durationSeconds" if field.is_number() => json!("[seconds]"),
         "url" => json!(
             field
                 .as_str()

@@ -31,20 +31,25 @@ const GRANTS: &[&str] = &[
     "functions EXECUTE medzen.call_member_ids(uuid,uuid)",
     "functions EXECUTE medzen.caller(text,uuid,uuid)",
     "functions EXECUTE medzen.capabilities(text,text,text)",
+    "functions EXECUTE medzen.capture_state(uuid)",
+    "functions EXECUTE medzen.captures_unchanged(uuid,jsonb)",
     "functions EXECUTE medzen.enqueue_capability_update(uuid,uuid,jsonb,timestamp with time zone,timestamp \
      with time zone)",
     "functions EXECUTE medzen.enqueue_event(text,uuid,jsonb,timestamp with time zone,timestamp with time zone,timestamp with time zone)",
     "functions EXECUTE medzen.enqueue_operation(text,text,uuid,jsonb,timestamp with time zone,timestamp with \
      time zone)",
+    "functions EXECUTE medzen.finish_capture(uuid,timestamp with time zone)",
+    "functions EXECUTE medzen.finish_recording(uuid,timestamp with time zone,timestamp with time zone)",
     "functions EXECUTE medzen.hand_out_token(uuid,uuid,boolean)",
     "functions EXECUTE medzen.has_attendee(uuid,uuid,text)",
     "functions EXECUTE medzen.has_stored_attendee(uuid,uuid)",
     "functions EXECUTE medzen.holds_token(uuid,uuid)",
     "functions EXECUTE medzen.insert_consent(uuid,uuid,jsonb,timestamp with time zone)",
+    "functions EXECUTE medzen.insert_segment(uuid,timestamp with time zone)",
     "functions EXECUTE medzen.may_be_in_call(uuid,uuid)",
     "functions EXECUTE medzen.missing_consents(uuid,uuid)",
     "functions EXECUTE medzen.newest_decision(uuid,uuid,text)",
-    "functions EXECUTE medzen.open_capture(uuid,uuid,text[],timestamp with time zone)",
+    "functions EXECUTE medzen.open_capture(uuid,uuid,text[],timestamp with time zone,uuid,text)",
     "functions EXECUTE medzen.operation_executor(text)",
     "functions EXECUTE medzen.presence(uuid,timestamp with time zone)",
     "functions EXECUTE medzen.reason_to_end(uuid,timestamp with time zone,timestamp with time zone,timestamp with time zone)",
@@ -61,6 +66,7 @@ const GRANTS: &[&str] = &[
     "functions INSERT medzen.participant_quality",
     "functions INSERT medzen.recording_segments",
     "functions INSERT medzen.recordings",
+    "functions INSERT medzen.usage_ledger",
     "functions INSERT medzen.video_call_attendee_tokens",
     "functions INSERT video_call_consents",
     "functions INSERT video_call_participants",
@@ -78,6 +84,7 @@ const GRANTS: &[&str] = &[
     "functions SELECT medzen.pending_operations",
     "functions SELECT medzen.recording_segments",
     "functions SELECT medzen.recordings",
+    "functions SELECT medzen.usage_ledger",
     "functions SELECT medzen.video_call_attendee_tokens",
     "functions SELECT video_call_consents",
     "functions SELECT video_call_participants",
@@ -94,8 +101,8 @@ const GRANTS: &[&str] = &[
      leased_until, not_before, superseded_until)",
     "functions UPDATE medzen.recording_segments (changed_at, chunks_deleted_at, concatenation_id, concatenations, \
      defect, duration_seconds, missing_seconds, sha256, started_at, status)",
-    "functions UPDATE medzen.recordings (deleted_at, deletion_requested_at, end_reason, ended_at, ended_by, intent, \
-     pause_reason, paused_at)",
+    "functions UPDATE medzen.recordings (deleted_at, deletion_requested_at, end_reason, ended_at, ended_by, finished_at, \
+     intent, pause_reason, paused_at)",
     "functions UPDATE medzen.video_call_attendee_tokens (attendee_id)",
     "functions UPDATE video_call_participants (admitted_at, audio, connected, connections, content, drops, \
      duration_seconds, join_count, join_count_since, joined_at, left_at, observer_kind, role, seen_at, status, \
@@ -127,6 +134,7 @@ const POLICIES: &[&str] = &[
     "medzen.pending_operations: functions_read SELECT {functions}",
     "medzen.recording_segments: functions ALL {functions}",
     "medzen.recordings: functions ALL {functions}",
+    "medzen.usage_ledger: functions ALL {functions}",
     "medzen.video_call_attendee_tokens: functions ALL {functions}",
     "public.appointments: own_appointments SELECT {authenticated}",
     "public.users: own_account SELECT {authenticated}",

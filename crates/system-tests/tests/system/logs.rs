@@ -104,7 +104,7 @@ async fn logs_are_json_lines_that_bear_no_token_no_name_and_no_sql() -> TestResu
 async fn link_to_recording(cloud: &TestCloud) -> TestResult<String> {
     let scenario = cloud.scenario().await?;
     let recording = record(&scenario).await?;
-    run_recording(cloud, 1, 30).await?;
+    run_recording(cloud, 1, 35).await?;
     let path = format!("/recordings/{recording}");
     scenario.provider.ask("POST", &format!("{path}/stop"), &json!({})).await?;
     run_recording(cloud, 12, 60).await?;

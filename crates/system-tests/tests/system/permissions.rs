@@ -104,7 +104,7 @@ async fn record_and_play(cloud: &TestCloud) -> TestResult {
     for scenario in [&revoked, &ended] {
         record(scenario).await?;
     }
-    run_recording(cloud, 1, 30).await?;
+    run_recording(cloud, 1, 35).await?;
     let stop = format!("/recordings/{recording}/stop");
     assert_eq!(played.provider.ask("POST", &stop, &json!({})).await?.brief(), "200");
     assert_eq!(consent(&revoked.patient, json!({ "recording": false })).await?.brief(), "200");
