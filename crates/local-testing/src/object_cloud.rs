@@ -40,6 +40,7 @@ pub struct ObjectCloud {
     pub faults: Faults,
     pub plan: Plan,
     address: SocketAddr,
+    credentials: Credentials,
     sdk: SdkConfig,
     server: JoinHandle<()>,
     _orders: KillOrders,
@@ -107,8 +108,8 @@ impl ObjectCloud {
             None,
             "test",
         );
-        let sdk = sdk_config(address, credentials);
-        Ok(Self { s3, clock, calls, faults, plan, address, sdk, server, _orders: orders })
+        let sdk = sdk_config(address, credentials.clone());
+        Ok(Self { s3, clock, calls, faults, plan, address, credentials, sdk, server, _orders: orders })
     }
 
     /// The configuration of clients that call as the function.
@@ -121,6 +122,26 @@ impl ObjectCloud {
     #[must_use]
     pub fn sdk_as(&self, credentials: Credentials) -> SdkConfig {
         sdk_config(self.address, credentials)
+    }
+
+    /// The endpoint and the function's credentials in one line, for another process.
+    #[must_use]
+    pub fn endpoint_and_credentials(&self) -> String {
+        let it = &self.credentials;
+        let token = it.session_token().unwrap_or_default();
+        format!("{} {} {} {token}", self.address, it.access_key_id(), it.secret_access_key())
+    }
+
+    /// The configuration of clients in that process.
+    ///
+    /// # Errors
+    /// When the line is another.
+    pub fn sdk_of(line: &str) -> TestResult<SdkConfig> {
+        let [address, key, secret, token] = line.split(' ').collect::<Vec<_>>()[..] else {
+            return Err("an address, a key, a secret and a token are needed".into());
+        };
+        let credentials = Credentials::new(key, secret, Some(token.to_owned()), None, "test");
+        Ok(sdk_config(address.parse()?, credentials))
     }
 
     /// An output of the template.

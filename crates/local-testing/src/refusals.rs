@@ -160,9 +160,14 @@ pub async fn routes_refuse(cloud: &TestCloud, function: &str, routes: &[Route]) 
     Ok(())
 }
 
-/// A path about a scenario's appointment, and about its patient.
+/// The id of no recording.
+const NO_RECORDING: &str = "7d9f1c5e-0000-4000-8000-00000000dead";
+
+/// A path about a scenario's appointment, about its patient, or about a recording that there is not.
 fn filled(scenario: &Scenario, path: &str) -> String {
-    path.replace("{appointmentId}", &scenario.appointment).replace("{userId}", &scenario.patient.id)
+    path.replace("{appointmentId}", &scenario.appointment)
+        .replace("{userId}", &scenario.patient.id)
+        .replace("{recordingId}", NO_RECORDING)
 }
 
 /// Bad ids in the path's places.

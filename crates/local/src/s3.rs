@@ -7,7 +7,6 @@
 mod content;
 mod gate;
 mod lifecycle;
-mod of_service;
 mod operations;
 mod store;
 mod uploads;
@@ -33,7 +32,6 @@ use gate::{Gate, Principal, Trace};
 use local_template::iam::IamError;
 use local_template::plan::{Bucket, Key};
 use md5::{Digest as _, Md5};
-pub use of_service::{OfService, ServiceRefusal};
 use operations::Operations;
 use store::{NewObject, Store};
 pub use store::{Object, ObjectHeaders};
@@ -145,7 +143,7 @@ impl S3 {
         self.store.has(bucket)
     }
 
-    /// Whether the bucket's policy lets a service act in its own name.
+    /// Whether the bucket's policy lets a service act in its own name, and that of the bucket's key what this needs.
     #[must_use]
     pub fn allows_service(
         &self,
@@ -154,7 +152,9 @@ impl S3 {
         resource: &str,
         context: &[(&str, &str)],
     ) -> bool {
-        self.gate.allows_service(service, action, resource, context)
+        let bucket = resource.rsplit(":::").next().and_then(|it| it.split('/').next()).unwrap_or_default();
+        let key = self.store.key(bucket, &ObjectHeaders::default());
+        self.gate.allows_service(service, (action, resource), key.as_deref(), context)
     }
 
     /// The object that a key names now.

@@ -1020,7 +1020,9 @@ AS $result$
     s.id, jsonb_build_object(
       'appointmentId', s.appointment_id, 'sessionId', s.id, 'recordingId', finished.id, 'segments', files.playable,
       'complete', CASE WHEN files.playable > 0 THEN files.incomplete = 0 END,
-      'userIds', (SELECT jsonb_agg(a.provider_user_id) FROM medzen.call_appointment(s.appointment_id, '{}') AS a)), $2, $2, $3)
+      -- Nobody where the host application deleted the appointment meanwhile.
+      'userIds', (SELECT coalesce(jsonb_agg(a.provider_user_id), '[]') FROM medzen.call_appointment(s.appointment_id, '{}') AS a)),
+      $2, $2, $3)
   FROM finished
   JOIN public.video_call_sessions s ON s.id = finished.session_id,
   LATERAL (

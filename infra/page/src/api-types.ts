@@ -127,6 +127,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/appointments/{appointmentId}/call/recordings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Start to record the call, or get the recording that goes on */
+        post: operations["startRecording"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/appointments/{appointmentId}/recordings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The recordings of an appointment */
+        get: operations["listRecordings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -155,6 +189,92 @@ export interface paths {
         put?: never;
         /** The existing app's contract: the action is in the body */
         post: operations["performMeetingAction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/{recordingId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A recording */
+        get: operations["getRecording"];
+        put?: never;
+        post?: never;
+        /** Delete a recording that need not be kept any more */
+        delete: operations["deleteRecording"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/{recordingId}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pause a recording */
+        post: operations["pauseRecording"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/{recordingId}/playback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Links to the files of a recording, for 15 minutes */
+        get: operations["playRecording"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/{recordingId}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Resume a recording that is paused */
+        post: operations["resumeRecording"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/{recordingId}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop a recording for good */
+        post: operations["stopRecording"];
         delete?: never;
         options?: never;
         head?: never;
@@ -289,6 +409,8 @@ export interface components {
         };
         /** @description The direction of a medium, in Chime's terms. */
         Direction: "SendReceive" | "Send" | "Receive" | "None";
+        /** @description Why a recording ended. */
+        EndReason: "call_ended" | "requested" | "consent_revoked" | "everyone_left" | "capture_failed" | "capacity";
         /** @description Which session to end. */
         EndRequest: {
             /** @description Only this session, so that a late repetition never ends a later call. */
@@ -318,18 +440,24 @@ export interface components {
             error: string;
             /** @description The field that is wrong, or `body`; with the codes `INVALID_FIELD` and `MALFORMED_REQUEST` only. */
             field?: string | null;
+            /** @description Users whose consent is missing; with the code `CONSENT_REQUIRED` only. */
+            missing?: components["schemas"]["UserId"][] | null;
             /** @description Finds the request in the logs. */
             requestId: string;
         };
         /** @description The state of recording or transcription. */
-        FeatureState: "off" | "requested";
+        FeatureState: "off" | "requested" | "starting" | "active" | "paused";
         /** @description Recording or transcription of a call. */
         FeatureStatus: {
-            /** @description The reason of the state, if there is one. */
+            /** @description The reason of the state, if there is one: `requested` or `consent_missing` for a pause. */
             reason: string | null;
+            /** @description The recording, while it is started and has not ended. */
+            recordingId: components["schemas"]["RecordingId"] | null;
             /** @description Its state. */
             state: components["schemas"]["FeatureState"];
         };
+        /** @description Why nothing was recorded between two segments. */
+        GapReason: ("paused" | "capture_failed") | "consent_missing" | "capture_changed";
         /** @description The body of what API Gateway itself answers: 401, 404, 413, 429, 431, 500 and 503. It cannot be changed. */
         GatewayMessage: {
             /** @description A sentence or two words, like `Unauthorized`. */
@@ -431,6 +559,8 @@ export interface components {
              */
             stay?: boolean;
         };
+        /** @description What a recording contains (`recordings.layout`): a parameter of the deployment, fixed when the recording starts. */
+        Layout: "audio_only" | "active_speaker" | "grid";
         /** @description The answer to leave. */
         LeaveResponse: {
             /** @description Whether the call goes on and may be joined again. */
@@ -462,6 +592,41 @@ export interface components {
         };
         /** @description A participant's status. */
         ParticipantStatus: "invited" | "waiting" | "joined" | "left" | "removed" | "turned_away";
+        /** @description Why a recording was paused. */
+        PauseReason: "requested" | "consent_missing";
+        /** @description Links to the files of a recording. */
+        PlaybackResponse: {
+            /** @description After it none of the links works. */
+            expiresAt: components["schemas"]["Timestamp"];
+            /** @description The recording. */
+            recordingId: components["schemas"]["RecordingId"];
+            /** @description Its playable parts in order. */
+            segments: components["schemas"]["PlaybackSegment"][];
+        };
+        /** @description A playable part of a recording. */
+        PlaybackSegment: {
+            /**
+             * Format: double
+             * @description Playback ends after this, although the file may be longer: what was captured after a withdrawal of consent is not played.
+             */
+            durationSeconds: number;
+            /** @description The reason of that gap. */
+            gapReason: components["schemas"]["GapReason"] | null;
+            /**
+             * Format: double
+             * @description The time without a recording before it; 0 for the first.
+             */
+            gapSeconds: number;
+            /**
+             * Format: uint32
+             * @description Its place in the recording, from 1.
+             */
+            number: number;
+            /** @description When the file begins. */
+            startedAt: components["schemas"]["Timestamp"];
+            /** @description An MP4 file. Answers range requests. The link admits its holder: it is not to be stored or logged. */
+            url: string;
+        };
         /** @description The consents to one purpose. */
         PurposeConsent: {
             /** @description Whether everyone who must consent does. */
@@ -510,6 +675,78 @@ export interface components {
              * @description Round trip, in milliseconds.
              */
             roundTripMs?: number | null;
+        };
+        /** @description A recording of a call. */
+        Recording: {
+            /** @description The appointment. */
+            appointmentId: components["schemas"]["AppointmentId"];
+            /** @description Whether it started by itself when everyone had consented. */
+            automatic: boolean;
+            /** @description Whether the call is being captured for it at this moment. */
+            capturing: boolean;
+            /** @description Why it ended. */
+            endReason: components["schemas"]["EndReason"] | null;
+            /** @description When it ended; null while it goes on. */
+            endedAt: components["schemas"]["Timestamp"] | null;
+            /** @description What it contains. */
+            layout: components["schemas"]["Layout"];
+            /** @description Why it is paused, if it is. */
+            pauseReason: components["schemas"]["PauseReason"] | null;
+            /** @description Its id. */
+            recordingId: components["schemas"]["RecordingId"];
+            /** @description Its parts in order: one for each time it was started or resumed. */
+            segments: components["schemas"]["RecordingSegment"][];
+            /** @description The call. */
+            sessionId: components["schemas"]["SessionId"];
+            /** @description When it was started. */
+            startedAt: components["schemas"]["Timestamp"];
+            /** @description Its state. */
+            state: components["schemas"]["RecordingState"];
+        };
+        /** Format: uuid */
+        RecordingId: string;
+        /** @description A part of a recording. */
+        RecordingSegment: {
+            /**
+             * Format: double
+             * @description How much of its file may be played; null until it is verified.
+             */
+            durationSeconds: number | null;
+            /** @description The reason of that gap. */
+            gapReason: components["schemas"]["GapReason"] | null;
+            /**
+             * Format: double
+             * @description The time without a recording before it; null for the first.
+             */
+            gapSeconds: number | null;
+            /**
+             * Format: double
+             * @description How much of what was captured is missing in its file, as far as that is known.
+             */
+            missingSeconds: number | null;
+            /**
+             * Format: uint32
+             * @description Its place in the recording, from 1.
+             */
+            number: number;
+            /** @description When its file begins; null until it is verified. */
+            startedAt: components["schemas"]["Timestamp"] | null;
+            /** @description Its state. */
+            state: components["schemas"]["SegmentStatus"];
+        };
+        /** @description The recording that a direct invocation is about. */
+        RecordingSelector: {
+            /** @description Its id. */
+            recordingId: components["schemas"]["RecordingId"];
+        };
+        /** @description The state of a recording: derived from its intent and its segments, never stored. */
+        RecordingState: ("recording" | "paused" | "deleted") | "processing" | "ready" | "incomplete" | "failed" | "deleting";
+        /** @description The recordings of an appointment. */
+        RecordingsResponse: {
+            /** @description The appointment. */
+            appointmentId: components["schemas"]["AppointmentId"];
+            /** @description The newest first, at most a hundred. */
+            recordings: components["schemas"]["Recording"][];
         };
         /** @description The answer to a removal. */
         RemoveResponse: {
@@ -575,6 +812,8 @@ export interface components {
             /** @description The session: the open one, else the latest. */
             sessionId: components["schemas"]["SessionId"];
         };
+        /** @description The status of a segment. */
+        SegmentStatus: "waiting" | "concatenating" | "verifying" | "ready" | "incomplete" | "failed" | "deleted";
         /** Format: uuid */
         SessionId: string;
         /** @description The status of a session. An appointment without a session is "not started", which is not a status of a session. */
@@ -2726,6 +2965,321 @@ export interface operations {
             };
         };
     };
+    startRecording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                appointmentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It was being recorded already. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recording"];
+                };
+            };
+            /** @description The recording was started. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recording"];
+                };
+            };
+            /**
+             * @description NO_IDENTITY: The request bears no identity.
+             *     401 by API Gateway itself: The token is missing, expired, or of another issuer or audience.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "NO_IDENTITY";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
+             *     PROVIDER_ONLY: Only the provider can do this.
+             *     REMOVED_FROM_CALL: The provider has removed you from this call.
+             *     UNKNOWN_USER: This account is not known here.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                    };
+                };
+            };
+            /**
+             * @description APPOINTMENT_NOT_FOUND: There is no such appointment.
+             *     NO_ACTIVE_CALL: There is no call in progress.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "APPOINTMENT_NOT_FOUND" | "NO_ACTIVE_CALL";
+                    };
+                };
+            };
+            /**
+             * @description CONSENT_REQUIRED: Not everyone in the call has consented to this.
+             *     RECORDING_ENDED: The recording has ended: start another one.
+             *     RECORDING_PAUSED: The recording is paused: resume or stop it.
+             */
+            409: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "CONSENT_REQUIRED" | "RECORDING_ENDED" | "RECORDING_PAUSED";
+                    };
+                };
+            };
+            /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description INVALID_FIELD: A field has a value that it cannot have. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INVALID_FIELD";
+                    };
+                };
+            };
+            /**
+             * @description CALLS_THROTTLED: Too many requests at this moment.
+             *     429 by API Gateway itself: The stage's throttle was reached.
+             */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "CALLS_THROTTLED";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INTERNAL";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description RECORDING_CAPACITY: As many calls are being recorded as possible. Please try again later.
+             *     UNAVAILABLE: The service is not available at this moment. Please try again.
+             *     503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "RECORDING_CAPACITY" | "UNAVAILABLE";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+        };
+    };
+    listRecordings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                appointmentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The recordings. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingsResponse"];
+                };
+            };
+            /**
+             * @description NO_IDENTITY: The request bears no identity.
+             *     401 by API Gateway itself: The token is missing, expired, or of another issuer or audience.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "NO_IDENTITY";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
+             *     RECORDING_RIGHT_MISSING: You have no right to this recording.
+             *     REMOVED_FROM_CALL: The provider has removed you from this call.
+             *     UNKNOWN_USER: This account is not known here.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "RECORDING_RIGHT_MISSING" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                    };
+                };
+            };
+            /** @description APPOINTMENT_NOT_FOUND: There is no such appointment. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "APPOINTMENT_NOT_FOUND";
+                    };
+                };
+            };
+            /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description INVALID_FIELD: A field has a value that it cannot have. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INVALID_FIELD";
+                    };
+                };
+            };
+            /** @description 429 by API Gateway itself: The stage's throttle was reached. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INTERNAL";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description UNAVAILABLE: The service is not available at this moment. Please try again.
+             *     503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "UNAVAILABLE";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+        };
+    };
     getHealth: {
         parameters: {
             query?: never;
@@ -3016,6 +3570,916 @@ export interface operations {
                         /** @enum {unknown} */
                         code: "CALLS_THROTTLED" | "CALL_LIMIT_REACHED" | "JOIN_RATE_LIMITED";
                     }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INTERNAL";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description UNAVAILABLE: The service is not available at this moment. Please try again.
+             *     503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "UNAVAILABLE";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+        };
+    };
+    getRecording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recordingId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The recording. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recording"];
+                };
+            };
+            /**
+             * @description NO_IDENTITY: The request bears no identity.
+             *     401 by API Gateway itself: The token is missing, expired, or of another issuer or audience.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "NO_IDENTITY";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
+             *     RECORDING_RIGHT_MISSING: You have no right to this recording.
+             *     REMOVED_FROM_CALL: The provider has removed you from this call.
+             *     UNKNOWN_USER: This account is not known here.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "RECORDING_RIGHT_MISSING" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                    };
+                };
+            };
+            /**
+             * @description APPOINTMENT_NOT_FOUND: There is no such appointment.
+             *     RECORDING_NOT_FOUND: There is no such recording.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "APPOINTMENT_NOT_FOUND" | "RECORDING_NOT_FOUND";
+                    };
+                };
+            };
+            /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description INVALID_FIELD: A field has a value that it cannot have. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INVALID_FIELD";
+                    };
+                };
+            };
+            /** @description 429 by API Gateway itself: The stage's throttle was reached. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INTERNAL";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description UNAVAILABLE: The service is not available at this moment. Please try again.
+             *     503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "UNAVAILABLE";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+        };
+    };
+    deleteRecording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recordingId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its files are being deleted, all versions. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recording"];
+                };
+            };
+            /**
+             * @description NO_IDENTITY: The request bears no identity.
+             *     401 by API Gateway itself: The token is missing, expired, or of another issuer or audience.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "NO_IDENTITY";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
+             *     RECORDING_RIGHT_MISSING: You have no right to this recording.
+             *     REMOVED_FROM_CALL: The provider has removed you from this call.
+             *     UNKNOWN_USER: This account is not known here.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "RECORDING_RIGHT_MISSING" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                    };
+                };
+            };
+            /**
+             * @description APPOINTMENT_NOT_FOUND: There is no such appointment.
+             *     RECORDING_NOT_FOUND: There is no such recording.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "APPOINTMENT_NOT_FOUND" | "RECORDING_NOT_FOUND";
+                    };
+                };
+            };
+            /**
+             * @description RECORDING_NOT_ENDED: The recording has not ended yet.
+             *     RECORDING_ON_HOLD: The recording is on hold.
+             *     RECORDING_RETAINED: The recording must be kept until its retention ends.
+             */
+            409: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "RECORDING_NOT_ENDED" | "RECORDING_ON_HOLD" | "RECORDING_RETAINED";
+                    };
+                };
+            };
+            /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description INVALID_FIELD: A field has a value that it cannot have. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INVALID_FIELD";
+                    };
+                };
+            };
+            /** @description 429 by API Gateway itself: The stage's throttle was reached. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INTERNAL";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description UNAVAILABLE: The service is not available at this moment. Please try again.
+             *     503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "UNAVAILABLE";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+        };
+    };
+    pauseRecording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recordingId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is paused, also when it was before. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recording"];
+                };
+            };
+            /**
+             * @description NO_IDENTITY: The request bears no identity.
+             *     401 by API Gateway itself: The token is missing, expired, or of another issuer or audience.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "NO_IDENTITY";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
+             *     PROVIDER_ONLY: Only the provider can do this.
+             *     REMOVED_FROM_CALL: The provider has removed you from this call.
+             *     UNKNOWN_USER: This account is not known here.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                    };
+                };
+            };
+            /**
+             * @description APPOINTMENT_NOT_FOUND: There is no such appointment.
+             *     RECORDING_NOT_FOUND: There is no such recording.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "APPOINTMENT_NOT_FOUND" | "RECORDING_NOT_FOUND";
+                    };
+                };
+            };
+            /** @description RECORDING_ENDED: The recording has ended: start another one. */
+            409: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "RECORDING_ENDED";
+                    };
+                };
+            };
+            /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description INVALID_FIELD: A field has a value that it cannot have. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INVALID_FIELD";
+                    };
+                };
+            };
+            /** @description 429 by API Gateway itself: The stage's throttle was reached. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INTERNAL";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description UNAVAILABLE: The service is not available at this moment. Please try again.
+             *     503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "UNAVAILABLE";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+        };
+    };
+    playRecording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recordingId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The links. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaybackResponse"];
+                };
+            };
+            /**
+             * @description NO_IDENTITY: The request bears no identity.
+             *     401 by API Gateway itself: The token is missing, expired, or of another issuer or audience.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "NO_IDENTITY";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
+             *     RECORDING_RIGHT_MISSING: You have no right to this recording.
+             *     REMOVED_FROM_CALL: The provider has removed you from this call.
+             *     UNKNOWN_USER: This account is not known here.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "RECORDING_RIGHT_MISSING" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                    };
+                };
+            };
+            /**
+             * @description APPOINTMENT_NOT_FOUND: There is no such appointment.
+             *     RECORDING_NOT_FOUND: There is no such recording.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "APPOINTMENT_NOT_FOUND" | "RECORDING_NOT_FOUND";
+                    };
+                };
+            };
+            /** @description RECORDING_NOT_READY: There is nothing to play yet. */
+            409: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "RECORDING_NOT_READY";
+                    };
+                };
+            };
+            /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description INVALID_FIELD: A field has a value that it cannot have. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INVALID_FIELD";
+                    };
+                };
+            };
+            /** @description 429 by API Gateway itself: The stage's throttle was reached. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INTERNAL";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description UNAVAILABLE: The service is not available at this moment. Please try again.
+             *     503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "UNAVAILABLE";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+        };
+    };
+    resumeRecording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recordingId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It goes on, also when it did before. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recording"];
+                };
+            };
+            /**
+             * @description NO_IDENTITY: The request bears no identity.
+             *     401 by API Gateway itself: The token is missing, expired, or of another issuer or audience.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "NO_IDENTITY";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
+             *     PROVIDER_ONLY: Only the provider can do this.
+             *     REMOVED_FROM_CALL: The provider has removed you from this call.
+             *     UNKNOWN_USER: This account is not known here.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                    };
+                };
+            };
+            /**
+             * @description APPOINTMENT_NOT_FOUND: There is no such appointment.
+             *     NO_ACTIVE_CALL: There is no call in progress.
+             *     RECORDING_NOT_FOUND: There is no such recording.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "APPOINTMENT_NOT_FOUND" | "NO_ACTIVE_CALL" | "RECORDING_NOT_FOUND";
+                    };
+                };
+            };
+            /**
+             * @description CONSENT_REQUIRED: Not everyone in the call has consented to this.
+             *     RECORDING_ENDED: The recording has ended: start another one.
+             */
+            409: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "CONSENT_REQUIRED" | "RECORDING_ENDED";
+                    };
+                };
+            };
+            /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description INVALID_FIELD: A field has a value that it cannot have. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INVALID_FIELD";
+                    };
+                };
+            };
+            /** @description 429 by API Gateway itself: The stage's throttle was reached. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INTERNAL";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description UNAVAILABLE: The service is not available at this moment. Please try again.
+             *     503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "UNAVAILABLE";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+        };
+    };
+    stopRecording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recordingId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It has ended, also when it had before. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recording"];
+                };
+            };
+            /**
+             * @description NO_IDENTITY: The request bears no identity.
+             *     401 by API Gateway itself: The token is missing, expired, or of another issuer or audience.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "NO_IDENTITY";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
+             *     PROVIDER_ONLY: Only the provider can do this.
+             *     REMOVED_FROM_CALL: The provider has removed you from this call.
+             *     UNKNOWN_USER: This account is not known here.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                    };
+                };
+            };
+            /**
+             * @description APPOINTMENT_NOT_FOUND: There is no such appointment.
+             *     RECORDING_NOT_FOUND: There is no such recording.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "APPOINTMENT_NOT_FOUND" | "RECORDING_NOT_FOUND";
+                    };
+                };
+            };
+            /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description INVALID_FIELD: A field has a value that it cannot have. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INVALID_FIELD";
+                    };
+                };
+            };
+            /** @description 429 by API Gateway itself: The stage's throttle was reached. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
                 };
             };
             /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */

@@ -1,5 +1,7 @@
 //! Every route, with what it reads and answers.
 
+mod recordings;
+
 use std::collections::BTreeMap;
 
 use domain::error::{ErrorCode, reason};
@@ -17,7 +19,7 @@ use crate::call::{
 use crate::consent::{ConsentRequest, ConsentRequiredResponse, ConsentResponse};
 use crate::invitations::{InviteRequest, InviteResponse};
 use crate::quality::{QualityRequest, QualityResponse};
-use crate::recordings::{PlaybackResponse, Recording, RecordingSelector, RecordingsResponse};
+use crate::recordings::RecordingSelector;
 
 /// A body.
 pub(super) struct Content {
@@ -190,7 +192,7 @@ pub(super) fn all(schemas: &mut Schemas) -> Vec<Operation> {
     let mut all = calls(schemas);
     all.push(actions(schemas));
     all.extend(attendees(schemas));
-    all.extend(recordings(schemas));
+    all.extend(recordings::all(schemas));
     all
 }
 
@@ -382,78 +384,6 @@ fn attendees(schemas: &mut Schemas) -> Vec<Operation> {
     ]
 }
 
-fn recordings(schemas: &mut Schemas) -> Vec<Operation> {
-    let function = "recording";
-    let recording = schemas.response::<Recording>();
-    let control = |route, id, summary, text| {
-        Operation::new(function, route, id, summary)
-            .answers(200, text, recording.clone())
-            .fails(&[reason::PROVIDER_ONLY.erase(), reason::RECORDING_NOT_FOUND.erase()])
-    };
-    let ended = reason::RECORDING_ENDED.erase();
-    let consent = reason::CONSENT_REQUIRED.erase();
-    let list = reason::RECORDING_RIGHT_MISSING.erase();
-    let not_found = reason::RECORDING_NOT_FOUND.erase();
-    vec![
-        Operation::new(
-            function,
-            "POST /appointments/{appointmentId}/call/recordings",
-            "startRecording",
-            "Start to record the call, or get the recording that goes on",
-        )
-        .answers(200, "It was being recorded already.", recording.clone())
-        .answers(201, "The recording was started.", recording.clone())
-        .fails(&[
-            reason::PROVIDER_ONLY.erase(),
-            reason::NO_ACTIVE_CALL.erase(),
-            consent,
-            reason::RECORDING_PAUSED.erase(),
-            ended,
-            reason::RECORDING_CAPACITY.erase(),
-            reason::CALLS_THROTTLED.erase(),
-        ]),
-        control(
-            "POST /recordings/{recordingId}/stop",
-            "stopRecording",
-            "Stop a recording for good",
-            "It has ended, also when it had before.",
-        ),
-        control(
-            "POST /recordings/{recordingId}/pause",
-            "pauseRecording",
-            "Pause a recording",
-            "It is paused, also when it was before.",
-        )
-        .fails(&[ended]),
-        control(
-            "POST /recordings/{recordingId}/resume",
-            "resumeRecording",
-            "Resume a recording that is paused",
-            "It goes on, also when it did before.",
-        )
-        .fails(&[ended, consent, reason::NO_ACTIVE_CALL.erase()]),
-        Operation::new(
-            function,
-            "GET /appointments/{appointmentId}/recordings",
-            "listRecordings",
-            "The recordings of an appointment",
-        )
-        .answers(200, "The recordings.", schemas.response::<RecordingsResponse>())
-        .fails(&[list]),
-        Operation::new(function, "GET /recordings/{recordingId}", "getRecording", "A recording")
-            .answers(200, "The recording.", recording.clone())
-            .fails(&[list, not_found]),
-        Operation::new(
-            function,
-            "GET /recordings/{recordingId}/playback",
-            "playRecording",
-            "Links to the files of a recording, for 15 minutes",
-        )
-        .answers(200, "The links.", schemas.response::<PlaybackResponse>())
-        .fails(&[list, not_found, reason::RECORDING_NOT_READY.erase()]),
-    ]
-}
-
 /// The members of a direct invocation's body beside `userId`, by function and action: the operation that it performs, and the
 /// fields that stand for the route's path.
 pub(super) fn direct_invocations(schemas: &mut Schemas) -> Value {
@@ -496,6 +426,7 @@ pub(super) fn direct_invocations(schemas: &mut Schemas) -> Value {
             ("list", "listRecordings", &[&appointment]),
             ("get", "getRecording", &[&recording]),
             ("playback", "playRecording", &[&recording]),
+            ("delete", "deleteRecording", &[&recording]),
         ]),
     })
 }

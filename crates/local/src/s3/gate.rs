@@ -102,6 +102,25 @@ impl Gate {
         self.0.documents.get(bucket).cloned()
     }
 
+    /// Whether the policies of bucket and key let a service do something in its own name.
+    pub(super) fn allows_service(
+        &self,
+        service: &str,
+        (action, resource): (&str, &str),
+        key: Option<&str>,
+        context: &Context<'_>,
+    ) -> bool {
+        let context = context.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let principal = Principal::Service { name: service.to_owned(), context };
+        let use_of_key = match action {
+            "s3:PutObject" => "kms:GenerateDataKey",
+            "s3:GetObject" => "kms:Decrypt",
+            _ => return self.allows(&principal, action, resource, &[]),
+        };
+        self.allows(&principal, action, resource, &[])
+            && self.check_key(Some(&principal), use_of_key, resource, key).is_ok()
+    }
+
     /// Whether the caller may learn that an object does not exist.
     pub(super) fn may_list(&self, principal: Option<&Principal>, bucket: &str) -> bool {
         let need = ("s3:ListBucket".to_owned(), format!("arn:aws:s3:::{bucket}"));
@@ -176,21 +195,6 @@ impl Gate {
                     && (by_role || policy.is_some_and(|it| itself(it, caller, action, resource, &context)))
             }
         }
-    }
-
-    /// Whether the bucket's policy lets a service act in its own name.
-    pub(super) fn allows_service(
-        &self,
-        service: &str,
-        action: &str,
-        resource: &str,
-        context: &[(&str, &str)],
-    ) -> bool {
-        let bucket = resource.trim_start_matches("arn:aws:s3:::").split('/').next().unwrap_or_default();
-        let policy = self.0.policies.get(bucket);
-        let context: Vec<(&str, &str)> =
-            context.iter().copied().chain([("aws:SecureTransport", "true")]).collect();
-        policy.is_some_and(|it| it.decide(&Who::Service(service), action, resource, &context).is_allowed())
     }
 
     fn by_role(&self, caller: &Caller, action: &str, resource: &str, context: &Context<'_>) -> bool {

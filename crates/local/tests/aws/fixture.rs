@@ -309,6 +309,7 @@ fn bucket() -> Bucket {
         domain: format!("{BUCKET}.s3.{REGION}.amazonaws.com"),
         versioned: true,
         encryption: "AES256".to_owned(),
+        lock: true,
         policy: vec![ResourceStatement {
             principals: Principals::Services(vec!["mediapipelines.chime.amazonaws.com".to_owned()]),
             statement: Statement {
@@ -321,7 +322,6 @@ fn bucket() -> Bucket {
                 conditions: Vec::new(),
             },
         }],
-        lock: true,
         ..Bucket::default()
     }
 }

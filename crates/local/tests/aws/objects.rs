@@ -7,7 +7,7 @@ use aws_sdk_s3::types::{
     ChecksumAlgorithm, ChecksumMode, CompletedMultipartUpload, CompletedPart, Delete, ObjectIdentifier,
     ObjectLockLegalHold, ObjectLockLegalHoldStatus,
 };
-use local::s3::{ObjectHeaders, ServiceRefusal};
+use local::s3::ObjectHeaders;
 use local_testing::{ObjectCloud, TestResult};
 
 const BUCKET: &str = ObjectCloud::BUCKET;
@@ -232,30 +232,31 @@ async fn lifecycle_rules_follow_the_clouds_clock_and_spare_what_is_held() -> Tes
 async fn a_service_may_do_what_the_policies_of_bucket_and_key_say() -> TestResult {
     let cloud = ObjectCloud::start().await?;
     let arn = "arn:aws:chime:eu-central-1:000000000000:media-pipeline/1";
-    let context = [("aws:SourceAccount", "000000000000"), ("aws:SourceArn", arn)];
-    let chime = cloud.s3.of_service(PIPELINES, &context);
-    chime.put(BUCKET, "captures/1/audio/x.mp4", "chunk".into(), ObjectHeaders::default())?;
-    assert_eq!(chime.keys(BUCKET, "captures/1/")?, ["captures/1/audio/x.mp4"]);
-    assert!(chime.get(BUCKET, "captures/1/audio/x.mp4")?.is_some());
-    let denied = chime.put(BUCKET, "recordings/1", "x".into(), ObjectHeaders::default());
-    assert!(matches!(denied, Err(ServiceRefusal::Denied { .. })), "another prefix: {denied:?}");
-    let others = [("aws:SourceAccount", "111111111111"), ("aws:SourceArn", arn)];
-    let denied = cloud.s3.of_service(PIPELINES, &others).keys(BUCKET, "");
-    assert!(matches!(denied, Err(ServiceRefusal::Denied { .. })), "another account: {denied:?}");
+    let of = |account| [("aws:SourceAccount", account), ("aws:SourceArn", arn)];
+    let chunk = "arn:aws:s3:::test-recordings/captures/1/audio/x.mp4";
+    let bucket = "arn:aws:s3:::test-recordings";
+    let may = |cloud: &ObjectCloud, action: &str, resource: &str, account| {
+        cloud.s3.allows_service(PIPELINES, action, resource, &of(account))
+    };
+    let ours = "000000000000";
+    for (action, resource) in [("s3:PutObject", chunk), ("s3:GetObject", chunk), ("s3:ListBucket", bucket)] {
+        assert!(may(&cloud, action, resource, ours), "{action}");
+        assert!(!may(&cloud, action, resource, "111111111111"), "{action} of another account");
+    }
+    assert!(
+        !may(&cloud, "s3:PutObject", "arn:aws:s3:::test-recordings/recordings/1", ours),
+        "another prefix"
+    );
+    assert!(!may(&cloud, "s3:DeleteObject", chunk, ours), "another action");
     let policy = Client::new(cloud.sdk()).get_bucket_policy().bucket(BUCKET).send().await?;
     assert!(policy.policy().is_some_and(|it| it.contains(PIPELINES)), "{policy:?}");
 
-    let keyless = ObjectCloud::with(|it| {
-        it.replace("Action: [kms:GenerateDataKey, kms:Decrypt]", "Action: kms:Decrypt")
-    })
-    .await?;
-    let denied = keyless.s3.of_service(PIPELINES, &context).put(
-        BUCKET,
-        "captures/1",
-        "x".into(),
-        ObjectHeaders::default(),
-    );
-    assert!(matches!(denied, Err(ServiceRefusal::Key)), "{denied:?}");
+    let both = "Action: [kms:GenerateDataKey, kms:Decrypt]";
+    for (left, put, get) in [("kms:Decrypt", false, true), ("kms:GenerateDataKey", true, false)] {
+        let cloud = ObjectCloud::with(|it| it.replacen(both, &format!("Action: {left}"), 1)).await?;
+        assert_eq!(may(&cloud, "s3:PutObject", chunk, ours), put, "with {left} alone");
+        assert_eq!(may(&cloud, "s3:GetObject", chunk, ours), get, "with {left} alone");
+    }
     Ok(())
 }
 

@@ -164,6 +164,7 @@ async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
     assert_eq!(scenario.provider.end().await?.brief(), "200");
     cloud.parts().clock.advance(301);
     cloud.run_schedule("meeting-manager").await?;
+    record(&cloud).await?;
     assert_eq!(cloud.request("GET", "/health", None, "").await?.brief(), "200");
     cloud.run_schedule("audit").await?;
 
@@ -180,6 +181,45 @@ async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
     assert!(all.len() > 15, "{all:?}");
     let missing: Vec<_> = all.iter().filter(|name| !ran.contains(name.as_str())).collect();
     assert!(missing.is_empty(), "not run: {missing:?}");
+    Ok(())
+}
+
+/// A recording from its start to its playback, and one that is stopped because consent to it is revoked.
+async fn record(cloud: &TestCloud) -> TestResult {
+    let scenario = cloud.scenario().await?;
+    let (consent, recordings) = ("/appointments/{a}/call/consent", "/appointments/{a}/call/recordings");
+    assert_eq!(scenario.provider.start().await?.brief(), "201");
+    assert_eq!(scenario.patient.join().await?.brief(), "200");
+    for caller in [&scenario.provider, &scenario.patient] {
+        assert_eq!(caller.ask("PUT", consent, &json!({ "recording": true })).await?.brief(), "200");
+    }
+    let started = scenario.provider.ask("POST", recordings, &json!({})).await?;
+    assert_eq!(started.brief(), "201", "{:?}", started.body);
+    let recording = format!("/recordings/{}", started.text("recordingId"));
+    run_recording(cloud, &[30]).await?;
+    for action in ["pause", "resume", "stop"] {
+        let answer = scenario.provider.ask("POST", &format!("{recording}/{action}"), &json!({})).await?;
+        assert_eq!(answer.brief(), "200", "{action}: {:?}", answer.body);
+    }
+    run_recording(cloud, &[30, 30, 30]).await?;
+    for path in ["/appointments/{a}/recordings", &recording, &format!("{recording}/playback")] {
+        let answer = scenario.provider.ask("GET", path, &json!({})).await?;
+        assert_eq!(answer.brief(), "200", "{path}: {:?}", answer.body);
+    }
+    assert_eq!(scenario.provider.ask("POST", recordings, &json!({})).await?.brief(), "201");
+    run_recording(cloud, &[30]).await?;
+    let revoked = scenario.patient.ask("PUT", consent, &json!({ "recording": false })).await?;
+    assert_eq!(revoked.brief(), "200", "{:?}", revoked.body);
+    run_recording(cloud, &[15]).await
+}
+
+/// Moves the clock by each number of seconds, delivers what Chime reports and runs recording's schedule.
+async fn run_recording(cloud: &TestCloud, seconds: &[u32]) -> TestResult {
+    for seconds in seconds {
+        cloud.parts().clock.advance(*seconds);
+        assert_eq!(cloud.drain_queues().await?, 0);
+        cloud.run_schedule("recording").await?;
+    }
     Ok(())
 }
 

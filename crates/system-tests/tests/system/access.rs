@@ -4,7 +4,16 @@ use local::tokens::Key;
 use local_testing::{Scenario, TestCloud, TestResult};
 use serde_json::{Value, json};
 
-const ROUTES: &[(&str, &str)] = &[
+use crate::requests;
+
+const ROUTES: [(&str, &str); 19] = [
+    ("POST", "/appointments/{a}/call/recordings"),
+    ("GET", "/appointments/{a}/recordings"),
+    ("GET", "/recordings/{r}"),
+    ("POST", "/recordings/{r}/pause"),
+    ("POST", "/recordings/{r}/resume"),
+    ("POST", "/recordings/{r}/stop"),
+    ("GET", "/recordings/{r}/playback"),
     ("GET", "/appointments/{a}/call"),
     ("GET", "/appointments/{a}/call/attendees"),
     ("POST", "/appointments/{a}/call/attendees"),
@@ -22,9 +31,9 @@ const ROUTES: &[(&str, &str)] = &[
 async fn ask(
     cloud: &TestCloud,
     scenario: &Scenario,
+    recording: &str,
     token: Option<&str>,
-    method: &str,
-    path: &str,
+    (method, path): (&str, &str),
 ) -> TestResult<String> {
     let body = match path {
         "/meetings" => json!({ "action": "get-status", "appointmentId": scenario.appointment }).to_string(),
@@ -34,6 +43,7 @@ async fn ask(
         _ => String::new(),
     };
     let path = path.replace("{a}", &scenario.appointment).replace("{u}", &scenario.patient.id);
+    let path = path.replace("{r}", recording);
     Ok(cloud.request(method, &path, token, body).await?.brief())
 }
 
@@ -42,7 +52,7 @@ async fn ask(
 async fn every_route_by_everyone() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
-    scenario.provider.start().await?;
+    let recording = requests::record(&scenario).await?;
     let token = |claims: Value, expires_in, key| cloud.parts().token(&claims, expires_in, key);
     let bad = [
         ("nobody", None),
@@ -55,23 +65,30 @@ async fn every_route_by_everyone() -> TestResult {
     ];
     for (who, token) in &bad {
         for (method, path) in ROUTES {
-            let expected = if *path == "/health" { "200" } else { "401" };
-            let answer = ask(&cloud, &scenario, token.as_deref(), method, path).await?;
+            let expected = if path == "/health" { "200" } else { "401" };
+            let answer = ask(&cloud, &scenario, &recording, token.as_deref(), (method, path)).await?;
             assert_eq!(answer, expected, "{who}: {method} {path}");
         }
     }
 
     let unknown = token(json!({ "sub": "an-account-nobody-knows" }), 60, Key::Good)?;
     let without_subject = token(json!({ "sub": "" }), 60, Key::Good)?;
-    let (yes, only) = ("200", "403 PROVIDER_ONLY");
-    let table: [(&str, &str, [&str; 12]); 5] = [
-        ("unknown account", &unknown, ["403 UNKNOWN_USER"; 12]),
-        ("without subject", &without_subject, ["401 NO_IDENTITY"; 12]),
-        ("stranger", &scenario.stranger.token, ["403 NOT_A_MEMBER"; 12]),
+    let (yes, only, no_right) = ("200", "403 PROVIDER_ONLY", "403 RECORDING_RIGHT_MISSING");
+    let table: [(&str, &str, [&str; ROUTES.len()]); 5] = [
+        ("unknown account", &unknown, ["403 UNKNOWN_USER"; ROUTES.len()]),
+        ("without subject", &without_subject, ["401 NO_IDENTITY"; ROUTES.len()]),
+        ("stranger", &scenario.stranger.token, ["403 NOT_A_MEMBER"; ROUTES.len()]),
         (
             "patient",
             &scenario.patient.token,
             [
+                only,
+                no_right,
+                no_right,
+                only,
+                only,
+                only,
+                no_right,
                 yes,
                 yes,
                 yes,
@@ -89,13 +106,33 @@ async fn every_route_by_everyone() -> TestResult {
         (
             "provider",
             &scenario.provider.token,
-            [yes, yes, yes, yes, yes, yes, "202", yes, yes, yes, yes, yes],
+            [
+                yes,
+                yes,
+                yes,
+                yes,
+                yes,
+                yes,
+                "409 RECORDING_NOT_READY",
+                yes,
+                yes,
+                yes,
+                yes,
+                yes,
+                yes,
+                "202",
+                yes,
+                yes,
+                yes,
+                yes,
+                yes,
+            ],
         ),
     ];
     for (who, token, expected) in table {
-        for ((method, path), expected) in ROUTES.iter().zip(expected) {
-            let expected = if *path == "/health" { "200" } else { expected };
-            let answer = ask(&cloud, &scenario, Some(token), method, path).await?;
+        for ((method, path), expected) in ROUTES.into_iter().zip(expected) {
+            let expected = if path == "/health" { "200" } else { expected };
+            let answer = ask(&cloud, &scenario, &recording, Some(token), (method, path)).await?;
             assert_eq!(answer, expected, "{who}: {method} {path}");
         }
     }

@@ -12,7 +12,8 @@ fn path_of(key: &str) -> TestResult<(&str, String)> {
     let (method, path) = key.split_once(' ').ok_or("a route has a method and a path")?;
     let path = path
         .replace("{appointmentId}", "00000000-0000-4000-8000-0000000000a1")
-        .replace("{userId}", "00000000-0000-4000-8000-000000000002");
+        .replace("{userId}", "00000000-0000-4000-8000-000000000002")
+        .replace("{recordingId}", "00000000-0000-4000-8000-000000000091");
     Ok((method, path))
 }
 

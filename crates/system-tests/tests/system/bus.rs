@@ -4,16 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::outbound::EventType;
 use jsonschema::Validator;
-use local_testing::{TestResult, workspace};
+use local_testing::{Scenario, TestCloud, TestResult, workspace};
 use serde_json::{Value, json};
 
-use crate::requests::with_waiting_room;
+use crate::requests::{record, run_recording, start_with_consent, with_waiting_room};
 
-const KINDS: [(EventType, &str); 4] = [
+const KINDS: [(EventType, &str); 7] = [
     (EventType::CallStarted, "call-started"),
     (EventType::ParticipantWaiting, "participant-waiting"),
     (EventType::MembershipEnded, "membership-ended"),
     (EventType::CallEnded, "call-ended"),
+    (EventType::RecordingStarted, "recording-started"),
+    (EventType::RecordingReady, "recording-ready"),
+    (EventType::RecordingFailed, "recording-failed"),
 ];
 
 fn read(file: &str) -> TestResult<Value> {
@@ -72,6 +75,23 @@ fn each_detail_type_has_an_example_that_its_schema_takes_and_each_field_a_meanin
     Ok(())
 }
 
+/// The events on our bus for the host application. Each matches its schema and bears nothing that the schema does not describe.
+fn described(cloud: &TestCloud) -> TestResult<Vec<Value>> {
+    let schemas = schemas()?;
+    let mut events = cloud.parts().bus.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    events.retain(|event| event["source"] == bus::SOURCE);
+    for event in &events {
+        let kind = event["detail-type"].as_str().ok_or("no detail type")?;
+        let (schema, text) = schemas.get(kind).ok_or_else(|| format!("{kind} is not described"))?;
+        assert_eq!(faults(schema, event), Vec::<String>::new(), "{event}");
+        let described = &text["properties"]["detail"]["properties"];
+        for name in event["detail"].as_object().ok_or("no detail")?.keys() {
+            assert!(!described[name].is_null(), "{kind} bears {name}, which is not described");
+        }
+    }
+    Ok(events)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn published_events_match_their_schemas_exactly() -> TestResult {
     let cloud = with_waiting_room().await?;
@@ -93,21 +113,48 @@ async fn published_events_match_their_schemas_exactly() -> TestResult {
     cloud.parts().clock.advance(301);
     cloud.run_schedule("meeting-manager").await?;
 
-    let schemas = schemas()?;
-    let bus_events = cloud.parts().bus.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-    let ours: Vec<&Value> = bus_events.iter().filter(|event| event["source"] == bus::SOURCE).collect();
-    let mut reasons = BTreeSet::new();
-    for event in &ours {
-        let kind = event["detail-type"].as_str().ok_or("no detail type")?;
-        let (schema, text) = schemas.get(kind).ok_or_else(|| format!("{kind} is not described"))?;
-        assert_eq!(faults(schema, event), Vec::<String>::new(), "{event}");
-        let described = &text["properties"]["detail"]["properties"];
-        for name in event["detail"].as_object().ok_or("no detail")?.keys() {
-            assert!(!described[name].is_null(), "{kind} bears {name}, which is not described");
-        }
-        reasons.extend(event["detail"]["reason"].as_str());
-    }
+    let ours = described(&cloud)?;
+    let reasons: BTreeSet<_> = ours.iter().filter_map(|event| event["detail"]["reason"].as_str()).collect();
     assert_eq!(ours.len(), 8, "{ours:?}");
     assert_eq!(reasons, BTreeSet::from(["cancelled", "ended_by_provider", "meeting_ended", "meeting_gone"]));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_events_of_recordings_match_their_schemas_exactly() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let (good, bad) = (cloud.scenario().await?, cloud.scenario().await?);
+    let recording = record(&good).await?;
+    run_recording(&cloud, 1, 30).await?;
+    let stop = format!("/recordings/{recording}/stop");
+    assert_eq!(good.provider.ask("POST", &stop, &json!({})).await?.brief(), "200");
+    run_recording(&cloud, 3, 60).await?;
+    // The quota of pipelines is exhausted.
+    start_with_consent(&bad).await?;
+    cloud.parts().chime.set_pipeline_quota(Some(0));
+    let refused = bad.provider.ask("POST", "/appointments/{a}/call/recordings", &json!({})).await?;
+    assert_eq!(refused.brief(), "503 RECORDING_CAPACITY", "{:?}", refused.body);
+    run_recording(&cloud, 3, 60).await?;
+
+    let ours = described(&cloud)?;
+    let of = |scenario: &Scenario| -> Vec<&Value> {
+        let appointment = scenario.appointment.as_str();
+        let of = ours.iter().filter(|event| event["detail"]["appointmentId"] == appointment);
+        of.filter(|event| !event["detail"]["recordingId"].is_null()).collect()
+    };
+    let kinds = |events: &[&Value]| -> Vec<String> {
+        events.iter().filter_map(|event| event["detail-type"].as_str()).map(str::to_owned).collect()
+    };
+    let good_events = of(&good);
+    assert_eq!(kinds(&good_events), ["Recording Started", "Recording Ready"]);
+    let mut both = [&good.provider.id, &good.patient.id];
+    both.sort();
+    assert_eq!(good_events[0]["detail"]["userIds"], json!(both));
+    assert_eq!(good_events[1]["detail"]["userIds"], json!([good.provider.id]));
+    assert_eq!(
+        (&good_events[1]["detail"]["segments"], &good_events[1]["detail"]["complete"]),
+        (&json!(1), &json!(true))
+    );
+    assert_eq!(kinds(&of(&bad)), ["Recording Failed"]);
     Ok(())
 }

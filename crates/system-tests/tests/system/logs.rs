@@ -4,6 +4,8 @@ use local::faults::FaultKind;
 use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 
+use crate::requests::{record, run_recording};
+
 /// A whole run with everything that can go wrong in it, and then every line that the functions wrote.
 #[tokio::test(flavor = "multi_thread")]
 async fn logs_are_json_lines_that_bear_no_token_no_name_and_no_sql() -> TestResult {
@@ -20,6 +22,7 @@ async fn logs_are_json_lines_that_bear_no_token_no_name_and_no_sql() -> TestResu
     scenario.patient.start().await?;
     scenario.patient.ask_raw("POST", "/meetings", format!("{{\"action\": \"{name}\"}}")).await?;
     scenario.patient.ask_raw("POST", "/meetings", format!("{name} {{")).await?;
+    let link = link_to_recording(&cloud).await?;
     for (service, kind) in [
         ("postgres", FaultKind::Error),
         ("postgres", FaultKind::Drop),
@@ -51,6 +54,8 @@ async fn logs_are_json_lines_that_bear_no_token_no_name_and_no_sql() -> TestResu
         ("a name", name.to_owned()),
         ("a join token", started.body["attendee"]["JoinToken"].as_str().ok_or("a token")?.to_owned()),
         ("a join token", joined.body["attendee"]["JoinToken"].as_str().ok_or("a token")?.to_owned()),
+        ("a link", link),
+        ("a link's signature", "X-Amz-Signature".to_owned()),
         ("a bearer token", scenario.provider.token.clone()),
         ("a bearer token", scenario.patient.token.clone()),
         ("SQL", "SELECT".to_owned()),
@@ -93,4 +98,18 @@ async fn logs_are_json_lines_that_bear_no_token_no_name_and_no_sql() -> TestResu
     assert!(answered >= 20, "{answered} of {} lines are of requests", lines.len());
     assert!(failed >= 5, "{failed} lines report failures");
     Ok(())
+}
+
+/// The path of a recording's file, as its link has it.
+async fn link_to_recording(cloud: &TestCloud) -> TestResult<String> {
+    let scenario = cloud.scenario().await?;
+    let recording = record(&scenario).await?;
+    run_recording(cloud, 1, 30).await?;
+    let path = format!("/recordings/{recording}");
+    scenario.provider.ask("POST", &format!("{path}/stop"), &json!({})).await?;
+    run_recording(cloud, 3, 60).await?;
+    let links = scenario.provider.ask("GET", &format!("{path}/playback"), &Value::Null).await?;
+    let url =
+        links.body["segments"][0]["url"].as_str().ok_or_else(|| format!("no link: {:?}", links.body))?;
+    Ok(url.split('?').next().unwrap_or_default().to_owned())
 }

@@ -23,7 +23,7 @@ fn values(cloud: &TestCloud, metric: &str) -> TestResult<Vec<u64>> {
 async fn an_event_of_api_gateway_that_cannot_be_read_is_counted_and_a_bad_request_is_not() -> TestResult {
     let cloud = TestCloud::new().await?;
     let mut unreadable = 0;
-    for function in ["attendee", "audit", "meeting-manager"] {
+    for function in ["attendee", "audit", "meeting-manager", "recording"] {
         for event in [json!({ "requestContext": {} }), json!({ "requestContext": { "routeKey": 5 } })] {
             let answer = cloud.invoke(function, &event).await?;
             assert_eq!(answer["statusCode"], 500, "{function}: {answer}");

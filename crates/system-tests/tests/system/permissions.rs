@@ -3,7 +3,7 @@
 use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 
-use crate::requests::change;
+use crate::requests::{change, consent, record, run_recording};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> TestResult {
@@ -82,6 +82,8 @@ async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> TestResul
     }))?;
     assert_eq!(cloud.drain_queues().await?, 0);
 
+    record_and_play(&cloud).await?;
+
     cloud.run_schedule("audit").await?;
     let usage = cloud.parts().iam_usage();
     for (function, usage) in usage.as_object().ok_or("usage by function")? {
@@ -91,5 +93,25 @@ async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> TestResul
             "{function}"
         );
     }
+    Ok(())
+}
+
+/// A recording is played; consent to another is revoked; a third is going on when its call ends.
+async fn record_and_play(cloud: &TestCloud) -> TestResult {
+    let (played, revoked, ended) =
+        (cloud.scenario().await?, cloud.scenario().await?, cloud.scenario().await?);
+    let recording = record(&played).await?;
+    for scenario in [&revoked, &ended] {
+        record(scenario).await?;
+    }
+    run_recording(cloud, 1, 30).await?;
+    let stop = format!("/recordings/{recording}/stop");
+    assert_eq!(played.provider.ask("POST", &stop, &json!({})).await?.brief(), "200");
+    assert_eq!(consent(&revoked.patient, json!({ "recording": false })).await?.brief(), "200");
+    assert_eq!(ended.provider.end().await?.brief(), "200");
+    run_recording(cloud, 3, 60).await?;
+    let playback = format!("/recordings/{recording}/playback");
+    let links = played.provider.ask("GET", &playback, &Value::Null).await?;
+    assert_eq!(links.brief(), "200", "{:?}", links.body);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Query plans: statements read what they are about by index, however full the tables are.
 
-use local_testing::{MeetingEvents, TestCloud, TestResult};
+use local_testing::{MeetingEvents, TestCloud, TestResult, workspace};
 use serde_json::{Value, json};
 
 /// Calls that are over, each with twenty events.
@@ -128,7 +128,7 @@ const ROWS_READ_WHOLE: &str = "
 BEGIN;
 CREATE TEMP TABLE before ON COMMIT DROP AS SELECT relid, seq_tup_read FROM pg_stat_xact_user_tables;
 SET LOCAL ROLE {role};
-DO $do$ BEGIN EXECUTE $statement${statement}$statement$ USING '{cancelled}'::text[], 20::bigint, NULL::uuid[]; END $do$;
+DO $do$ BEGIN EXECUTE $statement${statement}$statement$ USING {values}; END $do$;
 RESET ROLE;
 SELECT coalesce(json_object_agg(relname, rows), '{}')::text FROM (
   SELECT now.relname, now.seq_tup_read - coalesce(before.seq_tup_read, 0) AS rows
@@ -145,8 +145,88 @@ async fn a_page_of_ended_memberships_reads_no_table_from_end_to_end() -> TestRes
     cloud.run_schedule("meeting-manager").await?;
     let page = watch.calls().into_iter().find(|call| call.operation == "membership_page");
     let statement = page.ok_or("no page was read")?.request.body;
+    let values = "'{cancelled}'::text[], 20::bigint, NULL::uuid[]";
+    assert_eq!(rows_read_whole(&cloud, &statement, values).await?, "{}");
+    Ok(())
+}
+
+/// The rows that a statement with these values reads by sequential scans, by table.
+async fn rows_read_whole(cloud: &TestCloud, statement: &str, values: &str) -> TestResult<String> {
     let role = cloud.parts().database.functions_role();
-    let read = ROWS_READ_WHOLE.replace("{role}", role).replace("{statement}", &statement);
-    assert_eq!(cloud.sql(&read).await?, "{}");
+    let read = ROWS_READ_WHOLE.replace("{role}", role).replace("{statement}", statement);
+    cloud.sql(&read.replace("{values}", values)).await
+}
+
+/// Beside the calls that are over, a recording of each, with its capture and its segment.
+const RECORDINGS: &str = "
+INSERT INTO medzen.recordings (id, session_id, intent, automatic, layout, began_at, ended_at, end_reason, finished_at)
+SELECT gen_random_uuid(), id, 'ended', true, 'active_speaker', ended_at, ended_at, 'call_ended', ended_at
+FROM video_call_sessions WHERE status = 'ended';
+INSERT INTO medzen.media_captures (
+  id, session_id, purposes, recording_id, status, pipeline_id, opened_at, confirmed_at, began_at, stop_requested_at, stop_reason,
+  ended_at)
+SELECT gen_random_uuid(), session_id, '{recording}', id, 'stopped', 'capture-' || id, ended_at, ended_at, ended_at, ended_at,
+  'call_ended', ended_at
+FROM medzen.recordings;
+INSERT INTO medzen.recording_segments (
+  capture_id, recording_id, number, status, changed_at, concatenation_id, concatenations, started_at, duration_seconds, sha256)
+SELECT id, recording_id, 1, 'ready', ended_at, 'joined-' || id, 1, ended_at, 60, repeat('0', 64)
+FROM medzen.media_captures;
+ANALYZE; SELECT ''";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_statement_of_recordings_reads_a_table_from_end_to_end() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    for rows in [HISTORY, HOST_AND_CALLS, RECORDINGS] {
+        cloud.sql(rows).await?;
+    }
+    let ids = "SELECT c.id || ' ' || c.recording_id || ' ' || c.session_id || ' ' || s.appointment_id || ' ' || c.pipeline_id
+        FROM medzen.media_captures c JOIN video_call_sessions s ON s.id = c.session_id ORDER BY c.id LIMIT 1";
+    let ids = cloud.sql(ids).await?;
+    let [capture, recording, session, appointment, pipeline] =
+        ids.split(' ').collect::<Vec<_>>().try_into().map_err(|_| "no capture")?;
+    let user = cloud.first_scenario()?.provider.id;
+    let (now, origin) = ("'2026-11-20T15:00:00Z'::timestamptz", "'{}'::jsonb");
+    let changed = json!({
+        "id": recording, "intent": "ended", "automatic": true, "layout": "active_speaker", "beganAt": "2026-11-20T15:00:00Z",
+        "endedAt": "2026-11-20T15:00:00Z", "endReason": "requested",
+    });
+    let segment =
+        json!({ "status": "failed", "concatenations": 2, "defect": "no_file", "missingSeconds": 60 });
+    let nothing = "[null, null]";
+    for (name, values) in [
+        ("due_captures", "1000::bigint".to_owned()),
+        ("due_segments", format!("{now}, 100::bigint")),
+        ("find_pipeline", format!("'{pipeline}'::text, NULL::uuid")),
+        ("find_pipeline", format!("NULL::text, '{capture}'::uuid")),
+        ("find_recording", format!("'{recording}'::uuid")),
+        ("list_recordings", format!("NULL::text, '{user}'::uuid, '{appointment}'::uuid, NULL::uuid, '{{}}'::text[]")),
+        ("list_recordings", format!("NULL::text, '{user}'::uuid, NULL::uuid, '{recording}'::uuid, '{{}}'::text[]")),
+        ("load_segment", format!("'{capture}'::uuid")),
+        ("session_operations", format!("'{session}'::uuid, 'stop_capture'::text")),
+        ("chunks_deleted", format!("'{capture}'::uuid, {now}")),
+        (
+            "audit_playback",
+            format!("'{recording}'::uuid, '{user}'::uuid, 'provider'::text, {now}, {origin}, 'recording.played'::text, {now}"),
+        ),
+        (
+            "apply_captures",
+            format!(
+                "'{session}'::uuid, {now}, {origin}, '{user}'::uuid, 'provider'::text, '{nothing}'::jsonb, '{changed}'::jsonb,
+                 '[]'::jsonb, NULL::jsonb, NULL::jsonb, {now}, 'a'::text, 'b'::text, 'Recording Started'::text"
+            ),
+        ),
+        (
+            "apply_segment",
+            format!(
+                "'{capture}'::uuid, '{segment}'::jsonb, 'ready'::text, 1::integer, 'delete_chunks'::text, {now}, {origin},
+                 'a'::text, {now}"
+            ),
+        ),
+    ] {
+        let file = workspace().join(format!("crates/store/sql/{name}.sql"));
+        let statement = std::fs::read_to_string(&file)?;
+        assert_eq!(rows_read_whole(&cloud, &statement, &values).await?, "{}", "{name} with {values}");
+    }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Requests about participants, besides join and leave.
 
-use local_testing::{Answer, Caller, TestCloud, TestResult};
+use local_testing::{Answer, Caller, Scenario, TestCloud, TestResult};
 use serde_json::{Value, json};
 
 /// A cloud with the waiting room on.
@@ -31,6 +31,34 @@ pub(crate) async fn remove(by: &Caller, of: &Caller) -> TestResult<Answer> {
 /// Stores the caller's consent decision.
 pub(crate) async fn consent(caller: &Caller, words: Value) -> TestResult<Answer> {
     caller.ask("PUT", "/appointments/{a}/call/consent", &words).await
+}
+
+/// Starts a call of two who consent to its recording.
+pub(crate) async fn start_with_consent(scenario: &Scenario) -> TestResult {
+    assert_eq!(scenario.provider.start().await?.brief(), "201");
+    assert_eq!(scenario.patient.join().await?.brief(), "200");
+    for caller in [&scenario.provider, &scenario.patient] {
+        assert_eq!(consent(caller, json!({ "recording": true })).await?.brief(), "200");
+    }
+    Ok(())
+}
+
+/// Starts a call of two who consent, and its recording. Returns the recording's id.
+pub(crate) async fn record(scenario: &Scenario) -> TestResult<String> {
+    start_with_consent(scenario).await?;
+    let started = scenario.provider.ask("POST", "/appointments/{a}/call/recordings", &json!({})).await?;
+    assert_eq!(started.brief(), "201", "{:?}", started.body);
+    Ok(started.text("recordingId"))
+}
+
+/// Moves the clock by `seconds`, delivers what Chime reports and runs recording's schedule, `times` in a row.
+pub(crate) async fn run_recording(cloud: &TestCloud, times: usize, seconds: u32) -> TestResult {
+    for _ in 0..times {
+        cloud.parts().clock.advance(seconds);
+        assert_eq!(cloud.drain_queues().await?, 0);
+        cloud.run_schedule("recording").await?;
+    }
+    Ok(())
 }
 
 /// Sends quality samples of the caller's connection.

@@ -1,6 +1,9 @@
 //! How many sequential backend round trips a warm function makes, with 20 ms put on each so that none hides.
 
 use local_testing::{TestCloud, TestResult};
+use serde_json::{Value, json};
+
+use crate::requests::{record, start_with_consent};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_use_case_keeps_its_budget_of_round_trips() -> TestResult {
@@ -46,5 +49,41 @@ async fn each_use_case_keeps_its_budget_of_round_trips() -> TestResult {
         ["load_call", "begin_end", "DeleteMeeting", "close", "PutEvents", "complete_operations"],
         "end: 4, and 2 to publish the event"
     );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_request_about_a_recording_keeps_its_budget_of_round_trips() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    // Environments and connections begin here.
+    let warm = cloud.scenario().await?;
+    record(&warm).await?;
+    let scenario = cloud.scenario().await?;
+    start_with_consent(&scenario).await?;
+    cloud.slow("*", None, 20);
+
+    let start = async || scenario.provider.ask("POST", "/appointments/{a}/call/recordings", &json!({})).await;
+    let watch = cloud.watch();
+    let started = start().await?;
+    assert_eq!(started.brief(), "201");
+    assert_eq!(watch.operations(), ["?"], "start");
+
+    let watch = cloud.watch();
+    assert_eq!(start().await?.brief(), "200");
+    assert_eq!(watch.operations(), ["?"], "a start of one that goes on");
+
+    let path = format!("/recordings/{}", started.text("recordingId"));
+    let watch = cloud.watch();
+    assert_eq!(scenario.provider.ask("GET", &path, &Value::Null).await?.brief(), "200");
+    assert_eq!(watch.operations(), ["list_recordings"], "get: 1");
+
+    let watch = cloud.watch();
+    let list = scenario.provider.ask("GET", "/appointments/{a}/recordings", &Value::Null).await?;
+    assert_eq!(list.brief(), "200");
+    assert_eq!(watch.operations(), ["list_recordings"], "list: 1");
+
+    let watch = cloud.watch();
+    assert_eq!(scenario.provider.ask("POST", &format!("{path}/stop"), &json!({})).await?.brief(), "200");
+    assert_eq!(watch.operations(), ["?"], "stop");
     Ok(())
 }

@@ -170,8 +170,8 @@ impl Engine {
     }
 
     fn movie(&self, key: &str) -> Movie {
-        let object = self.s3.object(BUCKET, key).expect("it is there");
-        Movie::read(&object.bytes().expect("it is read")).expect("it is a file")
+        Movie::read(&self.s3.object(BUCKET, key).expect("it is there").bytes().expect("it is readable"))
+            .expect("it is a file")
     }
 }
 
