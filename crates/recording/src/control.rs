@@ -37,7 +37,7 @@ impl App {
         let session = view.active().ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?.0.id;
         let asked = Asked { request: Request::Start(new_id()?), user: member.user, role: member.role };
         let target = settle::Target { appointment, session };
-        let settled = self.settle(target, Some(asked), origin).await?;
+        let settled = self.settle(target, Some((asked, view)), origin).await?;
         let open = match settled.began {
             Some(id) => id,
             None => {
@@ -72,7 +72,7 @@ impl App {
         self.rights.check(member.role, Right::Control)?;
         let asked = Asked { request, user: member.user, role: member.role };
         let target = settle::Target { appointment, session: found.session_id };
-        self.settle(target, Some(asked), origin).await?;
+        self.settle(target, Some((asked, view)), origin).await?;
         self.recording(actor, id).await
     }
 }

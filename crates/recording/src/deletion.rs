@@ -11,8 +11,8 @@ use runtime::metrics::{self, Metric};
 use tokio::time::Instant;
 
 use crate::App;
+use crate::pipelines::{CAPTURES, SPEECH};
 use crate::segments::{CONCATENATIONS, Outcome, STEP};
-use crate::settle::{CAPTURES, SPEECH};
 
 /// Recordings whose deletion one run requests.
 const MAX_EXPIRED: i64 = 100;

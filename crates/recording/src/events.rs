@@ -14,7 +14,8 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::App;
-use crate::settle::{Known, Target, capture_of};
+use crate::pipelines::{Known, capture_of};
+use crate::settle::Target;
 
 /// What an event makes due is executed at once for this long; the schedule continues.
 const OPERATIONS_FOR: Duration = Duration::from_secs(20);

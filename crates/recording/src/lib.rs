@@ -5,6 +5,7 @@ mod control;
 mod deletion;
 mod events;
 mod list;
+mod pipelines;
 mod schedule;
 mod segments;
 mod settle;

@@ -13,8 +13,9 @@ use time::Duration;
 use tokio::time::Instant;
 
 use crate::App;
+use crate::pipelines::{Fresh, capture_of};
 use crate::segments::Outcome;
-use crate::settle::{Settled, Target, capture_of};
+use crate::settle::{Settled, Target};
 
 /// Sessions of one run: four times the calls that the throttle of Chime's API carries at once.
 const MAX_SESSIONS: i64 = 1000;
@@ -127,7 +128,7 @@ impl App {
         let found = self.calls.store().find_pipeline(None, Some(capture)).await?;
         let found = found.ok_or_else(|| Error::internal("an operation on a capture that there is not"))?;
         let target = Target { appointment: found.appointment_id, session: found.session_id };
-        self.execute_capture(target, operation, origin).await.map(drop)
+        self.execute_capture(target, operation, Fresh::No, origin).await.map(drop)
     }
 
     /// Executes due operations on segments, one at a time, because one may take most of a lease.

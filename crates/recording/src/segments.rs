@@ -17,7 +17,7 @@ use time::Duration;
 use tokio::time::Instant;
 
 use crate::App;
-use crate::settle::{CAPTURES, SPEECH};
+use crate::pipelines::{CAPTURES, SPEECH};
 
 /// Time for the copy or the deletion of one run; the next one continues.
 pub(crate) const STEP: StdDuration = StdDuration::from_secs(20);

@@ -1,13 +1,12 @@
 //! Compares a session's captures with what is wanted, and takes the next step.
 
-use chime::{NewCapture, PipelineStatus};
 use domain::Error;
 use domain::audit::{Event, Origin};
 use domain::call::{Session, View};
-use domain::error::{causes, reason};
-use domain::id::{AppointmentId, CaptureId, PipelineId, RecordingId, SessionId, UserId};
-use domain::operation::{Action, Executed, PendingOperation, StartCapture};
-use domain::recording::capture::{self, CaptureStatus, PipelineReport};
+use domain::error::reason;
+use domain::id::{AppointmentId, RecordingId, SessionId, UserId};
+use domain::operation::StartCapture;
+use domain::recording::capture;
 use domain::recording::control::{Refusal, Request};
 use domain::recording::plan::{self, RecordingChange, Snapshot, Step};
 use domain::recording::{EndReason, Intent};
@@ -19,14 +18,10 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::App;
+use crate::pipelines::Fresh;
 
 /// The session is read again this often because something changed it meanwhile, or one step followed another.
-const MAX_ATTEMPTS: usize = 8;
-
-/// The prefix of a recorded capture's chunks in the bucket.
-pub(crate) const CAPTURES: &str = "captures";
-/// The prefix of chunks that are captured for their text only.
-pub(crate) const SPEECH: &str = "speech";
+pub(crate) const MAX_ATTEMPTS: usize = 8;
 
 /// A session.
 #[derive(Clone, Copy, Debug)]
@@ -43,15 +38,6 @@ pub(crate) struct Asked {
     pub(crate) role: Role,
 }
 
-/// What is known of a pipeline with a report.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Known {
-    /// Its ARN, where it is known for the first time.
-    pub(crate) arn: Option<String>,
-    /// When it happened, by Chime's clock; `None`: now.
-    pub(crate) at: Option<OffsetDateTime>,
-}
-
 /// The result.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Settled {
@@ -66,23 +52,27 @@ pub(crate) struct Settled {
 }
 
 impl App {
-    /// Takes the steps that are due for a session until nothing is due: the participant's request first, if there is one.
+    /// Takes the steps that are due for a session until nothing is due; with a participant's request, which has read the call, only
+    /// that one and what follows from it at once.
     ///
     /// # Errors
     /// The refusal of the request; 503 when a backend is down: what was stored is continued by the schedule.
     pub(crate) async fn settle(
         &self,
         target: Target,
-        asked: Option<Asked>,
+        mut asked: Option<(Asked, View)>,
         origin: &Origin,
     ) -> Result<Settled, Error> {
-        let mut asked = asked;
         let mut settled = Settled::default();
         for _ in 0..MAX_ATTEMPTS {
-            let view = self.calls.store().load_session(target.appointment, target.session).await?;
+            let load = self.calls.store().load_session(target.appointment, target.session);
+            let (by, view) = match asked.take() {
+                Some((by, view)) => (Some(by), view),
+                None => (None, load.await?),
+            };
             let Some(session) = view.session.as_ref() else { return Ok(settled) };
             let before = Snapshot::read(&view, new_id()?);
-            let request = asked.map(|asked| asked.request);
+            let request = by.map(|by| by.request);
             let decision = plan::decide(before.clone(), request, origin.now).map_err(refusal)?;
             if decision.changes.is_empty() {
                 match decision.step {
@@ -99,10 +89,15 @@ impl App {
                 }
             }
             let change = self.change((&view, session), &before, &decision, origin.now)?;
-            let actor = asked.map(|asked| (asked.user, asked.role));
+            let actor = by.map(|by| (by.user, by.role));
             let store = self.calls.store();
             let Some(applied) = store.apply_captures(session.id, &before, &change, actor, origin).await?
             else {
+                let again = self.calls.store().load_session(target.appointment, target.session);
+                asked = match by {
+                    Some(by) => Some((by, again.await?)),
+                    None => None,
+                };
                 continue;
             };
             let begun = decision.changes.iter().find_map(|change| match change {
@@ -112,11 +107,14 @@ impl App {
             settled.began = settled.began.or(begun);
             let failed = RecordingChange::End(EndReason::CaptureFailed);
             settled.failed |= decision.changes.contains(&failed);
-            let by_hand = asked.take().is_some();
             let without_capacity = self.follow(target, applied, origin).await?;
-            if without_capacity && by_hand && begun.is_some() {
-                self.end_without_capacity(target, origin).await?;
-                return Err(Error::NoCapacity(reason::RECORDING_CAPACITY));
+            if by.is_some() {
+                if without_capacity && begun.is_some() {
+                    self.end_without_capacity(target, origin).await?;
+                    return Err(Error::NoCapacity(reason::RECORDING_CAPACITY));
+                }
+                // What is due later, an event or the schedule continues.
+                return Ok(settled);
             }
         }
         // Others change the session again and again; the next event or the schedule goes on.
@@ -130,195 +128,12 @@ impl App {
         }
         let mut without_capacity = false;
         for operation in applied.operations {
-            match self.execute_capture(target, &operation, origin).await {
+            match self.execute_capture(target, &operation, Fresh::Yes, origin).await {
                 Ok(is_without) => without_capacity |= is_without,
                 Err(error) => self.calls.release(&operation, &error, origin).await,
             }
         }
         Ok(without_capacity)
-    }
-
-    /// Executes an operation on a capture: its start, or its stop. Returns whether Chime has no capacity.
-    ///
-    /// # Errors
-    /// Where Chime or the database is down: the operation is still open.
-    pub(crate) async fn execute_capture(
-        &self,
-        target: Target,
-        operation: &PendingOperation,
-        origin: &Origin,
-    ) -> Result<bool, Error> {
-        let without_capacity = match operation.action()? {
-            Action::StartCapture(capture, of) => self.start_capture(target, capture, &of, origin).await?,
-            Action::StopCapture(_, of) => {
-                // Without a pipeline's id nothing can be deleted yet: what creates it deletes it.
-                if let Some(pipeline) = of.pipeline_id {
-                    self.calls.pipelines().delete_capture(&of.control_region, pipeline).await?;
-                }
-                false
-            }
-            Action::DeleteAttendee(..)
-            | Action::UpdateCapabilities(..)
-            | Action::DeleteMeeting(..)
-            | Action::VerifyMeeting(..)
-            | Action::PublishEvent(_)
-            | Action::Concatenate(..)
-            | Action::VerifySegment(..)
-            | Action::DeleteChunks(..)
-            | Action::DeleteRecording(..) => {
-                return Err(Error::internal("an operation of another kind follows from no capture"));
-            }
-        };
-        let executed = Executed { id: operation.id, payload: Some(operation.payload.clone()) };
-        self.calls.store().complete_operations(&[executed], origin.now).await?;
-        Ok(without_capacity)
-    }
-
-    /// Creates the pipeline of a capture, if it is still requested. Returns whether Chime has no capacity for it.
-    async fn start_capture(
-        &self,
-        target: Target,
-        capture: CaptureId,
-        of: &StartCapture,
-        origin: &Origin,
-    ) -> Result<bool, Error> {
-        let view = self.calls.store().load_session(target.appointment, target.session).await?;
-        let is_requested = view
-            .captures
-            .capture
-            .is_some_and(|open| open.id == capture && open.status == CaptureStatus::Requested);
-        if !is_requested {
-            return Ok(false);
-        }
-        let sink = sink_of(&self.bucket_arn, capture, of);
-        let created = self
-            .calls
-            .pipelines()
-            .create_capture(NewCapture {
-                capture,
-                control_region: &of.control_region,
-                meeting_arn: &of.meeting_arn,
-                sink_arn: &sink,
-                layout: of.layout,
-            })
-            .await;
-        let (report, arn) = match created {
-            Ok(created) => (PipelineReport::Created(created.id), Some(created.arn)),
-            Err(
-                error @ (chime::Error::Throttled(_)
-                | chime::Error::Unavailable(_)
-                | chime::Error::Conflict(_)),
-            ) => {
-                return Err(error.into());
-            }
-            Err(error) => {
-                tracing::warn!(capture = %capture, error = causes(&error), "Chime refused a capture");
-                let capacity = matches!(error, chime::Error::Limit(_));
-                (PipelineReport::Refused { capacity }, None)
-            }
-        };
-        self.report(target, capture, report, Known { arn, at: None }, origin).await?;
-        Ok(report == PipelineReport::Refused { capacity: true })
-    }
-
-    /// Applies what is known of a capture's pipeline. Returns whether it changed anything.
-    ///
-    /// # Errors
-    /// 503 when the database is down.
-    pub(crate) async fn report(
-        &self,
-        target: Target,
-        capture: CaptureId,
-        report: PipelineReport,
-        known: Known,
-        origin: &Origin,
-    ) -> Result<bool, Error> {
-        for _ in 0..MAX_ATTEMPTS {
-            let view = self.calls.store().load_session(target.appointment, target.session).await?;
-            let Some(session) = view.session.as_ref() else { return Ok(false) };
-            let before = Snapshot::read(&view, new_id()?);
-            let Some(open) = before.capture.filter(|open| open.id == capture) else {
-                // The capture has ended: a pipeline that works for it must not exist.
-                if let PipelineReport::Created(id) | PipelineReport::InProgress(id) = report {
-                    self.delete_pipeline(&session.control_region, id).await;
-                }
-                return Ok(false);
-            };
-            // A time of Chime's is neither before the request nor ahead of ours.
-            let at = known.at.map_or(origin.now, |at| at.max(open.requested_at).min(origin.now));
-            let Some(advanced) = before.clone().report(report, at) else { return Ok(false) };
-            if advanced.capture == open {
-                return Ok(false);
-            }
-            let write = CaptureWrite::between(&open, &advanced.capture, known.arn.clone(), at);
-            let change = CaptureChange { capture: Some(write), ..CaptureChange::default() };
-            let applied =
-                self.calls.store().apply_captures(session.id, &before, &change, None, origin).await?;
-            let Some(applied) = applied else { continue };
-            if let Some(id) = advanced.delete.filter(|id| open.pipeline != Some(*id)) {
-                self.delete_pipeline(&session.control_region, id).await;
-            }
-            for event in applied.events {
-                self.calls.publish(Some(event), origin).await;
-            }
-            for operation in applied.operations {
-                if let Err(error) = Box::pin(self.execute_capture(target, &operation, origin)).await {
-                    self.calls.release(&operation, &error, origin).await;
-                }
-            }
-            return Ok(true);
-        }
-        Ok(false)
-    }
-
-    /// Asks Chime for the pipeline of a capture. Returns whether that changed anything.
-    async fn ask_chime(
-        &self,
-        target: Target,
-        session: &Session,
-        capture: CaptureId,
-        pipeline: Option<PipelineId>,
-        origin: &Origin,
-    ) -> Result<bool, Error> {
-        let region = &session.control_region;
-        let found = match pipeline {
-            Some(id) => self.calls.pipelines().get(region, id).await?,
-            None => self.listed(region, capture).await?,
-        };
-        let (report, arn) = match (found, pipeline) {
-            (Some(found), _) => match found.status {
-                PipelineStatus::Starting if pipeline.is_none() => {
-                    (PipelineReport::Created(found.id), Some(found.arn))
-                }
-                PipelineStatus::Starting | PipelineStatus::Stopping => return Ok(false),
-                PipelineStatus::Running => (PipelineReport::InProgress(found.id), Some(found.arn)),
-                PipelineStatus::Stopped => (PipelineReport::Gone(found.id), Some(found.arn)),
-                PipelineStatus::Failed => (PipelineReport::Failed(found.id), Some(found.arn)),
-            },
-            (None, Some(id)) => (PipelineReport::Gone(id), None),
-            (None, None) => (PipelineReport::NotListed, None),
-        };
-        self.report(target, capture, report, Known { arn, at: None }, origin).await
-    }
-
-    /// The pipeline whose sink is a capture's, among those of the account.
-    async fn listed(&self, region: &str, capture: CaptureId) -> Result<Option<chime::Pipeline>, Error> {
-        for id in self.calls.pipelines().list(region).await? {
-            let Some(pipeline) = self.calls.pipelines().get(region, id).await? else { continue };
-            if pipeline.sink_arn.as_deref().and_then(|sink| capture_of(&self.bucket_arn, sink))
-                == Some(capture)
-            {
-                return Ok(Some(pipeline));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Deletes a pipeline that must not exist. Where Chime does not answer, the schedule finds it by its sink.
-    pub(crate) async fn delete_pipeline(&self, region: &str, id: PipelineId) {
-        if let Err(error) = self.calls.pipelines().delete_capture(region, id).await {
-            tracing::warn!(pipeline = %id, error = causes(&error), "orphan media pipeline not deleted");
-        }
     }
 
     /// Ends a recording that could not begin, because the quota is exhausted.
@@ -393,19 +208,6 @@ impl App {
 /// Whether the open capture is being stopped because of a refusal.
 fn is_revoked(snapshot: &Snapshot) -> bool {
     snapshot.capture.and_then(|open| open.stop).is_some_and(|stop| !stop.revoked.is_empty())
-}
-
-/// The sink of a capture: the last part is its id.
-fn sink_of(bucket_arn: &str, capture: CaptureId, of: &StartCapture) -> String {
-    let prefix = if of.layout.is_some() { CAPTURES } else { SPEECH };
-    format!("{bucket_arn}/{prefix}/{capture}")
-}
-
-/// The capture of a sink in our bucket.
-pub(crate) fn capture_of(bucket_arn: &str, sink: &str) -> Option<CaptureId> {
-    let key = sink.strip_prefix(bucket_arn)?.strip_prefix('/')?;
-    let (prefix, id) = key.split_once('/')?;
-    if prefix == CAPTURES || prefix == SPEECH { id.trim_end_matches('/').parse().ok() } else { None }
 }
 
 /// Applies a change to a recording's row.

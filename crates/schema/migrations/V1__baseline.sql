@@ -307,8 +307,9 @@ CREATE UNIQUE INDEX recordings_one_open ON medzen.recordings (session_id) WHERE 
 -- It starts by itself once per call.
 CREATE UNIQUE INDEX recordings_one_automatic ON medzen.recordings (session_id) WHERE automatic;
 CREATE INDEX recordings_by_session ON medzen.recordings (session_id, began_at);
-CREATE INDEX recordings_in_deletion ON medzen.recordings (deletion_requested_at)
-  WHERE deletion_requested_at IS NOT NULL AND deleted_at IS NULL;
+-- Those whose retention may have ended.
+CREATE INDEX recordings_kept ON medzen.recordings (ended_at, id)
+  WHERE ended_at IS NOT NULL AND finished_at IS NOT NULL AND deletion_requested_at IS NULL;
 
 -- A capture of a call's media: one pipeline of Chime, which keeps its purposes for life. While a capture is open, a participant
 -- gets a join token only with consent to each of its purposes (medzen.missing_consents), and it is opened only with the consent
@@ -352,6 +353,7 @@ CREATE TABLE medzen.media_captures (
 -- At most one open capture per session: Chime has at most one per meeting.
 CREATE UNIQUE INDEX media_captures_one_open ON medzen.media_captures (session_id)
   WHERE status IN ('requested', 'starting', 'running', 'stopping');
+CREATE INDEX media_captures_by_recording ON medzen.media_captures (recording_id) WHERE recording_id IS NOT NULL;
 CREATE INDEX media_captures_by_session ON medzen.media_captures (session_id, opened_at);
 -- Due captures are found without reading the rest.
 CREATE INDEX media_captures_unfinished ON medzen.media_captures (confirmed_at)

@@ -66,11 +66,24 @@ async fn each_request_about_a_recording_keeps_its_budget_of_round_trips() -> Tes
     let watch = cloud.watch();
     let started = start().await?;
     assert_eq!(started.brief(), "201");
-    assert_eq!(watch.operations(), ["?"], "start");
+    let expected = [
+        "load_call",
+        "apply_captures",
+        "CreateMediaCapturePipeline",
+        "load_call",
+        "apply_captures",
+        "complete_operations",
+        "list_recordings",
+    ];
+    assert_eq!(watch.operations(), expected, "start: 6");
 
     let watch = cloud.watch();
     assert_eq!(start().await?.brief(), "200");
-    assert_eq!(watch.operations(), ["?"], "a start of one that goes on");
+    assert_eq!(
+        watch.operations(),
+        ["load_call", "load_call", "list_recordings"],
+        "a start of one that goes on: 3"
+    );
 
     let path = format!("/recordings/{}", started.text("recordingId"));
     let watch = cloud.watch();
@@ -84,6 +97,14 @@ async fn each_request_about_a_recording_keeps_its_budget_of_round_trips() -> Tes
 
     let watch = cloud.watch();
     assert_eq!(scenario.provider.ask("POST", &format!("{path}/stop"), &json!({})).await?.brief(), "200");
-    assert_eq!(watch.operations(), ["?"], "stop");
+    let expected = [
+        "find_recording",
+        "load_call",
+        "apply_captures",
+        "DeleteMediaCapturePipeline",
+        "complete_operations",
+        "list_recordings",
+    ];
+    assert_eq!(watch.operations(), expected, "stop: 5");
     Ok(())
 }
