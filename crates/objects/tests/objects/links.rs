@@ -52,10 +52,8 @@ async fn a_link_plays_also_by_ranges_and_is_saved_under_the_given_name() -> Test
         );
         let headers = whole.headers();
         assert_eq!(headers[header::CONTENT_DISPOSITION], "inline; filename=\"recording-1.mp4\"");
-        assert_eq!(
-            (&*headers[header::CONTENT_TYPE], &*headers[header::CACHE_CONTROL]),
-            (&b"video/mp4"[..], &b"private, no-store"[..])
-        );
+        assert_eq!(headers[header::CONTENT_TYPE], "video/mp4");
+        assert_eq!(headers[header::CACHE_CONTROL], "private, no-store");
         let part = get(&link.url, Some("bytes=4-8")).await?;
         assert_eq!((part.status(), part.body().as_ref()), (StatusCode::PARTIAL_CONTENT, &b"bytes"[..]));
     }
