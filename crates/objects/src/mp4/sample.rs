@@ -1,8 +1,6 @@
 //! MP4 files for tests: a small real one, and the tables of one of hours.
 
-use mp4_atom::{
-    Co64, Decode as _, Elst, ElstEntry, Encode as _, FourCC, Header, Moov, StszSamples, Stts, SttsEntry,
-};
+use mp4_atom::{Co64, Decode as _, Encode as _, FourCC, Header, Moov, StszSamples, Stts, SttsEntry};
 use muxide::api::{AudioCodec, MuxerBuilder, VideoCodec};
 
 /// A picture with its parameters, as an encoder makes it.
@@ -47,19 +45,6 @@ pub(crate) fn boxes(file: &[u8]) -> Vec<([u8; 4], usize, usize)> {
     found
 }
 
-/// What is changed of a file's index.
-pub(crate) fn with_moov(file: &[u8], change: impl FnOnce(&mut Moov)) -> Vec<u8> {
-    let (_, from, to) = *boxes(file).iter().find(|it| &it.0 == b"moov").expect("an index");
-    let mut moov = Moov::decode(&mut &file[from..to]).expect("it can be read");
-    change(&mut moov);
-    let mut bytes = Vec::new();
-    moov.encode(&mut bytes).expect("it can be written");
-    let mut changed = file[..from].to_vec();
-    changed.extend_from_slice(&bytes);
-    changed.extend_from_slice(&file[to..]);
-    changed
-}
-
 /// The index of a file of hours, whose media data lies between `media.0` and `media.1`: pictures at changing rates (some 30 a second), with the
 /// durations of each in `stts`, and sound in packets of 20 ms.
 pub(crate) fn long_moov(seconds: u32, media: (u64, u64)) -> Vec<u8> {
@@ -88,14 +73,6 @@ pub(crate) fn long_moov(seconds: u32, media: (u64, u64)) -> Vec<u8> {
     let mut bytes = Vec::new();
     moov.encode(&mut bytes).expect("it can be written");
     bytes
-}
-
-/// An edit that begins a track later by so many units of the file.
-pub(crate) fn delayed(units: u64) -> Elst {
-    let empty = ElstEntry { segment_duration: units, media_time: None, media_rate: 1.into() };
-    Elst {
-        entries: vec![empty, ElstEntry { segment_duration: 0, media_time: Some(0), media_rate: 1.into() }],
-    }
 }
 
 /// The head of a box of media data whose body has so many bytes, always in 16 bytes.

@@ -1,6 +1,7 @@
+use mp4_atom::{ElstEntry, Encode as _, Moov};
 use proptest::prelude::*;
 
-use super::sample::{boxes, delayed, long_moov, media_head, small, with_moov};
+use super::sample::{boxes, long_moov, media_head, small};
 use super::*;
 
 /// A file that is not all there: pieces at offsets, zeros between.
@@ -15,13 +16,16 @@ impl Sparse {
     }
 
     fn read(&self, at: u64, len: usize) -> Vec<u8> {
-        let mut bytes = vec![0; len.min(usize::try_from(self.size.saturating_sub(at)).unwrap_or(len))];
+        let rest = usize::try_from(self.size.saturating_sub(at)).unwrap_or(len);
+        let mut bytes = vec![0; len.min(rest)];
+        let end = at + bytes.len() as u64;
         for (start, piece) in &self.pieces {
-            for (offset, byte) in piece.iter().enumerate() {
-                let place = (start + offset as u64).checked_sub(at).and_then(|it| usize::try_from(it).ok());
-                if let Some(place) = place.filter(|it| *it < bytes.len()) {
-                    bytes[place] = *byte;
-                }
+            let (from, to) = (at.max(*start), end.min(start + piece.len() as u64));
+            if from < to {
+                let place = |base: u64| usize::try_from(from - base).expect("it is in memory");
+                let len = usize::try_from(to - from).expect("it is in memory");
+                let (here, there) = (place(at), place(*start));
+                bytes[here..here + len].copy_from_slice(&piece[there..there + len]);
             }
         }
         bytes
@@ -63,6 +67,27 @@ fn inspect(file: &Sparse) -> (Result<Vec<Track>, &'static str>, u32, usize) {
 fn seconds(file: Vec<u8>) -> Result<Vec<(TrackKind, f64)>, &'static str> {
     let (found, ..) = inspect(&Sparse::of(file));
     Ok(found?.into_iter().map(|it| (it.kind, it.duration.as_seconds_f64())).collect())
+}
+
+/// What is changed of a file's index.
+fn with_moov(file: &[u8], change: impl FnOnce(&mut Moov)) -> Vec<u8> {
+    let (_, from, to) = *boxes(file).iter().find(|it| &it.0 == b"moov").expect("an index");
+    let mut moov = Moov::decode(&mut &file[from..to]).expect("it can be read");
+    change(&mut moov);
+    let mut bytes = Vec::new();
+    moov.encode(&mut bytes).expect("it can be written");
+    let mut changed = file[..from].to_vec();
+    changed.extend_from_slice(&bytes);
+    changed.extend_from_slice(&file[to..]);
+    changed
+}
+
+/// An edit that begins a track later by so many units of the file.
+fn delayed(units: u64) -> Elst {
+    let empty = ElstEntry { segment_duration: units, media_time: None, media_rate: 1.into() };
+    Elst {
+        entries: vec![empty, ElstEntry { segment_duration: 0, media_time: Some(0), media_rate: 1.into() }],
+    }
 }
 
 #[test]
@@ -131,7 +156,8 @@ fn whatever_is_not_whole_is_said_to_be_unverifiable() {
         [&whole[..from], &whole[to..]].concat()
     };
     let cases = [
-        (b"no MP4 at all, only a text".to_vec(), "it is no MP4 file"),
+        (b"no MP4 at all, only a text".to_vec(), "a box is cut off"),
+        (whole[boxes(&whole)[0].2..].to_vec(), "it is no MP4 file"),
         (whole[..whole.len() - 9].to_vec(), "a box is cut off"),
         (without(b"moov"), "it has no tracks"),
         (without(b"mdat"), "a track's data is missing"),

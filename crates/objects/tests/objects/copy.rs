@@ -3,10 +3,10 @@
 use local::faults::{Fault, FaultKind};
 use local::s3::ObjectHeaders;
 use local_testing::{ObjectCloud, TestResult};
-use objects::{Copied, Error};
+use objects::{Copied, CopyLimits, Error};
 use tokio::time::{Duration, Instant};
 
-use crate::{BUCKET, GIB, calls, objects, put};
+use crate::{BUCKET, calls, objects, put};
 
 fn soon() -> Instant {
     Instant::now() + Duration::from_mins(5)
@@ -61,27 +61,50 @@ async fn a_copy_whose_answer_is_lost_is_found_by_the_next_attempt() -> TestResul
 }
 
 #[tokio::test]
-async fn above_five_gigabytes_it_is_copied_in_parts_that_another_call_continues() -> TestResult {
+async fn what_is_too_large_for_one_request_is_copied_in_parts_that_another_call_continues() -> TestResult {
+    const PART: u64 = 5 * 1024 * 1024;
     let cloud = ObjectCloud::start().await?;
     let file = tempfile::tempfile()?;
-    file.set_len(5 * GIB + 10)?;
+    file.set_len(5 * PART + 10)?;
     cloud.s3.put_file(BUCKET, "concatenated/1", file, ObjectHeaders::default())?;
-    // Uploads have whole seconds; the source must be the older one.
+    // Times have whole seconds; the source must be the older one.
     cloud.clock.advance(2);
-    let objects = objects(&cloud);
+    let objects = objects(&cloud).with_copy_limits(CopyLimits { single: 2 * PART, part: PART });
     fault(&cloud, "UploadPartCopy", FaultKind::Error, 3);
     let failed = objects.copy("concatenated/1", "recordings/1/1.mp4", soon()).await;
     assert!(matches!(failed, Err(Error::Unavailable { .. })), "{failed:?}");
-    assert_eq!(
-        objects.copy("concatenated/1", "recordings/1/1.mp4", Instant::now()).await?,
-        None,
-        "no time left"
-    );
+    let late = objects.copy("concatenated/1", "recordings/1/1.mp4", Instant::now()).await?;
+    assert_eq!(late, None, "no time left");
     let copied = objects.copy("concatenated/1", "recordings/1/1.mp4", soon()).await?.ok_or("a copy")?;
-    assert_eq!(copied.size, 5 * GIB + 10);
+    assert_eq!(copied.size, 5 * PART + 10);
     assert!(copied.sha256.ends_with("-6"), "{copied:?}");
     assert_eq!(calls(&cloud, "CreateMultipartUpload"), 1, "the same upload");
     let again = objects.copy("concatenated/1", "recordings/1/1.mp4", soon()).await?;
     assert_eq!((again, calls(&cloud, "CompleteMultipartUpload")), (Some(copied), 1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn parts_of_another_source_are_not_continued() -> TestResult {
+    const PART: u64 = 5 * 1024 * 1024;
+    let cloud = ObjectCloud::start().await?;
+    let objects = objects(&cloud).with_copy_limits(CopyLimits { single: PART, part: PART });
+    for (number, calls_of_parts) in [(1, 2), (2, 5)] {
+        let file = tempfile::tempfile()?;
+        file.set_len(3 * PART)?;
+        cloud.s3.put_file(BUCKET, "concatenated/1", file, ObjectHeaders::default())?;
+        cloud.clock.advance(2);
+        if number == 1 {
+            fault(&cloud, "UploadPartCopy", FaultKind::Error, 2);
+            let failed = objects.copy("concatenated/1", "recordings/1/1.mp4", soon()).await;
+            assert!(failed.is_err(), "{failed:?}");
+            cloud.faults.clear();
+        } else {
+            assert!(objects.copy("concatenated/1", "recordings/1/1.mp4", soon()).await?.is_some());
+        }
+        assert!(calls(&cloud, "UploadPartCopy") >= calls_of_parts, "all parts of the new source");
+        cloud.clock.advance(2);
+    }
+    assert_eq!((calls(&cloud, "CreateMultipartUpload"), calls(&cloud, "AbortMultipartUpload")), (2, 1));
     Ok(())
 }
