@@ -29,7 +29,15 @@ export async function buildPage(out) {
     }),
   );
   const worker = hashed(`chime-worker-${sdkVersion}`, "js", await minified(workerSource()));
-  const page = hashed("page", "js", await bundle("src/main.ts", { format: "esm", plugins: [keysOnce(texts)] }));
+  // Texts of the player of recordings are in its own script.
+  const isPlayers = (key) => key.startsWith("player.");
+  const main = await bundle("src/main.ts", { format: "esm", plugins: [keysOnce(texts, (key) => !isPlayers(key))] });
+  const page = hashed("page", "js", main);
+  const recordings = hashed(
+    "recordings",
+    "js",
+    await bundle("src/recordings/main.ts", { globalName: "MedzenRecordings", plugins: [keysOnce(texts, isPlayers)] }),
+  );
   const style = hashed("page", "css", await bundle("src/page.css"));
   const icon = hashed("icon", "svg", await readFile(join(root, "src/icon.svg")));
   const notices = hashed("notices", "txt", await noticesOf());
@@ -40,6 +48,8 @@ export async function buildPage(out) {
     worker: worker.path,
     page: page.path,
     pageIntegrity: page.integrity,
+    recordings: recordings.path,
+    recordingsIntegrity: recordings.integrity,
     style: style.path,
     styleIntegrity: style.integrity,
     icon: icon.path,
@@ -55,9 +65,9 @@ export async function buildPage(out) {
     }),
   );
 
-  const files = [html, sdk, worker, page, style, icon, notices];
+  const files = [html, sdk, worker, page, recordings, style, icon, notices];
   const budget = JSON.parse(await readFile(join(root, "budget.json"), "utf8"));
-  checkBudget(budget, { sdk, worker, page, style, html });
+  checkBudget(budget, { sdk, worker, page, recordings, style, html });
 
   await rm(out, { recursive: true, force: true });
   for (const { path, contents, gzip, brotli } of files) {
@@ -91,11 +101,12 @@ async function bundle(entry, options) {
   return Buffer.from(result.outputFiles[0].contents);
 }
 
-/** The texts with each key once and not once per language, which saves 650 bytes of gzip. */
-function keysOnce(texts) {
-  const keys = JSON.stringify(Object.keys(texts.en).join(" "));
+/** The texts that a script needs, with each key once and not once per language, which saves 650 bytes of gzip. */
+function keysOnce(texts, isNeeded) {
+  const needed = Object.keys(texts.en).filter(isNeeded);
+  const keys = JSON.stringify(needed.join(" "));
   const values = Object.entries(texts).map(
-    ([language, own]) => `${language}:of(${JSON.stringify(Object.values(own))})`,
+    ([language, own]) => `${language}:of(${JSON.stringify(needed.map((key) => own[key]))})`,
   );
   return {
     name: "keys-once",
@@ -224,7 +235,8 @@ function fillPlaceholders(html, values) {
 
 /** Fails on the first size that exceeds the budget. */
 function checkBudget(budget, files) {
-  const sizes = { sdk: [files.sdk], worker: [files.worker], page: [files.page, files.style], html: [files.html] };
+  const { sdk, worker, page, style, recordings, html } = files;
+  const sizes = { sdk: [sdk], worker: [worker], page: [page, style], recordings: [recordings], html: [html] };
   for (const [name, limits] of Object.entries(budget.bytes)) {
     for (const encoding of ["gzip", "brotli"]) {
       const size = sizes[name].reduce((sum, one) => sum + one[encoding].length, 0);

@@ -11,8 +11,24 @@ export type Capability = Schemas["Direction"];
 export type Capabilities = Schemas["Capabilities"];
 export type Medium = keyof Schemas["CapabilitiesRequest"];
 export type Feature = keyof Schemas["ConsentStatus"];
-export type FeatureStatus = Schemas["FeatureStatus"];
+/** Recording or transcription of a call. A recording has its id from its start to its end. */
+export interface FeatureStatus {
+  state: "off" | "requested" | "starting" | "active" | "paused";
+  reason: string | null;
+  recordingId: string | null;
+}
 export type Consent = Schemas["ConsentStatus"];
+
+/** A recording, as far as the call's page reads it. */
+export interface Recording {
+  recordingId: string;
+  state: "recording" | "paused" | "processing" | "ready" | "incomplete" | "failed" | "deleting" | "deleted";
+  capturing: boolean;
+  startedAt: string;
+  pauseReason: "requested" | "consent_missing" | null;
+  endReason: "requested" | "consent_revoked" | "call_ended" | "everyone_left" | "capture_failed" | "capacity" | null;
+  segments: { missingSeconds: number | null }[];
+}
 
 /** A place in the call. `meeting` and `attendee` are Chime's own objects: the page passes them on to its SDK unchanged. */
 export type Joined = Pick<
@@ -44,12 +60,12 @@ export type Status = Pick<
   | "present"
   | "endsAt"
   | "joinRefusal"
-  | "recording"
-  | "transcription"
   | "consent"
 > & {
   me: Pick<Schemas["CallerStatus"], "status" | "admitted" | "capabilities" | "consentRequired">;
   waiting: WaitingPerson[];
+  recording: FeatureStatus;
+  transcription: FeatureStatus;
 };
 
 export type Person = Pick<
@@ -127,6 +143,25 @@ export function parseStatus(body: Body): Status | undefined {
   return valid ? (body as unknown as Status) : undefined;
 }
 
+export function parseRecording(body: Body): Recording | undefined {
+  const { recordingId, state, capturing, startedAt, pauseReason, endReason, segments } = body;
+  const valid =
+    isText(recordingId) &&
+    isText(state) &&
+    isFlag(capturing) &&
+    isText(startedAt) &&
+    isNullable(pauseReason, isText) &&
+    isNullable(endReason, isText) &&
+    isListOf(segments, isSegment);
+  return valid ? (body as unknown as Recording) : undefined;
+}
+
+export function parseRecordings({ recordings }: Body): Recording[] | undefined {
+  return isListOf(recordings, (one) => isObject(one) && parseRecording(one) !== undefined)
+    ? (recordings as Recording[])
+    : undefined;
+}
+
 export function parseRoster({ attendees }: Body): Person[] | undefined {
   return isListOf(attendees, isPerson) ? (attendees as unknown as Person[]) : undefined;
 }
@@ -159,7 +194,11 @@ function isCapabilities(value: unknown): boolean {
 }
 
 function isFeature(value: unknown): boolean {
-  return isObject(value) && isText(value["state"]);
+  return isObject(value) && isText(value["state"]) && isNullable(value["recordingId"] ?? null, isText);
+}
+
+function isSegment(value: unknown): boolean {
+  return isObject(value) && isNullable(value["missingSeconds"], (seconds) => typeof seconds === "number");
 }
 
 function isPurposeName(value: unknown): value is Feature {

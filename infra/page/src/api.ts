@@ -11,8 +11,11 @@ import {
   type Place,
   parseConsent,
   parsePlace,
+  parseRecording,
+  parseRecordings,
   parseRoster,
   parseStatus,
+  type Recording,
   type Sample,
   type StartOptions,
   type Status,
@@ -35,6 +38,8 @@ export class ApiError extends Error {
   readonly kind: ErrorKind;
   readonly code: string;
   readonly retryAfterSeconds: number;
+  /** The users whose consent is missing, of `CONSENT_REQUIRED`. */
+  missing: readonly string[] = [];
 
   constructor(kind: ErrorKind, code: string, retryAfterSeconds = 0) {
     super(code);
@@ -66,60 +71,79 @@ interface Answer {
 }
 
 export class Api {
+  readonly #appointment: string;
   readonly #call: string;
   readonly #header: Config["tokenHeader"];
   readonly #tokens: TokenSource;
 
   constructor(appointmentId: string, config: Config, tokens: TokenSource) {
-    this.#call = `/appointments/${appointmentId}/call`;
+    this.#appointment = `/appointments/${appointmentId}`;
+    this.#call = `${this.#appointment}/call`;
     this.#header = config.tokenHeader;
     this.#tokens = tokens;
   }
 
   status(): Promise<Status> {
-    return this.#read(parseStatus, "GET", "");
+    return this.read(parseStatus, "GET", this.#call);
   }
 
   start(options: StartOptions): Promise<Place> {
-    return this.#read(parsePlace, "POST", "", options);
+    return this.read(parsePlace, "POST", this.#call, options);
   }
 
   join(checked: boolean): Promise<Place> {
-    return this.#read(parsePlace, "POST", "/attendees", checked ? { checked } : {});
+    return this.read(parsePlace, "POST", `${this.#call}/attendees`, checked ? { checked } : {});
   }
 
   /** Keeps a call going in which this person is alone. */
   async stay(): Promise<void> {
-    await this.#ask("POST", "/attendees", { stay: true });
+    await this.#ask("POST", `${this.#call}/attendees`, { stay: true });
   }
 
   async leave(): Promise<void> {
-    await this.#ask("DELETE", "/attendees/me");
+    await this.#ask("DELETE", `${this.#call}/attendees/me`);
   }
 
   /** Ends this session, and no later one. */
   async end(sessionId: string): Promise<void> {
-    await this.#ask("DELETE", "", { sessionId });
+    await this.#ask("DELETE", this.#call, { sessionId });
   }
 
   roster(): Promise<Person[]> {
-    return this.#read(parseRoster, "GET", "/attendees");
+    return this.read(parseRoster, "GET", `${this.#call}/attendees`);
   }
 
   async change(userId: string, change: Change): Promise<void> {
-    await this.#ask("PATCH", `/attendees/${encodeURIComponent(userId)}`, change);
+    await this.#ask("PATCH", `${this.#call}/attendees/${encodeURIComponent(userId)}`, change);
   }
 
   async remove(userId: string): Promise<void> {
-    await this.#ask("DELETE", `/attendees/${encodeURIComponent(userId)}`);
+    await this.#ask("DELETE", `${this.#call}/attendees/${encodeURIComponent(userId)}`);
   }
 
   consent(choice: ConsentChoice): Promise<Consent> {
-    return this.#read(parseConsent, "PUT", "/consent", choice);
+    return this.read(parseConsent, "PUT", `${this.#call}/consent`, choice);
   }
 
   async quality(samples: Sample[]): Promise<void> {
-    await this.#ask("POST", "/quality", { samples });
+    await this.#ask("POST", `${this.#call}/quality`, { samples });
+  }
+
+  startRecording(): Promise<Recording> {
+    return this.read(parseRecording, "POST", `${this.#call}/recordings`, {});
+  }
+
+  changeRecording(recordingId: string, change: "pause" | "resume" | "stop"): Promise<Recording> {
+    return this.read(parseRecording, "POST", `/recordings/${recordingId}/${change}`, {});
+  }
+
+  recording(recordingId: string): Promise<Recording> {
+    return this.read(parseRecording, "GET", `/recordings/${recordingId}`);
+  }
+
+  /** The recordings of the appointment, the newest first. */
+  recordings(): Promise<Recording[]> {
+    return this.read(parseRecordings, "GET", `${this.#appointment}/recordings`);
   }
 
   /** Tells the server that the person leaves while the page is being closed: nobody waits for the answer. */
@@ -127,7 +151,7 @@ export class Api {
     void fetch(`${this.#call}/attendees/me`, this.#request("DELETE", this.#tokens.current)).catch(() => undefined);
   }
 
-  async #read<T>(parse: (body: Body) => T | undefined, method: string, path: string, body?: object): Promise<T> {
+  async read<T>(parse: (body: Body) => T | undefined, method: string, path: string, body?: object): Promise<T> {
     const answer = parse(await this.#ask(method, path, body));
     // JSON of another shape: it is not the API that has answered, or not the one for which this page was built.
     if (answer === undefined) throw new ApiError("down", "UNEXPECTED");
@@ -149,7 +173,7 @@ export class Api {
     const timer = setTimeout(() => deadline.abort(), REQUEST_TIMEOUT_MS);
     try {
       const text = body === undefined ? {} : { body: JSON.stringify(body) };
-      const answer = await fetch(this.#call + path, {
+      const answer = await fetch(path, {
         ...this.#request(method, token),
         ...text,
         signal: deadline.signal,
@@ -201,7 +225,12 @@ function bodyOf({ status, retryAfterSeconds, body }: Answer): Body {
   // The sign-in page of a café's network: the network is not usable yet.
   if (good) throw new ApiError("offline", "NOT_JSON");
   const code = body?.["code"];
-  if (typeof code === "string") throw new ApiError(kindOf(status, code), code, retryAfterSeconds);
+  if (typeof code === "string") {
+    const error = new ApiError(kindOf(status, code), code, retryAfterSeconds);
+    const missing = body?.["missing"];
+    if (Array.isArray(missing)) error.missing = missing.filter((one) => typeof one === "string");
+    throw error;
+  }
   // API Gateway, a firewall or a proxy has answered. They know nothing of the call: nothing follows from their 403 or 404.
   throw new ApiError(status === 401 || status === 429 ? kindOf(status) : "down", String(status), retryAfterSeconds);
 }

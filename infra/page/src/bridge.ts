@@ -13,6 +13,9 @@ export interface OutgoingMessages {
   MEETING_RECONNECTED: { sessionId: string };
   MEETING_LEFT: { sessionId: string | null };
   MEETING_ENDED_BY_PROVIDER: { sessionId: string };
+  RECORDING_STARTED: { sessionId: string };
+  RECORDING_PAUSED: { sessionId: string };
+  RECORDING_STOPPED: { sessionId: string };
   MEETING_ERROR: { code: string; cause?: "timeout" };
   LANGUAGE_CHANGED: { language: string };
   CLOSE_REQUESTED: Record<string, never>;

@@ -11,6 +11,7 @@ import type { CallContext } from "./consultation/context.ts";
 import { pollInterval } from "./consultation/poll.ts";
 import { endedScreen, leftScreen } from "./consultation/screens.ts";
 import { errorScreen } from "./error-screen.ts";
+import { offerRecordings } from "./recordings.ts";
 import { languageChosen, relabel, show, shown } from "./screen.ts";
 import { loadSdk, type Sdk, SdkTimeout } from "./sdk.ts";
 import { aloneScreen, badLinkScreen, loadingScreen, noTokenScreen, sdkFailedScreen } from "./start-screens.ts";
@@ -182,6 +183,8 @@ class Page {
           this.#consultation.enter();
         },
       });
+      if (status.isProvider && status.callStatus === "ended")
+        void offerRecordings(context, document.querySelector(".side, .message .actions"));
     } catch (error) {
       if (!signal.aborted) this.#showError(error, () => this.#begin());
     }

@@ -69,6 +69,10 @@ const MICROPHONE_WAIT_MS = 5_000;
 /** How long the SDK tries to restore a lost connection, before the page asks the server for a new place. */
 const RECONNECT_MS = 30_000;
 
+function isRecorder(...ids: (string | null | undefined)[]): boolean {
+  return ids.some((id) => id?.startsWith("aws:MediaPipeline"));
+}
+
 export class Media {
   readonly attendeeId: string;
   readonly #session: Chime.DefaultMeetingSession;
@@ -185,6 +189,7 @@ export class Media {
       audioVideoDidStop: whileOpen((status) => to.stopped(stopReasonOf(status.statusCode(), this.#codes))),
       videoTileDidUpdate: whileOpen((state) => {
         if (state.tileId === null || !state.boundAttendeeId) return;
+        if (isRecorder(state.boundAttendeeId, state.boundExternalUserId)) return;
         const attendeeId = state.boundAttendeeId.replace(/#content$/, "");
         to.tile({
           id: state.tileId,
@@ -219,12 +224,14 @@ export class Media {
       audioInputMuteStateChanged: whileOpen((_, held) => to.held(held)),
     });
     const subscribed = new Set<string>();
+    const recorders = new Set<string>();
     av.realtimeSubscribeToAttendeeIdPresence(
       whileOpen((attendeeId, present, externalUserId) => {
         // A shared screen is an attendee of Chime, but no person.
         if (attendeeId.endsWith("#content")) return;
-        // Chime's recorder joins as an attendee too.
-        if (externalUserId?.startsWith("aws:MediaPipeline")) {
+        // Chime's recorder joins as an attendee too. A report that it has gone may come without its name.
+        if (recorders.has(attendeeId) || isRecorder(attendeeId, externalUserId)) {
+          recorders.add(attendeeId);
           to.recorder(attendeeId, present);
           return;
         }

@@ -10,6 +10,12 @@ export type Text = Key | readonly [Key, Params];
 
 let language: Language = "en";
 
+/** Adds the texts of a script that is loaded later. */
+export function addTexts(more: Record<Language, Partial<Record<Key, string>>>): void {
+  Object.assign(texts.en, more.en);
+  Object.assign(texts.fr, more.fr);
+}
+
 export function languageNow(): Language {
   return language;
 }

@@ -41,8 +41,8 @@ const status: Status = {
   endsAt: null,
   joinRefusal: { code: "APPOINTMENT_CANCELLED", error: "The appointment is cancelled." },
   present: ["u-1"],
-  recording: { state: "off", reason: null },
-  transcription: { state: "requested", reason: null },
+  recording: { state: "paused", reason: "requested", recordingId: "r-1" },
+  transcription: { state: "requested", reason: null, recordingId: null },
   consent,
   me: { status: "joined", admitted: true, capabilities, consentRequired: ["recording"] },
   waiting: [{ userId: "u-2", displayName: "Patient", role: "patient" }],
@@ -74,7 +74,7 @@ const CASES: [string, (body: Body) => unknown, Body][] = [
 ];
 
 /** Fields on which the page does not rely: Chime's own, and those that it does not read by themselves. */
-const FREE = /\.(MeetingId|AttendeeId|missing|allowed|reason|error)$|waiting\.0\.role$/;
+const FREE = /\.(MeetingId|AttendeeId|missing|allowed|reason|error|recordingId)$|waiting\.0\.role$/;
 
 /** The path of every field of a value, as `consent.recording.granted`. */
 function pathsOf(value: unknown, path = ""): string[] {

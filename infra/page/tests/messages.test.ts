@@ -7,6 +7,7 @@ import type { Page } from "playwright-core";
 import { EarlierMessages } from "../src/earlier-app.ts";
 import { appMessage, button, post, screen } from "./fixtures/browser.ts";
 import { CallFixture } from "./fixtures/call-fixture.ts";
+import { RECORDER, RecordingApi } from "./fixtures/recording-api.ts";
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
 /** Event, names of its data, and the string that `FlutterChannel` receives. */
@@ -41,7 +42,7 @@ const times = (page: Page, event: string, count: number) =>
 
 test("each message of the table is sent with its data, and the earlier app receives its own strings", async () => {
   await calls.withAppointment(
-    async ({ inCall, person, enter, ask, media, users, cloud, proxy }) => {
+    async ({ appointmentId, inCall, person, enter, ask, media, users, cloud, proxy }) => {
       const provider = await inCall("provider");
       const { sessionId } = (await ask("provider", "GET", "")).body;
       const change = (body: object) => ask("provider", "PATCH", `/attendees/${users.patient.id}`, body);
@@ -54,6 +55,18 @@ test("each message of the table is sent with its data, and the earlier app recei
       await change({ admitted: true });
       await enter(page);
       await appMessage(page, "MEETING_JOINED");
+      await ask("patient", "PUT", "/consent", { recording: true });
+      const api = new RecordingApi(appointmentId);
+      proxy.settings.respond = api.respond;
+      const recording = api.begin({ capturing: true });
+      media.addParticipant(RECORDER);
+      await appMessage(page, "RECORDING_STARTED");
+      Object.assign(recording, { state: "paused", capturing: false });
+      media.removeParticipant(RECORDER.attendeeId);
+      await appMessage(page, "RECORDING_PAUSED");
+      recording.state = "processing";
+      media.requestRefresh();
+      await appMessage(page, "RECORDING_STOPPED");
       await button(page, "Français").click();
       const { token } = users.patient;
       proxy.settings.respond = ({ headers }) =>
@@ -83,6 +96,9 @@ test("each message of the table is sent with its data, and the earlier app recei
         MEETING_RECONNECTED: { sessionId },
         MEETING_LEFT: { sessionId },
         MEETING_ENDED_BY_PROVIDER: { sessionId },
+        RECORDING_STARTED: { sessionId },
+        RECORDING_PAUSED: { sessionId },
+        RECORDING_STOPPED: { sessionId },
         MEETING_ERROR: { code: "TURNED_AWAY" },
         LANGUAGE_CHANGED: { language: "fr" },
         CLOSE_REQUESTED: {},

@@ -275,17 +275,18 @@ test("the call is operable by keyboard, and dialogs keep the focus", async () =>
       page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent);
     assert.equal(await focused(), "Consultation", "the heading has the focus when the screen is shown");
     const order: (string | null | undefined)[] = [];
-    for (let step = 0; step < 9; step += 1) {
+    for (let step = 0; step < 10; step += 1) {
       await page.keyboard.press("Tab");
       order.push(await focused());
     }
-    assert.deepEqual(order.slice(0, 8), [
+    assert.deepEqual(order.slice(0, 9), [
       "Français",
       "Microphone: turn off",
       "Camera: turn off",
       "Screen: share",
       "Captions: show",
       order[5],
+      "Recording",
       "Settings",
       "Leave",
     ]);

@@ -45,6 +45,8 @@ test("every text is used", () => {
     /^status\./,
     /^sign\./,
     /^consent\.(recording|transcription)\./,
+    /^recording\.(start|pause|resume)$/,
+    /^player\.gap\./,
     /^(people|settings)\.title$/,
   ];
   for (const key of Object.keys(texts.en))

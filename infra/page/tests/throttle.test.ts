@@ -83,8 +83,8 @@ class ServerCall {
       endsAt: null,
       joinRefusal: null,
       present,
-      recording: { state: "off", reason: null },
-      transcription: { state: "off", reason: null },
+      recording: { state: "off", reason: null, recordingId: null },
+      transcription: { state: "off", reason: null, recordingId: null },
       consent: { recording: none, transcription: none },
       me: {
         status: present.includes(person) ? "joined" : this.waiting.has(person) ? "waiting" : null,

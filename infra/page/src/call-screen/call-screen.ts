@@ -11,19 +11,26 @@ import { People, type PeopleActions, WaitingNotice } from "../people.ts";
 import type { Line } from "../quality.ts";
 import { languageButton, type Screen } from "../screen.ts";
 import { SoundNotice } from "../sound.ts";
-import { type Key, label } from "../text.ts";
+import { label, type Text, translate } from "../text.ts";
 import { LineSign, Tiles } from "../tiles.ts";
 import { control } from "./controls.ts";
 import { DeviceControls } from "./device-controls.ts";
 import { Indicators } from "./indicators.ts";
 import { Names } from "./names.ts";
 import { type Notice, Notices } from "./notices.ts";
+import { type RecordingActions, RecordingControls, type RecordingView } from "./recording-controls.ts";
+import type { RecordingState } from "./recording-sign.ts";
 import { SidePanel } from "./side-panel.ts";
 import { CallTimer } from "./timer.ts";
 
 export interface CallScreenActions extends PeopleActions {
   leave(): void;
   consent(choice: Choice): void;
+  readonly recording: RecordingActions;
+  /** The call is being recorded, or no longer. */
+  recordingChanged(state: RecordingState): void;
+  /** There is a sign that the status has changed. */
+  statusStale(): void;
 }
 
 export class CallScreen {
@@ -41,10 +48,11 @@ export class CallScreen {
   readonly #question = new ConsentNotice();
   readonly #notices = new Notices();
   readonly #names = new Names();
-  readonly #indicators = new Indicators((running) => this.#captions.waiting(running));
+  readonly #indicators: Indicators;
   readonly #people: People;
   readonly #consent: ConsentSettings;
   readonly #devices: DeviceControls;
+  readonly #recording: RecordingControls;
   readonly #panel: SidePanel;
   readonly #captionsControl = control("captions", "captions.show", () => this.#showCaptions(!this.#captionsOn));
   /** By attendee, whether they are muted, and whether they are there: the connection knows both before the server does. */
@@ -58,9 +66,17 @@ export class CallScreen {
     this.#role = role;
     this.#actions = actions;
     this.#people = new People(actions);
+    this.#recording = new RecordingControls(actions.recording);
+    this.#indicators = new Indicators({
+      transcription: (running) => this.#captions.waiting(running),
+      recording: (state) => actions.recordingChanged(state),
+      stale: () => actions.statusStale(),
+    });
     this.#consent = new ConsentSettings((choice) => actions.consent(choice));
     this.#devices = new DeviceControls(choices, this.#notices);
-    this.#panel = new SidePanel((name) => (name === "people" ? this.#people.root : this.#settings()));
+    this.#panel = new SidePanel((name) =>
+      name === "settings" ? this.#settings() : name === "people" ? this.#people.root : this.#recording.root,
+    );
     this.#heading.tabIndex = -1;
     const root = this.#layOut();
     root.addEventListener("keydown", (event) => {
@@ -74,7 +90,7 @@ export class CallScreen {
     this.#media = media;
     this.#muted.clear();
     this.#present.clear();
-    this.#indicators.attach();
+    this.#indicators.recording.attach();
     this.#devices.attach(media);
     this.#tiles.begin(media, media.attendeeId, (attendeeId) => this.#names.of(attendeeId));
   }
@@ -83,7 +99,7 @@ export class CallScreen {
   readonly listener: Omit<MediaListener, "connecting" | "started" | "stopped" | "refresh" | "stats" | "line"> = {
     presence: (attendeeId, userId, present) => {
       const own = attendeeId === this.#media?.attendeeId;
-      if (own) this.#indicators.ownPresence(present);
+      if (own) this.#indicators.recording.ownPresence(present);
       this.#names.connect(attendeeId, userId);
       if (!present) this.#muted.delete(attendeeId);
       this.#present.set(attendeeId, present);
@@ -91,7 +107,7 @@ export class CallScreen {
       this.#tiles.present(attendeeId, present);
       this.#paintPeople();
     },
-    recorder: (attendeeId, present) => this.#indicators.recorder(attendeeId, present),
+    recorder: (attendeeId, present) => this.#indicators.recording.recorder(attendeeId, present),
     voice: (attendeeId, voice) => {
       if (voice.muted !== null && this.#muted.get(attendeeId) !== voice.muted) {
         this.#muted.set(attendeeId, voice.muted);
@@ -142,6 +158,15 @@ export class CallScreen {
     this.#question.show(ask);
   }
 
+  showRecording(view: RecordingView): void {
+    this.#recording.show(view);
+  }
+
+  /** The names of these people, as the roster has them. */
+  namesOf(userIds: readonly string[]): string {
+    return userIds.map((userId) => this.#names.ofUser(userId) ?? translate("person.unknown")).join(", ");
+  }
+
   showRoster(people: Person[]): void {
     this.#names.set(people);
     this.#tiles.rename();
@@ -158,7 +183,7 @@ export class CallScreen {
     this.#sound.check();
   }
 
-  notice(name: Notice, text: Key | undefined, urgent = false): void {
+  notice(name: Notice, text: Text | undefined, urgent = false): void {
     this.#notices.show(name, text, urgent);
   }
 
@@ -177,6 +202,7 @@ export class CallScreen {
       this.#devices.screen,
       this.#captionsControl,
       this.#panel.controls.people,
+      ...(this.#role === "provider" ? [this.#panel.controls.recording] : []),
       this.#panel.controls.settings,
       leave,
     ];

@@ -30,6 +30,10 @@ export class Names {
     return known?.displayName ?? null;
   }
 
+  ofUser(userId: string): string | null {
+    return this.#roster.find((person) => person.userId === userId)?.displayName ?? null;
+  }
+
   /** Announces each arrival once, also when another connection reports it again. Without a name it waits for the roster. */
   announcePresence(attendeeId: string, present: boolean): void {
     const name = this.of(attendeeId);

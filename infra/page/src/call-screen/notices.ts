@@ -1,11 +1,12 @@
 import { announce, drawn, h, type Icon } from "../dom.ts";
-import { type Key, put } from "../text.ts";
+import { put, type Text } from "../text.ts";
 
 /** Things that do not work, or are being done: each has a line of its own until it is withdrawn. */
 const ICONS = {
   line: "offline",
   session: "shield",
   ending: "leave",
+  recording: "record",
   microphone: "microphoneOff",
   held: "microphoneOff",
   silent: "microphoneOff",
@@ -26,16 +27,17 @@ export class Notices {
   }
 
   /** Shows a text until it is withdrawn. A notice that the person has closed stays closed for as long. */
-  show(name: Notice, text: Key | undefined, urgent = false): void {
+  show(name: Notice, text: Text | undefined, urgent = false): void {
     const shown = this.#elements.get(name);
     const words = shown?.querySelector("p");
-    if (!shown || !words || shown.dataset["text"] === text) return;
+    const stored = text && JSON.stringify(text);
+    if (!shown || !words || shown.dataset["text"] === stored) return;
     shown.hidden = text === undefined;
     if (text === undefined) {
       delete shown.dataset["text"];
       return;
     }
-    shown.dataset["text"] = text;
+    shown.dataset["text"] = stored;
     put(words, text);
     announce(text, urgent);
   }

@@ -2,10 +2,10 @@ import { drawn, h } from "../dom.ts";
 import { label } from "../text.ts";
 import { type Control, control } from "./controls.ts";
 
-export type PanelName = "people" | "settings";
-const NAMES: readonly PanelName[] = ["people", "settings"];
+export type PanelName = "people" | "recording" | "settings";
+const NAMES: readonly PanelName[] = ["people", "recording", "settings"];
 
-/** The panel beside the pictures, with people or settings in it, and the controls that open it. */
+/** The panel beside the pictures, with people, recording or settings in it, and the controls that open it. */
 export class SidePanel {
   readonly root = h("aside", { class: "panel", attributes: { hidden: true } });
   readonly controls: Record<PanelName, Control>;
@@ -16,6 +16,7 @@ export class SidePanel {
     this.#contentOf = contentOf;
     this.controls = {
       people: control("people", "people.title", () => this.#toggle("people")),
+      recording: control("record", "recording.title", () => this.#toggle("recording")),
       settings: control("gear", "settings.title", () => this.#toggle("settings")),
     };
     for (const name of NAMES) this.controls[name].root.setAttribute("aria-expanded", "false");

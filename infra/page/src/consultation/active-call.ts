@@ -14,7 +14,15 @@ import { CallRequests } from "./call-requests.ts";
 import { ConsentQuestions } from "./consent-questions.ts";
 import type { CallContext } from "./context.ts";
 import type { ConsultationEvent } from "./phase.ts";
+import { RecordingControl } from "./recording-control.ts";
 import { WakeLock } from "./wake-lock.ts";
+
+/** The messages to the app. */
+const RECORDING_EVENTS = {
+  off: "RECORDING_STOPPED",
+  recording: "RECORDING_STARTED",
+  paused: "RECORDING_PAUSED",
+} as const;
 
 export interface ActiveCallHooks {
   dispatch(event: ConsultationEvent): void;
@@ -31,6 +39,7 @@ export class ActiveCall {
   readonly #screen: CallScreen;
   readonly #actions: CallActions;
   readonly #consent: ConsentQuestions;
+  readonly #recording: RecordingControl;
   readonly #quality = new Quality();
   readonly #wakeLock = new WakeLock();
   readonly #requests: CallRequests;
@@ -56,15 +65,21 @@ export class ActiveCall {
         hooks.dispatch({ type: "endConfirmed", sessionId });
       },
       showEnding: (ending) => this.#screen.notice("ending", ending ? "leave.ending" : undefined),
-      refresh: async () => {
-        this.#media?.sendRefresh();
-        await this.#requests.refresh();
-      },
+      refresh: () => this.#refresh(),
     });
     this.#actions = actions;
+    this.#recording = new RecordingControl(context.api, {
+      show: (view) => this.#screen.showRecording(view),
+      notice: (text) => this.#screen.notice("recording", text, true),
+      namesOf: (userIds) => this.#screen.namesOf(userIds),
+      refresh: () => this.#refresh(),
+    });
     this.#screen = new CallScreen(joined.role, choices, {
       leave: () => actions.leave(),
       consent: (choice) => void this.#consent.answer(choice),
+      recording: this.#recording,
+      recordingChanged: (state) => context.bridge.emit(RECORDING_EVENTS[state], { sessionId: this.#joined.sessionId }),
+      statusStale: () => this.#requests.soon(),
       admit: (userId) => actions.admit(userId),
       turnAway: (userId) => actions.turnAway(userId),
       allow: (userId, kind, allowed) => actions.allow(userId, kind, allowed),
@@ -152,6 +167,7 @@ export class ActiveCall {
 
   async #readStatus(signal: AbortSignal): Promise<Status | undefined> {
     const connection = this.#connection;
+    const { version } = this.#recording;
     const status = await this.#consent.readStatus(signal);
     // Meanwhile another connection, and perhaps another session, may have taken the place of this one.
     if (connection !== this.#connection) return undefined;
@@ -159,8 +175,15 @@ export class ActiveCall {
     if (this.#closed) return undefined;
     this.#screen.showStatus(status);
     this.#consent.askIfOpen(status, this.#joined);
+    if (status.isProvider) void this.#recording.status(status.recording, version);
     if (status.endsAt !== null) this.#actions.askToStay();
     return status;
+  }
+
+  /** Announces a change to the other pages, and reads status and roster again. */
+  async #refresh(): Promise<void> {
+    this.#media?.sendRefresh();
+    await this.#requests.refresh();
   }
 
   #sample(): Sample | undefined {

@@ -1,0 +1,306 @@
+// Recording in the call: the provider's controls, and the sign that everyone sees.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { Page } from "playwright-core";
+import { announcement, appEvents, appMessage, button, eventually, notice, post, times } from "./fixtures/browser.ts";
+import { both, type Call, CallFixture } from "./fixtures/call-fixture.ts";
+import type { ApiResponse } from "./fixtures/cdn-proxy.ts";
+import { RECORDER, RecordingApi, refused } from "./fixtures/recording-api.ts";
+import { looks } from "./fixtures/views.ts";
+
+let calls: CallFixture;
+before(async () => {
+  calls = await CallFixture.open();
+});
+after(() => calls.close());
+
+const withRecordings = (run: (call: Call, api: RecordingApi) => Promise<void>) =>
+  calls.withAppointment(async (call) => {
+    const api = new RecordingApi(call.appointmentId);
+    call.proxy.settings.respond = api.respond;
+    await run(call, api);
+  });
+
+/** Joins provider and patient, who have agreed to a recording. */
+async function agreed(call: Call) {
+  const joined = await both(call);
+  for (const role of ["provider", "patient"] as const) {
+    const { status } = await call.ask(role, "PUT", "/consent", { recording: true });
+    assert.equal(status, 200);
+  }
+  await joined.provider.bringToFront();
+  return joined;
+}
+
+const sign = (page: Page) => page.locator(".recording-sign");
+const state = (page: Page, text: string) => page.locator("[data-recording]", { hasText: text }).waitFor();
+const openPanel = (page: Page) => button(page, "Recording").press("Enter");
+
+/** Waits until this many pages have taken over a status of now: each asks again only after that. */
+async function statusesRead({ media }: Call, api: RecordingApi, pages: number): Promise<void> {
+  for (const what of ["the statuses are read", "they are read again"]) {
+    api.statuses.length = 0;
+    media.requestRefresh();
+    const readers = () => new Set(api.statuses.map(({ headers }) => headers.authorization)).size;
+    await eventually(() => readers() >= pages, what);
+  }
+}
+
+/** Chime begins to capture, or ends it. */
+function capture({ media }: Call, api: RecordingApi, on: boolean): void {
+  const [recording] = api.recordings;
+  assert.ok(recording);
+  recording.capturing = on;
+  if (on) {
+    recording.segments.push({ missingSeconds: null });
+    media.addParticipant(RECORDER);
+  } else media.removeParticipant(RECORDER.attendeeId);
+}
+
+test("the provider starts, pauses, resumes and stops a recording by the keyboard; everyone sees, hears and is told what is done", async () => {
+  await withRecordings(async (call, api) => {
+    const { provider, patient } = await agreed(call);
+    const pages = [provider, patient];
+    assert.equal(await button(patient, "Recording").count(), 0, "only the provider has the control");
+    await openPanel(provider);
+    assert.equal(await provider.evaluate(() => document.activeElement?.textContent), "Recording");
+    await state(provider, "This consultation is not being recorded.");
+    const start = button(provider, "Start recording");
+    await provider.keyboard.press("Tab");
+    await provider.keyboard.press("Tab");
+    assert.ok(await start.evaluate((element) => element === document.activeElement), "in the order of the panel");
+    const refreshes = () => call.media.messages.filter(({ from }) => from === provider).length;
+    const before = refreshes();
+    await provider.keyboard.press("Enter");
+    await state(provider, "The recording is starting…");
+    await eventually(() => refreshes() > before, "the others are told to read the status again");
+    for (const page of pages) assert.ok(await sign(page).isHidden(), "what has not begun is not shown");
+
+    capture(call, api, true);
+    await state(provider, "This consultation is being recorded.");
+    for (const page of pages) {
+      await sign(page).getByText("Recording", { exact: true }).waitFor();
+      assert.equal(await sign(page).locator("svg").count(), 1, "the sign is a picture and a word");
+      await announcement(page, "This consultation is being recorded.");
+      assert.equal(await page.locator(".tile[data-attendee=recorder-1]").count(), 0);
+    }
+
+    await statusesRead(call, api, 2);
+    assert.equal(await provider.evaluate(() => document.activeElement?.textContent), "Pause", "the focus stays");
+    await provider.keyboard.press("Enter");
+    await state(provider, "The recording is paused.");
+    for (const page of pages) assert.ok(await sign(page).getByText("Recording", { exact: true }).isVisible());
+    await statusesRead(call, api, 2);
+    capture(call, api, false);
+    for (const page of pages) {
+      await sign(page).getByText("Recording paused").waitFor();
+      await announcement(page, "The recording is paused.");
+    }
+
+    await provider.keyboard.press("Enter");
+    await state(provider, "The recording is starting…");
+    capture(call, api, true);
+    for (const page of pages) await sign(page).getByText("Recording", { exact: true }).waitFor();
+    await statusesRead(call, api, 2);
+
+    await button(provider, "Stop recording").press("Enter");
+    await state(provider, "The recording is stopping…");
+    assert.ok(
+      await button(provider, "Start recording").evaluate((element) => element === document.activeElement),
+      "the focus is not lost with the button",
+    );
+    capture(call, api, false);
+    for (const page of pages) {
+      await sign(page).waitFor({ state: "hidden" });
+      await announcement(page, "The recording has stopped.");
+    }
+    await state(provider, "The recording has stopped.");
+    await provider.keyboard.press("Escape");
+    assert.ok(await button(provider, "Recording").evaluate((element) => element === document.activeElement));
+
+    const { body } = await call.ask("provider", "GET", "");
+    const [recording] = api.recordings;
+    assert.deepEqual(
+      api.requests.filter(({ method }) => method === "POST").map(({ path }) => path),
+      [
+        `/appointments/${call.appointmentId}/call/recordings`,
+        ...["pause", "resume", "stop"].map((action) => `/recordings/${recording?.recordingId}/${action}`),
+      ],
+    );
+    for (const page of pages) {
+      const events = (await appEvents(page)).filter((event) => event.startsWith("RECORDING"));
+      assert.deepEqual(events, ["RECORDING_STARTED", "RECORDING_PAUSED", "RECORDING_STARTED", "RECORDING_STOPPED"]);
+      assert.deepEqual((await appMessage(page, "RECORDING_PAUSED")).data, { sessionId: body.sessionId });
+    }
+  });
+});
+
+const ERRORS: { answer: ApiResponse; en: string; fr: string }[] = [
+  {
+    answer: { status: 409, body: refused("RECORDING_PAUSED") },
+    en: "There is already a recording, which is paused: resume it.",
+    fr: "Un enregistrement existe déjà et il est en pause : reprenez-le.",
+  },
+  {
+    answer: { status: 503, body: refused("RECORDING_CAPACITY") },
+    en: "The recording cannot be started: too many others are running. Try again in a few minutes.",
+    fr: "L’enregistrement ne peut pas démarrer : trop d’autres sont en cours. Réessayez dans quelques minutes.",
+  },
+  {
+    answer: { status: 503, body: refused("SERVICE_UNAVAILABLE") },
+    en: "The recording service does not answer. Please try again.",
+    fr: "Le service d’enregistrement ne répond pas. Veuillez réessayer.",
+  },
+  {
+    answer: { status: 429, body: { message: "Too Many Requests" } },
+    en: "Too many requests. Wait a moment, then try again.",
+    fr: "Trop de demandes. Attendez un instant, puis réessayez.",
+  },
+  {
+    answer: { status: 403, body: refused("PROVIDER_ONLY") },
+    en: "You may not record this consultation.",
+    fr: "Vous ne pouvez pas enregistrer cette consultation.",
+  },
+];
+
+test("each refusal of a start is said in both languages, and the call goes on", async () => {
+  await withRecordings(async (call, api) => {
+    const { users } = call;
+    const { provider } = await agreed(call);
+    await openPanel(provider);
+    const missing = [users.patient.id, "00000000-0000-4000-8000-000000000001"];
+    const consent = {
+      answer: { status: 409, body: refused("CONSENT_REQUIRED", { missing }) },
+      en: "Not recorded, for the consent of these people is missing: Patient, Participant. They can agree in their settings.",
+      fr: "Non enregistré, car il manque l’accord de : Patient, Participant. Il peut être donné dans les réglages.",
+    };
+    for (const { answer, en, fr } of [consent, ...ERRORS]) {
+      api.refusals = [[/\/call\/recordings$/, answer]];
+      await button(provider, "Start recording").press("Enter");
+      await notice(provider, "recording").getByText(en).waitFor();
+      await announcement(provider, en, { urgent: true });
+      await post(provider, { type: "medzen.setLanguage", language: "fr" });
+      // A space that does not break comes before French punctuation.
+      await provider.waitForFunction(
+        (text) =>
+          document.querySelector('[data-notice="recording"] p')?.textContent?.replaceAll("\u00a0", " ") === text,
+        fr,
+      );
+      await post(provider, { type: "medzen.setLanguage", language: "en" });
+      await state(provider, "This consultation is not being recorded.");
+    }
+    api.refusals = [];
+    await button(provider, "Start recording").press("Enter");
+    await notice(provider, "recording").waitFor({ state: "hidden" });
+    await state(provider, "The recording is starting…");
+    api.refusals = [[/\/pause$/, { status: 409, body: refused("RECORDING_ENDED") }]];
+    await button(provider, "Pause").press("Enter");
+    await notice(provider, "recording").getByText("That recording has already ended.").waitFor();
+  });
+});
+
+test("a button whose request is under way asks once, however often it is pressed", async () => {
+  await withRecordings(async (call, api) => {
+    const { provider } = await agreed(call);
+    await openPanel(provider);
+    let release = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    call.proxy.settings.respond = async (request, real) => {
+      if (request.path.endsWith("/call/recordings")) await held;
+      return api.respond(request, real);
+    };
+    const posts = () => call.proxy.requests.filter(({ path }) => path.endsWith("/call/recordings")).length;
+    await button(provider, "Start recording").press("Enter");
+    await state(provider, "The recording is starting…");
+    for (let time = 0; time < 3; time += 1) await provider.keyboard.press("Enter");
+    assert.equal(await button(provider, "Start recording").getAttribute("aria-disabled"), "true");
+    release();
+    await button(provider, "Pause").waitFor();
+    assert.equal(posts(), 1);
+  });
+});
+
+test("what the server does to a recording is said with its reason", async () => {
+  const cases = [
+    [{ state: "paused", pauseReason: "consent_missing" }, "The recording is paused, because somebody who has joined"],
+    [{ state: "processing", endReason: "consent_revoked" }, "because somebody has withdrawn their consent."],
+    [{ state: "processing", endReason: "capture_failed" }, "The recording has stopped because of a fault."],
+    [{ state: "failed", endReason: "capture_failed", segments: [] }, "The recording could not be started."],
+    [{ state: "failed", endReason: "capacity", segments: [] }, "too many others are running"],
+  ] as const;
+  await withRecordings(async (call, api) => {
+    const { provider } = await agreed(call);
+    await openPanel(provider);
+    for (const [change, text] of cases) {
+      api.recordings.length = 0;
+      const recording = api.begin({ capturing: true, segments: [{ missingSeconds: null }] });
+      call.media.requestRefresh();
+      await state(provider, "This consultation is being recorded.");
+      await notice(provider, "recording").waitFor({ state: "hidden" });
+      Object.assign(recording, { capturing: false, ...structuredClone(change) });
+      call.media.requestRefresh();
+      await notice(provider, "recording").getByText(text).waitFor();
+      await state(provider, text);
+    }
+  });
+});
+
+test("a recorder that is there is shown before the status knows of it; its name may be in its attendee's id, and it has no tile", async () => {
+  await withRecordings(async (call, api) => {
+    const { media, ask } = call;
+    await ask("provider", "POST", "");
+    const page = await call.inCall("patient");
+    await eventually(() => api.statuses.length > 0, "the first status is read");
+    const read = api.statuses.length;
+    const recorder = { attendeeId: "aws:MediaPipeline-1", externalUserId: "1" };
+    media.addParticipant(recorder);
+    await sign(page).getByText("Recording", { exact: true }).waitFor();
+    await eventually(() => api.statuses.length > read, "the status is to confirm it");
+    assert.ok(await sign(page).isVisible(), "a status that does not know yet hides nothing");
+    assert.equal(await page.locator(".tile").count(), 1);
+    assert.ok(await page.getByText("Nobody else is here yet.").isVisible());
+    media.removeParticipant(recorder.attendeeId);
+    await sign(page).waitFor({ state: "hidden" });
+  });
+});
+
+test("a status that says that Chime captures while no recorder is there is read again, and believed when it says so twice", async () => {
+  await withRecordings(async (call, api) => {
+    await call.ask("provider", "POST", "");
+    const page = await call.inCall("patient");
+    // Everyone who is there has been reported.
+    await page.locator(".tile.self").waitFor();
+    await eventually(() => api.statuses.length > 0, "the first status is read");
+    api.statuses.length = 0;
+    const recording = api.begin({ capturing: true });
+    call.media.requestRefresh();
+    await sign(page).waitFor();
+    assert.ok(api.statuses.length >= 2, `${api.statuses.length} statuses`);
+    // The page does not ask in this pace for ever.
+    await eventually(() => api.statuses.length >= 6, "it is asked six times");
+    assert.equal(await times(page, "RECORDING_STARTED"), 1);
+    recording.capturing = false;
+    recording.state = "ready";
+    call.media.requestRefresh();
+    await sign(page).waitFor({ state: "hidden" });
+    assert.ok(api.statuses.length <= 8, `${api.statuses.length} statuses`);
+  });
+});
+
+test("the panel and the notices of a recording are accessible in every view", async () => {
+  await withRecordings(async (call, api) => {
+    const { provider } = await agreed(call);
+    await openPanel(provider);
+    await button(provider, "Start recording").press("Enter");
+    await state(provider, "The recording is starting…");
+    capture(call, api, true);
+    await sign(provider).waitFor();
+    api.refusals = [[/\/pause$/, { status: 503, body: refused("SERVICE_UNAVAILABLE") }]];
+    await button(provider, "Pause").press("Enter");
+    await notice(provider, "recording").waitFor();
+    await looks(provider, "recording");
+  });
+});
