@@ -6,7 +6,7 @@ use domain::audit::Origin;
 use domain::call::View;
 use domain::error::causes;
 use domain::id::SessionId;
-use domain::operation::{self, Action, Executed, Operation, PendingOperation};
+use domain::operation::{self, Action, Executed, LEASE, Operation, PendingOperation};
 use domain::outbound::OutboundEvent;
 use time::OffsetDateTime;
 use tokio::time::Instant;
@@ -59,8 +59,10 @@ impl Calls {
                 break;
             }
             let executor = Operation::PublishEvent.executor();
-            let events =
-                self.store.lease_operations(executor, &[Operation::PublishEvent], limit, now).await?;
+            let events = self
+                .store
+                .lease_operations(executor, &[Operation::PublishEvent], (limit, LEASE), now)
+                .await?;
             if events.is_empty() {
                 break;
             }

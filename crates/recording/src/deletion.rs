@@ -6,6 +6,7 @@ use domain::audit::Origin;
 use domain::call::Actor;
 use domain::error::reason;
 use domain::id::{CaptureId, RecordingId};
+use domain::recording::RecordingState;
 use domain::recording::rights::Right;
 use runtime::metrics::{self, Metric};
 use tokio::time::Instant;
@@ -36,7 +37,17 @@ impl App {
         }
         let ended_before = origin.now - self.retention;
         self.calls.store().request_deletion(Some(recording), (ended_before, 1), Some(by), origin).await?;
-        self.recording_with(actor, id, Right::Delete).await
+        let now = self.recording_with(actor, id, Right::Delete).await?;
+        match now.state {
+            RecordingState::Deleting | RecordingState::Deleted => Ok(now),
+            // Its files are not all verified yet.
+            RecordingState::Recording
+            | RecordingState::Paused
+            | RecordingState::Processing
+            | RecordingState::Ready
+            | RecordingState::Incomplete
+            | RecordingState::Failed => Err(Error::conflict(reason::RECORDING_NOT_ENDED)),
+        }
     }
 
     /// Requests the deletion of recordings whose retention has ended.

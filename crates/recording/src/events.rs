@@ -6,6 +6,7 @@ use bus::OPERATION_PENDING;
 use chime::event::{self, PipelineEventKind};
 use domain::Error;
 use domain::audit::Origin;
+use domain::error::causes;
 use domain::id::{AppointmentId, SessionId};
 use domain::recording::capture::PipelineReport;
 use domain::recording::segment::SegmentEvent;
@@ -37,7 +38,11 @@ impl App {
         for message in &messages.list {
             outcomes.push(self.handle_one(&message.event, &messages.origin).await);
         }
-        self.run_segment_operations(Instant::now() + OPERATIONS_FOR, &messages.origin).await?;
+        let until = Instant::now() + OPERATIONS_FOR;
+        if let Err(error) = self.run_segment_operations(until, &messages.origin).await {
+            // The events were handled; the schedule executes what is left.
+            tracing::warn!(error = causes(&error), "operations on segments not executed, will retry");
+        }
         Ok(messages.answer(outcomes))
     }
 
@@ -46,7 +51,7 @@ impl App {
             let pending: Pending = serde_json::from_str(event.detail.get())
                 .map_err(|_| Error::invalid("detail", "must have a sessionId and an appointmentId"))?;
             let target = Target { appointment: pending.appointment_id, session: pending.session_id };
-            return self.settle(target, None, origin).await.map(drop);
+            return self.settle_from_event(target, origin).await;
         }
         let envelope = event::Envelope {
             id: &event.id,
@@ -83,6 +88,10 @@ impl App {
         };
         let target = Target { appointment: found.appointment_id, session: found.session_id };
         self.report(target, found.capture_id, report, Known { arn, at: read.at }, origin).await?;
-        self.settle(target, None, origin).await.map(drop)
+        self.settle_from_event(target, origin).await
+    }
+
+    async fn settle_from_event(&self, target: Target, origin: &Origin) -> Result<(), Error> {
+        self.settle(target, None, origin).await?.failure.map_or(Ok(()), Err)
     }
 }

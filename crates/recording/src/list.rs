@@ -181,10 +181,10 @@ fn playable(detail: &SegmentDetail) -> Option<Duration> {
         | SegmentStatus::Deleted => return None,
     }
     let (started, length) = (detail.started_at?, Duration::seconds_f64(detail.duration_seconds?));
-    let tail = detail
-        .stop()
-        .and_then(|stop| capture::tail(ConsentPurpose::Recording, started, stop, started + length));
-    Some(tail.map_or(length, |tail| tail.from - started))
+    let ended = detail.ended_at.unwrap_or(started + length);
+    let tail = detail.stop().and_then(|stop| capture::tail(ConsentPurpose::Recording, started, stop, ended));
+    // From both ends: a concatenation leaves gaps out, so that what was captured later is earlier in the file.
+    Some(tail.map_or(length, |tail| (tail.from - started).min(length - tail.length).max(Duration::ZERO)))
 }
 
 fn shown(appointment_id: AppointmentId, one: &RecordingDetail) -> Recording {

@@ -4,11 +4,13 @@ use chime::{NewCapture, PipelineStatus};
 use domain::Error;
 use domain::audit::Origin;
 use domain::call::Session;
+use domain::consent::ConsentPurpose;
 use domain::error::causes;
 use domain::id::{CaptureId, PipelineId};
 use domain::operation::{Action, Executed, PendingOperation, StartCapture};
-use domain::recording::capture::{CaptureStatus, PipelineReport};
+use domain::recording::capture::{self, Capture, CaptureStatus, PipelineReport, Tail};
 use domain::recording::plan::Snapshot;
+use runtime::metrics::{self, Metric};
 use store::captures::{CaptureChange, CaptureWrite};
 use time::OffsetDateTime;
 
@@ -155,6 +157,11 @@ impl App {
             if advanced.capture == open {
                 return Ok(false);
             }
+            if let Some(tail) = tail_of(&advanced.capture, at).filter(|tail| tail.exceeds_limit()) {
+                let seconds = tail.length.whole_seconds();
+                tracing::error!(capture = %capture, seconds, "captured for long after a revocation");
+                metrics::emit(&[(Metric::CapturesNotStopped, 1)]);
+            }
             let write = CaptureWrite::between(&open, &advanced.capture, known.arn.clone(), at);
             let change = CaptureChange { capture: Some(write), ..CaptureChange::default() };
             let applied =
@@ -183,8 +190,8 @@ impl App {
         &self,
         target: Target,
         session: &Session,
-        capture: CaptureId,
-        pipeline: Option<PipelineId>,
+        (capture, pipeline): (CaptureId, Option<PipelineId>),
+        before: &Snapshot,
         origin: &Origin,
     ) -> Result<bool, Error> {
         let region = &session.control_region;
@@ -192,6 +199,18 @@ impl App {
             Some(id) => self.calls.pipelines().get(region, id).await?,
             None => self.listed(region, capture).await?,
         };
+        let is_stopping = before.capture.is_some_and(|open| open.status == CaptureStatus::Stopping);
+        if let Some(found) = &found
+            && is_stopping
+        {
+            match found.status {
+                // The request to delete it was lost, or came before Chime knew the pipeline.
+                PipelineStatus::Starting | PipelineStatus::Running | PipelineStatus::Failed => {
+                    self.calls.pipelines().delete_capture(region, found.id).await?;
+                }
+                PipelineStatus::Stopping | PipelineStatus::Stopped => {}
+            }
+        }
         let (report, arn) = match (found, pipeline) {
             (Some(found), _) => match found.status {
                 PipelineStatus::Starting if pipeline.is_none() => {
@@ -227,6 +246,12 @@ impl App {
             tracing::warn!(pipeline = %id, error = causes(&error), "orphan media pipeline not deleted");
         }
     }
+}
+
+/// The tail of a capture that has ended.
+fn tail_of(ended: &Capture, at: OffsetDateTime) -> Option<Tail> {
+    let stop = ended.stop.filter(|_| !ended.status.is_open())?;
+    capture::tail(ConsentPurpose::Recording, ended.began_at?, stop, at)
 }
 
 /// The sink of a capture: the last part is its id.

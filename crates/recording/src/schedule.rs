@@ -7,7 +7,7 @@ use domain::Error;
 use domain::audit::Origin;
 use domain::error::causes;
 use domain::id::CaptureId;
-use domain::operation::{Action, Executed, Operation, PendingOperation};
+use domain::operation::{Action, Executed, LEASE, Operation, PendingOperation};
 use runtime::metrics::{self, Metric};
 use time::Duration;
 use tokio::time::Instant;
@@ -31,6 +31,8 @@ const OPERATIONS_UNTIL: StdDuration = StdDuration::from_secs(80);
 /// All pipelines of the account are looked at once in so many minutes: it takes a request for each.
 const ORPHANS_EVERY_MINUTES: u8 = 5;
 
+/// A step on a segment may copy or delete for a minute: its lease is longer than the function's timeout of 120 s.
+const SEGMENT_LEASE: Duration = Duration::seconds(150);
 /// Chunks without a row are counted once a day: it lists all prefixes.
 const PREFIXES_AT_HOUR: u8 = 3;
 
@@ -53,10 +55,8 @@ impl App {
             }
             let target = Target { appointment: due.appointment_id, session: due.session_id };
             match self.settle(target, None, origin).await {
-                Ok(Settled { stuck: one, not_stopped: running, failed, .. }) => {
-                    if failed {
-                        metrics::emit(&[(Metric::RecordingsFailed, 1)]);
-                    }
+                Ok(Settled { stuck: one, not_stopped: running, failure: unasked, .. }) => {
+                    failure = unasked.or(failure);
                     stuck += u64::from(one);
                     not_stopped += u64::from(running);
                 }
@@ -66,6 +66,8 @@ impl App {
                 }
             }
         }
+        // At once: the run may be cut off while Chime does not answer.
+        metrics::emit(&[(Metric::CapturesNotStopped, not_stopped)]);
         self.run_capture_operations(began + OPERATIONS_UNTIL, origin).await?;
         for capture in self.calls.store().due_segments(origin.now - SEGMENT_OVERDUE, MAX_SEGMENTS).await? {
             match self.follow_up(capture, origin).await {
@@ -94,7 +96,6 @@ impl App {
         let exhausted = self.calls.store().count_exhausted_operations(executor).await?;
         metrics::emit(&[
             (Metric::CapturesStuck, stuck),
-            (Metric::CapturesNotStopped, not_stopped),
             (Metric::OrphanPipelines, orphans),
             (Metric::PendingOperationsExhausted, exhausted),
         ]);
@@ -105,11 +106,17 @@ impl App {
     /// Executes due starts and stops of captures until `until`.
     async fn run_capture_operations(&self, until: Instant, origin: &Origin) -> Result<(), Error> {
         let executor = Operation::StartCapture.executor();
+        let began = Instant::now();
         while Instant::now() < until {
             let due = self
                 .calls
                 .store()
-                .lease_operations(executor, &CAPTURE_KINDS, MAX_CAPTURE_OPERATIONS, origin.now)
+                .lease_operations(
+                    executor,
+                    &CAPTURE_KINDS,
+                    (MAX_CAPTURE_OPERATIONS, LEASE),
+                    origin.now + began.elapsed(),
+                )
                 .await?;
             if due.is_empty() {
                 break;
@@ -137,10 +144,23 @@ impl App {
     /// 503 when the database is down.
     pub(crate) async fn run_segment_operations(&self, until: Instant, origin: &Origin) -> Result<(), Error> {
         let executor = Operation::Concatenate.executor();
+        let began = Instant::now();
         while Instant::now() < until {
-            let due = self.calls.store().lease_operations(executor, &SEGMENT_KINDS, 1, origin.now).await?;
+            let now = origin.now + began.elapsed();
+            let due = self
+                .calls
+                .store()
+                .lease_operations(executor, &SEGMENT_KINDS, (1, SEGMENT_LEASE), now)
+                .await?;
             let Some(operation) = due.into_iter().next() else { break };
-            let outcome = match operation.action()? {
+            let action = match operation.action() {
+                Ok(action) => action,
+                Err(error) => {
+                    self.calls.release(&operation, &error, origin).await;
+                    continue;
+                }
+            };
+            let outcome = match action {
                 Action::Concatenate(capture, _) => self.concatenate(capture, origin).await,
                 Action::VerifySegment(capture, _) => self.verify(capture, origin).await,
                 Action::DeleteChunks(capture, _) => self.delete_chunks(capture, origin).await,
@@ -158,8 +178,11 @@ impl App {
                     let executed = Executed { id: operation.id, payload: None };
                     self.calls.store().complete_operations(&[executed], origin.now).await?;
                 }
-                // Its lease expires, and the next run continues.
-                Ok(Outcome::Unfinished) => {}
+                // The next run continues.
+                Ok(Outcome::Unfinished) => {
+                    self.calls.store().return_operations(&[operation.id]).await?;
+                    break;
+                }
                 Err(error) => self.calls.release(&operation, &error, origin).await,
             }
         }

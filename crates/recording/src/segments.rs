@@ -5,6 +5,7 @@ use std::time::Duration as StdDuration;
 use chime::{NewConcatenation, PipelineStatus};
 use domain::Error;
 use domain::audit::Origin;
+use domain::error::reason;
 use domain::id::{CaptureId, PipelineId, RecordingId};
 use domain::operation::Operation;
 use domain::recording::Layout;
@@ -21,6 +22,9 @@ use crate::pipelines::{CAPTURES, SPEECH};
 
 /// Time for the copy or the deletion of one run; the next one continues.
 pub(crate) const STEP: StdDuration = StdDuration::from_secs(20);
+
+/// A capture that ended this long ago and that Chime does not know is not known any more.
+const KNOWN_FOR: Duration = Duration::minutes(10);
 
 /// The prefix of Chime's concatenated files.
 pub(crate) const CONCATENATIONS: &str = "concatenations";
@@ -57,7 +61,7 @@ impl App {
                 None => None,
             },
         };
-        let Some(arn) = arn else { return self.give_up(&row, origin).await };
+        let Some(arn) = arn else { return self.without_capture(&row, origin).await };
         let token = format!("{capture}-{}", row.segment().concatenations + 1);
         let created = self
             .calls
@@ -76,7 +80,7 @@ impl App {
                 Ok(Outcome::Done)
             }
             // The chunks are kept, so nothing is lost: an operator can concatenate them.
-            Err(chime::Error::NotFound) => self.give_up(&row, origin).await,
+            Err(chime::Error::NotFound) => self.without_capture(&row, origin).await,
             Err(error) => Err(error.into()),
         }
     }
@@ -89,7 +93,21 @@ impl App {
         let Some(row) = self.waiting_for(capture, SegmentStatus::Verifying).await? else {
             return Ok(Outcome::Done);
         };
-        let Some(chunks) = self.objects.chunks(&format!("{CAPTURES}/{capture}/")).await? else {
+        if row.capture_ended_at.is_none() {
+            // Its concatenation ended early: as long as Chime captures, no file is complete.
+            return Err(unavailable("the capture goes on"));
+        }
+        let chunks = match self.objects.chunks(&format!("{CAPTURES}/{capture}/")).await {
+            Ok(chunks) => chunks,
+            Err(error @ objects::Error::Unexpected(_)) => {
+                tracing::warn!(capture = %capture, reason = %error, "concatenated file cannot be verified");
+                let verdict = Verdict::Defective(Defect::Unverifiable, Duration::ZERO);
+                self.advance(&row, SegmentEvent::Verified(verdict), None, origin).await?;
+                return Ok(Outcome::Done);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let Some(chunks) = chunks else {
             self.advance(&row, SegmentEvent::NoChunks, None, origin).await?;
             return Ok(Outcome::Done);
         };
@@ -150,6 +168,9 @@ impl App {
             let progress = self.objects.delete_prefix(&prefix, None, until).await?;
             if progress.next.is_some() {
                 return Ok(Outcome::Unfinished);
+            }
+            if progress.held > 0 {
+                return Err(Error::conflict(reason::RECORDING_ON_HOLD));
             }
         }
         self.calls.store().chunks_deleted(capture, origin.now).await?;
@@ -238,9 +259,21 @@ impl App {
         Ok(row.filter(|row| row.segment().status == status))
     }
 
+    /// Gives a segment up whose capture Chime does not know: once the capture ended long ago. Before, Chime may not know it yet.
+    async fn without_capture(&self, row: &SegmentRow, origin: &Origin) -> Result<Outcome, Error> {
+        match row.capture_ended_at {
+            Some(ended) if origin.now - ended > KNOWN_FOR => self.give_up(row, origin).await,
+            Some(_) | None => Err(unavailable("Chime does not know the capture")),
+        }
+    }
+
     async fn give_up(&self, row: &SegmentRow, origin: &Origin) -> Result<Outcome, Error> {
-        let chunks = self.objects.chunks(&format!("{CAPTURES}/{}/", row.capture_id)).await?;
-        let span = chunks.map_or(Duration::ZERO, |chunks| chunks.span.span());
+        let span = match self.objects.chunks(&format!("{CAPTURES}/{}/", row.capture_id)).await {
+            Ok(chunks) => chunks.map_or(Duration::ZERO, |chunks| chunks.span.span()),
+            Err(error @ objects::Error::Unavailable { .. }) => return Err(error.into()),
+            // Nothing is known of them, and they are kept.
+            Err(_) => Duration::ZERO,
+        };
         self.advance(row, SegmentEvent::GivenUp { span }, None, origin).await?;
         Ok(Outcome::Done)
     }
@@ -262,11 +295,19 @@ impl App {
         let next = match after.status {
             SegmentStatus::Waiting => Some(Operation::Concatenate),
             SegmentStatus::Verifying => Some(Operation::VerifySegment),
-            SegmentStatus::Ready | SegmentStatus::Failed => Some(Operation::DeleteChunks),
-            SegmentStatus::Concatenating | SegmentStatus::Incomplete | SegmentStatus::Deleted => None,
+            SegmentStatus::Ready => Some(Operation::DeleteChunks),
+            // What is there although no chunk was found, is kept until the recording is deleted.
+            SegmentStatus::Failed
+            | SegmentStatus::Concatenating
+            | SegmentStatus::Incomplete
+            | SegmentStatus::Deleted => None,
         };
         let applied = self.calls.store().apply_segment(row, &after, file, next, origin).await?;
-        if applied.is_some() && matches!(after.status, SegmentStatus::Incomplete | SegmentStatus::Failed) {
+        let never_began = after.status == SegmentStatus::Failed && row.capture_began_at.is_none();
+        if applied.is_some()
+            && !never_began
+            && matches!(after.status, SegmentStatus::Incomplete | SegmentStatus::Failed)
+        {
             tracing::error!(capture = %row.capture_id, recording = %row.recording_id, state = after.status.as_str(), "segment not complete");
             metrics::emit(&[(Metric::RecordingsFailed, 1)]);
         }
@@ -275,6 +316,10 @@ impl App {
         }
         Ok(())
     }
+}
+
+fn unavailable(reason: &'static str) -> Error {
+    Error::Unavailable { backend: "chime", source: reason.into() }
 }
 
 /// Whether the file of a segment in this state is copied.

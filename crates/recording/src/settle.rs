@@ -9,8 +9,9 @@ use domain::operation::StartCapture;
 use domain::recording::capture;
 use domain::recording::control::{Refusal, Request};
 use domain::recording::plan::{self, RecordingChange, Snapshot, Step};
-use domain::recording::{EndReason, Intent};
+use domain::recording::{EndReason, Intent, PauseReason};
 use domain::state::Role;
+use runtime::metrics::{self, Metric};
 use store::captures::{
     CaptureChange, CaptureWrite, CapturesApplied, NewCapture as CaptureInsert, RecordingEntry, RecordingWrite,
 };
@@ -39,16 +40,16 @@ pub(crate) struct Asked {
 }
 
 /// The result.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Settled {
     /// A recording began.
     pub(crate) began: Option<RecordingId>,
-    /// A recording ended because its captures failed.
-    pub(crate) failed: bool,
     /// A capture is stuck in its state.
     pub(crate) stuck: bool,
     /// A capture goes on although its stop was requested a minute ago because of a refusal.
     pub(crate) not_stopped: bool,
+    /// Chime could not be asked: it is asked again in the next run.
+    pub(crate) failure: Option<Error>,
 }
 
 impl App {
@@ -80,10 +81,13 @@ impl App {
                     Step::Ask { capture, pipeline, alarm } => {
                         settled.stuck |= alarm;
                         settled.not_stopped |= alarm && is_revoked(&before);
-                        if !self.ask_chime(target, session, capture, pipeline, origin).await? {
-                            return Ok(settled);
+                        match self.ask_chime(target, session, (capture, pipeline), &before, origin).await {
+                            Ok(true) => continue,
+                            Ok(false) => {}
+                            // What is stuck is reported all the same.
+                            Err(error) => settled.failure = Some(error),
                         }
-                        continue;
+                        return Ok(settled);
                     }
                     Step::Open { .. } | Step::Stop { .. } => {}
                 }
@@ -106,7 +110,9 @@ impl App {
             });
             settled.began = settled.began.or(begun);
             let failed = RecordingChange::End(EndReason::CaptureFailed);
-            settled.failed |= decision.changes.contains(&failed);
+            if decision.changes.contains(&failed) {
+                metrics::emit(&[(Metric::RecordingsFailed, 1)]);
+            }
             let without_capacity = self.follow(target, applied, origin).await?;
             if by.is_some() {
                 if without_capacity && begun.is_some() {
@@ -231,7 +237,13 @@ fn entry(recording_id: RecordingId, change: RecordingChange) -> RecordingEntry {
         RecordingChange::Resume => (Event::RecordingResumed, None, None),
         RecordingChange::End(reason) => (Event::RecordingEnded, Some(reason.as_str()), None),
     };
-    RecordingEntry { event: event.as_str(), recording_id, reason, automatic }
+    let own = match change {
+        RecordingChange::Begin { automatic, .. } => !automatic,
+        RecordingChange::Pause(reason) => reason == PauseReason::Requested,
+        RecordingChange::Resume => true,
+        RecordingChange::End(reason) => reason == EndReason::Requested,
+    };
+    RecordingEntry { event: event.as_str(), recording_id, reason, automatic, own }
 }
 
 fn refusal(refusal: Refusal) -> Error {

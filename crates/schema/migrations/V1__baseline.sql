@@ -855,6 +855,25 @@ AS $token$
     FROM medzen.missing_consents($1, $2) AS m) AS required;
 $token$;
 
+-- Whether a call may be captured for these purposes: it is active, somebody is in it, and everyone who is or who holds a join token has
+-- consented to each. The caller holds the session's lock.
+CREATE FUNCTION medzen.may_capture(session uuid, purposes text[]) RETURNS boolean
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $may$
+  SELECT EXISTS (
+    SELECT FROM public.video_call_sessions s
+    WHERE s.id = $1 AND s.status = 'active'
+      AND EXISTS (
+        SELECT FROM public.video_call_participants p
+        WHERE p.video_call_id = s.id AND (p.status = 'joined' OR p.connected))
+      AND NOT EXISTS (
+        SELECT FROM public.video_call_participants p, unnest($2) AS purpose
+        WHERE p.video_call_id = s.id
+          AND (p.status = 'joined' OR p.connected OR medzen.holds_token(s.id, p.user_id))
+          AND medzen.newest_decision(s.id, p.user_id, purpose) IS DISTINCT FROM true))
+$may$;
+
 -- Opens a capture with its purposes and returns whether it did: the session is active and has no open capture, somebody is in the
 -- call, and everyone who is or who holds a join token has consented to each purpose. Takes the session's lock. To be called
 -- before media is captured.
@@ -866,16 +885,7 @@ AS $open$
   SELECT FROM public.video_call_sessions s WHERE s.id = $2 FOR NO KEY UPDATE;
   WITH opened AS (
     INSERT INTO medzen.media_captures (id, session_id, purposes, opened_at, confirmed_at, recording_id, gap_reason)
-    SELECT $1, s.id, $3, $4, $4, $5, $6 FROM public.video_call_sessions s
-    WHERE s.id = $2 AND s.status = 'active'
-      AND EXISTS (
-        SELECT FROM public.video_call_participants p
-        WHERE p.video_call_id = s.id AND (p.status = 'joined' OR p.connected))
-      AND NOT EXISTS (
-        SELECT FROM public.video_call_participants p, unnest($3) AS purpose
-        WHERE p.video_call_id = s.id
-          AND (p.status = 'joined' OR p.connected OR medzen.holds_token(s.id, p.user_id))
-          AND medzen.newest_decision(s.id, p.user_id, purpose) IS DISTINCT FROM true)
+    SELECT $1, $2, $3, $4, $4, $5, $6 WHERE medzen.may_capture($2, $3)
     ON CONFLICT (session_id) WHERE status IN ('requested', 'starting', 'running', 'stopping') DO NOTHING
     RETURNING id
   )
@@ -938,7 +948,7 @@ AS $state$
     'recording', (SELECT jsonb_build_object('id', id, 'intent', intent, 'layout', layout, 'beganAt', began_at,
       'pausedAt', paused_at, 'pauseReason', pause_reason) FROM open),
     'hasRecording', EXISTS (SELECT FROM medzen.recordings r WHERE r.session_id = $1),
-    'previous', (SELECT jsonb_build_object('requestedAt', opened_at, 'stop', stop_reason)
+    'previous', (SELECT jsonb_build_object('requestedAt', opened_at, 'stop', stop_reason, 'revoked', revoked)
       FROM ended WHERE began_at IS NOT NULL AND recording_id IS NOT NULL ORDER BY ended_at DESC LIMIT 1),
     'capture', (SELECT jsonb_build_object('id', c.id, 'purposes', c.purposes, 'recordingId', c.recording_id,
         'status', c.status, 'pipelineId', c.pipeline_id, 'requestedAt', c.opened_at, 'confirmedAt', c.confirmed_at,
@@ -982,7 +992,8 @@ AS $segment$
   JOIN public.video_call_sessions s ON s.id = c.session_id
 $segment$;
 
--- Follows the end of a capture: its operations are void, its seconds are in the ledger, and chunks without a segment are deleted.
+-- Follows the end of a capture: its operations are void and its seconds are in the ledger. Where no event had reported that it
+-- captures, it gets its segment now: whatever Chime captured is verified before anything is deleted.
 CREATE FUNCTION medzen.finish_capture(capture uuid, at timestamptz) RETURNS boolean
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -993,11 +1004,7 @@ AS $finish$
   SELECT 'capture_seconds', c.id, c.session_id, medzen.seconds_between(c.began_at, c.ended_at), $2
   FROM medzen.media_captures c WHERE c.id = $1 AND c.began_at IS NOT NULL
   ON CONFLICT (kind, reference) DO NOTHING;
-  SELECT count(medzen.enqueue_operation('delete_chunks', c.id::text, c.session_id,
-    jsonb_build_object('controlRegion', s.control_region), $2, NULL)) > 0
-  FROM medzen.media_captures c JOIN public.video_call_sessions s ON s.id = c.session_id
-  WHERE c.id = $1 AND c.pipeline_id IS NOT NULL AND c.purposes @> '{recording}'
-    AND NOT EXISTS (SELECT FROM medzen.recording_segments g WHERE g.capture_id = c.id);
+  SELECT medzen.insert_segment(c.id, $2) FROM medzen.media_captures c WHERE c.id = $1 AND c.pipeline_id IS NOT NULL;
 $finish$;
 
 -- Publishes the result of a recording once: it has ended, it has no open capture, and no segment is unfinished. Returns the operation;
@@ -1174,6 +1181,7 @@ GRANT EXECUTE ON FUNCTION
   medzen.missing_consents(uuid, uuid),
   medzen.hand_out_token(uuid, uuid, boolean),
   medzen.open_capture(uuid, uuid, text[], timestamptz, uuid, text),
+  medzen.may_capture(uuid, text[]),
   medzen.may_be_in_call(uuid, uuid),
   medzen.stop_refused_captures(uuid, uuid, timestamptz),
   medzen.capture_state(uuid),

@@ -6,12 +6,15 @@
 WITH live AS MATERIALIZED (
   SELECT s.* FROM public.video_call_sessions s WHERE s.id = $1 FOR NO KEY UPDATE
 ), current AS MATERIALIZED (
-  SELECT live.* FROM live WHERE medzen.captures_unchanged(live.id, $6)
+  SELECT live.* FROM live
+  WHERE medzen.captures_unchanged(live.id, $6)
+    -- Where a capture may not be opened any more, nothing is changed: neither its recording.
+    AND ($9 IS NULL OR medzen.may_capture(live.id, ARRAY (SELECT jsonb_array_elements_text($9 -> 'purposes'))))
 ), recording AS (
   INSERT INTO medzen.recordings AS r (
     id, session_id, intent, automatic, layout, started_by, began_at, paused_at, pause_reason, ended_at, end_reason, ended_by)
   SELECT n.id, current.id, n.intent, n.automatic, n.layout, CASE WHEN NOT n.automatic THEN $4 END, n."beganAt", n."pausedAt",
-    n."pauseReason", n."endedAt", n."endReason", CASE WHEN n."endedAt" IS NOT NULL THEN $4 END
+    n."pauseReason", n."endedAt", n."endReason", CASE n."endReason" WHEN 'requested' THEN $4 END
   FROM current, jsonb_to_record($7) AS n (
     id uuid, intent text, automatic boolean, layout text, "beganAt" timestamptz, "pausedAt" timestamptz, "pauseReason" text,
     "endedAt" timestamptz, "endReason" text)
@@ -49,7 +52,9 @@ WITH live AS MATERIALIZED (
     'controlRegion', current.control_region, 'pipelineId', changed.pipeline_id), $2, $11)
   FROM changed, current WHERE changed.stopping
 ), entry AS (
-  SELECT e.place, jsonb_build_object('event', e.value ->> 'event', 'actor', $4, 'role', $5) || e.value AS payload
+  -- What follows from a request is not the participant's.
+  SELECT e.place, (e.value - 'own') || CASE WHEN (e.value ->> 'own')::boolean
+    THEN jsonb_build_object('actor', $4, 'role', $5) ELSE '{}' END AS payload
   FROM jsonb_array_elements($8) WITH ORDINALITY AS e (value, place)
   UNION ALL
   SELECT 100, jsonb_build_object(
@@ -82,4 +87,3 @@ SELECT json_build_object(
   'operations', (SELECT coalesce(json_agg(operation), '[]') FROM enqueued),
   'events', (SELECT coalesce(json_agg(operation) FILTER (WHERE operation IS NOT NULL), '[]') FROM published))::text
 FROM current
-WHERE $9 IS NULL OR EXISTS (SELECT FROM opened WHERE done)

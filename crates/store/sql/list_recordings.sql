@@ -31,7 +31,7 @@ SELECT json_build_object(
         SELECT FROM medzen.media_captures c WHERE c.recording_id = r.id AND c.status = 'running'),
       'segments', (
         SELECT coalesce(json_agg(json_build_object(
-          'number', g.number, 'status', g.status, 'startedAt', g.started_at, 'beganAt', c.began_at, 'endedAt', c.ended_at,
+          'number', g.number, 'status', g.status, 'startedAt', g.started_at, 'beganAt', coalesce(c.began_at, c.opened_at), 'endedAt', c.ended_at,
           'durationSeconds', g.duration_seconds, 'missingSeconds', g.missing_seconds, 'gapReason', c.gap_reason,
           'stopRequestedAt', c.stop_requested_at, 'stopReason', c.stop_reason, 'revoked', c.revoked) ORDER BY g.number), '[]')
         FROM medzen.recording_segments g JOIN medzen.media_captures c ON c.id = g.capture_id

@@ -2,7 +2,7 @@
 SELECT json_build_object(
   'captureId', c.id, 'recordingId', g.recording_id, 'number', g.number, 'layout', r.layout,
   'controlRegion', s.control_region, 'pipelineId', c.pipeline_id, 'pipelineArn', c.pipeline_arn,
-  'captureEndedAt', c.ended_at, 'changedAt', g.changed_at,
+  'captureBeganAt', c.began_at, 'captureEndedAt', c.ended_at, 'changedAt', g.changed_at,
   'status', g.status, 'concatenationId', g.concatenation_id, 'concatenations', g.concatenations,
   'defect', g.defect, 'missingSeconds', g.missing_seconds)::text
 FROM medzen.recording_segments g

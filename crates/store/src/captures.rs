@@ -100,6 +100,8 @@ pub struct RecordingEntry {
     pub reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub automatic: Option<bool>,
+    /// Whether the participant of the request made the change; else it follows from the call.
+    pub own: bool,
 }
 
 /// A capture that is to be opened.

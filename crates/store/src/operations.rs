@@ -2,8 +2,8 @@
 
 use domain::audit::{Event, Origin};
 use domain::id::{OperationId, SessionId, UserId};
-use domain::operation::{Changed, Executed, LEASE, MAX_ATTEMPTS, Operation, PendingOperation};
-use time::OffsetDateTime;
+use domain::operation::{Changed, Executed, MAX_ATTEMPTS, Operation, PendingOperation};
+use time::{Duration, OffsetDateTime};
 use tokio_postgres::types::{Json, Type};
 use uuid::Uuid;
 
@@ -12,16 +12,16 @@ use crate::{Error, Store};
 
 impl Store {
     /// Leases due operations of the named kinds for the schedule of an executor, at most so many, those with the oldest
-    /// attempt first. They are held for [`LEASE`]. One round trip.
+    /// attempt first. They are held for `lease`, longer than their execution takes. One round trip.
     pub async fn lease_operations(
         &self,
         executor: &str,
         kinds: &[Operation],
-        limit: i64,
+        (limit, lease): (i64, Duration),
         now: OffsetDateTime,
     ) -> Result<Vec<PendingOperation>, Error> {
         let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
-        let until = now + LEASE;
+        let until = now + lease;
         let params = [
             (&executor as _, Type::TEXT),
             (&kinds as _, Type::TEXT_ARRAY),

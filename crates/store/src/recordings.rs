@@ -28,6 +28,9 @@ pub struct SegmentRow {
     pub control_region: String,
     pub pipeline_id: Option<PipelineId>,
     pub pipeline_arn: Option<String>,
+    /// When Chime reported that it captures; `None` where it never did.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub capture_began_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
     pub capture_ended_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339")]

@@ -3,7 +3,7 @@
 use domain::Error;
 use domain::audit::Origin;
 use domain::id::OperationId;
-use domain::operation::{Action, Executed, Operation, PendingOperation};
+use domain::operation::{Action, Executed, LEASE, Operation, PendingOperation};
 use store::reconcile::{RepairOutcome, SessionRepair};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -40,7 +40,7 @@ impl Calls {
         origin: &Origin,
     ) -> Result<u64, Error> {
         let executor = Operation::DeleteAttendee.executor();
-        let due = self.store.lease_operations(executor, &KINDS, MAX_OPERATIONS, origin.now).await?;
+        let due = self.store.lease_operations(executor, &KINDS, (MAX_OPERATIONS, LEASE), origin.now).await?;
         let (mut done, mut left) = (Done::default(), Vec::new());
         for operation in due {
             if Instant::now() >= ends {

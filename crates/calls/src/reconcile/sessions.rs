@@ -96,7 +96,10 @@ impl Calls {
     pub(super) async fn lease_reported_ends(&self, origin: &Origin) -> Result<Vec<PendingOperation>, Error> {
         let executor = Operation::VerifyMeeting.executor();
         let kinds = [Operation::VerifyMeeting];
-        Ok(self.store.lease_operations(executor, &kinds, MAX_REPORTED_ENDS, origin.now).await?)
+        Ok(self
+            .store
+            .lease_operations(executor, &kinds, (MAX_REPORTED_ENDS, domain::operation::LEASE), origin.now)
+            .await?)
     }
 
     /// Does what each session of a page needs, the reported ends first. Sessions that the time does not allow for have no

@@ -122,7 +122,11 @@ impl Snapshot {
                 && ended.recording == Some(recording.id)
                 && ended.began_at.is_some()
             {
-                recording.previous = Some(Previous { requested_at: ended.requested_at, stop: stop.reason });
+                recording.previous = Some(Previous {
+                    requested_at: ended.requested_at,
+                    stop: stop.reason,
+                    revoked: stop.revoked.recording,
+                });
             }
         }
         Some(advanced)
@@ -196,7 +200,8 @@ fn follow(snapshot: &Snapshot, now: OffsetDateTime) -> Option<RecordingChange> {
     };
     let own = snapshot.capture.filter(|capture| capture.recording == Some(recording.id));
     // A revocation counts, although the consents may have changed back meanwhile, or its participant was removed.
-    let revoked = own.and_then(|capture| capture.stop).is_some_and(|stop| stop.revoked.recording);
+    let revoked = own.and_then(|capture| capture.stop).is_some_and(|stop| stop.revoked.recording)
+        || recording.previous.is_some_and(|previous| previous.revoked);
     // Nobody gets a token without consent while a capture is open, so somebody undecided has no place in one.
     let undecided = own.is_some() && snapshot.permissions.missing().recording;
     let failures = snapshot.failures.map_or(0, |failures| failures.count);

@@ -46,6 +46,7 @@ struct PreviousRow {
     #[serde(with = "time::serde::rfc3339")]
     requested_at: OffsetDateTime,
     stop: StopReason,
+    revoked: Purposes,
 }
 
 /// A capture.
@@ -123,9 +124,11 @@ impl CaptureState {
             intent: row.intent,
             began_at: row.began_at,
             last_pause: pause.map(|(at, reason)| Pause { at, reason }),
-            previous: self
-                .previous
-                .map(|previous| Previous { requested_at: previous.requested_at, stop: previous.stop }),
+            previous: self.previous.map(|previous| Previous {
+                requested_at: previous.requested_at,
+                stop: previous.stop,
+                revoked: previous.revoked.recording,
+            }),
         })
     }
 }

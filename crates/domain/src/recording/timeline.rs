@@ -32,6 +32,8 @@ pub struct Pause {
 pub struct Previous {
     pub requested_at: OffsetDateTime,
     pub stop: StopReason,
+    /// Whether it was stopped because consent to recording was refused.
+    pub revoked: bool,
 }
 
 /// The reason of the gap between the previous segment and one that begins now. A pause since the previous capture began explains

@@ -47,6 +47,7 @@ const GRANTS: &[&str] = &[
     "functions EXECUTE medzen.insert_consent(uuid,uuid,jsonb,timestamp with time zone)",
     "functions EXECUTE medzen.insert_segment(uuid,timestamp with time zone)",
     "functions EXECUTE medzen.may_be_in_call(uuid,uuid)",
+    "functions EXECUTE medzen.may_capture(uuid,text[])",
     "functions EXECUTE medzen.missing_consents(uuid,uuid)",
     "functions EXECUTE medzen.newest_decision(uuid,uuid,text)",
     "functions EXECUTE medzen.open_capture(uuid,uuid,text[],timestamp with time zone,uuid,text)",

@@ -86,7 +86,7 @@ fn a_segment_without_chunks_fails_and_one_that_is_given_up_keeps_them() {
 
 #[test]
 fn a_gap_has_the_reason_for_which_nothing_was_recorded() {
-    let previous = |stop| Previous { requested_at: NOW, stop };
+    let previous = |stop| Previous { requested_at: NOW, stop, revoked: false };
     let pause = |at, reason| Some(Pause { at: NOW + seconds(at), reason });
     for (stop, last_pause, expected) in [
         (StopReason::Paused, pause(9, PauseReason::Requested), GapReason::Paused),

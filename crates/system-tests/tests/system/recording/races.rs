@@ -1,6 +1,7 @@
 //! Lost answers and events, and functions that die.
 
 use local::faults::FaultKind;
+use local::lambda::LogLine;
 use local_testing::TestResult;
 use serde_json::json;
 
@@ -75,5 +76,38 @@ async fn a_pipeline_without_an_open_capture_is_deleted() -> TestResult {
         call.minute().await?;
     }
     assert!(watch.count("DeleteMediaCapturePipeline") >= 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_captured_before_a_lost_event_is_verified_and_not_deleted() -> TestResult {
+    let call = Recorded::with_consent().await?;
+    call.cloud.fault("events", Some("chime:MediaPipelineInProgress"), FaultKind::Lose, None);
+    let id = call.start().await?.text("recordingId");
+    call.pass(25).await?;
+    assert_eq!(call.captures().await?, "starting none");
+    assert_eq!(control(&call.scenario.provider, &id, "stop").await?.brief(), "200");
+    let done = call.finished(&id).await?;
+    assert_eq!(done["state"], "ready", "{done}");
+    assert!(done["segments"][0]["durationSeconds"].as_f64().is_some_and(|it| it > 20.0), "{done}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_capture_that_goes_on_after_a_revocation_is_reported_while_chime_is_down() -> TestResult {
+    let call = Recorded::with_consent().await?;
+    call.capturing().await?;
+    call.cloud.fault("chime", None, FaultKind::Error, None);
+    let revoked = crate::requests::consent(&call.scenario.patient, json!({ "recording": false })).await?;
+    assert_eq!(revoked.brief(), "200");
+    call.cloud.parts().clock.advance(70);
+    assert!(call.cloud.run_schedule("recording").await.is_err(), "the run failed, and says so");
+    let reported =
+        |line: &LogLine| line.function == "recording" && line.line.contains("\"CapturesNotStopped\":1");
+    assert!(call.cloud.parts().lambda.logs().iter().any(reported), "the alarm's metric");
+    call.cloud.parts().faults.clear();
+    call.minute().await?;
+    call.minute().await?;
+    assert_eq!(call.captures().await?, "stopped consent_revoked");
     Ok(())
 }
