@@ -5,6 +5,15 @@ use serde_json::{Value, json};
 
 use crate::requests::{change, consent, record, run_recording};
 
+/// Permissions of recording for what does not happen here, but in the tests of the crate `objects`: files above 5 GB are copied in
+/// parts, and a version under legal hold is not deleted.
+const RARE: [&str; 4] = [
+    "s3:AbortMultipartUpload",
+    "s3:GetObjectLegalHold",
+    "s3:ListBucketMultipartUploads",
+    "s3:ListMultipartUploadParts",
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> TestResult {
     let cloud = TestCloud::new().await?;
@@ -87,11 +96,9 @@ async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> TestResul
     cloud.run_schedule("audit").await?;
     let usage = cloud.parts().iam_usage();
     for (function, usage) in usage.as_object().ok_or("usage by function")? {
-        assert_eq!(
-            (&usage["unused"], &usage["refused"]),
-            (&json!([]), &Value::Array(Vec::new())),
-            "{function}"
-        );
+        let unused = usage["unused"].as_array().ok_or("a list")?.iter().filter_map(Value::as_str);
+        let unused: Vec<_> = unused.filter(|it| !(function == "recording" && RARE.contains(it))).collect();
+        assert_eq!((unused, &usage["refused"]), (Vec::new(), &json!([])), "{function}");
     }
     Ok(())
 }
