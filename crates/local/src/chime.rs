@@ -84,6 +84,8 @@ pub struct Chime {
     options: Options,
     sink: EventSink,
     state: Arc<Mutex<State>>,
+    /// Held while due events are sent: whoever asks for their delivery meanwhile waits until the last one is.
+    delivering: Arc<Mutex<()>>,
     /// Notifies the delivery task that something may be due earlier than it computed.
     changed: Arc<watch::Sender<()>>,
     media: Arc<OnceLock<MediaLink>>,
@@ -155,6 +157,7 @@ impl Chime {
             options,
             sink,
             state: Arc::new(Mutex::new(state)),
+            delivering: Arc::default(),
             changed,
             media: Arc::default(),
             buckets: Arc::default(),
@@ -194,6 +197,7 @@ impl Chime {
     )]
     pub fn deliver_due_events(&self) -> Option<i64> {
         let plane = self.media_effects();
+        let _delivering = self.delivering.lock().unwrap_or_else(PoisonError::into_inner);
         let (due, next_ms) = {
             let mut state = self.current_state();
             state.collect_events(&self.account, self.options.event_delivery);
