@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Recorded, control, start};
 use crate::requests::consent;
 
-/// Sequences of one run.
+/// Sequences of one run; the variable `RECORDING_SEQUENCES` asks for others.
 const SEQUENCES: u64 = 12;
 /// Requests of each.
 const STEPS: usize = 14;
@@ -76,7 +76,8 @@ async fn check(call: &Recorded, seed: u64) -> TestResult {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn random_requests_faults_and_crashes_leave_nothing_unfinished() -> TestResult {
-    for seed in 0..SEQUENCES {
+    let sequences = std::env::var("RECORDING_SEQUENCES").map_or(Ok(SEQUENCES), |number| number.parse())?;
+    for seed in 0..sequences {
         let mut random = fastrand::Rng::with_seed(seed);
         let call = Recorded::with_consent().await?;
         let (provider, patient) = (&call.scenario.provider, &call.scenario.patient);
