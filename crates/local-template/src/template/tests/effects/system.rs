@@ -203,7 +203,7 @@ Resources:
     Properties:
       RoleName: !Ref Role
       PolicyName: may-write
-      PolicyDocument: {Statement: {Action: 's3:PutObject', Effect: Allow, Resource: '*'}, Version: '2012-10-17'}
+      PolicyDocument: {Statement: {Action: 'sns:Publish', Effect: Allow, Resource: '*'}, Version: '2012-10-17'}
   Linked:
     Type: AWS::IAM::ServiceLinkedRole
     Properties: {AWSServiceName: mediapipelines.chime.amazonaws.com}
