@@ -41,9 +41,9 @@ pub(super) const CHANGES: &[(&str, &[Change])] = &[
         &[
             (
                 "PolicyDocument",
-                "{Statement: {Action: 's3:PutObject'",
-                "{Statement: {Action: 's3:GetObject'",
-                Comes(r#"actions: ["s3:GetObject"]"#),
+                "{Statement: {Action: 'sns:Publish'",
+                "{Statement: {Action: 'sns:Subscribe'",
+                Comes(r#"actions: ["sns:Subscribe"]"#),
             ),
             ("RoleName", "!Ref Role", "other", Refused("MayWrite.RoleName")),
         ],
