@@ -37,6 +37,13 @@ pub struct Attendee {
     pub capabilities: Capabilities,
 }
 
+/// A media pipeline in a meeting: everyone sees it as an attendee.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorder {
+    pub attendee_id: String,
+    pub external_user_id: String,
+}
+
 /// The answer of the meetings API to a join token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {

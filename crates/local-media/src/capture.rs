@@ -135,10 +135,17 @@ impl Capture {
         let now_us = self.since_start(now_us);
         let frame = self.sound.push(packet, now_us);
         self.chunks.extend(self.mixed.push(frame, voices).into_iter().map(TapChunk::Mix));
+        // Their picture can be shown from a key frame on.
+        if let Some(attendee_id) = self.mixed.take_new_speaker()
+            && let Some(camera) = self.sources.get_mut(&SourceId { attendee_id, content: false })
+        {
+            camera.request_keyframe();
+        }
         self.advance(now_us);
     }
 
-    /// The sources whose camera must be asked for a key frame now: every 5 s, and where frames are missing.
+    /// The sources whose camera must be asked for a key frame now: every 5 s, where frames are missing, and when its owner begins to
+    /// speak.
     pub(crate) fn want_keyframes(&mut self, now_us: u64) -> Vec<SourceId> {
         let now_us = self.since_start(now_us);
         self.advance(now_us);

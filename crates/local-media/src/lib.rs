@@ -3,6 +3,7 @@
 mod attendee;
 mod captions;
 mod capture;
+mod composer;
 mod connection;
 mod frame;
 mod mix;
@@ -11,9 +12,10 @@ mod room;
 mod sdp;
 mod server;
 
-pub use self::attendee::{Admission, Attendee, AttendeeEvent, Capabilities, Direction, Meetings};
+pub use self::attendee::{Admission, Attendee, AttendeeEvent, Capabilities, Direction, Meetings, Recorder};
 pub use self::captions::{Caption, CaptionStep};
 pub use self::capture::{Chunk, MixChunk, Speaker, TapChunk, Timed};
+pub use self::composer::{Composer, Layout, pictures_alone};
 pub use self::connection::VideoCodec;
 pub use self::server::{
     Cut, Link, MAX_WAITING_CHUNKS, MediaPlane, Options, Participant, Refusal, ServerState, SourceCounters,

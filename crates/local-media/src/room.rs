@@ -18,7 +18,7 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 
 use self::member::{Member, Phase};
-use crate::attendee::{Attendee, AttendeeEvent, Capabilities};
+use crate::attendee::{Attendee, AttendeeEvent, Capabilities, Recorder};
 use crate::connection::VideoCodec;
 use crate::frame::{
     AudioStatus, Body, DataPayload, Empty, FrameType, JoinAck, PING, PONG, PingPong, SignalFrame,
@@ -97,6 +97,11 @@ pub(crate) enum Input {
         levels: Vec<Level>,
     },
     MeetingEnded,
+    /// A media pipeline captures the meeting from now on.
+    RecorderJoined {
+        recorder: Recorder,
+    },
+    RecorderLeft,
     AttendeeRemoved {
         attendee_id: String,
     },
@@ -185,6 +190,8 @@ pub(crate) struct Room {
     /// Data messages for those who come later, with the time at which they expire, in nanoseconds since 1970.
     kept: VecDeque<(i64, DataPayload)>,
     ended: bool,
+    /// Its number, and who it is.
+    recorder: Option<(u32, Recorder)>,
 }
 
 impl Room {
@@ -195,6 +202,7 @@ impl Room {
             last_number: 0,
             kept: VecDeque::new(),
             ended: false,
+            recorder: None,
         }
     }
 
@@ -235,8 +243,11 @@ impl Room {
             Input::MeetingEnded => {
                 self.ended = true;
                 self.kept.clear();
+                self.recorder = None;
                 self.expel(|_| true, status::ENDED);
             }
+            Input::RecorderJoined { recorder } => self.recorder_joined(recorder),
+            Input::RecorderLeft => self.recorder_left(),
             Input::AttendeeRemoved { attendee_id } => {
                 self.expel(|member| member.attendee.attendee_id == attendee_id, status::REMOVED);
             }

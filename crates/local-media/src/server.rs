@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 use self::certificate::{Certificate, CertificateError};
 use self::hub::{Hub, MAX_WAITING_REPORTS, Message};
 pub use self::link::Link;
-use crate::attendee::{Capabilities, Meetings};
+use crate::attendee::{Capabilities, Meetings, Recorder};
 use crate::captions::Caption;
 use crate::capture::TapChunk;
 use crate::connection::{Connection, VideoCodec};
@@ -229,6 +229,20 @@ impl MediaPlane {
     /// Closes the tap of a meeting: its last chunks go out.
     pub fn close_tap(&self, meeting_id: &str) {
         self.send(Message::CloseTap { meeting_id: meeting_id.to_owned() });
+    }
+
+    /// Has a recorder join a meeting, in place of one that is there: everyone sees it, and the receiver gets what a tap gives, also beside
+    /// an open one. It ends as a tap does; then the recorder has left, unless the server has stopped.
+    #[must_use]
+    pub fn start_recorder(&self, meeting_id: &str, recorder: Recorder) -> mpsc::Receiver<TapChunk> {
+        let (chunks, receiver) = mpsc::channel(MAX_WAITING_CHUNKS);
+        self.send(Message::StartRecorder { meeting_id: meeting_id.to_owned(), recorder, chunks });
+        receiver
+    }
+
+    /// Has the recorder of a meeting leave: its last chunks go out.
+    pub fn stop_recorder(&self, meeting_id: &str) {
+        self.send(Message::StopRecorder { meeting_id: meeting_id.to_owned() });
     }
 
     /// All participants; none while the server is stopped.

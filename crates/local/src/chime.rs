@@ -10,7 +10,7 @@ mod input;
 mod media;
 mod meeting;
 mod operations;
-mod pipelines;
+pub(crate) mod pipelines;
 mod rate;
 mod region;
 mod state;
@@ -27,7 +27,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::request::Parts;
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 pub(crate) use self::call::Call;
@@ -89,6 +89,7 @@ pub struct Chime {
     media: Arc<OnceLock<MediaLink>>,
     /// Where media pipelines put what they capture, and the region of these buckets.
     buckets: Arc<OnceLock<(S3, String)>>,
+    recorders: Arc<OnceLock<mpsc::UnboundedSender<pipelines::Command>>>,
 }
 
 impl fmt::Debug for Chime {
@@ -148,8 +149,17 @@ impl Chime {
     pub fn new(account: &str, clock: Clock, options: Options, sink: EventSink) -> Self {
         let state = State::new(options.event_delivery);
         let changed = Arc::new(watch::Sender::new(()));
-        let (state, media, buckets) = (Arc::new(Mutex::new(state)), Arc::default(), Arc::default());
-        Self { account: account.into(), clock, options, sink, state, changed, media, buckets }
+        Self {
+            account: account.into(),
+            clock,
+            options,
+            sink,
+            state: Arc::new(Mutex::new(state)),
+            changed,
+            media: Arc::default(),
+            buckets: Arc::default(),
+            recorders: Arc::default(),
+        }
     }
 
     /// Spawns the task that sends each event when it is due and ends meetings whose time is over. The caller aborts it.
@@ -262,7 +272,8 @@ impl Chime {
         state.end_replicas();
         let State { meetings, pipelines, .. } = &mut *state;
         let s3 = self.buckets.get().map(|(s3, _)| s3);
-        pipelines.advance(&mut Surroundings { meetings, s3, now_ms });
+        let recorders = self.recorders.get();
+        pipelines.advance(&mut Surroundings { meetings, s3, recorders, now_ms });
         state
     }
 }

@@ -8,7 +8,7 @@ use local_media::{Admission, AttendeeEvent, MediaPlane, Meetings, Options, Start
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::chime::{Chime, NewEvent};
+use crate::chime::{Chime, NewEvent, pipelines};
 
 /// The address at which clients find the media plane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,12 +37,14 @@ pub struct Media {
     /// Taps that the control API has opened, by meeting.
     taps: Mutex<HashMap<String, mpsc::Receiver<TapChunk>>>,
     reports: JoinHandle<()>,
+    recorders: JoinHandle<()>,
 }
 
 impl Drop for Media {
     fn drop(&mut self) {
         self.plane.stop();
         self.reports.abort();
+        self.recorders.abort();
     }
 }
 
@@ -81,6 +83,9 @@ impl Media {
         let plane = Arc::new(MediaPlane::start(Arc::new(engine), media)?);
         let loopback = (options.signaling == Signaling::Loopback).then(|| plane.signaling());
         chime.attach_media(&plane, loopback);
+        let (commands, taken) = mpsc::unbounded_channel();
+        chime.attach_recorders(commands);
+        let recorders = tokio::spawn(pipelines::run(taken, Arc::clone(&plane), chime.clone()));
         let chime = chime.clone();
         // In the cloud's own runtime: events go on to functions.
         let reports = tokio::spawn(async move {
@@ -95,7 +100,7 @@ impl Media {
                 }
             }
         });
-        Ok(Self { plane, signaling: options.signaling, taps: Mutex::default(), reports })
+        Ok(Self { plane, signaling: options.signaling, taps: Mutex::default(), reports, recorders })
     }
 
     /// The media plane.

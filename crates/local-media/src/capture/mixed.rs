@@ -31,11 +31,12 @@ pub struct MixChunk {
 pub(super) struct Mixed {
     open: MixChunk,
     speaker: ActiveSpeaker,
+    new_speaker: Option<String>,
 }
 
 impl Default for Mixed {
     fn default() -> Self {
-        Self { open: MixChunk::new(0, None), speaker: ActiveSpeaker::default() }
+        Self { open: MixChunk::new(0, None), speaker: ActiveSpeaker::default(), new_speaker: None }
     }
 }
 
@@ -48,6 +49,7 @@ impl Mixed {
         }
         let time_us = frame.time_us - self.open.started_us;
         if self.speaker.tick(frame.time_us, voices) {
+            self.new_speaker = self.speaker.attendee_id();
             // At the chunk's start it replaces the entry that is there.
             self.open.speakers.retain(|before| before.time_us < time_us);
             self.open.speakers.push(Speaker { time_us, attendee_id: self.speaker.attendee_id() });
@@ -57,6 +59,11 @@ impl Mixed {
             complete.push(self.close());
         }
         complete
+    }
+
+    /// Who has become the active speaker since the last call.
+    pub(super) fn take_new_speaker(&mut self) -> Option<String> {
+        self.new_speaker.take()
     }
 
     /// The last chunk, if it has sound.

@@ -32,6 +32,8 @@ pub(super) struct Source {
     /// The picture was turned: a chunk has one rotation.
     turned: bool,
     requested_us: Option<u64>,
+    /// A key frame is wanted although nothing is missing.
+    wanted: bool,
 }
 
 /// The properties that are constant within a chunk.
@@ -93,6 +95,7 @@ impl Source {
         self.anchor = None;
         self.undecodable = false;
         self.turned = false;
+        self.wanted = false;
         self.close(None)
     }
 
@@ -102,12 +105,17 @@ impl Source {
         if now_us.saturating_sub(open.arrived_us) < EXPIRES_AFTER_US { None } else { self.close(None) }
     }
 
+    /// Wants a key frame as soon as one may be asked for.
+    pub(super) fn request_keyframe(&mut self) {
+        self.wanted = self.open.is_some();
+    }
+
     /// Whether a key frame is to be asked for now: to begin the next chunk, or because frames cannot be decoded without one.
     pub(super) fn wants_keyframe(&mut self, now_us: u64) -> bool {
         let is_due =
             self.open.as_ref().is_some_and(|open| now_us.saturating_sub(open.arrived_us) >= CHUNK_US);
         let was_asked = self.requested_us.is_some_and(|at| now_us.saturating_sub(at) < REQUEST_INTERVAL_US);
-        let wants = (is_due || self.undecodable || self.turned) && !was_asked;
+        let wants = (is_due || self.undecodable || self.turned || self.wanted) && !was_asked;
         if wants {
             self.requested_us = Some(now_us);
         }
@@ -122,6 +130,7 @@ impl Source {
     fn add_keyframe(&mut self, frame: &VideoFrame, now_us: u64) -> Option<Closed> {
         self.undecodable = false;
         self.turned = false;
+        self.wanted = false;
         self.requested_us = None;
         let format = Format::of(frame);
         if let Some(open) = &mut self.open

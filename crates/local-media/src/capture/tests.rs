@@ -161,6 +161,23 @@ fn without_a_key_frame_a_chunk_is_cut_at_10_seconds_and_counted() {
 }
 
 #[test]
+fn who_begins_to_speak_is_asked_for_a_key_frame_once() {
+    let mut run = Run::new();
+    run.pictures(15);
+    assert_eq!(run.requests, 0);
+    let speak = |run: &mut Run, attendee_id| {
+        let now_us = START_US + run.sounds * 20_000;
+        run.sounds += 1;
+        run.capture.sound(Bytes::new(), &[Voice { attendee_id, energy: 0.5 }], now_us);
+        run.capture.want_keyframes(now_us).len()
+    };
+    assert_eq!(speak(&mut run, "a"), 1);
+    assert_eq!(speak(&mut run, "a"), 0, "they speak on");
+    run.pictures(75);
+    assert_eq!(speak(&mut run, "b"), 0, "who has no camera");
+}
+
+#[test]
 fn frames_before_the_first_key_frame_are_left_out_and_one_is_asked_for() {
     let mut run = Run::new();
     run.key_next = false;

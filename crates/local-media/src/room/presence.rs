@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::member::{Member, Phase};
 use super::{ConnectionId, Level, Output, Room};
-use crate::attendee::AttendeeEvent;
+use crate::attendee::{AttendeeEvent, Recorder};
 use crate::frame::{AttendeeState, AudioMetadata, AudioStream, AudioStreamIdInfo, Body};
 
 impl Room {
@@ -19,8 +19,9 @@ impl Room {
         let own = announced(number, member);
         self.last_number = number;
         // The first frame of this kind names everyone: the SDK takes those that it misses for gone.
-        let everyone: Vec<AudioStream> =
-            self.present().filter_map(|(_, other)| Some(announced(other.number()?, other))).collect();
+        let recorder = self.recorder.as_ref().map(|(number, recorder)| announced_recorder(*number, recorder));
+        let members = self.present().filter_map(|(_, other)| Some(announced(other.number()?, other)));
+        let everyone: Vec<AudioStream> = members.chain(recorder).collect();
         let others: Vec<ConnectionId> =
             self.present().map(|(other, _)| other).filter(|other| *other != connection).collect();
         self.send(connection, presence(everyone));
@@ -73,6 +74,24 @@ impl Room {
         }
     }
 
+    /// A media pipeline is seen as an attendee without sound and picture. The meetings API itself publishes its coming.
+    pub(super) fn recorder_joined(&mut self, recorder: Recorder) {
+        self.recorder_left();
+        if self.ended {
+            return;
+        }
+        let number = self.next_number();
+        self.send_to_present(&presence(vec![announced_recorder(number, &recorder)]));
+        self.recorder = Some((number, recorder));
+    }
+
+    pub(super) fn recorder_left(&mut self) {
+        if let Some((number, _)) = self.recorder.take() {
+            let gone = AudioStream { audio_stream_id: Some(number), ..AudioStream::default() };
+            self.send_to_present(&presence(vec![gone]));
+        }
+    }
+
     pub(super) fn mute(&mut self, connection: ConnectionId, muted: bool) {
         let Some(member) = self.members.get_mut(&connection) else { return };
         if member.muted == muted {
@@ -118,6 +137,16 @@ fn announced(number: u32, member: &Member) -> AudioStream {
         attendee_id: Some(member.id()),
         muted: Some(member.muted),
         external_user_id: Some(member.attendee.external_user_id.clone()),
+        dropped: None,
+    }
+}
+
+fn announced_recorder(number: u32, recorder: &Recorder) -> AudioStream {
+    AudioStream {
+        audio_stream_id: Some(number),
+        attendee_id: Some(recorder.attendee_id.clone()),
+        muted: Some(true),
+        external_user_id: Some(recorder.external_user_id.clone()),
         dropped: None,
     }
 }

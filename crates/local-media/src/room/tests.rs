@@ -2,6 +2,7 @@
 
 mod limits;
 mod messages;
+mod recorder;
 
 use std::collections::BTreeMap;
 

@@ -14,8 +14,9 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use super::link::{InFlight, Link, Way};
 use super::meeting::{Effect, Meeting, now_ns};
 use super::signaling::{Client, ClientSocket, ToSocket};
+use super::tap::Owner;
 use super::{Cut, Participant, Refusal};
-use crate::attendee::{Admission, Capabilities, Meetings};
+use crate::attendee::{Admission, Capabilities, Meetings, Recorder};
 use crate::captions::{self, Caption, CaptionStep};
 use crate::capture::TapChunk;
 use crate::connection::VideoCodec;
@@ -50,6 +51,8 @@ pub(super) enum Message {
     Refuse { refusal: Option<Refusal> },
     OpenTap { meeting_id: String, chunks: mpsc::Sender<TapChunk> },
     CloseTap { meeting_id: String },
+    StartRecorder { meeting_id: String, recorder: Recorder, chunks: mpsc::Sender<TapChunk> },
+    StopRecorder { meeting_id: String },
     Participants { reply: oneshot::Sender<Vec<Participant>> },
 }
 
@@ -170,10 +173,23 @@ impl Hub {
         match message {
             Message::EndMeeting { meeting_id } => {
                 self.report(&meeting_id, Input::MeetingEnded, now);
-                self.close_tap(&meeting_id);
+                if let Some(meeting) = self.rooms.get_mut(&meeting_id) {
+                    meeting.close_taps();
+                }
             }
-            Message::OpenTap { meeting_id, chunks } => self.meeting(meeting_id).open_tap(chunks, now),
-            Message::CloseTap { meeting_id } => self.close_tap(&meeting_id),
+            Message::OpenTap { meeting_id, chunks } => {
+                self.meeting(meeting_id).open_tap(Owner::ControlApi, chunks, now);
+            }
+            Message::CloseTap { meeting_id } => self.close_tap(&meeting_id, Owner::ControlApi),
+            Message::StartRecorder { meeting_id, recorder, chunks } => {
+                let meeting = self.meeting(meeting_id);
+                meeting.open_tap(Owner::Recorder, chunks, now);
+                meeting.handle(Input::RecorderJoined { recorder }, now);
+            }
+            Message::StopRecorder { meeting_id } => {
+                self.close_tap(&meeting_id, Owner::Recorder);
+                self.report(&meeting_id, Input::RecorderLeft, now);
+            }
             Message::RemoveAttendee { meeting_id, attendee_id } => {
                 self.report(&meeting_id, Input::AttendeeRemoved { attendee_id }, now);
             }
@@ -240,9 +256,9 @@ impl Hub {
         self.rooms.entry(meeting_id).or_insert_with(|| Meeting::new(self.address, self.codecs.clone()))
     }
 
-    fn close_tap(&mut self, meeting_id: &str) {
+    fn close_tap(&mut self, meeting_id: &str, owner: Owner) {
         if let Some(meeting) = self.rooms.get_mut(meeting_id) {
-            meeting.close_tap();
+            meeting.close_tap(owner);
         }
     }
 

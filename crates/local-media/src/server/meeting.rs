@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use super::link::Link;
-use super::tap::Tap;
+use super::tap::{Owner, Taps};
 use crate::attendee::AttendeeEvent;
 use crate::capture::{TapChunk, Voice};
 use crate::connection::{Connection, ConnectionEvent, Poll, VideoCodec};
@@ -28,7 +28,7 @@ pub(super) struct Meeting {
     pub(super) room: Room,
     connections: BTreeMap<ConnectionId, Connection>,
     mix: Mix,
-    tap: Tap,
+    taps: Taps,
     udp: SocketAddr,
     codecs: Vec<VideoCodec>,
     effects: Vec<Effect>,
@@ -42,7 +42,7 @@ impl Meeting {
             room: Room::new(),
             connections: BTreeMap::new(),
             mix: Mix::default(),
-            tap: Tap::default(),
+            taps: Taps::default(),
             udp,
             codecs,
             effects: Vec::new(),
@@ -52,17 +52,21 @@ impl Meeting {
 
     /// Whether a participant has a socket, a recorder its tap, or a data message waits for who comes next.
     pub(super) fn is_in_use(&mut self) -> bool {
-        !self.room.is_empty() || self.tap.is_open() || self.room.keeps_messages(now_ns())
+        !self.room.is_empty() || self.taps.are_open() || self.room.keeps_messages(now_ns())
     }
 
-    /// Opens the tap, in place of one that is open; completed chunks go to `chunks`.
-    pub(super) fn open_tap(&mut self, chunks: mpsc::Sender<TapChunk>, now: Instant) {
-        self.tap.open(chunks, now);
+    /// Opens a tap, in place of the same owner's that is open; completed chunks go to `chunks`.
+    pub(super) fn open_tap(&mut self, owner: Owner, chunks: mpsc::Sender<TapChunk>, now: Instant) {
+        self.taps.open(owner, chunks, now);
     }
 
-    /// Closes the tap: the last chunks go out.
-    pub(super) fn close_tap(&mut self) {
-        self.tap.close();
+    /// Closes a tap: its last chunks go out.
+    pub(super) fn close_tap(&mut self, owner: Owner) {
+        self.taps.close(owner);
+    }
+
+    pub(super) fn close_taps(&mut self) {
+        self.taps.close_all();
     }
 
     pub(super) fn take_effects(&mut self) -> Vec<Effect> {
@@ -89,12 +93,12 @@ impl Meeting {
                 Output::Send { connection, frame } => self.effects.push(Effect::Send { connection, frame }),
                 Output::Close { connection, code } => self.effects.push(Effect::Close { connection, code }),
                 Output::Happened { attendee_id, event } => {
-                    self.tap.happened(&attendee_id, event);
+                    self.taps.happened(&attendee_id, event);
                     self.effects.push(Effect::Report { attendee_id, event });
                 }
                 Output::Disconnect { connection } => {
                     if let Some((attendee, content)) = self.room.attendee(connection) {
-                        self.tap.source_ended(&attendee.attendee_id, content);
+                        self.taps.source_ended(&attendee.attendee_id, content);
                     }
                     self.mix.remove(connection);
                     if let Some(mut media) = self.connections.remove(&connection) {
@@ -239,7 +243,7 @@ impl Meeting {
             ConnectionEvent::Video(frame) => {
                 let Some(stream) = self.room.stream_of(connection) else { return };
                 if let Some((attendee, content)) = self.room.attendee(connection) {
-                    self.tap.video(&attendee.attendee_id, content, &frame, now);
+                    self.taps.video(&attendee.attendee_id, content, &frame, now);
                 }
                 for (receiver, views) in self.room.receivers_of(connection) {
                     match self.connections.get_mut(&receiver) {
@@ -272,7 +276,7 @@ impl Meeting {
             Some(Voice { attendee_id: &attendee.attendee_id, energy })
         };
         let voices: Vec<Voice<'_>> = self.mix.energies().filter_map(voice).collect();
-        for source in self.tap.tick(&mut self.mix, &voices, at, now) {
+        for source in self.taps.tick(&mut self.mix, &voices, at, now) {
             let sender = room.sender(&source.attendee_id, source.content);
             if let Some(media) = sender.and_then(|sender| self.connections.get_mut(&sender)) {
                 media.request_keyframe();

@@ -1,5 +1,6 @@
-//! The tap of a meeting in the server: open while a recorder takes its chunks.
+//! The taps of a meeting in the server: each is open while somebody takes its chunks. All get the same.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use tokio::sync::mpsc;
@@ -9,8 +10,17 @@ use crate::capture::{Capture, SourceId, TapChunk, Voice};
 use crate::connection::VideoFrame;
 use crate::mix::Mix;
 
+/// Whose tap it is. There is one of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Owner {
+    /// A test.
+    ControlApi,
+    /// A media pipeline.
+    Recorder,
+}
+
 #[derive(Default)]
-pub(super) struct Tap(Option<Open>);
+pub(super) struct Taps(BTreeMap<Owner, Open>);
 
 struct Open {
     capture: Capture,
@@ -18,18 +28,18 @@ struct Open {
     chunks: mpsc::Sender<TapChunk>,
 }
 
-impl Tap {
-    pub(super) fn is_open(&self) -> bool {
-        self.0.is_some()
+impl Taps {
+    pub(super) fn are_open(&self) -> bool {
+        !self.0.is_empty()
     }
 
-    pub(super) fn open(&mut self, chunks: mpsc::Sender<TapChunk>, now: Instant) {
-        self.close();
-        self.0 = Some(Open { capture: Capture::start(0), opened: now, chunks });
+    pub(super) fn open(&mut self, owner: Owner, chunks: mpsc::Sender<TapChunk>, now: Instant) {
+        self.close(owner);
+        self.0.insert(owner, Open { capture: Capture::start(0), opened: now, chunks });
     }
 
-    pub(super) fn close(&mut self) {
-        if let Some(Open { capture, chunks, .. }) = self.0.take() {
+    pub(super) fn close(&mut self, owner: Owner) {
+        if let Some(Open { capture, chunks, .. }) = self.0.remove(&owner) {
             tracing::debug!(counters = ?capture.counters(), "a tap is closed");
             for chunk in capture.finish() {
                 if let Err(error) = chunks.try_send(chunk) {
@@ -39,9 +49,14 @@ impl Tap {
         }
     }
 
+    pub(super) fn close_all(&mut self) {
+        self.close(Owner::ControlApi);
+        self.close(Owner::Recorder);
+    }
+
     /// Takes a frame that is forwarded to others.
     pub(super) fn video(&mut self, attendee_id: &str, content: bool, frame: &VideoFrame, now: Instant) {
-        if let Some(open) = &mut self.0 {
+        for open in self.0.values_mut() {
             let now_us = open.microseconds(now);
             open.capture.video(attendee_id, content, frame, now_us);
         }
@@ -66,7 +81,7 @@ impl Tap {
     }
 
     pub(super) fn source_ended(&mut self, attendee_id: &str, content: bool) {
-        if let Some(open) = &mut self.0 {
+        for open in self.0.values_mut() {
             open.capture.stop(attendee_id, content);
         }
     }
@@ -78,24 +93,33 @@ impl Tap {
         voices: &[Voice<'_>],
         at: Instant,
         now: Instant,
-    ) -> Vec<SourceId> {
-        let Some(open) = &mut self.0 else { return Vec::new() };
-        let at_us = open.microseconds(at);
-        match mix.mix_of_all() {
-            Ok(packet) => open.capture.sound(packet, voices, at_us),
-            Err(error) => tracing::warn!(%error, "the mix for the tap was not encoded"),
+    ) -> BTreeSet<SourceId> {
+        if !self.are_open() {
+            return BTreeSet::new();
         }
-        for chunk in open.capture.chunks() {
-            if let Err(error) = open.chunks.try_send(chunk) {
-                if matches!(error, mpsc::error::TrySendError::Full(_)) {
-                    tracing::warn!("a tap is closed: nobody takes its chunks");
-                }
-                self.0 = None;
-                return Vec::new();
+        let packet = mix.mix_of_all();
+        if let Err(error) = &packet {
+            tracing::warn!(%error, "the mix for the taps was not encoded");
+        }
+        let mut wanted = BTreeSet::new();
+        self.0.retain(|_, open| {
+            let at_us = open.microseconds(at);
+            if let Ok(packet) = &packet {
+                open.capture.sound(packet.clone(), voices, at_us);
             }
-        }
-        let now_us = open.microseconds(now);
-        open.capture.want_keyframes(now_us)
+            for chunk in open.capture.chunks() {
+                if let Err(error) = open.chunks.try_send(chunk) {
+                    if matches!(error, mpsc::error::TrySendError::Full(_)) {
+                        tracing::warn!("a tap is closed: nobody takes its chunks");
+                    }
+                    return false;
+                }
+            }
+            let now_us = open.microseconds(now);
+            wanted.extend(open.capture.want_keyframes(now_us));
+            true
+        });
+        wanted
     }
 }
 

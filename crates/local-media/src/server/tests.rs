@@ -68,3 +68,22 @@ fn an_address_that_no_client_can_send_to_is_refused_at_the_start() {
         assert!(refused.is_err_and(|text| text.contains(address)), "{address} starts");
     }
 }
+
+#[test]
+fn a_recorder_and_a_tap_of_one_meeting_do_not_end_each_other() {
+    let plane =
+        MediaPlane::start(Arc::new(Panicking::default()), Options::default()).expect("the server starts");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+    runtime.block_on(async {
+        let recorder =
+            Recorder { attendee_id: "r".to_owned(), external_user_id: "aws:MediaPipeline-r".to_owned() };
+        let mut tap = plane.open_tap("meeting");
+        let mut recorded = plane.start_recorder("meeting", recorder);
+        plane.close_tap("meeting");
+        while tap.recv().await.is_some() {}
+        assert_eq!(recorded.try_recv(), Err(mpsc::error::TryRecvError::Empty), "it is still there");
+        plane.end_meeting("meeting");
+        while recorded.recv().await.is_some() {}
+    });
+}

@@ -12,6 +12,7 @@ mod input;
 mod life;
 mod operations;
 mod pipeline;
+mod recorder;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use self::control::{NewPipelineEvent, PipelineEventError};
 pub use self::fault::NewPipelineFault;
 pub(super) use self::life::Surroundings;
 pub(super) use self::pipeline::Pipelines;
+pub(crate) use self::recorder::{Command, run};
 use super::{Chime, PROTOCOL as MEETINGS, region};
 use crate::s3::S3;
 use crate::service::{Answer, ArnScope, AwsService, Operation, Permission, Protocol, body_json};

@@ -9,11 +9,39 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
+use super::input::{ArtifactState, Artifacts, AudioMux};
 use crate::s3::{ObjectHeaders, S3};
 
 const STAMP: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]-[hour]-[minute]-[second]-[subsecond digits:3]");
 const STAMP_CHARACTERS: usize = "yyyy-mm-dd-hh-mm-ss-mmm".len();
+
+/// The kinds of chunks that a capture makes, beside the sound of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// The active speaker's picture is with the sound.
+    pub(super) speaker: bool,
+    pub(super) composited: bool,
+    /// Each camera by itself.
+    pub(super) video: bool,
+    /// Each shared screen by itself.
+    pub(super) content: bool,
+}
+
+impl Wanted {
+    /// Without a configuration everything but the grid, which has parameters.
+    pub(super) fn new(artifacts: Option<&Artifacts>) -> Self {
+        let Some(artifacts) = artifacts else {
+            return Self { speaker: true, composited: false, video: true, content: true };
+        };
+        Self {
+            speaker: artifacts.audio.mux_type == AudioMux::AudioWithActiveSpeakerVideo,
+            composited: artifacts.audio.mux_type == AudioMux::AudioWithCompositedVideo,
+            video: artifacts.video.state == ArtifactState::Enabled,
+            content: artifacts.content.state == ArtifactState::Enabled,
+        }
+    }
+}
 
 /// Where a pipeline puts its objects.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,10 +5,10 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use local_media::mp4::{BarsChunk, Mp4Error, example};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::artifacts::{Sink, stamp};
-use super::input::{ArtifactState, Artifacts, AudioMux, SelectedStreams};
+use super::artifacts::{Sink, Wanted, stamp};
+use super::input::SelectedStreams;
 use crate::chime::meeting::{Attendee, Meeting, date};
 use crate::s3::S3;
 
@@ -16,9 +16,21 @@ const CHUNK_MS: i64 = 5_000;
 /// Two packets of sound: less is no chunk.
 const MIN_CHUNK_MS: i64 = 40;
 
+/// Who makes the chunks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Recording {
+    /// The engine, or nobody.
+    #[default]
+    Engine,
+    /// A recorder at the media plane, with its number.
+    Recorder(u64),
+    /// It has been told to stop, and has not put its last chunk.
+    Closing(u64),
+}
+
 #[derive(Debug)]
 pub(super) struct Capture {
-    pub(super) artifacts: Option<Artifacts>,
+    pub(super) wanted: Wanted,
     pub(super) selected: Option<SelectedStreams>,
     /// When the open chunk has begun. None: it captures nothing now.
     pub(super) since_ms: Option<i64>,
@@ -26,22 +38,26 @@ pub(super) struct Capture {
     pub(super) chunks: usize,
     /// The attendee that it is in the meeting.
     pub(super) recorder: Option<String>,
+    /// So many recorders it has had.
+    pub(super) recorders: u64,
     /// It never ends by itself once it has been asked to.
     pub(super) hangs: bool,
-    /// Attendees of whom the events of the meeting say that they are there.
-    present: BTreeSet<String>,
+    pub(super) recording: Recording,
+    events: MeetingEvents,
 }
 
 impl Capture {
-    pub(super) fn new(artifacts: Option<Artifacts>, selected: Option<SelectedStreams>) -> Self {
+    pub(super) fn new(wanted: Wanted, selected: Option<SelectedStreams>) -> Self {
         Self {
-            artifacts,
+            wanted,
             selected,
             since_ms: None,
             chunks: 0,
             recorder: None,
+            recorders: 0,
             hangs: false,
-            present: BTreeSet::new(),
+            recording: Recording::default(),
+            events: MeetingEvents::default(),
         }
     }
 
@@ -74,48 +90,59 @@ impl Capture {
         self.chunks += 1;
         let stamp = stamp(since_ms);
         let people: Vec<&Attendee> = meeting.connected_attendees().collect();
-        let mux =
-            self.artifacts.as_ref().map_or(AudioMux::AudioWithActiveSpeakerVideo, |it| it.audio.mux_type);
         let full = BarsChunk { index, pictures: !people.is_empty(), tone: !people.is_empty() };
         let sound = BarsChunk { pictures: false, ..full };
-        let speaker = if mux == AudioMux::AudioWithActiveSpeakerVideo { full } else { sound };
+        let speaker = if self.wanted.speaker { full } else { sound };
         out.put_example(&format!("audio/{stamp}.mp4"), speaker, duration_ms);
-        if mux == AudioMux::AudioWithCompositedVideo {
+        if self.wanted.composited {
             out.put_example(&format!("composited-video/{stamp}.mp4"), full, duration_ms);
         }
-        if self.artifacts.as_ref().is_none_or(|it| it.video.state == ArtifactState::Enabled) {
-            for person in people.iter().filter(|person| self.is_selected(person)) {
+        if self.wanted.video {
+            let selected = |it: &&&Attendee| is_selected(self.selected.as_ref(), &it.id, &it.external_id);
+            for person in people.iter().filter(selected) {
                 out.put_pictures(&format!("video/{stamp}-{}.mp4", person.id), full, duration_ms);
             }
         }
-        let events = self.events(since_ms, &people, index == 0);
+        let people = people.iter().map(|person| person.id.clone()).collect();
+        let events = self.events.text(since_ms, people);
         if !events.is_empty() {
-            let lines: Vec<String> = events.iter().map(Value::to_string).collect();
-            out.put(&format!("meeting-events/{stamp}.txt"), lines.join("\n").into());
+            out.put(&format!("meeting-events/{stamp}.txt"), events.into());
         }
     }
+}
 
-    fn is_selected(&self, attendee: &Attendee) -> bool {
-        let Some(selected) = &self.selected else { return true };
-        let among = |ids: &Option<Vec<String>>, id: &String| ids.as_ref().is_some_and(|ids| ids.contains(id));
-        let any = selected.attendee_ids.is_some() || selected.external_user_ids.is_some();
-        !any || among(&selected.attendee_ids, &attendee.id)
-            || among(&selected.external_user_ids, &attendee.external_id)
-    }
+/// Whether the pictures of an attendee are wanted by themselves.
+pub(super) fn is_selected(selected: Option<&SelectedStreams>, id: &str, external_id: &str) -> bool {
+    let Some(SelectedStreams { attendee_ids, external_user_ids }) = selected else { return true };
+    let among =
+        |ids: &Option<Vec<String>>, id: &str| ids.as_ref().is_some_and(|ids| ids.iter().any(|it| it == id));
+    (attendee_ids.is_none() && external_user_ids.is_none())
+        || among(attendee_ids, id)
+        || among(external_user_ids, external_id)
+}
 
-    /// What the folder of the meeting's events says (<https://docs.aws.amazon.com/chime-sdk/latest/dg/meeting-events.html>).
-    fn events(&mut self, at_ms: i64, people: &[&Attendee], first: bool) -> Vec<Value> {
-        let now: BTreeSet<String> = people.iter().map(|person| person.id.clone()).collect();
+/// What the folder of the meeting's events says (<https://docs.aws.amazon.com/chime-sdk/latest/dg/meeting-events.html>).
+#[derive(Debug, Default)]
+pub(super) struct MeetingEvents {
+    started: bool,
+    present: BTreeSet<String>,
+}
+
+impl MeetingEvents {
+    /// The file of a chunk that starts now, in which these are connected: one event on each line.
+    pub(super) fn text(&mut self, at_ms: i64, connected: Vec<String>) -> String {
+        let connected = BTreeSet::from_iter(connected);
         let event = |kind: &str, attendee: Option<&String>| {
             let parameters = attendee.map_or_else(|| json!({}), |id| json!({ "AttendeeId": id }));
-            json!({ "Timestamp": date(at_ms), "EventType": kind, "EventParameters": parameters })
+            let event = json!({ "Timestamp": date(at_ms), "EventType": kind, "EventParameters": parameters });
+            event.to_string()
         };
-        let started = first.then(|| event("CaptureStarted", None));
-        let came = now.difference(&self.present).map(|id| event("AttendeeJoined", Some(id)));
-        let left = self.present.difference(&now).map(|id| event("AttendeeLeft", Some(id)));
-        let events = started.into_iter().chain(came).chain(left).collect();
-        self.present = now;
-        events
+        let started = (!self.started).then(|| event("CaptureStarted", None));
+        let came = connected.difference(&self.present).map(|id| event("AttendeeJoined", Some(id)));
+        let left = self.present.difference(&connected).map(|id| event("AttendeeLeft", Some(id)));
+        let lines: Vec<String> = started.into_iter().chain(came).chain(left).collect();
+        (self.started, self.present) = (true, connected);
+        lines.join("\n")
     }
 }
 

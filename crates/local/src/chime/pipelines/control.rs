@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::event::{self, EventKind};
 use super::fault::NewPipelineFault;
+use super::life::Means;
 use super::pipeline::{Kind, Status, Step};
 use crate::chime::Chime;
 
@@ -61,7 +62,12 @@ impl Chime {
                 (Some(step), Kind::Capture(_)) => {
                     pipeline.steps.retain(|(_, planned)| *planned != step);
                     let s3 = self.buckets.get().map(|(s3, _)| s3);
-                    pipeline.take_step(meeting, s3, step, now_ms);
+                    let means = Means { s3, recorders: self.recorders.get() };
+                    pipeline.take_step(meeting, means, step, now_ms);
+                    if step == Step::Stop && pipeline.status != Status::Stopped {
+                        // Its recorder has not put its last chunk; the event does not wait for it.
+                        pipeline.end(Status::Stopped, now_ms);
+                    }
                 }
                 (None, _) => {}
             }

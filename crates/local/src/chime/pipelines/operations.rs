@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::artifacts::Sink;
+use super::artifacts::{Sink, Wanted};
 use super::call::Call;
 use super::capture::Capture;
 use super::concatenation::{Concatenation, Source};
@@ -99,13 +99,13 @@ impl Chime {
         if count >= quota {
             return Err(limit(&input.source_arn));
         }
-        let artifacts = input.artifacts().cloned();
+        let wanted = Wanted::new(input.artifacts());
         let configuration = input.chime_sdk_meeting_configuration;
         let selected = configuration.and_then(|it| it.source_configuration?.selected_video_streams);
         let pipeline = Pipeline {
             meeting: meeting.id.clone(),
             token: input.client_request_token,
-            kind: Kind::Capture(Capture::new(artifacts, selected)),
+            kind: Kind::Capture(Capture::new(wanted, selected)),
             steps: vec![(now_ms + milliseconds(START), Step::Start)],
             ..new(id, arn, region, request, sink, now_ms)
         };
@@ -203,7 +203,7 @@ fn new(id: String, arn: String, region: &str, request: Value, sink: Sink, now_ms
         updated_ms: now_ms,
         ended_ms: None,
         steps: Vec::new(),
-        kind: Kind::Capture(Capture::new(None, None)),
+        kind: Kind::Capture(Capture::new(Wanted::new(None), None)),
         happened: Vec::new(),
     }
 }

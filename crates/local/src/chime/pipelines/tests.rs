@@ -2,6 +2,7 @@
 
 mod concatenations;
 mod faults;
+mod recorders;
 mod requests;
 
 use std::sync::Arc;
