@@ -8,6 +8,7 @@ mod condition;
 mod pattern;
 mod reference;
 mod resource;
+mod session;
 mod usage;
 
 #[cfg(test)]
@@ -23,6 +24,7 @@ use reference::Reference;
 pub(crate) use resource::is_condition;
 pub use resource::policy_allows;
 pub use resource::{ResourcePolicy, Who};
+pub use session::{AssumeError, RoleSession};
 pub use usage::Usage;
 
 /// The decision about a call.
@@ -122,6 +124,10 @@ impl Rule {
 pub struct Iam {
     reference: Reference,
     roles: BTreeMap<String, Vec<Rule>>,
+    /// Of functions, their roles' ARNs.
+    role_arns: BTreeMap<String, String>,
+    /// Roles that are assumed, by their ARNs.
+    assumable: BTreeMap<String, session::Assumable>,
     usage: Mutex<usage::Record>,
 }
 
@@ -144,7 +150,15 @@ impl Iam {
             record.granted(&function.name, allowed);
             roles.insert(function.name.clone(), statements);
         }
-        Ok(Self { reference, roles, usage: Mutex::new(record) })
+        let mut assumable = BTreeMap::new();
+        for role in &plan.roles {
+            let allowed =
+                role.statements.iter().filter(|it| it.allow).flat_map(|it| it.actions.iter().cloned());
+            record.granted(&role.name, allowed);
+            assumable.insert(role.arn.clone(), session::Assumable::new(&reference, role)?);
+        }
+        let role_arns = plan.functions.iter().map(|it| (it.name.clone(), it.role_arn.clone())).collect();
+        Ok(Self { reference, roles, role_arns, assumable, usage: Mutex::new(record) })
     }
 
     /// Decides one call and records it.
@@ -205,20 +219,23 @@ impl Iam {
         resource: &str,
         context: &[(&str, &str)],
     ) -> Decision {
-        let rules = self.roles.get(function).map_or(&[][..], Vec::as_slice);
-        let mut decision = Decision::NotAllowed;
-        for rule in rules.iter().filter(|rule| rule.applies(action, resource, context)) {
-            if !rule.statement.allow {
-                return Decision::Denied(rule.statement.sid.clone());
-            }
-            decision = Decision::Allowed;
-        }
-        decision
+        decide_by(self.roles.get(function).map_or(&[][..], Vec::as_slice), action, resource, context)
     }
 
     fn record(&self) -> MutexGuard<'_, usage::Record> {
         self.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn decide_by(rules: &[Rule], action: &str, resource: &str, context: &[(&str, &str)]) -> Decision {
+    let mut decision = Decision::NotAllowed;
+    for rule in rules.iter().filter(|rule| rule.applies(action, resource, context)) {
+        if !rule.statement.allow {
+            return Decision::Denied(rule.statement.sid.clone());
+        }
+        decision = Decision::Allowed;
+    }
+    decision
 }
 
 /// A Chime meeting's ARN as the developer guide and the policy simulator write it, without a region. The API answers the

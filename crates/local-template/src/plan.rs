@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-pub use cdn::{Behavior, Bucket, CorsHeaders, Distribution, Origin, OriginKind, ResponseHeaders, SetHeader};
+pub use cdn::{
+    Behavior, Bucket, CorsHeaders, Distribution, LifecycleRule, Origin, OriginKind, ResponseHeaders,
+    SetHeader,
+};
 pub use messaging::{EventBus, EventRule, Key, Mapping, Queue, Redrive, RuleTarget, Target};
 pub use policy::{Principals, ResourceStatement};
 
@@ -36,6 +39,8 @@ pub struct Plan {
     pub keys: Vec<Key>,
     /// `DynamoDB` tables.
     pub tables: Vec<Table>,
+    /// Roles that principals of this account may assume.
+    pub roles: Vec<Role>,
     /// S3 buckets.
     pub buckets: Vec<Bucket>,
     /// `CloudFront` distributions.
@@ -68,6 +73,8 @@ pub struct Function {
     pub asynchronous: Asynchronous,
     /// Variables, as the template sets them.
     pub environment: BTreeMap<String, String>,
+    /// Its role's ARN.
+    pub role_arn: String,
     /// Its role's policy statements.
     pub role: Vec<Statement>,
     /// Resource-based permissions: the principals that may invoke it.
@@ -90,6 +97,18 @@ impl Asynchronous {
     /// `EventBridge`'s, without a `RetryPolicy`:
     /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html>
     pub const OF_EVENT_BRIDGE: Self = Self { retries: 185, max_age: Duration::from_hours(24) };
+}
+
+/// A role that a principal of the account may assume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    pub name: String,
+    pub arn: String,
+    /// The principals that may assume it, and under which conditions.
+    pub trust: Vec<ResourceStatement>,
+    pub statements: Vec<Statement>,
+    /// How long its credentials may be valid at most.
+    pub max_session: Duration,
 }
 
 /// One IAM policy statement, lists normalised.

@@ -7,6 +7,7 @@ mod executables;
 pub mod malformed_input;
 mod meeting_events;
 mod messages;
+mod object_cloud;
 mod payloads;
 mod redact;
 pub mod refusals;
@@ -15,6 +16,7 @@ pub use api_document::{documented_actions, documented_routes};
 use callers::Handle;
 pub use callers::{Answer, Caller, Scenario};
 pub use meeting_events::{MeetingEvents, batch};
+pub use object_cloud::ObjectCloud;
 pub use payloads::Payloads;
 pub use redact::redact;
 

@@ -41,7 +41,9 @@ pub use self::rate::Rate;
 use self::state::State;
 use crate::clock::Clock;
 use crate::s3::S3;
-use crate::service::{Answer, ArnScope, AwsService, Operation, Permission, Protocol, REST_JSON, body_json};
+use crate::service::{
+    Answer, ArnScope, AwsService, ErrorBody, Operation, Permission, Protocol, REST_JSON, body_json,
+};
 
 /// Quotas, by default those of a new account, and the delivery of events.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -107,7 +109,7 @@ pub(crate) fn meeting_arn(region: &str, account: &str, id: &str) -> String {
 const PROTOCOL: Protocol = Protocol {
     error_body: |code, message, request_id| {
         let short = code.strip_suffix("Exception").unwrap_or(code);
-        json!({ "Code": short, "Message": message, "RequestId": request_id })
+        ErrorBody::Json(json!({ "Code": short, "Message": message, "RequestId": request_id }))
     },
     ..REST_JSON
 };

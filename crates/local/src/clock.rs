@@ -1,7 +1,7 @@
 //! The cloud's clock: real time plus an offset that tests and developers move forward.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -10,6 +10,8 @@ use tokio::sync::watch;
 #[derive(Clone, Debug)]
 pub struct Clock {
     offset_ms: Arc<AtomicI64>,
+    /// When it was moved, in real milliseconds, and by how much until then.
+    moves_before: Arc<Mutex<Vec<(i64, i64)>>>,
     moved: Arc<watch::Sender<()>>,
     /// The time without the offset, if it does not pass by itself.
     stopped_at_ms: Option<i64>,
@@ -17,7 +19,12 @@ pub struct Clock {
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { offset_ms: Arc::default(), moved: Arc::new(watch::Sender::new(())), stopped_at_ms: None }
+        Self {
+            offset_ms: Arc::default(),
+            moves_before: Arc::default(),
+            moved: Arc::new(watch::Sender::new(())),
+            stopped_at_ms: None,
+        }
     }
 }
 
@@ -43,8 +50,23 @@ impl Clock {
             .unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
+    /// What the clock showed at a real moment.
+    #[must_use]
+    pub fn at(&self, real: OffsetDateTime) -> OffsetDateTime {
+        let real_ms = i64::try_from(real.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX);
+        let moves = self.moves_before.lock().unwrap_or_else(PoisonError::into_inner);
+        let next_move = moves.iter().find(|(at, _)| *at > real_ms).map(|(_, before)| *before);
+        real + time::Duration::milliseconds(
+            next_move.unwrap_or_else(|| self.offset_ms.load(Ordering::SeqCst)),
+        )
+    }
+
     /// Moves the clock forward and wakes its waiters.
     pub fn advance(&self, seconds: u32) {
+        let mut moves = self.moves_before.lock().unwrap_or_else(PoisonError::into_inner);
+        let real = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
+        moves.push((i64::try_from(real).unwrap_or(i64::MAX), self.offset_ms.load(Ordering::SeqCst)));
+        drop(moves);
         self.offset_ms.fetch_add(i64::from(seconds) * 1000, Ordering::SeqCst);
         self.moved.send_replace(());
     }

@@ -35,6 +35,7 @@ use crate::schedules::Schedules;
 use crate::secrets::Secrets;
 use crate::seed::Seed;
 use crate::service::Authorize;
+use crate::sts::Sts;
 use crate::tokens::{Issuer, TokenError};
 use crate::{control_api, invoke};
 use local_postgres::Server;
@@ -137,6 +138,7 @@ impl Cloud {
             faults: faults.clone(),
             authorize: Arc::clone(&authorize),
             clock: clock.clone(),
+            keys: plan.keys.clone(),
         };
         let api_url = format!("http://{}", api.address());
         let loopback = options.media.filter(|media| media.signaling == Signaling::Loopback);
@@ -163,6 +165,7 @@ impl Cloud {
                 Arc::new(events.clone()),
                 Arc::new(s3.clone()),
                 Arc::new(secrets.clone()),
+                Arc::new(Sts::new(Arc::clone(&iam), identities.clone(), clock.clone())),
             ],
         };
         let parts = Arc::new(Parts {
@@ -295,13 +298,17 @@ fn no_port(what: &'static str, port: u16) -> impl Fn(io::Error) -> StartError {
     move |source| StartError::Listen { what, port, source }
 }
 
-fn authorize(iam: Arc<Iam>) -> Authorize {
+/// Asks the roles: that of a session, else the function's own.
+pub fn authorize(iam: Arc<Iam>) -> Authorize {
     Arc::new(move |caller, action, resource, context| {
         if caller.function == OPERATOR {
-            return action.starts_with("s3:");
+            return action.starts_with("s3:") || action.starts_with("kms:");
         }
         let context: Vec<(&str, &str)> =
             context.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        if let Some(session) = &caller.session {
+            return iam.check_session(&session.role, action, resource, &context).is_allowed();
+        }
         iam.check(&caller.function, action, resource, &context).is_allowed()
     })
 }

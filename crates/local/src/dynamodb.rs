@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::service::{
-    Answer, ArnScope, AwsService, Operation, Permission, Protocol, body_json, target_operation,
+    Answer, ArnScope, AwsService, ErrorBody, Operation, Permission, Protocol, body_json, target_operation,
 };
 use local_template::plan::Table;
 
@@ -186,7 +186,9 @@ const PROTOCOL: Protocol = Protocol {
     refusal_status: StatusCode::BAD_REQUEST,
     throttled_status: StatusCode::BAD_REQUEST,
     failure_code: "InternalServerError",
-    error_body: |code, message, _| json!({ "__type": format!("{}#{code}", namespace(code)), "message": message }),
+    error_body: |code, message, _| {
+        ErrorBody::Json(json!({ "__type": format!("{}#{code}", namespace(code)), "message": message }))
+    },
     names_error_in_header: false,
 };
 

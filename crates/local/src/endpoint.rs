@@ -102,13 +102,14 @@ async fn connection(stream: TcpStream, endpoint: Arc<Endpoint>, local: Router) {
 
 impl Endpoint {
     async fn check(self: Arc<Self>, request: Request<Incoming>) -> Result<Answer, Unanswered> {
-        let (request, body) = request.into_parts();
+        let (mut request, body) = request.into_parts();
         let Ok(body) = Limited::new(body, MAX_BODY_BYTES).collect().await else {
             let (status, message) = (StatusCode::PAYLOAD_TOO_LARGE, "Body too large");
             return Ok(REST_JSON.error(status, "RequestEntityTooLarge", message));
         };
         let body = body.to_bytes();
-        let claim = match Claim::read(&request.headers) {
+        let headers = request.headers.clone();
+        let claim = match Claim::read(&headers) {
             Ok(claim) => claim,
             Err(refusal) => return Ok(refuse(None, &refusal)),
         };
@@ -119,7 +120,11 @@ impl Endpoint {
         let service = of_scope().find(knows).or_else(|| of_scope().next()).map(AsRef::as_ref);
         // The real clock: signatures are about networks, not about the cloud's clock, which tests advance.
         match claim.verify(&self.identities, &request, &body, OffsetDateTime::now_utc()) {
-            Ok(caller) => self.carry_out(&caller, service, &claim, &request, body).await,
+            Ok(caller) => {
+                // A service may give the caller something: a role.
+                request.extensions.insert(caller.clone());
+                self.carry_out(&caller, service, &claim, &request, body).await
+            }
             Err(refusal) => Ok(refuse(service, &refusal)),
         }
     }

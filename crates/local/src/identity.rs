@@ -3,8 +3,13 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use local_template::iam::RoleSession;
+use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::Clock;
 
 /// The name of the operator, who has full access to S3. No function has this name.
 pub const OPERATOR: &str = "operator";
@@ -27,7 +32,28 @@ pub struct Caller {
     pub function: String,
     /// The environment's id; also its log stream's name and its `application_name` at `PostgreSQL`.
     pub environment: String,
+    /// The session, if the caller has assumed a role; then the role counts and not that of the function.
+    pub session: Option<Arc<Session>>,
     kill: mpsc::Sender<oneshot::Sender<()>>,
+}
+
+/// A session of a role that was assumed.
+#[derive(Debug)]
+pub struct Session {
+    pub role: RoleSession,
+    /// When the credentials end, by the cloud's clock.
+    pub expires_at: OffsetDateTime,
+    /// When they were made, in real time, which signatures have.
+    pub made_at: OffsetDateTime,
+    clock: Clock,
+}
+
+impl Session {
+    /// Whether the credentials have ended.
+    #[must_use]
+    pub fn is_expired(&self) -> bool {
+        self.clock.now() >= self.expires_at
+    }
 }
 
 impl Caller {
@@ -53,16 +79,35 @@ impl Identities {
     #[must_use]
     pub fn issue(&self, function: &str, environment: &str) -> (Credentials, KillOrders) {
         let (kill, orders) = mpsc::channel(4);
+        let (function, environment) = (function.to_owned(), environment.to_owned());
+        let caller = Caller { function, environment, session: None, kill };
+        (self.insert(caller), orders)
+    }
+
+    /// Makes credentials of a role for a caller. They outlive its environment.
+    #[must_use]
+    pub fn issue_session(
+        &self,
+        caller: &Caller,
+        role: RoleSession,
+        life: Duration,
+        clock: &Clock,
+    ) -> (Credentials, OffsetDateTime) {
+        let (expires_at, made_at) = (clock.now() + life, OffsetDateTime::now_utc());
+        let session = Arc::new(Session { role, expires_at, made_at, clock: clock.clone() });
+        (self.insert(Caller { session: Some(session), ..caller.clone() }), expires_at)
+    }
+
+    fn insert(&self, caller: Caller) -> Credentials {
         let random = || uuid::Uuid::new_v4().simple().to_string();
         let credentials = Credentials {
             access_key_id: format!("LOCAL{}", random()[..15].to_uppercase()),
             secret_access_key: random(),
             session_token: random(),
         };
-        let caller = Caller { function: function.to_owned(), environment: environment.to_owned(), kill };
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(credentials.access_key_id.clone(), (credentials.clone(), caller));
-        (credentials, orders)
+        credentials
     }
 
     /// The owner of this access key, with the secret that verifies the signature.
@@ -75,12 +120,16 @@ impl Identities {
     #[must_use]
     pub fn by_environment(&self, environment: &str) -> Option<Caller> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.values().find(|(_, caller)| caller.environment == environment).map(|(_, caller)| caller.clone())
+        let of_environment = |caller: &Caller| caller.environment == environment && caller.session.is_none();
+        all.values().find(|(_, caller)| of_environment(caller)).map(|(_, caller)| caller.clone())
     }
 
-    /// Forgets an environment that is gone.
+    /// Forgets an environment that is gone, and the sessions that have ended.
     pub fn revoke(&self, environment: &str) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, (_, caller)| caller.environment != environment);
+        all.retain(|_, (_, caller)| match &caller.session {
+            Some(session) => !session.is_expired(),
+            None => caller.environment != environment,
+        });
     }
 }

@@ -28,4 +28,5 @@ pub mod schedules;
 pub mod secrets;
 pub mod seed;
 pub mod service;
+pub mod sts;
 pub mod tokens;

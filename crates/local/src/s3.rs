@@ -1,11 +1,15 @@
-//! S3: `s3s` speaks the protocol and checks signatures, presigned links too; the objects are ours, in memory.
+//! S3: `s3s` speaks the protocol and checks signatures, presigned links too; the objects are ours, in memory or, larger ones, in
+//! files.
 //!
 //! Buckets are those of the templates. Each call is checked against the caller's role and the bucket's policy, counted,
 //! and may meet faults, as calls to the other services are. A caller without `s3:ListBucket` gets 403 for a missing object, as on AWS.
 
+mod content;
 mod gate;
+mod lifecycle;
 mod operations;
 mod store;
+mod uploads;
 
 use std::sync::Arc;
 
@@ -23,11 +27,13 @@ use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::identity::Identities;
 use crate::service::{Answer, ArnScope, Authorize, AwsService, Operation, Protocol, REST_JSON, Unanswered};
+use content::Content;
 use gate::{Gate, Principal, Trace};
 use local_template::iam::IamError;
-use local_template::plan::Bucket;
+use local_template::plan::{Bucket, Key};
+use md5::{Digest as _, Md5};
 use operations::Operations;
-use store::Store;
+use store::{NewObject, Store};
 pub use store::{Object, ObjectHeaders};
 
 /// The state that requests are checked against and recorded in.
@@ -42,6 +48,8 @@ pub struct Surroundings {
     pub authorize: Authorize,
     /// The clock of the objects' times.
     pub clock: Clock,
+    /// The keys that buckets may be encrypted with.
+    pub keys: Vec<Key>,
 }
 
 /// All buckets. Cheap to clone.
@@ -80,7 +88,7 @@ impl S3 {
             all.insert(http::header::HOST, http::HeaderValue::from_static("s3.local"));
         }
         if let Some(arn) = distribution {
-            request = request.extension(Principal::Distribution(arn.to_owned()));
+            request = request.extension(Principal::distribution(arn));
         }
         let answer = match request.body(s3s::Body::empty()) {
             Ok(request) => self.service.call(request).await.ok(),
@@ -99,7 +107,34 @@ impl S3 {
     /// # Errors
     /// When there is no such bucket.
     pub fn put(&self, bucket: &str, key: &str, bytes: Bytes, headers: ObjectHeaders) -> Result<(), NoBucket> {
-        self.store.put(bucket, key, bytes, headers).map(drop).ok_or_else(|| NoBucket(bucket.to_owned()))
+        self.put_content(bucket, key, Content::from(bytes), headers)
+    }
+
+    /// Puts the whole of a file as an object, whoever may; the file is not changed any more. It may have holes: nothing of it is read
+    /// before it is asked for.
+    ///
+    /// # Errors
+    /// When there is no such bucket, or the file is none.
+    pub fn put_file(
+        &self,
+        bucket: &str,
+        key: &str,
+        file: std::fs::File,
+        headers: ObjectHeaders,
+    ) -> Result<(), PutError> {
+        Ok(self.put_content(bucket, key, Content::of_file(file)?, headers)?)
+    }
+
+    fn put_content(
+        &self,
+        bucket: &str,
+        key: &str,
+        content: Content,
+        headers: ObjectHeaders,
+    ) -> Result<(), NoBucket> {
+        let etag = etag_of(&content);
+        let new = NewObject { content, headers, etag, ..NewObject::default() };
+        self.store.put(bucket, key, new).map(drop).ok_or_else(|| NoBucket(bucket.to_owned()))
     }
 
     /// Whether there is a bucket of this name.
@@ -108,7 +143,7 @@ impl S3 {
         self.store.has(bucket)
     }
 
-    /// Whether the bucket's policy lets a service act in its own name.
+    /// Whether the bucket's policy lets a service act in its own name, and that of the bucket's key what this needs.
     #[must_use]
     pub fn allows_service(
         &self,
@@ -117,7 +152,9 @@ impl S3 {
         resource: &str,
         context: &[(&str, &str)],
     ) -> bool {
-        self.gate.allows_service(service, action, resource, context)
+        let bucket = resource.rsplit(":::").next().and_then(|it| it.split('/').next()).unwrap_or_default();
+        let key = self.store.key(bucket, &ObjectHeaders::default());
+        self.gate.allows_service(service, (action, resource), key.as_deref(), context)
     }
 
     /// The object that a key names now.
@@ -172,6 +209,25 @@ impl AwsService for S3 {
 #[derive(Debug, thiserror::Error)]
 #[error("there is no bucket {0}")]
 pub struct NoBucket(String);
+
+/// Why a file is no object.
+#[derive(Debug, thiserror::Error)]
+pub enum PutError {
+    #[error(transparent)]
+    NoBucket(#[from] NoBucket),
+    #[error("the object's file cannot be read")]
+    File(#[from] std::io::Error),
+}
+
+/// The MD5 of what is small; else any text, as S3 has one for what was uploaded in parts.
+fn etag_of(content: &Content) -> String {
+    const MAX_BYTES: u64 = 1024 * 1024;
+    let small = if content.len() <= MAX_BYTES { content.bytes().ok() } else { None };
+    match small {
+        Some(bytes) => hex::encode(Md5::digest(&bytes)),
+        None => format!("{}-1", uuid::Uuid::new_v4().simple()),
+    }
+}
 
 fn failed(status: StatusCode) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());

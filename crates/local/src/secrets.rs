@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::service::{
-    Answer, ArnScope, AwsService, Operation, Permission, Protocol, body_json, target_operation,
+    Answer, ArnScope, AwsService, ErrorBody, Operation, Permission, Protocol, body_json, target_operation,
 };
 
 #[derive(Clone, Debug)]
@@ -115,7 +115,7 @@ const PROTOCOL: Protocol = Protocol {
     refusal_status: StatusCode::BAD_REQUEST,
     throttled_status: StatusCode::BAD_REQUEST,
     failure_code: "InternalServiceError",
-    error_body: |code, message, _| json!({ "__type": code, "Message": message }),
+    error_body: |code, message, _| ErrorBody::Json(json!({ "__type": code, "Message": message })),
     names_error_in_header: false,
 };
 

@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use serde_json::Value;
 
 pub(crate) use self::protocol::REST_JSON;
-pub use self::protocol::{Answer, Protocol};
+pub use self::protocol::{Answer, ErrorBody, Protocol};
 use crate::identity::Caller;
 
 /// Condition keys of a call and their values, `aws:RequestedRegion` among them.

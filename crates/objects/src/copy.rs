@@ -14,12 +14,22 @@ use tokio::time::Instant;
 
 use crate::{Error, Objects};
 
-/// The largest object that one request copies
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>).
-const MAX_SINGLE_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+/// How large objects are copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CopyLimits {
+    /// The largest object, in bytes, that is copied by one request.
+    pub single: u64,
+    /// The parts, in bytes, of a larger one: at least 5 MiB.
+    pub part: u64,
+}
 
-/// A part of a larger one: copied in some seconds.
-const PART_BYTES: u64 = 1024 * 1024 * 1024;
+impl Default for CopyLimits {
+    /// The most that S3 copies by one request (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>), and parts
+    /// that it copies in some seconds.
+    fn default() -> Self {
+        Self { single: 5 * 1024 * 1024 * 1024, part: 1024 * 1024 * 1024 }
+    }
+}
 
 /// Parts that are copied at the same time.
 const MAX_PARALLEL: usize = 4;
@@ -70,7 +80,7 @@ impl Objects {
         if let Some(copied) = self.copied(&source, to).await? {
             return Ok(Some(copied));
         }
-        let sha256 = if source.size > MAX_SINGLE_BYTES {
+        let sha256 = if source.size > self.copy_limits.single {
             match self.copy_parts(&source, to, until).await? {
                 Some(sha256) => sha256,
                 None => return Ok(None),
@@ -127,7 +137,7 @@ impl Objects {
             None => self.new_upload(source, to).await?,
         };
         let mut parts = self.parts(to, &upload).await?;
-        let count = i32::try_from(source.size.div_ceil(PART_BYTES))
+        let count = i32::try_from(source.size.div_ceil(self.copy_limits.part))
             .map_err(|_| Error::Unexpected("an object has too many parts"))?;
         let mut missing = (1..=count).filter(|it| !parts.contains_key(it)).collect::<Vec<_>>().into_iter();
         let mut running = JoinSet::new();
@@ -213,8 +223,9 @@ impl Objects {
         upload: &str,
         number: i32,
     ) -> Result<CompletedPart, Error> {
-        let first = u64::from(number.unsigned_abs() - 1) * PART_BYTES;
-        let last = (first + PART_BYTES).min(source.size) - 1;
+        let len = self.copy_limits.part;
+        let first = u64::from(number.unsigned_abs() - 1) * len;
+        let last = (first + len).min(source.size) - 1;
         let answer = self
             .client
             .upload_part_copy()

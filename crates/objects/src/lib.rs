@@ -17,7 +17,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 
 pub use chunks::Chunks;
-pub use copy::Copied;
+pub use copy::{Copied, CopyLimits};
 pub use error::Error;
 pub use inspect::{Inspection, Track, TrackKind};
 pub use links::{Link, Links, Playable, PlaybackLinks};
@@ -32,6 +32,7 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 pub struct Objects {
     client: Client,
     bucket: String,
+    copy_limits: CopyLimits,
 }
 
 impl Objects {
@@ -44,6 +45,13 @@ impl Objects {
             // Ranges have no checksum.
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .build();
-        Self { client: Client::from_conf(config), bucket: bucket.to_owned() }
+        let client = Client::from_conf(config);
+        Self { client, bucket: bucket.to_owned(), copy_limits: CopyLimits::default() }
+    }
+
+    /// With other limits than S3's.
+    #[must_use]
+    pub fn with_copy_limits(self, copy_limits: CopyLimits) -> Self {
+        Self { copy_limits, ..self }
     }
 }

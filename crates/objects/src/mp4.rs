@@ -300,3 +300,8 @@ fn duration(ticks: u128, timescale: u32) -> Result<Duration, &'static str> {
     let nanoseconds = i64::try_from(nanoseconds).map_err(|_| "a track is too long")?;
     Ok(Duration::nanoseconds(nanoseconds))
 }
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,10 @@ pub enum Who<'a> {
     Service(&'a str),
     /// A principal of an account.
     Account(&'a str),
+    /// A role of an account: itself or by its account.
+    Role { account: &'a str, arn: &'a str },
+    /// The same where the account alone does not count, because it leaves the decision to the role's own policies.
+    RoleItself { arn: &'a str },
 }
 
 /// A resource's policy.
@@ -69,7 +73,13 @@ impl Rule {
             (Principals::Accounts(accounts), Who::Account(account)) => {
                 accounts.iter().any(|it| it == account || it.ends_with(&format!("::{account}:root")))
             }
-            (Principals::Services(_), Who::Account(_)) | (Principals::Accounts(_), Who::Service(_)) => false,
+            (Principals::Accounts(accounts), Who::Role { account, arn }) => {
+                let root = format!("::{account}:root");
+                accounts.iter().any(|it| it == account || it == arn || it.ends_with(&root))
+            }
+            (Principals::Accounts(accounts), Who::RoleItself { arn }) => accounts.iter().any(|it| it == arn),
+            (Principals::Services(_), Who::Account(_) | Who::Role { .. } | Who::RoleItself { .. })
+            | (Principals::Accounts(_), Who::Service(_)) => false,
         };
         meant
             && self.statement.actions.iter().any(|pattern| matches_ignoring_case(pattern, action))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::ResourceStatement;
 
 /// An S3 bucket.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Bucket {
     pub name: String,
     pub arn: String,
@@ -15,7 +15,27 @@ pub struct Bucket {
     pub versioned: bool,
     /// `AES256` or `aws:kms`, which S3 returns as a response header.
     pub encryption: String,
+    /// The ARN of the customer's key, if its objects are encrypted with one.
+    pub key: Option<String>,
+    /// Whether objects can be locked: by a legal hold, for there is no default retention.
+    pub lock: bool,
+    pub lifecycle: Vec<LifecycleRule>,
     pub policy: Vec<ResourceStatement>,
+}
+
+/// A lifecycle rule that is enabled.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LifecycleRule {
+    /// The prefix of the keys that it is for.
+    pub prefix: String,
+    /// Days after which the current version expires.
+    pub expiration_days: Option<u32>,
+    /// Days after which a version is deleted that is no longer the current one.
+    pub noncurrent_days: Option<u32>,
+    /// Days after which an upload that was not completed is aborted.
+    pub abort_days: Option<u32>,
+    /// Whether a delete marker is removed that no version is left behind.
+    pub removes_markers: bool,
 }
 
 /// A `CloudFront` distribution.

@@ -120,6 +120,7 @@ pub(super) fn read(made: &[Made], plan: &mut Plan) -> Result<(), TemplateError> 
     plan.rules = events::rules(made)?;
     plan.mappings = mapping::read(made, &plan.functions, &plan.queues)?;
     plan.tables = dynamodb::read(made)?;
+    plan.roles = role::assumable(made)?;
     plan.buckets = s3::read(made)?;
     plan.distributions = cloudfront::read(made)?;
     plan.alarms = monitoring::alarms(made)?;

@@ -25,6 +25,8 @@ pub(super) enum Refusal {
     Incomplete(&'static str),
     #[error("The security token included in the request is invalid.")]
     Unknown,
+    #[error("The security token included in the request is expired")]
+    Expired,
     #[error("{0}")]
     Signature(String),
 }
@@ -36,6 +38,7 @@ impl Refusal {
             Self::Unsigned => "MissingAuthenticationTokenException",
             Self::Incomplete(_) => "IncompleteSignatureException",
             Self::Unknown => "UnrecognizedClientException",
+            Self::Expired => "ExpiredTokenException",
             Self::Signature(_) => "InvalidSignatureException",
         }
     }
@@ -109,6 +112,9 @@ impl<'a> Claim<'a> {
         }
         if self.sign_again(&credentials, request, body, time).as_deref() != Some(self.signature) {
             return Err(mismatch());
+        }
+        if caller.session.as_ref().is_some_and(|it| it.is_expired()) {
+            return Err(Refusal::Expired);
         }
         Ok(caller)
     }

@@ -12,7 +12,8 @@ use uuid::Uuid;
 use super::{DEFAULT_BUS, EventBridge, NewEvent};
 use crate::schedules::seconds;
 use crate::service::{
-    Answer, ArnScope, AwsService, Context, Operation, Permission, Protocol, body_json, target_operation,
+    Answer, ArnScope, AwsService, Context, ErrorBody, Operation, Permission, Protocol, body_json,
+    target_operation,
 };
 
 /// The greatest number of entries in a call.
@@ -50,7 +51,7 @@ const PROTOCOL: Protocol = Protocol {
     refusal_status: StatusCode::BAD_REQUEST,
     throttled_status: StatusCode::BAD_REQUEST,
     failure_code: "InternalException",
-    error_body: |code, message, _| json!({ "__type": code, "message": message }),
+    error_body: |code, message, _| ErrorBody::Json(json!({ "__type": code, "message": message })),
     names_error_in_header: false,
 };
 

@@ -8,6 +8,13 @@ use uuid::Uuid;
 /// A whole answer.
 pub type Answer = Response<Bytes>;
 
+/// The body of an error, or of an answer.
+#[derive(Debug)]
+pub enum ErrorBody {
+    Json(Value),
+    Xml(String),
+}
+
 /// The constants of a service's protocol.
 #[derive(Debug)]
 pub struct Protocol {
@@ -19,7 +26,7 @@ pub struct Protocol {
     /// The code of a failure of the service itself.
     pub failure_code: &'static str,
     /// The body of an error, of its code, message and request id.
-    pub error_body: fn(&str, &str, &str) -> Value,
+    pub error_body: fn(&str, &str, &str) -> ErrorBody,
     /// Whether the code is also in the header `x-amzn-errortype`.
     pub names_error_in_header: bool,
 }
@@ -30,7 +37,7 @@ pub(crate) const REST_JSON: Protocol = Protocol {
     refusal_status: StatusCode::FORBIDDEN,
     throttled_status: StatusCode::TOO_MANY_REQUESTS,
     failure_code: "ServiceFailureException",
-    error_body: |code, message, _| json!({ "__type": code, "message": message }),
+    error_body: |code, message, _| ErrorBody::Json(json!({ "__type": code, "message": message })),
     names_error_in_header: true,
 };
 
@@ -51,7 +58,7 @@ impl Protocol {
     #[must_use]
     pub fn error(&self, status: StatusCode, code: &str, message: &str) -> Answer {
         let request_id = Uuid::new_v4().to_string();
-        let mut answer = self.json(status, &(self.error_body)(code, message, &request_id));
+        let mut answer = self.answer(status, (self.error_body)(code, message, &request_id));
         if let Ok(id) = HeaderValue::from_str(&request_id) {
             answer.headers_mut().insert("x-amzn-requestid", id);
         }
@@ -66,7 +73,17 @@ impl Protocol {
     /// A JSON answer with the service's content type and a request id; a null body is empty.
     #[must_use]
     pub fn json(&self, status: StatusCode, body: &Value) -> Answer {
-        let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+        self.answer(status, ErrorBody::Json(body.clone()))
+    }
+
+    /// An answer with the service's content type and a request id; a body of JSON's null is empty.
+    #[must_use]
+    pub fn answer(&self, status: StatusCode, body: ErrorBody) -> Answer {
+        let body = match body {
+            ErrorBody::Json(Value::Null) => Bytes::new(),
+            ErrorBody::Json(body) => Bytes::from(body.to_string()),
+            ErrorBody::Xml(body) => Bytes::from(body),
+        };
         let mut answer = Response::new(body);
         *answer.status_mut() = status;
         answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));

@@ -127,6 +127,7 @@ impl Fixture {
             faults: faults.clone(),
             authorize: Arc::clone(&authorize),
             clock: clock.clone(),
+            keys: Vec::new(),
         };
         let s3 = S3::new(&[bucket()], around).expect("the bucket's policy is evaluated here");
         chime.attach_buckets(s3.clone(), REGION);
@@ -308,6 +309,7 @@ fn bucket() -> Bucket {
         domain: format!("{BUCKET}.s3.{REGION}.amazonaws.com"),
         versioned: true,
         encryption: "AES256".to_owned(),
+        lock: true,
         policy: vec![ResourceStatement {
             principals: Principals::Services(vec!["mediapipelines.chime.amazonaws.com".to_owned()]),
             statement: Statement {
@@ -320,5 +322,6 @@ fn bucket() -> Bucket {
                 conditions: Vec::new(),
             },
         }],
+        ..Bucket::default()
     }
 }

@@ -5,5 +5,7 @@ mod data;
 mod events;
 mod faults;
 mod fixture;
+mod objects;
 mod pipelines;
+mod roles;
 mod signature;

@@ -78,6 +78,7 @@ impl Edge {
             faults: Faults::default(),
             authorize: Arc::new(|_, _, _, _| false),
             clock: clock.clone(),
+            keys: Vec::new(),
         };
         let s3 = S3::new(&plan.buckets, around)?;
         let bucket = plan.outputs.get("PageBucketName").ok_or("a bucket")?;

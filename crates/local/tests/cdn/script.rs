@@ -123,7 +123,7 @@ impl Desk {
             .filter(|it| !it.ends_with("gz"))
             .map(|key| {
                 let page = s3.object(&self.bucket, key).ok_or("a live page")?;
-                let text = String::from_utf8_lossy(&page.bytes).into_owned();
+                let text = String::from_utf8_lossy(&page.bytes()?).into_owned();
                 let named = script(&text)?;
                 for file in [named.to_owned(), format!("{named}.br"), format!("{named}.gz")] {
                     assert!(
@@ -144,7 +144,7 @@ impl Desk {
         let mut said = Vec::new();
         for key in pages {
             let text =
-                String::from_utf8_lossy(&s3.object(&self.bucket, key).ok_or("a page")?.bytes).into_owned();
+                String::from_utf8_lossy(&s3.object(&self.bucket, key).ok_or("a page")?.bytes()?).into_owned();
             let script = script(&text)?;
             assert!(keys.iter().any(|it| it == script), "{key} names {script}, which is not there");
             said.push(title(&text)?.to_owned());
@@ -176,7 +176,7 @@ pub(crate) fn served(cloud: &TestCloud) -> BTreeMap<String, (local::s3::ObjectHe
     let keys = parts.s3.keys(&bucket).into_iter().filter(of_viewers);
     keys.filter_map(|key| {
         let object = parts.s3.object(&bucket, &key)?;
-        Some((key, (object.headers.clone(), object.bytes.clone())))
+        Some((key, (object.headers.clone(), object.bytes().ok()?)))
     })
     .collect()
 }

@@ -46,6 +46,7 @@ pub(crate) fn function() -> Function {
         reserved_concurrency: None,
         asynchronous: Asynchronous::OF_LAMBDA,
         environment: BTreeMap::new(),
+        role_arn: String::new(),
         role: Vec::new(),
         permissions: vec![permission("apigateway.amazonaws.com"), permission("events.amazonaws.com")],
     }

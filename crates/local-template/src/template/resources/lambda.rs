@@ -118,6 +118,7 @@ pub(super) fn read(made: &[Made]) -> Result<Vec<Function>, TemplateError> {
             reserved_concurrency: properties.within("ReservedConcurrentExecutions", 0..=1000)?,
             asynchronous: asynchronous.remove(it.arn()).unwrap_or(Asynchronous::OF_LAMBDA),
             environment,
+            role_arn: properties.required("Role")?,
             role: role::statements(made, properties)?,
             permissions: permissions.remove(it.arn()).unwrap_or_default(),
         });

@@ -11,6 +11,16 @@ pub(super) fn statements(document: &Fields) -> Result<Vec<ResourceStatement>, Te
     role::policy_statements(document)?.into_iter().map(statement).collect()
 }
 
+/// The statements of a role's trust policy, which is about the role itself and names no resource.
+pub(super) fn trust(document: &Fields) -> Result<Vec<ResourceStatement>, TemplateError> {
+    let statements = role::policy_statements(document)?.into_iter().map(|mut fields| {
+        fields.only_keys(&["Sid", "Effect", "Principal", "Action", "Condition"])?;
+        fields.map.insert("Resource".to_owned(), "*".into());
+        statement(fields)
+    });
+    statements.collect()
+}
+
 fn statement(mut fields: Fields) -> Result<ResourceStatement, TemplateError> {
     let principals = principals(&fields)?;
     fields.map.remove("Principal");

@@ -1,9 +1,12 @@
-//! Roles of functions, with the policies inside them and attached to them.
+//! Roles, with the policies inside them and attached to them.
+
+use std::time::Duration;
 
 use super::super::error::TemplateError;
 use super::super::fields::Fields;
+use super::policy;
 use super::{DESCRIPTION, Made, ResourceType, TAGS, effect, identity, of_type, without_effect};
-use crate::plan::Statement;
+use crate::plan::{Principals, Role, Statement};
 
 const ROLE: &str = "AWS::IAM::Role";
 const MANAGED_POLICY: &str = "AWS::IAM::ManagedPolicy";
@@ -18,7 +21,7 @@ pub(super) const TYPES: &[ResourceType] = &[
             effect("AssumeRolePolicyDocument"),
             DESCRIPTION,
             effect("ManagedPolicyArns"),
-            without_effect("MaxSessionDuration", "local credentials do not expire"),
+            effect("MaxSessionDuration"),
             effect("Path"),
             effect("Policies.PolicyDocument"),
             without_effect("Policies.PolicyName", "it is for people, and required"),
@@ -66,6 +69,50 @@ pub(super) fn statements(made: &[Made], function: &Fields) -> Result<Vec<Stateme
         let wanted = "lambda.amazonaws.com must be allowed sts:AssumeRole";
         return Err(role.unsupported("AssumeRolePolicyDocument", "without Lambda", wanted));
     }
+    of_role(made, role)
+}
+
+/// The roles that a principal of the account is trusted with, and not a service alone.
+pub(super) fn assumable(made: &[Made]) -> Result<Vec<Role>, TemplateError> {
+    let mut roles = Vec::new();
+    for role in of_type(made, ROLE).filter(|it| trusts_principals(it)) {
+        let properties = &role.properties;
+        let trust = policy::trust(&properties.required_fields("AssumeRolePolicyDocument")?)?;
+        for statement in &trust {
+            let Principals::Accounts(named) = &statement.principals else { continue };
+            // IAM refuses a role or user that is not there.
+            let unknown = named.iter().find(|arn| {
+                let whole = arn.ends_with(":root") || !arn.contains(':');
+                !whole && !of_type(made, ROLE).any(|it| it.arn() == **arn)
+            });
+            if let Some(unknown) = unknown {
+                return Err(properties.dangling("AssumeRolePolicyDocument.Principal.AWS", unknown));
+            }
+        }
+        let seconds = properties.within("MaxSessionDuration", 3600..=43_200)?.unwrap_or(3600);
+        roles.push(Role {
+            name: role.identity.reference.clone(),
+            arn: role.arn().to_owned(),
+            trust,
+            statements: of_role(made, properties)?,
+            max_session: Duration::from_secs(seconds.into()),
+        });
+    }
+    Ok(roles)
+}
+
+fn trusts_principals(role: &Made) -> bool {
+    let document = role.properties.map.get("AssumeRolePolicyDocument");
+    let statements = match document.and_then(|it| it.get("Statement")) {
+        Some(serde_json::Value::Array(statements)) => statements.iter().collect(),
+        Some(one) => vec![one],
+        None => Vec::new(),
+    };
+    statements.into_iter().any(|it| it.pointer("/Principal/AWS").is_some())
+}
+
+/// The statements in a role and in the policies attached to it.
+fn of_role(made: &[Made], role: &Fields) -> Result<Vec<Statement>, TemplateError> {
     let mut read = Vec::new();
     for policy in role.items("Policies")? {
         policy.required("PolicyName")?;

@@ -343,6 +343,7 @@ const CHANGES: &[(&str, &[Change])] = &[
                 Refused("Role.AssumeRolePolicyDocument"),
             ),
             ("ManagedPolicyArns", "[!Ref Managed]", "[other]", Refused("Role.ManagedPolicyArns")),
+            ("MaxSessionDuration", "7200", "3601", Comes("max_session: 3601s")),
             ("Path", "/", "/service/", Comes(":role/service/auditor")),
             (
                 "Policies.PolicyDocument",

@@ -68,7 +68,7 @@ impl Concatenation {
         // A file of a concatenation into the same folder is no chunk.
         let keys = s3.keys(&sink.bucket).into_iter();
         let keys = keys.filter(|key| key.starts_with(&folder) && started_ms(key).is_some());
-        keys.filter_map(|key| Some((key.clone(), s3.object(&sink.bucket, &key)?.bytes.clone()))).collect()
+        keys.filter_map(|key| Some((key.clone(), s3.object(&sink.bucket, &key)?.bytes().ok()?))).collect()
     }
 
     fn movie(&self, s3: &S3, folder: &str) -> Result<Option<Bytes>, JoinError> {

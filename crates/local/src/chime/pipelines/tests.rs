@@ -43,6 +43,7 @@ fn bucket(name: &str, policy: Vec<ResourceStatement>) -> Bucket {
         versioned: true,
         encryption: "aws:kms".to_owned(),
         policy,
+        ..Bucket::default()
     }
 }
 
@@ -82,6 +83,7 @@ fn engine_with(event_delivery: EventDelivery) -> Engine {
         faults: Faults::default(),
         authorize: Arc::new(|_, _, _, _| true),
         clock: clock.clone(),
+        keys: Vec::new(),
     };
     let buckets = [bucket(BUCKET, vec![policy()]), bucket(CLOSED_BUCKET, Vec::new())];
     let s3 = S3::new(&buckets, around).expect("the policy is evaluated here");
@@ -169,7 +171,8 @@ impl Engine {
     }
 
     fn movie(&self, key: &str) -> Movie {
-        Movie::read(&self.s3.object(BUCKET, key).expect("it is there").bytes).expect("it is a file")
+        Movie::read(&self.s3.object(BUCKET, key).expect("it is there").bytes().expect("it is readable"))
+            .expect("it is a file")
     }
 }
 

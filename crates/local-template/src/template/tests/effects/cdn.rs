@@ -11,8 +11,17 @@ Resources:
     Properties:
       BucketName: pages
       BucketEncryption:
-        ServerSideEncryptionConfiguration: [{ServerSideEncryptionByDefault: {SSEAlgorithm: AES256}}]
+        ServerSideEncryptionConfiguration: [{ServerSideEncryptionByDefault: {SSEAlgorithm: 'aws:kms',
+          KMSMasterKeyID: alias/pages}}]
       VersioningConfiguration: {Status: Enabled}
+      ObjectLockEnabled: false
+      LifecycleConfiguration:
+        Rules:
+          - {Status: Enabled , Prefix: old/, ExpirationInDays: 71}
+          - Status: Enabled
+            ExpiredObjectDeleteMarker: false
+            NoncurrentVersionExpiration: {NoncurrentDays: 72}
+            AbortIncompleteMultipartUpload: {DaysAfterInitiation: 73}
   BucketPolicy:
     Type: AWS::S3::BucketPolicy
     Properties:
@@ -95,11 +104,44 @@ pub(super) const CHANGES: &[(&str, &[Change])] = &[
             ("BucketName", "pages", "others", Comes("arn:aws:s3:::others")),
             (
                 "BucketEncryption.ServerSideEncryptionConfiguration.ServerSideEncryptionByDefault.SSEAlgorithm",
+                "'aws:kms'",
                 "AES256",
-                "aws:kms",
-                Comes(r#"encryption: "aws:kms""#),
+                Refused("KMSMasterKeyID"),
             ),
-            ("VersioningConfiguration.Status", "Enabled", "Suspended", Comes("versioned: false")),
+            (
+                "BucketEncryption.ServerSideEncryptionConfiguration.ServerSideEncryptionByDefault.KMSMasterKeyID",
+                "alias/pages",
+                "alias/others",
+                Comes(r#"key: Some("alias/others")"#),
+            ),
+            (
+                "LifecycleConfiguration.Rules.AbortIncompleteMultipartUpload.DaysAfterInitiation",
+                "73",
+                "74",
+                Comes("abort_days: Some(74)"),
+            ),
+            ("LifecycleConfiguration.Rules.ExpirationInDays", "71", "74", Comes("expiration_days: Some(74)")),
+            (
+                "LifecycleConfiguration.Rules.ExpiredObjectDeleteMarker",
+                "false",
+                "true",
+                Comes("removes_markers: true"),
+            ),
+            (
+                "LifecycleConfiguration.Rules.NoncurrentVersionExpiration.NoncurrentDays",
+                "72",
+                "74",
+                Comes("noncurrent_days: Some(74)"),
+            ),
+            ("LifecycleConfiguration.Rules.Prefix", "old/", "new/", Comes(r#"prefix: "new/""#)),
+            (
+                "LifecycleConfiguration.Rules.Status",
+                "Enabled ,",
+                "Disabled,",
+                Goes("expiration_days: Some(71)"),
+            ),
+            ("ObjectLockEnabled", "false", "true", Comes("lock: true")),
+            ("VersioningConfiguration.Status", "Enabled}", "Suspended}", Comes("versioned: false")),
         ],
     ),
     (

@@ -187,6 +187,12 @@ Resources:
       Policies:
         - PolicyName: audit
           PolicyDocument: {Statement: {Action: 'dynamodb:PutItem', Effect: Allow, Resource: '*'}, Version: '2012-10-17'}
+  PlaybackRole:
+    Type: AWS::IAM::Role
+    Properties:
+      MaxSessionDuration: 7200
+      AssumeRolePolicyDocument: { Statement: {Principal: {AWS: !GetAtt Role.Arn}, Effect: Allow,
+        Action: 'sts:AssumeRole'}, Version: '2012-10-17'}
   Managed:
     Type: AWS::IAM::ManagedPolicy
     Properties:
