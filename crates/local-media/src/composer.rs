@@ -1,7 +1,8 @@
 //! The chunks of a recorder, made of a tap's: the sound of all, with the picture of the active speaker or without any.
 //!
 //! Pictures change at key frames only, and a chunk begins with one, so that each can be played alone. A chunk with pictures therefore
-//! ends with the first key frame after 5 s, at a multiple of 20 ms, where sound can be cut; one without ends after 5 s exactly.
+//! ends with the first key frame after 3 s, at a multiple of 20 ms, where sound can be cut; one without ends after 5 s exactly. Key
+//! frames come each 5 s, and when somebody begins to speak.
 
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,8 @@ use crate::capture::{CHUNK_US, Chunk, MAX_CHUNK_US, MixChunk, TapChunk, h264_siz
 use crate::connection::VideoCodec;
 use crate::mp4::{Movie, PACKET_US, Packet, Picture, blank_picture};
 
+/// A chunk with pictures is not shorter, so that it has 5 s where the speaker does not change.
+const MIN_CHUNK_US: u64 = 3_000_000;
 /// For so long pictures of a time may still come when its sound is there: the longest chunk of them, until it is known that a
 /// source has stopped, and until its own sound is complete.
 const MAX_LATE_US: u64 = MAX_CHUNK_US + 2_000_000;
@@ -174,7 +177,7 @@ impl Composer {
                 self.blank = Some(blank_picture(width, height));
             }
             let cut_us = time_us / PACKET_US * PACKET_US;
-            if cut_us >= self.open.started_us + CHUNK_US {
+            if cut_us >= self.open.started_us + MIN_CHUNK_US {
                 self.close(cut_us);
             }
         }
@@ -194,7 +197,7 @@ impl Composer {
     }
 
     fn sound(&mut self, data: Bytes, time_us: u64) {
-        // With a picture, a chunk ends at a key frame, which a tap asks for after 5 s and without which it gives up a source after 10 s.
+        // With a picture, a chunk ends at a key frame, without which a tap gives up a source after 10 s.
         if self.shown.is_none() {
             while time_us >= self.open.started_us + CHUNK_US {
                 // A chunk whose picture has ended may be longer already.

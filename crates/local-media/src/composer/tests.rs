@@ -78,7 +78,7 @@ fn sound_alone_is_cut_each_five_seconds() {
 }
 
 #[test]
-fn chunks_with_pictures_are_cut_at_the_first_key_frame_after_five_seconds() {
+fn chunks_with_pictures_are_cut_at_key_frames() {
     let chunks = [
         mix(0, &[(0, Some("a"))]),
         mix(1, &[(0, Some("a"))]),

@@ -187,7 +187,9 @@ impl Bits {
         if self.taken == 0 {
             self.bytes.extend(bytes);
         } else {
-            bytes.iter().for_each(|byte| self.put(u32::from(*byte), 8));
+            for byte in bytes {
+                self.put(u32::from(*byte), 8);
+            }
         }
     }
 

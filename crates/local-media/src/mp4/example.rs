@@ -13,8 +13,12 @@ pub const EXAMPLE_DURATION_US: u64 = 5_000_000;
 /// The tone of an example that is not silent.
 pub const TONE_HZ: u16 = 440;
 const PICTURE_US: u64 = 200_000;
-const SAMPLE_RATE_HZ: f32 = 48_000.0;
-const WIDTH: u32 = BARS as u32 * BLOCK;
+/// 5 s of them.
+const PICTURES: u32 = 25;
+/// 5 s of them.
+const PACKETS: usize = 250;
+const SAMPLE_RATE_HZ: u16 = 48_000;
+const WIDTH: u32 = 6 * BLOCK;
 const HEIGHT: u32 = 4 * BLOCK;
 const BARS: usize = 6;
 /// White, yellow, cyan, green, magenta, red at 75 % (ITU-R BT.601).
@@ -42,7 +46,7 @@ pub struct BarsChunk {
 pub fn example(chunk: BarsChunk) -> Movie {
     let pictures = if chunk.pictures { bars(chunk.index % BARS).to_vec() } else { Vec::new() };
     let silence = Bytes::from_static(SILENCE);
-    let sound = (0..EXAMPLE_DURATION_US / PACKET_US).zip(tone());
+    let sound = (0..).zip(tone());
     let sound = sound.map(|(n, packet)| Packet {
         time_us: n * PACKET_US,
         data: if chunk.tone { packet.clone() } else { silence.clone() },
@@ -67,25 +71,26 @@ fn moved_bars(shift: usize) -> Vec<Picture> {
         keyframe: number == 0,
         data: if number == 0 { key.clone() } else { h264::annex_b([frame(number).repeated()]) },
     };
-    (0..).map(picture).take_while(|picture| picture.time_us < EXAMPLE_DURATION_US).collect()
+    (0..PICTURES).map(picture).collect()
 }
 
 /// 5 s of the tone, which begins and ends at a zero of it.
 fn tone() -> &'static [Bytes] {
-    static PACKETS: OnceLock<Vec<Bytes>> = OnceLock::new();
-    PACKETS.get_or_init(|| {
+    static TONE: OnceLock<Vec<Bytes>> = OnceLock::new();
+    TONE.get_or_init(|| {
         let mut encoder = Encoder::new();
-        let packet = |n: u64| {
-            let sample = |place: usize| sine((n as usize * FRAME_SAMPLES + place) as f32);
-            let frame = std::array::from_fn(sample);
+        let packet = |n: usize| {
+            let frame = std::array::from_fn(|place| sine(n * FRAME_SAMPLES + place));
             encoder.encode(&frame).unwrap_or_else(|_| Bytes::from_static(SILENCE))
         };
-        (0..EXAMPLE_DURATION_US / PACKET_US).map(packet).collect()
+        (0..PACKETS).map(packet).collect()
     })
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a quarter of the range of i16")]
-fn sine(sample: f32) -> i16 {
-    let seconds = sample / SAMPLE_RATE_HZ;
-    ((seconds * f32::from(TONE_HZ)).fract() * TAU).sin().mul_add(8_192.0, 0.0) as i16
+fn sine(sample: usize) -> i16 {
+    // Less than a period, so that it is exact.
+    let phase = sample * usize::from(TONE_HZ) % usize::from(SAMPLE_RATE_HZ);
+    let phase = f32::from(u16::try_from(phase).unwrap_or_default()) / f32::from(SAMPLE_RATE_HZ);
+    ((phase * TAU).sin() * 8_192.0) as i16
 }

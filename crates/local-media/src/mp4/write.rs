@@ -47,7 +47,9 @@ pub(super) fn write(movie: &Movie) -> Result<Bytes, Mp4Error> {
     file.reserve_exact(BOX_HEADER_BYTES + length);
     file.extend(u32::try_from(BOX_HEADER_BYTES + length)?.to_be_bytes());
     file.extend(b"mdat");
-    media.iter().for_each(|sample| file.extend_from_slice(sample));
+    for sample in media {
+        file.extend_from_slice(&sample);
+    }
     Ok(file.into())
 }
 
