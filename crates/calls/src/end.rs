@@ -89,10 +89,10 @@ impl Calls {
         match timeout(STOP_DEADLINE, stop).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(pipeline = %pipeline, error = causes(&error), "capture not stopped at the end of its call")
+                tracing::warn!(pipeline = %pipeline, error = causes(&error), "capture not stopped at the end of its call");
             }
             Err(elapsed) => {
-                tracing::warn!(pipeline = %pipeline, error = %elapsed, "capture not stopped at the end of its call")
+                tracing::warn!(pipeline = %pipeline, error = %elapsed, "capture not stopped at the end of its call");
             }
         }
     }

@@ -191,10 +191,6 @@ impl Chime {
     }
 
     /// Sends all due events and returns when the next event or end of a meeting is due, in ms of the cloud's clock.
-    #[expect(
-        clippy::must_use_candidate,
-        reason = "the events are sent either way; only the delivery task needs the next due time"
-    )]
     pub fn deliver_due_events(&self) -> Option<i64> {
         let plane = self.media_effects();
         let _delivering = self.delivering.lock().unwrap_or_else(PoisonError::into_inner);

@@ -35,7 +35,7 @@ impl Default for CopyLimits {
 const MAX_PARALLEL: usize = 4;
 
 /// S3 answers when all is copied: 5 GB take most of a minute.
-const COPY_DEADLINE: Duration = Duration::from_secs(60);
+const COPY_DEADLINE: Duration = Duration::from_mins(1);
 
 /// The copy's metadata that names the version that it was made of.
 const SOURCE: &str = "source-etag";

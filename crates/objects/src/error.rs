@@ -51,9 +51,11 @@ impl Error {
             ("NoSuchKey" | "NoSuchVersion" | "NoSuchUpload" | "NotFound", _) | ("", Some(404)) => {
                 Self::NotFound
             }
-            // The version that was read first was replaced; another attempt reads the new one.
-            ("PreconditionFailed", _)
-            | ("RequestTimeout" | "SlowDown" | "Throttling" | "ThrottlingException", _)
+            // `PreconditionFailed`: the version that was read first was replaced; another attempt reads the new one.
+            (
+                "PreconditionFailed" | "RequestTimeout" | "SlowDown" | "Throttling" | "ThrottlingException",
+                _,
+            )
             | (_, Some(429)) => Self::Unavailable { backend, source },
             (_, Some(400..=499)) => Self::Refused { code, source },
             _ => Self::Unavailable { backend, source },

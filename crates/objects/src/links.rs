@@ -74,7 +74,7 @@ impl PlaybackLinks {
     }
 
     /// Signs a link to each object, whether it exists or not. One request, and another for each 15 objects or so that a policy does
-    /// not hold. `session` names the requests in S3's and CloudTrail's logs: letters, digits and `-`, at most 64.
+    /// not hold. `session` names the requests in the logs of S3 and `CloudTrail`: letters, digits and `-`, at most 64.
     ///
     /// # Errors
     /// When STS does not answer or rejects it, or a key or name has characters that a policy or a header would read otherwise.

@@ -255,18 +255,14 @@ impl Walk {
                         track.delay = empty.map(|it| u128::from(it.segment_duration)).sum();
                     }
                     b"mdhd" => track.timescale = reader.decode::<Mdhd>(place).await?.timescale,
-                    b"hdlr" => track.kind = handler(&reader.number(place.body + 8).await?),
+                    b"hdlr" => track.kind = handler(reader.number(place.body + 8).await?),
                     b"stts" => track.ticks = Some(reader.sum_stts(place).await?),
-                    b"stco" => {
-                        if reader.entries(place, 4).await? > 0 {
-                            let offset = reader.number(place.end - 4).await?;
-                            track.last_chunk = Some(u64::from(u32::from_be_bytes(offset)));
-                        }
+                    b"stco" if reader.entries(place, 4).await? > 0 => {
+                        let offset = reader.number(place.end - 4).await?;
+                        track.last_chunk = Some(u64::from(u32::from_be_bytes(offset)));
                     }
-                    b"co64" => {
-                        if reader.entries(place, 8).await? > 0 {
-                            track.last_chunk = Some(u64::from_be_bytes(reader.number(place.end - 8).await?));
-                        }
+                    b"co64" if reader.entries(place, 8).await? > 0 => {
+                        track.last_chunk = Some(u64::from_be_bytes(reader.number(place.end - 8).await?));
                     }
                     _ => {}
                 }
@@ -295,8 +291,8 @@ impl Walk {
     }
 }
 
-fn handler(kind: &[u8; 4]) -> Option<TrackKind> {
-    match kind {
+fn handler(kind: [u8; 4]) -> Option<TrackKind> {
+    match &kind {
         b"soun" => Some(TrackKind::Audio),
         b"vide" => Some(TrackKind::Video),
         _ => None,

@@ -38,13 +38,12 @@ impl App {
         let asked = Asked { request: Request::Start(new_id()?), user: member.user, role: member.role };
         let target = settle::Target { appointment, session };
         let settled = self.settle(target, Some((asked, view)), origin).await?;
-        let open = match settled.began {
-            Some(id) => id,
-            None => {
-                let now = self.calls.store().load_session(appointment, session).await?;
-                // One that was open ended at the same moment.
-                now.captures.recording.ok_or(Error::conflict(reason::RECORDING_ENDED))?.id
-            }
+        let open = if let Some(id) = settled.began {
+            id
+        } else {
+            let now = self.calls.store().load_session(appointment, session).await?;
+            // One that was open ended at the same moment.
+            now.captures.recording.ok_or(Error::conflict(reason::RECORDING_ENDED))?.id
         };
         Ok(Started { recording: self.recording(actor, open).await?, new: settled.began.is_some() })
     }

@@ -61,6 +61,16 @@ impl App {
     pub(crate) async fn settle(
         &self,
         target: Target,
+        asked: Option<(Asked, View)>,
+        origin: &Origin,
+    ) -> Result<Settled, Error> {
+        // On the heap: a call with all that follows from it takes 20 KB.
+        Box::pin(self.take_steps(target, asked, origin)).await
+    }
+
+    async fn take_steps(
+        &self,
+        target: Target,
         mut asked: Option<(Asked, View)>,
         origin: &Origin,
     ) -> Result<Settled, Error> {

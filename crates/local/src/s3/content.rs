@@ -65,16 +65,15 @@ impl Content {
         while let Some(piece) = body.next().await {
             let piece = piece?;
             Md5Digest::update(&mut md5, &piece);
-            match &mut file {
-                Some(file) => file.write_all(&piece)?,
-                None => {
-                    start.extend_from_slice(&piece);
-                    if start.len() > MAX_IN_MEMORY {
-                        let mut new = tempfile::tempfile()?;
-                        new.write_all(&std::mem::take(&mut start))?;
-                        file = Some(new);
-                    }
-                }
+            if let Some(file) = &mut file {
+                file.write_all(&piece)?;
+                continue;
+            }
+            start.extend_from_slice(&piece);
+            if start.len() > MAX_IN_MEMORY {
+                let mut new = tempfile::tempfile()?;
+                new.write_all(&std::mem::take(&mut start))?;
+                file = Some(new);
             }
         }
         let content = match file {

@@ -183,7 +183,7 @@ async fn a_copy_in_parts_goes_on_where_it_ended_and_has_a_composite_checksum() -
     let open = client.list_multipart_uploads().bucket(BUCKET).prefix("recordings/").send().await?;
     assert_eq!(open.uploads().first().and_then(|it| it.upload_id()), Some(upload));
     let listed = client.list_parts().bucket(BUCKET).key("recordings/1").upload_id(upload).send().await?;
-    let sizes: Vec<_> = listed.parts().iter().filter_map(|it| it.size()).collect();
+    let sizes: Vec<_> = listed.parts().iter().filter_map(aws_sdk_s3::types::Part::size).collect();
     assert_eq!(sizes, [5_242_880, 5_242_880, 10]);
     let parts = listed.parts().iter().map(|it| {
         CompletedPart::builder()
@@ -262,6 +262,7 @@ async fn a_service_may_do_what_the_policies_of_bucket_and_key_say() -> TestResul
 
 /// The actions of each operation are in the role of the template; without one its operation alone is denied.
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one table of the operations")]
 async fn each_operation_needs_its_own_permission() -> TestResult {
     for action in [
         "s3:DeleteObjectVersion",

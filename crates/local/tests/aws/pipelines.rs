@@ -2,6 +2,9 @@
 
 use aws_sdk_chimesdkmediapipelines::Client;
 use aws_sdk_chimesdkmediapipelines::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_chimesdkmediapipelines::operation::create_media_capture_pipeline::CreateMediaCapturePipelineError;
+use aws_sdk_chimesdkmediapipelines::operation::delete_media_pipeline::DeleteMediaPipelineError;
+use aws_sdk_chimesdkmediapipelines::operation::list_media_pipelines::ListMediaPipelinesOutput;
 use aws_sdk_chimesdkmediapipelines::types::{
     ArtifactsConcatenationConfiguration, ArtifactsConcatenationState, ArtifactsConfiguration, ArtifactsState,
     AudioArtifactsConcatenationState, AudioArtifactsConfiguration, AudioConcatenationConfiguration,
@@ -125,7 +128,7 @@ async fn a_capture_and_its_concatenation_live_as_the_sdk_expects() {
     assert_eq!(fixture.last_asked(), ("chime:GetMediaCapturePipeline".to_owned(), Some(arn.to_owned())));
     let pages = client.list_media_pipelines().into_paginator().page_size(1).send();
     let pages: Vec<_> = pages.collect::<Result<_, _>>().await.expect("each page comes");
-    let summaries = pages.iter().flat_map(|page| page.media_pipelines());
+    let summaries = pages.iter().flat_map(ListMediaPipelinesOutput::media_pipelines);
     let ids: Vec<_> = summaries.filter_map(|it| it.media_pipeline_id()).collect();
     assert_eq!((ids, pages.len()), (vec![id, joined.as_str()], 2));
     client.delete_media_capture_pipeline().media_pipeline_id(id).send().await.expect("it stops");
@@ -155,7 +158,10 @@ async fn refusals_have_the_names_of_the_service_model() {
     let client = fixture.pipelines();
     let unknown = "7d9f1c5e-0000-0000-0000-000000000000";
     let error = client.delete_media_pipeline().media_pipeline_id(unknown).send().await.expect_err("none");
-    assert!(error.as_service_error().is_some_and(|it| it.is_not_found_exception()), "{error:?}");
+    assert!(
+        error.as_service_error().is_some_and(DeleteMediaPipelineError::is_not_found_exception),
+        "{error:?}"
+    );
     fixture.chime.set_pipeline_quota(Some(0));
     let create = || {
         client
@@ -167,11 +173,16 @@ async fn refusals_have_the_names_of_the_service_model() {
     };
     let error = create().send().await.expect_err("the limit is reached");
     assert!(
-        error.as_service_error().is_some_and(|it| it.is_resource_limit_exceeded_exception()),
+        error
+            .as_service_error()
+            .is_some_and(CreateMediaCapturePipelineError::is_resource_limit_exceeded_exception),
         "{error:?}"
     );
     let error = create().sink_arn("arn:aws:s3:::nobucket").send().await.expect_err("no bucket");
-    assert!(error.as_service_error().is_some_and(|it| it.is_bad_request_exception()), "{error:?}");
+    assert!(
+        error.as_service_error().is_some_and(CreateMediaCapturePipelineError::is_bad_request_exception),
+        "{error:?}"
+    );
     let throttle = Fault {
         service: "chime".to_owned(),
         operation: Some("CreateMediaCapturePipeline".to_owned()),
@@ -183,7 +194,10 @@ async fn refusals_have_the_names_of_the_service_model() {
     };
     fixture.faults.add(throttle);
     let error = create().send().await.expect_err("throttled");
-    assert!(error.as_service_error().is_some_and(|it| it.is_throttled_client_exception()), "{error:?}");
+    assert!(
+        error.as_service_error().is_some_and(CreateMediaCapturePipelineError::is_throttled_client_exception),
+        "{error:?}"
+    );
     fixture.deny("s3:GetBucketPolicy");
     assert_eq!(code(&create().send().await.expect_err("denied")), "AccessDeniedException");
 }

@@ -58,7 +58,7 @@ pub(crate) fn long_moov(seconds: u32, media: (u64, u64)) -> Vec<u8> {
         let rate = if video { 30 } else { 50 };
         let samples = seconds * rate;
         table.stts = if video {
-            let delta = |at: u32| if at % 2 == 0 { unit / 30 - 1 } else { unit / 30 + 1 };
+            let delta = |at: u32| if at.is_multiple_of(2) { unit / 30 - 1 } else { unit / 30 + 1 };
             let entry = |at| SttsEntry { sample_count: 1, sample_delta: delta(at) };
             Stts { entries: (0..samples).map(entry).collect() }
         } else {

@@ -120,6 +120,8 @@ async fn record_and_play(cloud: &TestCloud) -> TestResult {
     let playback = format!("/recordings/{recording}/playback");
     let links = played.provider.ask("GET", &playback, &Value::Null).await?;
     assert_eq!(links.brief(), "200", "{:?}", links.body);
+    let url = links.body["segments"][0]["url"].as_str().ok_or("no link")?;
+    assert_eq!(cloud.fetch(url, Some("bytes=0-3")).await?.0, 206);
     cloud.sql("UPDATE medzen.recordings SET ended_at = ended_at - interval '8 years' RETURNING ''").await?;
     run_recording(cloud, 1, 60).await
 }
