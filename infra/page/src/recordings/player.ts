@@ -240,7 +240,7 @@ export class Player {
     const now = lengthOf(this.#segments.slice(0, this.#index)) + this.#within;
     const words = `${clock(now)} / ${clock(total)}`;
     this.#time.textContent = words;
-    this.#position.max = String(Math.ceil(total));
+    this.#position.max = String(Math.max(1, Math.floor(total)));
     this.#position.value = String(now);
     this.#position.setAttribute("aria-valuetext", words);
     this.#page.redraw(this.#play, this.#playing ? "pause" : "play");
