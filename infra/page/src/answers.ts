@@ -12,23 +12,14 @@ export type Capabilities = Schemas["Capabilities"];
 export type Medium = keyof Schemas["CapabilitiesRequest"];
 export type Feature = keyof Schemas["ConsentStatus"];
 /** Recording or transcription of a call. A recording has its id from its start to its end. */
-export interface FeatureStatus {
-  state: "off" | "requested" | "starting" | "active" | "paused";
-  reason: string | null;
-  recordingId: string | null;
-}
+export type FeatureStatus = Schemas["FeatureStatus"];
 export type Consent = Schemas["ConsentStatus"];
 
-/** A recording, as far as the call's page reads it. */
-export interface Recording {
-  recordingId: string;
-  state: "recording" | "paused" | "processing" | "ready" | "incomplete" | "failed" | "deleting" | "deleted";
-  capturing: boolean;
-  startedAt: string;
-  pauseReason: "requested" | "consent_missing" | null;
-  endReason: "requested" | "consent_revoked" | "call_ended" | "everyone_left" | "capture_failed" | "capacity" | null;
-  segments: { missingSeconds: number | null }[];
-}
+/** A recording, as far as the page reads it. */
+export type Recording = Pick<
+  Schemas["Recording"],
+  "recordingId" | "state" | "capturing" | "startedAt" | "pauseReason" | "endReason"
+> & { segments: Pick<Schemas["RecordingSegment"], "missingSeconds">[] };
 
 /** A place in the call. `meeting` and `attendee` are Chime's own objects: the page passes them on to its SDK unchanged. */
 export type Joined = Pick<
@@ -60,12 +51,12 @@ export type Status = Pick<
   | "present"
   | "endsAt"
   | "joinRefusal"
+  | "recording"
+  | "transcription"
   | "consent"
 > & {
   me: Pick<Schemas["CallerStatus"], "status" | "admitted" | "capabilities" | "consentRequired">;
   waiting: WaitingPerson[];
-  recording: FeatureStatus;
-  transcription: FeatureStatus;
 };
 
 export type Person = Pick<
@@ -194,7 +185,7 @@ function isCapabilities(value: unknown): boolean {
 }
 
 function isFeature(value: unknown): boolean {
-  return isObject(value) && isText(value["state"]) && isNullable(value["recordingId"] ?? null, isText);
+  return isObject(value) && isText(value["state"]) && isNullable(value["recordingId"], isText);
 }
 
 function isSegment(value: unknown): boolean {

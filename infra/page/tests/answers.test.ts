@@ -74,7 +74,7 @@ const CASES: [string, (body: Body) => unknown, Body][] = [
 ];
 
 /** Fields on which the page does not rely: Chime's own, and those that it does not read by themselves. */
-const FREE = /\.(MeetingId|AttendeeId|missing|allowed|reason|error|recordingId)$|waiting\.0\.role$/;
+const FREE = /\.(MeetingId|AttendeeId|missing|allowed|reason|error)$|waiting\.0\.role$/;
 
 /** The path of every field of a value, as `consent.recording.granted`. */
 function pathsOf(value: unknown, path = ""): string[] {

@@ -20,7 +20,7 @@ const TRANSCRIPT = "May this consultation be transcribed?";
 const RECORDER = { attendeeId: "recorder-1", externalUserId: "aws:MediaPipeline-7d9f1c5e", video: false };
 
 test("the page asks for consent where a recording is requested; the answer is stored and can be changed", async () => {
-  await calls.withAppointment(async ({ person, ask, users, inCall }) => {
+  await calls.withAppointment(async ({ person, ask, enter }) => {
     const page = await person("provider");
     await screen(page, "check");
     await page.getByLabel("Ask for a recording").check();
@@ -37,14 +37,14 @@ test("the page asks for consent where a recording is requested; the answer is st
     const box = page.getByLabel("I agree to the recording");
     await eventually(() => box.isChecked(), "the settings know the answer");
 
-    // The patient, who has not requested it, is asked too; only then has everyone agreed.
-    const patient = await inCall("patient");
-    assert.deepEqual((await ask("provider", "GET", "")).body.consent.recording, {
-      granted: true,
-      allowed: false,
-      missing: [users.patient.id],
-    });
-    await patient.getByRole("dialog", { name: RECORDING }).getByRole("button", { name: "I agree" }).click();
+    // The patient, who has not requested it, is asked too: before they get a place if the recording has begun by then, else in the call.
+    const patient = await person("patient");
+    await enter(patient);
+    const agree = patient.getByRole("button", { name: "I agree", exact: true });
+    await agree.waitFor();
+    assert.equal((await ask("patient", "GET", "")).body.consent.recording.granted, null);
+    await agree.click();
+    await appMessage(patient, "MEETING_JOINED");
     await eventually(
       async () => (await ask("provider", "GET", "")).body.consent.recording.allowed,
       "it may be recorded",

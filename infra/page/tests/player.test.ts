@@ -3,10 +3,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
-import type { Recording } from "../src/answers.ts";
 import { advanceUntil, announcement, appMessage, button, eventually, screen } from "./fixtures/browser.ts";
 import { type Call, CallFixture } from "./fixtures/call-fixture.ts";
-import { type Playback, RecordingApi, refused } from "./fixtures/recording-api.ts";
+import { type Playback, type Recording, RecordingApi, refused, segment } from "./fixtures/recording-api.ts";
 import { type Film, film, type RecordingFiles, serveFiles } from "./fixtures/recording-files.ts";
 import { looks } from "./fixtures/views.ts";
 
@@ -23,7 +22,7 @@ after(() => Promise.all([calls.close(), files.close()]));
 const READY: Partial<Recording> = {
   state: "ready",
   endReason: "call_ended",
-  segments: [{ missingSeconds: null }, { missingSeconds: null }],
+  segments: [segment(), segment()],
 };
 /** Each file is longer than what may be played of it. */
 const FIRST_SECONDS = 1.2;
@@ -222,13 +221,13 @@ test("new links are asked for before a segment is loaded with links that have ex
 test("a provider without the right sees no recordings, and one who may not play them sees no player", async () => {
   await withEnded(async ({ person }, api) => {
     api.begin(READY);
-    api.refusals = [[/\/recordings$/, { status: 403, body: refused("NOT_PERMITTED") }]];
+    api.refusals = [[/\/recordings$/, { status: 403, body: refused("RECORDING_RIGHT_MISSING") }]];
     const page = await person("provider");
     await screen(page, "check");
     await eventually(() => api.requests.some(({ status }) => status === 403), "the page has asked");
     await eventually(() => page.evaluate(() => document.readyState === "complete"), "the page is there");
     assert.equal(await button(page, "Recordings of this appointment").count(), 0);
-    api.refusals = [[/\/playback$/, { status: 403, body: refused("NOT_PERMITTED") }]];
+    api.refusals = [[/\/playback$/, { status: 403, body: refused("RECORDING_RIGHT_MISSING") }]];
     await page.reload();
     const again = await person("provider");
     await button(again, "Recordings of this appointment").click();
@@ -242,7 +241,7 @@ test("the list says what is being prepared, incomplete, failed and deleted, and 
   await withEnded(async (call, api, open) => {
     api.begin({ state: "deleted" });
     api.begin({ state: "failed" });
-    api.begin({ state: "incomplete", segments: [{ missingSeconds: 12.4 }, { missingSeconds: null }] });
+    api.begin({ state: "incomplete", segments: [segment(12.4), segment()] });
     const processing = api.begin({ state: "processing" });
     await call.context.clock.install();
     const page = await open();

@@ -6,7 +6,7 @@ import type { Page } from "playwright-core";
 import { announcement, appEvents, appMessage, button, eventually, notice, post, times } from "./fixtures/browser.ts";
 import { both, type Call, CallFixture } from "./fixtures/call-fixture.ts";
 import type { ApiResponse } from "./fixtures/cdn-proxy.ts";
-import { RECORDER, RecordingApi, refused } from "./fixtures/recording-api.ts";
+import { RECORDER, RecordingApi, refused, segment } from "./fixtures/recording-api.ts";
 import { looks } from "./fixtures/views.ts";
 
 let calls: CallFixture;
@@ -53,7 +53,7 @@ function capture({ media }: Call, api: RecordingApi, on: boolean): void {
   assert.ok(recording);
   recording.capturing = on;
   if (on) {
-    recording.segments.push({ missingSeconds: null });
+    recording.segments.push(segment());
     media.addParticipant(RECORDER);
   } else media.removeParticipant(RECORDER.attendeeId);
 }
@@ -148,7 +148,7 @@ const ERRORS: { answer: ApiResponse; en: string; fr: string }[] = [
     fr: "L’enregistrement ne peut pas démarrer : trop d’autres sont en cours. Réessayez dans quelques minutes.",
   },
   {
-    answer: { status: 503, body: refused("SERVICE_UNAVAILABLE") },
+    answer: { status: 503, body: refused("UNAVAILABLE") },
     en: "The recording service does not answer. Please try again.",
     fr: "Le service d’enregistrement ne répond pas. Veuillez réessayer.",
   },
@@ -236,7 +236,7 @@ test("what the server does to a recording is said with its reason", async () => 
     await openPanel(provider);
     for (const [change, text] of cases) {
       api.recordings.length = 0;
-      const recording = api.begin({ capturing: true, segments: [{ missingSeconds: null }] });
+      const recording = api.begin({ capturing: true, segments: [segment()] });
       call.media.requestRefresh();
       await state(provider, "This consultation is being recorded.");
       await notice(provider, "recording").waitFor({ state: "hidden" });
@@ -298,7 +298,7 @@ test("the panel and the notices of a recording are accessible in every view", as
     await state(provider, "The recording is starting…");
     capture(call, api, true);
     await sign(provider).waitFor();
-    api.refusals = [[/\/pause$/, { status: 503, body: refused("SERVICE_UNAVAILABLE") }]];
+    api.refusals = [[/\/pause$/, { status: 503, body: refused("UNAVAILABLE") }]];
     await button(provider, "Pause").press("Enter");
     await notice(provider, "recording").waitFor();
     await looks(provider, "recording");

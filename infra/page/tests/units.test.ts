@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { parseMessage } from "../src/bridge.ts";
 import { configOf } from "../src/config.ts";
 import { lineOf, Quality } from "../src/quality.ts";
+import { clock, lengthOf, parsePlayback, placeAt } from "../src/recordings/playback.ts";
 import { MicrophoneLevel, SilenceDetector } from "../src/silence.ts";
 import { type StopReason, stopReasonOf } from "../src/stop-reason.ts";
 
@@ -208,4 +209,49 @@ test("every status with which the SDK stops has its own meaning, and an unknown 
   ])
     assert.ok(that("line").includes(name), name);
   assert.equal(stopReasonOf(99, codes), "line");
+});
+
+test("a position on the timeline of a recording is a segment and a time in it, and never after what may be played", () => {
+  const segments = [{ durationSeconds: 10 }, { durationSeconds: 0.5 }, { durationSeconds: 20 }];
+  assert.equal(lengthOf(segments), 30.5);
+  for (const [seconds, index, within] of [
+    [-1, 0, 0],
+    [0, 0, 0],
+    [9.5, 0, 9.5],
+    [10, 1, 0],
+    [10.5, 2, 0],
+    [30.5, 2, 20],
+    [99, 2, 20],
+  ] as const)
+    assert.deepEqual(placeAt(segments, seconds), { index, within }, `at ${seconds}`);
+});
+
+test("a length of time is written with minutes and seconds, and with hours where there are any", () => {
+  assert.deepEqual([0, 7.4, 59.6, 61, 3_599, 3_600, 36_061].map(clock), [
+    "0:00",
+    "0:07",
+    "1:00",
+    "1:01",
+    "59:59",
+    "1:00:00",
+    "10:01:01",
+  ]);
+});
+
+test("links to a recording are taken only with all that playing them in time needs", () => {
+  const segment = {
+    number: 1,
+    url: "https://files.example.com/1.mp4",
+    startedAt: "2026-11-29T10:00:00Z",
+    durationSeconds: 2,
+    gapSeconds: 0,
+    gapReason: null,
+  };
+  const playback = { segments: [segment], expiresAt: "2026-11-29T10:15:00Z" };
+  assert.deepEqual(parsePlayback({ ...playback, more: true }), playback);
+  for (const name of ["number", "url", "startedAt", "durationSeconds", "gapSeconds"])
+    assert.equal(parsePlayback({ ...playback, segments: [{ ...segment, [name]: undefined }] }), undefined, name);
+  for (const faulty of [{ segments: [] }, { segments: undefined }, { expiresAt: 1 }])
+    assert.equal(parsePlayback({ ...playback, ...faulty }), undefined);
+  assert.equal(parsePlayback({ ...playback, segments: [{ ...segment, durationSeconds: 0 }] }), undefined);
 });

@@ -1,6 +1,6 @@
 // The recording as the provider controls it: the requests, and the state that follows from their answers and from the status.
 
-import type { FeatureStatus, Recording } from "../answers.ts";
+import type { ErrorCode, FeatureStatus, Recording } from "../answers.ts";
 import { type Api, ApiError } from "../api.ts";
 import type { RecordingActions, RecordingView } from "../call-screen/recording-controls.ts";
 import type { Key, Text } from "../text.ts";
@@ -100,7 +100,7 @@ export class RecordingControl implements RecordingActions {
 
   #textOf(error: unknown): Text {
     if (!(error instanceof ApiError)) return "people.failed";
-    switch (error.code) {
+    switch (error.code as ErrorCode) {
       case "CONSENT_REQUIRED":
         return ["recording.missing", { names: this.#hooks.namesOf(error.missing) }];
       case "RECORDING_PAUSED":

@@ -1,6 +1,6 @@
 // The recordings of an appointment, for those who may play them: a script of its own, which is loaded when it is wanted.
 
-import type { Recording } from "../answers.ts";
+import type { ErrorCode, Recording } from "../answers.ts";
 import type { Api, ApiError } from "../api.ts";
 import type { Text } from "../text.ts";
 import texts from "../texts.json";
@@ -8,6 +8,7 @@ import type { PageParts, Recordings } from "./parts.ts";
 import { clock, dateOf, type Playback, parsePlayback, timeOfDay } from "./playback.ts";
 import { Player } from "./player.ts";
 
+const NOT_READY: ErrorCode = "RECORDING_NOT_READY";
 /** How often the list is read again while a recording is being prepared. */
 const POLL_MS = 10_000;
 
@@ -95,13 +96,7 @@ class RecordingList {
       // By its fields: this script has a class of its own.
       const { kind, code } = error as Partial<ApiError>;
       if (kind === "forbidden") for (const one of this.#entries.values()) one.forbid();
-      entry.say(
-        kind === "forbidden"
-          ? "player.forbidden"
-          : code === "RECORDING_NOT_READY"
-            ? "player.notReady"
-            : "player.failed",
-      );
+      entry.say(kind === "forbidden" ? "player.forbidden" : code === NOT_READY ? "player.notReady" : "player.failed");
       return undefined;
     }
   }

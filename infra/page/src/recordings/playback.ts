@@ -1,22 +1,11 @@
 // Links to the parts of a recording, as the API gives them, and their places on the timeline.
 
 import { type Body, isObject } from "../answers.ts";
+import type { components } from "../api-types.ts";
 
-export interface Segment {
-  number: number;
-  url: string;
-  startedAt: string;
-  /** Playback ends after this, although the file may be longer. */
-  durationSeconds: number;
-  /** The time without a recording before it. */
-  gapSeconds: number | null;
-  gapReason: "paused" | "consent_missing" | "capture_changed" | "capture_failed" | null;
-}
-
-export interface Playback {
-  segments: Segment[];
-  expiresAt: string;
-}
+/** Playback of a segment ends after its duration, although the file may be longer. The gap is the time without a recording before it. */
+export type Segment = components["schemas"]["PlaybackSegment"];
+export type Playback = Pick<components["schemas"]["PlaybackResponse"], "segments" | "expiresAt">;
 
 export function parsePlayback({ segments, expiresAt }: Body): Playback | undefined {
   if (!Array.isArray(segments) || segments.length === 0 || !segments.every(isSegment)) return undefined;
@@ -32,7 +21,7 @@ function isSegment(value: unknown): value is Segment {
     typeof startedAt === "string" &&
     typeof durationSeconds === "number" &&
     durationSeconds > 0 &&
-    (gapSeconds === null || typeof gapSeconds === "number")
+    typeof gapSeconds === "number"
   );
 }
 
