@@ -79,11 +79,11 @@ fn a_recorder_and_a_tap_of_one_meeting_do_not_end_each_other() {
         let recorder =
             Recorder { attendee_id: "r".to_owned(), external_user_id: "aws:MediaPipeline-r".to_owned() };
         let mut tap = plane.open_tap("meeting");
-        let mut recorded = plane.start_recorder("meeting", recorder);
+        let mut chunks = plane.start_recorder("meeting", recorder);
         plane.close_tap("meeting");
         while tap.recv().await.is_some() {}
-        assert_eq!(recorded.try_recv(), Err(mpsc::error::TryRecvError::Empty), "it is still there");
+        assert_eq!(chunks.try_recv(), Err(mpsc::error::TryRecvError::Empty), "it is still there");
         plane.end_meeting("meeting");
-        while recorded.recv().await.is_some() {}
+        while chunks.recv().await.is_some() {}
     });
 }

@@ -50,10 +50,10 @@ impl Chime {
                 (EventKind::TemporaryFailure, Status::InProgress) => Some(Step::Pause),
                 (EventKind::Resumed, Status::Paused) => Some(Step::Resume),
                 (EventKind::PermanentFailure, Status::Stopped | Status::Failed)
-                | (EventKind::Deleted, Status::Stopped) => None,
+                | (EventKind::Deleted, Status::Stopped)
+                | (EventKind::InProgress | EventKind::TemporaryFailure | EventKind::Resumed, _) => None,
                 (EventKind::PermanentFailure, _) => Some(Step::Fail),
                 (EventKind::Deleted, _) => Some(Step::Stop),
-                (EventKind::InProgress | EventKind::TemporaryFailure | EventKind::Resumed, _) => None,
             };
             let happened = pipeline.happened.len();
             match (step, &pipeline.kind) {

@@ -78,6 +78,7 @@ pub(super) struct AudioArtifacts {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[expect(clippy::enum_variant_names, reason = "the names are the service model's")]
 pub(super) enum AudioMux {
     AudioOnly,
     AudioWithActiveSpeakerVideo,
@@ -141,7 +142,6 @@ enum Resolution {
 /// The parameters of each layout are kept as they came: no picture is composed of them here.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-#[expect(clippy::struct_field_names, reason = "the names are the service model's")]
 struct GridView {
     content_share_layout: ContentShareLayout,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -131,7 +131,7 @@ impl Pipeline {
         let attendee_id =
             capture.recorder.get_or_insert_with(|| meeting.add_recorder(&external_user_id, at_ms)).clone();
         capture.recorders += 1;
-        let start = Command::Start(Start {
+        let start = Command::Start(Box::new(Start {
             pipeline: self.id.clone(),
             number: capture.recorders,
             meeting: meeting.id.clone(),
@@ -139,7 +139,7 @@ impl Pipeline {
             wanted: capture.wanted,
             selected: capture.selected.clone(),
             sink: self.sink.clone(),
-        });
+        }));
         // Without media, or when the media plane ends with the cloud, the engine makes the chunks.
         match means.recorders.map(|recorders| recorders.send(start)) {
             Some(Ok(())) => capture.recording = Recording::Recorder(capture.recorders),

@@ -23,7 +23,7 @@ pub(super) const BEGIN: Duration = Duration::from_secs(1);
 /// From then until its file is there.
 pub(super) const JOIN: Duration = Duration::from_secs(10);
 /// For so long a pipeline that has stopped is still found; after that it is not.
-const VISIBLE: Duration = Duration::from_secs(300);
+const VISIBLE: Duration = Duration::from_mins(5);
 
 pub(super) const fn milliseconds(duration: Duration) -> i64 {
     duration.as_secs().cast_signed() * 1000
@@ -177,7 +177,7 @@ impl Pipeline {
         match &self.kind {
             Kind::Capture(capture) => listed["chunks"] = capture.chunks.into(),
             Kind::Concatenation(concatenation) => {
-                listed["captureId"] = concatenation.source.id.clone().into()
+                listed["captureId"] = concatenation.source.id.clone().into();
             }
         }
         listed

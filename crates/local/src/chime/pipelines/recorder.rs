@@ -17,6 +17,7 @@ use super::capture::{MeetingEvents, is_selected};
 use super::input::SelectedStreams;
 use super::pipeline::Kind;
 use crate::chime::Chime;
+use crate::chime::meeting::Meeting;
 
 /// A media server that has stopped is tried again after this time.
 const RETRY: Duration = Duration::from_millis(250);
@@ -24,7 +25,7 @@ const RETRY: Duration = Duration::from_millis(250);
 /// To the recorders, in the engine's order.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Start(Start),
+    Start(Box<Start>),
     /// The recorder leaves the meeting. When its last chunk is put the engine gets [`Chime::recorder_finished`].
     Stop {
         pipeline: String,
@@ -59,7 +60,7 @@ pub(crate) async fn run(
                     let (stop, stopped) = watch::channel(false);
                     stops.insert(start.pipeline.clone(), (start.meeting.clone(), stop));
                     let chunks = plane.start_recorder(&start.meeting, start.recorder.clone());
-                    recorders.spawn(record(start, chunks, Arc::clone(&plane), chime.clone(), stopped));
+                    recorders.spawn(record(*start, chunks, Arc::clone(&plane), chime.clone(), stopped));
                 }
                 Some(Command::Stop { pipeline }) => {
                     if let Some((meeting, stop)) = stops.remove(&pipeline) {
@@ -223,7 +224,7 @@ impl Chime {
     fn connected(&self, meeting: &str) -> Vec<String> {
         let state = self.current_state();
         let meeting = state.meetings.iter().find(|it| it.id == meeting);
-        meeting.into_iter().flat_map(|it| it.connected_attendees()).map(|it| it.id.clone()).collect()
+        meeting.into_iter().flat_map(Meeting::connected_attendees).map(|it| it.id.clone()).collect()
     }
 
     /// All attendees of a meeting and their users, also those who have been deleted.

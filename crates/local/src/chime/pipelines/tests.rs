@@ -122,7 +122,7 @@ impl Engine {
         (id, made["Meeting"]["MeetingArn"].as_str().expect("an ARN").to_owned())
     }
 
-    async fn end_meeting(&self, id: &str) {
+    fn end_meeting(&self, id: &str) {
         let call = crate::chime::Call::DeleteMeeting { meeting: id.to_owned() };
         self.chime.perform(REGION, &call, b"").expect("it lives");
         self.chime.deliver_due_events();
@@ -306,7 +306,7 @@ async fn the_end_of_a_meeting_stops_its_capture_at_that_moment() {
     let id = engine.capture(&good_capture(&arn)).await;
     engine.advance(10);
     engine.events();
-    engine.end_meeting(&meeting).await;
+    engine.end_meeting(&meeting);
     assert_eq!(engine.status(&id).await, "Stopping");
     engine.advance(30);
     assert_eq!(engine.events(), [("Deleted".to_owned(), id.clone())]);

@@ -54,7 +54,7 @@ async fn the_recorder_of_a_capture_that_is_resumed_is_a_new_one() {
         engine.chime.pipeline_event(&id, event).expect("it is there");
     }
     assert_eq!(commands(&mut taken), ["start", "stop", "start"]);
-    engine.end_meeting(&meeting).await;
+    engine.end_meeting(&meeting);
     engine.advance(1);
     assert_eq!(commands(&mut taken), ["stop"]);
     engine.chime.recorder_finished(&id, 1);
