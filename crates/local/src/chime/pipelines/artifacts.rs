@@ -18,7 +18,7 @@ const STAMP_CHARACTERS: usize = "yyyy-mm-dd-hh-mm-ss-mmm".len();
 
 /// The kinds of chunks that a capture makes, beside the sound of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each kind is wanted or not, whatever the others are")]
+#[expect(clippy::struct_excessive_bools, reason = "each kind is wanted or not, in any combination")]
 pub(super) struct Wanted {
     /// The active speaker's picture is with the sound.
     pub(super) speaker: bool,

@@ -49,20 +49,11 @@ impl Chime {
                 (EventKind::InProgress, Status::Initializing | Status::NotStarted) => Some(Step::Start),
                 (EventKind::TemporaryFailure, Status::InProgress) => Some(Step::Pause),
                 (EventKind::Resumed, Status::Paused) => Some(Step::Resume),
-                (EventKind::PermanentFailure, status)
-                    if !matches!(status, Status::Stopped | Status::Failed) =>
-                {
-                    Some(Step::Fail)
-                }
-                (EventKind::Deleted, status) if status != Status::Stopped => Some(Step::Stop),
-                (
-                    EventKind::InProgress
-                    | EventKind::TemporaryFailure
-                    | EventKind::Resumed
-                    | EventKind::PermanentFailure
-                    | EventKind::Deleted,
-                    _,
-                ) => None,
+                (EventKind::PermanentFailure, Status::Stopped | Status::Failed)
+                | (EventKind::Deleted, Status::Stopped)
+                | (EventKind::InProgress | EventKind::TemporaryFailure | EventKind::Resumed, _) => None,
+                (EventKind::PermanentFailure, _) => Some(Step::Fail),
+                (EventKind::Deleted, _) => Some(Step::Stop),
             };
             let happened = pipeline.happened.len();
             match (step, &pipeline.kind) {

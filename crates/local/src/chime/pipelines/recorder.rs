@@ -17,6 +17,7 @@ use super::capture::{MeetingEvents, is_selected};
 use super::input::SelectedStreams;
 use super::pipeline::Kind;
 use crate::chime::Chime;
+use crate::chime::meeting::Meeting;
 
 /// A media server that has stopped is tried again after this time.
 const RETRY: Duration = Duration::from_millis(250);
@@ -223,11 +224,7 @@ impl Chime {
     fn connected(&self, meeting: &str) -> Vec<String> {
         let state = self.current_state();
         let meeting = state.meetings.iter().find(|it| it.id == meeting);
-        meeting
-            .into_iter()
-            .flat_map(crate::chime::meeting::Meeting::connected_attendees)
-            .map(|it| it.id.clone())
-            .collect()
+        meeting.into_iter().flat_map(Meeting::connected_attendees).map(|it| it.id.clone()).collect()
     }
 
     /// All attendees of a meeting and their users, also those who have been deleted.
