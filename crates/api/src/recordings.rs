@@ -34,7 +34,7 @@ pub struct Recording {
     pub capturing: bool,
     /// Whether it started by itself when everyone had consented.
     pub automatic: bool,
-    /// What it contains.
+    /// The layout: sound only, the active speaker, or all.
     pub layout: Layout,
     /// When it was started.
     pub started_at: Timestamp,

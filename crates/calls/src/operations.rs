@@ -138,7 +138,7 @@ impl Calls {
             operation = kind.as_str(), id = %id, attempt = attempts, error = causes(error),
             "pending operation failed, will retry"
         );
-        // What a participant has refused is captured until the stop is accepted: each run tries it.
+        // Chime captures until it accepts the stop that a participant has demanded: each run tries it.
         let attempts = if *kind == Operation::StopCapture { 0 } else { *attempts };
         let due = operation::next_attempt(attempts, origin.now);
         if let Err(error) = self.store.fail_operation(*id, cause, due).await {

@@ -75,7 +75,7 @@ pub struct Created {
     pub arn: String,
 }
 
-/// What Chime knows of a pipeline.
+/// A pipeline as Chime knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pipeline {
     pub id: PipelineId,
@@ -206,7 +206,7 @@ impl Pipelines {
         )
     }
 
-    /// What Chime knows of a pipeline of any kind; `None` where it does not know it.
+    /// A pipeline of any kind as Chime knows it; `None` where it does not.
     ///
     /// # Errors
     /// Every error but `NotFound`.
@@ -289,7 +289,7 @@ impl Pipelines {
     }
 }
 
-/// What is captured. Data messages and events of the meeting are always written by Chime.
+/// The artifacts of a capture. Data messages and events of the meeting are always written by Chime.
 fn artifacts(layout: Option<Layout>) -> Result<sdk::ArtifactsConfiguration, BuildError> {
     let (mux, composited) = match layout {
         None | Some(Layout::AudioOnly) => (AudioMuxType::AudioOnly, None),
@@ -314,7 +314,7 @@ fn artifacts(layout: Option<Layout>) -> Result<sdk::ArtifactsConfiguration, Buil
         .build())
 }
 
-/// What is concatenated: the API requires all seven states.
+/// The artifacts of a concatenation: the API requires all seven states.
 fn concatenated(layout: Layout) -> Result<sdk::ArtifactsConcatenationConfiguration, BuildError> {
     let disabled = ArtifactsConcatenationState::Disabled;
     let composited = match layout {

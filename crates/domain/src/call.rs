@@ -197,7 +197,7 @@ pub struct View {
     pub consents: Vec<Consent>,
     /// The purposes of open captures to which the caller has not consented: until then the caller gets no join token.
     pub consent_required: Vec<RequiredConsent>,
-    /// What is captured and recorded of the session.
+    /// The captures and the recording of the session.
     #[serde(default)]
     pub captures: CaptureState,
 }

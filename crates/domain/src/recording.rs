@@ -30,7 +30,7 @@ use time::OffsetDateTime;
 use crate::id::RecordingId;
 use segment::SegmentStatus;
 
-/// What the provider wants of a recording (`recordings.intent`).
+/// The provider's intent for a recording (`recordings.intent`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Intent {
@@ -52,7 +52,7 @@ impl Intent {
     }
 }
 
-/// What a recording contains (`recordings.layout`): a parameter of the deployment, fixed when the recording starts.
+/// The pictures in a recording, beside the sound (`recordings.layout`): a parameter of the deployment, fixed when the recording starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]

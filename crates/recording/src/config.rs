@@ -14,7 +14,7 @@ pub struct Config {
     pub bucket: String,
     pub bucket_arn: String,
     pub layout: Layout,
-    /// Who may do what with recordings.
+    /// The rights of each role to recordings.
     pub rights: Rights,
     /// Days that a recording is kept.
     pub retention_days: u32,

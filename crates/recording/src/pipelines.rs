@@ -29,7 +29,7 @@ pub(crate) enum Fresh {
     No,
 }
 
-/// What is known of a pipeline with a report.
+/// Facts of a pipeline beside a report.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Known {
     /// Its ARN, where it is known for the first time.

@@ -296,7 +296,7 @@ impl App {
             SegmentStatus::Waiting => Some(Operation::Concatenate),
             SegmentStatus::Verifying => Some(Operation::VerifySegment),
             SegmentStatus::Ready => Some(Operation::DeleteChunks),
-            // What is there although no chunk was found, is kept until the recording is deleted.
+            // Objects that are no known chunks are kept until the recording is deleted.
             SegmentStatus::Failed
             | SegmentStatus::Concatenating
             | SegmentStatus::Incomplete

@@ -94,7 +94,7 @@ impl App {
                         match self.ask_chime(target, session, (capture, pipeline), &before, origin).await {
                             Ok(true) => continue,
                             Ok(false) => {}
-                            // What is stuck is reported all the same.
+                            // A capture that is stuck is reported all the same.
                             Err(error) => settled.failure = Some(error),
                         }
                         return Ok(settled);
@@ -129,7 +129,7 @@ impl App {
                     self.end_without_capacity(target, origin).await?;
                     return Err(Error::NoCapacity(reason::RECORDING_CAPACITY));
                 }
-                // What is due later, an event or the schedule continues.
+                // An event or the schedule takes the later steps.
                 return Ok(settled);
             }
         }

@@ -275,7 +275,7 @@ CREATE TABLE medzen.recordings (
   -- Also the prefix of its files.
   id uuid PRIMARY KEY,
   session_id uuid NOT NULL REFERENCES public.video_call_sessions (id),
-  -- What the provider wants. The state that is shown follows from it and from the segments.
+  -- The provider's intent. The state that is shown follows from it and from the segments.
   intent text NOT NULL CHECK (intent IN ('recording', 'paused', 'ended')),
   -- Whether it started by itself when everyone had consented.
   automatic boolean NOT NULL,
@@ -371,7 +371,7 @@ CREATE TABLE medzen.recording_segments (
   changed_at timestamptz NOT NULL,
   concatenation_id text UNIQUE,
   concatenations integer NOT NULL DEFAULT 0 CHECK (concatenations >= 0),
-  -- What is wrong with the best file, and how much of it is missing.
+  -- The defect of the best file, and how much of it is missing.
   defect text CHECK (defect IN ('short', 'last_chunk_missing', 'tracks_apart', 'unverifiable', 'no_file', 'no_chunks')),
   missing_seconds numeric(9, 3) CHECK (missing_seconds >= 0),
   -- When the first chunk began, by its name, and the duration of the verified file with its checksum.
@@ -386,7 +386,7 @@ CREATE TABLE medzen.recording_segments (
   -- No chunk is deleted before its file was verified.
   CHECK (chunks_deleted_at IS NULL OR status IN ('ready', 'failed', 'deleted'))
 );
--- What the calls used of Chime, by kind: each row once.
+-- The calls' use of Chime, by kind: each row once.
 CREATE TABLE medzen.usage_ledger (
   kind text NOT NULL CHECK (kind IN ('capture_seconds')),
   -- The capture.

@@ -52,7 +52,7 @@ WITH live AS MATERIALIZED (
     'controlRegion', current.control_region, 'pipelineId', changed.pipeline_id), $2, $11)
   FROM changed, current WHERE changed.stopping
 ), entry AS (
-  -- What follows from a request is not the participant's.
+  -- A consequence of a request is not the participant's own change.
   SELECT e.place, (e.value - 'own') || CASE WHEN (e.value ->> 'own')::boolean
     THEN jsonb_build_object('actor', $4, 'role', $5) ELSE '{}' END AS payload
   FROM jsonb_array_elements($8) WITH ORDINALITY AS e (value, place)

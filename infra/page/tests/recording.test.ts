@@ -58,7 +58,7 @@ function capture({ media }: Call, api: RecordingApi, on: boolean): void {
   } else media.removeParticipant(RECORDER.attendeeId);
 }
 
-test("the provider starts, pauses, resumes and stops a recording by the keyboard; everyone sees, hears and is told what is done", async () => {
+test("the provider starts, pauses, resumes and stops a recording by the keyboard; everyone sees and hears what is done", async () => {
   await withRecordings(async (call, api) => {
     const { provider, patient } = await agreed(call);
     const pages = [provider, patient];
@@ -74,7 +74,7 @@ test("the provider starts, pauses, resumes and stops a recording by the keyboard
     const before = refreshes();
     await provider.keyboard.press("Enter");
     await state(provider, "The recording is starting…");
-    await eventually(() => refreshes() > before, "the others are told to read the status again");
+    await eventually(() => refreshes() > before, "the others read the status again");
     for (const page of pages) assert.ok(await sign(page).isHidden(), "what has not begun is not shown");
 
     capture(call, api, true);

@@ -121,7 +121,7 @@ pub enum StopReason {
     Paused,
     /// A participant refused or revoked consent to one of its purposes.
     ConsentRevoked,
-    /// What is to be captured has changed; another capture follows.
+    /// The purposes have changed; another capture follows.
     PurposesChanged,
     CallEnded,
     /// Only the recorder was left in the call.

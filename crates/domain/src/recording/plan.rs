@@ -47,7 +47,7 @@ pub struct Failures {
     pub last_at: OffsetDateTime,
 }
 
-/// What the decisions read, in one statement and under the session's lock.
+/// The input of the decisions, read in one statement and under the session's lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     pub call: Call,
@@ -90,7 +90,7 @@ pub enum Step {
 /// The result of a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// What changes the recording, in this order.
+    /// The changes of the recording, in this order.
     pub changes: Vec<RecordingChange>,
     pub step: Step,
 }

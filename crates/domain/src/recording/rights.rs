@@ -1,4 +1,4 @@
-//! Who may do what with the recordings of an appointment: a parameter of the deployment.
+//! The rights of each role to the recordings of its appointments: a parameter of the deployment.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;

@@ -93,7 +93,7 @@ pub struct Segment {
     pub concatenation: Option<PipelineId>,
     /// Concatenations that were created.
     pub concatenations: u32,
-    /// What is wrong with the best file so far, and how much of it is missing.
+    /// The defect of the best file so far, and how much of it is missing.
     pub defect: Option<(Defect, Duration)>,
 }
 
@@ -135,7 +135,7 @@ pub struct File {
     pub longest_track: Duration,
 }
 
-/// What the verification found.
+/// The result of the verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Complete,

@@ -11,7 +11,7 @@ use crate::recording::plan::{self, Call, Failures, Snapshot};
 use crate::recording::timeline::{Pause, Previous};
 use crate::recording::{Intent, Layout, OpenRecording, PauseReason};
 
-/// What `medzen.capture_state` returns of a session.
+/// The result of `medzen.capture_state`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CaptureState {

@@ -61,7 +61,7 @@ impl Mixed {
         complete
     }
 
-    /// Who has become the active speaker since the last call.
+    /// The attendee who has become the active speaker since the last call.
     pub(super) fn take_new_speaker(&mut self) -> Option<String> {
         self.new_speaker.take()
     }

@@ -127,7 +127,7 @@ class Entry {
     const text = stateText(state, segments);
     if (text) this.#page.put(this.#state, text);
     this.#state.hidden = text === undefined;
-    // What is not playable yet or any more is refused by the server, with its reason.
+    // The server refuses what is not playable yet or any more, with its reason.
     this.#play.hidden = this.#forbidden || (state !== "ready" && state !== "incomplete");
   }
 

@@ -24,7 +24,7 @@ pub(super) enum Recording {
     Engine,
     /// A recorder at the media plane, with its number.
     Recorder(u64),
-    /// It has been told to stop, and has not put its last chunk.
+    /// Its stop was requested, and it has not put its last chunk.
     Closing(u64),
 }
 

@@ -93,7 +93,7 @@ async fn record(
             recording.take(&chunk);
         }
         recording.finish();
-        // The tap has ended without being told to: the media server has stopped, or chunks were not taken in time.
+        // The tap has ended without a request: the media server has stopped, or chunks were not taken in time.
         while !*stopped.borrow() {
             tokio::select! {
                 // An error: nobody can stop it any more, because the cloud ends.

@@ -57,7 +57,7 @@ async fn check(call: &Recorded, seed: u64) -> TestResult {
     }
     let lost = "SELECT count(*) FROM medzen.recording_segments WHERE status = 'incomplete' AND chunks_deleted_at IS NOT NULL";
     assert_eq!(call.cloud.sql(lost).await?, "0", "seed {seed}: chunks of an incomplete segment");
-    // Whoever revoked is captured after it by the marked tail only.
+    // After a revocation only the marked tail is captured of its participant.
     let unmarked = call
         .cloud
         .sql(
