@@ -28,6 +28,8 @@ const SEGMENT_OVERDUE: Duration = Duration::minutes(10);
 /// Sessions are compared for this long, and operations executed until then: the function has 120 s.
 const SESSIONS_UNTIL: StdDuration = StdDuration::from_secs(40);
 const OPERATIONS_UNTIL: StdDuration = StdDuration::from_secs(80);
+/// Orphan pipelines are looked for until then; a request may take 8 s more.
+const ORPHANS_UNTIL: StdDuration = StdDuration::from_secs(100);
 /// All pipelines of the account are looked at once in so many minutes: it takes a request for each.
 const ORPHANS_EVERY_MINUTES: u8 = 5;
 
@@ -70,6 +72,9 @@ impl App {
         metrics::emit(&[(Metric::CapturesNotStopped, not_stopped)]);
         self.run_capture_operations(began + OPERATIONS_UNTIL, origin).await?;
         for capture in self.calls.store().due_segments(origin.now - SEGMENT_OVERDUE, MAX_SEGMENTS).await? {
+            if began.elapsed() >= OPERATIONS_UNTIL {
+                break;
+            }
             match self.follow_up(capture, origin).await {
                 Ok(is_stuck) => stuck += u64::from(is_stuck),
                 Err(error) => failure = Some(error),
@@ -87,7 +92,7 @@ impl App {
         }
         let mut orphans = 0;
         if origin.now.minute().is_multiple_of(ORPHANS_EVERY_MINUTES) {
-            match self.delete_orphans().await {
+            match self.delete_orphans(began + ORPHANS_UNTIL).await {
                 Ok(deleted) => orphans = deleted,
                 Err(error) => failure = Some(error),
             }
@@ -190,10 +195,13 @@ impl App {
     }
 
     /// Deletes media pipelines whose sink is in our bucket and whose capture is not open, and returns how many.
-    async fn delete_orphans(&self) -> Result<u64, Error> {
+    async fn delete_orphans(&self, until: Instant) -> Result<u64, Error> {
         let region = &self.region;
         let mut deleted = 0;
         for id in self.calls.pipelines().list(region).await? {
+            if Instant::now() >= until {
+                break;
+            }
             let Some(pipeline) = self.calls.pipelines().get(region, id).await? else { continue };
             match pipeline.status {
                 PipelineStatus::Starting | PipelineStatus::Running | PipelineStatus::Failed => {}

@@ -10,7 +10,7 @@ use domain::id::{CaptureId, PipelineId, RecordingId};
 use domain::operation::Operation;
 use domain::recording::Layout;
 use domain::recording::deadline::{self, Overdue};
-use domain::recording::segment::{self, Defect, SegmentEvent, SegmentStatus, Verdict};
+use domain::recording::segment::{self, Defect, Segment, SegmentEvent, SegmentStatus, Verdict};
 use objects::Inspection;
 use runtime::metrics::{self, Metric};
 use store::recordings::{SegmentRow, VerifiedFile};
@@ -130,7 +130,7 @@ impl App {
             }
         };
         let after = segment::advance(row.segment(), event);
-        let file = match key.zip(duration).filter(|_| is_kept(after.status)) {
+        let file = match key.zip(duration).filter(|_| is_best(event, &after)) {
             None => None,
             Some((key, duration)) => {
                 let to = file_key(row.recording_id, row.number);
@@ -322,14 +322,20 @@ fn unavailable(reason: &'static str) -> Error {
     Error::Unavailable { backend: "chime", source: reason.into() }
 }
 
-/// Whether the file of a segment in this state is copied.
-const fn is_kept(status: SegmentStatus) -> bool {
-    match status {
-        SegmentStatus::Ready | SegmentStatus::Incomplete => true,
-        SegmentStatus::Waiting
-        | SegmentStatus::Concatenating
-        | SegmentStatus::Verifying
-        | SegmentStatus::Failed
-        | SegmentStatus::Deleted => false,
+/// Whether the file of a verdict is complete, or the best one so far: it is copied, also where another concatenation follows, which
+/// may give a worse file or none.
+fn is_best(event: SegmentEvent, after: &Segment) -> bool {
+    match event {
+        SegmentEvent::Verified(Verdict::Complete) => true,
+        SegmentEvent::Verified(Verdict::Defective(defect, missing)) => {
+            after.defect == Some((defect, missing))
+        }
+        SegmentEvent::Created(_)
+        | SegmentEvent::Ended(_)
+        | SegmentEvent::Failed(_)
+        | SegmentEvent::NoFile { .. }
+        | SegmentEvent::NoChunks
+        | SegmentEvent::GivenUp { .. }
+        | SegmentEvent::Deleted => false,
     }
 }

@@ -559,7 +559,7 @@ export interface components {
              */
             stay?: boolean;
         };
-        /** @description What a recording contains (`recordings.layout`): a parameter of the deployment, fixed when the recording starts. */
+        /** @description The pictures in a recording, beside the sound (`recordings.layout`): a parameter of the deployment, fixed when the recording starts. */
         Layout: "audio_only" | "active_speaker" | "grid";
         /** @description The answer to leave. */
         LeaveResponse: {
@@ -688,7 +688,7 @@ export interface components {
             endReason: components["schemas"]["EndReason"] | null;
             /** @description When it ended; null while it goes on. */
             endedAt: components["schemas"]["Timestamp"] | null;
-            /** @description What it contains. */
+            /** @description The layout: sound only, the active speaker, or all. */
             layout: components["schemas"]["Layout"];
             /** @description Why it is paused, if it is. */
             pauseReason: components["schemas"]["PauseReason"] | null;

@@ -46,6 +46,27 @@ async fn a_file_is_verified_copied_and_played_by_links_that_expire() -> TestResu
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_better_of_two_files_is_kept_where_neither_is_complete() -> TestResult {
+    let call = Recorded::with_consent().await?;
+    for fault in ["outputTruncated", "outputFails"] {
+        let body = json!({ "kind": fault, "times": 1 });
+        let set = call.cloud.control_api("POST", "chime/pipelines/faults", &body).await?;
+        assert!(set.status < 300, "{:?}", set.body);
+    }
+    let id = call.capturing().await?;
+    call.pass(60).await?;
+    assert_eq!(control(&call.scenario.provider, &id, "stop").await?.brief(), "200");
+    let done = call.finished(&id).await?;
+    assert_eq!(done["state"], "incomplete", "{done}");
+    let played = done["segments"][0]["durationSeconds"].as_f64().ok_or("no file")?;
+    let missing = done["segments"][0]["missingSeconds"].as_f64().ok_or("nothing is missing")?;
+    assert!(played > 20.0 && missing > 10.0, "{done}");
+    let path = format!("/recordings/{id}/playback");
+    assert_eq!(call.scenario.provider.ask("GET", &path, &Value::Null).await?.brief(), "200");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_short_is_concatenated_once_more() -> TestResult {
     for (fault, times, state) in [
         ("outputTruncated", 1, "ready"),
