@@ -198,7 +198,10 @@ test("the screens of a call have no accessibility violation, in both languages a
           since: "2026-11-20T10:00:00Z",
         },
       ];
-      return { ...answer, body: { ...answer.body, waiting, recording: { state: "requested", reason: null } } };
+      return {
+        ...answer,
+        body: { ...answer.body, waiting, recording: { state: "requested", reason: null, recordingId: null } },
+      };
     };
     media.transcription("STARTED");
     media.addParticipant({ attendeeId: "recorder-1", externalUserId: "aws:MediaPipeline-7d9f1c5e", video: false });
