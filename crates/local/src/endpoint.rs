@@ -114,7 +114,7 @@ impl Endpoint {
             Err(refusal) => return Ok(refuse(None, &refusal)),
         };
         let arns = ArnScope { account: &self.account, region: claim.region };
-        // Services of one scope are told apart by their operations.
+        // The operations distinguish services of one scope.
         let of_scope = || self.services.iter().filter(|service| service.scope() == claim.service);
         let knows = |service: &&Arc<dyn AwsService>| service.operation(arns, &request, &body).is_some();
         let service = of_scope().find(knows).or_else(|| of_scope().next()).map(AsRef::as_ref);

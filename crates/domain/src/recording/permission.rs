@@ -14,7 +14,7 @@ pub enum Permission {
     Undecided(Vec<UserId>),
     /// Some refused or revoked; all whose consent is missing.
     Refused(Vec<UserId>),
-    /// Nobody is in the call: no decision applies, and nobody can be heard.
+    /// Nobody is in the call: no decision applies, and nothing can be captured.
     Empty,
 }
 

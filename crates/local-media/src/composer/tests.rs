@@ -26,7 +26,7 @@ fn mix(index: u32, speakers: &[(u64, Option<&str>)]) -> TapChunk {
     })
 }
 
-/// The key frame of somebody, by which they are told apart.
+/// The key frame of somebody, which distinguishes participants.
 fn face(person: usize) -> Bytes {
     example(BarsChunk { index: person, pictures: true, tone: true }).pictures[0].data.clone()
 }
