@@ -23,7 +23,7 @@ const MAX_LATE_US: u64 = MAX_CHUNK_US + 2_000_000;
 /// Chunks of one source that are no further apart are one stream.
 const MAX_PAUSE_US: u64 = 200_000;
 
-/// What a composed chunk shows.
+/// The picture of a composed chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
     SoundOnly,
@@ -35,7 +35,7 @@ pub enum Layout {
 #[derive(Debug)]
 pub struct Composer {
     layout: Layout,
-    /// What has not been composed, by its time.
+    /// Input that has not been composed, by its time.
     waiting: BTreeMap<(u64, Order, u64), Event>,
     /// Counts events, so that those of one time stay in their order.
     count: u64,

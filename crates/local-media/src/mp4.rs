@@ -74,7 +74,7 @@ impl Movie {
         write::write(self)
     }
 
-    /// What is left of it when it ends here.
+    /// Its remainder when it ends here.
     #[must_use]
     pub fn cut(mut self, duration_us: u64) -> Self {
         self.duration_us = self.duration_us.min(duration_us);

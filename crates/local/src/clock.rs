@@ -50,7 +50,7 @@ impl Clock {
             .unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
-    /// What the clock showed at a real moment.
+    /// The clock's time at a real moment.
     #[must_use]
     pub fn at(&self, real: OffsetDateTime) -> OffsetDateTime {
         let real_ms = i64::try_from(real.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX);

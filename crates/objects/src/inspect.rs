@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use crate::mp4::{self, Ranges, Stop};
 use crate::{DEADLINE, Error, Objects};
 
-/// What a file is.
+/// The result of reading a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Inspection {
     /// An MP4 file that is complete in itself.

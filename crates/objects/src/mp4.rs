@@ -9,7 +9,7 @@ use crate::{Track, TrackKind};
 /// Reads of one file.
 pub(crate) const MAX_READS: u32 = 12;
 
-/// What a head is read with: the boxes around it are small.
+/// The bytes that are read with a head: the boxes around it are small.
 const HEADS_BYTES: usize = 64 * 1024;
 
 /// A piece of an `stts`. One of three hours at changing frame rates has 2.6 MB.
@@ -175,7 +175,7 @@ struct Unfinished {
     last_chunk: Option<u64>,
 }
 
-/// What is known of the file so far.
+/// The facts of the file so far.
 #[derive(Default)]
 struct Walk {
     timescale: u32,

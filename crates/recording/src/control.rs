@@ -10,7 +10,7 @@ use domain::recording::control::Request;
 use domain::recording::rights::Right;
 
 use crate::App;
-use crate::settle::{self, Asked, new_id};
+use crate::steps::{self, Asked, new_id};
 
 /// The result of a start.
 pub(crate) struct Started {
@@ -36,16 +36,16 @@ impl App {
         self.rights.check(member.role, Right::Control)?;
         let session = view.active().ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?.0.id;
         let asked = Asked { request: Request::Start(new_id()?), user: member.user, role: member.role };
-        let target = settle::Target { appointment, session };
-        let settled = self.settle(target, Some((asked, view)), origin).await?;
-        let open = if let Some(id) = settled.began {
+        let target = steps::Target { appointment, session };
+        let taken = self.take_steps(target, Some((asked, view)), origin).await?;
+        let open = if let Some(id) = taken.began {
             id
         } else {
             let now = self.calls.store().load_session(appointment, session).await?;
             // One that was open ended at the same moment.
             now.captures.recording.ok_or(Error::conflict(reason::RECORDING_ENDED))?.id
         };
-        Ok(Started { recording: self.recording(actor, open).await?, new: settled.began.is_some() })
+        Ok(Started { recording: self.recording(actor, open).await?, new: taken.began.is_some() })
     }
 
     /// Stops, pauses or resumes a recording. May be repeated.
@@ -70,8 +70,8 @@ impl App {
         let member = view.member()?;
         self.rights.check(member.role, Right::Control)?;
         let asked = Asked { request, user: member.user, role: member.role };
-        let target = settle::Target { appointment, session: found.session_id };
-        self.settle(target, Some((asked, view)), origin).await?;
+        let target = steps::Target { appointment, session: found.session_id };
+        self.take_steps(target, Some((asked, view)), origin).await?;
         self.recording(actor, id).await
     }
 }

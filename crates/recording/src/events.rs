@@ -16,9 +16,9 @@ use tokio::time::Instant;
 
 use crate::App;
 use crate::pipelines::{Known, capture_of};
-use crate::settle::Target;
+use crate::steps::Target;
 
-/// What an event makes due is executed at once for this long; the schedule continues.
+/// Operations that an event makes due are executed at once for this long; the schedule continues.
 const OPERATIONS_FOR: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Deserialize)]
@@ -51,7 +51,7 @@ impl App {
             let pending: Pending = serde_json::from_str(event.detail.get())
                 .map_err(|_| Error::invalid("detail", "must have a sessionId and an appointmentId"))?;
             let target = Target { appointment: pending.appointment_id, session: pending.session_id };
-            return self.settle_from_event(target, origin).await;
+            return self.take_steps_after_event(target, origin).await;
         }
         let envelope = event::Envelope {
             id: &event.id,
@@ -88,10 +88,10 @@ impl App {
         };
         let target = Target { appointment: found.appointment_id, session: found.session_id };
         self.report(target, found.capture_id, report, Known { arn, at: read.at }, origin).await?;
-        self.settle_from_event(target, origin).await
+        self.take_steps_after_event(target, origin).await
     }
 
-    async fn settle_from_event(&self, target: Target, origin: &Origin) -> Result<(), Error> {
-        self.settle(target, None, origin).await?.failure.map_or(Ok(()), Err)
+    async fn take_steps_after_event(&self, target: Target, origin: &Origin) -> Result<(), Error> {
+        self.take_steps(target, None, origin).await?.failure.map_or(Ok(()), Err)
     }
 }

@@ -8,7 +8,7 @@ mod list;
 mod pipelines;
 mod schedule;
 mod segments;
-mod settle;
+mod steps;
 
 use api::recordings::RecordingSelector;
 use bus::Bus;

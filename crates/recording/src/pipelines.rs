@@ -15,7 +15,7 @@ use store::captures::{CaptureChange, CaptureWrite};
 use time::OffsetDateTime;
 
 use crate::App;
-use crate::settle::{MAX_ATTEMPTS, Target, new_id};
+use crate::steps::{MAX_ATTEMPTS, Target, new_id};
 
 /// The prefix of a recorded capture's chunks in the bucket.
 pub(crate) const CAPTURES: &str = "captures";

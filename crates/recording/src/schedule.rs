@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::App;
 use crate::pipelines::{Fresh, capture_of};
 use crate::segments::Outcome;
-use crate::settle::{Settled, Target};
+use crate::steps::{StepsTaken, Target};
 
 /// Sessions of one run: four times the calls that the throttle of Chime's API carries at once.
 const MAX_SESSIONS: i64 = 1000;
@@ -56,8 +56,8 @@ impl App {
                 break;
             }
             let target = Target { appointment: due.appointment_id, session: due.session_id };
-            match self.settle(target, None, origin).await {
-                Ok(Settled { stuck: one, not_stopped: running, failure: unasked, .. }) => {
+            match self.take_steps(target, None, origin).await {
+                Ok(StepsTaken { stuck: one, not_stopped: running, failure: unasked, .. }) => {
                     failure = unasked.or(failure);
                     stuck += u64::from(one);
                     not_stopped += u64::from(running);

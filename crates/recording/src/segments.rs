@@ -144,8 +144,7 @@ impl App {
         Ok(Outcome::Done)
     }
 
-    /// Deletes the chunks of a capture and Chime's concatenated files, versions too: of a verified segment, or of a capture without
-    /// one.
+    /// Deletes the chunks of a verified segment's capture and Chime's concatenated files, versions too.
     ///
     /// # Errors
     /// Where S3 or the database is down.

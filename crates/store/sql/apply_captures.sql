@@ -74,7 +74,7 @@ WITH live AS MATERIALIZED (
     'appointmentId', current.appointment_id, 'sessionId', current.id, 'recordingId', changed.recording_id,
     'userIds', medzen.call_member_ids(current.id, current.appointment_id)), changed.began_at, $2, $11) AS operation
   FROM changed, current
-  WHERE changed.began AND changed.recording_id IS NOT NULL AND NOT EXISTS (
+  WHERE changed.began AND changed.status = 'running' AND changed.recording_id IS NOT NULL AND NOT EXISTS (
     SELECT FROM medzen.recording_segments s WHERE s.recording_id = changed.recording_id)
   UNION ALL
   SELECT medzen.finish_recording(r.id, $2, $11)

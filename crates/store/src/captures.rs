@@ -172,7 +172,7 @@ pub struct CaptureChange {
     pub capture: Option<CaptureWrite>,
 }
 
-/// What follows from a change of captures.
+/// The consequences of a change of captures.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct CapturesApplied {
     /// `start_capture` and `stop_capture`, leased by the request.

@@ -10,7 +10,7 @@ const START_CODE: [u8; 4] = [0, 0, 0, 1];
 const SEQUENCE_PARAMETER_SET: u8 = 7;
 const PICTURE_PARAMETER_SET: u8 = 8;
 
-/// What a decoder must know before a key frame.
+/// The parameters that a decoder needs before a key frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ParameterSets {
     pub(super) sequence: Vec<u8>,

@@ -16,7 +16,7 @@ use md5::Md5;
 use s3s::StdError;
 use sha2::{Digest as _, Sha256};
 
-/// What is uploaded stays in memory up to here.
+/// An upload stays in memory up to here.
 const MAX_IN_MEMORY: usize = 1024 * 1024;
 
 /// A piece that is read at once.
@@ -57,7 +57,7 @@ impl Content {
         Self(all.into_iter().flat_map(|it| it.0).collect())
     }
 
-    /// What is uploaded, with its MD5 in hex.
+    /// The upload, with its MD5 in hex.
     pub(super) async fn receive(
         mut body: impl Stream<Item = Result<Bytes, StdError>> + Unpin,
     ) -> Result<(Self, String), StdError> {

@@ -68,7 +68,7 @@ impl Object {
     }
 }
 
-/// What is put.
+/// The object that is put.
 #[derive(Default)]
 pub(super) struct NewObject {
     pub(super) content: Content,

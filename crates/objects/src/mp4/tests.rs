@@ -69,7 +69,7 @@ fn seconds(file: Vec<u8>) -> Result<Vec<(TrackKind, f64)>, &'static str> {
     Ok(found?.into_iter().map(|it| (it.kind, it.duration.as_seconds_f64())).collect())
 }
 
-/// What is changed of a file's index.
+/// A change of a file's index.
 fn with_moov(file: &[u8], change: impl FnOnce(&mut Moov)) -> Vec<u8> {
     let (_, from, to) = *boxes(file).iter().find(|it| &it.0 == b"moov").expect("an index");
     let mut moov = Moov::decode(&mut &file[from..to]).expect("it can be read");

@@ -1,4 +1,4 @@
-//! What a capture pipeline captures: chunks of 5 s, from the time when it is in progress until it has stopped.
+//! The output of a capture pipeline: chunks of 5 s, from the time when it is in progress until it has stopped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -16,7 +16,7 @@ const CHUNK_MS: i64 = 5_000;
 /// Two packets of sound: less is no chunk.
 const MIN_CHUNK_MS: i64 = 40;
 
-/// Who makes the chunks.
+/// The maker of the chunks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Recording {
     /// The engine, or nobody.
@@ -121,7 +121,7 @@ pub(super) fn is_selected(selected: Option<&SelectedStreams>, id: &str, external
         || among(external_user_ids, external_id)
 }
 
-/// What the folder of the meeting's events says (<https://docs.aws.amazon.com/chime-sdk/latest/dg/meeting-events.html>).
+/// The content of the folder of the meeting's events (<https://docs.aws.amazon.com/chime-sdk/latest/dg/meeting-events.html>).
 #[derive(Debug, Default)]
 pub(super) struct MeetingEvents {
     started: bool,

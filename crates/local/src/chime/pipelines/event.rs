@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::pipeline::Pipeline;
 use crate::chime::meeting::{Meeting, date};
 
-/// What happened to a pipeline.
+/// A change of a pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EventKind {
     InProgress,

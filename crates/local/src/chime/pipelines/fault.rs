@@ -44,7 +44,7 @@ pub enum PipelineFault {
     OutputFails,
 }
 
-/// What is wrong with the file of a concatenation.
+/// The fault in the file of a concatenation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OutputFault {
     Truncated,

@@ -15,7 +15,7 @@ use super::recorder::{Command, Start};
 use crate::chime::meeting::Meeting;
 use crate::s3::S3;
 
-/// What pipelines act on.
+/// The meetings, the buckets and the time that pipelines act on.
 pub(in crate::chime) struct Surroundings<'a> {
     pub(in crate::chime) meetings: &'a mut [Meeting],
     pub(in crate::chime) s3: Option<&'a S3>,

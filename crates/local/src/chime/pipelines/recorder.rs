@@ -109,7 +109,7 @@ async fn record(
     chime.recorder_finished(&start.pipeline, start.number);
 }
 
-/// What a tap gives from its opening to its end.
+/// The output of a tap from its opening to its end.
 struct Recording<'a> {
     start: &'a Start,
     chime: &'a Chime,

@@ -41,7 +41,7 @@ impl Refusal {
     }
 }
 
-/// What the parts that both APIs share refuse.
+/// The refusals of the parts that both APIs share.
 impl From<error::Refusal> for Refusal {
     fn from(refusal: error::Refusal) -> Self {
         match refusal {

@@ -70,7 +70,7 @@ impl Operations {
         }))
     }
 
-    /// What is copied, if it is still the one that is meant.
+    /// The source of a copy, if it is still the one that is meant.
     pub(super) fn source<T>(
         &self,
         req: &S3Request<T>,

@@ -1,4 +1,4 @@
-//! What is answered and what is refused.
+//! Answers and refusals.
 
 use super::*;
 

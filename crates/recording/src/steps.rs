@@ -41,7 +41,7 @@ pub(crate) struct Asked {
 
 /// The result.
 #[derive(Debug, Default)]
-pub(crate) struct Settled {
+pub(crate) struct StepsTaken {
     /// A recording began.
     pub(crate) began: Option<RecordingId>,
     /// A capture is stuck in its state.
@@ -58,46 +58,46 @@ impl App {
     ///
     /// # Errors
     /// The refusal of the request; 503 when a backend is down: what was stored is continued by the schedule.
-    pub(crate) async fn settle(
+    pub(crate) async fn take_steps(
         &self,
         target: Target,
         asked: Option<(Asked, View)>,
         origin: &Origin,
-    ) -> Result<Settled, Error> {
+    ) -> Result<StepsTaken, Error> {
         // On the heap: a call with all that follows from it takes 20 KB.
-        Box::pin(self.take_steps(target, asked, origin)).await
+        Box::pin(self.take_each_step(target, asked, origin)).await
     }
 
-    async fn take_steps(
+    async fn take_each_step(
         &self,
         target: Target,
         mut asked: Option<(Asked, View)>,
         origin: &Origin,
-    ) -> Result<Settled, Error> {
-        let mut settled = Settled::default();
+    ) -> Result<StepsTaken, Error> {
+        let mut taken = StepsTaken::default();
         for _ in 0..MAX_ATTEMPTS {
             let load = self.calls.store().load_session(target.appointment, target.session);
             let (by, view) = match asked.take() {
                 Some((by, view)) => (Some(by), view),
                 None => (None, load.await?),
             };
-            let Some(session) = view.session.as_ref() else { return Ok(settled) };
+            let Some(session) = view.session.as_ref() else { return Ok(taken) };
             let before = Snapshot::read(&view, new_id()?);
             let request = by.map(|by| by.request);
             let decision = plan::decide(before.clone(), request, origin.now).map_err(refusal)?;
             if decision.changes.is_empty() {
                 match decision.step {
-                    Step::Keep | Step::WaitUntil(_) => return Ok(settled),
+                    Step::Keep | Step::WaitUntil(_) => return Ok(taken),
                     Step::Ask { capture, pipeline, alarm } => {
-                        settled.stuck |= alarm;
-                        settled.not_stopped |= alarm && is_revoked(&before);
+                        taken.stuck |= alarm;
+                        taken.not_stopped |= alarm && is_revoked(&before);
                         match self.ask_chime(target, session, (capture, pipeline), &before, origin).await {
                             Ok(true) => continue,
                             Ok(false) => {}
                             // A capture that is stuck is reported all the same.
-                            Err(error) => settled.failure = Some(error),
+                            Err(error) => taken.failure = Some(error),
                         }
-                        return Ok(settled);
+                        return Ok(taken);
                     }
                     Step::Open { .. } | Step::Stop { .. } => {}
                 }
@@ -118,7 +118,7 @@ impl App {
                 RecordingChange::Begin { id, .. } => Some(*id),
                 RecordingChange::Pause(_) | RecordingChange::Resume | RecordingChange::End(_) => None,
             });
-            settled.began = settled.began.or(begun);
+            taken.began = taken.began.or(begun);
             let failed = RecordingChange::End(EndReason::CaptureFailed);
             if decision.changes.contains(&failed) {
                 metrics::emit(&[(Metric::RecordingsFailed, 1)]);
@@ -130,11 +130,11 @@ impl App {
                     return Err(Error::NoCapacity(reason::RECORDING_CAPACITY));
                 }
                 // An event or the schedule takes the later steps.
-                return Ok(settled);
+                return Ok(taken);
             }
         }
         // Others change the session again and again; the next event or the schedule goes on.
-        Ok(settled)
+        Ok(taken)
     }
 
     /// Publishes the events of a change and executes its operations. Returns whether Chime has no capacity for a capture.
@@ -157,13 +157,12 @@ impl App {
         for _ in 0..MAX_ATTEMPTS {
             let view = self.calls.store().load_session(target.appointment, target.session).await?;
             let before = Snapshot::read(&view, new_id()?);
-            let Some(open) = view.captures.recording else { return Ok(()) };
-            let end = RecordingChange::End(EndReason::Capacity);
-            let mut change = CaptureChange::default();
-            let mut write = RecordingWrite::of(open);
-            apply(&mut write, end, origin.now);
-            change.entries.push(entry(open.id, end));
-            change.recording = Some(write);
+            let (Some(session), Some(_)) = (view.session.as_ref(), view.captures.recording) else {
+                return Ok(());
+            };
+            let changes = vec![RecordingChange::End(EndReason::Capacity)];
+            let decision = plan::Decision { changes, step: Step::Keep };
+            let change = self.change((&view, session), &before, &decision, origin.now)?;
             let store = self.calls.store();
             if let Some(applied) =
                 store.apply_captures(target.session, &before, &change, None, origin).await?
