@@ -10,6 +10,7 @@ pub mod invitations;
 pub mod openapi;
 pub mod quality;
 pub mod recordings;
+pub mod transcripts;
 mod timestamp;
 
 pub use error::{ErrorResponse, GatewayMessage};

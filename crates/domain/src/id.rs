@@ -113,6 +113,14 @@ uuid_id!(
     RecordingId
 );
 uuid_id!(
+    /// The transcript of a call (`transcripts.id`), also the prefix of what its batch jobs write.
+    TranscriptId
+);
+uuid_id!(
+    /// A run of a call's transcription (`transcription_runs.id`).
+    RunId
+);
+uuid_id!(
     /// A media pipeline's id as Chime assigns it (GUID, media pipelines API reference, `MediaPipelineId`).
     PipelineId
 );

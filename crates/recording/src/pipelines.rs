@@ -73,7 +73,12 @@ impl App {
             | Action::Concatenate(..)
             | Action::VerifySegment(..)
             | Action::DeleteChunks(..)
-            | Action::DeleteRecording(..) => {
+            | Action::DeleteRecording(..)
+            | Action::StartTranscription(..)
+            | Action::StopTranscription(..)
+            | Action::TakeText(_)
+            | Action::CompleteTranscript(_)
+            | Action::DeleteTranscript(_) => {
                 return Err(Error::internal("an operation of another kind follows from no capture"));
             }
         };
