@@ -4,8 +4,11 @@ use domain::Error;
 use domain::call::Target;
 use domain::capabilities::Capabilities;
 use domain::consent::ConsentPurpose;
-use domain::id::{AppointmentId, ChimeAttendeeId, ChimeMeetingId, RecordingId, SessionId, UserId};
+use domain::id::{
+    AppointmentId, ChimeAttendeeId, ChimeMeetingId, RecordingId, SessionId, TranscriptId, UserId,
+};
 use domain::state::{ParticipantStatus, Role, SessionStatus};
+use domain::transcript::live::Mode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -265,10 +268,24 @@ pub struct WaitingParticipant {
 pub struct FeatureStatus {
     /// Its state.
     pub state: FeatureState,
-    /// The reason of the state, if there is one: `requested` or `consent_missing` for a pause.
+    /// The reason of the state, if there is one: `requested` or `consent_missing` for a pause; why a transcription ended.
     pub reason: Option<String>,
+    /// What Chime said of a transcription that failed.
+    pub message: Option<String>,
     /// The recording, while it is started and has not ended.
     pub recording_id: Option<RecordingId>,
+    /// The transcript of the call, once its transcription was started.
+    pub transcript_id: Option<TranscriptId>,
+    /// Whether the text of a transcription is made while the call is in progress, or afterwards.
+    pub mode: Option<Mode>,
+}
+
+impl FeatureStatus {
+    /// A state that needs no more words.
+    #[must_use]
+    pub const fn of(state: FeatureState) -> Self {
+        Self { state, reason: None, message: None, recording_id: None, transcript_id: None, mode: None }
+    }
 }
 
 /// The state of recording or transcription.
@@ -286,6 +303,8 @@ pub enum FeatureState {
     Active,
     /// It was paused; `reason` says why.
     Paused,
+    /// It has failed; `reason` says why. It can be started again.
+    Failed,
 }
 
 /// The answer to end.

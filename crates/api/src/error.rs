@@ -53,7 +53,14 @@ impl ErrorResponse {
             Error::BudgetUsed { seconds_left, .. } => Some(*seconds_left),
             _ => None,
         };
-        Self { error: text, code: error.code(), field, missing, seconds_left, request_id: request_id.to_owned() }
+        Self {
+            error: text,
+            code: error.code(),
+            field,
+            missing,
+            seconds_left,
+            request_id: request_id.to_owned(),
+        }
     }
 }
 

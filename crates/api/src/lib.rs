@@ -10,8 +10,8 @@ pub mod invitations;
 pub mod openapi;
 pub mod quality;
 pub mod recordings;
-pub mod transcripts;
 mod timestamp;
+pub mod transcripts;
 
 pub use error::{ErrorResponse, GatewayMessage};
 pub use timestamp::Timestamp;

@@ -7,6 +7,7 @@ use domain::call::{Actor, Session, Target, View};
 use domain::consent::{self, ConsentChange, ConsentCheck, ConsentDecision, ConsentPurpose};
 use domain::error::reason;
 use domain::id::{AppointmentId, SessionId, UserId};
+use domain::operation::Operation;
 use store::consents::Consented;
 
 use crate::{Calls, MAX_ATTEMPTS, conflict_retry};

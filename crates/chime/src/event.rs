@@ -294,7 +294,8 @@ mod tests {
             })
             .expect("an event")
         };
-        let failed = read("chime:TranscriptionFailed", json!("Internal\u{0} server error")).expect("a known one");
+        let failed =
+            read("chime:TranscriptionFailed", json!("Internal\u{0} server error")).expect("a known one");
         assert_eq!(failed.kind, TranscriptionEventKind::Failed);
         assert_eq!(failed.message.as_deref(), Some("Internal server error"));
         let long = read("chime:TranscriptionFailed", json!("x".repeat(10_000))).expect("a known one");

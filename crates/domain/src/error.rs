@@ -186,7 +186,10 @@ impl Error {
             | Self::Gone(_)
             | Self::Internal(_) => false,
             Self::Conflict { retry_after, .. } => retry_after.is_some(),
-            Self::TooMany { .. } | Self::BudgetUsed { .. } | Self::NoCapacity(_) | Self::Unavailable { .. } => true,
+            Self::TooMany { .. }
+            | Self::BudgetUsed { .. }
+            | Self::NoCapacity(_)
+            | Self::Unavailable { .. } => true,
         }
     }
 

@@ -4,6 +4,7 @@
 //! ([`segments`]). Times are milliseconds from the beginning of the call; offsets into a text are Unicode scalar values.
 
 pub mod budget;
+pub mod language;
 pub mod lines;
 pub mod live;
 pub mod segments;

@@ -49,8 +49,13 @@ impl Objects {
     /// # Errors
     /// [`Error::NotFound`], or when S3 does not answer.
     pub async fn read(&self, key: &str) -> Result<Vec<u8>, Error> {
-        let answer = self.client.get_object().bucket(&self.bucket).key(key).send().await.map_err(Error::s3)?;
-        let body = answer.body.collect().await.map_err(|error| Error::Unavailable { backend: "s3", source: Box::new(error) })?;
+        let answer =
+            self.client.get_object().bucket(&self.bucket).key(key).send().await.map_err(Error::s3)?;
+        let body = answer
+            .body
+            .collect()
+            .await
+            .map_err(|error| Error::Unavailable { backend: "s3", source: Box::new(error) })?;
         Ok(body.to_vec())
     }
 }

@@ -1140,7 +1140,7 @@ $unchanged$;
 
 -- Reserves seconds of a day's budget for a run and returns how many: $2, or what is left of the budget $4, if that is at least $3;
 -- null where less is left. A budget of 0 has no end. The row of the day is locked until the transaction ends.
-CREATE FUNCTION medzen.reserve_transcription(day date, wanted bigint, least bigint, budget bigint) RETURNS bigint
+CREATE FUNCTION medzen.reserve_transcription(day date, wanted bigint, minimum bigint, budget bigint) RETURNS bigint
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $reserve$

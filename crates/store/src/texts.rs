@@ -156,7 +156,8 @@ impl Store {
                 .unwrap_or_default();
             let full = i64::try_from(rows.len()).unwrap_or(i64::MAX) == PAGE;
             if let Some(last) = rows.last() {
-                after = (last.start_ms, last.result_id.clone(), i32::try_from(last.place).unwrap_or(i32::MAX));
+                after =
+                    (last.start_ms, last.result_id.clone(), i32::try_from(last.place).unwrap_or(i32::MAX));
             }
             turns.extend(rows.into_iter().map(Turn::from));
             if !full {

@@ -334,11 +334,7 @@ impl Store {
         let _done: Option<Value> = self
             .ask(
                 sql!("text_taken"),
-                &[
-                    (&capture.as_uuid(), Type::UUID),
-                    (&Json(files), Type::JSONB),
-                    (&now, Type::TIMESTAMPTZ),
-                ],
+                &[(&capture.as_uuid(), Type::UUID), (&Json(files), Type::JSONB), (&now, Type::TIMESTAMPTZ)],
             )
             .await?;
         Ok(())

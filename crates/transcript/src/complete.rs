@@ -3,12 +3,11 @@
 use domain::Error;
 use domain::audit::Origin;
 use domain::id::TranscriptId;
-use domain::transcript::Outcome as TranscriptOutcome;
+use domain::transcript::Outcome;
 use runtime::metrics::{self, Metric};
 use store::texts::FinishedText;
 
 use crate::App;
-use crate::schedule::Outcome;
 
 /// Transcripts whose deletion one run requests.
 const MAX_EXPIRED: i64 = 100;
@@ -18,19 +17,19 @@ impl App {
     ///
     /// # Errors
     /// Where the database is down: it is completed later.
-    pub(crate) async fn complete(&self, id: TranscriptId, origin: &Origin) -> Result<Outcome, Error> {
+    pub(crate) async fn complete(&self, id: TranscriptId, origin: &Origin) -> Result<(), Error> {
         let store = self.calls.store();
-        let Some(row) = store.load_transcript(id).await? else { return Ok(Outcome::Done) };
+        let Some(row) = store.load_transcript(id).await? else { return Ok(()) };
         if row.finished_at.is_some() || row.deletion_requested {
-            return Ok(Outcome::Done);
+            return Ok(());
         }
         let document = self.document(&row, origin.now).await?;
         let segments = document.segments.len();
         let ran = row.runs.iter().any(|run| run.started_at.is_some());
         let outcome = match (segments, ran) {
-            (0, false) => TranscriptOutcome::Failed,
-            _ if document.gaps.is_empty() => TranscriptOutcome::Ready,
-            _ => TranscriptOutcome::Incomplete,
+            (0, false) => Outcome::Failed,
+            _ if document.gaps.is_empty() => Outcome::Ready,
+            _ => Outcome::Incomplete,
         };
         if segments == 0 && ran {
             tracing::warn!(transcript = %id, "a call that was transcribed has no text");
@@ -40,16 +39,16 @@ impl App {
         if let Some(event) = store.finish_transcript(id, &text, origin).await? {
             self.calls.publish(event, origin).await;
         }
-        Ok(Outcome::Done)
+        Ok(())
     }
 
     /// Deletes the text of a transcript whose deletion was requested.
     ///
     /// # Errors
     /// Where the database is down.
-    pub(crate) async fn delete_text(&self, id: TranscriptId, origin: &Origin) -> Result<Outcome, Error> {
+    pub(crate) async fn delete_text(&self, id: TranscriptId, origin: &Origin) -> Result<(), Error> {
         self.calls.store().delete_transcript(id, origin).await?;
-        Ok(Outcome::Done)
+        Ok(())
     }
 
     /// Requests the deletion of transcripts whose retention has ended.

@@ -40,7 +40,8 @@ impl App {
         origin: &Origin,
     ) -> Result<Started, Error> {
         for _ in 0..MAX_ATTEMPTS {
-            let view = self.calls.load_view(actor, CallTarget::Appointment(appointment), None, origin).await?;
+            let view =
+                self.calls.load_view(actor, CallTarget::Appointment(appointment), None, origin).await?;
             let member = view.member()?;
             self.rights.check(member.role, Right::Control)?;
             let (session, _) = view.active().ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
@@ -59,7 +60,9 @@ impl App {
             let begun = self.calls.store().begin_run(session.id, &new, &self.limits, by, origin).await?;
             let Some(begun) = begun else { continue };
             if begun.begun {
-                self.calls.announce(domain::operation::Operation::StartCapture, appointment, session.id).await;
+                self.calls
+                    .announce(domain::operation::Operation::StartCapture, appointment, session.id)
+                    .await;
                 // A capture of the speech may run already.
                 self.take_steps(target, origin).await?;
                 let now = self.calls.store().load_session(appointment, session.id).await?;
@@ -86,7 +89,8 @@ impl App {
         origin: &Origin,
     ) -> Result<Transcription, Error> {
         for _ in 0..MAX_ATTEMPTS {
-            let view = self.calls.load_view(actor, CallTarget::Appointment(appointment), None, origin).await?;
+            let view =
+                self.calls.load_view(actor, CallTarget::Appointment(appointment), None, origin).await?;
             let member = view.member()?;
             self.rights.check(member.role, Right::Control)?;
             let none = || Error::NotFound(reason::TRANSCRIPT_NOT_FOUND);
@@ -105,7 +109,10 @@ impl App {
                 return shown(target, row);
             }
         }
-        Err(Error::Conflict { reason: reason::CALL_NOT_READY, retry_after: Some(std::time::Duration::from_secs(1)) })
+        Err(Error::Conflict {
+            reason: reason::CALL_NOT_READY,
+            retry_after: Some(std::time::Duration::from_secs(1)),
+        })
     }
 
     /// Begins the transcription of a call that was started with it, once everyone has consented. Once per call: afterwards it is

@@ -2,7 +2,9 @@
 
 use api::transcripts::{LanguageSupport, LanguagesResponse, LiveSupport, StartTranscriptionRequest};
 use domain::Error;
-use domain::transcript::language::{self, Attempt, Attempts, Request, Resolution, Vocabularies, table};
+use domain::transcript::language::{
+    self, Attempt, Attempts, Request, Resolution, Specialty, Vocabularies, table,
+};
 use domain::transcript::settings::{LiveSettings, RunSettings};
 use runtime::Env;
 use time::{OffsetDateTime, UtcOffset};
@@ -21,7 +23,12 @@ impl Policy {
     /// Reads the environment.
     #[must_use]
     pub fn read(env: &mut Env) -> Self {
-        let mut regions = env.text("TRANSCRIPTION_REGIONS").split(',').map(str::trim).map(str::to_owned).collect::<Vec<_>>();
+        let mut regions = env
+            .text("TRANSCRIPTION_REGIONS")
+            .split(',')
+            .map(str::trim)
+            .map(str::to_owned)
+            .collect::<Vec<_>>();
         regions.retain(|region| !region.is_empty());
         Self {
             rules: language::Policy {
@@ -90,7 +97,10 @@ impl App {
     ) -> Result<RunSettings, Error> {
         let language = wanted.language.unwrap_or(&self.policy.default);
         let refused = |reason: &language::Reason| Error::invalid(reason.field(), reason.to_string());
-        let request = Request::parse(language, wanted.options, wanted.specialty).map_err(|reason| refused(&reason))?;
+        let specialty = wanted.specialty.map(str::parse::<Specialty>).transpose();
+        let specialty = specialty.map_err(|error| Error::invalid("specialty", error.to_string()))?;
+        let wanted = language::Wanted::parse(language, wanted.options).map_err(|reason| refused(&reason))?;
+        let request = Request { wanted, specialty };
         let attempts = self.attempts(now).await?;
         match language::resolve(&request, media_region, &self.policy.rules, &attempts) {
             Resolution::Live(live) => Ok(RunSettings {

@@ -3,6 +3,7 @@
 mod complete;
 mod config;
 mod control;
+mod document;
 mod events;
 mod languages;
 mod runs;

@@ -5,7 +5,9 @@ use domain::audit::{Event, Origin};
 use domain::call::{Session, SessionState, View};
 use domain::error::causes;
 use domain::id::{AppointmentId, SessionId, UserId};
-use domain::operation::{Action, Executed, Operation, PendingOperation, StartTranscription, StopTranscription};
+use domain::operation::{
+    Action, Executed, Operation, PendingOperation, StartTranscription, StopTranscription,
+};
 use domain::recording::capture::CaptureStatus;
 use domain::recording::permission::{Permission, Permissions};
 use domain::recording::plan::ALONE_FOR;
@@ -90,8 +92,15 @@ impl App {
                 Due::Restart => {
                     let (after, effect) = live::restart(row.run, origin.now);
                     tracing::warn!(run = %after.id, attempt = after.attempt, "transcription not confirmed, started again");
-                    self.write(target, session, row, (after, effect), Report::of(RunEvent::Captured, origin.now), origin)
-                        .await?;
+                    self.write(
+                        target,
+                        session,
+                        row,
+                        (after, effect),
+                        Report::of(RunEvent::Captured, origin.now),
+                        origin,
+                    )
+                    .await?;
                     break;
                 }
                 // Its operation is due by itself.
@@ -234,9 +243,9 @@ impl App {
             Err(error @ (chime::Error::Throttled(_) | chime::Error::Unavailable(_))) => {
                 return Err(error.into());
             }
-            Err(
-                error @ (chime::Error::NotFound | chime::Error::Limit(_) | chime::Error::Refused { .. }),
-            ) => error,
+            Err(error @ (chime::Error::NotFound | chime::Error::Limit(_) | chime::Error::Refused { .. })) => {
+                error
+            }
         };
         tracing::warn!(run = %row.run.id, error = causes(&refused), "Chime refused a transcription");
         let report = Report { message: Some(refused.reason()), ..Report::of(RunEvent::Refused, origin.now) };
@@ -292,6 +301,8 @@ fn forbidden(view: &View, session: &Session, now: OffsetDateTime) -> Option<RunE
         Permission::Allowed => None,
         Permission::Undecided(_) | Permission::Refused(_) => Some(RunEnd::ConsentRevoked),
         // Somebody may come back.
-        Permission::Empty => empty_since.filter(|since| now - *since >= ALONE_FOR).map(|_| RunEnd::EveryoneLeft),
+        Permission::Empty => {
+            empty_since.filter(|since| now - *since >= ALONE_FOR).map(|_| RunEnd::EveryoneLeft)
+        }
     }
 }

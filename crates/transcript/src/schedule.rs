@@ -30,13 +30,6 @@ const KINDS: [Operation; 5] = [
     Operation::DeleteTranscript,
 ];
 
-/// Whether an operation was executed, or has to be continued.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Done,
-    Unfinished,
-}
-
 impl App {
     /// One run.
     ///
@@ -61,6 +54,9 @@ impl App {
         }
         // At once: the run may be cut off while a backend does not answer.
         metrics::emit(&[(Metric::TranscriptionsNotStopped, not_stopped)]);
+        if let Err(error) = self.expire(origin).await {
+            failure = Some(error);
+        }
         self.run_operations(began + OPERATIONS_UNTIL, origin).await?;
         self.report_budget(origin).await?;
         let executor = Operation::StartTranscription.executor();
@@ -92,14 +88,9 @@ impl App {
             let due = self.calls.store().lease_operations(executor, &KINDS, (1, LEASE), now).await?;
             let Some(operation) = due.into_iter().next() else { break };
             match self.execute_due(&operation, origin).await {
-                Ok(Outcome::Done) => {
+                Ok(()) => {
                     let executed = Executed { id: operation.id, payload: None };
                     self.calls.store().complete_operations(&[executed], origin.now).await?;
-                }
-                // The next run continues.
-                Ok(Outcome::Unfinished) => {
-                    self.calls.store().return_operations(&[operation.id]).await?;
-                    break;
                 }
                 Err(error) => self.calls.release(&operation, &error, origin).await,
             }
@@ -107,7 +98,7 @@ impl App {
         Ok(())
     }
 
-    async fn execute_due(&self, operation: &PendingOperation, origin: &Origin) -> Result<Outcome, Error> {
+    async fn execute_due(&self, operation: &PendingOperation, origin: &Origin) -> Result<(), Error> {
         match operation.action()? {
             Action::TakeText(capture) => self.take_text(capture, origin).await,
             Action::CompleteTranscript(transcript) => self.complete(transcript, origin).await,
@@ -116,12 +107,9 @@ impl App {
                 let session = operation
                     .session_id
                     .ok_or_else(|| Error::internal("an operation on a run without a session"))?;
-                let Some(found) = self.calls.store().find_session(session).await? else {
-                    return Ok(Outcome::Done);
-                };
+                let Some(found) = self.calls.store().find_session(session).await? else { return Ok(()) };
                 let target = Target { appointment: found.appointment_id, session };
-                self.execute(target, operation, origin).await?;
-                Ok(Outcome::Done)
+                self.execute(target, operation, origin).await
             }
             Action::DeleteAttendee(..)
             | Action::UpdateCapabilities(..)

@@ -11,7 +11,6 @@ use time::OffsetDateTime;
 use tokio::task::JoinSet;
 
 use crate::App;
-use crate::schedule::Outcome;
 
 /// Files that are read at the same time: one of 5 s has some 20 KB, and a request takes some 30 ms.
 const MAX_PARALLEL: usize = 16;
@@ -34,8 +33,8 @@ impl App {
     ///
     /// # Errors
     /// Where S3 or the database is down: the text is taken again.
-    pub(crate) async fn take_text(&self, capture: CaptureId, origin: &Origin) -> Result<Outcome, Error> {
-        let Some(source) = self.calls.store().load_text(capture).await? else { return Ok(Outcome::Done) };
+    pub(crate) async fn take_text(&self, capture: CaptureId, origin: &Origin) -> Result<(), Error> {
+        let Some(source) = self.calls.store().load_text(capture).await? else { return Ok(()) };
         let prefix = text_prefix(capture, source.recorded);
         let mut fold = Fold::new(call(&source));
         let (mut taken, mut results, mut next) = (Vec::new(), Vec::new(), None);
@@ -50,7 +49,9 @@ impl App {
                 if results.len() >= MAX_RESULTS {
                     self.store(&source, &mut results).await?;
                 }
-                taken.extend(files.iter().map(|file| TakenFile { key: file.key.clone(), etag: file.etag.clone() }));
+                taken.extend(
+                    files.iter().map(|file| TakenFile { key: file.key.clone(), etag: file.etag.clone() }),
+                );
             }
             next = page.next;
             if next.is_none() {
@@ -64,7 +65,7 @@ impl App {
             capture = %capture, files = taken.len(), lines = counts.lines, unfinished = counts.unfinished,
             outside_call = counts.outside_call, "text of a capture taken"
         );
-        Ok(Outcome::Done)
+        Ok(())
     }
 
     async fn read(&self, files: &[Object]) -> Result<Vec<Vec<u8>>, Error> {
@@ -105,7 +106,11 @@ fn call(source: &TextSource) -> Call {
     });
     Call {
         began_at_ms,
-        attendees: source.attendees.iter().map(|one| (one.attendee_id.clone(), one.user_id, one.role)).collect(),
+        attendees: source
+            .attendees
+            .iter()
+            .map(|one| (one.attendee_id.clone(), one.user_id, one.role))
+            .collect(),
         language: source.language.clone().unwrap_or_default(),
         revoked: revoked.into_iter().collect(),
     }

@@ -247,9 +247,7 @@ pub fn advance(run: Run, event: RunEvent, at: OffsetDateTime) -> Option<(Run, Ef
         // Chime was asked for nothing yet, and in batch mode never is.
         (RunStatus::Requested, RunEvent::Stop(reason)) => Some(ended(reason)),
         (RunStatus::Starting | RunStatus::Running, RunEvent::Stop(reason)) => Some(match run.mode {
-            Mode::Live => {
-                (Run { end_reason: Some(reason), ..changed(RunStatus::Stopping) }, Effect::Stop)
-            }
+            Mode::Live => (Run { end_reason: Some(reason), ..changed(RunStatus::Stopping) }, Effect::Stop),
             Mode::Batch => ended(reason),
         }),
         (RunStatus::Stopping, RunEvent::Stop(_)) => None,
@@ -291,7 +289,8 @@ pub enum Due {
 pub fn due(run: &Run, around: Surroundings, now: OffsetDateTime) -> Due {
     let since = now - run.confirmed_at;
     let captured = around.uncaptured_since.is_none();
-    let uncaptured = around.uncaptured_since.map_or(Duration::ZERO, |since| now - since.max(run.confirmed_at));
+    let uncaptured =
+        around.uncaptured_since.map_or(Duration::ZERO, |since| now - since.max(run.confirmed_at));
     if run.status.needs_capture()
         && let Some(reason) = around.forbidden
     {
@@ -301,9 +300,7 @@ pub fn due(run: &Run, around: Surroundings, now: OffsetDateTime) -> Due {
         RunStatus::Requested if captured => Due::Apply(RunEvent::Captured),
         RunStatus::Requested if uncaptured >= CAPTURE_WITHIN => Due::Apply(RunEvent::Stop(RunEnd::NoCapture)),
         RunStatus::Starting if since >= CONFIRM_WITHIN && run.attempt < MAX_ATTEMPTS => Due::Restart,
-        RunStatus::Starting if since >= CONFIRM_WITHIN => {
-            Due::Apply(RunEvent::Stop(RunEnd::NoConfirmation))
-        }
+        RunStatus::Starting if since >= CONFIRM_WITHIN => Due::Apply(RunEvent::Stop(RunEnd::NoConfirmation)),
         RunStatus::Starting if since >= LOOK_AFTER => Due::Look,
         RunStatus::Running if run.limit_at.is_some_and(|limit| now >= limit) => {
             Due::Apply(RunEvent::Stop(RunEnd::LimitReached))
@@ -360,9 +357,11 @@ mod tests {
         let (starting, effect) = advance(requested, RunEvent::Captured, NOW).expect("a change");
         assert_eq!((starting.status, starting.attempt, effect), (RunStatus::Starting, 1, Effect::Start));
         let (running, effect) = advance(starting, RunEvent::Started, NOW).expect("a change");
-        assert_eq!((running.status, running.started_at, effect), (RunStatus::Running, Some(NOW), Effect::None));
-        let (stopping, effect) =
-            advance(running, RunEvent::Stop(RunEnd::Requested), NOW).expect("a change");
+        assert_eq!(
+            (running.status, running.started_at, effect),
+            (RunStatus::Running, Some(NOW), Effect::None)
+        );
+        let (stopping, effect) = advance(running, RunEvent::Stop(RunEnd::Requested), NOW).expect("a change");
         assert_eq!((stopping.status, effect), (RunStatus::Stopping, Effect::Stop));
         let (stopped, _) = advance(stopping, RunEvent::Stopped, NOW).expect("a change");
         assert_eq!((stopped.status, stopped.end_reason), (RunStatus::Stopped, Some(RunEnd::Requested)));

@@ -30,7 +30,8 @@ pub struct LiveSettings {
 impl From<Live> for LiveSettings {
     fn from(live: Live) -> Self {
         let codes: Vec<String> = live.codes.iter().map(|code| (*code).to_owned()).collect();
-        let (code, options) = if live.identify { (None, codes) } else { (codes.into_iter().next(), Vec::new()) };
+        let (code, options) =
+            if live.identify { (None, codes) } else { (codes.into_iter().next(), Vec::new()) };
         Self {
             engine: live.engine,
             code,
