@@ -3,10 +3,12 @@
 //! Live text arrives in the files of the call's captures as one JSON object a line ([`lines`]), which are folded into turns
 //! ([`segments`]). Times are milliseconds from the beginning of the call; offsets into a text are Unicode scalar values.
 
+pub mod entities;
 pub mod export;
 pub mod gaps;
 pub mod language;
 pub mod lines;
+pub mod redact;
 pub mod segments;
 
 use serde::{Deserialize, Serialize};
