@@ -50,6 +50,11 @@ impl Env {
         })
     }
 
+    /// A variable that may be missing or empty, which is the type's default; otherwise it must parse.
+    pub fn parse_optional<T: FromStr + Default>(&mut self, name: &str) -> T {
+        if self.optional(name).is_empty() { T::default() } else { self.parse(name) }
+    }
+
     /// A variable that may be missing or empty.
     pub fn optional(&mut self, name: &str) -> String {
         std::env::var(name).unwrap_or_default().trim().to_owned()

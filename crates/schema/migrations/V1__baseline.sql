@@ -343,6 +343,8 @@ CREATE TABLE medzen.media_captures (
   ended_at timestamptz,
   -- When the text in its files was taken into the transcript.
   text_taken_at timestamptz CHECK (text_taken_at IS NULL OR ended_at IS NOT NULL),
+  -- Who spoke when, by its files: [[start, end, attendee id], ...] in milliseconds from the beginning of the call.
+  speaking jsonb,
   CHECK ((status IN ('stopped', 'failed')) = (ended_at IS NOT NULL)),
   CHECK ((stop_requested_at IS NULL) = (stop_reason IS NULL)),
   CHECK (status IN ('requested', 'starting', 'running') = (stop_requested_at IS NULL)),
@@ -415,6 +417,8 @@ CREATE TABLE medzen.transcripts (
   finished_at timestamptz,
   outcome text CHECK (outcome IN ('ready', 'incomplete', 'failed')),
   segment_count integer,
+  -- The times without text, [{start, end, reason}] (domain::transcript::gaps).
+  gaps jsonb,
   -- Over the canonical JSON (domain::transcript::export), in hex.
   sha256 text,
   deletion_requested_at timestamptz,
@@ -1155,6 +1159,24 @@ AS $reserve$
   RETURNING granted.seconds
 $reserve$;
 
+-- Enqueues the completion of a session's transcript: no run is open, no capture with the purpose is, and the text of each was taken.
+-- Returns the operation; null where something is missing.
+CREATE FUNCTION medzen.complete_transcript(session uuid, at timestamptz) RETURNS jsonb
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $complete$
+  SELECT medzen.enqueue_operation('complete_transcript', t.id::text, t.session_id, '{}', $2, NULL)
+  FROM medzen.transcripts t
+  WHERE t.session_id = $1 AND t.finished_at IS NULL AND t.deletion_requested_at IS NULL
+    AND NOT EXISTS (
+      SELECT FROM medzen.transcription_runs r
+      WHERE r.session_id = $1 AND r.status IN ('requested', 'starting', 'running', 'stopping'))
+    AND NOT EXISTS (
+      SELECT FROM medzen.media_captures c
+      WHERE c.session_id = $1 AND c.purposes @> '{transcription}'
+        AND (c.status IN ('requested', 'starting', 'running', 'stopping') OR c.pipeline_id IS NOT NULL AND c.text_taken_at IS NULL))
+$complete$;
+
 -- Follows the end of a run: it returns the seconds that it did not use, the used ones are in the ledger, its operations are void, and
 -- an interruption that went on has ended.
 CREATE FUNCTION medzen.finish_run(run uuid, at timestamptz) RETURNS boolean
@@ -1175,24 +1197,6 @@ AS $finish$
   ON CONFLICT (kind, reference) DO NOTHING;
   SELECT count(medzen.complete_transcript(r.session_id, $2)) >= 0 FROM medzen.transcription_runs r WHERE r.id = $1;
 $finish$;
-
--- Enqueues the completion of a session's transcript: no run is open, no capture with the purpose is, and the text of each was taken.
--- Returns the operation; null where something is missing.
-CREATE FUNCTION medzen.complete_transcript(session uuid, at timestamptz) RETURNS jsonb
-LANGUAGE sql VOLATILE
-SET search_path = pg_catalog, pg_temp
-AS $complete$
-  SELECT medzen.enqueue_operation('complete_transcript', t.id::text, t.session_id, '{}', $2, NULL)
-  FROM medzen.transcripts t
-  WHERE t.session_id = $1 AND t.finished_at IS NULL AND t.deletion_requested_at IS NULL
-    AND NOT EXISTS (
-      SELECT FROM medzen.transcription_runs r
-      WHERE r.session_id = $1 AND r.status IN ('requested', 'starting', 'running', 'stopping'))
-    AND NOT EXISTS (
-      SELECT FROM medzen.media_captures c
-      WHERE c.session_id = $1 AND c.purposes @> '{transcription}'
-        AND (c.status IN ('requested', 'starting', 'running', 'stopping') OR c.pipeline_id IS NOT NULL AND c.text_taken_at IS NULL))
-$complete$;
 
 -- The runs of a session: how many there were, and whether one is open.
 CREATE FUNCTION medzen.runs(session uuid) RETURNS TABLE (total integer, open boolean)
@@ -1369,7 +1373,7 @@ CREATE POLICY functions ON medzen.recordings TO "{functions_role}" USING (true) 
 
 GRANT SELECT, INSERT ON medzen.media_captures TO "{functions_role}";
 GRANT UPDATE (status, pipeline_id, pipeline_arn, confirmed_at, began_at, stop_requested_at, stop_reason, revoked, ended_at,
-              text_taken_at)
+              text_taken_at, speaking)
   ON medzen.media_captures TO "{functions_role}";
 CREATE POLICY functions ON medzen.media_captures TO "{functions_role}" USING (true) WITH CHECK (true);
 
@@ -1382,7 +1386,7 @@ CREATE POLICY functions ON medzen.recording_segments TO "{functions_role}" USING
 GRANT SELECT, INSERT ON medzen.usage_ledger TO "{functions_role}";
 CREATE POLICY functions ON medzen.usage_ledger TO "{functions_role}" USING (true) WITH CHECK (true);
 
-GRANT SELECT, INSERT, UPDATE (finished_at, outcome, segment_count, sha256, deletion_requested_at, deleted_at)
+GRANT SELECT, INSERT, UPDATE (finished_at, outcome, segment_count, gaps, sha256, deletion_requested_at, deleted_at)
   ON medzen.transcripts TO "{functions_role}";
 CREATE POLICY functions ON medzen.transcripts TO "{functions_role}" USING (true) WITH CHECK (true);
 

@@ -14,7 +14,7 @@ WITH live AS MATERIALIZED (
   INSERT INTO medzen.transcripts AS t (id, session_id, created_at)
   SELECT ($6 ->> 'transcriptId')::uuid, granted.id, $2 FROM granted WHERE granted.seconds IS NOT NULL
   -- Another run continues the transcript of the call.
-  ON CONFLICT (session_id) DO UPDATE SET finished_at = NULL, outcome = NULL, segment_count = NULL, sha256 = NULL
+  ON CONFLICT (session_id) DO UPDATE SET finished_at = NULL, outcome = NULL, segment_count = NULL, gaps = NULL, sha256 = NULL
   WHERE t.deletion_requested_at IS NULL
   RETURNING t.id
 ), run AS (

@@ -1,8 +1,8 @@
--- Finishes a transcript ($1) with its result ($2 outcome, $3 segments, $4 SHA-256), unless a run has begun again or its deletion was
+-- Finishes a transcript ($1) with its result ($2 outcome, $3 segments, $4 SHA-256, $10 gaps), unless a run has begun again or its deletion was
 -- requested; the speech that was captured for its text alone is deleted. $5 now, $6 origin, $7 audit event, $8 the event's detail type;
 -- the request publishes it until $9.
 WITH finished AS (
-  UPDATE medzen.transcripts t SET finished_at = $5, outcome = $2, segment_count = $3, sha256 = $4
+  UPDATE medzen.transcripts t SET finished_at = $5, outcome = $2, segment_count = $3, sha256 = $4, gaps = $10
   WHERE t.id = $1 AND t.finished_at IS NULL AND t.deletion_requested_at IS NULL
     AND NOT EXISTS (
       SELECT FROM medzen.transcription_runs r

@@ -6,6 +6,7 @@ use domain::operation::{LEASE, PendingOperation};
 use domain::outbound::EventType;
 use domain::recording::capture::StopReason;
 use domain::state::Role;
+use domain::transcript::gaps::Gap;
 use domain::transcript::live::Run;
 use domain::transcript::{Outcome, Source, Span, Turn, Voice};
 use serde::Deserialize;
@@ -13,6 +14,7 @@ use time::OffsetDateTime;
 use tokio_postgres::types::{Json, Type};
 
 use crate::statement::sql;
+use crate::transcripts::Speaking;
 use crate::{Error, Store};
 
 /// Segments of one statement.
@@ -35,6 +37,10 @@ pub struct TranscriptRow {
     pub outcome: Option<Outcome>,
     /// In hex.
     pub sha256: Option<String>,
+    /// The times without text, once it is finished.
+    pub gaps: Vec<Gap>,
+    /// The language that was asked for.
+    pub language: Option<String>,
     pub deletion_requested: bool,
     #[serde(with = "time::serde::rfc3339::option")]
     pub deleted_at: Option<OffsetDateTime>,
@@ -54,7 +60,7 @@ pub struct Interruption {
 }
 
 /// A capture with the purpose `transcription`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TextCapture {
     pub capture_id: CaptureId,
@@ -68,6 +74,7 @@ pub struct TextCapture {
     pub revoked: bool,
     #[serde(with = "time::serde::rfc3339::option")]
     pub stop_requested_at: Option<OffsetDateTime>,
+    pub speaking: Vec<Speaking>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -121,6 +128,7 @@ impl From<SegmentRow> for Turn {
 pub struct FinishedText {
     pub outcome: Outcome,
     pub segments: usize,
+    pub gaps: Vec<Gap>,
     /// Of the canonical JSON, in hex.
     pub sha256: String,
 }
@@ -193,6 +201,7 @@ impl Store {
                     (&Event::TranscriptFinished.as_str(), Type::TEXT),
                     (&event.as_str(), Type::TEXT),
                     (&until, Type::TIMESTAMPTZ),
+                    (&Json(&text.gaps), Type::JSONB),
                 ],
             )
             .await?;

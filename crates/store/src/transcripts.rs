@@ -154,6 +154,10 @@ pub struct StoredSegment {
     pub revoked: bool,
 }
 
+/// Somebody spoke from one moment to another, in milliseconds from the beginning of the call: an attendee.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Speaking(pub i64, pub i64, pub String);
+
 /// A file of a capture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TakenFile {
@@ -324,17 +328,23 @@ impl Store {
         Ok(stored.map_or(0, |of| of.stored))
     }
 
-    /// Marks the text of a capture as taken, from these files. One round trip.
+    /// Marks the text of a capture as taken, from these files, with who spoke when. One round trip.
     pub async fn text_taken(
         &self,
         capture: CaptureId,
         files: &[TakenFile],
+        speaking: &[Speaking],
         now: OffsetDateTime,
     ) -> Result<(), Error> {
         let _done: Option<Value> = self
             .ask(
                 sql!("text_taken"),
-                &[(&capture.as_uuid(), Type::UUID), (&Json(files), Type::JSONB), (&now, Type::TIMESTAMPTZ)],
+                &[
+                    (&capture.as_uuid(), Type::UUID),
+                    (&Json(files), Type::JSONB),
+                    (&now, Type::TIMESTAMPTZ),
+                    (&Json(speaking), Type::JSONB),
+                ],
             )
             .await?;
         Ok(())

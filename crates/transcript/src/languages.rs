@@ -36,7 +36,7 @@ impl Policy {
                 storage_region: env.text("AWS_REGION"),
                 attempt_unconfirmed: env.parse::<OnOff>("TRANSCRIPTION_UNLISTED_LANGUAGES").0,
                 mark_content: env.parse::<OnOff>("TRANSCRIPTION_MARK_CONTENT").0,
-                vocabularies: env.parse::<Vocabularies>("TRANSCRIPTION_VOCABULARIES"),
+                vocabularies: env.parse_optional::<Vocabularies>("TRANSCRIPTION_VOCABULARIES"),
             },
             default: env.text("TRANSCRIPTION_LANGUAGE"),
         }

@@ -3,7 +3,6 @@
 mod complete;
 mod config;
 mod control;
-mod document;
 mod events;
 mod languages;
 mod runs;

@@ -3,10 +3,11 @@
 use domain::Error;
 use domain::audit::Origin;
 use domain::id::CaptureId;
-use domain::transcript::segments::{Call, Fold, Folded};
+use domain::transcript::activity::Activity;
+use domain::transcript::segments::{Attendees, Call, Fold, Folded};
 use domain::transcript::{Interval, Turn, Voice};
 use objects::Object;
-use store::transcripts::{StoredResult, StoredSegment, TakenFile, TextSource};
+use store::transcripts::{Speaking, StoredResult, StoredSegment, TakenFile, TextSource};
 use time::OffsetDateTime;
 use tokio::task::JoinSet;
 
@@ -21,10 +22,15 @@ const MAX_FILE_BYTES: i64 = 8 * 1024 * 1024;
 /// Results that are stored by one statement.
 const MAX_RESULTS: usize = 200;
 
-/// The prefix of a capture's text: with its recording, or alone.
-pub(crate) fn text_prefix(capture: CaptureId, recorded: bool) -> String {
+/// The prefix of a capture's files: with its recording, or for its text alone.
+fn capture_prefix(capture: CaptureId, recorded: bool) -> String {
     let root = if recorded { "captures" } else { "speech" };
-    format!("{root}/{capture}/transcription-messages/")
+    format!("{root}/{capture}/")
+}
+
+/// The prefix of a capture's text.
+pub(crate) fn text_prefix(capture: CaptureId, recorded: bool) -> String {
+    format!("{}transcription-messages/", capture_prefix(capture, recorded))
 }
 
 impl App {
@@ -58,14 +64,40 @@ impl App {
                 break;
             }
         }
+        let speaking = self.speaking(&source).await?;
         let (counts, _) = fold.finish(&mut |folded| results.push(stored(folded)));
         self.store(&source, &mut results).await?;
-        self.calls.store().text_taken(capture, &taken, origin.now).await?;
+        self.calls.store().text_taken(capture, &taken, &speaking, origin.now).await?;
         tracing::info!(
             capture = %capture, files = taken.len(), lines = counts.lines, unfinished = counts.unfinished,
             outside_call = counts.outside_call, "text of a capture taken"
         );
         Ok(())
+    }
+
+    /// Who spoke when, by the capture's files of events.
+    async fn speaking(&self, source: &TextSource) -> Result<Vec<Speaking>, Error> {
+        let prefix = capture_prefix(source.capture_id, source.recorded);
+        let (mut activity, mut next) = (Activity::default(), None);
+        loop {
+            let page = self.objects.list(&format!("{prefix}meeting-events/"), next.as_deref()).await?;
+            for files in page.objects.chunks(MAX_PARALLEL) {
+                for body in self.read(files).await? {
+                    body.split(|byte| *byte == b'\n').for_each(|line| activity.push(line));
+                }
+            }
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+        let spoken = activity.intervals(ms(source.call_began_at), &Attendees::default());
+        let named = spoken.into_iter().filter_map(|(voice, interval)| match voice {
+            // Without a table of attendees, each voice is its attendee's id.
+            Voice::Unknown(id) => Some(Speaking(interval.start_ms, interval.end_ms, id)),
+            Voice::Participant { .. } | Voice::Content { .. } => None,
+        });
+        Ok(named.collect())
     }
 
     async fn read(&self, files: &[Object]) -> Result<Vec<Vec<u8>>, Error> {

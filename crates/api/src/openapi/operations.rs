@@ -430,5 +430,10 @@ pub(super) fn direct_invocations(schemas: &mut Schemas) -> Value {
             ("playback", "playRecording", &[&recording]),
             ("delete", "deleteRecording", &[&recording]),
         ]),
+        "transcript": actions(&[
+            ("start", "startTranscription", &[&appointment]),
+            ("stop", "stopTranscription", &[&appointment]),
+            ("languages", "listLanguages", &[]),
+        ]),
     })
 }

@@ -13,7 +13,10 @@ async fn every_payload_is_answered() -> TestResult {
     let languages = payloads.send("languages", "200").await?;
     let all = languages.body["languages"].as_array().ok_or("no languages")?;
     let of = |code: &str| all.iter().find(|one| one["code"] == code).cloned().unwrap_or_default();
-    assert_eq!(of("en-US")["live"], json!({ "engine": "standard", "region": "us-east-1", "unconfirmed": false }));
+    assert_eq!(
+        of("en-US")["live"],
+        json!({ "engine": "standard", "region": "us-east-1", "unconfirmed": false })
+    );
     assert_eq!((&of("sw-KE")["live"], &of("sw-KE")["batch"]), (&json!(null), &json!(true)), "not attempted");
 
     payloads.send("start", "404 NO_ACTIVE_CALL").await?;
@@ -50,8 +53,6 @@ async fn every_payload_is_answered() -> TestResult {
     payloads.send("transcription-events-with-unreadable", "2 failed").await?;
     payloads.send("operation-pending", "0 failed").await?;
     payloads.send("operation-pending-with-unreadable", "1 failed").await?;
-    payloads.send("schedule", "200").await?;
-
     let stopped = payloads.send("stop", "200").await?;
     assert_eq!(
         (stopped.text("state").as_str(), stopped.text("reason").as_str()),
@@ -59,6 +60,7 @@ async fn every_payload_is_answered() -> TestResult {
         "nothing was captured, so Chime was asked for nothing: {:?}",
         stopped.body
     );
+    payloads.send("schedule", "200").await?;
     payloads.send("direct-start", "201").await?;
     payloads.send("direct-stop", "200").await?;
     payloads.send("direct-languages", "200").await?;
