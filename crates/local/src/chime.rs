@@ -14,6 +14,7 @@ pub(crate) mod pipelines;
 mod rate;
 mod region;
 mod state;
+mod transcription;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -36,9 +37,11 @@ pub use self::event_delivery::EventDelivery;
 use self::media::MediaLink;
 use self::meeting::Meeting;
 use self::pipelines::Surroundings;
+pub(crate) use self::meeting::date;
 pub use self::pipelines::{MediaPipelines, NewPipelineEvent, NewPipelineFault, PipelineEventError};
 pub use self::rate::Rate;
 use self::state::State;
+pub use self::transcription::{CaptionError, NewCaption, NewTranscriptionFault};
 use crate::clock::Clock;
 use crate::s3::S3;
 use crate::service::{
@@ -130,7 +133,7 @@ impl AwsService for Chime {
         let (path, query) = (request.uri.path(), request.uri.query().unwrap_or_default());
         let call = Call::parse(&request.method, path, query)?;
         let meeting = |id: &str| Some(meeting_arn(arns.region, arns.account, id));
-        let resource = call.meeting_id().and_then(meeting);
+        let resource = call.authorized_meeting_id().and_then(meeting);
         let mut permissions = vec![Permission::new(format!("chime:{}", call.name()), resource)];
         // To create with tags is to tag, for IAM too.
         let tagged = || body_json(body)["Tags"].as_array().is_some_and(|tags| !tags.is_empty());
@@ -268,7 +271,7 @@ impl Chime {
     fn current_state(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now_ms = self.clock.now_ms();
-        state.meetings.iter_mut().for_each(|meeting| meeting.end_if_due(now_ms));
+        state.meetings.iter_mut().for_each(|meeting| meeting.advance(now_ms));
         state.end_replicas();
         let State { meetings, pipelines, .. } = &mut *state;
         let s3 = self.buckets.get().map(|(s3, _)| s3);

@@ -4,6 +4,7 @@
 mod app;
 mod media;
 mod pipelines;
+mod transcription;
 
 use std::sync::Arc;
 
@@ -41,6 +42,7 @@ pub(crate) fn router(parts: Arc<Parts>) -> Router {
         .route("/chime/meetings/{meeting}/events", post(event))
         .merge(media::routes())
         .merge(pipelines::routes())
+        .merge(transcription::routes())
         .route("/clock", post(clock))
         .route("/schedules/{function}/run", post(schedule))
         .route("/calls", get(calls))
