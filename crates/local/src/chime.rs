@@ -14,9 +14,9 @@ pub(crate) mod pipelines;
 mod rate;
 mod region;
 mod state;
-mod transcription;
 #[cfg(test)]
 mod tests;
+mod transcription;
 mod validate;
 
 use std::fmt;
@@ -36,12 +36,14 @@ pub use self::event::{EventError, NewEvent};
 pub use self::event_delivery::EventDelivery;
 use self::media::MediaLink;
 use self::meeting::Meeting;
-use self::pipelines::Surroundings;
 pub(crate) use self::meeting::date;
+pub(crate) use self::pipelines::Recorded;
+use self::pipelines::Surroundings;
 pub use self::pipelines::{MediaPipelines, NewPipelineEvent, NewPipelineFault, PipelineEventError};
 pub use self::rate::Rate;
 use self::state::State;
 pub use self::transcription::{CaptionError, NewCaption, NewTranscriptionFault};
+pub(crate) use self::transcription::{MEDICAL_REGIONS, script_items};
 use crate::clock::Clock;
 use crate::s3::S3;
 use crate::service::{

@@ -245,7 +245,11 @@ fn transcription_and_medical_texts_are_allowed_by_a_star_alone_and_jobs_by_name(
     }
     let named = "arn:aws:transcribe:*:000000000000:transcription-job/medzen-*";
     let may = |arn| {
-        allows(vec![statement(&["transcribe:GetTranscriptionJob"], &[named])], "transcribe:GetTranscriptionJob", arn)
+        allows(
+            vec![statement(&["transcribe:GetTranscriptionJob"], &[named])],
+            "transcribe:GetTranscriptionJob",
+            arn,
+        )
     };
     assert!(may(Some(job))?);
     assert!(!may(Some("arn:aws:transcribe:us-east-1:000000000000:transcription-job/other"))?);

@@ -18,12 +18,14 @@ pub use self::control::{CaptionError, NewCaption};
 pub use self::fault::NewTranscriptionFault;
 pub(super) use self::fault::TranscriptionFaults;
 use self::input::Configuration;
+pub(crate) use self::languages::MEDICAL_REGIONS;
+pub(crate) use self::script::script_items;
 pub(in crate::chime) use self::speech::Speech;
 use super::Chime;
 use super::error::Refusal;
 use super::happening::{Happening, TranscriptionDetail};
 use super::media::MediaChange;
-use super::meeting::{Meeting, date};
+use super::meeting::Meeting;
 use super::state::State as Engine;
 
 /// From the request to start until it has started or failed; from the request to stop until it has stopped.
@@ -198,12 +200,7 @@ impl Meeting {
     }
 
     /// The transcription becomes what the event says, and everyone in the meeting gets a message of it. The caller sends the event.
-    pub(super) fn set_transcription(
-        &mut self,
-        kind: CaptionStatusKind,
-        message: Option<String>,
-        at_ms: i64,
-    ) {
+    pub(super) fn set_transcription(&mut self, kind: CaptionStatusKind, message: Option<String>, at_ms: i64) {
         let Some(transcription) = &mut self.transcription else { return };
         transcription.state = match kind {
             CaptionStatusKind::Started | CaptionStatusKind::Resumed => State::Running,
@@ -216,7 +213,11 @@ impl Meeting {
             CaptionStatusKind::Started => {
                 // The control API may be faster than the clock.
                 transcription.steps.retain(|(_, planned, _)| *planned != kind);
-                transcription.plan(at_ms + MAX_STREAM_MS, CaptionStatusKind::Failed, Some(TOO_LONG.to_owned()));
+                transcription.plan(
+                    at_ms + MAX_STREAM_MS,
+                    CaptionStatusKind::Failed,
+                    Some(TOO_LONG.to_owned()),
+                );
             }
             CaptionStatusKind::Stopped | CaptionStatusKind::Failed => transcription.steps.clear(),
             CaptionStatusKind::Interrupted | CaptionStatusKind::Resumed => {}
@@ -249,7 +250,8 @@ impl Meeting {
     /// Changes the transcription and says what is due, in the order of the times.
     pub(super) fn advance_speech(&mut self, until_ms: i64) {
         while let Some(at_ms) = self.next_speech_ms().filter(|at_ms| *at_ms <= until_ms) {
-            let due = self.transcription.as_mut().filter(|it| it.steps.first().is_some_and(|it| it.0 == at_ms));
+            let due =
+                self.transcription.as_mut().filter(|it| it.steps.first().is_some_and(|it| it.0 == at_ms));
             match due.map(|it| it.steps.remove(0)) {
                 Some((_, kind, message)) => self.change_transcription(kind, message, at_ms),
                 None => self.say(at_ms),

@@ -10,9 +10,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use local_media::{
-    Chunk, Cut, Link, MediaPlane, MixChunk, Refusal, ServerState, TapChunk, Timed,
-};
+use local_media::{Chunk, Cut, Link, MediaPlane, MixChunk, Refusal, ServerState, TapChunk, Timed};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -18,7 +18,6 @@ use super::capture::{MeetingEvents, Texts, is_selected};
 use super::input::SelectedStreams;
 use super::pipeline::Kind;
 use crate::chime::Chime;
-use crate::chime::meeting::Meeting;
 
 /// A media server that has stopped is tried again after this time.
 const RETRY: Duration = Duration::from_millis(250);
@@ -195,7 +194,8 @@ impl<'a> Recording<'a> {
 
     fn put_texts(&mut self, from_ms: i64, to_ms: i64, ended_ms: Option<i64>) {
         let Some(mut texts) = self.chime.texts(&self.start.meeting, &(from_ms..to_ms)) else { return };
-        let (now, later) = std::mem::take(&mut self.speakers).into_iter().partition(|(at_ms, _)| *at_ms < to_ms);
+        let (now, later) =
+            std::mem::take(&mut self.speakers).into_iter().partition(|(at_ms, _)| *at_ms < to_ms);
         self.speakers = later;
         let now: Vec<_> = now;
         texts.add_speakers(now);

@@ -146,19 +146,23 @@ fn entries(meeting: &Meeting, step: NewCaption, now_ms: i64) -> Result<Vec<(i64,
     let confidence = words.confidence.unwrap_or(DEFAULT_CONFIDENCE);
     let items = match &words.items {
         None => items(&words.text, &own, (start_ms, end_ms), Some(confidence)),
-        Some(given) => given.iter().map(|it| {
-            let (attendee_id, external_user_id) = it.attendee_id.as_deref().map_or(Ok(own.clone()), speaker)?;
-            Ok(CaptionItem {
-                content: it.content.clone(),
-                punctuation: it.punctuation,
-                start_ms: it.start_ms.map_or(start_ms, |at| now_ms + at),
-                end_ms: it.end_ms.map_or(end_ms, |at| now_ms + at),
-                attendee_id,
-                external_user_id,
-                confidence: it.confidence,
-                stable: it.stable,
+        Some(given) => given
+            .iter()
+            .map(|it| {
+                let (attendee_id, external_user_id) =
+                    it.attendee_id.as_deref().map_or(Ok(own.clone()), speaker)?;
+                Ok(CaptionItem {
+                    content: it.content.clone(),
+                    punctuation: it.punctuation,
+                    start_ms: it.start_ms.map_or(start_ms, |at| now_ms + at),
+                    end_ms: it.end_ms.map_or(end_ms, |at| now_ms + at),
+                    attendee_id,
+                    external_user_id,
+                    confidence: it.confidence,
+                    stable: it.stable,
+                })
             })
-        }).collect::<Result<_, CaptionError>>()?,
+            .collect::<Result<_, CaptionError>>()?,
     };
     let entity = |it: NewEntity| CaptionEntity {
         category: "PII".to_owned(),

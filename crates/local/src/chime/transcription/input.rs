@@ -145,10 +145,10 @@ impl Configuration {
         match (engines.engine_transcribe_settings, engines.engine_transcribe_medical_settings) {
             (Some(settings), None) => settings.configuration(text, media_region),
             (None, Some(settings)) => settings.configuration(text, media_region),
-            _ => Err(bad(
-                "TranscriptionConfiguration must have exactly one of EngineTranscribeSettings and \
-                 EngineTranscribeMedicalSettings",
-            )),
+            _ => {
+                Err(bad("TranscriptionConfiguration must have exactly one of EngineTranscribeSettings and \
+                 EngineTranscribeMedicalSettings"))
+            }
         }
     }
 
@@ -191,7 +191,8 @@ impl Standard {
         let failure = self.conflict().map(|it| format!("BadRequestException: {it}"));
         let options = self.options();
         Ok(Configuration {
-            failure: failure.or_else(|| runs_in.as_ref().err().map(|region| absent("Amazon Transcribe", region))),
+            failure: failure
+                .or_else(|| runs_in.as_ref().err().map(|region| absent("Amazon Transcribe", region))),
             region: runs_in.unwrap_or_else(|region| region),
             text,
             identified: self.identifies().then_some(options),
@@ -248,7 +249,8 @@ impl Standard {
                 "Language identification cannot be combined with a custom language model or redaction.",
             ),
             (
-                self.identifies() && (self.vocabulary_name.is_some() || self.vocabulary_filter_name.is_some()),
+                self.identifies()
+                    && (self.vocabulary_name.is_some() || self.vocabulary_filter_name.is_some()),
                 "With IdentifyLanguage use VocabularyNames and VocabularyFilterNames.",
             ),
             (
@@ -277,7 +279,9 @@ impl Medical {
             region: runs_in.unwrap_or_else(|region| region),
             text,
             identified: None,
-            content: self.content_identification_type.map_or(Content::Plain, |Phi::Phi| Content::Identified("PHI")),
+            content: self
+                .content_identification_type
+                .map_or(Content::Plain, |Phi::Phi| Content::Identified("PHI")),
         })
     }
 }
@@ -308,12 +312,19 @@ fn absent(engine: &str, region: &str) -> String {
 
 fn region(engine: Engine, region: Option<&str>) -> Result<(), Refusal> {
     match region {
-        Some(region) if !engine.is_region(region) => Err(bad(format!("Region: {region} is not in the enumeration"))),
+        Some(region) if !engine.is_region(region) => {
+            Err(bad(format!("Region: {region} is not in the enumeration")))
+        }
         _ => Ok(()),
     }
 }
 
-fn matches(member: &str, text: Option<&str>, max: usize, known: impl Fn(char) -> bool) -> Result<(), Refusal> {
+fn matches(
+    member: &str,
+    text: Option<&str>,
+    max: usize,
+    known: impl Fn(char) -> bool,
+) -> Result<(), Refusal> {
     match text {
         Some(text) if text.is_empty() || text.len() > max => {
             Err(bad(format!("{member} must have length between 1 and {max}")))

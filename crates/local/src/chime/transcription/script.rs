@@ -41,3 +41,13 @@ pub(super) fn items(
     }
     items
 }
+
+/// The items of what a speaker says who is no attendee.
+pub(crate) fn script_items(
+    text: &str,
+    speaker: &str,
+    time_ms: (i64, i64),
+    confidence: Option<f64>,
+) -> Vec<CaptionItem> {
+    items(text, &(speaker.to_owned(), String::new()), time_ms, confidence)
+}
