@@ -7,6 +7,8 @@ mod job;
 mod language;
 mod operations;
 mod output;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

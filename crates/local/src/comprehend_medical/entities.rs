@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::words::{ANATOMY, CONDITIONS, Condition, MEDICATIONS, NEGATIONS};
 
 const MODEL_VERSION: &str = "2.7.0";
-const SCORE: f64 = 0.98;
+/// A float of 32 bits, as all scores: a client of CBOR reads no wider one.
+const SCORE: f32 = 0.98;
 
 /// A word of the list in the text, by bytes.
 struct Found {
@@ -24,6 +25,7 @@ impl Found {
             "EndOffset": begin + own.chars().count(),
             "Score": SCORE,
             "Text": own,
+            "Attributes": [],
         })
     }
 }
@@ -129,6 +131,10 @@ fn dosage(text: &str, medication: &Found) -> Option<Value> {
     json["Category"] = "MEDICATION".into();
     json["RelationshipType"] = "DOSAGE".into();
     json["RelationshipScore"] = SCORE.into();
+    if let Some(members) = json.as_object_mut() {
+        // An attribute has none.
+        members.remove("Attributes");
+    }
     json["Traits"] = json!([]);
     Some(json)
 }
@@ -137,14 +143,13 @@ fn dosage(text: &str, medication: &Found) -> Option<Value> {
 pub(super) fn infer(text: &str) -> Value {
     let conditions = conditions(text);
     let entities = conditions.iter().enumerate().map(|(id, (place, condition))| {
-        let scores = [0.92, 0.41];
+        let scores: [f32; 2] = [0.92, 0.41];
         let codes = condition.codes.iter().zip(scores);
         let codes =
             codes.map(|((code, name), score)| json!({ "Code": code, "Description": name, "Score": score }));
         let mut json = place.json(text, id);
         json["Category"] = "MEDICAL_CONDITION".into();
         json["Type"] = "DX_NAME".into();
-        json["Attributes"] = json!([]);
         json["Traits"] = traits(text, place, condition);
         json["ICD10CMConcepts"] = codes.collect();
         json

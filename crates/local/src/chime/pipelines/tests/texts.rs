@@ -236,3 +236,40 @@ async fn names_of_members_begin_with_capital_letters_where_a_test_wants_them_so(
     assert_eq!((&result["IsPartial"], &result["ResultId"]), (&json!(false), &json!("1")));
     assert_eq!(result["Alternatives"][0]["Items"][0]["Attendee"]["AttendeeId"], speaker.as_str());
 }
+
+#[tokio::test]
+async fn what_was_said_in_a_recorded_file_is_known_also_of_its_copies() {
+    let engine = engine();
+    let (meeting, arn) = engine.meeting(true);
+    let speaker = engine.attendee(&meeting);
+    let capture = engine.capture(&good_capture(&arn)).await;
+    let joined = engine.concatenation(&good_concatenation(&capture)).await;
+    engine.say(&meeting, json!([{ "attendeeId": speaker, "text": "Before it.", "resultId": "0" }]));
+    engine.advance(3);
+    for (id, text) in [("1", "My head hurts."), ("2", "Since Monday.")] {
+        let words =
+            json!({ "attendeeId": speaker, "text": text, "resultId": id, "afterMs": 1_000, "startMs": 200 });
+        engine.say(&meeting, json!([words]));
+        engine.advance(7);
+    }
+    engine.stop(&capture).await;
+    engine.advance(60);
+    let file = engine.keys(&format!("joined/c1/audio/{joined}.mp4")).remove(0);
+    let bytes = engine.s3.object(BUCKET, &file).expect("it is there").bytes().expect("it is readable");
+    engine
+        .s3
+        .put(BUCKET, "recordings/copy.mp4", bytes, s3::ObjectHeaders::default())
+        .expect("there is the bucket");
+    let said = |key: &str| {
+        let recorded = engine.chime.recorded(BUCKET, key)?;
+        let words = recorded.words.iter();
+        let words = words.map(|it| (it.transcript.clone(), (it.start_ms - recorded.from_ms) / 1_000));
+        Some(words.collect::<Vec<_>>())
+    };
+    let all = Some(vec![("My head hurts.".to_owned(), 1), ("Since Monday.".to_owned(), 8)]);
+    assert_eq!(said(&file), all);
+    assert_eq!(said("recordings/copy.mp4"), all);
+    let chunks = engine.keys("captures/c1/audio/");
+    assert_eq!(said(&chunks[0]).map(|it| it.len()), Some(1), "a chunk has its own words");
+    assert_eq!(said("recordings/nothing.mp4"), None);
+}
