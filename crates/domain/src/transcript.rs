@@ -1,9 +1,16 @@
 //! The transcript of a call: what was said, by whom and when, and the times of which there is no text.
 //!
 //! Live text arrives in the files of the call's captures as one JSON object a line ([`lines`]), which are folded into turns
-//! ([`segments`]). Times are milliseconds from the beginning of the call; offsets into a text are Unicode scalar values.
+//! ([`segments`]). A job fills the [`gaps`] afterwards ([`batch`]). Which of both is possible, [`language`] decides. Times are milliseconds from the beginning of the call; offsets into a text are Unicode scalar values.
 
+pub mod activity;
+pub mod batch;
+pub mod entities;
+pub mod export;
+pub mod gaps;
+pub mod language;
 pub mod lines;
+pub mod redact;
 pub mod segments;
 
 use serde::{Deserialize, Serialize};
@@ -168,6 +175,7 @@ pub(crate) mod seconds {
     use serde::{Deserialize, Deserializer, Serializer};
 
     #[expect(clippy::cast_precision_loss, reason = "a call is shorter than 2^53 ms")]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub(crate) fn serialize<S: Serializer>(ms: &i64, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(*ms as f64 / 1000.0)
     }
