@@ -1177,6 +1177,14 @@ AS $complete$
         AND (c.status IN ('requested', 'starting', 'running', 'stopping') OR c.pipeline_id IS NOT NULL AND c.text_taken_at IS NULL))
 $complete$;
 
+-- What is left of a day's budget of $2 seconds; null without a budget.
+CREATE FUNCTION medzen.transcription_left(day date, budget bigint) RETURNS bigint
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $left$
+  SELECT greatest(0, $2 - coalesce((SELECT b.reserved_seconds FROM medzen.transcription_budgets b WHERE b.day = $1), 0)) WHERE $2 > 0
+$left$;
+
 -- Follows the end of a run: it returns the seconds that it did not use, the used ones are in the ledger, its operations are void, and
 -- an interruption that went on has ended.
 CREATE FUNCTION medzen.finish_run(run uuid, at timestamptz) RETURNS boolean
@@ -1474,6 +1482,7 @@ GRANT EXECUTE ON FUNCTION
   medzen.capture_state(uuid),
   medzen.captures_unchanged(uuid, jsonb),
   medzen.reserve_transcription(date, bigint, bigint, bigint),
+  medzen.transcription_left(date, bigint),
   medzen.finish_run(uuid, timestamptz),
   medzen.complete_transcript(uuid, timestamptz),
   medzen.runs(uuid),

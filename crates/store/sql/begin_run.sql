@@ -35,6 +35,7 @@ WITH live AS MATERIALIZED (
 SELECT json_build_object(
   'allowed', EXISTS (SELECT FROM allowed),
   'seconds', (SELECT seconds FROM granted),
-  'left', (SELECT greatest(0, $10 - b.reserved_seconds) FROM medzen.transcription_budgets b WHERE b.day = $7 AND $10 > 0),
+  -- Once the day's lock is held, or was waited for.
+  'left', (SELECT medzen.transcription_left($7, $10) WHERE (SELECT count(*) FROM granted) >= 0),
   'begun', (SELECT count(seq) FROM audited) > 0)::text
 FROM live

@@ -33,7 +33,7 @@ pub struct BegunRun {
     /// Whether the speech may be captured and no other run is open.
     pub allowed: bool,
     pub begun: bool,
-    /// What is left of the day's budget, in seconds, as the statement began; `None`: there is no budget, or nothing is used yet.
+    /// What is left of the day's budget, in seconds; `None`: there is no budget.
     pub left: Option<i64>,
 }
 

@@ -212,6 +212,8 @@ pub enum RunEvent {
     Failed,
     /// Chime has stopped, or knows no transcription of the meeting.
     Stopped,
+    /// Chime had stopped by itself, and the call goes on.
+    Abandoned,
 }
 
 /// What is to be done at Chime after a change.
@@ -239,6 +241,7 @@ pub fn advance(run: Run, event: RunEvent, at: OffsetDateTime) -> Option<(Run, Ef
         | (RunStatus::Starting | RunStatus::Running, RunEvent::Captured)
         | (RunStatus::Running | RunStatus::Stopping, RunEvent::Refused)
         | (RunStatus::Stopping, RunEvent::Captured)
+        | (RunStatus::Requested | RunStatus::Starting | RunStatus::Running, RunEvent::Abandoned)
         | (RunStatus::Running, RunEvent::Started) => None,
         (RunStatus::Requested, RunEvent::Captured) => Some(match run.mode {
             Mode::Live => (Run { attempt: 1, ..changed(RunStatus::Starting) }, Effect::Start),
@@ -250,7 +253,10 @@ pub fn advance(run: Run, event: RunEvent, at: OffsetDateTime) -> Option<(Run, Ef
             Mode::Live => (Run { end_reason: Some(reason), ..changed(RunStatus::Stopping) }, Effect::Stop),
             Mode::Batch => ended(reason),
         }),
-        (RunStatus::Stopping, RunEvent::Stop(_)) => None,
+        // Chime had stopped before: now it is known why.
+        (RunStatus::Stopping, RunEvent::Stop(reason)) => {
+            (run.end_reason == Some(RunEnd::StoppedByChime)).then(|| ended(reason))
+        }
         (RunStatus::Requested | RunStatus::Starting, RunEvent::Refused) => Some(ended(RunEnd::Refused)),
         (RunStatus::Starting, RunEvent::Started) => {
             let started = Some(at.max(run.requested_at));
@@ -261,10 +267,19 @@ pub fn advance(run: Run, event: RunEvent, at: OffsetDateTime) -> Option<(Run, Ef
             run.started_at.is_none().then_some((Run { started_at: Some(at), ..run }, Effect::None))
         }
         (_, RunEvent::Failed) => Some(ended(run.end_reason.unwrap_or(RunEnd::ChimeFailed))),
-        (RunStatus::Stopping, RunEvent::Stopped) => {
-            Some(ended(run.end_reason.unwrap_or(RunEnd::StoppedByChime)))
+        (RunStatus::Stopping, RunEvent::Stopped) => match run.end_reason {
+            // The event comes twice; whether the call has ended is not known yet.
+            Some(RunEnd::StoppedByChime) => None,
+            reason => Some(ended(reason.unwrap_or(RunEnd::StoppedByChime))),
+        },
+        (RunStatus::Stopping, RunEvent::Abandoned) => Some(ended(RunEnd::StoppedByChime)),
+        // The stop before the second start.
+        (RunStatus::Starting, RunEvent::Stopped) if run.attempt > 1 => None,
+        // With its meeting, perhaps, whose end is reported a moment later.
+        (RunStatus::Starting | RunStatus::Running, RunEvent::Stopped) => {
+            let reason = Some(RunEnd::StoppedByChime);
+            Some((Run { end_reason: reason, ..changed(RunStatus::Stopping) }, Effect::None))
         }
-        (RunStatus::Starting | RunStatus::Running, RunEvent::Stopped) => Some(ended(RunEnd::StoppedByChime)),
     }
 }
 
@@ -291,7 +306,9 @@ pub fn due(run: &Run, around: Surroundings, now: OffsetDateTime) -> Due {
     let captured = around.uncaptured_since.is_none();
     let uncaptured =
         around.uncaptured_since.map_or(Duration::ZERO, |since| now - since.max(run.confirmed_at));
-    if run.status.needs_capture()
+    let stopped_by_chime =
+        run.status == RunStatus::Stopping && run.end_reason == Some(RunEnd::StoppedByChime);
+    if (run.status.needs_capture() || stopped_by_chime)
         && let Some(reason) = around.forbidden
     {
         return Due::Apply(RunEvent::Stop(reason));
@@ -307,6 +324,8 @@ pub fn due(run: &Run, around: Surroundings, now: OffsetDateTime) -> Due {
         }
         // Another capture follows a change of purposes within seconds.
         RunStatus::Running if uncaptured >= CAPTURE_WITHIN => Due::Apply(RunEvent::Stop(RunEnd::NoCapture)),
+        RunStatus::Stopping if stopped_by_chime && since >= STOP_WITHIN => Due::Apply(RunEvent::Abandoned),
+        RunStatus::Stopping if stopped_by_chime => Due::Nothing,
         RunStatus::Stopping => Due::StopAgain { alarm: since >= STOP_WITHIN },
         RunStatus::Requested
         | RunStatus::Starting
@@ -400,6 +419,24 @@ mod tests {
     }
 
     #[test]
+    fn a_stop_that_nobody_asked_for_is_the_end_of_the_call_or_a_failure() {
+        let running = run(Mode::Live, RunStatus::Running);
+        let (stopping, effect) = advance(running, RunEvent::Stopped, NOW).expect("a change");
+        assert_eq!((stopping.status, effect), (RunStatus::Stopping, Effect::None));
+        assert_eq!(advance(stopping, RunEvent::Stopped, NOW), None, "the event comes twice");
+        let over = Surroundings { forbidden: Some(RunEnd::CallEnded), ..FINE };
+        let ended = RunEvent::Stop(RunEnd::CallEnded);
+        assert_eq!(due(&stopping, over, NOW), Due::Apply(ended));
+        let (stopped, _) = advance(stopping, ended, NOW).expect("a change");
+        assert_eq!((stopped.status, stopped.end_reason), (RunStatus::Stopped, Some(RunEnd::CallEnded)));
+        assert_eq!(due(&stopping, FINE, NOW + Duration::seconds(59)), Due::Nothing);
+        let abandoned = Due::Apply(RunEvent::Abandoned);
+        assert_eq!(due(&stopping, FINE, NOW + Duration::seconds(60)), abandoned);
+        let (failed, _) = advance(stopping, RunEvent::Abandoned, NOW).expect("a change");
+        assert_eq!((failed.status, failed.end_reason), (RunStatus::Failed, Some(RunEnd::StoppedByChime)));
+    }
+
+    #[test]
     fn a_batch_run_asks_chime_for_nothing() {
         let requested = run(Mode::Batch, RunStatus::Requested);
         let (running, effect) = advance(requested, RunEvent::Captured, NOW).expect("a change");
@@ -424,6 +461,7 @@ mod tests {
                     2 => RunEvent::Started,
                     3 => RunEvent::Failed,
                     4 => RunEvent::Stopped,
+                    5 => RunEvent::Abandoned,
                     other => RunEvent::Stop(RunEnd::ALL[other % RunEnd::ALL.len()]),
                 };
                 let before = current;

@@ -66,6 +66,7 @@ const GRANTS: &[&str] = &[
     "functions EXECUTE medzen.seconds_between(timestamp with time zone,timestamp with time zone)",
     "functions EXECUTE medzen.stop_refused_captures(uuid,uuid,timestamp with time zone)",
     "functions EXECUTE medzen.stop_refused_run(uuid,uuid,timestamp with time zone)",
+    "functions EXECUTE medzen.transcription_left(date,bigint)",
     "functions INSERT medzen.call_meetings",
     "functions INSERT medzen.chime_events",
     "functions INSERT medzen.chime_meetings",

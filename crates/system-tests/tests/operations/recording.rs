@@ -56,7 +56,11 @@ fn recording_is_refused_where_meetings_are_in_another_region_than_the_bucket() -
     let elsewhere = [("Recording", Some("on")), ("MediaRegion", Some("eu-central-1"))];
     let refused = refusal(&elsewhere)?;
     assert!(refused.contains("RecordedWhereCallsAre"), "{refused}");
-    deploy(&[("Recording", Some("off")), ("Transcription", Some("off")), ("MediaRegion", Some("eu-central-1"))])?;
+    deploy(&[
+        ("Recording", Some("off")),
+        ("Transcription", Some("off")),
+        ("MediaRegion", Some("eu-central-1")),
+    ])?;
     Ok(())
 }
 
