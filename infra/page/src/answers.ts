@@ -11,6 +11,8 @@ export type Capability = Schemas["Direction"];
 export type Capabilities = Schemas["Capabilities"];
 export type Medium = keyof Schemas["CapabilitiesRequest"];
 export type Feature = keyof Schemas["ConsentStatus"];
+/** What a person may do with the recordings of their appointments. */
+export type Right = Schemas["Right"];
 /** Recording or transcription of a call. A recording has its id from its start to its end. */
 export type FeatureStatus = Schemas["FeatureStatus"];
 export type Consent = Schemas["ConsentStatus"];
@@ -55,7 +57,7 @@ export type Status = Pick<
   | "transcription"
   | "consent"
 > & {
-  me: Pick<Schemas["CallerStatus"], "status" | "admitted" | "capabilities" | "consentRequired">;
+  me: Pick<Schemas["CallerStatus"], "status" | "admitted" | "capabilities" | "consentRequired" | "rights">;
   waiting: WaitingPerson[];
 };
 
@@ -127,6 +129,7 @@ export function parseStatus(body: Body): Status | undefined {
     isFlag(me["admitted"]) &&
     isListOf(me["consentRequired"], isPurposeName) &&
     isCapabilities(me["capabilities"]) &&
+    isListOf(me["rights"], isText) &&
     isListOf(waiting, isWaitingPerson) &&
     isFeature(body["recording"]) &&
     isFeature(body["transcription"]) &&
@@ -185,7 +188,9 @@ function isCapabilities(value: unknown): boolean {
 }
 
 function isFeature(value: unknown): boolean {
-  return isObject(value) && isText(value["state"]) && isNullable(value["recordingId"], isText);
+  return (
+    isObject(value) && isText(value["state"]) && isNullable(value["recordingId"], isText) && isFlag(value["recorder"])
+  );
 }
 
 function isSegment(value: unknown): boolean {

@@ -171,6 +171,7 @@ class Page {
       if (!status.isProvider && (status.callStatus === "ended" || status.callStatus === "failed")) {
         // The call has ended before this person came. If it starts again, they are led there.
         this.#beginWhen(show(endedScreen(context, false)), ({ hasActiveCall }) => hasActiveCall);
+        this.#offerRecordings(context, status);
         return;
       }
       await checkDevices({
@@ -179,15 +180,18 @@ class Page {
         begins: !status.hasActiveCall,
         defaults: this.#defaults,
         join: (choices, requested) => {
-          this.#consultation = new Consultation(context, status.isProvider, choices, requested);
+          this.#consultation = new Consultation(context, status, choices, requested);
           this.#consultation.enter();
         },
       });
-      if (status.isProvider && status.callStatus === "ended")
-        void offerRecordings(context, document.querySelector(".side, .message .actions"));
+      if (status.callStatus === "ended") this.#offerRecordings(context, status);
     } catch (error) {
       if (!signal.aborted) this.#showError(error, () => this.#begin());
     }
+  }
+
+  #offerRecordings(context: CallContext, { me }: Status): void {
+    void offerRecordings(context, me.rights, document.querySelector(".side, .message .actions"));
   }
 
   /** Begins as soon as the status is as wanted: the person need not find out what to press. */

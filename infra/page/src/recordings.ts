@@ -1,39 +1,35 @@
-// Offers the recordings of an appointment to a provider who may see them. The script that plays them is loaded when it is wanted.
+// Offers the recordings of an appointment to those who may see them. The script that plays them is loaded when it is wanted.
 
+import type { Right } from "./answers.ts";
 import type { CallContext } from "./consultation/context.ts";
 import { isTransient, retryDelay } from "./consultation/errors.ts";
-import { announce, button, drawn, h, redraw } from "./dom.ts";
-import type { PageParts, Recordings } from "./recordings/parts.ts";
-import { head, show } from "./screen.ts";
-import { loadScript } from "./sdk.ts";
-import { addTexts, label, put } from "./text.ts";
+import { button, h } from "./dom.ts";
+import { load, PARTS } from "./scripts.ts";
+import { put } from "./text.ts";
 import { wait } from "./wait.ts";
-
-declare global {
-  interface Window {
-    MedzenRecordings?: Recordings;
-  }
-}
 
 /** How long the page waits before it asks again where the API does not answer. */
 const RETRY_MS = 10_000;
-const PARTS: PageParts = { addTexts, announce, button, drawn, h, head, label, put, redraw, show, wait };
 
 type Context = Pick<CallContext, "api" | "restart">;
 
 /**
- * Adds a button that leads to the recordings, once the server says that there are some. Where it refuses, there is none. Ends when the
- * place is not shown any more.
+ * Adds a button that leads to the recordings, once the server says that there are some. Those without the right are not asked for: the
+ * server audits what it refuses. Ends when the place is not shown any more.
  */
-export async function offerRecordings(context: Context, place: Element | null): Promise<void> {
-  while (place?.isConnected) {
+export async function offerRecordings(
+  context: Context,
+  rights: readonly Right[],
+  place: Element | null,
+): Promise<void> {
+  while (rights.includes("list") && place?.isConnected) {
     try {
       const recordings = await context.api.recordings();
       if (!place.isConnected || recordings.length === 0) return;
       const words = h("p", { class: "field-error", attributes: { role: "alert" } });
       place.append(
         button("button quiet", "recordings.open", () => {
-          open(context).catch(() => put(words, "recordings.notLoaded"));
+          open(context, rights).catch(() => put(words, "notLoaded"));
         }),
         words,
       );
@@ -45,11 +41,6 @@ export async function offerRecordings(context: Context, place: Element | null): 
   }
 }
 
-async function open({ api, restart }: Context): Promise<void> {
-  if (!window.MedzenRecordings) {
-    const { recordings = "", recordingsIntegrity = "" } = document.querySelector<HTMLElement>("#sdk")?.dataset ?? {};
-    await loadScript(recordings, recordingsIntegrity);
-  }
-  if (!window.MedzenRecordings) throw new Error("the script of recordings has not started");
-  window.MedzenRecordings.showRecordings(PARTS, api, restart);
+async function open({ api, restart }: Context, rights: readonly Right[]): Promise<void> {
+  (await load("recordings")).showRecordings(PARTS, api, rights, restart);
 }

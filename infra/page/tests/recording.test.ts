@@ -3,7 +3,17 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
-import { announcement, appEvents, appMessage, button, eventually, notice, post, times } from "./fixtures/browser.ts";
+import {
+  advanceUntil,
+  announcement,
+  appEvents,
+  appMessage,
+  button,
+  eventually,
+  notice,
+  post,
+  times,
+} from "./fixtures/browser.ts";
 import { both, type Call, CallFixture } from "./fixtures/call-fixture.ts";
 import type { ApiResponse } from "./fixtures/cdn-proxy.ts";
 import { RECORDER, RecordingApi, refused, segment } from "./fixtures/recording-api.ts";
@@ -248,22 +258,66 @@ test("what the server does to a recording is said with its reason", async () => 
   });
 });
 
-test("a recorder that is there is shown before the status knows of it; its name may be in its attendee's id, and it has no tile", async () => {
+/** Joins as the patient, stops the page's clock, and lets the page read a status: the gap between two has just begun. */
+async function stopped(call: Call, api: RecordingApi): Promise<Page> {
+  await call.ask("provider", "POST", "");
+  await call.context.clock.install();
+  const page = await call.inCall("patient");
+  await page.locator(".tile.self").waitFor();
+  await page.clock.pauseAt(await page.evaluate(() => Date.now() + 1_000));
+  api.statuses.length = 0;
+  call.media.requestRefresh();
+  await advanceUntil(page, () => api.statuses.length > 0, "a status is read", 100);
+  api.statuses.length = 0;
+  return page;
+}
+
+test("half a second after the recorder has come, one status makes the sign appear, however recently another one was read", async () => {
   await withRecordings(async (call, api) => {
-    const { media, ask } = call;
-    await ask("provider", "POST", "");
-    const page = await call.inCall("patient");
-    await eventually(() => api.statuses.length > 0, "the first status is read");
-    const read = api.statuses.length;
-    const recorder = { attendeeId: "aws:MediaPipeline-1", externalUserId: "1" };
-    media.addParticipant(recorder);
+    const page = await stopped(call, api);
+    api.begin({ capturing: true, segments: [segment()] });
+    call.media.addParticipant(RECORDER);
+    // The page has been told of the recorder, since it knows whoever came after it.
+    call.media.addParticipant({ attendeeId: "later", externalUserId: "later" });
+    await page.locator(".tile[data-attendee=later]").waitFor();
+    assert.ok(await sign(page).isHidden(), "the presence alone does not say that it records");
+    assert.equal(api.statuses.length, 0);
+    await page.clock.runFor(500);
     await sign(page).getByText("Recording", { exact: true }).waitFor();
-    await eventually(() => api.statuses.length > read, "the status is to confirm it");
-    assert.ok(await sign(page).isVisible(), "a status that does not know yet hides nothing");
+    assert.equal(api.statuses.length, 1);
+  });
+});
+
+test("a recorder that captures for the transcript only shows no recording; its name may be in its attendee's id, and it has no tile", async () => {
+  await withRecordings(async (call, api) => {
+    const page = await stopped(call, api);
+    api.text = true;
+    const recorder = { attendeeId: "aws:MediaPipeline-1", externalUserId: "1" };
+    call.media.addParticipant(recorder);
+    await advanceUntil(page, () => api.statuses.length > 0, "the status is read", 100);
+    await page.clock.runFor(5_000);
+    assert.equal(api.statuses.length, 1, "the status has said for what the recorder captures");
+    assert.ok(await sign(page).isHidden());
     assert.equal(await page.locator(".tile").count(), 1);
     assert.ok(await page.getByText("Nobody else is here yet.").isVisible());
-    media.removeParticipant(recorder.attendeeId);
-    await sign(page).waitFor({ state: "hidden" });
+
+    // A recording begins: that capture ends, and the next one has another recorder.
+    api.begin({ capturing: true, segments: [segment()] });
+    call.media.removeParticipant(recorder.attendeeId);
+    call.media.addParticipant(RECORDER);
+    await advanceUntil(page, () => sign(page).isVisible(), "it is recorded", 100);
+    assert.equal(await times(page, "RECORDING_STARTED"), 1);
+  });
+});
+
+test("a recorder of which the status does not know yet is asked about again, and at most five times in a row", async () => {
+  await withRecordings(async (call, api) => {
+    const page = await stopped(call, api);
+    call.media.addParticipant(RECORDER);
+    await advanceUntil(page, () => api.statuses.length >= 6, "it is asked about again", 100);
+    await page.clock.runFor(5_000);
+    assert.equal(api.statuses.length, 6);
+    assert.ok(await sign(page).isHidden());
   });
 });
 

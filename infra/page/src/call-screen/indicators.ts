@@ -6,7 +6,7 @@ interface IndicatorHooks {
   transcription(running: boolean): void;
   recording(state: RecordingState): void;
   /** The status is to be read again soon. */
-  stale(): void;
+  stale(atOnce: boolean): void;
 }
 
 /** The signs that the call is being recorded and transcribed. */
@@ -23,7 +23,10 @@ export class Indicators {
 
   constructor(hooks: IndicatorHooks) {
     this.#hooks = hooks;
-    this.recording = new RecordingSign({ changed: (state) => hooks.recording(state), stale: () => hooks.stale() });
+    this.recording = new RecordingSign({
+      changed: (state) => hooks.recording(state),
+      stale: (atOnce) => hooks.stale(atOnce),
+    });
   }
 
   get roots(): HTMLElement[] {
@@ -39,9 +42,9 @@ export class Indicators {
     this.#show(running);
   }
 
-  /** The connection reports both before the status does. */
-  status(status: Status): void {
-    this.recording.status(status.recording);
+  /** The connection reports both before the status does. `version` is that of the recording's sign when the status was requested. */
+  status(status: Status, version: number): void {
+    this.recording.status(status, version);
     this.#show(this.#transcribed ?? status.transcription.state === "active");
   }
 

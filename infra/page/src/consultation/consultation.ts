@@ -2,7 +2,7 @@
 // page ask the server, and only the answer ends the call. `transition.ts` decides which phase follows; this class does what
 // belongs to the phase.
 
-import type { Feature, Place } from "../answers.ts";
+import type { Feature, Place, Right, Status } from "../answers.ts";
 import type { RequestedFeatures } from "../check.ts";
 import type { Choices } from "../devices.ts";
 import { announce } from "../dom.ts";
@@ -48,6 +48,7 @@ const STOPPED_CODES: Record<Stopped["reason"], string> = {
 export class Consultation {
   readonly #context: CallContext;
   readonly #provider: boolean;
+  readonly #rights: readonly Right[];
   readonly #choices: Choices;
   readonly #requested: RequestedFeatures;
   readonly #presence: Presence;
@@ -60,9 +61,10 @@ export class Consultation {
   #call: ActiveCall | undefined;
   #recovery: Recovery | undefined;
 
-  constructor(context: CallContext, provider: boolean, choices: Choices, requested: RequestedFeatures) {
+  constructor(context: CallContext, { isProvider, me }: Status, choices: Choices, requested: RequestedFeatures) {
     this.#context = context;
-    this.#provider = provider;
+    this.#provider = isProvider;
+    this.#rights = me.rights;
     this.#choices = choices;
     this.#requested = requested;
     this.#presence = new Presence(context.api);
@@ -171,7 +173,7 @@ export class Consultation {
         this.#presence.forget();
         bridge.emit("MEETING_ENDED_BY_PROVIDER", { sessionId: after.sessionId });
         this.#show(() => endedScreen(this.#context, this.#provider));
-        if (this.#provider) void offerRecordings(this.#context, document.querySelector(".message .actions"));
+        void offerRecordings(this.#context, this.#rights, document.querySelector(".message .actions"));
         break;
       case "left":
         void this.#hangUpAndLeave(after);

@@ -1,17 +1,13 @@
 // The recording as the provider controls it: the requests, and the state that follows from their answers and from the status.
 
 import type { ErrorCode, FeatureStatus, Recording } from "../answers.ts";
-import { type Api, ApiError } from "../api.ts";
-import type { RecordingActions, RecordingView } from "../call-screen/recording-controls.ts";
+import type { Api, ApiError } from "../api.ts";
+import type { ControlHooks } from "../scripts.ts";
 import type { Key, Text } from "../text.ts";
+import type { RecordingActions, RecordingView } from "./recording-panel.ts";
 
-interface RecordingHooks {
+interface RecordingHooks extends ControlHooks {
   show(view: RecordingView): void;
-  /** Shows why a request has failed, or why the recording has changed by itself. */
-  notice(text: Text | undefined): void;
-  namesOf(userIds: readonly string[]): string;
-  /** Lets the others know of a change, and reads the status again. */
-  refresh(): Promise<void>;
 }
 
 /** What is known of a recording: all of it, or what the status says. */
@@ -99,10 +95,11 @@ export class RecordingControl implements RecordingActions {
   }
 
   #textOf(error: unknown): Text {
-    if (!(error instanceof ApiError)) return "people.failed";
-    switch (error.code as ErrorCode) {
+    // By its fields: this script has a class of its own.
+    const { kind, code, missing = [] } = error as Partial<ApiError>;
+    switch (code as ErrorCode) {
       case "CONSENT_REQUIRED":
-        return ["recording.missing", { names: this.#hooks.namesOf(error.missing) }];
+        return ["recording.missing", { names: this.#hooks.namesOf(missing) }];
       case "RECORDING_PAUSED":
         return "recording.isPaused";
       case "RECORDING_CAPACITY":
@@ -111,9 +108,9 @@ export class RecordingControl implements RecordingActions {
       case "RECORDING_NOT_FOUND":
         return "recording.ended";
     }
-    if (error.kind === "busy") return "recording.busy";
-    if (error.kind === "forbidden") return "recording.forbidden";
-    return error.kind === "down" || error.kind === "offline" ? "recording.down" : "people.failed";
+    if (kind === "busy") return "recording.busy";
+    if (kind === "forbidden") return "recording.forbidden";
+    return kind === "down" || kind === "offline" ? "recording.down" : "people.failed";
   }
 
   #show(): void {
