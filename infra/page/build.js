@@ -16,8 +16,9 @@ const TARGET = ["chrome90", "firefox90", "safari15"];
 
 /** The scripts that are loaded when they are wanted, see `src/scripts.ts`, with the texts that they alone need. */
 const SCRIPTS = {
-  controls: (key) => key.startsWith("recording.") && key !== "recording.title",
+  controls: (key) => /^(recording|transcription)\./.test(key) && key !== "recording.title",
   recordings: (key) => key.startsWith("player."),
+  transcripts: (key) => key.startsWith("transcript."),
 };
 
 /** Builds the page into a folder and returns the manifest. */

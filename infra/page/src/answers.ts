@@ -11,6 +11,16 @@ export type Capability = Schemas["Direction"];
 export type Capabilities = Schemas["Capabilities"];
 export type Medium = keyof Schemas["CapabilitiesRequest"];
 export type Feature = keyof Schemas["ConsentStatus"];
+/** The transcript of a call: the one that runs, else the latest. */
+export interface TranscriptionStatus {
+  state: string;
+  /** Why it has failed or ended. */
+  reason: string | null;
+  /** Whether Chime's recorder, if it is in the call, captures for it. */
+  recorder: boolean;
+  transcriptId?: string | null;
+}
+
 /** What a person may do with the recordings of their appointments. */
 export type Right = Schemas["Right"];
 /** Recording or transcription of a call. A recording has its id from its start to its end. */
@@ -54,9 +64,9 @@ export type Status = Pick<
   | "endsAt"
   | "joinRefusal"
   | "recording"
-  | "transcription"
   | "consent"
 > & {
+  transcription: TranscriptionStatus | null;
   me: Pick<Schemas["CallerStatus"], "status" | "admitted" | "capabilities" | "consentRequired" | "rights">;
   waiting: WaitingPerson[];
 };
@@ -132,7 +142,7 @@ export function parseStatus(body: Body): Status | undefined {
     isListOf(me["rights"], isText) &&
     isListOf(waiting, isWaitingPerson) &&
     isFeature(body["recording"]) &&
-    isFeature(body["transcription"]) &&
+    isNullable(body["transcription"], isTranscription) &&
     isConsent(body["consent"]);
   return valid ? (body as unknown as Status) : undefined;
 }
@@ -191,6 +201,10 @@ function isFeature(value: unknown): boolean {
   return (
     isObject(value) && isText(value["state"]) && isNullable(value["recordingId"], isText) && isFlag(value["recorder"])
   );
+}
+
+function isTranscription(value: unknown): boolean {
+  return isObject(value) && isText(value["state"]) && isNullable(value["reason"], isText) && isFlag(value["recorder"]);
 }
 
 function isSegment(value: unknown): boolean {

@@ -11,7 +11,7 @@ import type { CallContext } from "./consultation/context.ts";
 import { pollInterval } from "./consultation/poll.ts";
 import { endedScreen, leftScreen } from "./consultation/screens.ts";
 import { errorScreen } from "./error-screen.ts";
-import { offerRecordings } from "./recordings.ts";
+import { offerAfterwards } from "./offers.ts";
 import { languageChosen, relabel, show, shown } from "./screen.ts";
 import { loadSdk, type Sdk, SdkTimeout } from "./sdk.ts";
 import { aloneScreen, badLinkScreen, loadingScreen, noTokenScreen, sdkFailedScreen } from "./start-screens.ts";
@@ -171,7 +171,7 @@ class Page {
       if (!status.isProvider && (status.callStatus === "ended" || status.callStatus === "failed")) {
         // The call has ended before this person came. If it starts again, they are led there.
         this.#beginWhen(show(endedScreen(context, false)), ({ hasActiveCall }) => hasActiveCall);
-        this.#offerRecordings(context, status);
+        void offerAfterwards(context, document.querySelector(".message .actions"), status);
         return;
       }
       await checkDevices({
@@ -180,18 +180,14 @@ class Page {
         begins: !status.hasActiveCall,
         defaults: this.#defaults,
         join: (choices, requested) => {
-          this.#consultation = new Consultation(context, status, choices, requested);
+          this.#consultation = new Consultation(context, status.isProvider, choices, requested);
           this.#consultation.enter();
         },
       });
-      if (status.callStatus === "ended") this.#offerRecordings(context, status);
+      if (status.callStatus === "ended") void offerAfterwards(context, document.querySelector(".side"), status);
     } catch (error) {
       if (!signal.aborted) this.#showError(error, () => this.#begin());
     }
-  }
-
-  #offerRecordings(context: CallContext, { me }: Status): void {
-    void offerRecordings(context, me.rights, document.querySelector(".side, .message .actions"));
   }
 
   /** Begins as soon as the status is as wanted: the person need not find out what to press. */

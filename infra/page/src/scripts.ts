@@ -3,19 +3,30 @@
 
 import type { Right, Status } from "./answers.ts";
 import type { Api } from "./api.ts";
-import { announce, button, drawn, h, redraw } from "./dom.ts";
+import { announce, button, drawn, h, named, redraw } from "./dom.ts";
 import { head, show } from "./screen.ts";
 import { loadScript } from "./sdk.ts";
 import { addTexts, label, put, type Text } from "./text.ts";
 import { wait } from "./wait.ts";
 
 /** What the page gives to its other scripts. */
-export const PARTS = { addTexts, announce, button, drawn, h, head, label, put, redraw, show, wait };
+export const PARTS = { addTexts, announce, button, drawn, h, head, label, named, put, redraw, show, wait };
 export type PageParts = typeof PARTS;
 
 /** The recordings of an appointment, and their player. */
 export interface Recordings {
   showRecordings(page: PageParts, api: Api, rights: readonly Right[], back: () => void): void;
+}
+
+/** The transcripts of calls. */
+export interface Transcripts {
+  showTranscripts(
+    page: PageParts,
+    api: Api,
+    /** `search`: whether the person may search in those of all their calls. */
+    may: { rights: readonly string[]; search: boolean },
+    back: () => void,
+  ): void;
 }
 
 /** The provider's controls of a call. */
@@ -25,7 +36,7 @@ export interface Controls {
 
 export interface ControlHooks {
   /** Shows why a request has failed, or why the recording has changed by itself. */
-  notice(text: Text | undefined): void;
+  notice(name: "recording" | "transcription", text: Text | undefined): void;
   namesOf(userIds: readonly string[]): string;
   /** Lets the others know of a change, and reads the status again. */
   refresh(): Promise<void>;
@@ -42,6 +53,7 @@ export interface CallControls {
 interface Scripts {
   controls: Controls;
   recordings: Recordings;
+  transcripts: Transcripts;
 }
 
 declare global {

@@ -68,6 +68,7 @@ export class CallScreen {
     this.#people = new People(actions);
     this.#indicators = new Indicators({
       transcription: (running) => this.#captions.waiting(running),
+      transcriptEnded: (text) => this.#notices.show("transcription", text),
       recording: (state) => actions.recordingChanged(state),
       stale: (atOnce) => actions.statusStale(atOnce),
     });
@@ -250,7 +251,14 @@ export class CallScreen {
 
   #settings(): HTMLElement {
     void this.#devices.listDevices();
-    return h("div", { class: "settings" }, this.#devices.fields, this.#consent.root, languageButton());
+    return h(
+      "div",
+      { class: "settings" },
+      this.#devices.fields,
+      this.#captions.sizeField(),
+      this.#consent.root,
+      languageButton(),
+    );
   }
 
   #showCaptions(on: boolean): void {

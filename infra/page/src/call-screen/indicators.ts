@@ -1,9 +1,12 @@
-import type { Status } from "../answers.ts";
+import type { Status, TranscriptionStatus } from "../answers.ts";
 import { announce, h } from "../dom.ts";
+import type { Text } from "../text.ts";
 import { RecordingSign, type RecordingState } from "./recording-sign.ts";
 
 interface IndicatorHooks {
   transcription(running: boolean): void;
+  /** Shows why the transcript has ended, until it runs again. */
+  transcriptEnded(text: Text | undefined): void;
   recording(state: RecordingState): void;
   /** The status is to be read again soon. */
   stale(atOnce: boolean): void;
@@ -20,6 +23,8 @@ export class Indicators {
   );
   readonly #hooks: IndicatorHooks;
   #transcribed: boolean | undefined;
+  /** The state of the transcript in the last status. */
+  #state: string | undefined;
 
   constructor(hooks: IndicatorHooks) {
     this.#hooks = hooks;
@@ -45,7 +50,13 @@ export class Indicators {
   /** The connection reports both before the status does. `version` is that of the recording's sign when the status was requested. */
   status(status: Status, version: number): void {
     this.recording.status(status, version);
-    this.#show(this.#transcribed ?? status.transcription.state === "active");
+    const { transcription } = status;
+    const before = this.#state;
+    this.#state = transcription?.state;
+    this.#show(this.#transcribed ?? isRunning(this.#state));
+    // A person who joins later need not know why an earlier one has ended.
+    if (isOpen(this.#state)) this.#hooks.transcriptEnded(undefined);
+    else if (isOpen(before)) this.#hooks.transcriptEnded(transcription ? endOf(transcription) : undefined);
   }
 
   #show(running: boolean): void {
@@ -54,4 +65,19 @@ export class Indicators {
     this.#transcription.hidden = !running;
     announce(running ? "sign.transcription.began" : "sign.transcription.stopped");
   }
+}
+
+function isRunning(state: string | undefined): boolean {
+  return state === "transcribing" || state === "active";
+}
+
+function isOpen(state: string | undefined): boolean {
+  return isRunning(state) || state === "starting" || state === "stopping";
+}
+
+/** Why a transcript has ended, if nobody has asked for that. */
+function endOf({ state, reason }: TranscriptionStatus): Text | undefined {
+  if (state === "failed") return "sign.transcription.failed";
+  if (reason === "consent_revoked") return "sign.transcription.revoked";
+  return reason === "limit_reached" ? "sign.transcription.limit" : undefined;
 }

@@ -74,7 +74,7 @@ export class RecordingSign {
     const differs = this.#captured
       ? false
       : this.#recorders.size > 0
-        ? !transcription.recorder
+        ? !transcription?.recorder
         : this.#present && recording.state === "active";
     this.#doubts = differs ? this.#doubts + 1 : 0;
     if (differs && this.#doubts <= MAX_DOUBTS) this.#hooks.stale(false);

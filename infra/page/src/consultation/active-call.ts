@@ -106,7 +106,7 @@ export class ActiveCall {
       const { callControls } = await load("controls");
       if (this.#closed) return;
       const controls = callControls(PARTS, this.#context.api, {
-        notice: (text) => this.#screen.notice("recording", text, true),
+        notice: (name, text) => this.#screen.notice(name, text, true),
         namesOf: (userIds) => this.#screen.namesOf(userIds),
         refresh: () => this.#refresh(),
       });

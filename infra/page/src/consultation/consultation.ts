@@ -2,11 +2,11 @@
 // page ask the server, and only the answer ends the call. `transition.ts` decides which phase follows; this class does what
 // belongs to the phase.
 
-import type { Feature, Place, Right, Status } from "../answers.ts";
+import type { Feature, Place } from "../answers.ts";
 import type { RequestedFeatures } from "../check.ts";
 import type { Choices } from "../devices.ts";
 import { announce } from "../dom.ts";
-import { offerRecordings } from "../recordings.ts";
+import { offerAfterwards } from "../offers.ts";
 import { type Screen, show } from "../screen.ts";
 import type { Sdk } from "../sdk.ts";
 import { languageNow } from "../text.ts";
@@ -48,7 +48,6 @@ const STOPPED_CODES: Record<Stopped["reason"], string> = {
 export class Consultation {
   readonly #context: CallContext;
   readonly #provider: boolean;
-  readonly #rights: readonly Right[];
   readonly #choices: Choices;
   readonly #requested: RequestedFeatures;
   readonly #presence: Presence;
@@ -61,10 +60,9 @@ export class Consultation {
   #call: ActiveCall | undefined;
   #recovery: Recovery | undefined;
 
-  constructor(context: CallContext, { isProvider, me }: Status, choices: Choices, requested: RequestedFeatures) {
+  constructor(context: CallContext, provider: boolean, choices: Choices, requested: RequestedFeatures) {
     this.#context = context;
-    this.#provider = isProvider;
-    this.#rights = me.rights;
+    this.#provider = provider;
     this.#choices = choices;
     this.#requested = requested;
     this.#presence = new Presence(context.api);
@@ -173,7 +171,7 @@ export class Consultation {
         this.#presence.forget();
         bridge.emit("MEETING_ENDED_BY_PROVIDER", { sessionId: after.sessionId });
         this.#show(() => endedScreen(this.#context, this.#provider));
-        void offerRecordings(this.#context, this.#rights, document.querySelector(".message .actions"));
+        void offerAfterwards(this.#context, document.querySelector(".message .actions"));
         break;
       case "left":
         void this.#hangUpAndLeave(after);

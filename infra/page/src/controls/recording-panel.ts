@@ -51,8 +51,9 @@ export class RecordingPanel {
       press(() => actions.stop()),
     );
     this.root = h(
-      "div",
+      "section",
       { class: "settings" },
+      h("h3", { t: "recording.heading" }),
       this.#state,
       h("div", { class: "actions" }, this.#first, this.#stop),
       h("p", { class: "small", t: "recording.consent" }),
