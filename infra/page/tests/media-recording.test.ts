@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
-import { appEvents, button, eventually, screen } from "./fixtures/browser.ts";
+import { appEvents, appMessage, button, eventually, screen } from "./fixtures/browser.ts";
 import { type LiveCall, LiveCalls } from "./fixtures/live-call.ts";
 import { type PlayedFrame, playedFrames, watchFilms } from "./fixtures/played-film.ts";
 import { counters, whileSending } from "./fixtures/sending.ts";
@@ -141,6 +141,7 @@ test("what is played of a recording has both, each while they speak, and nothing
     }
     for (const page of pages) {
       await sign(page).waitFor({ state: "hidden" });
+      await appMessage(page, "RECORDING_STOPPED");
       const events = (await appEvents(page)).filter((event) => event.startsWith("RECORDING"));
       assert.deepEqual(events, ["RECORDING_STARTED", "RECORDING_STOPPED"]);
     }

@@ -74,7 +74,7 @@ test("the provider starts, pauses, resumes and stops a recording by the keyboard
     const pages = [provider, patient];
     assert.equal(await button(patient, "Recording").count(), 0, "only the provider has the control");
     await openPanel(provider);
-    assert.equal(await provider.evaluate(() => document.activeElement?.textContent), "Recording");
+    assert.equal(await provider.evaluate(() => document.activeElement?.textContent), "Recording and transcript");
     await state(provider, "This consultation is not being recorded.");
     const start = button(provider, "Start recording");
     await provider.keyboard.press("Tab");
@@ -275,7 +275,9 @@ async function stopped(call: Call, api: RecordingApi): Promise<Page> {
 test("half a second after the recorder has come, one status makes the sign appear, however recently another one was read", async () => {
   await withRecordings(async (call, api) => {
     const page = await stopped(call, api);
-    api.begin({ capturing: true, segments: [segment()] });
+    // The server has not heard yet that the capture runs.
+    const recording = api.begin({ capturing: false });
+    api.recorder = true;
     call.media.addParticipant(RECORDER);
     // The page has been told of the recorder, since it knows whoever came after it.
     call.media.addParticipant({ attendeeId: "later", externalUserId: "later" });
@@ -285,6 +287,11 @@ test("half a second after the recorder has come, one status makes the sign appea
     await page.clock.runFor(500);
     await sign(page).getByText("Recording", { exact: true }).waitFor();
     assert.equal(api.statuses.length, 1);
+    // It confirms what is shown as soon as it knows, and is asked until then.
+    recording.capturing = true;
+    await advanceUntil(page, () => api.statuses.length === 2, "the status is read again", 100);
+    await page.clock.runFor(10_000);
+    assert.equal(api.statuses.length, 2);
   });
 });
 

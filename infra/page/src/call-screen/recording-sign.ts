@@ -72,7 +72,8 @@ export class RecordingSign {
     if (recording.recorder && version === this.#version)
       for (const recorder of this.#recorders) this.#confirmed.add(recorder);
     const differs = this.#captured
-      ? false
+      ? // The server learns a moment later that it captures.
+        recording.state === "starting"
       : this.#recorders.size > 0
         ? !transcription?.recorder
         : this.#present && recording.state === "active";

@@ -31,8 +31,10 @@ function isLanguage(value: unknown): value is Language {
 /** The name of a language in itself, which does not depend on the page's, else as the API calls it. */
 export function nameOf({ code, name }: Pick<Language, "code" | "name">): string {
   try {
-    const own = new Intl.DisplayNames([code], { type: "language", fallback: "none" }).of(code);
-    return own ?? name;
+    const names = new Intl.DisplayNames([code], { type: "language", fallback: "none" });
+    // A browser without names in this language gives those of its own.
+    const isOwn = names.resolvedOptions().locale.split("-")[0] === code.split("-")[0];
+    return (isOwn && names.of(code)) || name;
   } catch {
     // An older browser, or a code that it does not take.
     return name;

@@ -100,10 +100,15 @@ export class TranscriptionPanel {
   }
 
   #option(language: Language, among: boolean): HTMLOptionElement {
-    const option = this.#page.h("option", {
-      t: textOf(language),
-      attributes: { value: language.code },
-    });
+    const { h, put } = this.#page;
+    const option = h("option", { attributes: { value: language.code } });
+    const name = nameOf(language);
+    const how = restrictionOf(language);
+    if (how) put(option, [how, { language: name }]);
+    else {
+      option.textContent = name;
+      option.dataset["name"] = "";
+    }
     // What is not possible is shown, so that nobody looks for it in vain.
     option.disabled = !among && !language.live && !language.batch;
     return option;
@@ -128,14 +133,8 @@ export class TranscriptionPanel {
   }
 }
 
-function textOf(language: Language): Text {
-  const { live, batch } = language;
-  const how = live
-    ? live.unconfirmed
-      ? "transcription.unconfirmed"
-      : "transcription.live"
-    : batch
-      ? "transcription.later"
-      : "transcription.unsupported";
-  return [how, { language: nameOf(language) }];
+/** How a language differs from one that is transcribed during the call. */
+function restrictionOf({ live, batch }: Language): Key | undefined {
+  if (live) return live.unconfirmed ? "transcription.unconfirmed" : undefined;
+  return batch ? "transcription.later" : "transcription.unsupported";
 }
