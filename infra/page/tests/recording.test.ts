@@ -17,7 +17,11 @@ import {
 import { both, type Call, CallFixture } from "./fixtures/call-fixture.ts";
 import type { ApiResponse } from "./fixtures/cdn-proxy.ts";
 import { RECORDER, RecordingApi, refused, segment } from "./fixtures/recording-api.ts";
+import { TranscriptApi } from "./fixtures/transcript-api.ts";
 import { looks } from "./fixtures/views.ts";
+
+/** By which a page's clock is advanced at a time, so that no request has to be waited for. */
+const STEP_MS = 250;
 
 let calls: CallFixture;
 before(async () => {
@@ -47,13 +51,15 @@ const sign = (page: Page) => page.locator(".recording-sign");
 const state = (page: Page, text: string) => page.locator("[data-recording]", { hasText: text }).waitFor();
 const openPanel = (page: Page) => button(page, "Recording").press("Enter");
 
-/** Waits until this many pages have taken over a status of now: each asks again only after that. */
-async function statusesRead({ media }: Call, api: RecordingApi, pages: number): Promise<void> {
+/** Waits until all pages, whose clocks are advanced, have taken over a status of now: each asks again only after that. */
+async function statusesRead({ media }: Call, api: RecordingApi, pages: Page[]): Promise<void> {
   for (const what of ["the statuses are read", "they are read again"]) {
     api.statuses.length = 0;
     media.requestRefresh();
-    const readers = () => new Set(api.statuses.map(({ headers }) => headers.authorization)).size;
-    await eventually(() => readers() >= pages, what);
+    await eventually(async () => {
+      for (const page of pages) await page.clock.fastForward(STEP_MS);
+      return new Set(api.statuses.map(({ headers }) => headers.authorization)).size >= pages.length;
+    }, what);
   }
 }
 
@@ -70,6 +76,7 @@ function capture({ media }: Call, api: RecordingApi, on: boolean): void {
 
 test("the provider starts, pauses, resumes and stops a recording by the keyboard; everyone sees and hears what is done", async () => {
   await withRecordings(async (call, api) => {
+    await call.context.clock.install();
     const { provider, patient } = await agreed(call);
     const pages = [provider, patient];
     assert.equal(await button(patient, "Recording").count(), 0, "only the provider has the control");
@@ -96,12 +103,12 @@ test("the provider starts, pauses, resumes and stops a recording by the keyboard
       assert.equal(await page.locator(".tile[data-attendee=recorder-1]").count(), 0);
     }
 
-    await statusesRead(call, api, 2);
+    await statusesRead(call, api, pages);
     assert.equal(await provider.evaluate(() => document.activeElement?.textContent), "Pause", "the focus stays");
     await provider.keyboard.press("Enter");
     await state(provider, "The recording is paused.");
     for (const page of pages) assert.ok(await sign(page).getByText("Recording", { exact: true }).isVisible());
-    await statusesRead(call, api, 2);
+    await statusesRead(call, api, pages);
     capture(call, api, false);
     for (const page of pages) {
       await sign(page).getByText("Recording paused").waitFor();
@@ -112,7 +119,7 @@ test("the provider starts, pauses, resumes and stops a recording by the keyboard
     await state(provider, "The recording is starting…");
     capture(call, api, true);
     for (const page of pages) await sign(page).getByText("Recording", { exact: true }).waitFor();
-    await statusesRead(call, api, 2);
+    await statusesRead(call, api, pages);
 
     await button(provider, "Stop recording").press("Enter");
     await state(provider, "The recording is stopping…");
@@ -242,18 +249,26 @@ test("what the server does to a recording is said with its reason", async () => 
     [{ state: "failed", endReason: "capacity", segments: [] }, "too many others are running"],
   ] as const;
   await withRecordings(async (call, api) => {
+    await call.context.clock.install();
     const { provider } = await agreed(call);
     await openPanel(provider);
+    const shows = (text: string) =>
+      advanceUntil(
+        provider,
+        () => provider.locator("[data-recording]", { hasText: text }).isVisible(),
+        `the panel says: ${text}`,
+        STEP_MS,
+      );
     for (const [change, text] of cases) {
       api.recordings.length = 0;
       const recording = api.begin({ capturing: true, segments: [segment()] });
       call.media.requestRefresh();
-      await state(provider, "This consultation is being recorded.");
+      await shows("This consultation is being recorded.");
       await notice(provider, "recording").waitFor({ state: "hidden" });
       Object.assign(recording, { capturing: false, ...structuredClone(change) });
       call.media.requestRefresh();
+      await shows(text);
       await notice(provider, "recording").getByText(text).waitFor();
-      await state(provider, text);
     }
   });
 });
@@ -330,31 +345,52 @@ test("a recorder of which the status does not know yet is asked about again, and
 
 test("a status that says that Chime captures while no recorder is there is read again, and believed when it says so twice", async () => {
   await withRecordings(async (call, api) => {
-    await call.ask("provider", "POST", "");
-    const page = await call.inCall("patient");
-    // Everyone who is there has been reported.
-    await page.locator(".tile.self").waitFor();
-    await eventually(() => api.statuses.length > 0, "the first status is read");
-    api.statuses.length = 0;
+    const page = await stopped(call, api);
     const recording = api.begin({ capturing: true });
     call.media.requestRefresh();
-    await sign(page).waitFor();
+    await advanceUntil(page, () => sign(page).isVisible(), "the sign is shown", 100);
     assert.ok(api.statuses.length >= 2, `${api.statuses.length} statuses`);
     // The page does not ask in this pace for ever.
-    await eventually(() => api.statuses.length >= 6, "it is asked six times");
+    await advanceUntil(page, () => api.statuses.length >= 6, "it is asked six times", 100);
+    await page.clock.runFor(5_000);
+    assert.equal(api.statuses.length, 6);
     assert.equal(await times(page, "RECORDING_STARTED"), 1);
     recording.capturing = false;
     recording.state = "ready";
     call.media.requestRefresh();
-    await sign(page).waitFor({ state: "hidden" });
+    await advanceUntil(page, () => sign(page).isHidden(), "it is hidden", 100);
     assert.ok(api.statuses.length <= 8, `${api.statuses.length} statuses`);
   });
 });
 
-test("the panel and the notices of a recording are accessible in every view", async () => {
+test("controls whose script was altered or does not arrive are not run, and are loaded again when the provider wants it", async () => {
+  await withRecordings(async (call) => {
+    const { settings } = call.proxy;
+    settings.alter = [/assets\/controls-/, (contents) => Buffer.concat([contents, Buffer.from(";")])];
+    const { provider, patient } = await agreed(call);
+    await openPanel(provider);
+    await provider.getByText("This could not be loaded.").waitFor();
+    settings.alter = undefined;
+    await button(provider, "Try again").press("Enter");
+    await button(provider, "Start recording").press("Enter");
+    await state(provider, "The recording is starting…");
+    const scripts = (page: Page) => page.locator('script[src*="controls-"]').count();
+    assert.deepEqual([await scripts(provider), await scripts(patient)], [1, 0]);
+  });
+});
+
+test("the controls of recording and transcript and their notices are accessible in every view", async () => {
   await withRecordings(async (call, api) => {
+    const transcripts = new TranscriptApi(call.appointmentId);
+    transcripts.refusals = [[/\/call\/transcription$/, { status: 503, body: refused("UNAVAILABLE") }]];
+    call.proxy.settings.respond = async (request, real) =>
+      request.path.includes("/transcription") ? transcripts.respond(request, real) : api.respond(request, real);
     const { provider } = await agreed(call);
     await openPanel(provider);
+    await provider.getByLabel("Language that is spoken").selectOption("identify");
+    await provider.getByLabel("Languages to recognise, at least two").selectOption(["en-US", "fr-CA"]);
+    await button(provider, "Start transcript").press("Enter");
+    await notice(provider, "transcription").waitFor();
     await button(provider, "Start recording").press("Enter");
     await state(provider, "The recording is starting…");
     capture(call, api, true);

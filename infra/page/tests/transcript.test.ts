@@ -60,6 +60,14 @@ test("the provider starts and stops a transcript in a language, and everyone see
       "Lingala (not possible)",
     ]);
     assert.ok(await language(provider).locator("option", { hasText: "not possible" }).isDisabled());
+    const among = provider.getByLabel("Languages to recognise, at least two");
+    assert.ok(await among.isHidden());
+    await language(provider).selectOption("identify");
+    await among.selectOption(["en-US"]);
+    await button(provider, "Start transcript").press("Enter");
+    await notice(provider, "transcription").getByText("Choose at least two languages to recognise.").waitFor();
+    assert.ok(api.requests.every(({ method }) => method === "GET"));
+
     await language(provider).selectOption("fr-CA");
     await button(provider, "Start transcript").press("Enter");
     await state(provider, "The transcript is starting…");
@@ -83,24 +91,12 @@ test("the provider starts and stops a transcript in a language, and everyone see
       await announcement(page, "The transcript has stopped.");
       assert.ok(await notice(page, "transcription").isHidden(), "somebody has asked for it");
     }
-  });
-});
 
-test("to recognise the language, at least two are chosen", async () => {
-  await withTranscripts(async (call, api) => {
-    const { provider } = await inPanel(call);
-    const among = provider.getByLabel("Languages to recognise, at least two");
-    assert.ok(await among.isHidden());
     await language(provider).selectOption("identify");
-    await among.selectOption(["en-US"]);
-    await button(provider, "Start transcript").press("Enter");
-    await notice(provider, "transcription").getByText("Choose at least two languages to recognise.").waitFor();
-    assert.ok(api.requests.every(({ method }) => method === "GET"));
     await among.selectOption(["en-US", "sw-KE"]);
     await button(provider, "Start transcript").press("Enter");
     await state(provider, "The transcript is starting…");
     assert.deepEqual(api.requests.at(-1)?.body, { language: "identify", languageOptions: ["en-US", "sw-KE"] });
-    assert.ok(await notice(provider, "transcription").isHidden());
   });
 });
 
@@ -158,62 +154,61 @@ test("each refusal of a start is said in both languages", async () => {
   });
 });
 
-test("everyone is told why a transcript has ended by itself, and the provider what the service says", async () => {
+test("everyone is told why a transcript has ended by itself, and the provider what the service says; captions have the size that is chosen", async () => {
   const cases = [
     [{ state: "failed", reason: "LanguageNotSupported" }, "The transcript has stopped because of a fault."],
     [{ state: "processing", reason: "consent_revoked" }, "because somebody has withdrawn their consent."],
     [{ state: "processing", reason: "limit_reached" }, "because its time is used up."],
   ] as const;
   await withTranscripts(async (call, api) => {
-    const { provider, patient } = await inPanel(call);
+    await call.context.clock.install();
+    const { provider, patient, other } = await inPanel(call);
+    const pages = [provider, patient];
+    /** Lets the pages read a status until it is so in both. */
+    const until = (check: (page: Page) => Promise<boolean>, what: string) => {
+      call.media.requestRefresh();
+      return eventually(async () => {
+        for (const page of pages) await page.clock.fastForward(250);
+        return (await Promise.all(pages.map(check))).every((holds) => holds);
+      }, what);
+    };
     for (const [change, text] of cases) {
       api.begin({ state: "transcribing" });
-      call.media.requestRefresh();
-      for (const page of [provider, patient]) {
-        await sign(page).waitFor();
-        await notice(page, "transcription").waitFor({ state: "hidden" });
-      }
+      await until((page) => sign(page).isVisible(), "the sign is shown");
+      await until((page) => notice(page, "transcription").isHidden(), "the notice of the one before is gone");
       Object.assign(api.current ?? assert.fail(), change);
-      call.media.requestRefresh();
-      for (const page of [provider, patient]) {
-        await notice(page, "transcription").getByText(text).waitFor();
-        await sign(page).waitFor({ state: "hidden" });
-      }
+      await until((page) => sign(page).isHidden(), "the sign is hidden");
+      for (const page of pages) await notice(page, "transcription").getByText(text).waitFor();
       if (change.state !== "failed") continue;
       await state(provider, "The transcript has failed.");
       await provider.getByText("Reason given by the service: LanguageNotSupported").waitFor();
     }
-  });
-});
 
-test("captions have the size that is chosen", async () => {
-  await withTranscripts(async (call) => {
-    const { provider, other } = await both(call);
-    call.media.caption({ ...other, text: "Good morning", id: "r-1", partial: false });
-    await button(provider, "Captions: show").press("Enter");
-    const line = provider.locator(".captions p", { hasText: "Good morning" });
+    await button(patient, "Captions: show").press("Enter");
+    call.media.caption({ ...other, text: "Good morning", id: "r-1", partial: true });
+    const line = patient.locator(".captions p", { hasText: "Good morning" });
     const size = () => line.evaluate((element) => Number.parseFloat(getComputedStyle(element).fontSize));
     const normal = await size();
-    await button(provider, "Settings").press("Enter");
-    await provider.getByLabel("Size of captions").selectOption({ label: "Very large" });
+    await button(patient, "Settings").press("Enter");
+    await patient.getByLabel("Size of captions").selectOption({ label: "Very large" });
     await eventually(async () => Math.abs((await size()) / normal - 1.8) < 0.01, "1.8 times as large");
   });
 });
 
-test("a deployment without transcripts has no controls of them, and is not asked for ever", async () => {
+test("a deployment without transcripts has no controls of them, and is asked once", async () => {
   await withTranscripts(async (call, api) => {
     api.deployed = false;
-    const { provider } = await both(call);
-    await provider.bringToFront();
+    await call.ask("provider", "POST", "");
+    const provider = await call.inCall("provider");
     await button(provider, "Recording").press("Enter");
     await button(provider, "Start recording").waitFor();
-    for (let round = 0; round < 5; round += 1) {
+    for (const what of ["a status is read", "another one is read"]) {
       api.statuses.length = 0;
       call.media.requestRefresh();
-      await eventually(() => api.statuses.length > 0, "the status is read");
+      await eventually(() => api.statuses.length > 0, what);
     }
     assert.equal(await button(provider, "Start transcript").count(), 0);
-    assert.equal(api.requests.length, 3);
+    assert.equal(api.requests.length, 1);
   });
 });
 
@@ -345,16 +340,7 @@ test("a provider searches in the transcripts of the own calls, reads on, and ope
   });
 });
 
-test("controls and transcript have no accessibility violation in any view", async () => {
-  await withTranscripts(async (call, api) => {
-    const { provider } = await inPanel(call);
-    await language(provider).selectOption("identify");
-    api.refusals = [[/\/call\/transcription$/, { status: 503, body: refused("UNAVAILABLE") }]];
-    await provider.getByLabel("Languages to recognise, at least two").selectOption(["en-US", "fr-CA"]);
-    await button(provider, "Start transcript").press("Enter");
-    await notice(provider, "transcription").waitFor();
-    await looks(provider, "transcription");
-  });
+test("transcript and search have no accessibility violation in any view", async () => {
   await withEnded(async (call, api) => {
     api.found = [
       [{ transcriptId: "t", appointmentId: "a", sessionId: "s", segment: 1, start: 1, snippet: "<mark>x</mark>" }],

@@ -54,8 +54,9 @@ export class TranscriptionControl implements TranscriptionActions {
       const languages = await this.#api.read(parseLanguages, "GET", "/transcription/languages");
       this.#languageRequests = MAX_LANGUAGE_REQUESTS;
       this.#panel.showLanguages(languages);
-    } catch {
-      // The next status asks again.
+    } catch (error) {
+      // Not the API's own, which has a code in words. Otherwise the next status asks again.
+      if ((error as Partial<ApiError>).code === "404") this.#languageRequests = MAX_LANGUAGE_REQUESTS;
     }
   }
 
