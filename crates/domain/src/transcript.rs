@@ -1,9 +1,16 @@
 //! The transcript of a call: what was said, by whom and when, and the times of which there is no text.
 //!
 //! Live text arrives in the files of the call's captures as one JSON object a line ([`lines`]), which are folded into turns
-//! ([`segments`]). Times are milliseconds from the beginning of the call; offsets into a text are Unicode scalar values.
+//! ([`segments`]). A job fills the [`gaps`] afterwards ([`batch`]). Which of both is possible, [`language`] decides. Times are milliseconds from the beginning of the call; offsets into a text are Unicode scalar values.
 
+pub mod activity;
+pub mod batch;
+pub mod entities;
+pub mod export;
+pub mod gaps;
+pub mod language;
 pub mod lines;
+pub mod redact;
 pub mod segments;
 
 use serde::{Deserialize, Serialize};

@@ -5,8 +5,8 @@
 //! A result is handed out as soon as it is final, and again if a line of a higher rank comes later: a receiver replaces the turns
 //! of that result id. The fold keeps the last line of each open result, and 40 bytes for each that was handed out.
 
-mod text;
-mod turns;
+pub(in crate::transcript) mod text;
+pub(in crate::transcript) mod turns;
 
 #[cfg(test)]
 mod tests;

@@ -1,3 +1,5 @@
+use serde_json::Value;
+
 use super::*;
 
 /// The examples of the developer guide ("Processing a received Amazon Chime SDK live transcript event"), as JSON.
@@ -76,6 +78,25 @@ fn times_of_64_bits_may_be_texts_or_fractions() {
     let line =
         FINAL.replace("1620118800000", "\"1620118800000\"").replace("1620118801000", "1620118800999.6");
     assert_eq!(only(&line), only(FINAL));
+}
+
+#[test]
+fn names_of_fields_may_begin_with_capital_letters() {
+    fn capitalized(value: Value) -> Value {
+        match value {
+            Value::Object(fields) => fields
+                .into_iter()
+                .map(|(name, value)| (name[..1].to_uppercase() + &name[1..], capitalized(value)))
+                .collect(),
+            Value::Array(values) => values.into_iter().map(capitalized).collect(),
+            other => other,
+        }
+    }
+    for line in [STARTED, PARTIAL, FINAL] {
+        let capital = capitalized(serde_json::from_str(line).expect("JSON")).to_string();
+        assert!(!capital.contains("\"type\"") && !capital.contains("Ms\":null"), "{capital}");
+        assert_eq!(parse(capital.as_bytes()), parse(line.as_bytes()), "{capital}");
+    }
 }
 
 #[test]

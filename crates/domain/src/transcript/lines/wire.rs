@@ -1,4 +1,5 @@
-//! The JSON of a line. Each part is converted for itself, so that a bad one costs only itself.
+//! The JSON of a line. Each part is converted for itself, so that a bad one costs only itself. The guide's examples begin the names of
+//! fields with small letters, and the other files of a capture with capital ones; both are read.
 
 use std::fmt;
 
@@ -11,89 +12,112 @@ use crate::transcript::confidence;
 
 #[derive(Deserialize)]
 struct WireLine<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, alias = "Transcript")]
     transcript: Option<WireTranscript<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "Status")]
     status: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct WireTranscript<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "Results")]
     results: Vec<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireResult<'a> {
+    #[serde(alias = "ResultId")]
     result_id: String,
+    #[serde(alias = "IsPartial")]
     is_partial: bool,
+    #[serde(alias = "StartTimeMs")]
     start_time_ms: Ms,
+    #[serde(alias = "EndTimeMs")]
     end_time_ms: Ms,
+    #[serde(alias = "LanguageCode")]
     language_code: Option<String>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "LanguageIdentification")]
     language_identification: Vec<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "Alternatives")]
     alternatives: Vec<WireAlternative<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireAlternative<'a> {
-    #[serde(default)]
+    #[serde(default, alias = "Transcript")]
     transcript: String,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "Items")]
     items: Vec<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "Entities")]
     entities: Vec<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireItem {
-    #[serde(rename = "type")]
+    #[serde(rename = "type", alias = "Type")]
     kind: Option<String>,
+    #[serde(alias = "StartTimeMs")]
     start_time_ms: Ms,
+    #[serde(alias = "EndTimeMs")]
     end_time_ms: Ms,
+    #[serde(alias = "Attendee")]
     attendee: Option<WireAttendee>,
+    #[serde(alias = "Content")]
     content: String,
+    #[serde(alias = "Confidence")]
     confidence: Option<f64>,
+    #[serde(alias = "Stable")]
     stable: Option<bool>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireAttendee {
+    #[serde(alias = "AttendeeId")]
     attendee_id: Option<String>,
+    #[serde(alias = "ExternalUserId")]
     external_user_id: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireEntity {
+    #[serde(alias = "Category")]
     category: String,
-    #[serde(rename = "type")]
+    #[serde(rename = "type", alias = "Type")]
     kind: Option<String>,
+    #[serde(alias = "Content")]
     content: String,
+    #[serde(alias = "StartTimeMs")]
     start_time_ms: Ms,
+    #[serde(alias = "EndTimeMs")]
     end_time_ms: Ms,
+    #[serde(alias = "Confidence")]
     confidence: Option<f64>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireLanguage {
+    #[serde(alias = "LanguageCode")]
     language_code: String,
+    #[serde(alias = "Score")]
     score: f64,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireStatus {
-    #[serde(rename = "type")]
+    #[serde(rename = "type", alias = "Type")]
     change: String,
+    #[serde(alias = "EventTimeMs")]
     event_time_ms: Ms,
+    #[serde(alias = "TranscriptionRegion")]
     transcription_region: Option<String>,
+    #[serde(alias = "Message")]
     message: Option<String>,
 }
 

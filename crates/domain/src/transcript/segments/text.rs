@@ -33,7 +33,9 @@ fn find<'a>(transcript: &str, contents: impl Iterator<Item = &'a str>) -> Option
 
 /// Joins words and punctuation marks to a text: a space before a word, none before a mark or between two characters of a script
 /// that is written without spaces.
-fn join<'a>(contents: impl Iterator<Item = (&'a str, bool)>) -> (String, Vec<Range<usize>>) {
+pub(in crate::transcript) fn join<'a>(
+    contents: impl Iterator<Item = (&'a str, bool)>,
+) -> (String, Vec<Range<usize>>) {
     let mut text = String::new();
     let mut ranges = Vec::new();
     for (content, punctuation) in contents {

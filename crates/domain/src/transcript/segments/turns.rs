@@ -20,6 +20,12 @@ pub(super) fn turns(call: &Call, result: &TranscriptResult) -> Vec<Turn> {
     let (text, ranges) = align(if whole { &result.transcript } else { "" }, &items);
     let groups =
         if items.is_empty() { vec![(Voice::Unknown(String::new()), 0..0)] } else { groups(call, &items) };
+    let in_call = |entity: &Entity| Entity {
+        start_ms: relative(entity.start_ms),
+        end_ms: relative(entity.end_ms),
+        ..entity.clone()
+    };
+    let entities: Vec<Entity> = result.entities.iter().map(in_call).collect();
     let language = result.language.clone().unwrap_or_else(|| call.language.clone());
 
     let mut turns = Vec::with_capacity(groups.len());
@@ -35,8 +41,9 @@ pub(super) fn turns(call: &Call, result: &TranscriptResult) -> Vec<Turn> {
         }
         let start_ms = relative(items.iter().map(|item| item.start_ms).min().unwrap_or(result.start_ms));
         let end_ms = relative(items.iter().map(|item| item.end_ms).max().unwrap_or(result.end_ms));
-        let words = words(said, bytes.start, items, ranges, &relative);
-        let spans = spans(said, &words, &result.entities, (start_ms, end_ms), &relative);
+        let times = items.iter().map(|item| (relative(item.start_ms), relative(item.end_ms)));
+        let words = words(said, bytes.start, ranges, times);
+        let spans = spans(said, &words, &entities, (start_ms, end_ms));
         turns.push(Turn {
             result: result.result_id.clone(),
             index: u32::try_from(turns.len()).unwrap_or(u32::MAX),
@@ -45,7 +52,9 @@ pub(super) fn turns(call: &Call, result: &TranscriptResult) -> Vec<Turn> {
             end_ms,
             text: said.to_owned(),
             language: language.clone(),
-            confidence: mean(items),
+            confidence: mean(
+                items.iter().filter(|item| !item.punctuation).filter_map(|item| item.confidence),
+            ),
             spans,
             words,
             source: Source::Live,
@@ -70,13 +79,12 @@ fn groups(call: &Call, items: &[&Item]) -> Vec<(Voice, Range<usize>)> {
     groups
 }
 
-/// The place of each item in the turn's text, counted in Unicode scalar values.
-fn words(
+/// The place of each item in the turn's text, counted in Unicode scalar values. `ranges` are of bytes, from `base` on.
+pub(in crate::transcript) fn words(
     said: &str,
     base: usize,
-    items: &[&Item],
     ranges: &[Range<usize>],
-    relative: &impl Fn(i64) -> i64,
+    times: impl Iterator<Item = (i64, i64)>,
 ) -> Vec<Word> {
     let (mut byte, mut scalar) = (0, 0);
     let mut place = |to: usize| {
@@ -84,34 +92,32 @@ fn words(
         byte = to;
         scalar
     };
-    let word = |(item, range): (&&Item, &Range<usize>)| Word {
-        start_ms: relative(item.start_ms),
-        end_ms: relative(item.end_ms),
+    let word = |((start_ms, end_ms), range): ((i64, i64), &Range<usize>)| Word {
+        start_ms,
+        end_ms,
         start: place(range.start - base),
         end: place(range.end - base),
     };
-    items.iter().zip(ranges).map(word).collect()
+    times.zip(ranges).map(word).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a result has fewer than 2^52 items")]
-fn mean(items: &[&Item]) -> Option<f64> {
-    let values: Vec<f64> =
-        items.iter().filter(|item| !item.punctuation).filter_map(|item| item.confidence).collect();
+pub(in crate::transcript) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let values: Vec<f64> = values.collect();
     if values.is_empty() { None } else { confidence(values.iter().sum::<f64>() / values.len() as f64) }
 }
 
 /// The stretches of the turn's text that entities are of. An entity has times and words: its words are searched in the text; without
 /// them, the words of its time count; without those, the whole text, because too much is better masked than too little.
-fn spans(
+pub(in crate::transcript) fn spans(
     said: &str,
     words: &[Word],
     entities: &[Entity],
     (start_ms, end_ms): (i64, i64),
-    relative: &impl Fn(i64) -> i64,
 ) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
     for entity in entities {
-        let (from, to) = (relative(entity.start_ms), relative(entity.end_ms));
+        let (from, to) = (entity.start_ms, entity.end_ms);
         // What lasts no time lasts a millisecond.
         let overlaps = |start: i64, end: i64| start < to.max(from + 1) && from < end.max(start + 1);
         if !overlaps(start_ms, end_ms) {
