@@ -33,9 +33,11 @@ const withTranscripts = (run: (call: Call, api: TranscriptApi) => Promise<void>)
     await run(call, api);
   });
 
-/** Joins both, and opens the provider's panel. */
+/** Joins both, who agree to a transcript, and opens the provider's panel. */
 async function inPanel(call: Call) {
   const joined = await both(call);
+  for (const role of ["provider", "patient"] as const)
+    assert.equal((await call.ask(role, "PUT", "/consent", { transcription: true })).status, 200);
   await joined.provider.bringToFront();
   await button(joined.provider, "Recording").press("Enter");
   await button(joined.provider, "Start transcript").waitFor();
