@@ -16,6 +16,8 @@ export interface TranscriptionStatus {
   state: string;
   /** Why it has failed or ended. */
   reason: string | null;
+  /** What the service has said of a failure. */
+  message?: string | null;
   /** Whether Chime's recorder, if it is in the call, captures for it. */
   recorder: boolean;
   transcriptId?: string | null;

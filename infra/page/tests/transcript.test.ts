@@ -76,7 +76,7 @@ test("the provider starts and stops a transcript in a language, and everyone see
     assert.deepEqual(api.requests.at(-1)?.body, { language: "fr-CA" });
     for (const page of [provider, patient]) assert.ok(await sign(page).isHidden(), "what has not begun is not shown");
 
-    Object.assign(api.current ?? assert.fail(), { state: "transcribing" });
+    Object.assign(api.current ?? assert.fail(), { state: "active" });
     call.media.requestRefresh();
     await state(provider, "What is said is being written down, in français canadien.");
     for (const page of [provider, patient]) {
@@ -85,7 +85,12 @@ test("the provider starts and stops a transcript in a language, and everyone see
     }
     await button(provider, "Stop transcript").press("Enter");
     await state(provider, "The transcript is stopping…");
-    Object.assign(api.current ?? assert.fail(), { state: "processing", reason: "requested" });
+    // The status says that it runs until it has stopped.
+    api.statuses.length = 0;
+    call.media.requestRefresh();
+    await eventually(() => api.statuses.length > 0, "a status is read");
+    await state(provider, "The transcript is stopping…");
+    Object.assign(api.current ?? assert.fail(), { state: "off", reason: "requested" });
     call.media.requestRefresh();
     await state(provider, "What is said is not being written down.");
     for (const page of [provider, patient]) {
@@ -158,9 +163,12 @@ test("each refusal of a start is said in both languages", async () => {
 
 test("everyone is told why a transcript has ended by itself, and the provider what the service says; captions have the size that is chosen", async () => {
   const cases = [
-    [{ state: "failed", reason: "LanguageNotSupported" }, "The transcript has stopped because of a fault."],
-    [{ state: "processing", reason: "consent_revoked" }, "because somebody has withdrawn their consent."],
-    [{ state: "processing", reason: "limit_reached" }, "because its time is used up."],
+    [
+      { state: "failed", reason: "chime_failed", message: "LanguageNotSupported" },
+      "The transcript has stopped because of a fault.",
+    ],
+    [{ state: "off", reason: "consent_revoked" }, "because somebody has withdrawn their consent."],
+    [{ state: "off", reason: "limit_reached" }, "because its time is used up."],
   ] as const;
   await withTranscripts(async (call, api) => {
     await call.context.clock.install();
@@ -175,7 +183,7 @@ test("everyone is told why a transcript has ended by itself, and the provider wh
       }, what);
     };
     for (const [change, text] of cases) {
-      api.begin({ state: "transcribing" });
+      api.begin({ state: "active" });
       await until((page) => sign(page).isVisible(), "the sign is shown");
       await until((page) => notice(page, "transcription").isHidden(), "the notice of the one before is gone");
       Object.assign(api.current ?? assert.fail(), change);
@@ -183,7 +191,7 @@ test("everyone is told why a transcript has ended by itself, and the provider wh
       for (const page of pages) await notice(page, "transcription").getByText(text).waitFor();
       if (change.state !== "failed") continue;
       await state(provider, "The transcript has failed.");
-      await provider.getByText("Reason given by the service: LanguageNotSupported").waitFor();
+      await provider.getByText("The service says: LanguageNotSupported").waitFor();
     }
 
     await button(patient, "Captions: show").press("Enter");
@@ -219,9 +227,9 @@ const withEnded = (run: (call: Call, api: TranscriptApi) => Promise<void>) =>
   withTranscripts(async (call, api) => {
     await call.ask("provider", "POST", "");
     await call.ask("provider", "DELETE", "");
-    api.begin({ state: "ready" });
-    api.say("Amina Diallo", "provider", "How are you?");
-    api.say("Joseph Mbeki", "patient", "My chest hurts.", { revoked: true });
+    api.begin({ state: "off", reason: "call_ended" });
+    api.say("provider", "provider", "How are you?");
+    api.say("patient (shared content)", "patient", "My chest hurts.", { revoked: true });
     api.say("speaker 1", null, "متى بدأ ذلك؟", { language: "ar-SA", source: "batch" });
     api.gaps = [{ start: 24, end: 29, reason: "interrupted" }];
     await run(call, api);
@@ -243,8 +251,8 @@ test("after the call the provider reads who said what and what is missing, and d
     assert.deepEqual(
       (await words(page)).map((text) => text.split(/\s*\n+\s*/)),
       [
-        ["Amina Diallo", "Care provider", "0:10", "How are you?"],
-        ["Joseph Mbeki", "Patient", "0:20", "My chest hurts.", "Said before a consent was withdrawn."],
+        ["Care provider", "0:10", "How are you?"],
+        ["Patient", "shared screen", "0:20", "My chest hurts.", "Said before a consent was withdrawn."],
         ["Not transcribed for 0:05: the service was interrupted."],
         ["speaker 1", "0:30", "متى بدأ ذلك؟", "Written down after the consultation."],
       ],

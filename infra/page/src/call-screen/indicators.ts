@@ -68,11 +68,11 @@ export class Indicators {
 }
 
 function isRunning(state: string | undefined): boolean {
-  return state === "transcribing" || state === "active";
+  return state === "active";
 }
 
 function isOpen(state: string | undefined): boolean {
-  return isRunning(state) || state === "starting" || state === "stopping";
+  return isRunning(state) || state === "starting";
 }
 
 /** Why a transcript has ended, if nobody has asked for that. */

@@ -10,7 +10,7 @@ export interface Language {
   /** How it is transcribed during the call; null: not at all. `unconfirmed`: no attempt has succeeded yet. */
   live: { unconfirmed: boolean } | null;
   /** Whether it can be transcribed after the call. */
-  batch: object | null;
+  batch: boolean;
 }
 
 export function parseLanguages({ languages }: Body): Language[] | undefined {
@@ -24,7 +24,7 @@ function isLanguage(value: unknown): value is Language {
     typeof code === "string" &&
     typeof name === "string" &&
     (live === null || (isObject(live) && typeof live["unconfirmed"] === "boolean")) &&
-    (batch === null || isObject(batch))
+    typeof batch === "boolean"
   );
 }
 

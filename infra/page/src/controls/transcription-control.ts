@@ -15,7 +15,8 @@ export interface Transcription {
   language: string;
   /** No attempt in this language has succeeded yet. */
   unconfirmed: boolean;
-  reason: string | null;
+  /** What the service has said of a failure. */
+  message: string | null;
 }
 
 const MAX_LANGUAGE_REQUESTS = 3;
@@ -26,7 +27,7 @@ export class TranscriptionControl implements TranscriptionActions {
   readonly #panel: TranscriptionPanel;
   #known: Transcription | undefined;
   #state: string | undefined;
-  #reason: string | null = null;
+  #message: string | null = null;
   #busy: "start" | "stop" | undefined;
   /** Grows with each request and each answer to one: a status that was requested before is older than the answer. */
   #version = 0;
@@ -81,8 +82,9 @@ export class TranscriptionControl implements TranscriptionActions {
   status(status: TranscriptionStatus | null, version: number): void {
     void this.readLanguages();
     if (version !== this.#version) return;
-    this.#state = status?.state;
-    this.#reason = status?.reason ?? null;
+    // The status has no state of its own for one that stops.
+    if (this.#state !== "stopping" || status?.state !== "active") this.#state = status?.state;
+    this.#message = status?.message ?? null;
     this.#show();
   }
 
@@ -94,7 +96,7 @@ export class TranscriptionControl implements TranscriptionActions {
     try {
       this.#known = await ask();
       this.#state = this.#known.state;
-      this.#reason = this.#known.reason;
+      this.#message = this.#known.message;
     } catch (error) {
       this.#hooks.notice("transcription", this.#textOf(error));
     }
@@ -130,7 +132,7 @@ export class TranscriptionControl implements TranscriptionActions {
     const failed = this.#state === "failed";
     this.#panel.show({
       text: this.#text(),
-      reason: failed && this.#reason ? this.#reason : undefined,
+      message: failed && this.#message ? this.#message : undefined,
       running,
       busy: this.#busy !== undefined,
     });
@@ -154,12 +156,12 @@ function isOpen(state: string | undefined): boolean {
 }
 
 function parseTranscription(body: Body): Transcription | undefined {
-  const { state, language, unconfirmed, reason } = body;
+  const { state, language, unconfirmed, message } = body;
   const valid =
     isObject(body) &&
     typeof state === "string" &&
     typeof language === "string" &&
     typeof unconfirmed === "boolean" &&
-    (reason === null || typeof reason === "string");
-  return valid ? { state, language, unconfirmed, reason } : undefined;
+    (message === null || typeof message === "string");
+  return valid ? { state, language, unconfirmed, message } : undefined;
 }

@@ -14,7 +14,7 @@ export interface TranscriptionActions {
 export interface TranscriptionView {
   text: Text;
   /** What the service has said of a failure. */
-  reason: string | undefined;
+  message: string | undefined;
   /** Whether there is a transcript to stop. */
   running: boolean;
   /** A request is under way. */
@@ -28,7 +28,7 @@ export class TranscriptionPanel {
   readonly root: HTMLElement;
   readonly #page: PageParts;
   readonly #state: HTMLElement;
-  readonly #reason: HTMLElement;
+  readonly #message: HTMLElement;
   readonly #words: HTMLElement;
   readonly #button: HTMLButtonElement;
   readonly #language: HTMLSelectElement;
@@ -36,13 +36,13 @@ export class TranscriptionPanel {
   readonly #amongField: HTMLElement;
   readonly #fields: HTMLElement;
   #languages: Language[] = [];
-  #view: TranscriptionView = { text: "transcription.off", reason: undefined, running: false, busy: false };
+  #view: TranscriptionView = { text: "transcription.off", message: undefined, running: false, busy: false };
 
   constructor(page: PageParts, actions: TranscriptionActions) {
     const { button, h } = page;
     this.#page = page;
     this.#state = h("p", { t: "transcription.off", attributes: { "data-transcription": true } });
-    this.#reason = h("p", { class: "small", attributes: { hidden: true } });
+    this.#message = h("p", { class: "small", attributes: { hidden: true } });
     const field = (id: string, text: Key, more: Record<string, boolean | string>, change: () => void) => {
       const select = h("select", { id, attributes: more, on: { change } });
       return { select, root: h("div", { class: "field" }, h("label", { t: text, attributes: { for: id } }), select) };
@@ -65,7 +65,7 @@ export class TranscriptionPanel {
       { class: "settings", attributes: { hidden: true } },
       h("h3", { t: "transcription.heading" }),
       this.#state,
-      this.#reason,
+      this.#message,
       this.#fields,
       h("div", { class: "actions" }, this.#button),
       h("p", { class: "small", t: "transcription.consent" }),
@@ -120,11 +120,11 @@ export class TranscriptionPanel {
   }
 
   #paint(): void {
-    const { text, reason, running, busy } = this.#view;
+    const { text, message, running, busy } = this.#view;
     const { put } = this.#page;
     put(this.#state, text);
-    this.#reason.hidden = reason === undefined;
-    if (reason !== undefined) put(this.#reason, ["transcription.reason", { reason }]);
+    this.#message.hidden = message === undefined;
+    if (message !== undefined) put(this.#message, ["transcription.message", { message }]);
     put(this.#words, running ? "transcription.stop" : "transcription.start");
     this.#fields.hidden = running;
     this.#amongField.hidden = this.#language.value !== IDENTIFY;

@@ -46,7 +46,11 @@ export class TranscriptView {
     words.lang = language;
     // A segment may be in a language that is written from right to left.
     words.dir = "auto";
-    const role = speaker.role !== null && ROLES.includes(speaker.role) && (`role.${speaker.role}` as Key);
+    // The label is in English, but for a voice that nobody has: `speaker 1`.
+    const role = speaker.role !== null && ROLES.includes(speaker.role) ? (`role.${speaker.role}` as Key) : undefined;
+    const who = role ? h("span", { class: "person-name", t: role }) : named("span", speaker.label, "person-name");
+    const shared =
+      /\(shared content\)$/.test(speaker.label) && h("span", { class: "person-role", t: "transcript.shared" });
     const notes: Text[] = [
       ...(source === "batch" ? (["transcript.batch"] as const) : []),
       ...(revoked ? (["transcript.revoked"] as const) : []),
@@ -54,15 +58,7 @@ export class TranscriptView {
     return h(
       "li",
       { attributes: { "data-segment": String(number), tabindex: "-1" } },
-      h(
-        "div",
-        { class: "who" },
-        speaker.label
-          ? named("span", speaker.label, "person-name")
-          : h("span", { class: "person-name", t: "person.unknown" }),
-        role && h("span", { class: "person-role", t: role }),
-        named("span", clock(start), "timer"),
-      ),
+      h("div", { class: "who" }, who, shared, named("span", clock(start), "timer")),
       words,
       ...notes.map((note) => h("p", { class: "small", t: note })),
     );
