@@ -175,6 +175,7 @@ pub(crate) mod seconds {
     use serde::{Deserialize, Deserializer, Serializer};
 
     #[expect(clippy::cast_precision_loss, reason = "a call is shorter than 2^53 ms")]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub(crate) fn serialize<S: Serializer>(ms: &i64, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(*ms as f64 / 1000.0)
     }

@@ -32,11 +32,12 @@ struct WireEvent {
 #[serde(rename_all = "PascalCase")]
 struct WireParameters {
     attendee_id: Option<String>,
+    external_user_id: Option<String>,
 }
 
 /// The events that were read: a set, so that their order and repetition do not matter.
 #[derive(Clone, Debug, Default)]
-pub struct Activity(BTreeSet<(i64, String)>);
+pub struct Activity(BTreeSet<(i64, String, Option<String>)>);
 
 impl Activity {
     /// Reads a line; one that is no event of an active speaker says nothing.
@@ -49,18 +50,18 @@ impl Activity {
             return;
         }
         if let (Some(at_ms), Some(attendee_id)) = (milliseconds(&timestamp), attendee_id) {
-            self.0.insert((at_ms, attendee_id));
+            self.0.insert((at_ms, attendee_id, event_parameters.external_user_id));
         }
     }
 
     /// Who spoke when: each from the event to the next one, at most [`MAX_ACTIVE_MS`]. What was before the call is left out.
     #[must_use]
     pub fn intervals(&self, began_at_ms: i64, attendees: &Attendees) -> Vec<(Voice, Interval)> {
-        let next = self.0.iter().skip(1).map(|(at_ms, _)| *at_ms).chain(std::iter::once(i64::MAX));
-        let interval = |((at_ms, attendee_id), next): (&(i64, String), i64)| {
+        let next = self.0.iter().skip(1).map(|(at_ms, ..)| *at_ms).chain(std::iter::once(i64::MAX));
+        let interval = |((at_ms, attendee, user), next): (&(i64, String, Option<String>), i64)| {
             let start_ms = at_ms - began_at_ms;
             let end_ms = next.min(at_ms.saturating_add(MAX_ACTIVE_MS)) - began_at_ms;
-            Some((attendees.voice(attendee_id), Interval::new(start_ms.max(0), end_ms)?))
+            Some((attendees.voice(attendee, user.as_deref()), Interval::new(start_ms.max(0), end_ms)?))
         };
         self.0.iter().zip(next).filter_map(interval).collect()
     }

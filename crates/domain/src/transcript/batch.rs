@@ -3,6 +3,7 @@
 //! A job tells speakers apart and does not know them. A label becomes a participant if that participant's microphone was active for
 //! most of what has the label; otherwise the speaker keeps a number.
 
+pub mod job;
 mod wire;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The transcript as a file: WebVTT, SubRip, plain text, and the canonical JSON that is hashed.
+//! The transcript as a file: `WebVTT`, `SubRip`, plain text, and the canonical JSON that is hashed.
 
 #[cfg(test)]
 mod tests;
@@ -26,12 +26,18 @@ pub struct Content<'a> {
 
 impl Content<'_> {
     /// The canonical JSON: the keys in the order of their declaration, no spaces, times with at most three decimals.
+    ///
+    /// # Panics
+    /// Never: texts and finite numbers become JSON.
     #[must_use]
     pub fn canonical(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("texts and finite numbers become JSON")
     }
 
     /// The SHA-256 of the canonical JSON, in hexadecimal digits.
+    ///
+    /// # Panics
+    /// Never, as [`Content::canonical`].
     #[must_use]
     pub fn sha256(&self) -> String {
         Sha256::digest(self.canonical()).iter().fold(String::with_capacity(64), |mut hex, byte| {
@@ -72,7 +78,10 @@ fn cues<'a>(segments: &'a [Segment], gaps: &'a [Gap]) -> Vec<Cue<'a>> {
     cues
 }
 
-/// WebVTT (<https://www.w3.org/TR/webvtt1/>). A speaker is a voice; a gap is a cue, so that its reader sees that text is missing.
+/// `WebVTT` (<https://www.w3.org/TR/webvtt1/>). A speaker is a voice; a gap is a cue, so that its reader sees that text is missing.
+///
+/// # Panics
+/// Never: a string takes any text.
 #[must_use]
 pub fn vtt(segments: &[Segment], gaps: &[Gap]) -> String {
     let mut file = "WEBVTT\n".to_owned();
@@ -99,6 +108,9 @@ fn escape(text: &str) -> String {
 }
 
 /// `SubRip` (<https://matroska.org/technical/subtitles.html#srt-subtitles>). It knows no escapes, so an arrow in a text gets a space.
+///
+/// # Panics
+/// Never: a string takes any text.
 #[must_use]
 pub fn srt(segments: &[Segment], gaps: &[Gap]) -> String {
     let mut file = String::new();
@@ -122,6 +134,9 @@ pub fn srt(segments: &[Segment], gaps: &[Gap]) -> String {
 }
 
 /// Plain text: a line for each segment and each gap.
+///
+/// # Panics
+/// Never: a string takes any text.
 #[must_use]
 pub fn text(segments: &[Segment], gaps: &[Gap]) -> String {
     let mut file = String::new();

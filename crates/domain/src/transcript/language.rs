@@ -106,7 +106,7 @@ pub struct Live {
     pub region: String,
     /// At most one for each code.
     pub vocabularies: Vec<String>,
-    /// None where the engine marks nothing in this language: then there is no redacted view of the text.
+    /// None where the engine marks nothing in this language: then the redacted view masks the whole text.
     pub content_type: Option<ContentType>,
     pub specialty: Option<Specialty>,
     /// Chime's model does not list the language, and no attempt in this region succeeded yet.

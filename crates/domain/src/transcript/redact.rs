@@ -20,10 +20,21 @@ pub struct Redacted {
     pub words: Vec<Word>,
 }
 
-/// The segment without what was identified.
+/// The segment without what was identified. Where the engine identified nothing in this language ([`Live::content_type`] is none), and in
+/// the text of a standard job, `marked` is false: then all of it is masked, because nothing is known to be free of such data.
+///
+/// [`Live::content_type`]: crate::transcript::language::Live::content_type
 #[must_use]
-pub fn segment(segment: &Segment) -> Segment {
-    let Redacted { text, spans, .. } = redact(&segment.text, &segment.spans, &[]);
+pub fn segment(segment: &Segment, marked: bool) -> Segment {
+    let all = || Span {
+        start: 0,
+        end: u32::try_from(segment.text.chars().count()).unwrap_or(u32::MAX),
+        category: String::new(),
+        kind: None,
+        confidence: None,
+    };
+    let spans = if marked { segment.spans.clone() } else { vec![all()] };
+    let Redacted { text, spans, .. } = redact(&segment.text, &spans, &[]);
     Segment { text, spans, ..segment.clone() }
 }
 

@@ -29,26 +29,42 @@ pub const MAX_STATUSES: usize = 10_000;
 /// The longest time from the beginning of a call to a line of it. A meeting of Chime ends after 24 hours; beyond this, the time is wrong.
 pub const MAX_CALL_MS: i64 = 7 * 24 * 3_600 * 1_000;
 
-/// The attendees of the call. A user who rejoined has several.
+/// The attendees of the call. A user who rejoined has several, of which the last alone may be known; so a voice is also known by its
+/// `ExternalUserId`, which is our id of the user.
 #[derive(Clone, Debug, Default)]
-pub struct Attendees(HashMap<String, (UserId, Role)>);
+pub struct Attendees {
+    by_attendee: HashMap<String, (UserId, Role)>,
+    roles: HashMap<UserId, Role>,
+}
 
 impl FromIterator<(String, UserId, Role)> for Attendees {
     fn from_iter<I: IntoIterator<Item = (String, UserId, Role)>>(attendees: I) -> Self {
-        Self(attendees.into_iter().map(|(id, user, role)| (id, (user, role))).collect())
+        let mut known = Self::default();
+        for (id, user, role) in attendees {
+            known.by_attendee.insert(id, (user, role));
+            known.roles.insert(user, role);
+        }
+        known
     }
 }
 
+/// Ends the ids of the attendee that shares a participant's content
+/// (<https://aws.github.io/amazon-chime-sdk-js/modules/contentshare.html>).
+const CONTENT: &str = "#content";
+
 impl Attendees {
-    /// The voice of an attendee id. What a participant shares has the attendee's id with the suffix `#content`
-    /// (<https://aws.github.io/amazon-chime-sdk-js/modules/contentshare.html>).
+    /// The voice of an attendee.
     #[must_use]
-    pub fn voice(&self, attendee_id: &str) -> Voice {
-        let base = attendee_id.strip_suffix("#content");
-        match (self.0.get(base.unwrap_or(attendee_id)), base) {
-            (Some(&(user, role)), None) => Voice::Participant { user, role },
-            (Some(&(user, role)), Some(_)) => Voice::Content { user, role },
-            (None, _) => Voice::Unknown(attendee_id.to_owned()),
+    pub fn voice(&self, attendee_id: &str, external_user_id: Option<&str>) -> Voice {
+        let base = |id: &str| id.strip_suffix(CONTENT).unwrap_or(id).to_owned();
+        let by_user = || {
+            let user: UserId = base(external_user_id?).parse().ok()?;
+            Some((user, *self.roles.get(&user)?))
+        };
+        match self.by_attendee.get(&base(attendee_id)).copied().or_else(by_user) {
+            Some((user, role)) if attendee_id.ends_with(CONTENT) => Voice::Content { user, role },
+            Some((user, role)) => Voice::Participant { user, role },
+            None => Voice::Unknown(external_user_id.unwrap_or(attendee_id).to_owned()),
         }
     }
 }

@@ -80,7 +80,8 @@ fn a_segment_is_masked_with_its_spans() {
         "language":"en-US","confidence":null,"spans":[{"start":5,"end":8,"category":"PII","type":"NAME","confidence":1.0}],
         "source":"live","unfinished":false,"revoked":false}"#;
     let said: Segment = serde_json::from_str(json).expect("a segment");
-    let redacted = segment(&said);
+    assert_eq!(segment(&said, false).text, "[REDACTED]");
+    let redacted = segment(&said, true);
     assert_eq!(redacted.text, "I am [NAME]");
     assert_eq!((redacted.spans[0].start, redacted.spans[0].end), (5, 11));
     assert_eq!(Segment { text: said.text.clone(), spans: said.spans.clone(), ..redacted }, said);

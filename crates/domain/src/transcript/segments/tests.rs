@@ -28,7 +28,7 @@ fn item(attendee: &str, at_ms: i64, content: &str) -> Value {
     json!({
         "type": kind, "content": content, "confidence": 0.9,
         "startTimeMs": BEGAN_AT_MS + at_ms, "endTimeMs": BEGAN_AT_MS + at_ms + 100,
-        "attendee": { "attendeeId": attendee, "externalUserId": "x" },
+        "attendee": { "attendeeId": attendee, "externalUserId": format!("user-of-{attendee}") },
     })
 }
 
@@ -37,7 +37,7 @@ fn items(attendee: &str, at_ms: i64, text: &str) -> Vec<Value> {
     (0..).zip(text.split_whitespace()).map(|(n, word)| item(attendee, at_ms + 100 * n, word)).collect()
 }
 
-fn result(id: &str, partial: bool, transcript: &str, items: Vec<Value>) -> Value {
+fn result(id: &str, partial: bool, transcript: &str, items: &[Value]) -> Value {
     let time =
         |at: Option<&Value>, field: &str| at.and_then(|item| item[field].as_i64()).unwrap_or(BEGAN_AT_MS);
     json!({
@@ -47,12 +47,12 @@ fn result(id: &str, partial: bool, transcript: &str, items: Vec<Value>) -> Value
     })
 }
 
-fn line(result: Value) -> String {
+fn line(result: &Value) -> String {
     json!({ "transcript": { "results": [result] } }).to_string()
 }
 
 fn said(id: &str, partial: bool, attendee: &str, at_ms: i64, text: &str) -> String {
-    line(result(id, partial, text, items(attendee, at_ms, text)))
+    line(&result(id, partial, text, &items(attendee, at_ms, text)))
 }
 
 fn collect(call: Call, lines: &[String]) -> (Vec<Turn>, Counts) {
@@ -102,15 +102,14 @@ fn a_result_is_divided_where_the_speaker_changes() {
     let mut both = items("p1", 0, "does it hurt ?");
     both.extend(items("q", 400, "yes , here"));
     both.extend(items("p2", 800, "since when"));
-    let got =
-        segments(call(), &[line(result("r", false, "does it hurt? yes, here since when", both.clone()))]);
+    let got = segments(call(), &[line(&result("r", false, "does it hurt? yes, here since when", &both))]);
     let expected =
         ["provider [0-400] does it hurt?", "patient [400-700] yes, here", "provider [800-1000] since when"];
     assert_eq!(brief(&got), expected);
     assert_eq!(got[0].speaker, got[2].speaker, "a user who rejoined has one name");
     // The same without the service's text, and with one that is not made of the items.
-    assert_eq!(brief(&segments(call(), &[line(result("r", false, "", both.clone()))])), expected);
-    assert_eq!(brief(&segments(call(), &[line(result("r", false, "other words", both))])), expected);
+    assert_eq!(brief(&segments(call(), &[line(&result("r", false, "", &both))])), expected);
+    assert_eq!(brief(&segments(call(), &[line(&result("r", false, "other words", &both))])), expected);
 }
 
 #[test]
@@ -120,7 +119,7 @@ fn speakers_are_participants_their_content_or_numbered() {
         said("b", false, "guest-1", 1_000, "first"),
         said("c", false, "guest-2", 9_000, "again"),
         said("d", false, "q#content", 2_000, "a film"),
-        line(json!({ "resultId": "e", "isPartial": false, "startTimeMs": BEGAN_AT_MS + 20_000,
+        line(&json!({ "resultId": "e", "isPartial": false, "startTimeMs": BEGAN_AT_MS + 20_000,
             "endTimeMs": BEGAN_AT_MS + 21_000, "alternatives": [{ "transcript": "no items" }] })),
     ];
     let got = segments(call(), &lines);
@@ -133,6 +132,36 @@ fn speakers_are_participants_their_content_or_numbered() {
     ];
     assert_eq!(brief(&got), expected);
     assert_eq!(got[1].speaker.user_id, Some(user(2)));
+}
+
+#[test]
+fn an_attendee_of_before_a_rejoin_is_known_by_its_user() {
+    let of = |attendee: &str, user: String| {
+        let mut result = result(attendee, false, "hello", &items(attendee, 0, "hello"));
+        result["alternatives"][0]["items"][0]["attendee"]["externalUserId"] = user.into();
+        line(&result)
+    };
+    let lines = [
+        of("p0", user(1).to_string()),
+        of("q0#content", format!("{}#content", user(2))),
+        of("r", user(3).to_string()),
+        of("r2", user(3).to_string()),
+    ];
+    let labels: Vec<String> =
+        segments(call(), &lines).into_iter().map(|segment| segment.speaker.label).collect();
+    assert_eq!(labels, ["provider", "patient (shared content)", "speaker 1", "speaker 1"]);
+}
+
+#[test]
+fn the_language_of_a_segment_is_named_or_identified_or_that_of_the_transcription() {
+    let mut said = result("r", false, "habari", &items("q", 0, "habari"));
+    let language = |said: &Value| segments(call(), &[line(said)])[0].language.clone();
+    assert_eq!(language(&said), "en-US");
+    said["languageIdentification"] =
+        json!([{ "languageCode": "en-US", "score": 0.2 }, { "languageCode": "sw-KE", "score": 0.8 }]);
+    assert_eq!(language(&said), "sw-KE");
+    said["languageCode"] = json!("sw-TZ");
+    assert_eq!(language(&said), "sw-TZ");
 }
 
 #[test]
@@ -152,11 +181,8 @@ fn a_result_that_is_an_hour_late_has_the_place_of_its_own_time() {
 fn text_without_spaces_and_from_right_to_left_is_kept() {
     let japanese =
         vec![item("p1", 0, "頭"), item("p1", 100, "が"), item("p1", 200, "痛い"), item("p1", 300, "。")];
-    assert_eq!(
-        segments(call(), &[line(result("r", false, "頭が痛い。", japanese.clone()))])[0].text,
-        "頭が痛い。"
-    );
-    assert_eq!(segments(call(), &[line(result("r", false, "", japanese))])[0].text, "頭が痛い。");
+    assert_eq!(segments(call(), &[line(&result("r", false, "頭が痛い。", &japanese))])[0].text, "頭が痛い。");
+    assert_eq!(segments(call(), &[line(&result("r", false, "", &japanese))])[0].text, "頭が痛い。");
     let arabic = "عندي صداع 🤕 شديد";
     assert_eq!(segments(call(), &[said("r", false, "q", 0, arabic)])[0].text, arabic);
 }
@@ -169,7 +195,7 @@ fn nothing_that_was_said_after_a_revocation_is_kept_and_what_was_said_before_is_
         said("a", false, "q", 0, "before"),
         said("b", false, "q", 800, "I want you to stop"),
         said("c", false, "q", 2_000, "after"),
-        line(json!({ "resultId": "d", "isPartial": false, "startTimeMs": BEGAN_AT_MS + 3_000,
+        line(&json!({ "resultId": "d", "isPartial": false, "startTimeMs": BEGAN_AT_MS + 3_000,
             "endTimeMs": BEGAN_AT_MS + 4_000, "alternatives": [{ "transcript": "no items" }] })),
         said("e", false, "q", 5_000, "consented again"),
     ];
@@ -186,14 +212,14 @@ fn with_entities(mut result: Value, entities: &[(&str, i64, i64)]) -> String {
             "startTimeMs": BEGAN_AT_MS + from, "endTimeMs": BEGAN_AT_MS + to })
     };
     result["alternatives"][0]["entities"] = entities.iter().map(entity).collect();
-    line(result)
+    line(&result)
 }
 
 #[test]
 fn entities_become_spans_of_the_text() {
     let text = "😀 Ann and Ann Lee met Bob";
     let entities = [("Ann Lee", 300, 500), ("Bob", 600, 700)];
-    let got = segments(call(), &[with_entities(result("r", false, text, items("p1", 0, text)), &entities)]);
+    let got = segments(call(), &[with_entities(result("r", false, text, &items("p1", 0, text)), &entities)]);
     let span = |start, end| Span {
         start,
         end,
@@ -206,14 +232,14 @@ fn entities_become_spans_of_the_text() {
     // Other words than the text's: those of its time. No word of its time, and the words twice: the whole text.
     let got = segments(
         call(),
-        &[with_entities(result("r", false, text, items("p1", 0, text)), &[("Anne-Lee", 300, 500)])],
+        &[with_entities(result("r", false, text, &items("p1", 0, text)), &[("Anne-Lee", 300, 500)])],
     );
     assert_eq!(got[0].spans, [span(10, 17)]);
     let mut apart = items("p1", 0, "Ann met");
     apart.push(item("p1", 5_000, "Ann"));
     let got = segments(
         call(),
-        &[with_entities(result("r", false, "Ann met Ann", apart), &[("Ann", 3_000, 3_100)])],
+        &[with_entities(result("r", false, "Ann met Ann", &apart), &[("Ann", 3_000, 3_100)])],
     );
     assert_eq!(got[0].spans, [span(0, 11)]);
 }
@@ -222,7 +248,7 @@ fn entities_become_spans_of_the_text() {
 fn an_entity_belongs_to_the_turn_of_its_time() {
     let mut both = items("p1", 0, "you are Ann ?");
     both.extend(items("q", 400, "I am Ann"));
-    let got = segments(call(), &[with_entities(result("r", false, "", both), &[("Ann", 600, 700)])]);
+    let got = segments(call(), &[with_entities(result("r", false, "", &both), &[("Ann", 600, 700)])]);
     assert_eq!(got[0].spans, []);
     assert_eq!((got[1].spans[0].start, got[1].spans[0].end), (5, 8));
 }
@@ -272,7 +298,7 @@ fn open_results_are_bounded_and_a_late_final_line_still_counts() {
     }
     fold.push(said("0", false, "q", 0, "final").as_bytes(), &mut |folded| collected.receive(folded));
     fold.push(said("1", true, "q", 1, "partial that grew").as_bytes(), &mut |folded| {
-        collected.receive(folded)
+        collected.receive(folded);
     });
     fold.finish(&mut |folded| collected.receive(folded));
     let got = assemble(collected.into_turns());

@@ -26,7 +26,7 @@ pub(super) fn turns(call: &Call, result: &TranscriptResult) -> Vec<Turn> {
         ..entity.clone()
     };
     let entities: Vec<Entity> = result.entities.iter().map(in_call).collect();
-    let language = result.language.clone().unwrap_or_else(|| call.language.clone());
+    let language = language(call, result);
 
     let mut turns = Vec::with_capacity(groups.len());
     for (voice, group) in groups {
@@ -65,11 +65,21 @@ pub(super) fn turns(call: &Call, result: &TranscriptResult) -> Vec<Turn> {
     turns
 }
 
+/// The language that the result names, else the one that was identified with the highest score, else that of the transcription.
+fn language(call: &Call, result: &TranscriptResult) -> String {
+    let identified = || {
+        let best = result.identified.iter().max_by(|a, b| a.1.total_cmp(&b.1).then_with(|| b.0.cmp(&a.0)));
+        best.map(|(code, _)| code.clone())
+    };
+    result.language.clone().or_else(identified).unwrap_or_else(|| call.language.clone())
+}
+
 /// Runs of items of one voice. A mark without an attendee belongs to the word before it.
 fn groups(call: &Call, items: &[&Item]) -> Vec<(Voice, Range<usize>)> {
     let mut groups: Vec<(Voice, Range<usize>)> = Vec::new();
     for (at, item) in items.iter().enumerate() {
-        let voice = item.attendee_id.as_deref().map(|id| call.attendees.voice(id));
+        let voice = |id| call.attendees.voice(id, item.external_user_id.as_deref());
+        let voice = item.attendee_id.as_deref().map(voice);
         match (groups.last_mut(), voice) {
             (Some((_, range)), None) => range.end = at + 1,
             (Some((current, range)), Some(voice)) if *current == voice => range.end = at + 1,
@@ -153,13 +163,9 @@ fn nearest(said: &str, content: &str, timed: Option<(u32, u32)>) -> Option<(u32,
     }
     let scalars = |bytes: usize| u32::try_from(said[..bytes].chars().count()).unwrap_or(u32::MAX);
     let mut found = said.match_indices(content).map(|(at, _)| (scalars(at), scalars(at + content.len())));
-    match timed {
-        Some((start, end)) => found
-            .find(|&(from, to)| from < end && start < to)
-            .map(|(from, to)| (from.min(start), to.max(end))),
-        None => {
-            let first = found.next();
-            first.filter(|_| found.next().is_none())
-        }
-    }
+    let Some((start, end)) = timed else {
+        let first = found.next();
+        return first.filter(|_| found.next().is_none());
+    };
+    found.find(|&(from, to)| from < end && start < to).map(|(from, to)| (from.min(start), to.max(end)))
 }
