@@ -7,6 +7,7 @@ use domain::consent::ConsentPurpose;
 use domain::id::{
     AppointmentId, ChimeAttendeeId, ChimeMeetingId, RecordingId, SessionId, TranscriptId, UserId,
 };
+use domain::recording::rights::Right;
 use domain::state::{ParticipantStatus, Role, SessionStatus};
 use domain::transcript::live::Mode;
 use serde::{Deserialize, Serialize};
@@ -244,6 +245,8 @@ pub struct CallerStatus {
     /// The purposes for which the call is being captured and to which the caller has not consented. With any, start and join
     /// return no meeting.
     pub consent_required: Vec<ConsentPurpose>,
+    /// What the caller may do with the recordings of the appointment.
+    pub rights: Vec<Right>,
 }
 
 /// A participant who waits to be admitted.
@@ -278,13 +281,23 @@ pub struct FeatureStatus {
     pub transcript_id: Option<TranscriptId>,
     /// Whether the text of a transcription is made while the call is in progress, or afterwards.
     pub mode: Option<Mode>,
+    /// Whether Chime's recorder is in the call for this, if there is one: its presence alone does not say for what it captures.
+    pub recorder: bool,
 }
 
 impl FeatureStatus {
     /// A state that needs no more words.
     #[must_use]
-    pub const fn of(state: FeatureState) -> Self {
-        Self { state, reason: None, message: None, recording_id: None, transcript_id: None, mode: None }
+    pub const fn of(state: FeatureState, recorder: bool) -> Self {
+        Self {
+            state,
+            reason: None,
+            message: None,
+            recording_id: None,
+            transcript_id: None,
+            mode: None,
+            recorder,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use domain::join::JoinRules;
+use domain::recording::rights::Rights;
 use domain::region::MediaRegions;
 use domain::schedule::{JoinWindow, Minutes};
 use domain::settings::Settings;
@@ -109,7 +110,8 @@ pub struct CallsConfig {
 }
 
 impl CallsConfig {
-    /// Reads the variables. A call is never forgotten: only the function with the schedule has the limit.
+    /// Reads the variables. A call is never forgotten and nobody has rights to recordings: only the function with the schedule
+    /// and the status has both.
     #[must_use]
     pub fn read(env: &mut Env) -> Self {
         Self {
@@ -131,6 +133,7 @@ impl CallsConfig {
                 },
                 cancelled_statuses: env.parse("CANCELLED_STATUSES"),
                 forgotten_after: None,
+                recording_rights: Rights::default(),
             },
         }
     }
