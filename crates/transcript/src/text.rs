@@ -69,8 +69,8 @@ impl App {
         self.store(&source, &mut results).await?;
         self.calls.store().text_taken(capture, &taken, &speaking, origin.now).await?;
         tracing::info!(
-            capture = %capture, files = taken.len(), lines = counts.lines, unfinished = counts.unfinished,
-            outside_call = counts.outside_call, "text of a capture taken"
+            capture = %capture, files = taken.len(), lines = counts.lines, skipped = counts.skipped.total(),
+            unfinished = counts.unfinished, outside_call = counts.outside_call, "text of a capture taken"
         );
         Ok(())
     }
