@@ -91,7 +91,12 @@ impl FromIterator<(String, String, Attempt)> for Attempts {
 }
 
 impl Attempts {
+    /// What is known of a language that is unconfirmed otherwise. One of Chime's model is not remembered: it failed for another reason,
+    /// and must not be refused from then on.
     fn of(&self, language: &Language, region: &str) -> Option<Attempt> {
+        if language.in_model {
+            return None;
+        }
         self.0.get(&(language.code.to_owned(), region.to_owned())).copied()
     }
 }

@@ -217,6 +217,18 @@ fn another_file_is_refused() {
 
 proptest! {
     #[test]
+    fn a_damaged_file_is_read_or_refused(places in proptest::collection::vec((0..EXAMPLE.len(), any::<u8>()), 1..4)) {
+        let mut file = EXAMPLE.as_bytes().to_vec();
+        for (place, byte) in places {
+            file[place] = byte;
+        }
+        if let Ok(output) = parse(&file) {
+            let turns = fill(&output, &recording(&[(patient(), at(0, 60_000))], &[gap(0, 60_000_000)]));
+            prop_assert!(turns.iter().all(|turn| turn.start_ms <= turn.end_ms && !turn.text.is_empty()));
+        }
+    }
+
+    #[test]
     fn every_word_of_a_gap_is_in_one_turn_and_no_other_word_is(
         words in proptest::collection::vec((0..300_i64, 1..30_i64, 0..3_usize, any::<bool>()), 0..40),
         places in proptest::collection::vec((0..300_i64, 1..80_i64), 0..4),

@@ -162,10 +162,14 @@ fn nearest(said: &str, content: &str, timed: Option<(u32, u32)>) -> Option<(u32,
         return None;
     }
     let scalars = |bytes: usize| u32::try_from(said[..bytes].chars().count()).unwrap_or(u32::MAX);
-    let mut found = said.match_indices(content).map(|(at, _)| (scalars(at), scalars(at + content.len())));
+    let bytes = |scalar: u32| said.char_indices().nth(scalar as usize).map_or(said.len(), |(at, _)| at);
+    let mut found = said.match_indices(content).map(|(at, _)| (at, at + content.len()));
     let Some((start, end)) = timed else {
-        let first = found.next();
-        return first.filter(|_| found.next().is_none());
+        let (from, to) = found.next()?;
+        return found.next().is_none().then(|| (scalars(from), scalars(to)));
     };
-    found.find(|&(from, to)| from < end && start < to).map(|(from, to)| (from.min(start), to.max(end)))
+    // Compared in bytes: counting is for the one that is found, so that a long text with many occurrences stays cheap.
+    let place = (bytes(start), bytes(end));
+    let (from, to) = found.find(|&(from, to)| from < place.1 && place.0 < to)?;
+    Some((scalars(from).min(start), scalars(to).max(end)))
 }
