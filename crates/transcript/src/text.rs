@@ -100,7 +100,7 @@ impl App {
         Ok(named.collect())
     }
 
-    async fn read(&self, files: &[Object]) -> Result<Vec<Vec<u8>>, Error> {
+    pub(crate) async fn read(&self, files: &[Object]) -> Result<Vec<Vec<u8>>, Error> {
         let mut reading = JoinSet::new();
         for file in files {
             if file.size > MAX_FILE_BYTES {
