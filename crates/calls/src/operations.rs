@@ -53,7 +53,10 @@ impl Calls {
                 | Operation::StopTranscription
                 | Operation::TakeText
                 | Operation::CompleteTranscript
-                | Operation::DeleteTranscript => {
+                | Operation::DeleteTranscript
+                | Operation::StartBatchJob
+                | Operation::CheckBatchJob
+                | Operation::FindEntities => {
                     self.send_and_complete(&operation, origin).await?;
                 }
             }
@@ -134,7 +137,10 @@ impl Calls {
             | Action::StartTranscription(..)
             | Action::TakeText(_)
             | Action::CompleteTranscript(_)
-            | Action::DeleteTranscript(_) => {
+            | Action::DeleteTranscript(_)
+            | Action::StartBatchJob(_)
+            | Action::CheckBatchJob(_)
+            | Action::FindEntities(_) => {
                 return Err(Error::internal("the operation changes nothing at Chime"));
             }
         }

@@ -66,11 +66,17 @@ pub enum Operation {
     CompleteTranscript,
     /// The text of a transcript is deleted. Target: the transcript's id.
     DeleteTranscript,
+    /// Transcribe is asked for the text of a capture, once its sound is one file. Target: the job's name.
+    StartBatchJob,
+    /// Transcribe is asked whether a job has ended, and its text is taken. Target: the job's name.
+    CheckBatchJob,
+    /// The medical entities of a finished transcript are found. Target: the transcript's id.
+    FindEntities,
 }
 
 impl Operation {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::DeleteAttendee,
         Self::UpdateCapabilities,
         Self::DeleteMeeting,
@@ -87,6 +93,9 @@ impl Operation {
         Self::TakeText,
         Self::CompleteTranscript,
         Self::DeleteTranscript,
+        Self::StartBatchJob,
+        Self::CheckBatchJob,
+        Self::FindEntities,
     ];
 
     /// The name in the table, in logs, metrics and the runbook.
@@ -109,6 +118,9 @@ impl Operation {
             Self::TakeText => "take_text",
             Self::CompleteTranscript => "complete_transcript",
             Self::DeleteTranscript => "delete_transcript",
+            Self::StartBatchJob => "start_batch_job",
+            Self::CheckBatchJob => "check_batch_job",
+            Self::FindEntities => "find_entities",
         }
     }
 
@@ -131,7 +143,10 @@ impl Operation {
             | Self::StopTranscription
             | Self::TakeText
             | Self::CompleteTranscript
-            | Self::DeleteTranscript => "transcript",
+            | Self::DeleteTranscript
+            | Self::StartBatchJob
+            | Self::CheckBatchJob
+            | Self::FindEntities => "transcript",
         }
     }
 }
@@ -266,6 +281,10 @@ pub enum Action {
     TakeText(CaptureId),
     CompleteTranscript(TranscriptId),
     DeleteTranscript(TranscriptId),
+    /// The job's name.
+    StartBatchJob(String),
+    CheckBatchJob(String),
+    FindEntities(TranscriptId),
 }
 
 impl PendingOperation {
@@ -312,6 +331,9 @@ impl PendingOperation {
             Operation::DeleteTranscript => {
                 Action::DeleteTranscript(self.target.parse().map_err(Error::internal)?)
             }
+            Operation::StartBatchJob => Action::StartBatchJob(self.target.clone()),
+            Operation::CheckBatchJob => Action::CheckBatchJob(self.target.clone()),
+            Operation::FindEntities => Action::FindEntities(self.target.parse().map_err(Error::internal)?),
             // Through text, because a RawValue is only read from text.
             Operation::PublishEvent => Action::PublishEvent(
                 serde_json::from_str(&self.payload.to_string()).map_err(Error::internal)?,

@@ -78,7 +78,10 @@ impl App {
             | Action::StopTranscription(..)
             | Action::TakeText(_)
             | Action::CompleteTranscript(_)
-            | Action::DeleteTranscript(_) => {
+            | Action::DeleteTranscript(_)
+            | Action::StartBatchJob(_)
+            | Action::CheckBatchJob(_)
+            | Action::FindEntities(_) => {
                 return Err(Error::internal("an operation of another kind follows from no capture"));
             }
         };

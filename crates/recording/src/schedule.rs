@@ -181,9 +181,10 @@ impl App {
                 | Action::StopTranscription(..)
                 | Action::TakeText(_)
                 | Action::CompleteTranscript(_)
-                | Action::DeleteTranscript(_) => {
-                    Err(Error::internal("an operation of another kind was leased"))
-                }
+                | Action::DeleteTranscript(_)
+                | Action::StartBatchJob(_)
+                | Action::CheckBatchJob(_)
+                | Action::FindEntities(_) => Err(Error::internal("an operation of another kind was leased")),
             };
             match outcome {
                 Ok(Outcome::Done) => {

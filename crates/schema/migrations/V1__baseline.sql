@@ -392,8 +392,8 @@ CREATE TABLE medzen.recording_segments (
 );
 -- The calls' use of Chime, by kind: each row once.
 CREATE TABLE medzen.usage_ledger (
-  kind text NOT NULL CHECK (kind IN ('capture_seconds', 'transcription_seconds')),
-  -- The capture; the run of the transcription.
+  kind text NOT NULL CHECK (kind IN ('capture_seconds', 'transcription_seconds', 'batch_seconds')),
+  -- The capture, also of a job's sound; the run of the transcription.
   reference uuid NOT NULL,
   session_id uuid NOT NULL REFERENCES public.video_call_sessions (id),
   quantity bigint NOT NULL CHECK (quantity >= 0),
@@ -536,6 +536,52 @@ CREATE TABLE medzen.transcript_segments (
 );
 CREATE INDEX transcript_segments_in_order ON medzen.transcript_segments (transcript_id, start_ms, result_id, place);
 CREATE INDEX transcript_segments_search ON medzen.transcript_segments USING gin (search);
+
+-- A job of Transcribe on the sound of a capture, which makes the text after the call or fills the gaps of the live text. States and
+-- reasons are in domain::transcript::batch::job.
+CREATE TABLE medzen.transcription_jobs (
+  -- Also Transcribe's name of it, so that a start that is repeated is the same job.
+  name text PRIMARY KEY,
+  transcript_id uuid NOT NULL REFERENCES medzen.transcripts (id),
+  session_id uuid NOT NULL REFERENCES public.video_call_sessions (id),
+  capture_id uuid NOT NULL REFERENCES medzen.media_captures (id),
+  attempt integer NOT NULL CHECK (attempt > 0),
+  kind text NOT NULL CHECK (kind IN ('standard', 'medical')),
+  -- What Transcribe is asked for.
+  settings jsonb NOT NULL,
+  status text NOT NULL DEFAULT 'waiting' CHECK (status IN ('waiting', 'running', 'completed', 'failed')),
+  requested_at timestamptz NOT NULL,
+  -- When the status, or the concatenation, last changed.
+  changed_at timestamptz NOT NULL,
+  -- It is given up after it.
+  deadline timestamptz NOT NULL,
+  -- The concatenation of speech that is not recorded.
+  concatenation_id text UNIQUE,
+  -- When the sound of its file began, and how long it is.
+  sound_began_at timestamptz,
+  sound_seconds numeric(9, 3) CHECK (sound_seconds >= 0),
+  ended_at timestamptz,
+  reason text CHECK (reason IN ('no_file', 'too_large', 'refused', 'transcribe_failed', 'unreadable', 'overdue')),
+  -- What Transcribe said of a failure.
+  message text,
+  UNIQUE (capture_id, attempt),
+  CHECK ((status IN ('completed', 'failed')) = (ended_at IS NOT NULL)),
+  CHECK ((status = 'failed') = (reason IS NOT NULL)),
+  CHECK (status <> 'running' OR (sound_began_at IS NOT NULL AND sound_seconds IS NOT NULL))
+);
+CREATE INDEX transcription_jobs_by_transcript ON medzen.transcription_jobs (transcript_id);
+
+-- The medical entities of a finished transcript, by the pieces of its text that Comprehend Medical was asked about
+-- (domain::transcript::entities): a row says that its piece is done.
+CREATE TABLE medzen.transcript_entities (
+  transcript_id uuid NOT NULL REFERENCES medzen.transcripts (id),
+  kind text NOT NULL CHECK (kind IN ('entities', 'icd10_cm')),
+  piece integer NOT NULL CHECK (piece >= 0),
+  -- [{segment, start, end, category, type, score, traits, concepts}]
+  entities jsonb NOT NULL,
+  found_at timestamptz NOT NULL,
+  PRIMARY KEY (transcript_id, kind, piece)
+);
 
 -- ---------------------------------------------------------------------------------------------------------------------------
 -- Chime's events, each stored once. EventBridge delivers late, twice, out of order or never, so attendance is projected from
@@ -767,7 +813,8 @@ AS $executor$
     WHEN $1 IN ('delete_attendee', 'update_capabilities', 'delete_meeting', 'verify_meeting', 'publish_event')
       THEN 'meeting-manager'
     WHEN $1 IN ('start_capture', 'stop_capture', 'concatenate', 'verify_segment', 'delete_chunks', 'delete_recording') THEN 'recording'
-    WHEN $1 IN ('start_transcription', 'stop_transcription', 'take_text', 'complete_transcript', 'delete_transcript') THEN 'transcript'
+    WHEN $1 IN ('start_transcription', 'stop_transcription', 'take_text', 'complete_transcript', 'delete_transcript',
+      'start_batch_job', 'check_batch_job', 'find_entities') THEN 'transcript'
   END
 $executor$;
 
@@ -1160,12 +1207,12 @@ AS $reserve$
 $reserve$;
 
 -- Enqueues the completion of a session's transcript: no run is open, no capture with the purpose is, and the text of each was taken.
--- Returns the operation; null where something is missing.
+-- Returns the operation; null where something is missing. The time in its payload keeps one open that is enqueued while it is executed.
 CREATE FUNCTION medzen.complete_transcript(session uuid, at timestamptz) RETURNS jsonb
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $complete$
-  SELECT medzen.enqueue_operation('complete_transcript', t.id::text, t.session_id, '{}', $2, NULL)
+  SELECT medzen.enqueue_operation('complete_transcript', t.id::text, t.session_id, jsonb_build_object('at', $2), $2, NULL)
   FROM medzen.transcripts t
   WHERE t.session_id = $1 AND t.finished_at IS NULL AND t.deletion_requested_at IS NULL
     AND NOT EXISTS (
@@ -1176,6 +1223,19 @@ AS $complete$
       WHERE c.session_id = $1 AND c.purposes @> '{transcription}'
         AND (c.status IN ('requested', 'starting', 'running', 'stopping') OR c.pipeline_id IS NOT NULL AND c.text_taken_at IS NULL))
 $complete$;
+
+-- The attendees of a session's participants, by the events of its meeting.
+CREATE FUNCTION medzen.known_attendees(session uuid) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $attendees$
+  SELECT coalesce(jsonb_agg(jsonb_build_object('attendeeId', e.attendee_id, 'userId', p.user_id, 'role', p.role)), '[]')
+  FROM (
+    SELECT DISTINCT e.attendee_id, e.external_user_id
+    FROM public.video_call_sessions s JOIN medzen.chime_events e ON e.meeting_id = s.meeting_id
+    WHERE s.id = $1 AND e.attendee_id IS NOT NULL AND e.external_user_id IS NOT NULL) AS e
+  JOIN public.video_call_participants p ON p.video_call_id = $1 AND p.user_id::text = e.external_user_id
+$attendees$;
 
 -- What is left of a day's budget of $2 seconds; null without a budget.
 CREATE FUNCTION medzen.transcription_left(day date, budget bigint) RETURNS bigint
@@ -1330,6 +1390,8 @@ CALL medzen.make_private('medzen.transcription_budgets');
 CALL medzen.make_private('medzen.transcription_languages');
 CALL medzen.make_private('medzen.transcript_chunks');
 CALL medzen.make_private('medzen.transcript_segments');
+CALL medzen.make_private('medzen.transcription_jobs');
+CALL medzen.make_private('medzen.transcript_entities');
 CALL medzen.make_private('medzen.chime_events');
 CALL medzen.make_private('medzen.chime_meetings');
 CALL medzen.make_private('medzen.pending_operations');
@@ -1417,6 +1479,14 @@ CREATE POLICY functions ON medzen.transcript_chunks TO "{functions_role}" USING 
 GRANT SELECT, INSERT, UPDATE (revoked), DELETE ON medzen.transcript_segments TO "{functions_role}";
 CREATE POLICY functions ON medzen.transcript_segments TO "{functions_role}" USING (true) WITH CHECK (true);
 
+GRANT SELECT, INSERT ON medzen.transcription_jobs TO "{functions_role}";
+GRANT UPDATE (status, changed_at, concatenation_id, sound_began_at, sound_seconds, ended_at, reason, message)
+  ON medzen.transcription_jobs TO "{functions_role}";
+CREATE POLICY functions ON medzen.transcription_jobs TO "{functions_role}" USING (true) WITH CHECK (true);
+
+GRANT SELECT, INSERT, DELETE ON medzen.transcript_entities TO "{functions_role}";
+CREATE POLICY functions ON medzen.transcript_entities TO "{functions_role}" USING (true) WITH CHECK (true);
+
 -- An event is never rewritten; only events of meetings without a session are ever deleted.
 GRANT SELECT, INSERT, UPDATE (session_id), DELETE ON medzen.chime_events TO "{functions_role}";
 CREATE POLICY functions_read ON medzen.chime_events FOR SELECT TO "{functions_role}" USING (true);
@@ -1485,6 +1555,7 @@ GRANT EXECUTE ON FUNCTION
   medzen.transcription_left(date, bigint),
   medzen.finish_run(uuid, timestamptz),
   medzen.complete_transcript(uuid, timestamptz),
+  medzen.known_attendees(uuid),
   medzen.runs(uuid),
   medzen.search_configuration(text),
   medzen.insert_segment(uuid, timestamptz),

@@ -1,5 +1,6 @@
--- Finishes a transcript ($1) with its result ($2 outcome, $3 segments, $4 SHA-256, $10 gaps), unless a run has begun again or its deletion was
--- requested; the speech that was captured for its text alone is deleted. $5 now, $6 origin, $7 audit event, $8 the event's detail type;
+-- Finishes a transcript ($1) with its result ($2 outcome, $3 segments, $4 SHA-256, $10 gaps), unless a run has begun again, a job is open, or its deletion
+-- was requested; the speech that was captured for its text alone is deleted, and
+-- with $11 its medical entities are found. $5 now, $6 origin, $7 audit event, $8 the event's detail type;
 -- the request publishes it until $9.
 WITH finished AS (
   UPDATE medzen.transcripts t SET finished_at = $5, outcome = $2, segment_count = $3, sha256 = $4, gaps = $10
@@ -7,6 +8,7 @@ WITH finished AS (
     AND NOT EXISTS (
       SELECT FROM medzen.transcription_runs r
       WHERE r.transcript_id = t.id AND r.status IN ('requested', 'starting', 'running', 'stopping'))
+    AND NOT EXISTS (SELECT FROM medzen.transcription_jobs j WHERE j.transcript_id = t.id AND j.ended_at IS NULL)
   RETURNING t.id, t.session_id, t.outcome, t.segment_count, t.sha256
 ), session AS (
   SELECT s.* FROM finished JOIN public.video_call_sessions s ON s.id = finished.session_id
@@ -15,6 +17,11 @@ WITH finished AS (
     jsonb_build_object('controlRegion', session.control_region), $5, NULL) AS operation
   FROM session JOIN medzen.media_captures c ON c.session_id = session.id
   WHERE c.purposes = '{transcription}' AND c.text_taken_at IS NOT NULL
+), stale AS (
+  DELETE FROM medzen.transcript_entities e USING finished WHERE e.transcript_id = finished.id
+), entities AS MATERIALIZED (
+  SELECT medzen.enqueue_operation('find_entities', finished.id::text, finished.session_id, jsonb_build_object('at', $5), $5, NULL) AS operation
+  FROM finished WHERE $11 AND finished.segment_count > 0
 ), audited AS MATERIALIZED (
   SELECT medzen.audit_append(medzen.appointment_chain(session.appointment_id), $6 || jsonb_strip_nulls(jsonb_build_object(
     'event', $7::text, 'appointmentId', session.appointment_id, 'sessionId', session.id, 'transcriptId', finished.id,
@@ -30,5 +37,5 @@ WITH finished AS (
   FROM finished, session
 )
 SELECT json_build_object('event', (SELECT operation FROM published), 'entries', (SELECT count(seq) FROM audited),
-  'deletions', (SELECT count(operation) FROM enqueued))::text
+  'deletions', (SELECT count(operation) FROM enqueued), 'entities', (SELECT count(operation) FROM entities))::text
 FROM finished

@@ -7,12 +7,7 @@ SELECT json_build_object(
   'revokedAt', CASE WHEN c.revoked @> '{transcription}' THEN c.stop_requested_at END,
   'language', (
     SELECT r.settings ->> 'language' FROM medzen.transcription_runs r WHERE r.session_id = s.id ORDER BY r.number DESC LIMIT 1),
-  'attendees', (
-    SELECT coalesce(json_agg(json_build_object('attendeeId', e.attendee_id, 'userId', p.user_id, 'role', p.role)), '[]')
-    FROM (
-      SELECT DISTINCT attendee_id, external_user_id FROM medzen.chime_events e
-      WHERE e.meeting_id = s.meeting_id AND e.attendee_id IS NOT NULL AND e.external_user_id IS NOT NULL) AS e
-    JOIN public.video_call_participants p ON p.video_call_id = s.id AND p.user_id::text = e.external_user_id))::text
+  'attendees', medzen.known_attendees(s.id))::text
 FROM medzen.media_captures c
 JOIN public.video_call_sessions s ON s.id = c.session_id
 JOIN medzen.transcripts t ON t.session_id = s.id

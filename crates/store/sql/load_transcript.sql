@@ -12,9 +12,14 @@ SELECT json_build_object(
     SELECT coalesce(json_agg(json_build_object('beganAt', g.began_at, 'endedAt', g.ended_at) ORDER BY g.began_at), '[]')
     FROM medzen.transcription_gaps g JOIN medzen.transcription_runs r ON r.id = g.run_id WHERE r.transcript_id = t.id),
   'captures', (
-    SELECT coalesce(json_agg(json_build_object('captureId', c.id, 'recorded', c.recording_id IS NOT NULL, 'beganAt', c.began_at,
+    SELECT coalesce(json_agg(json_build_object('captureId', c.id, 'recorded', c.recording_id IS NOT NULL,
+      'captured', c.pipeline_id IS NOT NULL, 'beganAt', c.began_at,
       'endedAt', c.ended_at, 'stopReason', c.stop_reason, 'revoked', c.revoked @> '{transcription}',
       'stopRequestedAt', c.stop_requested_at, 'speaking', coalesce(c.speaking, '[]')) ORDER BY c.opened_at), '[]')
-    FROM medzen.media_captures c WHERE c.session_id = s.id AND c.purposes @> '{transcription}'))::text
+    FROM medzen.media_captures c WHERE c.session_id = s.id AND c.purposes @> '{transcription}'),
+  'jobs', (
+    SELECT coalesce(json_agg(json_build_object('name', j.name, 'captureId', j.capture_id, 'attempt', j.attempt, 'status', j.status,
+      'reason', j.reason) ORDER BY j.requested_at, j.name), '[]')
+    FROM medzen.transcription_jobs j WHERE j.transcript_id = t.id))::text
 FROM medzen.transcripts t JOIN public.video_call_sessions s ON s.id = t.session_id
 WHERE t.id = $1

@@ -5,6 +5,8 @@ WITH deleted AS (
   RETURNING t.id, t.session_id
 ), text AS (
   DELETE FROM medzen.transcript_segments g USING deleted WHERE g.transcript_id = deleted.id
+), entities AS (
+  DELETE FROM medzen.transcript_entities e USING deleted WHERE e.transcript_id = deleted.id
 ), files AS (
   DELETE FROM medzen.transcript_chunks k USING deleted, medzen.media_captures c
   WHERE c.session_id = deleted.session_id AND k.capture_id = c.id

@@ -5,9 +5,10 @@ use domain::id::{AppointmentId, CaptureId, SessionId, TranscriptId, UserId};
 use domain::operation::{LEASE, PendingOperation};
 use domain::outbound::EventType;
 use domain::recording::capture::StopReason;
+use domain::recording::state::RunRow;
 use domain::state::Role;
+use domain::transcript::batch::plan::KnownJob;
 use domain::transcript::gaps::Gap;
-use domain::transcript::live::Run;
 use domain::transcript::{Outcome, Source, Span, Turn, Voice};
 use serde::Deserialize;
 use time::OffsetDateTime;
@@ -44,9 +45,10 @@ pub struct TranscriptRow {
     pub deletion_requested: bool,
     #[serde(with = "time::serde::rfc3339::option")]
     pub deleted_at: Option<OffsetDateTime>,
-    pub runs: Vec<Run>,
+    pub runs: Vec<RunRow>,
     pub interruptions: Vec<Interruption>,
     pub captures: Vec<TextCapture>,
+    pub jobs: Vec<KnownJob>,
 }
 
 /// A time at which Chime's transcription was interrupted.
@@ -65,6 +67,8 @@ pub struct Interruption {
 pub struct TextCapture {
     pub capture_id: CaptureId,
     pub recorded: bool,
+    /// Whether Chime had a pipeline of it.
+    pub captured: bool,
     #[serde(with = "time::serde::rfc3339::option")]
     pub began_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
@@ -131,6 +135,8 @@ pub struct FinishedText {
     pub gaps: Vec<Gap>,
     /// Of the canonical JSON, in hex.
     pub sha256: String,
+    /// Whether its medical entities are to be found.
+    pub find_entities: bool,
 }
 
 #[derive(Deserialize)]
@@ -202,6 +208,7 @@ impl Store {
                     (&event.as_str(), Type::TEXT),
                     (&until, Type::TIMESTAMPTZ),
                     (&Json(&text.gaps), Type::JSONB),
+                    (&text.find_entities, Type::BOOL),
                 ],
             )
             .await?;

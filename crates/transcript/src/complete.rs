@@ -1,24 +1,32 @@
 //! The result of a transcript, and its deletion.
 
+use std::time::Duration;
+
 use domain::Error;
 use domain::audit::Origin;
+use domain::error::reason;
 use domain::id::TranscriptId;
+use domain::transcript::Outcome;
+use domain::transcript::batch::plan::Next;
 use domain::transcript::export::Content;
-use domain::transcript::gaps::{Evidence, GapReason, gaps};
-use domain::transcript::live::RunEnd;
+use domain::transcript::gaps::gaps;
 use domain::transcript::segments::assemble;
-use domain::transcript::{Interval, Outcome, Segment};
 use runtime::metrics::{self, Metric};
-use store::texts::{FinishedText, TranscriptRow};
-use time::OffsetDateTime;
+use store::texts::FinishedText;
+use tokio::time::Instant;
 
 use crate::App;
+use crate::evidence::Known;
+
+/// Time for the deletion of the outputs of one transcript's jobs, of which there are a few.
+const DELETE_FOR: Duration = Duration::from_secs(20);
 
 /// Transcripts whose deletion one run requests.
 const MAX_EXPIRED: i64 = 100;
 
 impl App {
-    /// Gives a transcript whose text is complete its result.
+    /// Gives a transcript whose text is complete its result. Where a job is to make text, it is ordered, and its end completes the
+    /// transcript again.
     ///
     /// # Errors
     /// Where the database is down: it is completed later.
@@ -29,11 +37,17 @@ impl App {
             return Ok(());
         }
         let segments = assemble(store.transcript_turns(id).await?);
-        let gaps = gaps(&evidence(&row, &segments, origin.now));
-        let ran = row.runs.iter().any(|run| run.started_at.is_some());
-        let outcome = match (segments.len(), ran) {
-            (0, false) => Outcome::Failed,
-            _ if gaps.iter().any(|gap| is_loss(gap.reason)) => Outcome::Incomplete,
+        let known = Known::of(&row, &segments, origin.now);
+        match self.next_jobs(&known) {
+            Next::Nothing => {}
+            Next::Wait => return Ok(()),
+            Next::Order(orders) => return self.order_jobs(&known, &orders, origin).await,
+        }
+        let gaps = gaps(&known.evidence());
+        let ran = row.runs.iter().any(|row| row.run.started_at.is_some());
+        let outcome = match segments.len() {
+            0 if !ran || known.only_jobs_failed() => Outcome::Failed,
+            _ if gaps.iter().any(|gap| gap.reason.is_loss()) => Outcome::Incomplete,
             _ => Outcome::Ready,
         };
         if segments.is_empty() && ran {
@@ -49,18 +63,32 @@ impl App {
             gaps: &gaps,
         };
         let sha256 = content.sha256();
-        let text = FinishedText { outcome, segments: segments.len(), gaps, sha256 };
+        let text = FinishedText {
+            outcome,
+            segments: segments.len(),
+            gaps,
+            sha256,
+            find_entities: self.comprehend.is_some(),
+        };
         if let Some(event) = store.finish_transcript(id, &text, origin).await? {
             self.calls.publish(event, origin).await;
         }
         Ok(())
     }
 
-    /// Deletes the text of a transcript whose deletion was requested.
+    /// Deletes the text of a transcript whose deletion was requested: the outputs of jobs with all versions, then the segments.
     ///
     /// # Errors
-    /// Where the database is down.
+    /// Where S3 or the database is down, or a version is under hold: it is deleted later.
     pub(crate) async fn delete_text(&self, id: TranscriptId, origin: &Origin) -> Result<(), Error> {
+        let until = Instant::now() + DELETE_FOR;
+        let progress = self.objects.delete_prefix(&format!("transcripts/{id}/"), None, until).await?;
+        if progress.held > 0 {
+            return Err(Error::conflict(reason::RECORDING_ON_HOLD));
+        }
+        if progress.next.is_some() {
+            return Err(Error::Unavailable { backend: "s3", source: "time for the deletion is over".into() });
+        }
         self.calls.store().delete_transcript(id, origin).await?;
         Ok(())
     }
@@ -77,49 +105,5 @@ impl App {
             tracing::info!(requested, "transcripts expired");
         }
         Ok(())
-    }
-}
-
-/// Whether text is missing that was to be there: a revocation, and what nobody asked to transcribe, are no loss.
-const fn is_loss(reason: GapReason) -> bool {
-    match reason {
-        GapReason::Interrupted
-        | GapReason::SilentService
-        | GapReason::CaptureSwitched
-        | GapReason::Failed => true,
-        GapReason::ConsentRevoked | GapReason::NotTranscribed => false,
-    }
-}
-
-/// What is known of the call of a transcript; what goes on ends now.
-fn evidence(row: &TranscriptRow, segments: &[Segment], now: OffsetDateTime) -> Evidence {
-    let ms = |at: OffsetDateTime| (at - row.call_began_at).whole_milliseconds();
-    let ms = |at: OffsetDateTime| i64::try_from(ms(at)).unwrap_or(i64::MAX);
-    let end = row.call_ended_at.unwrap_or(now);
-    let interval =
-        |from: OffsetDateTime, to: Option<OffsetDateTime>| Interval::new(ms(from), ms(to.unwrap_or(end)));
-    let runs = || row.runs.iter();
-    let failed = runs().filter(|run| run.end_reason.is_some_and(RunEnd::is_failure));
-    let captures = || row.captures.iter();
-    let revoked = captures().filter(|capture| capture.revoked);
-    Evidence {
-        call_end_ms: ms(end),
-        transcribing: runs().filter_map(|run| interval(run.started_at?, run.ended_at)).collect(),
-        interrupted: row
-            .interruptions
-            .iter()
-            .filter_map(|one| interval(one.began_at, one.ended_at))
-            .collect(),
-        // Until the next run, whose text lies in no gap, or the end of the call.
-        failed: failed.filter_map(|run| interval(run.requested_at, None)).collect(),
-        captured: captures().filter_map(|capture| interval(capture.began_at?, capture.ended_at)).collect(),
-        revoked: revoked
-            .filter_map(|capture| interval(capture.stop_requested_at?, capture.ended_at))
-            .collect(),
-        speaking: captures()
-            .flat_map(|capture| &capture.speaking)
-            .filter_map(|spoken| Interval::new(spoken.0, spoken.1))
-            .collect(),
-        text: segments.iter().filter_map(|one| Interval::new(one.start_ms, one.end_ms)).collect(),
     }
 }

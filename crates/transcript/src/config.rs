@@ -5,7 +5,7 @@ use domain::transcript::budget::Limits;
 use runtime::{BaseConfig, CallsConfig, ConfigError, Env};
 use time::Duration;
 
-use crate::languages::Policy;
+use crate::languages::{OnOff, Policy};
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -15,6 +15,8 @@ pub struct Config {
     pub calls: CallsConfig,
     /// The bucket of recordings, in which captures leave their text.
     pub bucket: String,
+    /// Its ARN: a concatenation is written into it.
+    pub bucket_arn: String,
     /// The rights of each role to recordings and transcripts.
     pub rights: Rights,
     /// Days that a transcript is kept.
@@ -23,6 +25,16 @@ pub struct Config {
     pub limits: Limits,
     /// Which languages are transcribed, where and how.
     pub policy: Policy,
+    /// The prefix of the names of jobs.
+    pub project: String,
+    /// Whether a job fills the gaps of a live transcription.
+    pub fill_gaps: bool,
+    /// Days after which speech that was captured for its text alone is deleted, with text or without.
+    pub speech_retention_days: u32,
+    /// Whether medical entities are found in finished transcripts.
+    pub medical_entities: bool,
+    /// Where their text is sent.
+    pub comprehend_medical_region: String,
 }
 
 impl Config {
@@ -37,6 +49,7 @@ impl Config {
             base: BaseConfig::read(&mut env),
             calls: CallsConfig::read(&mut env),
             bucket: env.text("RECORDINGS_BUCKET"),
+            bucket_arn: env.text("RECORDINGS_BUCKET_ARN"),
             rights: env.parse("RECORDING_RIGHTS"),
             retention_days: env.parse("RECORDING_RETENTION_DAYS"),
             limits: Limits {
@@ -44,6 +57,11 @@ impl Config {
                 per_day: (per_day > 0).then(|| Duration::minutes(per_day.into())),
             },
             policy: Policy::read(&mut env),
+            project: env.text("PROJECT"),
+            fill_gaps: env.parse::<OnOff>("TRANSCRIPTION_FILL_GAPS").0,
+            speech_retention_days: env.parse("SPEECH_RETENTION_DAYS"),
+            medical_entities: env.parse::<OnOff>("MEDICAL_ENTITIES").0,
+            comprehend_medical_region: env.text("COMPREHEND_MEDICAL_REGION"),
         };
         env.finish().map(|()| config)
     }

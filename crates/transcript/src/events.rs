@@ -1,4 +1,4 @@
-//! Events of Chime's transcription, and those that announce a pending operation.
+//! Events of Chime's transcription, of Transcribe's jobs, and those that announce a pending operation.
 
 use std::time::Duration;
 
@@ -27,6 +27,16 @@ struct Pending {
     appointment_id: AppointmentId,
 }
 
+/// Of the event of a job (<https://docs.aws.amazon.com/transcribe/latest/dg/monitoring-events.html>). Its status is asked for: the event
+/// may come twice, or late.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct JobEvent {
+    transcription_job_name: String,
+}
+
+const JOB_EVENT: &str = "Transcribe Job State Change";
+
 impl App {
     /// Handles a batch. An event that fails returns to the queue alone.
     ///
@@ -51,6 +61,12 @@ impl App {
                 .map_err(|_| Error::invalid("detail", "must have a sessionId and an appointmentId"))?;
             let target = Target { appointment: pending.appointment_id, session: pending.session_id };
             return self.take_steps(target, origin).await.map(drop);
+        }
+        if event.detail_type == JOB_EVENT {
+            let JobEvent { transcription_job_name: name } = serde_json::from_str(event.detail.get())
+                .map_err(|_| Error::invalid("detail", "must have a TranscriptionJobName"))?;
+            // One that goes on is checked by its operation.
+            return Box::pin(self.check_job(&name, origin)).await.map(drop);
         }
         let envelope = event::Envelope {
             id: &event.id,

@@ -5,7 +5,7 @@ use domain::Error;
 use domain::transcript::language::{
     self, Attempt, Attempts, Request, Resolution, Specialty, Vocabularies, table,
 };
-use domain::transcript::settings::{LiveSettings, RunSettings};
+use domain::transcript::settings::{BatchSettings, LiveSettings, RunSettings};
 use runtime::Env;
 use time::{OffsetDateTime, UtcOffset};
 
@@ -45,7 +45,7 @@ impl Policy {
 
 /// A switch of the template: `on` or `off`.
 #[derive(Clone, Copy, Debug, Default)]
-struct OnOff(bool);
+pub(crate) struct OnOff(pub(crate) bool);
 
 impl std::str::FromStr for OnOff {
     type Err = &'static str;
@@ -102,17 +102,17 @@ impl App {
         let wanted = language::Wanted::parse(language, wanted.options).map_err(|reason| refused(&reason))?;
         let request = Request { wanted, specialty };
         let attempts = self.attempts(now).await?;
-        match language::resolve(&request, media_region, &self.policy.rules, &attempts) {
-            Resolution::Live(live) => Ok(RunSettings {
-                language: language.to_owned(),
-                unconfirmed: live.unconfirmed,
-                live: Some(LiveSettings::from(live)),
-            }),
-            Resolution::Batch(..) => {
-                Ok(RunSettings { language: language.to_owned(), unconfirmed: false, live: None })
-            }
-            Resolution::Unsupported(reason) => Err(refused(&reason)),
-        }
+        let (live, batch) = match language::resolve(&request, media_region, &self.policy.rules, &attempts) {
+            Resolution::Live(live) => (Some(live), language::resolve_batch(&request, &self.policy.rules)),
+            Resolution::Batch(batch, _) => (None, Some(batch)),
+            Resolution::Unsupported(reason) => return Err(refused(&reason)),
+        };
+        Ok(RunSettings {
+            language: language.to_owned(),
+            unconfirmed: live.as_ref().is_some_and(|live| live.unconfirmed),
+            live: live.map(LiveSettings::from),
+            batch: batch.map(BatchSettings::from),
+        })
     }
 
     async fn attempts(&self, now: OffsetDateTime) -> Result<Attempts, Error> {

@@ -1,12 +1,18 @@
 #![doc = include_str!("../README.md")]
 
+mod batch;
 mod complete;
+mod comprehend;
 mod config;
 mod control;
+mod entities;
 mod events;
+mod evidence;
+mod jobs;
 mod languages;
 mod runs;
 mod schedule;
+mod sound;
 mod text;
 
 use api::transcripts::StartTranscriptionRequest;
@@ -24,7 +30,9 @@ use store::Store;
 pub use config::Config;
 pub use languages::Policy;
 
+use comprehend::Comprehend;
 use control::Started;
+use jobs::Jobs;
 
 /// The function's routes, and what its other triggers do.
 pub const FUNCTION: Function<App> = Function {
@@ -49,12 +57,21 @@ pub const FUNCTION: Function<App> = Function {
 pub struct App {
     calls: Calls,
     objects: Objects,
+    jobs: Jobs,
+    /// The bucket in which the sound of captures is.
+    bucket_arn: String,
     rights: Rights,
     limits: Limits,
     policy: Policy,
     /// Where media is processed unless a start names another region.
     media_region: String,
     retention: time::Duration,
+    /// The prefix of the names of jobs.
+    project: String,
+    fill_gaps: bool,
+    speech_retention: time::Duration,
+    /// `None`: no medical entities are found.
+    comprehend: Option<Comprehend>,
 }
 
 impl App {
@@ -73,11 +90,19 @@ impl App {
         Ok(Self {
             calls: Calls::new(store, meetings, pipelines, bus, settings),
             objects: Objects::new(&sdk, &config.bucket),
+            jobs: Jobs::new(&sdk, &config.bucket),
+            bucket_arn: config.bucket_arn.clone(),
             rights: config.rights.clone(),
             limits: config.limits,
             policy: config.policy.clone(),
             media_region,
             retention: time::Duration::days(config.retention_days.into()),
+            project: config.project.clone(),
+            fill_gaps: config.fill_gaps,
+            speech_retention: time::Duration::days(config.speech_retention_days.into()),
+            comprehend: config
+                .medical_entities
+                .then(|| Comprehend::new(&sdk, &config.comprehend_medical_region)),
         })
     }
 }

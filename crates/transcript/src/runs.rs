@@ -217,7 +217,10 @@ impl App {
             | Action::DeleteRecording(..)
             | Action::TakeText(_)
             | Action::CompleteTranscript(_)
-            | Action::DeleteTranscript(_) => {
+            | Action::DeleteTranscript(_)
+            | Action::StartBatchJob(_)
+            | Action::CheckBatchJob(_)
+            | Action::FindEntities(_) => {
                 return Err(Error::internal("an operation of another kind changes no run"));
             }
         }

@@ -11,6 +11,7 @@ use time::Duration;
 use tokio::time::Instant;
 
 use crate::App;
+use crate::batch::Outcome;
 use crate::runs::Target;
 
 /// Sessions of one run: four times the calls that the throttle of Chime's API carries at once.
@@ -22,12 +23,15 @@ const OPERATIONS_UNTIL: StdDuration = StdDuration::from_secs(90);
 /// An operation may read files for a minute: its lease is longer than the function's timeout of 120 s.
 const LEASE: Duration = Duration::seconds(150);
 
-const KINDS: [Operation; 5] = [
+const KINDS: [Operation; 8] = [
     Operation::StopTranscription,
     Operation::StartTranscription,
     Operation::TakeText,
+    Operation::StartBatchJob,
+    Operation::CheckBatchJob,
     Operation::CompleteTranscript,
     Operation::DeleteTranscript,
+    Operation::FindEntities,
 ];
 
 impl App {
@@ -88,9 +92,12 @@ impl App {
             let due = self.calls.store().lease_operations(executor, &KINDS, (1, LEASE), now).await?;
             let Some(operation) = due.into_iter().next() else { break };
             match self.execute_due(&operation, origin).await {
-                Ok(()) => {
-                    let executed = Executed { id: operation.id, payload: None };
+                Ok(Outcome::Done) => {
+                    let executed = Executed { id: operation.id, payload: Some(operation.payload.clone()) };
                     self.calls.store().complete_operations(&[executed], origin.now).await?;
+                }
+                Ok(Outcome::Later(due)) => {
+                    self.calls.store().postpone_operation(operation.id, due).await?;
                 }
                 Err(error) => self.calls.release(&operation, &error, origin).await,
             }
@@ -98,8 +105,13 @@ impl App {
         Ok(())
     }
 
-    async fn execute_due(&self, operation: &PendingOperation, origin: &Origin) -> Result<(), Error> {
-        match operation.action()? {
+    async fn execute_due(&self, operation: &PendingOperation, origin: &Origin) -> Result<Outcome, Error> {
+        let done = match operation.action()? {
+            Action::StartBatchJob(name) => return Box::pin(self.start_job(&name, origin)).await,
+            Action::FindEntities(transcript) => {
+                return Box::pin(self.find_entities(transcript, origin)).await;
+            }
+            Action::CheckBatchJob(name) => return Box::pin(self.check_job(&name, origin)).await,
             Action::TakeText(capture) => self.take_text(capture, origin).await,
             Action::CompleteTranscript(transcript) => self.complete(transcript, origin).await,
             Action::DeleteTranscript(transcript) => self.delete_text(transcript, origin).await,
@@ -107,7 +119,9 @@ impl App {
                 let session = operation
                     .session_id
                     .ok_or_else(|| Error::internal("an operation on a run without a session"))?;
-                let Some(found) = self.calls.store().find_session(session).await? else { return Ok(()) };
+                let Some(found) = self.calls.store().find_session(session).await? else {
+                    return Ok(Outcome::Done);
+                };
                 let target = Target { appointment: found.appointment_id, session };
                 self.execute(target, operation, origin).await
             }
@@ -122,6 +136,7 @@ impl App {
             | Action::VerifySegment(..)
             | Action::DeleteChunks(..)
             | Action::DeleteRecording(..) => Err(Error::internal("an operation of another kind was leased")),
-        }
+        };
+        done.map(|()| Outcome::Done)
     }
 }

@@ -159,7 +159,7 @@ fn stored(folded: Folded) -> StoredResult {
     StoredResult { result_id: folded.result, rank, segments: folded.turns.into_iter().map(segment).collect() }
 }
 
-fn segment(turn: Turn) -> StoredSegment {
+pub(crate) fn segment(turn: Turn) -> StoredSegment {
     let (user_id, role, content, speaker) = match turn.voice {
         Voice::Participant { user, role } => (Some(user), Some(role), false, None),
         Voice::Content { user, role } => (Some(user), Some(role), true, None),

@@ -106,7 +106,10 @@ impl Done {
                 | Action::StopTranscription(..)
                 | Action::TakeText(_)
                 | Action::CompleteTranscript(_)
-                | Action::DeleteTranscript(_),
+                | Action::DeleteTranscript(_)
+                | Action::StartBatchJob(_)
+                | Action::CheckBatchJob(_)
+                | Action::FindEntities(_),
                 _,
             ) => {
                 self.on_attendees.push(Executed { id: operation.id, payload: Some(operation.payload) });

@@ -88,7 +88,10 @@ impl Verification {
             | Action::StopTranscription(..)
             | Action::TakeText(_)
             | Action::CompleteTranscript(_)
-            | Action::DeleteTranscript(_) => Err(Error::internal("an operation of another kind was leased")),
+            | Action::DeleteTranscript(_)
+            | Action::StartBatchJob(_)
+            | Action::CheckBatchJob(_)
+            | Action::FindEntities(_) => Err(Error::internal("an operation of another kind was leased")),
         }
     }
 }

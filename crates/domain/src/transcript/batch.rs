@@ -4,6 +4,7 @@
 //! most of what has the label; otherwise the speaker keeps a number.
 
 pub mod job;
+pub mod plan;
 mod wire;
 
 #[cfg(test)]

@@ -6,9 +6,10 @@
 #[cfg(test)]
 mod tests;
 
+use serde::{Deserialize, Serialize};
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::transcript::Segment;
+use crate::transcript::{Segment, confidence};
 
 /// `DetectEntitiesV2` takes fewer than 20,000 bytes (<https://docs.aws.amazon.com/comprehend-medical/latest/api/API_DetectEntitiesV2.html>).
 pub const MAX_DETECT_ENTITIES_BYTES: usize = 19_999;
@@ -23,6 +24,82 @@ const MIN_LIMIT_BYTES: usize = 4;
 #[must_use]
 pub fn is_english(language: &str) -> bool {
     language.split('-').next().is_some_and(|primary| primary.eq_ignore_ascii_case("en"))
+}
+
+/// What is asked of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Conditions, medications, tests, treatments and anatomy: `DetectEntitiesV2`.
+    Entities,
+    /// Conditions with their codes: `InferICD10CM`.
+    Icd10Cm,
+}
+
+impl Kind {
+    pub const ALL: [Self; 2] = [Self::Entities, Self::Icd10Cm];
+
+    /// The most bytes of a text.
+    #[must_use]
+    pub const fn max_bytes(self) -> usize {
+        match self {
+            Self::Entities => MAX_DETECT_ENTITIES_BYTES,
+            Self::Icd10Cm => MAX_INFER_ICD10CM_BYTES,
+        }
+    }
+
+    /// The spelling in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Entities => "entities",
+            Self::Icd10Cm => "icd10_cm",
+        }
+    }
+}
+
+/// A code of a condition.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Concept {
+    /// Of ICD-10-CM, for example `R51.9`.
+    pub code: String,
+    pub description: String,
+    pub score: Option<f64>,
+}
+
+/// An entity in a text, by its offsets in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    pub begin: u32,
+    pub end: u32,
+    pub category: String,
+    pub kind: String,
+    pub score: Option<f64>,
+    pub traits: Vec<String>,
+    pub concepts: Vec<Concept>,
+}
+
+/// A medical entity in a segment's text, in Unicode scalar values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct MedicalEntity {
+    /// The segment's number.
+    pub segment: u32,
+    pub start: u32,
+    pub end: u32,
+    /// For example `MEDICAL_CONDITION`.
+    pub category: String,
+    /// For example `DX_NAME`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub score: Option<f64>,
+    /// For example `NEGATION`: the speaker does not have it.
+    pub traits: Vec<String>,
+    /// Codes of ICD-10-CM that it may be, the most probable first.
+    pub concepts: Vec<Concept>,
 }
 
 /// A text of one request.
@@ -67,6 +144,27 @@ impl Piece {
             })
         };
         self.parts.iter().filter_map(place).collect()
+    }
+
+    /// The entities that were found in it, in each segment that they reach into.
+    #[must_use]
+    pub fn entities(&self, found: &[Found]) -> Vec<MedicalEntity> {
+        let entity = |one: &Found, place: Place| MedicalEntity {
+            segment: place.segment,
+            start: place.start,
+            end: place.end,
+            category: one.category.clone(),
+            kind: one.kind.clone(),
+            score: one.score.and_then(confidence),
+            traits: one.traits.clone(),
+            concepts: one
+                .concepts
+                .iter()
+                .map(|concept| Concept { score: concept.score.and_then(confidence), ..concept.clone() })
+                .collect(),
+        };
+        let places = found.iter().map(|one| (one, self.places(one.begin, one.end)));
+        places.flat_map(|(one, places)| places.into_iter().map(move |place| entity(one, place))).collect()
     }
 
     /// Adds a part on a line of its own.

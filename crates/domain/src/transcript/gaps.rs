@@ -51,6 +51,15 @@ impl GapReason {
         }
     }
 
+    /// Whether text is missing that was to be there: a revocation, and what nobody asked to transcribe, are no loss.
+    #[must_use]
+    pub const fn is_loss(self) -> bool {
+        match self {
+            Self::Interrupted | Self::SilentService | Self::CaptureSwitched | Self::Failed => true,
+            Self::ConsentRevoked | Self::NotTranscribed => false,
+        }
+    }
+
     /// The words in a file.
     #[must_use]
     pub const fn text(self) -> &'static str {

@@ -235,6 +235,12 @@ pub fn resolve(request: &Request, media_region: &str, policy: &Policy, attempts:
     }
 }
 
+/// The job that can make the text of a call after it; none where no job is possible.
+#[must_use]
+pub fn resolve_batch(request: &Request, policy: &Policy) -> Option<Batch> {
+    batch(request, policy).ok()
+}
+
 /// A language as `GET /transcription/languages` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::transcript::language::{Engine, Live};
+use crate::transcript::language::{Batch, Engine, Live};
 
 /// The request to Chime.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +44,38 @@ impl From<Live> for LiveSettings {
     }
 }
 
+/// The request to Transcribe: a job on the sound of the call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchSettings {
+    pub engine: Engine,
+    /// One code, or with `identify` two or more, one dialect of each language.
+    pub codes: Vec<String>,
+    #[serde(default)]
+    pub identify: bool,
+    /// That of the recordings bucket.
+    pub region: String,
+    /// At most one for each code.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vocabularies: Vec<String>,
+    /// Whether health data is marked, by the medical engine.
+    #[serde(default)]
+    pub identify_content: bool,
+}
+
+impl From<Batch> for BatchSettings {
+    fn from(batch: Batch) -> Self {
+        Self {
+            engine: batch.engine,
+            codes: batch.codes.iter().map(|code| (*code).to_owned()).collect(),
+            identify: batch.identify,
+            region: batch.region,
+            vocabularies: batch.vocabularies,
+            identify_content: batch.content_type.is_some(),
+        }
+    }
+}
+
 /// The settings of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,6 +85,9 @@ pub struct RunSettings {
     /// `None`: the text is made after the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live: Option<LiveSettings>,
+    /// The job that makes the text after the call, or fills the gaps of the live text. `None`: no job is possible.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchSettings>,
     /// Whether no attempt with this language in this region has succeeded yet.
     #[serde(default)]
     pub unconfirmed: bool,

@@ -166,6 +166,7 @@ async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
     cloud.run_schedule("meeting-manager").await?;
     record(&cloud).await?;
     transcribe(&cloud).await?;
+    transcribe_afterwards(&cloud).await?;
     assert_eq!(cloud.request("GET", "/health", None, "").await?.brief(), "200");
     cloud.run_schedule("audit").await?;
 
@@ -239,6 +240,33 @@ async fn transcribe(cloud: &TestCloud) -> TestResult {
         both(60).await?;
     }
     assert_eq!(cloud.sql("SELECT count(*) FROM medzen.transcript_segments").await?, "0");
+    Ok(())
+}
+
+/// A call in a language of jobs alone, whose sound goes to a job after its end.
+async fn transcribe_afterwards(cloud: &TestCloud) -> TestResult {
+    let scenario = cloud.scenario().await?;
+    let (consent, route) = ("/appointments/{a}/call/consent", "/appointments/{a}/call/transcription");
+    assert_eq!(scenario.provider.start().await?.brief(), "201");
+    assert_eq!(
+        scenario.provider.ask("PUT", consent, &json!({ "transcription": true })).await?.brief(),
+        "200"
+    );
+    let language = json!({ "language": "ha-NG" });
+    assert_eq!(scenario.provider.ask("POST", route, &language).await?.brief(), "201");
+    for seconds in [10, 10, 10] {
+        run_recording(cloud, &[seconds]).await?;
+        cloud.run_schedule("transcript").await?;
+    }
+    assert_eq!(scenario.provider.end().await?.brief(), "200");
+    for _ in 0..8 {
+        run_recording(cloud, &[60]).await?;
+        cloud.run_schedule("transcript").await?;
+    }
+    assert_eq!(
+        cloud.sql("SELECT string_agg(status, ',') FROM medzen.transcription_jobs").await?,
+        "completed"
+    );
     Ok(())
 }
 

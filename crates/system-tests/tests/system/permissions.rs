@@ -16,7 +16,8 @@ const RARE: [&str; 4] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> TestResult {
-    let cloud = TestCloud::new().await?;
+    let cloud =
+        TestCloud::with_parameters(&[("TranscriptionFillGaps", "on"), ("MedicalEntities", "on")]).await?;
 
     // A call from its start to its end, with someone invited, and one that the reconciler closes.
     let scenario = cloud.scenario().await?;
@@ -93,12 +94,18 @@ async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> TestResul
 
     record_and_play(&cloud).await?;
     transcribe(&cloud).await?;
+    transcribe_afterwards(&cloud).await?;
 
     cloud.run_schedule("audit").await?;
     let usage = cloud.parts().iam_usage();
     for (function, usage) in usage.as_object().ok_or("usage by function")? {
         let unused = usage["unused"].as_array().ok_or("a list")?.iter().filter_map(Value::as_str);
-        let unused: Vec<_> = unused.filter(|it| !(function == "recording" && RARE.contains(it))).collect();
+        let rare = |it: &str| match function.as_str() {
+            "recording" => RARE.contains(&it),
+            "transcript" => it == "s3:GetObjectLegalHold",
+            _ => false,
+        };
+        let unused: Vec<_> = unused.filter(|it| !rare(it)).collect();
         assert_eq!((unused, &usage["refused"]), (Vec::new(), &json!([])), "{function}");
     }
     Ok(())
@@ -137,6 +144,44 @@ async fn transcribe(cloud: &TestCloud) -> TestResult {
     }
     let text = "SELECT coalesce(string_agg(body, ','), '') FROM medzen.transcript_segments";
     assert_eq!(cloud.sql(text).await?, "Good morning");
+    Ok(())
+}
+
+/// The text of one call is made by a job, and a medical job fills the text of another one, whose transcription failed. Both are deleted.
+async fn transcribe_afterwards(cloud: &TestCloud) -> TestResult {
+    let route = "/appointments/{a}/call/transcription";
+    let mut meetings = Vec::new();
+    for wanted in [json!({ "language": "ha-NG" }), json!({ "language": "en-US", "specialty": "PRIMARYCARE" })]
+    {
+        let scenario = cloud.scenario().await?;
+        meetings.push(scenario.provider.start().await?.text("meetingId"));
+        assert_eq!(consent(&scenario.provider, json!({ "transcription": true })).await?.brief(), "200");
+        assert_eq!(scenario.provider.ask("POST", route, &wanted).await?.brief(), "201");
+        for _ in 0..4 {
+            cloud.parts().clock.advance(15);
+            run_transcription(cloud).await?;
+        }
+        cloud.send_event(&json!({
+            "source": "aws.chime", "detail-type": "Chime Meeting State Change",
+            "detail": {"eventType": "chime:TranscriptionFailed", "meetingId": meetings.last(), "message": "Internal server error"},
+        }))?;
+        run_transcription(cloud).await?;
+        assert_eq!(scenario.provider.end().await?.brief(), "200");
+    }
+    for _ in 0..10 {
+        cloud.parts().clock.advance(60);
+        run_transcription(cloud).await?;
+    }
+    let jobs =
+        "SELECT string_agg(kind || ' ' || status, ', ' ORDER BY kind DESC) FROM medzen.transcription_jobs";
+    assert_eq!(cloud.sql(jobs).await?, "standard completed, medical completed");
+    cloud
+        .sql("UPDATE medzen.transcripts SET finished_at = finished_at - interval '8 years' RETURNING ''")
+        .await?;
+    for _ in 0..2 {
+        cloud.parts().clock.advance(60);
+        run_transcription(cloud).await?;
+    }
     Ok(())
 }
 

@@ -1,6 +1,8 @@
 //! The transcription of a call, from its start to a finished transcript.
 
+mod batch;
 mod control;
+mod entities;
 mod text;
 
 use local_testing::{Answer, Caller, Scenario, TestCloud, TestResult};

@@ -51,6 +51,8 @@ async fn every_payload_is_answered() -> TestResult {
     }
     payloads.send("transcription-events", "0 failed").await?;
     payloads.send("transcription-events-with-unreadable", "2 failed").await?;
+    payloads.send("job-events", "0 failed").await?;
+    payloads.send("job-events-with-unreadable", "1 failed").await?;
     payloads.send("operation-pending", "0 failed").await?;
     payloads.send("operation-pending-with-unreadable", "1 failed").await?;
     let stopped = payloads.send("stop", "200").await?;

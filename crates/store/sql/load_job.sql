@@ -1,0 +1,14 @@
+-- A job ($1) with its sound: the capture, and the file of its recording. Null for a job of something else.
+SELECT json_build_object(
+  'name', j.name, 'transcriptId', j.transcript_id, 'captureId', j.capture_id, 'attempt', j.attempt, 'settings', j.settings,
+  'status', j.status, 'changedAt', j.changed_at, 'deadline', j.deadline, 'concatenationId', j.concatenation_id,
+  'soundBeganAt', j.sound_began_at, 'soundSeconds', j.sound_seconds,
+  'controlRegion', s.control_region, 'pipelineArn', c.pipeline_arn, 'recordingId', c.recording_id,
+  'file', (
+    SELECT json_build_object('number', g.number, 'status', g.status, 'startedAt', g.started_at, 'durationSeconds', g.duration_seconds)
+    FROM medzen.recording_segments g WHERE g.capture_id = c.id),
+  'attendees', medzen.known_attendees(s.id))::text
+FROM medzen.transcription_jobs j
+JOIN medzen.media_captures c ON c.id = j.capture_id
+JOIN public.video_call_sessions s ON s.id = j.session_id
+WHERE j.name = $1

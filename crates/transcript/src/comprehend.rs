@@ -1,0 +1,116 @@
+//! Amazon Comprehend Medical: medical entities and ICD-10-CM codes of English text, in the region that the operator names.
+
+use std::time::Duration;
+
+use aws_sdk_comprehendmedical::Client;
+use aws_sdk_comprehendmedical::config::Region;
+use aws_sdk_comprehendmedical::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::http::Response;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use domain::Error;
+use domain::error::Source;
+use domain::transcript::entities::{Concept, Found, Kind};
+
+/// Time for one attempt: 20,000 bytes of text take seconds.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(7);
+/// Time for a request with its retries.
+const DEADLINE: Duration = Duration::from_secs(15);
+
+/// The service. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Comprehend {
+    client: Client,
+}
+
+impl Comprehend {
+    pub(crate) fn new(sdk: &SdkConfig, region: &str) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(DEADLINE)
+            .build();
+        let config = aws_sdk_comprehendmedical::config::Builder::from(sdk)
+            .region(Region::new(region.to_owned()))
+            .timeout_config(timeouts)
+            .build();
+        Self { client: Client::from_conf(config) }
+    }
+
+    /// The entities of a text.
+    ///
+    /// # Errors
+    /// Where the service is throttled or down, or refuses the text: a defect.
+    pub(crate) async fn find(&self, kind: Kind, text: &str) -> Result<Vec<Found>, Error> {
+        match kind {
+            Kind::Entities => self.detect(text).await,
+            Kind::Icd10Cm => self.infer(text).await,
+        }
+    }
+
+    async fn detect(&self, text: &str) -> Result<Vec<Found>, Error> {
+        let answer = self.client.detect_entities_v2().text(text).send().await.map_err(error)?;
+        let found = answer.entities().iter().filter_map(|entity| {
+            Some(Found {
+                begin: offset(entity.begin_offset())?,
+                end: offset(entity.end_offset())?,
+                category: entity.category()?.as_str().to_owned(),
+                kind: entity.r#type()?.as_str().to_owned(),
+                score: entity.score().map(f64::from),
+                traits: entity
+                    .traits()
+                    .iter()
+                    .filter_map(|one| Some(one.name()?.as_str().to_owned()))
+                    .collect(),
+                concepts: Vec::new(),
+            })
+        });
+        Ok(found.collect())
+    }
+
+    async fn infer(&self, text: &str) -> Result<Vec<Found>, Error> {
+        let answer = self.client.infer_icd10_cm().text(text).send().await.map_err(error)?;
+        let found = answer.entities().iter().filter_map(|entity| {
+            Some(Found {
+                begin: offset(entity.begin_offset())?,
+                end: offset(entity.end_offset())?,
+                category: entity.category()?.as_str().to_owned(),
+                kind: entity.r#type()?.as_str().to_owned(),
+                score: entity.score().map(f64::from),
+                traits: entity
+                    .traits()
+                    .iter()
+                    .filter_map(|one| Some(one.name()?.as_str().to_owned()))
+                    .collect(),
+                concepts: entity
+                    .icd10_cm_concepts()
+                    .iter()
+                    .filter_map(|concept| {
+                        Some(Concept {
+                            code: concept.code()?.to_owned(),
+                            description: concept.description().unwrap_or_default().to_owned(),
+                            score: concept.score().map(f64::from),
+                        })
+                    })
+                    .collect(),
+            })
+        });
+        Ok(found.collect())
+    }
+}
+
+fn offset(offset: Option<i32>) -> Option<u32> {
+    u32::try_from(offset?).ok()
+}
+
+fn error<E>(error: SdkError<E, Response>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let throttled = matches!(error.code(), Some("TooManyRequestsException" | "ThrottlingException"));
+    let source: Source = Box::new(error);
+    match status {
+        Some(400..=428 | 430..=499) if !throttled => Error::Internal(source),
+        _ => Error::Unavailable { backend: "comprehendmedical", source },
+    }
+}
