@@ -14,8 +14,10 @@ use domain::expiry;
 use domain::id::UserId;
 use domain::join::JoinRules;
 use domain::recording::capture::CaptureStatus;
+use domain::recording::permission::Permissions;
 use domain::recording::{Intent, PauseReason};
 use domain::schedule::{self, JoinWindow};
+use domain::settings::{Availability, Settings};
 use domain::state::{ParticipantStatus, Role};
 use time::OffsetDateTime;
 
@@ -103,14 +105,29 @@ const fn transcription(requested: bool) -> FeatureStatus {
 }
 
 /// The state of recording: whether the call is captured for it now counts, and then what is wanted.
-fn recording(view: &View) -> FeatureStatus {
-    let is_wanted =
-        view.session.as_ref().is_some_and(|session| session.is_open() && session.recording_enabled);
+fn recording(view: &View, settings: &Settings) -> FeatureStatus {
+    let session = view.session.as_ref().filter(|session| session.is_open());
     let state = &view.captures;
     let Some(open) = state.recording else {
-        let is_due = is_wanted && !state.has_recording;
-        let state = if is_due { FeatureState::Requested } else { FeatureState::Off };
-        return FeatureStatus { state, reason: None, recording_id: None };
+        let region = session.map(|session| session.media_region.as_str());
+        let unavailable = if settings.recording == Availability::Off {
+            Some("deployment")
+        } else if region.is_some_and(|region| region != settings.media_regions.own) {
+            Some("media_region")
+        } else {
+            None
+        };
+        let consent = Permissions::read(&view.participants, &view.consents).recording;
+        // After the first recording another one begins by hand, once everyone has consented.
+        let waits = !state.has_recording || !consent.missing().is_empty();
+        let state = if unavailable.is_some() {
+            FeatureState::Unavailable
+        } else if waits && session.is_some_and(|session| session.recording_requested) {
+            FeatureState::Requested
+        } else {
+            FeatureState::Off
+        };
+        return FeatureStatus { state, reason: unavailable.map(str::to_owned), recording_id: None };
     };
     let is_captured = state.capture.as_ref().is_some_and(|capture| {
         capture.recording_id == Some(open.id) && capture.status == CaptureStatus::Running
@@ -162,7 +179,7 @@ impl Calls {
                 .into_iter()
                 .filter(known)
                 .collect(),
-            recording: recording(&view),
+            recording: recording(&view, &self.settings),
             transcription: transcription(open.is_some_and(|session| session.transcription_enabled)),
             waiting: waiting(&view, &member),
             ends_at: call

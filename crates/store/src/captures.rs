@@ -24,6 +24,12 @@ use crate::{Error, Store};
 pub struct DueSession {
     pub session_id: SessionId,
     pub appointment_id: AppointmentId,
+    /// When its capture was last confirmed, or its recording began or was requested.
+    #[serde(with = "time::serde::rfc3339")]
+    pub since: OffsetDateTime,
+    /// Whether its capture is to stop, and whether because of a refusal.
+    pub stops: bool,
+    pub revoked: bool,
 }
 
 /// The object of a pipeline.
@@ -241,6 +247,29 @@ impl Store {
             ],
         )
         .await
+    }
+
+    /// Requests the recording of an active call, which then waits for consent, or withdraws the request. Returns whether that changed
+    /// anything. One round trip.
+    pub async fn request_recording(
+        &self,
+        session: SessionId,
+        requested: bool,
+        (user, role): (UserId, Role),
+        origin: &Origin,
+    ) -> Result<bool, Error> {
+        let event = if requested { Event::RecordingRequested } else { Event::RecordingWithdrawn };
+        let params = [
+            (&session.as_uuid() as _, Type::UUID),
+            (&requested as _, Type::BOOL),
+            (&Json(origin) as _, Type::JSONB),
+            (&user.as_uuid() as _, Type::UUID),
+            (&role.as_str() as _, Type::TEXT),
+            (&event.as_str() as _, Type::TEXT),
+            (&origin.now as _, Type::TIMESTAMPTZ),
+        ];
+        let changed: Option<bool> = self.ask(sql!("request_recording"), &params).await?;
+        Ok(changed.is_some())
     }
 
     /// The open operations of one kind of a session. One round trip.

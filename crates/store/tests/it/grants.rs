@@ -67,6 +67,7 @@ const GRANTS: &[&str] = &[
     "functions INSERT medzen.participant_quality",
     "functions INSERT medzen.recording_segments",
     "functions INSERT medzen.recordings",
+    "functions INSERT medzen.searches",
     "functions INSERT medzen.usage_ledger",
     "functions INSERT medzen.video_call_attendee_tokens",
     "functions INSERT video_call_consents",
@@ -85,6 +86,7 @@ const GRANTS: &[&str] = &[
     "functions SELECT medzen.pending_operations",
     "functions SELECT medzen.recording_segments",
     "functions SELECT medzen.recordings",
+    "functions SELECT medzen.searches",
     "functions SELECT medzen.usage_ledger",
     "functions SELECT medzen.video_call_attendee_tokens",
     "functions SELECT video_call_consents",
@@ -110,8 +112,8 @@ const GRANTS: &[&str] = &[
      video, waiting_since)",
     "functions UPDATE video_call_sessions (activated_at, attempt, attempt_by, checked_at, connected_count, \
      duration_seconds, end_reason, ended_at, ended_by, error_message, last_attempt_at, last_event_at, \
-     last_left_at, max_participants_reached, meeting_id, projection_stale, projection_version, status, \
-     stay_confirmed_at, updated_at)",
+     last_left_at, max_participants_reached, meeting_id, projection_stale, projection_version, recording_enabled, \
+     recording_requested, status, stay_confirmed_at, updated_at)",
     "functions USAGE schema medzen",
 ];
 
@@ -135,6 +137,7 @@ const POLICIES: &[&str] = &[
     "medzen.pending_operations: functions_read SELECT {functions}",
     "medzen.recording_segments: functions ALL {functions}",
     "medzen.recordings: functions ALL {functions}",
+    "medzen.searches: functions ALL {functions}",
     "medzen.usage_ledger: functions ALL {functions}",
     "medzen.video_call_attendee_tokens: functions ALL {functions}",
     "public.appointments: own_appointments SELECT {authenticated}",

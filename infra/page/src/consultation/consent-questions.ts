@@ -1,6 +1,6 @@
 // When the person is asked for consent, and what becomes of the answer.
 
-import type { Consent, Feature, Joined, Status } from "../answers.ts";
+import type { Consent, Feature, FeatureStatus, Joined, Status } from "../answers.ts";
 import type { Api } from "../api.ts";
 import { askConsent, type Choice, unanswered } from "../consent.ts";
 import { announce } from "../dom.ts";
@@ -41,8 +41,8 @@ export class ConsentQuestions {
   /** Asks for what somebody wants and this person has not answered: for each purpose once in a dialog, then by a notice. */
   askIfOpen(status: Status, joined: Joined): void {
     this.#open = unanswered(status.consent, {
-      recording: joined.recordingEnabled || status.recording.state !== "off",
-      transcription: joined.transcriptionEnabled || status.transcription.state !== "off",
+      recording: joined.recordingEnabled || isWanted(status.recording),
+      transcription: joined.transcriptionEnabled || isWanted(status.transcription),
     });
     this.#askNext();
   }
@@ -93,4 +93,9 @@ export class ConsentQuestions {
     }
     this.#askNext();
   }
+}
+
+/** Somebody requested it, or it goes on. */
+function isWanted({ state }: FeatureStatus): boolean {
+  return state !== "off" && state !== "unavailable";
 }
