@@ -1,6 +1,6 @@
 // When the person is asked for consent, and what becomes of the answer.
 
-import type { Consent, Feature, FeatureStatus, Joined, Status } from "../answers.ts";
+import type { Consent, Feature, Joined, Status } from "../answers.ts";
 import type { Api } from "../api.ts";
 import { askConsent, type Choice, unanswered } from "../consent.ts";
 import { announce } from "../dom.ts";
@@ -41,7 +41,7 @@ export class ConsentQuestions {
   /** Asks for what somebody wants and this person has not answered: for each purpose once in a dialog, then by a notice. */
   askIfOpen(status: Status, joined: Joined): void {
     this.#open = unanswered(status.consent, {
-      recording: joined.recordingEnabled || isWanted(status.recording),
+      recording: joined.recordingEnabled || !["off", "unavailable"].includes(status.recording.state),
       transcription: joined.transcriptionEnabled || isWanted(status.transcription),
     });
     this.#askNext();
@@ -95,7 +95,6 @@ export class ConsentQuestions {
   }
 }
 
-/** Somebody requested it, or it goes on. */
-function isWanted({ state }: FeatureStatus): boolean {
-  return state !== "off" && state !== "unavailable";
+function isWanted(transcription: Status["transcription"]): boolean {
+  return ["requested", "starting", "active"].includes(transcription?.state ?? "");
 }
