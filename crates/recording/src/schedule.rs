@@ -140,7 +140,7 @@ impl App {
                 tracing::warn!("time for captures is over, the rest is left for the next run");
                 break;
             }
-            let target = Target { appointment: due.appointment_id, session: due.session_id };
+            let target = Target { appointment: due.session.appointment_id, session: due.session.session_id };
             let end = until.min(Instant::now() + MAX_SESSION);
             match within(end, self.take_steps(target, None, origin)).await {
                 Ok(StepsTaken { stuck, not_stopped, failure, .. }) => {
@@ -152,7 +152,7 @@ impl App {
                     let is_stuck = due.stops && is_stuck(due.since, origin.now);
                     report.stuck += u64::from(is_stuck);
                     report.not_stopped += u64::from(is_stuck && due.revoked);
-                    tracing::warn!(session = %due.session_id, error = causes(&error), "captures not compared, will retry");
+                    tracing::warn!(session = %due.session.session_id, error = causes(&error), "captures not compared, will retry");
                     report.failure = Some(error);
                 }
             }
@@ -266,7 +266,12 @@ impl App {
             | Action::VerifyMeeting(..)
             | Action::PublishEvent(_)
             | Action::StartCapture(..)
-            | Action::StopCapture(..) => Err(Error::internal("an operation of another kind was leased")),
+            | Action::StopCapture(..)
+            | Action::StartTranscription(..)
+            | Action::StopTranscription(..)
+            | Action::TakeText(_)
+            | Action::CompleteTranscript(_)
+            | Action::DeleteTranscript(_) => Err(Error::internal("an operation of another kind was leased")),
         }
     }
 }

@@ -18,12 +18,20 @@ use tokio_postgres::types::{Json, Type};
 use crate::statement::sql;
 use crate::{Error, Store};
 
-/// A session whose captures are due.
+/// A session that something is due for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DueSession {
     pub session_id: SessionId,
     pub appointment_id: AppointmentId,
+}
+
+/// A session whose captures are due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DueCaptures {
+    #[serde(flatten)]
+    pub session: DueSession,
     /// When its capture was last confirmed, or its recording began or was requested.
     #[serde(with = "time::serde::rfc3339")]
     pub since: OffsetDateTime,
@@ -189,7 +197,7 @@ pub struct CapturesApplied {
 
 impl Store {
     /// Sessions whose captures are to be compared with what is wanted, at most so many. One round trip.
-    pub async fn due_captures(&self, limit: i64) -> Result<Vec<DueSession>, Error> {
+    pub async fn due_captures(&self, limit: i64) -> Result<Vec<DueCaptures>, Error> {
         Ok(self.ask(sql!("due_captures"), &[(&limit, Type::INT8)]).await?.unwrap_or_default())
     }
 

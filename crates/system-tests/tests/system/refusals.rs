@@ -70,7 +70,7 @@ async fn a_denial_names_the_appointment_the_recording_and_the_participant_of_eve
     let named: Vec<_> = ROUTES.into_iter().filter(|(_, path)| path.contains('{')).collect();
     for (place, (method, path)) in named.iter().enumerate() {
         // Ten entries are appended in an hour, and fewer than that here.
-        let stranger = if place % 2 == 0 { &other.provider } else { &other.patient };
+        let stranger = [&other.provider, &other.patient, &other.stranger][place % 3];
         let route = (*method, *path);
         let answer = access::ask(&cloud, &scenario, &recording, Some(&stranger.token), route).await?;
         assert_eq!(answer, "403 NOT_A_MEMBER", "{method} {path}");
