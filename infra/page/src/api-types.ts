@@ -494,21 +494,17 @@ export interface components {
             secondsLeft?: number | null;
         };
         /** @description The state of recording or transcription. */
-        FeatureState: "off" | "unavailable" | "requested" | "starting" | "active" | "paused";
-        /** @description Recording or transcription of a call. */
-        FeatureStatus: {
-            /**
-             * @description The reason of the state, if there is one: `requested` or `consent_missing` for a pause; for `unavailable` `deployment`, which does
-             *     not record, or `media_region`, in which it cannot.
-             */
-        FeatureState: "off" | "requested" | "starting" | "active" | "paused" | "failed";
+        FeatureState: "off" | "unavailable" | "requested" | "starting" | "active" | "paused" | "failed";
         /** @description Recording or transcription of a call. */
         FeatureStatus: {
             /** @description What Chime said of a transcription that failed. */
             message: string | null;
             /** @description Whether the text of a transcription is made while the call is in progress, or afterwards. */
             mode: components["schemas"]["Mode"] | null;
-            /** @description The reason of the state, if there is one: `requested` or `consent_missing` for a pause; why a transcription ended. */
+            /**
+             * @description The reason of the state, if there is one: `requested` or `consent_missing` for a pause; why a transcription ended; for
+             *     `unavailable` `deployment`, which does not record, or `media_region`, in which it cannot.
+             */
             reason: string | null;
             /** @description Whether Chime's recorder is in the call for this, if there is one: its presence alone does not say for what it captures. */
             recorder: boolean;
@@ -3313,7 +3309,6 @@ export interface operations {
         };
     };
     withdrawRecording: {
-    startTranscription: {
         parameters: {
             query?: never;
             header?: never;
@@ -3325,6 +3320,144 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description It does not stand any more, also when it did not before. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingRequest"];
+                };
+            };
+            /**
+             * @description NO_IDENTITY: The request bears no identity.
+             *     401 by API Gateway itself: The token is missing, expired, or of another issuer or audience.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "NO_IDENTITY";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
+             *     PROVIDER_ONLY: Only the provider can do this.
+             *     REMOVED_FROM_CALL: The provider has removed you from this call.
+             *     UNKNOWN_USER: This account is not known here.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                    };
+                };
+            };
+            /**
+             * @description APPOINTMENT_NOT_FOUND: There is no such appointment.
+             *     NO_ACTIVE_CALL: There is no call in progress.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "APPOINTMENT_NOT_FOUND" | "NO_ACTIVE_CALL";
+                    };
+                };
+            };
+            /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description INVALID_FIELD: A field has a value that it cannot have. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INVALID_FIELD";
+                    };
+                };
+            };
+            /** @description 429 by API Gateway itself: The stage's throttle was reached. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INTERNAL";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description UNAVAILABLE: The service is not available at this moment. Please try again.
+             *     503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "UNAVAILABLE";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+        };
+    };
+    startTranscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                appointmentId: string;
+            };
+            cookie?: never;
+        };
         requestBody?: {
             content: {
                 "application/json": components["schemas"]["StartTranscriptionRequest"];
@@ -3337,7 +3470,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RecordingRequest"];
                     "application/json": components["schemas"]["Transcription"];
                 };
             };
@@ -3445,13 +3577,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description 429 by API Gateway itself: The stage's throttle was reached. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["GatewayMessage"];
             /**
              * @description CALLS_THROTTLED: Too many requests at this moment.
              *     TRANSCRIPTION_BUDGET: The time that may be transcribed today is used up.
