@@ -50,7 +50,7 @@ impl App {
             let pending: Pending = serde_json::from_str(event.detail.get())
                 .map_err(|_| Error::invalid("detail", "must have a sessionId and an appointmentId"))?;
             let target = Target { appointment: pending.appointment_id, session: pending.session_id };
-            return self.take_steps(target, origin).await.map(drop);
+            return self.take_steps_after_event(target, origin).await;
         }
         let envelope = event::Envelope {
             id: &event.id,
@@ -86,10 +86,14 @@ impl App {
             let advanced = domain::transcript::live::advance(row.run, of, at.max(row.run.requested_at));
             if advanced.is_none() || self.apply(target, session, row, report, origin).await? {
                 self.remember(&row.settings, read.kind, read.message.as_deref(), origin).await?;
-                return self.take_steps(target, origin).await.map(drop);
+                return self.take_steps_after_event(target, origin).await;
             }
         }
         Err(Error::Unavailable { backend: "database", source: "the run changes again and again".into() })
+    }
+
+    async fn take_steps_after_event(&self, target: Target, origin: &Origin) -> Result<(), Error> {
+        self.take_steps(target, origin).await?.failure.map_or(Ok(()), Err)
     }
 
     /// Remembers what became of an attempt with a language in a region.

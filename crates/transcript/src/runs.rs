@@ -42,6 +42,8 @@ pub(crate) struct Target {
 pub(crate) struct StepsTaken {
     /// Chime goes on to transcribe although its stop was requested a minute ago.
     pub(crate) not_stopped: bool,
+    /// Chime could not be asked: it is asked again in the next run.
+    pub(crate) failure: Option<Error>,
 }
 
 /// A report on a run.
@@ -106,8 +108,16 @@ impl App {
                     .await?;
                     break;
                 }
-                // Its operation is due by itself.
-                Due::StopAgain { alarm } => return Ok(StepsTaken { not_stopped: alarm }),
+                Due::StopAgain { alarm } => {
+                    let Some(meeting) = session.meeting_id() else { break };
+                    let stopped =
+                        self.calls.meetings().stop_transcription(&session.control_region, meeting).await;
+                    if let Err(error) = stopped {
+                        return Ok(StepsTaken { not_stopped: alarm, failure: Some(error.into()) });
+                    }
+                    let report = Report::of(RunEvent::Stopped, origin.now);
+                    self.apply(target, session, row, report, origin).await?;
+                }
             }
         }
         Ok(StepsTaken::default())

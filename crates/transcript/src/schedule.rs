@@ -45,7 +45,10 @@ impl App {
             }
             let target = Target { appointment: due.appointment_id, session: due.session_id };
             match self.take_steps(target, origin).await {
-                Ok(taken) => not_stopped += u64::from(taken.not_stopped),
+                Ok(taken) => {
+                    not_stopped += u64::from(taken.not_stopped);
+                    failure = taken.failure.or(failure);
+                }
                 Err(error) => {
                     tracing::warn!(session = %due.session_id, error = causes(&error), "transcription not compared, will retry");
                     failure = Some(error);

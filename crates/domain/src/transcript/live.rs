@@ -21,6 +21,9 @@ pub const CONFIRM_WITHIN: Duration = Duration::minutes(2);
 /// A capture that does not run for this long: the run has failed.
 pub const CAPTURE_WITHIN: Duration = Duration::minutes(2);
 
+/// A stop that nothing confirms for this long is sent again: its event was lost, or Chime did not get it.
+pub const STOP_AGAIN_AFTER: Duration = Duration::seconds(15);
+
 /// A stop that Chime has not accepted for this long raises an alarm; it is repeated all the same.
 pub const STOP_WITHIN: Duration = Duration::seconds(60);
 
@@ -328,10 +331,11 @@ pub fn due(run: &Run, around: Surroundings, now: OffsetDateTime) -> Due {
         }
         RunStatus::Stopping if stopped_by_chime && since >= STOP_WITHIN => Due::Apply(RunEvent::Abandoned),
         RunStatus::Stopping if stopped_by_chime => Due::Nothing,
-        RunStatus::Stopping => Due::StopAgain { alarm: since >= STOP_WITHIN },
+        RunStatus::Stopping if since >= STOP_AGAIN_AFTER => Due::StopAgain { alarm: since >= STOP_WITHIN },
         RunStatus::Requested
         | RunStatus::Starting
         | RunStatus::Running
+        | RunStatus::Stopping
         | RunStatus::Stopped
         | RunStatus::Failed => Due::Nothing,
     }
@@ -436,6 +440,15 @@ mod tests {
         assert_eq!(due(&stopping, FINE, NOW + Duration::seconds(60)), abandoned);
         let (failed, _) = advance(stopping, RunEvent::Abandoned, NOW).expect("a change");
         assert_eq!((failed.status, failed.end_reason), (RunStatus::Failed, Some(RunEnd::StoppedByChime)));
+    }
+
+    #[test]
+    fn a_stop_that_nothing_confirms_is_sent_again_and_raises_an_alarm() {
+        let stopping = run(Mode::Live, RunStatus::Stopping);
+        let after = |seconds| due(&stopping, FINE, NOW + Duration::seconds(seconds));
+        assert_eq!(after(14), Due::Nothing);
+        assert_eq!(after(15), Due::StopAgain { alarm: false });
+        assert_eq!(after(60), Due::StopAgain { alarm: true });
     }
 
     #[test]
