@@ -8,7 +8,7 @@ use domain::Error;
 use domain::audit::Origin;
 use domain::error::causes;
 use domain::id::{AppointmentId, SessionId};
-use domain::transcript::live::RunEvent;
+use domain::transcript::live::{self, RunEvent, RunStatus};
 use domain::transcript::settings::RunSettings;
 use runtime::{Answer, Envelope, Messages};
 use serde::Deserialize;
@@ -78,14 +78,20 @@ impl App {
             let Some((session, row)) = view.session.as_ref().zip(view.captures.run.as_ref()) else {
                 return Ok(());
             };
-            // One of an earlier run that was delivered late.
-            if at < row.run.requested_at {
+            if of == RunEvent::Started && !row.run.status.is_open() {
+                // A stop was faster than its start.
+                let Some(meeting) = session.meeting_id() else { return Ok(()) };
+                return self.stop_unwanted(target, &session.control_region, meeting).await;
+            }
+            if live::is_outdated(&row.run, of, at) {
                 return Ok(());
             }
             let report = Report { at, message: read.message.as_deref(), ..Report::of(of, at) };
-            let advanced = domain::transcript::live::advance(row.run, of, at.max(row.run.requested_at));
+            let advanced = live::advance(row.run, of, at.max(row.run.requested_at));
             if advanced.is_none() || self.apply(target, session, row, report, origin).await? {
-                self.remember(&row.settings, read.kind, read.message.as_deref(), origin).await?;
+                if advanced.is_some() && row.run.status == RunStatus::Starting {
+                    self.remember(&row.settings, read.kind, read.message.as_deref(), origin).await?;
+                }
                 return self.take_steps_after_event(target, origin).await;
             }
         }

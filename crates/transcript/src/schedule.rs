@@ -72,8 +72,7 @@ impl App {
     /// The part of the day's budget that is reserved or used, in percent.
     async fn report_budget(&self, origin: &Origin) -> Result<(), Error> {
         let Some(per_day) = self.limits.per_day else { return Ok(()) };
-        let day = origin.now.to_offset(time::UtcOffset::UTC).date();
-        let reserved = self.calls.store().known_languages(day).await?.reserved;
+        let reserved = self.calls.store().known_languages(origin.now).await?.reserved;
         let percent = reserved.saturating_mul(100) / per_day.whole_seconds().max(1);
         metrics::emit(&[(Metric::TranscriptionBudgetPercent, u64::try_from(percent).unwrap_or(0))]);
         Ok(())

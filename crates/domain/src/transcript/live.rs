@@ -229,6 +229,16 @@ pub enum Effect {
     Stop,
 }
 
+/// Whether a report of Chime's is about an earlier start or run: it was made before Chime was asked for this one.
+#[must_use]
+pub fn is_outdated(run: &Run, event: RunEvent, at: OffsetDateTime) -> bool {
+    match event {
+        RunEvent::Stopped | RunEvent::Failed => run.status.needs_capture() && at < run.confirmed_at,
+        RunEvent::Started => at < run.requested_at,
+        RunEvent::Stop(_) | RunEvent::Captured | RunEvent::Refused | RunEvent::Abandoned => false,
+    }
+}
+
 /// Applies a report. `None`: it changes nothing.
 #[must_use]
 pub fn advance(run: Run, event: RunEvent, at: OffsetDateTime) -> Option<(Run, Effect)> {
@@ -265,6 +275,11 @@ pub fn advance(run: Run, event: RunEvent, at: OffsetDateTime) -> Option<(Run, Ef
         (RunStatus::Starting, RunEvent::Started) => {
             let started = Some(at.max(run.requested_at));
             Some((Run { started_at: started, ..changed(RunStatus::Running) }, Effect::None))
+        }
+        // The report of a stop was about an earlier start.
+        (RunStatus::Stopping, RunEvent::Started) if run.end_reason == Some(RunEnd::StoppedByChime) => {
+            let started_at = Some(run.started_at.unwrap_or(at));
+            Some((Run { started_at, end_reason: None, ..changed(RunStatus::Running) }, Effect::None))
         }
         // The start was slower than the stop: it is billed from here on.
         (RunStatus::Stopping, RunEvent::Started) => {
@@ -440,6 +455,23 @@ mod tests {
         assert_eq!(due(&stopping, FINE, NOW + Duration::seconds(60)), abandoned);
         let (failed, _) = advance(stopping, RunEvent::Abandoned, NOW).expect("a change");
         assert_eq!((failed.status, failed.end_reason), (RunStatus::Failed, Some(RunEnd::StoppedByChime)));
+    }
+
+    #[test]
+    fn a_late_report_of_an_earlier_start_is_no_end_of_this_one() {
+        let starting = run(Mode::Live, RunStatus::Starting);
+        let before = NOW - Duration::seconds(1);
+        assert!(
+            is_outdated(&starting, RunEvent::Stopped, before)
+                && is_outdated(&starting, RunEvent::Failed, before)
+        );
+        assert!(!is_outdated(&starting, RunEvent::Stopped, NOW));
+        let (doubtful, _) = advance(starting, RunEvent::Stopped, NOW).expect("a change");
+        let (running, effect) = advance(doubtful, RunEvent::Started, NOW).expect("a change");
+        assert_eq!(
+            (running.status, running.started_at, running.end_reason, effect),
+            (RunStatus::Running, Some(NOW), None, Effect::None)
+        );
     }
 
     #[test]
