@@ -234,7 +234,7 @@ proptest! {
         places in proptest::collection::vec((0..300_i64, 1..80_i64), 0..4),
         active in proptest::collection::vec((any::<bool>(), 0..300_i64, 1..80_i64), 0..6),
     ) {
-        let mut words: Vec<Heard> = words.into_iter().map(|(start, length, label, punctuation)| Heard {
+        let mut words: Vec<JobItem> = words.into_iter().map(|(start, length, label, punctuation)| JobItem {
             content: if punctuation { ".".into() } else { "w".into() },
             punctuation,
             start_ms: start * 100,
@@ -251,7 +251,7 @@ proptest! {
         let activity: Vec<(Voice, Interval)> = active.into_iter().map(voice).collect();
         let output = Output { words: words.clone(), ..Output::default() };
         let turns = fill(&output, &recording(&activity, &gaps));
-        let in_gap = |word: &&Heard| {
+        let in_gap = |word: &&JobItem| {
             let middle = word.start_ms + (word.end_ms - word.start_ms) / 2;
             !word.punctuation && gaps.iter().any(|gap| gap.start_ms <= middle && middle < gap.end_ms)
         };

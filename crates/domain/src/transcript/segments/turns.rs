@@ -12,7 +12,7 @@ pub(super) fn turns(call: &Call, result: &TranscriptResult) -> Vec<Turn> {
     let relative = |at_ms: i64| (at_ms - call.began_at_ms).max(0);
     let kept = |at_ms: i64| !call.revoked.iter().any(|revoked| revoked.contains(relative(at_ms)));
     let items: Vec<&Item> = result.items.iter().filter(|item| kept(item.start_ms)).collect();
-    // Where a part was said after a revocation, the service's text is not used: it has that part too.
+    // The service's text has the part that was said after a revocation too, so it is not used then.
     let whole = items.len() == result.items.len();
     if items.is_empty() && !(whole && kept(result.start_ms)) {
         return Vec::new();
@@ -128,7 +128,7 @@ pub(in crate::transcript) fn spans(
     let mut spans: Vec<Span> = Vec::new();
     for entity in entities {
         let (from, to) = (entity.start_ms, entity.end_ms);
-        // What lasts no time lasts a millisecond.
+        // An entity or a word without a length lasts a millisecond.
         let overlaps = |start: i64, end: i64| start < to.max(from + 1) && from < end.max(start + 1);
         if !overlaps(start_ms, end_ms) {
             continue;
