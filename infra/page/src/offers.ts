@@ -24,7 +24,8 @@ export async function offerAfterwards(context: Context, place: Element | null, k
   const status = known ?? (await retried(place, () => api.status()));
   if (!status) return;
   const { rights } = status.me;
-  if (mayRead(rights) && (status.isProvider || status.transcription?.transcriptId))
+  // Without a transcript its screen says so: a status after the call does not name one.
+  if (mayRead(rights))
     offer(place, "transcripts.open", async () =>
       (await load("transcripts")).showTranscripts(PARTS, api, { rights, search: status.isProvider }, restart),
     );

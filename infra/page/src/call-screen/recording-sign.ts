@@ -80,7 +80,7 @@ export class RecordingSign {
   #differs(recording: FeatureStatus, transcription: Status["transcription"]): boolean {
     // The server learns a moment later that Chime captures.
     if (this.#captured) return recording.state === "starting";
-    if (this.#recorders.size > 0) return !transcription?.recorder;
+    if (this.#recorders.size > 0) return !transcription.recorder;
     return this.#present && recording.state === "active";
   }
 
