@@ -197,7 +197,13 @@ function isFeature(value: unknown): boolean {
 }
 
 function isTranscription(value: unknown): boolean {
-  return isObject(value) && isText(value["state"]) && isNullable(value["reason"], isText) && isFlag(value["recorder"]);
+  return (
+    isObject(value) &&
+    isText(value["state"]) &&
+    isNullable(value["reason"], isText) &&
+    isNullable(value["message"], isText) &&
+    isFlag(value["recorder"])
+  );
 }
 
 function isSegment(value: unknown): boolean {
