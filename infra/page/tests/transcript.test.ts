@@ -119,11 +119,6 @@ const ERRORS: { answer: ApiResponse; en: string; fr: string }[] = [
     fr: "La transcription n’est pas possible avec ce choix de langues.",
   },
   {
-    answer: { status: 503, body: refused("RECORDING_CAPACITY") },
-    en: "The transcript cannot be started: too many others are running. Try again in a few minutes.",
-    fr: "La transcription ne peut pas démarrer : trop d’autres sont en cours. Réessayez dans quelques minutes.",
-  },
-  {
     answer: { status: 503, body: refused("UNAVAILABLE") },
     en: "The transcription service does not answer. Please try again.",
     fr: "Le service de transcription ne répond pas. Veuillez réessayer.",

@@ -117,8 +117,6 @@ export class TranscriptionControl implements TranscriptionActions {
         const left = details?.["secondsLeft"];
         return ["transcription.budget", { length: clock(typeof left === "number" ? left : 0) }];
       }
-      case "RECORDING_CAPACITY":
-        return "transcription.capacity";
       case "INVALID_FIELD":
         return "transcription.refused";
     }
