@@ -36,6 +36,7 @@ impl App {
         if row.finished_at.is_some() || row.deletion_requested {
             return Ok(());
         }
+        store.mark_revoked(id).await?;
         let segments = assemble(store.transcript_turns(id).await?);
         let known = Known::of(&row, &segments, origin.now);
         match self.next_jobs(&known) {
@@ -50,7 +51,8 @@ impl App {
             _ if gaps.iter().any(|gap| gap.reason.is_loss()) => Outcome::Incomplete,
             _ => Outcome::Ready,
         };
-        if segments.is_empty() && ran {
+        let spoke = row.captures.iter().any(|capture| !capture.speaking.is_empty());
+        if segments.is_empty() && ran && spoke {
             tracing::warn!(transcript = %id, "a call that was transcribed has no text");
             metrics::emit(&[(Metric::EmptyTranscripts, 1)]);
         }

@@ -3,7 +3,7 @@
 use domain::id::CaptureId;
 use domain::transcript::batch::plan::{Sound, has_failed};
 use domain::transcript::gaps::{Evidence, Gap, GapReason, gaps, intersect, subtract, union};
-use domain::transcript::live::{Mode, RunEnd};
+use domain::transcript::live::{Mode, Run, RunEnd};
 use domain::transcript::settings::{BatchSettings, RunSettings};
 use domain::transcript::{Interval, Segment};
 use serde::Deserialize as _;
@@ -40,9 +40,13 @@ impl<'a> Known<'a> {
         let captures = || row.captures.iter();
         let failed = runs().filter(|run| run.end_reason.is_some_and(RunEnd::is_failure));
         let revoked = captures().filter(|capture| capture.revoked);
-        // Until the next run, whose text lies in no gap, or the end of the call.
+        let next_start = |failed: &Run| {
+            let later = runs().filter(|run| run.requested_at > failed.requested_at);
+            later.filter_map(|run| run.started_at).min()
+        };
+        // Until the next run began, or the end of the call.
         let mut failed: Vec<Interval> =
-            failed.filter_map(|run| self.interval(run.requested_at, None)).collect();
+            failed.filter_map(|run| self.interval(run.requested_at, next_start(run))).collect();
         failed.extend(self.of_jobs(|capture| has_failed(&row.jobs, capture.capture_id)));
         let mut revoked: Vec<Interval> = revoked
             .filter_map(|capture| self.interval(capture.stop_requested_at?, capture.ended_at))
