@@ -1,13 +1,16 @@
 -- Changes a job ($1), if its status is still the one that was read ($2), with what follows: the operation that checks it from $5 on, or
 -- at its end the completion of its transcript, and the seconds of its sound in the ledger. $3 the job as it is from now on, $4 now.
-WITH changed AS (
+WITH live AS MATERIALIZED (
+  SELECT s.id FROM public.video_call_sessions s
+  WHERE s.id = (SELECT j.session_id FROM medzen.transcription_jobs j WHERE j.name = $1) FOR NO KEY UPDATE
+), changed AS (
   UPDATE medzen.transcription_jobs j
   SET status = n.status, changed_at = $4, concatenation_id = coalesce(n."concatenationId", j.concatenation_id),
       sound_began_at = coalesce(n."soundBeganAt", j.sound_began_at), sound_seconds = coalesce(n."soundSeconds", j.sound_seconds),
       reason = n.reason, message = n.message, ended_at = CASE WHEN n.status IN ('completed', 'failed') THEN $4 END
-  FROM jsonb_to_record($3) AS n (
+  FROM live, jsonb_to_record($3) AS n (
     status text, "concatenationId" text, "soundBeganAt" timestamptz, "soundSeconds" numeric, reason text, message text)
-  WHERE j.name = $1 AND j.status = $2
+  WHERE j.name = $1 AND j.session_id = live.id AND j.status = $2
   RETURNING j.*
 ), enqueued AS MATERIALIZED (
   SELECT medzen.enqueue_operation('check_batch_job', changed.name, changed.session_id, '{}', $5, NULL) AS operation

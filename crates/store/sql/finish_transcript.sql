@@ -1,5 +1,6 @@
 -- Finishes a transcript ($1) with its result ($2 outcome, $3 segments, $4 SHA-256, $10 gaps), unless a run has begun again, a job is open,
--- or its deletion was requested; the speech that was captured for its text alone is deleted, and with $11 its medical entities are found. $5 now, $6 origin, $7 audit event, $8 the event's detail type;
+-- or its deletion was requested; the speech that was captured for its text alone is deleted, and with $11 its medical
+-- entities are found. $5 now, $6 origin, $7 audit event, $8 the event's detail type;
 -- the request publishes it until $9.
 WITH live AS MATERIALIZED (
   SELECT s.id FROM public.video_call_sessions s

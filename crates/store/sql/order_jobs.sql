@@ -1,8 +1,11 @@
 -- Orders jobs ($2, [{name, captureId, attempt, kind, settings, deadline}]) for a transcript ($1), unless it is finished or its deletion was
 -- requested. $3 now. Returns how many were ordered.
-WITH live AS MATERIALIZED (
-  SELECT t.id, t.session_id FROM medzen.transcripts t
-  WHERE t.id = $1 AND t.finished_at IS NULL AND t.deletion_requested_at IS NULL FOR NO KEY UPDATE
+WITH locked AS MATERIALIZED (
+  SELECT s.id FROM public.video_call_sessions s
+  WHERE s.id = (SELECT t.session_id FROM medzen.transcripts t WHERE t.id = $1) FOR NO KEY UPDATE
+), live AS MATERIALIZED (
+  SELECT t.id, t.session_id FROM locked JOIN medzen.transcripts t ON t.session_id = locked.id
+  WHERE t.id = $1 AND t.finished_at IS NULL AND t.deletion_requested_at IS NULL
 ), ordered AS (
   INSERT INTO medzen.transcription_jobs AS j (
     name, transcript_id, session_id, capture_id, attempt, kind, settings, requested_at, changed_at, deadline)
