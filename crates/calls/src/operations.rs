@@ -48,7 +48,8 @@ impl Calls {
                 | Operation::Concatenate
                 | Operation::VerifySegment
                 | Operation::DeleteChunks
-                | Operation::DeleteRecording => {
+                | Operation::DeleteRecording
+                | Operation::ApplyHold => {
                     self.send_and_complete(&operation, origin).await?;
                 }
             }
@@ -123,7 +124,8 @@ impl Calls {
             | Action::Concatenate(..)
             | Action::VerifySegment(..)
             | Action::DeleteChunks(..)
-            | Action::DeleteRecording(..) => {
+            | Action::DeleteRecording(..)
+            | Action::ApplyHold(..) => {
                 return Err(Error::internal("the operation changes nothing at Chime"));
             }
         }

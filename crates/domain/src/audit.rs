@@ -161,6 +161,12 @@ pub enum Event {
     RecordingDeleted,
     /// Links to a recording were handed out.
     RecordingPlayed,
+    /// An auditor placed a legal hold on what is kept of an appointment.
+    HoldPlaced,
+    /// An auditor lifted it.
+    HoldLifted,
+    /// The hold was placed on all files of the appointment, or taken off them.
+    HoldApplied,
     /// A request was denied (403).
     AccessDenied,
 }
@@ -202,6 +208,9 @@ impl Event {
             Self::RecordingDeletionRequested => "recording.deletion_requested",
             Self::RecordingDeleted => "recording.deleted",
             Self::RecordingPlayed => "recording.played",
+            Self::HoldPlaced => "hold.placed",
+            Self::HoldLifted => "hold.lifted",
+            Self::HoldApplied => "hold.applied",
             Self::AccessDenied => "access.denied",
         }
     }
@@ -219,11 +228,16 @@ pub fn actor_chain(user: crate::id::UserId) -> String {
     format!("ACTOR#{user}")
 }
 
-/// The same for an account without a user id: keyed by the SHA-256 of the token's subject, which may be an email
-/// address.
+/// The same for an account without a user id.
 #[must_use]
 pub fn stranger_chain(subject: &str) -> String {
-    format!("ACTOR#sub:{:x}", Sha256::digest(subject.as_bytes()))
+    format!("ACTOR#{}", stranger(subject))
+}
+
+/// A person without a user id: the SHA-256 of the token's subject, which may be an email address.
+#[must_use]
+pub fn stranger(subject: &str) -> String {
+    format!("sub:{:x}", Sha256::digest(subject.as_bytes()))
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use uuid::Uuid;
 use crate::capabilities::Capabilities;
 use crate::error::Error;
 use crate::id::{
-    CaptureId, ChimeAttendeeId, ChimeMeetingId, OperationId, PipelineId, RecordingId, SessionId, UserId,
+    AppointmentId, CaptureId, ChimeAttendeeId, ChimeMeetingId, OperationId, PipelineId, RecordingId,
+    SessionId, UserId,
 };
 use crate::outbound::EventPayload;
 use crate::recording::Layout;
@@ -55,11 +56,13 @@ pub enum Operation {
     DeleteChunks,
     /// The files of a recording are deleted, versions too. Target: the recording's id.
     DeleteRecording,
+    /// The legal hold is placed on all files of an appointment, or taken off them. Target: the appointment's id.
+    ApplyHold,
 }
 
 impl Operation {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::DeleteAttendee,
         Self::UpdateCapabilities,
         Self::DeleteMeeting,
@@ -71,6 +74,7 @@ impl Operation {
         Self::VerifySegment,
         Self::DeleteChunks,
         Self::DeleteRecording,
+        Self::ApplyHold,
     ];
 
     /// The name in the table, in logs, metrics and the runbook.
@@ -88,6 +92,7 @@ impl Operation {
             Self::VerifySegment => "verify_segment",
             Self::DeleteChunks => "delete_chunks",
             Self::DeleteRecording => "delete_recording",
+            Self::ApplyHold => "apply_hold",
         }
     }
 
@@ -105,7 +110,8 @@ impl Operation {
             | Self::Concatenate
             | Self::VerifySegment
             | Self::DeleteChunks
-            | Self::DeleteRecording => "recording",
+            | Self::DeleteRecording
+            | Self::ApplyHold => "recording",
         }
     }
 }
@@ -203,6 +209,18 @@ pub struct OfCapture {
     pub control_region: String,
 }
 
+/// The payload of `apply_hold`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApplyHold {
+    /// The row of the hold.
+    pub hold: i64,
+    /// Whether it is placed; otherwise it was lifted.
+    pub on: bool,
+    /// The change after which this pass over the files was begun.
+    pub change: i32,
+}
+
 /// The parsed action of an operation.
 #[derive(Clone, Debug)]
 pub enum Action {
@@ -217,6 +235,7 @@ pub enum Action {
     VerifySegment(CaptureId, OfCapture),
     DeleteChunks(CaptureId, OfCapture),
     DeleteRecording(RecordingId, OfCapture),
+    ApplyHold(AppointmentId, ApplyHold),
 }
 
 impl PendingOperation {
@@ -248,6 +267,9 @@ impl PendingOperation {
                 payload(&self.payload)?,
             ),
             Operation::DeleteChunks => Action::DeleteChunks(capture()?, payload(&self.payload)?),
+            Operation::ApplyHold => {
+                Action::ApplyHold(self.target.parse().map_err(Error::internal)?, payload(&self.payload)?)
+            }
             // Through text, because a RawValue is only read from text.
             Operation::PublishEvent => Action::PublishEvent(
                 serde_json::from_str(&self.payload.to_string()).map_err(Error::internal)?,
@@ -309,6 +331,11 @@ mod tests {
         assert!(matches!(event.action(), Ok(Action::PublishEvent(_))));
         let stop = row("stop_capture", serde_json::json!({"controlRegion": "us-east-1"}));
         assert!(matches!(stop.action(), Ok(Action::StopCapture(_, StopCapture { pipeline_id: None, .. }))));
+        let hold = row("apply_hold", serde_json::json!({"hold": 7, "on": true, "change": 2}));
+        assert!(matches!(
+            hold.action(),
+            Ok(Action::ApplyHold(_, ApplyHold { hold: 7, on: true, change: 2 }))
+        ));
         assert!(row("delete_attendee", serde_json::json!({})).action().is_err());
         for operation in Operation::ALL {
             assert_eq!(serde_json::to_value(operation).ok(), Some(operation.as_str().into()));

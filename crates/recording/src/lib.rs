@@ -4,6 +4,7 @@ mod config;
 mod control;
 mod deletion;
 mod events;
+mod hold;
 mod list;
 mod pipelines;
 mod schedule;

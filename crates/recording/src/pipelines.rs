@@ -73,7 +73,8 @@ impl App {
             | Action::Concatenate(..)
             | Action::VerifySegment(..)
             | Action::DeleteChunks(..)
-            | Action::DeleteRecording(..) => {
+            | Action::DeleteRecording(..)
+            | Action::ApplyHold(..) => {
                 return Err(Error::internal("an operation of another kind follows from no capture"));
             }
         };

@@ -5,7 +5,7 @@ use std::time::Duration as StdDuration;
 use chime::PipelineStatus;
 use domain::Error;
 use domain::audit::Origin;
-use domain::error::causes;
+use domain::error::{causes, reason};
 use domain::id::CaptureId;
 use domain::operation::{Action, Executed, LEASE, Operation, PendingOperation};
 use runtime::metrics::{self, Metric};
@@ -39,8 +39,15 @@ const SEGMENT_LEASE: Duration = Duration::seconds(150);
 const PREFIXES_AT_HOUR: u8 = 3;
 
 const CAPTURE_KINDS: [Operation; 2] = [Operation::StopCapture, Operation::StartCapture];
-const SEGMENT_KINDS: [Operation; 4] =
-    [Operation::VerifySegment, Operation::Concatenate, Operation::DeleteChunks, Operation::DeleteRecording];
+const SEGMENT_KINDS: [Operation; 5] = [
+    Operation::VerifySegment,
+    Operation::Concatenate,
+    Operation::ApplyHold,
+    Operation::DeleteChunks,
+    Operation::DeleteRecording,
+];
+/// A deletion that a legal hold forbids is tried again after this: a hold stands for months.
+const ON_HOLD_AGAIN_AFTER: Duration = Duration::hours(1);
 
 impl App {
     /// One run.
@@ -170,6 +177,7 @@ impl App {
                 Action::VerifySegment(capture, _) => self.verify(capture, origin).await,
                 Action::DeleteChunks(capture, _) => self.delete_chunks(capture, origin).await,
                 Action::DeleteRecording(recording, _) => self.delete_files(recording, origin).await,
+                Action::ApplyHold(appointment, pass) => self.apply_hold(appointment, &pass, origin).await,
                 Action::DeleteAttendee(..)
                 | Action::UpdateCapabilities(..)
                 | Action::DeleteMeeting(..)
@@ -180,8 +188,13 @@ impl App {
             };
             match outcome {
                 Ok(Outcome::Done) => {
-                    let executed = Executed { id: operation.id, payload: None };
+                    // The payload of a hold may have changed meanwhile: then it is executed again.
+                    let executed = Executed { id: operation.id, payload: Some(operation.payload) };
                     self.calls.store().complete_operations(&[executed], origin.now).await?;
+                }
+                Ok(Outcome::OnHold) => {
+                    let due = origin.now + ON_HOLD_AGAIN_AFTER;
+                    self.calls.store().postpone_operation(operation.id, due, reason::RECORDING_ON_HOLD.code).await?;
                 }
                 // The next run continues.
                 Ok(Outcome::Unfinished) => {

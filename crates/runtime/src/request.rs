@@ -41,20 +41,37 @@ pub struct Request {
     /// Its source and time, for rules and audit.
     pub origin: Origin,
     actor: Option<Actor>,
+    /// Of the token, as API Gateway passes them on: a list as the text `[a b]`.
+    claims: HashMap<String, String>,
     path: HashMap<String, String>,
     body: Result<Fields, BodyError>,
     bypasses_edge: bool,
 }
 
 impl Request {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         route: Route,
         actor: Option<Actor>,
         path: HashMap<String, String>,
         body: Result<Fields, BodyError>,
         origin: Origin,
     ) -> Self {
-        Self { route, origin, actor, path, body, bypasses_edge: false }
+        Self { route, origin, actor, claims: HashMap::new(), path, body, bypasses_edge: false }
+    }
+
+    /// The same with the claims of its token.
+    pub(crate) fn with_claims(self, claims: HashMap<String, String>) -> Self {
+        Self { claims, ..self }
+    }
+
+    /// Whether the token has a claim with exactly this value. A list that contains the value has another one.
+    pub(crate) fn has_claim(&self, name: &str, value: &str) -> bool {
+        self.claims.get(name).is_some_and(|it| it == value)
+    }
+
+    /// Whether the function was invoked directly, which IAM has authorized.
+    pub(crate) const fn is_direct(&self) -> bool {
+        matches!(self.route, Route::Direct)
     }
 
     /// The same as one that did not come through CloudFront although it has to.

@@ -22,6 +22,7 @@ SELECT json_build_object(
     SELECT json_build_object('id', id, 'providerUserId', provider_user_id, 'patientUserId', patient_user_id,
       'cancelled', cancelled, 'videoEnabled', video_enabled, 'providerName', NULL)
     FROM appointment),
+  'onHold', medzen.is_on_hold((SELECT id FROM target)),
   'recordings', (
     SELECT coalesce(json_agg(json_build_object(
       'id', r.id, 'sessionId', r.session_id, 'intent', r.intent, 'automatic', r.automatic, 'layout', r.layout,

@@ -1,5 +1,6 @@
 //! Every route, with what it reads and answers.
 
+mod holds;
 mod recordings;
 
 use std::collections::BTreeMap;
@@ -193,6 +194,7 @@ pub(super) fn all(schemas: &mut Schemas) -> Vec<Operation> {
     all.push(actions(schemas));
     all.extend(attendees(schemas));
     all.extend(recordings::all(schemas));
+    all.extend(holds::all(schemas));
     all
 }
 
@@ -427,6 +429,11 @@ pub(super) fn direct_invocations(schemas: &mut Schemas) -> Value {
             ("get", "getRecording", &[&recording]),
             ("playback", "playRecording", &[&recording]),
             ("delete", "deleteRecording", &[&recording]),
+        ]),
+        "audit": actions(&[
+            ("hold", "placeHold", &[&appointment]),
+            ("lift-hold", "liftHold", &[&appointment]),
+            ("get-hold", "getHold", &[&appointment]),
         ]),
     })
 }

@@ -101,7 +101,8 @@ impl Done {
                 | Action::Concatenate(..)
                 | Action::VerifySegment(..)
                 | Action::DeleteChunks(..)
-                | Action::DeleteRecording(..),
+                | Action::DeleteRecording(..)
+                | Action::ApplyHold(..),
                 _,
             ) => {
                 self.on_attendees.push(Executed { id: operation.id, payload: Some(operation.payload) });

@@ -3,6 +3,7 @@
 mod control;
 mod deletion;
 mod files;
+mod hold;
 mod races;
 mod random;
 
