@@ -32,7 +32,11 @@ const STS_DEADLINE: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// The last failure, when the others are done: the next run tries again.
-pub(crate) async fn apply_holds(store: &Store, expiry: &HeldExpiry, now: OffsetDateTime) -> Result<(), Error> {
+pub(crate) async fn apply_holds(
+    store: &Store,
+    expiry: &HeldExpiry,
+    now: OffsetDateTime,
+) -> Result<(), Error> {
     let due = store.lease_hold_entries(MAX_HOLDS, LEASE, now).await?;
     if due.is_empty() {
         return Ok(());
@@ -43,7 +47,12 @@ pub(crate) async fn apply_holds(store: &Store, expiry: &HeldExpiry, now: OffsetD
         match table.apply(&entries).await {
             Ok(changed) => {
                 store.hold_entries_applied(&entries, now).await?;
-                tracing::info!(chain = entries.chain, on = entries.on_hold, changed, "legal hold applied to audit entries");
+                tracing::info!(
+                    chain = entries.chain,
+                    on = entries.on_hold,
+                    changed,
+                    "legal hold applied to audit entries"
+                );
             }
             Err(error) => {
                 tracing::warn!(
@@ -84,7 +93,8 @@ impl HeldExpiry {
     async fn assume_role(&self) -> Result<HeldTable, Error> {
         let assume = self.sts.assume_role().role_arn(&self.role).role_session_name("audit-hold");
         let answer = assume.duration_seconds(SESSION_SECONDS).send().await;
-        let answer = answer.map_err(|error| Error::Unavailable { backend: "sts", source: Box::new(error) })?;
+        let answer =
+            answer.map_err(|error| Error::Unavailable { backend: "sts", source: Box::new(error) })?;
         let given = answer.credentials().ok_or_else(|| Error::internal("a role without credentials"))?;
         let credentials = Credentials::new(
             given.access_key_id(),

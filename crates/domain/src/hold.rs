@@ -85,7 +85,9 @@ mod tests {
             assert_eq!(text.parse::<HoldReason>().map(String::from), Ok(text.to_owned()));
         }
         let too_long = "7".repeat(MAX_REASON_CHARACTERS + 1);
-        for text in ["", " ", " 3 O 1", "3 O 1 ", "3  O", "case\n1", "M\u{fc}ller", "<b>1</b>", "-", &too_long] {
+        for text in
+            ["", " ", " 3 O 1", "3 O 1 ", "3  O", "case\n1", "M\u{fc}ller", "<b>1</b>", "-", &too_long]
+        {
             assert_eq!(text.parse::<HoldReason>(), Err(NotAReason), "{text:?}");
         }
     }

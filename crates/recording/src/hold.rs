@@ -29,6 +29,7 @@ impl App {
     ) -> Result<Outcome, Error> {
         let files = self.calls.store().hold_files(appointment, pass).await?;
         let mut versions = files.pass.as_ref().map_or(0, |pass| pass.versions);
+        let session = self.holds.begin().await?;
         let until = Instant::now() + STEP;
         for prefix in prefixes(&files) {
             let from = match &files.pass {
@@ -40,7 +41,7 @@ impl App {
                 },
                 Some(_) | None => None,
             };
-            let progress = self.objects.hold(&prefix, pass.on, from, until).await?;
+            let progress = session.hold(&prefix, pass.on, from, until).await?;
             versions += progress.done;
             let is_over = progress.next.is_some() || Instant::now() >= until;
             if progress.done > 0 || is_over {

@@ -194,7 +194,10 @@ impl App {
                 }
                 Ok(Outcome::OnHold) => {
                     let due = origin.now + ON_HOLD_AGAIN_AFTER;
-                    self.calls.store().postpone_operation(operation.id, due, reason::RECORDING_ON_HOLD.code).await?;
+                    self.calls
+                        .store()
+                        .postpone_operation(operation.id, due, reason::RECORDING_ON_HOLD.code)
+                        .await?;
                 }
                 // The next run continues.
                 Ok(Outcome::Unfinished) => {

@@ -57,8 +57,7 @@ mod tests {
 
     fn request(route: Route, actor: Option<&str>, claims: &[(&str, &str)]) -> Request {
         let now = time::OffsetDateTime::UNIX_EPOCH;
-        let origin =
-            Origin { request_id: "r-1".to_owned(), via: Via::Api, ip: None, user_agent: None, now };
+        let origin = Origin { request_id: "r-1".to_owned(), via: Via::Api, ip: None, user_agent: None, now };
         let claims = claims.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let actor = actor.map(|subject| Actor::Subject(subject.to_owned()));
         Request::new(route, actor, HashMap::new(), Fields::parse(b"{}"), origin).with_claims(claims)
@@ -73,7 +72,8 @@ mod tests {
     fn only_the_exact_value_of_the_one_claim_makes_an_auditor() {
         let role = AuditorRole(Some(("role".to_owned(), "auditor".to_owned())));
         assert_eq!(answer(&role, &[("sub", "uid"), ("role", "auditor")]), "yes");
-        for value in ["Auditor", "auditor ", "[auditor]", "[auditor doctor]", "auditor,doctor", "", "doctor"] {
+        for value in ["Auditor", "auditor ", "[auditor]", "[auditor doctor]", "auditor,doctor", "", "doctor"]
+        {
             assert_eq!(answer(&role, &[("role", value)]), "AUDITOR_ONLY", "{value:?}");
         }
         for claim in ["Role", "roles", "sub"] {

@@ -157,11 +157,7 @@ impl Store {
     }
 
     /// The files of an appointment. One round trip.
-    pub async fn hold_files(
-        &self,
-        appointment: AppointmentId,
-        pass: &ApplyHold,
-    ) -> Result<HoldFiles, Error> {
+    pub async fn hold_files(&self, appointment: AppointmentId, pass: &ApplyHold) -> Result<HoldFiles, Error> {
         let params = [(&appointment.as_uuid() as _, Type::UUID), (&pass.change as _, Type::INT4)];
         Ok(self.ask(sql!("hold_files"), &params).await?.unwrap_or_default())
     }

@@ -71,11 +71,20 @@ async fn holds(payloads: &mut Payloads<'_>, cloud: &TestCloud, appointment: &str
 
     payloads.send("schedule", "200").await?;
     let entries = cloud.audit_table(appointment)?;
-    let holds: Vec<_> = entries.iter().filter(|it| it["event"].as_str().is_some_and(|it| it.starts_with("hold."))).collect();
+    let holds: Vec<_> =
+        entries.iter().filter(|it| it["event"].as_str().is_some_and(|it| it.starts_with("hold."))).collect();
     let events: Vec<_> = holds.iter().filter_map(|it| it["event"].as_str()).collect();
-    assert_eq!(events, ["hold.placed", "hold.lifted", "hold.placed", "hold.lifted"], "one entry for each change");
+    assert_eq!(
+        events,
+        ["hold.placed", "hold.lifted", "hold.placed", "hold.lifted"],
+        "one entry for each change"
+    );
     for entry in holds {
-        assert_eq!((&entry["role"], &entry["holdReason"]), (&json!("auditor"), &json!("3 O 123/26")), "{entry}");
+        assert_eq!(
+            (&entry["role"], &entry["holdReason"]),
+            (&json!("auditor"), &json!("3 O 123/26")),
+            "{entry}"
+        );
     }
     let denied = cloud.audit_chain(&format!("ACTOR#{}", cloud.first_scenario()?.provider.id))?;
     let codes: Vec<_> = denied.iter().map(|it| (it["code"].as_str(), it["appointmentId"].as_str())).collect();

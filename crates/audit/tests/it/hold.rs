@@ -84,11 +84,18 @@ async fn entries_under_hold_do_not_expire_until_it_is_lifted() -> TestResult {
 
     cloud.parts().clock.advance(40 * DAY);
     cloud.parts().dynamodb.expire()?;
-    assert_eq!((cloud.audit_table(&held.appointment)?.len(), cloud.audit_table(&other.appointment)?.len()), (4, 0));
+    assert_eq!(
+        (cloud.audit_table(&held.appointment)?.len(), cloud.audit_table(&other.appointment)?.len()),
+        (4, 0)
+    );
 
     lift(&cloud, &held).await?;
     run(&cloud).await?;
-    assert_eq!(expiries(&cloud, &held)?, BTreeSet::from(["usual"]), "never earlier than the retention setting");
+    assert_eq!(
+        expiries(&cloud, &held)?,
+        BTreeSet::from(["usual"]),
+        "never earlier than the retention setting"
+    );
     cloud.parts().dynamodb.expire()?;
     let left = cloud.audit_table(&held.appointment)?;
     assert_eq!(left.len(), 1, "what the retention covers stays: {left:?}");
@@ -131,7 +138,11 @@ async fn an_entry_whose_put_crosses_the_hold_or_its_end_gets_the_right_expiry() 
         assert_eq!(expiries(&cloud, &scenario)?, BTreeSet::from([expected]), "{change}");
         assert_eq!(scenario.provider.end().await?.brief(), "200");
         run(&cloud).await?;
-        assert_eq!(expiries(&cloud, &scenario)?, BTreeSet::from([expected]), "{change}, and the entries after it");
+        assert_eq!(
+            expiries(&cloud, &scenario)?,
+            BTreeSet::from([expected]),
+            "{change}, and the entries after it"
+        );
     }
     Ok(())
 }

@@ -9,8 +9,23 @@ use crate::service::Context;
 
 /// Words of expressions that are no attributes.
 const WORDS: [&str; 18] = [
-    "SET", "REMOVE", "ADD", "DELETE", "AND", "OR", "NOT", "BETWEEN", "IN", "attribute_exists",
-    "attribute_not_exists", "attribute_type", "begins_with", "contains", "size", "if_not_exists", "list_append",
+    "SET",
+    "REMOVE",
+    "ADD",
+    "DELETE",
+    "AND",
+    "OR",
+    "NOT",
+    "BETWEEN",
+    "IN",
+    "attribute_exists",
+    "attribute_not_exists",
+    "attribute_type",
+    "begins_with",
+    "contains",
+    "size",
+    "if_not_exists",
+    "list_append",
     "NULL",
 ];
 
@@ -40,10 +55,15 @@ fn attributes(body: &Value) -> BTreeSet<String> {
         found.extend(body[field].as_object().into_iter().flatten().map(|(name, _)| name.clone()));
     }
     let names = &body["ExpressionAttributeNames"];
-    found.extend(names.as_object().into_iter().flatten().filter_map(|(_, it)| it.as_str()).map(str::to_owned));
-    for field in
-        ["ConditionExpression", "FilterExpression", "KeyConditionExpression", "ProjectionExpression", "UpdateExpression"]
-    {
+    found
+        .extend(names.as_object().into_iter().flatten().filter_map(|(_, it)| it.as_str()).map(str::to_owned));
+    for field in [
+        "ConditionExpression",
+        "FilterExpression",
+        "KeyConditionExpression",
+        "ProjectionExpression",
+        "UpdateExpression",
+    ] {
         let text = body[field].as_str().unwrap_or_default();
         let is_part = |it: char| it.is_ascii_alphanumeric() || "_#:".contains(it);
         let tokens = text.split(|it| !is_part(it));

@@ -55,7 +55,8 @@ pub(super) fn read(event: &RawValue, request_id: &str, edge: &Edge) -> Result<Re
     let claims = claims(context);
     let subject = claims.get("sub").filter(|subject| well_formed(subject));
     let actor = subject.cloned().map(Actor::Subject);
-    let request = Request::new(Route::Http(route), actor, path, Fields::parse(&body), origin).with_claims(claims);
+    let request =
+        Request::new(Route::Http(route), actor, path, Fields::parse(&body), origin).with_claims(claims);
     Ok(if caller.bypasses_edge { request.bypassing_edge() } else { request })
 }
 

@@ -42,7 +42,8 @@ fn the_hold_role_may_move_the_expiry_of_an_appointment_s_entries_and_nothing_els
     for other in ["recording", "attendee", "meeting-manager"] {
         assert!(session(&iam, other, role).is_err(), "{other}");
     }
-    let writer: Vec<_> = audit.role.iter().flat_map(|it| &it.actions).filter(|it| it.contains("dynamodb")).collect();
+    let writer: Vec<_> =
+        audit.role.iter().flat_map(|it| &it.actions).filter(|it| it.contains("dynamodb")).collect();
     assert_eq!(writer, ["dynamodb:PutItem"], "the function's own role neither updates nor deletes");
     Ok(())
 }

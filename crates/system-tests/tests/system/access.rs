@@ -87,12 +87,14 @@ async fn every_route_by_everyone() -> TestResult {
         claims["medzen_role"] = json!("auditor");
         claims
     };
-    let stranger = cloud.sql(&format!("SELECT firebase_uid FROM users WHERE id = '{}'", scenario.stranger.id)).await?;
+    let stranger =
+        cloud.sql(&format!("SELECT firebase_uid FROM users WHERE id = '{}'", scenario.stranger.id)).await?;
     let auditor = token(role(json!({ "sub": stranger })), 60, Key::Good)?;
     let outside_auditor = token(role(json!({ "sub": "an-auditor-nobody-knows" })), 60, Key::Good)?;
     let list = token(json!({ "sub": stranger, "medzen_role": ["auditor", "doctor"] }), 60, Key::Good)?;
     let (yes, only, no_right) = ("200", "403 PROVIDER_ONLY", "403 RECORDING_RIGHT_MISSING");
-    let (not_a_member, unknown_user) = (["403 NOT_A_MEMBER"; ROUTES.len()], ["403 UNKNOWN_USER"; ROUTES.len()]);
+    let (not_a_member, unknown_user) =
+        (["403 NOT_A_MEMBER"; ROUTES.len()], ["403 UNKNOWN_USER"; ROUTES.len()]);
     let (no_auditor, is_auditor) = (["403 AUDITOR_ONLY"; 3], ["201", "200", "200"]);
     let table: [(&str, &str, [&str; ROUTES.len()], [&str; 3]); 8] = [
         ("unknown account", &unknown, unknown_user, no_auditor),

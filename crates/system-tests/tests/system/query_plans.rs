@@ -179,8 +179,8 @@ const HOLDS: &str = "
 INSERT INTO medzen.legal_holds (appointment_id, reason, placed_at, placed_by, lifted_at, lifted_by, entries_applied_at)
 SELECT appointment_id, 'AZ-1', created_at, 'a', created_at, 'a', created_at
 FROM video_call_sessions WHERE status = 'ended' ORDER BY id OFFSET 10;
-INSERT INTO medzen.legal_holds (appointment_id, reason, placed_at, placed_by)
-SELECT appointment_id, 'AZ-2', created_at, 'a' FROM video_call_sessions WHERE status = 'ended' ORDER BY id DESC LIMIT 1;
+INSERT INTO medzen.legal_holds (appointment_id, reason, placed_at, placed_by, file_changes)
+SELECT appointment_id, 'AZ-2', created_at, 'a', 7 FROM video_call_sessions WHERE status = 'ended' ORDER BY id DESC LIMIT 1;
 ANALYZE; SELECT ''";
 
 #[tokio::test(flavor = "multi_thread")]
