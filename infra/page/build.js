@@ -14,6 +14,13 @@ const require = createRequire(import.meta.url);
 const sdkRoot = join(root, "node_modules/amazon-chime-sdk-js");
 const TARGET = ["chrome90", "firefox90", "safari15"];
 
+/** The scripts that are loaded when they are wanted, see `src/scripts.ts`, with the texts that they alone need. */
+const SCRIPTS = {
+  controls: (key) => /^(recording|transcription)\./.test(key) && key !== "recording.title",
+  recordings: (key) => key.startsWith("player."),
+  transcripts: (key) => key.startsWith("transcript."),
+};
+
 /** Builds the page into a folder and returns the manifest. */
 export async function buildPage(out) {
   const sdkVersion = JSON.parse(await readFile(join(sdkRoot, "package.json"), "utf8")).version;
@@ -29,15 +36,17 @@ export async function buildPage(out) {
     }),
   );
   const worker = hashed(`chime-worker-${sdkVersion}`, "js", await minified(workerSource()));
-  // Texts of the player of recordings are in its own script.
-  const isPlayers = (key) => key.startsWith("player.");
-  const main = await bundle("src/main.ts", { format: "esm", plugins: [keysOnce(texts, (key) => !isPlayers(key))] });
-  const page = hashed("page", "js", main);
-  const recordings = hashed(
-    "recordings",
+  const isLater = (key) => Object.values(SCRIPTS).some((isOwn) => isOwn(key));
+  const page = hashed(
+    "page",
     "js",
-    await bundle("src/recordings/main.ts", { globalName: "MedzenRecordings", plugins: [keysOnce(texts, isPlayers)] }),
+    await bundle("src/main.ts", { format: "esm", plugins: [keysOnce(texts, (key) => !isLater(key))] }),
   );
+  const scripts = {};
+  for (const [name, isOwn] of Object.entries(SCRIPTS)) {
+    const options = { globalName: `Medzen.${name}`, plugins: [keysOnce(texts, isOwn)] };
+    scripts[name] = hashed(name, "js", await bundle(`src/${name}/main.ts`, options));
+  }
   const style = hashed("page", "css", await bundle("src/page.css"));
   const icon = hashed("icon", "svg", await readFile(join(root, "src/icon.svg")));
   const notices = hashed("notices", "txt", await noticesOf());
@@ -48,8 +57,12 @@ export async function buildPage(out) {
     worker: worker.path,
     page: page.path,
     pageIntegrity: page.integrity,
-    recordings: recordings.path,
-    recordingsIntegrity: recordings.integrity,
+    ...Object.fromEntries(
+      Object.entries(scripts).flatMap(([name, { path, integrity }]) => [
+        [name, path],
+        [`${name}Integrity`, integrity],
+      ]),
+    ),
     style: style.path,
     styleIntegrity: style.integrity,
     icon: icon.path,
@@ -65,9 +78,9 @@ export async function buildPage(out) {
     }),
   );
 
-  const files = [html, sdk, worker, page, recordings, style, icon, notices];
+  const files = [html, sdk, worker, page, ...Object.values(scripts), style, icon, notices];
   const budget = JSON.parse(await readFile(join(root, "budget.json"), "utf8"));
-  checkBudget(budget, { sdk, worker, page, recordings, style, html });
+  checkBudget(budget, { sdk, worker, page: [page, style], html, ...scripts });
 
   await rm(out, { recursive: true, force: true });
   for (const { path, contents, gzip, brotli } of files) {
@@ -235,11 +248,9 @@ function fillPlaceholders(html, values) {
 
 /** Fails on the first size that exceeds the budget. */
 function checkBudget(budget, files) {
-  const { sdk, worker, page, style, recordings, html } = files;
-  const sizes = { sdk: [sdk], worker: [worker], page: [page, style], recordings: [recordings], html: [html] };
   for (const [name, limits] of Object.entries(budget.bytes)) {
     for (const encoding of ["gzip", "brotli"]) {
-      const size = sizes[name].reduce((sum, one) => sum + one[encoding].length, 0);
+      const size = [files[name]].flat().reduce((sum, one) => sum + one[encoding].length, 0);
       if (size > limits[encoding])
         throw new Error(`${name} is ${size} bytes of ${encoding}; budget.json allows ${limits[encoding]}`);
     }

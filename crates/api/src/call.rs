@@ -5,6 +5,7 @@ use domain::call::Target;
 use domain::capabilities::Capabilities;
 use domain::consent::ConsentPurpose;
 use domain::id::{AppointmentId, ChimeAttendeeId, ChimeMeetingId, RecordingId, SessionId, UserId};
+use domain::recording::rights::Right;
 use domain::state::{ParticipantStatus, Role, SessionStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -241,6 +242,8 @@ pub struct CallerStatus {
     /// The purposes for which the call is being captured and to which the caller has not consented. With any, start and join
     /// return no meeting.
     pub consent_required: Vec<ConsentPurpose>,
+    /// What the caller may do with the recordings of the appointment.
+    pub rights: Vec<Right>,
 }
 
 /// A participant who waits to be admitted.
@@ -269,6 +272,8 @@ pub struct FeatureStatus {
     pub reason: Option<String>,
     /// The recording, while it is started and has not ended.
     pub recording_id: Option<RecordingId>,
+    /// Whether Chime's recorder is in the call for this, if there is one: its presence alone does not say for what it captures.
+    pub recorder: bool,
 }
 
 /// The state of recording or transcription.

@@ -9,11 +9,13 @@ use domain::admission::{self, WaitingRoom};
 use domain::audit::Origin;
 use domain::call::{Actor, Member, Session, Target, View};
 use domain::capabilities::Capabilities;
+use domain::consent::ConsentPurpose;
 use domain::error::ErrorCode;
 use domain::expiry;
 use domain::id::UserId;
 use domain::join::JoinRules;
 use domain::recording::capture::CaptureStatus;
+use domain::recording::rights::Rights;
 use domain::recording::{Intent, PauseReason};
 use domain::schedule::{self, JoinWindow};
 use domain::state::{ParticipantStatus, Role};
@@ -23,7 +25,7 @@ use store::Token;
 
 use crate::{Calls, Client, consent};
 
-fn caller_status(view: &View, member: &Member<'_>, room: WaitingRoom) -> CallerStatus {
+fn caller_status(view: &View, member: &Member<'_>, room: WaitingRoom, rights: &Rights) -> CallerStatus {
     let part = view.participant(member.user);
     let is_excluded = admission::not_excluded(part).is_err();
     let need_not_wait = member.role == Role::Provider || room == WaitingRoom::Off;
@@ -37,6 +39,8 @@ fn caller_status(view: &View, member: &Member<'_>, room: WaitingRoom) -> CallerS
         capabilities: part
             .map_or(Capabilities::of(member.role, None), |participant| participant.capabilities),
         consent_required: view.consent_required.iter().map(|required| required.purpose).collect(),
+        // Only the host's appointment counts: an observer of a call has no part in its recordings.
+        rights: member.appointment.role_of(member.user).map_or_else(Vec::new, |role| rights.of(role)),
     }
 }
 
@@ -96,10 +100,22 @@ fn is_in_call(view: &View, user: UserId) -> bool {
     })
 }
 
+/// Whether Chime's recorder, if it is in the call, captures for this purpose: from the creation of its pipeline to its end, since the
+/// next one is created after that.
+fn has_recorder(view: &View, purpose: ConsentPurpose) -> bool {
+    view.captures.capture.as_ref().filter(|capture| capture.purposes.contains(purpose)).is_some_and(
+        |capture| match capture.status {
+            CaptureStatus::Starting | CaptureStatus::Running | CaptureStatus::Stopping => true,
+            CaptureStatus::Requested | CaptureStatus::Stopped | CaptureStatus::Failed => false,
+        },
+    )
+}
+
 /// The state of transcription, which nothing but the request for it changes yet.
-const fn transcription(requested: bool) -> FeatureStatus {
+fn transcription(view: &View, requested: bool) -> FeatureStatus {
     let state = if requested { FeatureState::Requested } else { FeatureState::Off };
-    FeatureStatus { state, reason: None, recording_id: None }
+    let recorder = has_recorder(view, ConsentPurpose::Transcription);
+    FeatureStatus { state, reason: None, recording_id: None, recorder }
 }
 
 /// The state of recording: whether the call is captured for it now counts, and then what is wanted.
@@ -107,10 +123,11 @@ fn recording(view: &View) -> FeatureStatus {
     let is_wanted =
         view.session.as_ref().is_some_and(|session| session.is_open() && session.recording_enabled);
     let state = &view.captures;
+    let recorder = has_recorder(view, ConsentPurpose::Recording);
     let Some(open) = state.recording else {
         let is_due = is_wanted && !state.has_recording;
         let state = if is_due { FeatureState::Requested } else { FeatureState::Off };
-        return FeatureStatus { state, reason: None, recording_id: None };
+        return FeatureStatus { state, reason: None, recording_id: None, recorder };
     };
     let is_captured = state.capture.as_ref().is_some_and(|capture| {
         capture.recording_id == Some(open.id) && capture.status == CaptureStatus::Running
@@ -120,7 +137,7 @@ fn recording(view: &View) -> FeatureStatus {
         Intent::Recording | Intent::Ended if is_captured => (FeatureState::Active, None),
         Intent::Recording | Intent::Ended => (FeatureState::Starting, None),
     };
-    FeatureStatus { state, reason: reason.map(str::to_owned), recording_id: Some(open.id) }
+    FeatureStatus { state, reason: reason.map(str::to_owned), recording_id: Some(open.id), recorder }
 }
 
 impl Calls {
@@ -139,7 +156,7 @@ impl Calls {
         let session = view.session.as_ref();
         let call = session.and_then(Session::active);
         let JoinRules { room, window } = self.settings.join_rules;
-        let me = caller_status(&view, &member, room);
+        let me = caller_status(&view, &member, room, &self.settings.recording_rights);
         let join_refusal = join_refusal(&view, &member, window, origin.now);
         let open = session.filter(|session| session.is_open());
         let known = |user: &UserId| can_see(&view, &member, *user);
@@ -163,7 +180,7 @@ impl Calls {
                 .filter(known)
                 .collect(),
             recording: recording(&view),
-            transcription: transcription(open.is_some_and(|session| session.transcription_enabled)),
+            transcription: transcription(&view, open.is_some_and(|session| session.transcription_enabled)),
             waiting: waiting(&view, &member),
             ends_at: call
                 .filter(|_| is_in_call(&view, member.user))

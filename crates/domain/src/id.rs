@@ -113,6 +113,10 @@ uuid_id!(
     RecordingId
 );
 uuid_id!(
+    /// A transcript (`transcripts.id`), also the prefix of its files.
+    TranscriptId
+);
+uuid_id!(
     /// A media pipeline's id as Chime assigns it (GUID, media pipelines API reference, `MediaPipelineId`).
     PipelineId
 );

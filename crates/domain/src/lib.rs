@@ -29,6 +29,7 @@ pub mod settings;
 pub mod stamp;
 pub mod start;
 pub mod state;
+pub mod transcript;
 
 pub use error::Error;
 pub use secret::Secret;

@@ -1,6 +1,7 @@
 //! The settings of a deployment.
 
 use crate::join::JoinRules;
+use crate::recording::rights::Rights;
 use crate::region::MediaRegions;
 use crate::schedule::CancelledStatuses;
 
@@ -19,4 +20,6 @@ pub struct Settings {
     pub cancelled_statuses: CancelledStatuses,
     /// How long a participant is alone in a call before being asked whether it is to go on; `None`: never.
     pub forgotten_after: Option<time::Duration>,
+    /// The rights of each role to recordings, which the status states; none where calls are not recorded.
+    pub recording_rights: Rights,
 }

@@ -26,7 +26,7 @@ use crate::faults::Faults;
 use crate::gateway::Gateway;
 use crate::identity::{Identities, OPERATOR};
 use crate::lambda::{self, Lambda};
-use crate::listen::{self, Listening};
+use crate::listen::{self, Bound, Listening};
 use crate::media::{Media, Signaling};
 use crate::pgproxy::{Certificate, Proxy};
 use crate::queues::{Pollers, Queues};
@@ -75,7 +75,8 @@ impl Cloud {
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let port = options.ports.aws;
         let (listener, aws) = bind("AWS endpoint", port).await?;
-        let params = params(&options, aws)?;
+        let page = listen("call page", options.ports.page).await?;
+        let params = params(&options, aws, page.address())?;
         // Where the templates demand that the application is.
         let region = params.get("ControlRegion").map_or(REGION, String::as_str);
         let plan = template::deploy(&options.workspace.join("infra"), &params, region)?;
@@ -143,7 +144,7 @@ impl Cloud {
         let api_url = format!("http://{}", api.address());
         let loopback = options.media.filter(|media| media.signaling == Signaling::Loopback);
         let signaling = loopback.and(media.as_ref()).map(Media::signaling);
-        let (s3, page) = edge::serve(&options, &plan, around, api_url, signaling).await?;
+        let (s3, page) = edge::serve(&options, &plan, around, api_url, signaling, page)?;
         chime.attach_buckets(s3.clone(), &plan.region);
         let schedules = Schedules::start(&plan, lambda.clone(), clock.clone(), options.auto_schedules);
         let pollers =
@@ -273,7 +274,11 @@ impl Cloud {
 pub const REGION: &str = "us-east-1";
 
 async fn serve(what: &'static str, port: u16, router: axum::Router) -> Result<Listening, StartError> {
-    listen::serve(port, router).await.map_err(|source| StartError::Listen { what, port, source })
+    Ok(listen(what, port).await?.serve(router))
+}
+
+async fn listen(what: &'static str, port: u16) -> Result<Bound, StartError> {
+    listen::bind(port).await.map_err(|source| StartError::Listen { what, port, source })
 }
 
 async fn bind(what: &'static str, port: u16) -> Result<(TcpListener, std::net::SocketAddr), StartError> {
@@ -283,16 +288,23 @@ async fn bind(what: &'static str, port: u16) -> Result<(TcpListener, std::net::S
     Ok((listener, address))
 }
 
-fn params(options: &Options, aws: std::net::SocketAddr) -> Result<BTreeMap<String, String>, StartError> {
+fn params(
+    options: &Options,
+    aws: std::net::SocketAddr,
+    page: std::net::SocketAddr,
+) -> Result<BTreeMap<String, String>, StartError> {
     let path = options.workspace.join("infra/params/local.json");
     let text = std::fs::read_to_string(path).map_err(StartError::Parameters)?;
     let mut params: BTreeMap<String, String> =
         serde_json::from_str(&text).map_err(|error| StartError::Parameters(error.into()))?;
-    // The control API plays the app that embeds the page, on whatever port it listens.
-    params.insert("EmbeddingOrigins".to_owned(), format!("http://{aws}"));
+    params.insert("WebLinkBase".to_owned(), format!("http://{page}/call"));
     // Links to recordings lead to the AWS endpoint, which has no bucket in its name.
     params.insert("RecordingsOrigin".to_owned(), format!("http://{aws}"));
     params.extend(options.parameters.clone());
+    // The control API plays the app that embeds the page, on whatever port it listens, beside the given ones.
+    let given = options.parameters.get("EmbeddingOrigins").filter(|given| !given.is_empty());
+    let origins = given.map_or_else(|| format!("http://{aws}"), |given| format!("http://{aws},{given}"));
+    params.insert("EmbeddingOrigins".to_owned(), origins);
     Ok(params)
 }
 

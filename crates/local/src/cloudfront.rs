@@ -68,7 +68,7 @@ impl CloudFront {
         Self(Arc::new(Edge { distribution, s3, api, http, errors }))
     }
 
-    /// All paths; [`crate::listen::serve`] puts it on a port.
+    /// All paths; [`crate::listen::bind`] gives it a port.
     pub fn router(&self) -> Router {
         Router::new().fallback(handle).with_state(self.clone())
     }

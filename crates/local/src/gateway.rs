@@ -90,7 +90,7 @@ impl Gateway {
         })))
     }
 
-    /// All of the API's paths; [`crate::listen::serve`] puts it on a port.
+    /// All of the API's paths; [`crate::listen::bind`] gives it a port.
     pub fn router(&self) -> Router {
         Router::new().fallback(handle).with_state(self.clone())
     }

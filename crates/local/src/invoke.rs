@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::lambda::{InvokeError, Invoked, Lambda};
 
-/// The Invoke API; [`crate::listen::serve`] puts it on a port.
+/// The Invoke API; [`crate::listen::bind`] gives it a port.
 pub fn router(lambda: Lambda) -> Router {
     Router::new()
         .route("/2015-03-31/functions/{name}/invocations", post(invoke))

@@ -55,14 +55,10 @@ fn port(name: &str, default: u16) -> Result<u16, Failure> {
 }
 
 /// Parameters of the templates beside those of `infra/params/local.json`: `LOCAL_PARAMETERS='{"WaitingRoom": "on"}'`.
-fn parameters(web_links: String) -> Result<BTreeMap<String, String>, Failure> {
-    let mut parameters = BTreeMap::from([("WebLinkBase".to_owned(), web_links)]);
-    if let Ok(text) = std::env::var("LOCAL_PARAMETERS") {
-        let given: BTreeMap<String, String> = serde_json::from_str(&text)
-            .map_err(|error| format!("LOCAL_PARAMETERS must be a JSON object of texts: {error}"))?;
-        parameters.extend(given);
-    }
-    Ok(parameters)
+fn parameters() -> Result<BTreeMap<String, String>, Failure> {
+    let Ok(text) = std::env::var("LOCAL_PARAMETERS") else { return Ok(BTreeMap::new()) };
+    serde_json::from_str(&text)
+        .map_err(|error| format!("LOCAL_PARAMETERS must be a JSON object of texts: {error}").into())
 }
 
 fn media() -> Result<MediaOptions, Failure> {
@@ -98,7 +94,6 @@ async fn run() -> Result<(), Failure> {
     };
     let workspace = checkout::root()?;
     let built = workspace.join("target/page");
-    let web_links = format!("http://127.0.0.1:{}/call", ports.page);
     // Before the start, so that Ctrl-C during it is not lost.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let event_delivery = chime::EventDelivery::LikeChime { seed: fastrand::u64(..) };
@@ -114,7 +109,7 @@ async fn run() -> Result<(), Failure> {
         chime: chime::Options { event_delivery, ..chime::Options::default() },
         media: Some(media()?),
         page: built.join("manifest.json").exists().then_some(built),
-        parameters: parameters(web_links)?,
+        parameters: parameters()?,
     };
     let cloud = tokio::select! {
         cloud = Cloud::start(options) => cloud?,

@@ -27,6 +27,7 @@ impl Config {
         let mut env = Env::new();
         let mut calls = CallsConfig::read(&mut env);
         calls.settings.forgotten_after = minutes(env.parse("FORGOTTEN_CALL_MINUTES"));
+        calls.settings.recording_rights = env.parse_optional("RECORDING_RIGHTS");
         let config = Self {
             base: BaseConfig::read(&mut env),
             calls,

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use domain::join::JoinRules;
+use domain::recording::rights::Rights;
 use domain::region::MediaRegions;
 use domain::schedule::{JoinWindow, Minutes};
 use domain::settings::Settings;
@@ -48,6 +49,11 @@ impl Env {
             self.malformed(name);
             T::default()
         })
+    }
+
+    /// A variable that may be missing or empty, and must parse if it is not.
+    pub fn parse_optional<T: FromStr + Default>(&mut self, name: &str) -> T {
+        if self.optional(name).is_empty() { T::default() } else { self.parse(name) }
     }
 
     /// A variable that may be missing or empty.
@@ -104,7 +110,8 @@ pub struct CallsConfig {
 }
 
 impl CallsConfig {
-    /// Reads the variables. A call is never forgotten: only the function with the schedule has the limit.
+    /// Reads the variables. A call is never forgotten and nobody has rights to recordings: only the function with the schedule
+    /// and the status has both.
     #[must_use]
     pub fn read(env: &mut Env) -> Self {
         Self {
@@ -126,6 +133,7 @@ impl CallsConfig {
                 },
                 cancelled_statuses: env.parse("CANCELLED_STATUSES"),
                 forgotten_after: None,
+                recording_rights: Rights::default(),
             },
         }
     }

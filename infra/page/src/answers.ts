@@ -11,6 +11,20 @@ export type Capability = Schemas["Direction"];
 export type Capabilities = Schemas["Capabilities"];
 export type Medium = keyof Schemas["CapabilitiesRequest"];
 export type Feature = keyof Schemas["ConsentStatus"];
+/** The transcript of a call: the one that runs, else the latest. */
+export interface TranscriptionStatus {
+  state: string;
+  /** Why it has failed or ended. */
+  reason: string | null;
+  /** What the service has said of a failure. */
+  message?: string | null;
+  /** Whether Chime's recorder, if it is in the call, captures for it. */
+  recorder: boolean;
+  transcriptId?: string | null;
+}
+
+/** What a person may do with the recordings of their appointments. */
+export type Right = Schemas["Right"];
 /** Recording or transcription of a call. A recording has its id from its start to its end. */
 export type FeatureStatus = Schemas["FeatureStatus"];
 export type Consent = Schemas["ConsentStatus"];
@@ -52,10 +66,10 @@ export type Status = Pick<
   | "endsAt"
   | "joinRefusal"
   | "recording"
-  | "transcription"
   | "consent"
 > & {
-  me: Pick<Schemas["CallerStatus"], "status" | "admitted" | "capabilities" | "consentRequired">;
+  transcription: TranscriptionStatus | null;
+  me: Pick<Schemas["CallerStatus"], "status" | "admitted" | "capabilities" | "consentRequired" | "rights">;
   waiting: WaitingPerson[];
 };
 
@@ -127,9 +141,10 @@ export function parseStatus(body: Body): Status | undefined {
     isFlag(me["admitted"]) &&
     isListOf(me["consentRequired"], isPurposeName) &&
     isCapabilities(me["capabilities"]) &&
+    isListOf(me["rights"], isText) &&
     isListOf(waiting, isWaitingPerson) &&
     isFeature(body["recording"]) &&
-    isFeature(body["transcription"]) &&
+    isNullable(body["transcription"], isTranscription) &&
     isConsent(body["consent"]);
   return valid ? (body as unknown as Status) : undefined;
 }
@@ -185,7 +200,13 @@ function isCapabilities(value: unknown): boolean {
 }
 
 function isFeature(value: unknown): boolean {
-  return isObject(value) && isText(value["state"]) && isNullable(value["recordingId"], isText);
+  return (
+    isObject(value) && isText(value["state"]) && isNullable(value["recordingId"], isText) && isFlag(value["recorder"])
+  );
+}
+
+function isTranscription(value: unknown): boolean {
+  return isObject(value) && isText(value["state"]) && isNullable(value["reason"], isText) && isFlag(value["recorder"]);
 }
 
 function isSegment(value: unknown): boolean {

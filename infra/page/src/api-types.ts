@@ -329,6 +329,8 @@ export interface components {
              *     return no meeting.
              */
             consentRequired: components["schemas"]["ConsentPurpose"][];
+            /** @description What the caller may do with the recordings of the appointment. */
+            rights: components["schemas"]["Right"][];
             /** @description Null for a caller without a part in the call. */
             status: components["schemas"]["ParticipantStatus"] | null;
             /** @description Since when the participant waits, if so. */
@@ -470,6 +472,8 @@ export interface components {
         FeatureStatus: {
             /** @description The reason of the state, if there is one: `requested` or `consent_missing` for a pause. */
             reason: string | null;
+            /** @description Whether Chime's recorder is in the call for this, if there is one: its presence alone does not say for what it captures. */
+            recorder: boolean;
             /** @description The recording, while it is started and has not ended. */
             recordingId: components["schemas"]["RecordingId"] | null;
             /** @description Its state. */
@@ -828,6 +832,8 @@ export interface components {
             /** @description The user id. */
             userId: components["schemas"]["UserId"];
         };
+        /** @description A right to the recordings of an appointment. */
+        Right: ("play" | "delete") | "control" | "list" | "download";
         /** @description A participant's role. */
         Role: "provider" | "patient" | "observer";
         /** @description A participant. */

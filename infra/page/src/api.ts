@@ -38,14 +38,15 @@ export class ApiError extends Error {
   readonly kind: ErrorKind;
   readonly code: string;
   readonly retryAfterSeconds: number;
-  /** The users whose consent is missing, of `CONSENT_REQUIRED`. */
-  missing: readonly string[] = [];
+  /** The API's answer, with what it says beside the code. */
+  readonly details: Body;
 
-  constructor(kind: ErrorKind, code: string, retryAfterSeconds = 0) {
+  constructor(kind: ErrorKind, code: string, retryAfterSeconds = 0, details: Body = {}) {
     super(code);
     this.kind = kind;
     this.code = code;
     this.retryAfterSeconds = retryAfterSeconds;
+    this.details = details;
   }
 }
 
@@ -67,70 +68,72 @@ const REQUEST_TIMEOUT_MS = 15_000;
 interface Answer {
   status: number;
   retryAfterSeconds: number;
-  body: Body | undefined;
+  type: string;
+  text: string;
 }
 
 export class Api {
-  readonly #appointment: string;
-  readonly #call: string;
+  /** The paths of the appointment, and of its call. */
+  readonly appointment: string;
+  readonly call: string;
   readonly #header: Config["tokenHeader"];
   readonly #tokens: TokenSource;
 
   constructor(appointmentId: string, config: Config, tokens: TokenSource) {
-    this.#appointment = `/appointments/${appointmentId}`;
-    this.#call = `${this.#appointment}/call`;
+    this.appointment = `/appointments/${appointmentId}`;
+    this.call = `${this.appointment}/call`;
     this.#header = config.tokenHeader;
     this.#tokens = tokens;
   }
 
   status(): Promise<Status> {
-    return this.read(parseStatus, "GET", this.#call);
+    return this.read(parseStatus, "GET", this.call);
   }
 
   start(options: StartOptions): Promise<Place> {
-    return this.read(parsePlace, "POST", this.#call, options);
+    return this.read(parsePlace, "POST", this.call, options);
   }
 
   join(checked: boolean): Promise<Place> {
-    return this.read(parsePlace, "POST", `${this.#call}/attendees`, checked ? { checked } : {});
+    return this.read(parsePlace, "POST", `${this.call}/attendees`, checked ? { checked } : {});
   }
 
   /** Keeps a call going in which this person is alone. */
   async stay(): Promise<void> {
-    await this.#ask("POST", `${this.#call}/attendees`, { stay: true });
+    await this.#ask("POST", `${this.call}/attendees`, { stay: true });
   }
 
   async leave(): Promise<void> {
-    await this.#ask("DELETE", `${this.#call}/attendees/me`);
+    await this.#ask("DELETE", `${this.call}/attendees/me`);
   }
 
   /** Ends this session, and no later one. */
   async end(sessionId: string): Promise<void> {
-    await this.#ask("DELETE", this.#call, { sessionId });
+    await this.#ask("DELETE", this.call, { sessionId });
   }
 
   roster(): Promise<Person[]> {
-    return this.read(parseRoster, "GET", `${this.#call}/attendees`);
+    return this.read(parseRoster, "GET", `${this.call}/attendees`);
   }
 
   async change(userId: string, change: Change): Promise<void> {
-    await this.#ask("PATCH", `${this.#call}/attendees/${encodeURIComponent(userId)}`, change);
+    await this.#ask("PATCH", `${this.call}/attendees/${encodeURIComponent(userId)}`, change);
   }
 
   async remove(userId: string): Promise<void> {
-    await this.#ask("DELETE", `${this.#call}/attendees/${encodeURIComponent(userId)}`);
+    await this.#ask("DELETE", `${this.call}/attendees/${encodeURIComponent(userId)}`);
   }
 
   consent(choice: ConsentChoice): Promise<Consent> {
-    return this.read(parseConsent, "PUT", `${this.#call}/consent`, choice);
+    return this.read(parseConsent, "PUT", `${this.call}/consent`, choice);
   }
 
   async quality(samples: Sample[]): Promise<void> {
-    await this.#ask("POST", `${this.#call}/quality`, { samples });
+    await this.#ask("POST", `${this.call}/quality`, { samples });
   }
 
   startRecording(): Promise<Recording> {
-    return this.read(parseRecording, "POST", `${this.#call}/recordings`, {});
+    return this.read(parseRecording, "POST", `${this.call}/recordings`, {});
   }
 
   changeRecording(recordingId: string, change: "pause" | "resume" | "stop"): Promise<Recording> {
@@ -143,12 +146,12 @@ export class Api {
 
   /** The recordings of the appointment, the newest first. */
   recordings(): Promise<Recording[]> {
-    return this.read(parseRecordings, "GET", `${this.#appointment}/recordings`);
+    return this.read(parseRecordings, "GET", `${this.appointment}/recordings`);
   }
 
   /** Tells the server that the person leaves while the page is being closed: nobody waits for the answer. */
   leaveNow(): void {
-    void fetch(`${this.#call}/attendees/me`, this.#request("DELETE", this.#tokens.current)).catch(() => undefined);
+    void fetch(`${this.call}/attendees/me`, this.#request("DELETE", this.#tokens.current)).catch(() => undefined);
   }
 
   async read<T>(parse: (body: Body) => T | undefined, method: string, path: string, body?: object): Promise<T> {
@@ -158,23 +161,35 @@ export class Api {
     return answer;
   }
 
+  /** A text in this format, of a path that has several. */
+  async text(path: string, format: string): Promise<string> {
+    const answer = await this.#answer("GET", path, undefined, format);
+    if (isGood(answer) && answer.type.startsWith(format)) return answer.text;
+    bodyOf(answer);
+    throw new ApiError("down", "UNEXPECTED");
+  }
+
   async #ask(method: string, path: string, body?: object): Promise<Body> {
+    return bodyOf(await this.#answer(method, path, body));
+  }
+
+  async #answer(method: string, path: string, body?: object, format = "application/json"): Promise<Answer> {
     const token = this.#tokens.current;
-    const first = await this.#send(method, path, token, body);
-    if (first.status !== 401) return bodyOf(first);
+    const first = await this.#send(method, path, token, body, format);
+    if (first.status !== 401) return first;
     // The token has expired during the call, or was never valid. The app is asked once.
     const fresh = await this.#tokens.renew(token);
     if (fresh === undefined) throw new ApiError("unauthorized", "UNAUTHORIZED");
-    return bodyOf(await this.#send(method, path, fresh, body));
+    return this.#send(method, path, fresh, body, format);
   }
 
-  async #send(method: string, path: string, token: string, body?: object): Promise<Answer> {
+  async #send(method: string, path: string, token: string, body: object | undefined, format: string): Promise<Answer> {
     const deadline = new AbortController();
     const timer = setTimeout(() => deadline.abort(), REQUEST_TIMEOUT_MS);
     try {
       const text = body === undefined ? {} : { body: JSON.stringify(body) };
       const answer = await fetch(path, {
-        ...this.#request(method, token),
+        ...this.#request(method, token, format),
         ...text,
         signal: deadline.signal,
       });
@@ -182,7 +197,8 @@ export class Api {
       return {
         status: answer.status,
         retryAfterSeconds: Number(answer.headers.get("retry-after")) || 0,
-        body: parsed(await answer.text()),
+        type: answer.headers.get("content-type") ?? "",
+        text: await answer.text(),
       };
     } catch {
       throw new ApiError("offline", "OFFLINE");
@@ -191,9 +207,9 @@ export class Api {
     }
   }
 
-  #request(method: string, token: string): RequestInit {
+  #request(method: string, token: string, format = "application/json"): RequestInit {
     const headers: Record<string, string> = {
-      accept: "application/json",
+      accept: format,
       [this.#header]: this.#header === "Authorization" ? `Bearer ${token}` : token,
     };
     if (method !== "GET") headers["content-type"] = "application/json";
@@ -219,18 +235,20 @@ function parsed(text: string): Body | undefined {
   }
 }
 
-function bodyOf({ status, retryAfterSeconds, body }: Answer): Body {
-  const good = status >= 200 && status < 300;
+/** Whether it may be the API that has answered. */
+function isGood({ status }: Answer): boolean {
+  return status >= 200 && status < 300;
+}
+
+function bodyOf(answer: Answer): Body {
+  const { status, retryAfterSeconds } = answer;
+  const good = isGood(answer);
+  const body = parsed(answer.text);
   if (good && body) return body;
   // The sign-in page of a café's network: the network is not usable yet.
   if (good) throw new ApiError("offline", "NOT_JSON");
   const code = body?.["code"];
-  if (typeof code === "string") {
-    const error = new ApiError(kindOf(status, code), code, retryAfterSeconds);
-    const missing = body?.["missing"];
-    if (Array.isArray(missing)) error.missing = missing.filter((one) => typeof one === "string");
-    throw error;
-  }
+  if (typeof code === "string") throw new ApiError(kindOf(status, code), code, retryAfterSeconds, body);
   // API Gateway, a firewall or a proxy has answered. They know nothing of the call: nothing follows from their 403 or 404.
   throw new ApiError(status === 401 || status === 429 ? kindOf(status) : "down", String(status), retryAfterSeconds);
 }

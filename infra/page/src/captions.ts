@@ -6,6 +6,9 @@ import { put } from "./text.ts";
 
 /** Room for two speakers at a time, and the line before. */
 const MAX_LINES = 3;
+const SIZES = ["1", "2", "3"] as const;
+/** The size that was chosen, also for the next call. */
+let size: string = SIZES[0];
 /** A finished line stays for as long as a slow reader needs. */
 const LINE_VISIBLE_MS = 8_000;
 
@@ -14,7 +17,7 @@ export class Captions {
   readonly root = h("div", {
     class: "captions",
     label: "control.captions",
-    attributes: { role: "log", "aria-live": "off", tabindex: "0", hidden: true },
+    attributes: { role: "log", "aria-live": "off", tabindex: "0", hidden: true, "data-size": size },
   });
   readonly #lines = new Map<string, HTMLElement>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
@@ -23,6 +26,22 @@ export class Captions {
   set on(on: boolean) {
     this.#on = on;
     this.#paint();
+  }
+
+  /** The choice of their size, for the settings. */
+  sizeField(): HTMLElement {
+    const change = () => {
+      size = select.value;
+      this.root.dataset["size"] = size;
+    };
+    const select = h(
+      "select",
+      { id: "captions-size", on: { change } },
+      ...SIZES.map((one) => h("option", { t: `captions.size.${one}`, attributes: { value: one } })),
+    );
+    select.value = size;
+    const words = h("label", { t: "captions.size", attributes: { for: select.id } });
+    return h("div", { class: "field" }, words, select);
   }
 
   add({ id, text, partial, userId }: Caption, name: string | null): void {

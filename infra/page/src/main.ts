@@ -11,7 +11,7 @@ import type { CallContext } from "./consultation/context.ts";
 import { pollInterval } from "./consultation/poll.ts";
 import { endedScreen, leftScreen } from "./consultation/screens.ts";
 import { errorScreen } from "./error-screen.ts";
-import { offerRecordings } from "./recordings.ts";
+import { offerAfterwards } from "./offers.ts";
 import { languageChosen, relabel, show, shown } from "./screen.ts";
 import { loadSdk, type Sdk, SdkTimeout } from "./sdk.ts";
 import { aloneScreen, badLinkScreen, loadingScreen, noTokenScreen, sdkFailedScreen } from "./start-screens.ts";
@@ -171,6 +171,7 @@ class Page {
       if (!status.isProvider && (status.callStatus === "ended" || status.callStatus === "failed")) {
         // The call has ended before this person came. If it starts again, they are led there.
         this.#beginWhen(show(endedScreen(context, false)), ({ hasActiveCall }) => hasActiveCall);
+        void offerAfterwards(context, document.querySelector(".message .actions"), status);
         return;
       }
       await checkDevices({
@@ -183,8 +184,7 @@ class Page {
           this.#consultation.enter();
         },
       });
-      if (status.isProvider && status.callStatus === "ended")
-        void offerRecordings(context, document.querySelector(".side, .message .actions"));
+      if (status.callStatus === "ended") void offerAfterwards(context, document.querySelector(".side"), status);
     } catch (error) {
       if (!signal.aborted) this.#showError(error, () => this.#begin());
     }

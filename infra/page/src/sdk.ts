@@ -36,7 +36,7 @@ const LOAD_TIMEOUT_MS = 45_000;
 // Only the page's own assets may become script, whatever a mistake elsewhere passes in.
 const policy = window.trustedTypes?.createPolicy("medzen", {
   createScriptURL(url) {
-    if (!/^\/assets\/(chime-(sdk|worker)|recordings)-[\w.-]+\.js(\?try=\d+)?$/.test(url))
+    if (!/^\/assets\/(chime-(sdk|worker)|controls|recordings|transcripts)-[\w.-]+\.js(\?try=\d+)?$/.test(url))
       throw new TypeError("no asset of this page");
     return url;
   },

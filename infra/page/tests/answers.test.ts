@@ -41,10 +41,10 @@ const status: Status = {
   endsAt: null,
   joinRefusal: { code: "APPOINTMENT_CANCELLED", error: "The appointment is cancelled." },
   present: ["u-1"],
-  recording: { state: "paused", reason: "requested", recordingId: "r-1" },
-  transcription: { state: "requested", reason: null, recordingId: null },
+  recording: { state: "paused", reason: "requested", recordingId: "r-1", recorder: false },
+  transcription: { state: "requested", reason: null, recorder: false },
   consent,
-  me: { status: "joined", admitted: true, capabilities, consentRequired: ["recording"] },
+  me: { status: "joined", admitted: true, capabilities, consentRequired: ["recording"], rights: [] },
   waiting: [{ userId: "u-2", displayName: "Patient", role: "patient" }],
 };
 const joined: Joined = {

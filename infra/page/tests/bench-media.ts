@@ -4,7 +4,7 @@
 import { readFile } from "node:fs/promises";
 import { availableParallelism, loadavg } from "node:os";
 import type { BrowserContext, Page } from "playwright-core";
-import { button, screen } from "./fixtures/browser.ts";
+import { button, eventually, screen } from "./fixtures/browser.ts";
 import { type LiveCall, LiveCalls } from "./fixtures/live-call.ts";
 import { installProbes } from "./fixtures/probes.ts";
 import { SIGNATURES, type SignatureName } from "./fixtures/signature.ts";
@@ -12,6 +12,8 @@ import { SIGNATURES, type SignatureName } from "./fixtures/signature.ts";
 const JOINS = 10;
 /** Changes of each kind, half of them at each end. */
 const CHANGES = 60;
+/** Recordings that are started one after the other. */
+const RECORDINGS = 10;
 const CALL_SECONDS = Number(process.env["PAGE_BENCH_CALL_SECONDS"] ?? 900);
 const MEGABYTE = 1_000_000;
 const { call: budget } = JSON.parse(await readFile(new URL("../budget.json", import.meta.url), "utf8"));
@@ -124,6 +126,34 @@ async function pictureDelays(ends: Ends): Promise<number[]> {
   return delays;
 }
 
+/** Milliseconds from the moment when Chime's recorder has joined, as the engine reports it, until each page shows that it records. */
+async function signDelays({ context, join, ask, attendee, events }: LiveCall): Promise<number[]> {
+  await context.addInitScript(installProbes);
+  const pages = [await join("provider"), await join("patient")] as const;
+  const [provider] = pages;
+  const people = [await attendee("provider"), await attendee("patient")];
+  for (const role of ["provider", "patient"] as const) await ask(role, "PUT", "/consent", { recording: true });
+  await provider.bringToFront();
+  await button(provider, "Recording").click();
+  const delays: number[] = [];
+  for (let round = 1; round <= RECORDINGS; round += 1) {
+    for (const page of pages)
+      await page.evaluate(() => {
+        window.awaited = Promise.all([window.whenSigned()]);
+      });
+    await button(provider, "Start recording").click();
+    const shown = await Promise.all(pages.map(async (page) => (await awaited(page))[0] ?? Number.NaN));
+    const joined = await eventually(async () => {
+      const all = (await events()).filter(({ name, attendeeId }) => name === "Joined" && !people.includes(attendeeId));
+      return all.length === round && all.at(-1);
+    }, "the engine reports the recorder");
+    delays.push(...shown.map((at) => at - joined.timestamp));
+    await button(provider, "Stop recording").click();
+    for (const page of pages) await page.locator(".recording-sign").waitFor({ state: "hidden" });
+  }
+  return delays;
+}
+
 /** The heap of a page's scripts in megabytes, after a collection. */
 async function heap(context: BrowserContext, page: Page): Promise<number> {
   const session = await context.newCDPSession(page);
@@ -214,6 +244,9 @@ try {
   const of = (name: keyof JoinTimes) => median(times.map((time) => time[name]));
   console.log(
     `from pressing the button (median of ${JOINS} joins): the joiner sees after ${of("joinerSees")} ms and hears after ${of("joinerHears")} ms, the other end after ${of("otherSees")} ms and ${of("otherHears")} ms`,
+  );
+  await calls.withAppointment(async (call) =>
+    report("sign of a recording, from the recorder's coming", await signDelays(call), budget.signMilliseconds),
   );
   await calls.withAppointment(measureCall);
 } finally {

@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Browser, Frame, Page } from "playwright-core";
 import { appMessage, browser, context, eventually, post, screen, webView } from "./fixtures/browser.ts";
-import { type CdnProxy, type ProxySettings, startEmbeddingApp, startProxy } from "./fixtures/cdn-proxy.ts";
+import { allow, type CdnProxy, type ProxySettings, startProxy } from "./fixtures/cdn-proxy.ts";
 import { type Clouds, openClouds } from "./fixtures/cloud.ts";
+import { showing, startEmbeddingApp } from "./fixtures/embedding-app.ts";
 
 let chromium: Browser;
 let clouds: Clouds;
@@ -29,11 +30,12 @@ async function embedded(
 ) {
   const { appointmentId, users } = await clouds.open.appointment();
   const proxy = await startProxy(clouds.open, settings);
-  const app = await startEmbeddingApp(() => `${proxy.origin}/call/${appointmentId}`, trusted ? clouds.app : 0);
+  // One that the page does not know has an origin of its own.
+  const stranger = trusted ? undefined : await startEmbeddingApp();
   const made = await context(chromium);
   try {
     const page = await made.context.newPage();
-    await page.goto(app.origin);
+    await page.goto(showing(stranger?.origin ?? clouds.app, `${proxy.origin}/call/${appointmentId}`, allow));
     await run({
       token: users.patient.token,
       proxy,
@@ -47,7 +49,7 @@ async function embedded(
     });
   } finally {
     await made.context.close();
-    await Promise.all([proxy.close(), app.close()]);
+    await Promise.all([proxy.close(), stranger?.close()]);
   }
 }
 
@@ -156,11 +158,10 @@ test("messages from frames and origins that are not the app's are ignored", asyn
 test("a window that an app opens is isolated from it: no messages pass, and the page links to the app", async () => {
   const { appointmentId, users } = await clouds.open.appointment();
   const proxy = await startProxy(clouds.open);
-  const app = await startEmbeddingApp(() => "about:blank", clouds.app);
   const made = await context(chromium);
   try {
     const page = await made.context.newPage();
-    await page.goto(app.origin);
+    await page.goto(showing(clouds.app, "about:blank", allow));
     const popup = made.context.waitForEvent("page");
     await page.evaluate((address) => {
       window.popup = window.open(address, "call");
@@ -176,7 +177,7 @@ test("a window that an app opens is isolated from it: no messages pass, and the 
     assert.deepEqual(proxy.requests, []);
   } finally {
     await made.context.close();
-    await Promise.all([proxy.close(), app.close()]);
+    await proxy.close();
   }
 });
 

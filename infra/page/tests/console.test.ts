@@ -7,7 +7,8 @@ import { after, before, test } from "node:test";
 import type { BrowserContext, Frame, Page } from "playwright-core";
 import { context, eventually, webView } from "./fixtures/browser.ts";
 import { CallFixture } from "./fixtures/call-fixture.ts";
-import { allow, startEmbeddingApp, startProxy } from "./fixtures/cdn-proxy.ts";
+import { allow, startProxy } from "./fixtures/cdn-proxy.ts";
+import { showing } from "./fixtures/embedding-app.ts";
 import { ScriptedMedia } from "./fixtures/scripted-media.ts";
 
 const root = new URL("../../../", import.meta.url);
@@ -84,16 +85,11 @@ for (const [name, permitted] of [
     await withConsole(async (made, media) => {
       const { appointmentId, users } = await calls.clouds.open.appointment();
       const proxy = await startProxy(calls.clouds.open);
-      const app = await startEmbeddingApp(
-        () => `${proxy.origin}/call/${appointmentId}`,
-        calls.clouds.app,
-        permitted.join("; "),
-      );
       try {
         const page = await made.newPage();
         const said = keepConsole(page);
         await media.attach(page);
-        await page.goto(app.origin);
+        await page.goto(showing(calls.clouds.app, `${proxy.origin}/call/${appointmentId}`, permitted.join("; ")));
         await eventually(
           () => page.evaluate(() => window.received.some(({ event }) => event === "PAGE_READY")),
           "ready",
@@ -110,7 +106,7 @@ for (const [name, permitted] of [
         await call(frame);
         return said;
       } finally {
-        await Promise.all([app.close(), proxy.close()]);
+        await proxy.close();
       }
     });
   });

@@ -184,9 +184,9 @@ test("new links are asked for when S3 refuses one, and the recording goes on whe
       files.expire();
       return links;
     };
-    await button(page, /^Part 1/).click();
     files.expire();
-    await button(page, /^Part 3/).click();
+    // Its newest link has not been used, so that the browser has nothing of it.
+    await button(page, /^Part 1/).click();
     await line(page, "The recording cannot be played just now. Please try again.");
     assert.equal(asked, 3);
     api.playback = real;
@@ -218,22 +218,60 @@ test("new links are asked for before a segment is loaded with links that have ex
   });
 });
 
-test("a provider without the right sees no recordings, and one who may not play them sees no player", async () => {
-  await withEnded(async ({ person }, api) => {
+test("those without the right to list are not asked for recordings, and those without the right to play for links", async () => {
+  await withEnded(async ({ person }, api, open) => {
     api.begin(READY);
-    api.refusals = [[/\/recordings$/, { status: 403, body: refused("RECORDING_RIGHT_MISSING") }]];
-    const page = await person("provider");
-    await screen(page, "check");
-    await eventually(() => api.requests.some(({ status }) => status === 403), "the page has asked");
-    await eventually(() => page.evaluate(() => document.readyState === "complete"), "the page is there");
-    assert.equal(await button(page, "Recordings of this appointment").count(), 0);
+    api.rights = [];
+    for (const [role, shown] of [
+      ["provider", "check"],
+      ["patient", "ended"],
+    ] as const) {
+      const page = await person(role);
+      await screen(page, shown);
+      await eventually(() => page.evaluate(() => document.readyState === "complete"), "the page is there");
+      assert.equal(await button(page, "Recordings of this appointment").count(), 0);
+    }
+    assert.deepEqual(api.requests, [], "the server audits what it refuses");
+    api.rights = ["list"];
+    const page = await open();
+    await page.locator("article").waitFor();
+    assert.equal(await page.getByRole("button", { name: "Play" }).count(), 0);
+    assert.ok(!JSON.stringify(api.requests.map(({ path }) => path)).includes("playback"));
+  });
+});
+
+test("a provider who may no longer play a recording sees no player", async () => {
+  await withEnded(async (_, api, open) => {
+    api.begin(READY);
     api.refusals = [[/\/playback$/, { status: 403, body: refused("RECORDING_RIGHT_MISSING") }]];
-    await page.reload();
-    const again = await person("provider");
-    await button(again, "Recordings of this appointment").click();
-    await playButton(again).click();
-    await again.locator("article").getByText("You may not play this recording.").waitFor();
-    assert.equal(await again.getByRole("button", { name: "Play" }).count(), 0);
+    const page = await open();
+    await playButton(page).click();
+    await page.locator("article").getByText("You may not play this recording.").waitFor();
+    assert.equal(await page.getByRole("button", { name: "Play" }).count(), 0);
+  });
+});
+
+test("a patient with the rights is offered the recordings at the end of the call and afterwards, and plays them", async () => {
+  await calls.withAppointment(async (call) => {
+    const api = new RecordingApi(call.appointmentId);
+    api.rights = ["list", "play"];
+    api.playback = () => playback();
+    call.proxy.settings.respond = api.respond;
+    call.proxy.settings.mediaSource = files.origin;
+    await call.ask("provider", "POST", "");
+    const page = await call.inCall("patient");
+    const processing = api.begin({ ...READY, state: "processing" });
+    await call.ask("provider", "DELETE", "");
+    call.media.requestRefresh();
+    await screen(page, "ended");
+    await button(page, "Recordings of this appointment").click();
+    await page.getByText("This recording is being prepared.").waitFor();
+    processing.state = "ready";
+    await button(page, "Back").click();
+    await screen(page, "ended");
+    await button(page, "Recordings of this appointment").click();
+    await playButton(page).click();
+    await line(page, "The recording is over.");
   });
 });
 
@@ -311,7 +349,7 @@ test("a script of the player that was altered or does not arrive is not run, and
     const page = await person("provider");
     const offer = button(page, "Recordings of this appointment");
     await offer.click();
-    await page.getByText("The recordings could not be loaded.").waitFor();
+    await page.getByText("This could not be loaded.").waitFor();
     proxy.settings.alter = undefined;
     await offer.click();
     await screen(page, "recordings");

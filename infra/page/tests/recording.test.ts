@@ -3,11 +3,25 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
-import { announcement, appEvents, appMessage, button, eventually, notice, post, times } from "./fixtures/browser.ts";
+import {
+  advanceUntil,
+  announcement,
+  appEvents,
+  appMessage,
+  button,
+  eventually,
+  notice,
+  post,
+  times,
+} from "./fixtures/browser.ts";
 import { both, type Call, CallFixture } from "./fixtures/call-fixture.ts";
 import type { ApiResponse } from "./fixtures/cdn-proxy.ts";
 import { RECORDER, RecordingApi, refused, segment } from "./fixtures/recording-api.ts";
+import { TranscriptApi } from "./fixtures/transcript-api.ts";
 import { looks } from "./fixtures/views.ts";
+
+/** By which a page's clock is advanced at a time, so that no request has to be waited for. */
+const STEP_MS = 250;
 
 let calls: CallFixture;
 before(async () => {
@@ -37,13 +51,15 @@ const sign = (page: Page) => page.locator(".recording-sign");
 const state = (page: Page, text: string) => page.locator("[data-recording]", { hasText: text }).waitFor();
 const openPanel = (page: Page) => button(page, "Recording").press("Enter");
 
-/** Waits until this many pages have taken over a status of now: each asks again only after that. */
-async function statusesRead({ media }: Call, api: RecordingApi, pages: number): Promise<void> {
+/** Waits until all pages, whose clocks are advanced, have taken over a status of now: each asks again only after that. */
+async function statusesRead({ media }: Call, api: RecordingApi, pages: Page[]): Promise<void> {
   for (const what of ["the statuses are read", "they are read again"]) {
     api.statuses.length = 0;
     media.requestRefresh();
-    const readers = () => new Set(api.statuses.map(({ headers }) => headers.authorization)).size;
-    await eventually(() => readers() >= pages, what);
+    await eventually(async () => {
+      for (const page of pages) await page.clock.fastForward(STEP_MS);
+      return new Set(api.statuses.map(({ headers }) => headers.authorization)).size >= pages.length;
+    }, what);
   }
 }
 
@@ -60,11 +76,12 @@ function capture({ media }: Call, api: RecordingApi, on: boolean): void {
 
 test("the provider starts, pauses, resumes and stops a recording by the keyboard; everyone sees and hears what is done", async () => {
   await withRecordings(async (call, api) => {
+    await call.context.clock.install();
     const { provider, patient } = await agreed(call);
     const pages = [provider, patient];
     assert.equal(await button(patient, "Recording").count(), 0, "only the provider has the control");
     await openPanel(provider);
-    assert.equal(await provider.evaluate(() => document.activeElement?.textContent), "Recording");
+    assert.equal(await provider.evaluate(() => document.activeElement?.textContent), "Recording and transcript");
     await state(provider, "This consultation is not being recorded.");
     const start = button(provider, "Start recording");
     await provider.keyboard.press("Tab");
@@ -86,12 +103,12 @@ test("the provider starts, pauses, resumes and stops a recording by the keyboard
       assert.equal(await page.locator(".tile[data-attendee=recorder-1]").count(), 0);
     }
 
-    await statusesRead(call, api, 2);
+    await statusesRead(call, api, pages);
     assert.equal(await provider.evaluate(() => document.activeElement?.textContent), "Pause", "the focus stays");
     await provider.keyboard.press("Enter");
     await state(provider, "The recording is paused.");
     for (const page of pages) assert.ok(await sign(page).getByText("Recording", { exact: true }).isVisible());
-    await statusesRead(call, api, 2);
+    await statusesRead(call, api, pages);
     capture(call, api, false);
     for (const page of pages) {
       await sign(page).getByText("Recording paused").waitFor();
@@ -102,7 +119,7 @@ test("the provider starts, pauses, resumes and stops a recording by the keyboard
     await state(provider, "The recording is starting…");
     capture(call, api, true);
     for (const page of pages) await sign(page).getByText("Recording", { exact: true }).waitFor();
-    await statusesRead(call, api, 2);
+    await statusesRead(call, api, pages);
 
     await button(provider, "Stop recording").press("Enter");
     await state(provider, "The recording is stopping…");
@@ -232,68 +249,148 @@ test("what the server does to a recording is said with its reason", async () => 
     [{ state: "failed", endReason: "capacity", segments: [] }, "too many others are running"],
   ] as const;
   await withRecordings(async (call, api) => {
+    await call.context.clock.install();
     const { provider } = await agreed(call);
     await openPanel(provider);
+    const shows = (text: string) =>
+      advanceUntil(
+        provider,
+        () => provider.locator("[data-recording]", { hasText: text }).isVisible(),
+        `the panel says: ${text}`,
+        STEP_MS,
+      );
     for (const [change, text] of cases) {
       api.recordings.length = 0;
       const recording = api.begin({ capturing: true, segments: [segment()] });
       call.media.requestRefresh();
-      await state(provider, "This consultation is being recorded.");
+      await shows("This consultation is being recorded.");
       await notice(provider, "recording").waitFor({ state: "hidden" });
       Object.assign(recording, { capturing: false, ...structuredClone(change) });
       call.media.requestRefresh();
+      await shows(text);
       await notice(provider, "recording").getByText(text).waitFor();
-      await state(provider, text);
     }
   });
 });
 
-test("a recorder that is there is shown before the status knows of it; its name may be in its attendee's id, and it has no tile", async () => {
+/** Joins as the patient, stops the page's clock, and lets the page read a status: the gap between two has just begun. */
+async function stopped(call: Call, api: RecordingApi): Promise<Page> {
+  await call.ask("provider", "POST", "");
+  await call.context.clock.install();
+  const page = await call.inCall("patient");
+  await page.locator(".tile.self").waitFor();
+  await page.clock.pauseAt(await page.evaluate(() => Date.now() + 1_000));
+  api.statuses.length = 0;
+  call.media.requestRefresh();
+  await advanceUntil(page, () => api.statuses.length > 0, "a status is read", 100);
+  api.statuses.length = 0;
+  return page;
+}
+
+test("half a second after the recorder has come, one status makes the sign appear, however recently another one was read", async () => {
   await withRecordings(async (call, api) => {
-    const { media, ask } = call;
-    await ask("provider", "POST", "");
-    const page = await call.inCall("patient");
-    await eventually(() => api.statuses.length > 0, "the first status is read");
-    const read = api.statuses.length;
-    const recorder = { attendeeId: "aws:MediaPipeline-1", externalUserId: "1" };
-    media.addParticipant(recorder);
+    const page = await stopped(call, api);
+    // The server has not heard yet that the capture runs.
+    const recording = api.begin({ capturing: false });
+    api.recorder = true;
+    call.media.addParticipant(RECORDER);
+    // The page has been told of the recorder, since it knows whoever came after it.
+    call.media.addParticipant({ attendeeId: "later", externalUserId: "later" });
+    await page.locator(".tile[data-attendee=later]").waitFor();
+    assert.ok(await sign(page).isHidden(), "the presence alone does not say that it records");
+    assert.equal(api.statuses.length, 0);
+    await page.clock.runFor(500);
     await sign(page).getByText("Recording", { exact: true }).waitFor();
-    await eventually(() => api.statuses.length > read, "the status is to confirm it");
-    assert.ok(await sign(page).isVisible(), "a status that does not know yet hides nothing");
+    assert.equal(api.statuses.length, 1);
+    // It confirms what is shown as soon as it knows, and is asked until then.
+    recording.capturing = true;
+    await advanceUntil(page, () => api.statuses.length === 2, "the status is read again", 100);
+    await page.clock.runFor(10_000);
+    assert.equal(api.statuses.length, 2);
+  });
+});
+
+test("a recorder that captures for the transcript only shows no recording; its name may be in its attendee's id, and it has no tile", async () => {
+  await withRecordings(async (call, api) => {
+    const page = await stopped(call, api);
+    api.text = true;
+    const recorder = { attendeeId: "aws:MediaPipeline-1", externalUserId: "1" };
+    call.media.addParticipant(recorder);
+    await advanceUntil(page, () => api.statuses.length > 0, "the status is read", 100);
+    await page.clock.runFor(5_000);
+    assert.equal(api.statuses.length, 1, "the status has said for what the recorder captures");
+    assert.ok(await sign(page).isHidden());
     assert.equal(await page.locator(".tile").count(), 1);
     assert.ok(await page.getByText("Nobody else is here yet.").isVisible());
-    media.removeParticipant(recorder.attendeeId);
-    await sign(page).waitFor({ state: "hidden" });
+
+    // A recording begins: that capture ends, and the next one has another recorder.
+    api.begin({ capturing: true, segments: [segment()] });
+    call.media.removeParticipant(recorder.attendeeId);
+    call.media.addParticipant(RECORDER);
+    await advanceUntil(page, () => sign(page).isVisible(), "it is recorded", 100);
+    assert.equal(await times(page, "RECORDING_STARTED"), 1);
+  });
+});
+
+test("a recorder of which the status does not know yet is asked about again, and at most five times in a row", async () => {
+  await withRecordings(async (call, api) => {
+    const page = await stopped(call, api);
+    call.media.addParticipant(RECORDER);
+    await advanceUntil(page, () => api.statuses.length >= 6, "it is asked about again", 100);
+    await page.clock.runFor(5_000);
+    assert.equal(api.statuses.length, 6);
+    assert.ok(await sign(page).isHidden());
   });
 });
 
 test("a status that says that Chime captures while no recorder is there is read again, and believed when it says so twice", async () => {
   await withRecordings(async (call, api) => {
-    await call.ask("provider", "POST", "");
-    const page = await call.inCall("patient");
-    // Everyone who is there has been reported.
-    await page.locator(".tile.self").waitFor();
-    await eventually(() => api.statuses.length > 0, "the first status is read");
-    api.statuses.length = 0;
+    const page = await stopped(call, api);
     const recording = api.begin({ capturing: true });
     call.media.requestRefresh();
-    await sign(page).waitFor();
+    await advanceUntil(page, () => sign(page).isVisible(), "the sign is shown", 100);
     assert.ok(api.statuses.length >= 2, `${api.statuses.length} statuses`);
     // The page does not ask in this pace for ever.
-    await eventually(() => api.statuses.length >= 6, "it is asked six times");
+    await advanceUntil(page, () => api.statuses.length >= 6, "it is asked six times", 100);
+    await page.clock.runFor(5_000);
+    assert.equal(api.statuses.length, 6);
     assert.equal(await times(page, "RECORDING_STARTED"), 1);
     recording.capturing = false;
     recording.state = "ready";
     call.media.requestRefresh();
-    await sign(page).waitFor({ state: "hidden" });
+    await advanceUntil(page, () => sign(page).isHidden(), "it is hidden", 100);
     assert.ok(api.statuses.length <= 8, `${api.statuses.length} statuses`);
   });
 });
 
-test("the panel and the notices of a recording are accessible in every view", async () => {
+test("controls whose script was altered or does not arrive are not run, and are loaded again when the provider wants it", async () => {
+  await withRecordings(async (call) => {
+    const { settings } = call.proxy;
+    settings.alter = [/assets\/controls-/, (contents) => Buffer.concat([contents, Buffer.from(";")])];
+    const { provider, patient } = await agreed(call);
+    await openPanel(provider);
+    await provider.getByText("This could not be loaded.").waitFor();
+    settings.alter = undefined;
+    await button(provider, "Try again").press("Enter");
+    await button(provider, "Start recording").press("Enter");
+    await state(provider, "The recording is starting…");
+    const scripts = (page: Page) => page.locator('script[src*="controls-"]').count();
+    assert.deepEqual([await scripts(provider), await scripts(patient)], [1, 0]);
+  });
+});
+
+test("the controls of recording and transcript and their notices are accessible in every view", async () => {
   await withRecordings(async (call, api) => {
+    const transcripts = new TranscriptApi(call.appointmentId);
+    transcripts.refusals = [[/\/call\/transcription$/, { status: 503, body: refused("UNAVAILABLE") }]];
+    call.proxy.settings.respond = async (request, real) =>
+      request.path.includes("/transcription") ? transcripts.respond(request, real) : api.respond(request, real);
     const { provider } = await agreed(call);
     await openPanel(provider);
+    await provider.getByLabel("Language that is spoken").selectOption("identify");
+    await provider.getByLabel("Languages to recognise, at least two").selectOption(["en-US", "fr-CA"]);
+    await button(provider, "Start transcript").press("Enter");
+    await notice(provider, "transcription").waitFor();
     await button(provider, "Start recording").press("Enter");
     await state(provider, "The recording is starting…");
     capture(call, api, true);

@@ -46,7 +46,8 @@ test("every text is used", () => {
     /^sign\./,
     /^consent\.(recording|transcription)\./,
     /^recording\.(start|pause|resume)$/,
-    /^player\.gap\./,
+    /^(player|transcript)\.gap\./,
+    /^captions\.size\.\d$/,
     /^(people|settings)\.title$/,
   ];
   for (const key of Object.keys(texts.en))

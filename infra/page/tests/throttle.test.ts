@@ -83,14 +83,15 @@ class ServerCall {
       endsAt: null,
       joinRefusal: null,
       present,
-      recording: { state: "off", reason: null, recordingId: null },
-      transcription: { state: "off", reason: null, recordingId: null },
+      recording: { state: "off", reason: null, recordingId: null, recorder: false },
+      transcription: { state: "off", reason: null, recorder: false },
       consent: { recording: none, transcription: none },
       me: {
         status: present.includes(person) ? "joined" : this.waiting.has(person) ? "waiting" : null,
         admitted: false,
         capabilities,
         consentRequired: [],
+        rights: [],
       },
       waiting: [],
     };

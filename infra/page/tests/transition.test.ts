@@ -29,8 +29,8 @@ function status(changes: Partial<Status> = {}): Status {
     endsAt: null,
     joinRefusal: null,
     present: [],
-    recording: { state: "off", reason: null, recordingId: null },
-    transcription: { state: "off", reason: null, recordingId: null },
+    recording: { state: "off", reason: null, recordingId: null, recorder: false },
+    transcription: { state: "off", reason: null, recorder: false },
     consent: { recording: noConsent, transcription: noConsent },
     me: me("joined"),
     waiting: [],
@@ -46,7 +46,7 @@ function refusal(code: string): NonNullable<Status["joinRefusal"]> {
 }
 
 function me(status: Status["me"]["status"], admitted = false): Status["me"] {
-  return { status, admitted, capabilities, consentRequired: [] };
+  return { status, admitted, capabilities, consentRequired: [], rights: [] };
 }
 
 type Named<N extends Phase["name"]> = Extract<Phase, { name: N }>;

@@ -3,10 +3,12 @@ import { createRequire } from "node:module";
 import { test } from "node:test";
 import { parseMessage } from "../src/bridge.ts";
 import { configOf } from "../src/config.ts";
+import { nameOf } from "../src/controls/languages.ts";
 import { lineOf, Quality } from "../src/quality.ts";
 import { clock, lengthOf, parsePlayback, placeAt } from "../src/recordings/playback.ts";
 import { MicrophoneLevel, SilenceDetector } from "../src/silence.ts";
 import { type StopReason, stopReasonOf } from "../src/stop-reason.ts";
+import { marked, parseTranscript } from "../src/transcripts/transcript.ts";
 
 const { MeetingSessionStatusCode: codes } = createRequire(import.meta.url)(
   "amazon-chime-sdk-js/build/meetingsession/MeetingSessionStatusCode",
@@ -254,4 +256,31 @@ test("links to a recording are taken only with all that playing them in time nee
   for (const faulty of [{ segments: [] }, { segments: undefined }, { expiresAt: 1 }])
     assert.equal(parsePlayback({ ...playback, ...faulty }), undefined);
   assert.equal(parsePlayback({ ...playback, segments: [{ ...segment, durationSeconds: 0 }] }), undefined);
+});
+
+test("a language is called by its own name where the browser has it, and else as the API calls it", () => {
+  assert.equal(nameOf({ code: "fr-CA", name: "French (Canada)" }), "français canadien");
+  assert.equal(nameOf({ code: "xx-notalanguage", name: "Another language" }), "Another language");
+});
+
+test("the words that were found are marked, whatever else is in a snippet", () => {
+  assert.deepEqual(marked("a <mark>b</mark> <i>c</i>\n<mark>d"), [
+    { text: "a ", found: false },
+    { text: "b", found: true },
+    { text: " <i>c</i>\n<mark>d", found: false },
+  ]);
+  assert.deepEqual(marked(""), []);
+});
+
+test("a transcript is taken only with all that showing it needs", () => {
+  const segment = {
+    ...{ number: 1, start: 0.5, speaker: { role: null, label: "speaker 1" }, text: "a", language: "en-US" },
+    ...{ source: "live", revoked: false },
+  };
+  const transcript = { state: "ready", segments: [segment], gaps: [{ start: 1, end: 2, reason: "failed" }] };
+  assert.ok(parseTranscript(transcript));
+  for (const name of Object.keys(segment))
+    assert.equal(parseTranscript({ ...transcript, segments: [{ ...segment, [name]: undefined }] }), undefined, name);
+  for (const gaps of [undefined, [{}], [{ start: 1, end: "2", reason: "failed" }]])
+    assert.equal(parseTranscript({ ...transcript, gaps }), undefined);
 });

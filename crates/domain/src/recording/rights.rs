@@ -3,11 +3,15 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
+use serde::Serialize;
+
 use crate::error::{Error, reason};
 use crate::state::Role;
 
 /// A right to the recordings of an appointment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum Right {
     /// Start, stop, pause and resume.
     Control,
@@ -40,6 +44,12 @@ impl Right {
 pub struct Rights(BTreeSet<(&'static str, Right)>);
 
 impl Rights {
+    /// The rights of a role.
+    #[must_use]
+    pub fn of(&self, role: Role) -> Vec<Right> {
+        Right::ALL.into_iter().filter(|right| self.0.contains(&(role.as_str(), *right))).collect()
+    }
+
     /// Whether a role has a right.
     ///
     /// # Errors
@@ -91,6 +101,8 @@ mod tests {
         assert_eq!(has(Role::Patient, Right::List), Ok(()));
         assert_eq!(has(Role::Patient, Right::Control), Err("PROVIDER_ONLY"));
         assert_eq!(has(Role::Observer, Right::List), Err("RECORDING_RIGHT_MISSING"));
+        assert_eq!(rights.of(Role::Provider), [Right::Control, Right::List, Right::Play]);
+        assert_eq!(rights.of(Role::Observer), []);
     }
 
     #[test]

@@ -4,23 +4,23 @@ use std::net::SocketAddr;
 
 use super::{Options, StartError};
 use crate::cloudfront::CloudFront;
-use crate::listen::Listening;
-use crate::page;
+use crate::listen::{Bound, Listening};
 use crate::s3::{S3, Surroundings};
 use local_template::plan::{Distribution, Plan};
 
 /// Makes the buckets, puts the page into its own, if one was built, and serves the distribution.
-pub(super) async fn serve(
+pub(super) fn serve(
     options: &Options,
     plan: &Plan,
     around: Surroundings,
     api: String,
     signaling: Option<SocketAddr>,
+    page: Bound,
 ) -> Result<(S3, Listening), StartError> {
     let clock = around.clock.clone();
     let s3 = S3::new(&plan.buckets, around)?;
     if let Some(directory) = &options.page {
-        page::put(directory, plan, &s3)?;
+        crate::page::put(directory, plan, &s3)?;
     }
     let [distribution] = plan.distributions.as_slice() else {
         return Err(StartError::Distributions(plan.distributions.len()));
@@ -30,8 +30,7 @@ pub(super) async fn serve(
         allow_signaling(&mut distribution, signaling);
     }
     let edge = CloudFront::new(distribution, s3.clone(), api, clock);
-    let listening = super::serve("call page", options.ports.page, edge.router()).await?;
-    Ok((s3, listening))
+    Ok((s3, page.serve(edge.router())))
 }
 
 /// Lets the page reach the media plane of this machine, where meetings name it in place of Chime's hosts.

@@ -107,10 +107,10 @@ impl Edge {
             s3.put(bucket, key, Bytes::from(text), headers)?;
         }
         let asked: Arc<Mutex<Vec<RequestInfo>>> = Arc::default();
-        let api = listen::serve(0, Router::new().fallback(api).with_state(Arc::clone(&asked))).await?;
+        let api = listen::bind(0).await?.serve(Router::new().fallback(api).with_state(Arc::clone(&asked)));
         let distribution = plan.distributions.first().ok_or("a distribution")?.clone();
         let edge = CloudFront::new(distribution, s3, format!("http://{}", api.address()), clock.clone());
-        let listening = listen::serve(0, edge.router()).await?;
+        let listening = listen::bind(0).await?.serve(edge.router());
         let url = format!("http://{}", listening.address());
         Ok(Self { url, clock, asked, _listening: [api, listening] })
     }

@@ -78,7 +78,7 @@ impl Formation {
             asked: Vec::new(),
         }));
         let router = Router::new().fallback(answer).with_state(Arc::clone(&world));
-        let listening = listen::serve(0, router).await?;
+        let listening = listen::bind(0).await?.serve(router);
         Ok(Self { url: format!("http://{}", listening.address()), world, _listening: listening })
     }
 

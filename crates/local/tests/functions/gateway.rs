@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use local::clock::Clock;
 use local::gateway::Gateway;
-use local::listen::{Listening, serve};
+use local::listen::{Listening, bind};
 use local::tokens::{Issuer, Key};
 use local_template::plan::{Cors, Function, HttpApi, JwtAuthorizer, Plan, Route};
 use serde_json::{Value, json};
@@ -57,7 +57,11 @@ async fn world(http_api: HttpApi, function: Function) -> World {
     let verifier = issuer.verifier().expect("a verifier");
     let gateway = Gateway::new(&plan, &http_api, lambda(function).await, verifier, clock.clone());
     let router = gateway.expect("good routes").router();
-    World { listening: serve(0, router).await.expect("the API listens"), issuer, clock }
+    World {
+        listening: bind(0).await.map(|bound| bound.serve(router)).expect("the API listens"),
+        issuer,
+        clock,
+    }
 }
 
 impl World {

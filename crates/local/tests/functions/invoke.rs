@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use local::listen::{Listening, serve};
+use local::listen::{Listening, bind};
 use local_template::plan::Function;
 use serde_json::json;
 
@@ -12,7 +12,8 @@ use crate::probe::{Meeting, function, function_with, lambda};
 const PATH: &str = "/2015-03-31/functions/probe/invocations";
 
 async fn api(function: Function) -> Listening {
-    serve(0, local::invoke::router(lambda(function).await)).await.expect("the Invoke API listens")
+    let router = local::invoke::router(lambda(function).await);
+    bind(0).await.map(|bound| bound.serve(router)).expect("the Invoke API listens")
 }
 
 #[tokio::test]

@@ -28,6 +28,8 @@ fn a_deployment_without_recording_has_nothing_of_it_but_the_bucket() -> TestResu
     ];
     let plan = deploy(&nothing)?;
     assert!(plan.functions.iter().all(|it| it.name != "recording"), "off is the default");
+    let status = plan.functions.iter().find(|it| it.name == "meeting-manager").ok_or("no function")?;
+    assert!(!status.environment.contains_key("RECORDING_RIGHTS"), "nobody has rights to what there is not");
     assert_eq!(routes(&plan), BTreeSet::new());
     assert_eq!(plan.service_roles, Vec::<String>::new());
     let schedules: BTreeSet<_> = plan.schedules.iter().map(|it| it.function.as_str()).collect();
@@ -74,6 +76,8 @@ fn rights_are_roles_with_at_least_one_right_each() -> TestResult {
         let plan = deploy(&[("RecordingRights", Some(rights))])?;
         let function = plan.functions.iter().find(|it| it.name == "recording").ok_or("no function")?;
         assert_eq!(function.environment["RECORDING_RIGHTS"], rights);
+        let status = plan.functions.iter().find(|it| it.name == "meeting-manager").ok_or("no function")?;
+        assert_eq!(status.environment["RECORDING_RIGHTS"], rights);
     }
     for rights in [
         "",

@@ -40,7 +40,7 @@ async fn the_provider_gets_links_that_say_the_appointment_and_nothing_else() -> 
     assert_eq!(link.text("deepLink"), format!("medzen://call/{}", scenario.appointment));
     assert_eq!(
         link.text("webLink"),
-        format!("http://127.0.0.1:8081/call?appointmentId={}", scenario.appointment)
+        format!("{}/call?appointmentId={}", cloud.parts().page_url, scenario.appointment)
     );
     assert_eq!(
         (link.text("appointmentId"), link.text("providerName")),

@@ -5,7 +5,7 @@ import type { Consent, Person, Role, Status } from "../answers.ts";
 import { Captions } from "../captions.ts";
 import { type Choice, ConsentNotice, ConsentSettings } from "../consent.ts";
 import type { Choices } from "../devices.ts";
-import { announce, h } from "../dom.ts";
+import { announce, button, h } from "../dom.ts";
 import type { Media, MediaListener } from "../media.ts";
 import { People, type PeopleActions, WaitingNotice } from "../people.ts";
 import type { Line } from "../quality.ts";
@@ -18,7 +18,6 @@ import { DeviceControls } from "./device-controls.ts";
 import { Indicators } from "./indicators.ts";
 import { Names } from "./names.ts";
 import { type Notice, Notices } from "./notices.ts";
-import { type RecordingActions, RecordingControls, type RecordingView } from "./recording-controls.ts";
 import type { RecordingState } from "./recording-sign.ts";
 import { SidePanel } from "./side-panel.ts";
 import { CallTimer } from "./timer.ts";
@@ -26,11 +25,12 @@ import { CallTimer } from "./timer.ts";
 export interface CallScreenActions extends PeopleActions {
   leave(): void;
   consent(choice: Choice): void;
-  readonly recording: RecordingActions;
+  /** The script of the controls is to be loaded again. */
+  loadControls(): void;
   /** The call is being recorded, or no longer. */
   recordingChanged(state: RecordingState): void;
   /** There is a sign that the status has changed. */
-  statusStale(): void;
+  statusStale(atOnce: boolean): void;
 }
 
 export class CallScreen {
@@ -52,7 +52,7 @@ export class CallScreen {
   readonly #people: People;
   readonly #consent: ConsentSettings;
   readonly #devices: DeviceControls;
-  readonly #recording: RecordingControls;
+  readonly #controls = h("div", { class: "settings" }, h("p", { t: "loading.body" }));
   readonly #panel: SidePanel;
   readonly #captionsControl = control("captions", "captions.show", () => this.#showCaptions(!this.#captionsOn));
   /** By attendee, whether they are muted, and whether they are there: the connection knows both before the server does. */
@@ -66,16 +66,16 @@ export class CallScreen {
     this.#role = role;
     this.#actions = actions;
     this.#people = new People(actions);
-    this.#recording = new RecordingControls(actions.recording);
     this.#indicators = new Indicators({
       transcription: (running) => this.#captions.waiting(running),
+      transcriptEnded: (text) => this.#notices.show("transcription", text),
       recording: (state) => actions.recordingChanged(state),
-      stale: () => actions.statusStale(),
+      stale: (atOnce) => actions.statusStale(atOnce),
     });
     this.#consent = new ConsentSettings((choice) => actions.consent(choice));
     this.#devices = new DeviceControls(choices, this.#notices);
     this.#panel = new SidePanel((name) =>
-      name === "settings" ? this.#settings() : name === "people" ? this.#people.root : this.#recording.root,
+      name === "settings" ? this.#settings() : name === "people" ? this.#people.root : this.#controls,
     );
     this.#heading.tabIndex = -1;
     const root = this.#layOut();
@@ -132,8 +132,13 @@ export class CallScreen {
     level: (level) => this.#devices.level(level),
   };
 
-  /** Shows what the server says of the call. */
-  showStatus(status: Status): void {
+  /** Grows when Chime's recorder comes or goes. */
+  get recorderVersion(): number {
+    return this.#indicators.recording.version;
+  }
+
+  /** Shows what the server says of the call. `recorderVersion` is that of the time when the status was requested. */
+  showStatus(status: Status, recorderVersion: number): void {
     this.#status = status;
     const other = this.#role === "provider" ? null : status.providerName;
     if (other && !this.#heading.dataset["name"]) {
@@ -141,7 +146,7 @@ export class CallScreen {
       this.#heading.dataset["name"] = "";
       this.#heading.textContent = other;
     }
-    this.#indicators.status(status);
+    this.#indicators.status(status, recorderVersion);
     this.#consent.show(status.consent);
     if (this.#waiting.show(this.#waitingPeople(), this.#actions)) announce("people.somebodyWaits", true);
     this.#devices.restrict(status.me.capabilities);
@@ -158,8 +163,14 @@ export class CallScreen {
     this.#question.show(ask);
   }
 
-  showRecording(view: RecordingView): void {
-    this.#recording.show(view);
+  /** Shows the provider's controls; without any, that they have not been loaded. */
+  showControls(root?: HTMLElement): void {
+    if (root) this.#controls.replaceChildren(root);
+    else
+      this.#controls.replaceChildren(
+        h("p", { t: "notLoaded", attributes: { role: "alert" } }),
+        button("button", "again", () => this.#actions.loadControls()),
+      );
   }
 
   /** The names of these people, as the roster has them. */
@@ -240,7 +251,14 @@ export class CallScreen {
 
   #settings(): HTMLElement {
     void this.#devices.listDevices();
-    return h("div", { class: "settings" }, this.#devices.fields, this.#consent.root, languageButton());
+    return h(
+      "div",
+      { class: "settings" },
+      this.#devices.fields,
+      this.#captions.sizeField(),
+      this.#consent.root,
+      languageButton(),
+    );
   }
 
   #showCaptions(on: boolean): void {

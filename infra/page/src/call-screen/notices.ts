@@ -7,6 +7,7 @@ const ICONS = {
   session: "shield",
   ending: "leave",
   recording: "record",
+  transcription: "captions",
   microphone: "microphoneOff",
   held: "microphoneOff",
   silent: "microphoneOff",

@@ -1,7 +1,7 @@
-// The sign that the call is being recorded. It follows Chime's recorder, which is in the call as an attendee of its own; the status
-// confirms it.
+// The sign that the call is being recorded. Chime's recorder is in the call as an attendee of its own, also where it captures for a
+// transcript only: the sign follows its presence, once a status has said that it records.
 
-import type { FeatureStatus } from "../answers.ts";
+import type { FeatureStatus, Status } from "../answers.ts";
 import { announce, drawn, h, redraw } from "../dom.ts";
 import { put } from "../text.ts";
 
@@ -10,8 +10,8 @@ export type RecordingState = "off" | "recording" | "paused";
 
 interface RecordingSignHooks {
   changed(state: RecordingState): void;
-  /** The status is to be read again soon: the recorder has come or gone, or the status says otherwise. */
-  stale(): void;
+  /** The status is to be read again: at once if the recorder has come or gone, else soon, because it differs from the presence. */
+  stale(atOnce: boolean): void;
 }
 
 /** How often in a row the status is read again soon because it differs from the presence. Afterwards its own interval is enough. */
@@ -23,10 +23,14 @@ export class RecordingSign {
   readonly root = h("span", { class: "sign-on recording-sign", attributes: { hidden: true } }, this.#icon, this.#text);
   readonly #hooks: RecordingSignHooks;
   readonly #recorders = new Set<string>();
+  /** Those who record, as a status has said: what a recorder captures for never changes. */
+  readonly #confirmed = new Set<string>();
   /** Whether this connection has reported who is in the call. */
   #present = false;
   #status: FeatureStatus["state"] = "off";
-  /** How often in a row the status has said that Chime captures while no recorder was there. */
+  /** Grows when a recorder comes or goes: a status that was requested before says nothing about it. */
+  #version = 0;
+  /** How often in a row the status and the presence have differed. */
   #doubts = 0;
   #shown: RecordingState = "off";
   #announced: RecordingState = "off";
@@ -35,8 +39,12 @@ export class RecordingSign {
     this.#hooks = hooks;
   }
 
-  get captured(): boolean {
-    return this.#recorders.size > 0;
+  get version(): number {
+    return this.#version;
+  }
+
+  get #captured(): boolean {
+    return [...this.#recorders].some((recorder) => this.#confirmed.has(recorder));
   }
 
   /** Another connection reports again who is in the call. */
@@ -52,16 +60,25 @@ export class RecordingSign {
   recorder(attendeeId: string, present: boolean): void {
     if (present) this.#recorders.add(attendeeId);
     else this.#recorders.delete(attendeeId);
+    this.#version += 1;
     this.#doubts = 0;
     this.#show();
-    this.#hooks.stale();
+    this.#hooks.stale(true);
   }
 
-  status({ state }: FeatureStatus): void {
-    this.#status = state;
-    const differs = state === "active" && this.#present && !this.captured;
+  /** `version` is that of the time when the status was requested. */
+  status({ recording, transcription }: Pick<Status, "recording" | "transcription">, version: number): void {
+    this.#status = recording.state;
+    if (recording.recorder && version === this.#version)
+      for (const recorder of this.#recorders) this.#confirmed.add(recorder);
+    const differs = this.#captured
+      ? // The server learns a moment later that it captures.
+        recording.state === "starting"
+      : this.#recorders.size > 0
+        ? !transcription?.recorder
+        : this.#present && recording.state === "active";
     this.#doubts = differs ? this.#doubts + 1 : 0;
-    if (differs && this.#doubts <= MAX_DOUBTS) this.#hooks.stale();
+    if (differs && this.#doubts <= MAX_DOUBTS) this.#hooks.stale(false);
     this.#show();
   }
 
@@ -86,8 +103,9 @@ export class RecordingSign {
 
   /** Nobody is recorded without a sign: a status that says twice that Chime captures is believed, recorder or not. */
   #state(): RecordingState {
-    const byStatus = this.#present ? this.#doubts > 1 : this.#status === "active" || this.#shown === "recording";
-    if (this.captured || byStatus) return "recording";
+    const active = this.#status === "active";
+    const byStatus = this.#present ? active && this.#doubts > 1 : active || this.#shown === "recording";
+    if (this.#captured || byStatus) return "recording";
     return this.#status === "paused" ? "paused" : "off";
   }
 }

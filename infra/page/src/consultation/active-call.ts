@@ -7,6 +7,7 @@ import { announce } from "../dom.ts";
 import { Media, type MediaListener } from "../media.ts";
 import { lineOf, Quality } from "../quality.ts";
 import { closeDialogs, show } from "../screen.ts";
+import { type CallControls, load, PARTS } from "../scripts.ts";
 import type { Sdk } from "../sdk.ts";
 import { wait } from "../wait.ts";
 import { CallActions } from "./call-actions.ts";
@@ -14,7 +15,6 @@ import { CallRequests } from "./call-requests.ts";
 import { ConsentQuestions } from "./consent-questions.ts";
 import type { CallContext } from "./context.ts";
 import type { ConsultationEvent } from "./phase.ts";
-import { RecordingControl } from "./recording-control.ts";
 import { WakeLock } from "./wake-lock.ts";
 
 /** The messages to the app. */
@@ -39,7 +39,8 @@ export class ActiveCall {
   readonly #screen: CallScreen;
   readonly #actions: CallActions;
   readonly #consent: ConsentQuestions;
-  readonly #recording: RecordingControl;
+  #controls: CallControls | undefined;
+  #status: Status | undefined;
   readonly #quality = new Quality();
   readonly #wakeLock = new WakeLock();
   readonly #requests: CallRequests;
@@ -68,18 +69,12 @@ export class ActiveCall {
       refresh: () => this.#refresh(),
     });
     this.#actions = actions;
-    this.#recording = new RecordingControl(context.api, {
-      show: (view) => this.#screen.showRecording(view),
-      notice: (text) => this.#screen.notice("recording", text, true),
-      namesOf: (userIds) => this.#screen.namesOf(userIds),
-      refresh: () => this.#refresh(),
-    });
     this.#screen = new CallScreen(joined.role, choices, {
       leave: () => actions.leave(),
       consent: (choice) => void this.#consent.answer(choice),
-      recording: this.#recording,
+      loadControls: () => void this.#loadControls(),
       recordingChanged: (state) => context.bridge.emit(RECORDING_EVENTS[state], { sessionId: this.#joined.sessionId }),
-      statusStale: () => this.#requests.soon(),
+      statusStale: (atOnce) => this.#requests.soon(atOnce),
       admit: (userId) => actions.admit(userId),
       turnAway: (userId) => actions.turnAway(userId),
       allow: (userId, kind, allowed) => actions.allow(userId, kind, allowed),
@@ -103,6 +98,24 @@ export class ActiveCall {
       excluded: (error) => hooks.dispatch({ type: "callStatusFailed", connection: this.#connection, error }),
     });
     this.#screen.notice("line", "call.connecting");
+    if (joined.role === "provider") void this.#loadControls();
+  }
+
+  async #loadControls(): Promise<void> {
+    try {
+      const { callControls } = await load("controls");
+      if (this.#closed) return;
+      const controls = callControls(PARTS, this.#context.api, {
+        notice: (name, text) => this.#screen.notice(name, text, true),
+        namesOf: (userIds) => this.#screen.namesOf(userIds),
+        refresh: () => this.#refresh(),
+      });
+      this.#controls = controls;
+      this.#screen.showControls(controls.root);
+      if (this.#status) controls.status(this.#status, controls.version);
+    } catch {
+      this.#screen.showControls();
+    }
   }
 
   /** Opens the first connection. */
@@ -167,15 +180,17 @@ export class ActiveCall {
 
   async #readStatus(signal: AbortSignal): Promise<Status | undefined> {
     const connection = this.#connection;
-    const { version } = this.#recording;
+    const version = this.#controls?.version ?? 0;
+    const { recorderVersion } = this.#screen;
     const status = await this.#consent.readStatus(signal);
     // Meanwhile another connection, and perhaps another session, may have taken the place of this one.
     if (connection !== this.#connection) return undefined;
     this.#hooks.dispatch({ type: "callStatus", connection, status });
     if (this.#closed) return undefined;
-    this.#screen.showStatus(status);
+    this.#screen.showStatus(status, recorderVersion);
     this.#consent.askIfOpen(status, this.#joined);
-    if (status.isProvider) void this.#recording.status(status.recording, version);
+    this.#status = status;
+    this.#controls?.status(status, version);
     if (status.endsAt !== null) this.#actions.askToStay();
     return status;
   }

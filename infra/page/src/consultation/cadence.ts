@@ -8,19 +8,21 @@ const TOGETHER_MS = 500;
 const MIN_GAP_MS = 2_000;
 
 export class Cadence {
-  #signed = false;
+  /** When the status is to be read because of a sign. */
+  #due = Number.POSITIVE_INFINITY;
   #wake: (() => void) | undefined;
   #last = Number.NEGATIVE_INFINITY;
 
-  /** There is a sign that the status has changed. */
-  soon(): void {
-    this.#signed = true;
+  /** There is a sign that the status has changed. `atOnce`: it is Chime's own, so that it need not wait for the gap. */
+  soon(atOnce = false): void {
+    const together = Date.now() + TOGETHER_MS;
+    this.#due = Math.min(this.#due, atOnce ? together : Math.max(together, this.#last + MIN_GAP_MS));
     this.#wake?.();
   }
 
   /** The status is read now. Signs that come from now on lead to another request. */
   begin(): void {
-    this.#signed = false;
+    this.#due = Number.POSITIVE_INFINITY;
     this.#last = Date.now();
   }
 
@@ -29,14 +31,17 @@ export class Cadence {
     const over = new AbortController();
     const stop = () => over.abort(signal.reason);
     signal.addEventListener("abort", stop, { once: true });
+    const after = (milliseconds: number) => wait(milliseconds, over.signal).then(() => true);
     try {
       signal.throwIfAborted();
-      const woken = new Promise<void>((resolve) => {
-        this.#wake = resolve;
-        if (this.#signed) resolve();
-      });
-      await Promise.race([wait(intervalMs, over.signal), woken]);
-      if (this.#signed) await wait(Math.max(TOGETHER_MS, this.#last + MIN_GAP_MS - Date.now()), over.signal);
+      const interval = after(intervalMs);
+      for (;;) {
+        const woken = new Promise<boolean>((resolve) => {
+          this.#wake = () => resolve(false);
+        });
+        const due = Number.isFinite(this.#due) ? [after(Math.max(0, this.#due - Date.now()))] : [];
+        if (await Promise.race([interval, woken, ...due])) return;
+      }
     } finally {
       this.#wake = undefined;
       signal.removeEventListener("abort", stop);

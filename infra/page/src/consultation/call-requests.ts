@@ -61,9 +61,9 @@ export class CallRequests {
     this.soon();
   }
 
-  /** Reads the status soon. */
-  soon(): void {
-    this.#cadence.soon();
+  /** Reads the status soon, or at once where nobody else can make the page ask often. */
+  soon(atOnce = false): void {
+    this.#cadence.soon(atOnce);
   }
 
   /** Reads the status and the roster now. */

@@ -42,7 +42,7 @@ export class ConsentQuestions {
   askIfOpen(status: Status, joined: Joined): void {
     this.#open = unanswered(status.consent, {
       recording: joined.recordingEnabled || status.recording.state !== "off",
-      transcription: joined.transcriptionEnabled || status.transcription.state !== "off",
+      transcription: joined.transcriptionEnabled || isWanted(status.transcription),
     });
     this.#askNext();
   }
@@ -93,4 +93,8 @@ export class ConsentQuestions {
     }
     this.#askNext();
   }
+}
+
+function isWanted(transcription: Status["transcription"]): boolean {
+  return ["requested", "starting", "active"].includes(transcription?.state ?? "");
 }

@@ -6,7 +6,7 @@ import type { Feature, Place } from "../answers.ts";
 import type { RequestedFeatures } from "../check.ts";
 import type { Choices } from "../devices.ts";
 import { announce } from "../dom.ts";
-import { offerRecordings } from "../recordings.ts";
+import { offerAfterwards } from "../offers.ts";
 import { type Screen, show } from "../screen.ts";
 import type { Sdk } from "../sdk.ts";
 import { languageNow } from "../text.ts";
@@ -171,7 +171,7 @@ export class Consultation {
         this.#presence.forget();
         bridge.emit("MEETING_ENDED_BY_PROVIDER", { sessionId: after.sessionId });
         this.#show(() => endedScreen(this.#context, this.#provider));
-        if (this.#provider) void offerRecordings(this.#context, document.querySelector(".message .actions"));
+        void offerAfterwards(this.#context, document.querySelector(".message .actions"));
         break;
       case "left":
         void this.#hangUpAndLeave(after);

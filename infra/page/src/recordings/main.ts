@@ -2,9 +2,9 @@
 
 import type { ErrorCode, Recording } from "../answers.ts";
 import type { Api, ApiError } from "../api.ts";
+import type { PageParts, Recordings } from "../scripts.ts";
 import type { Text } from "../text.ts";
 import texts from "../texts.json";
-import type { PageParts, Recordings } from "./parts.ts";
 import { clock, dateOf, type Playback, parsePlayback, timeOfDay } from "./playback.ts";
 import { Player } from "./player.ts";
 
@@ -12,9 +12,9 @@ const NOT_READY: ErrorCode = "RECORDING_NOT_READY";
 /** How often the list is read again while a recording is being prepared. */
 const POLL_MS = 10_000;
 
-export const showRecordings: Recordings["showRecordings"] = (page, api, back) => {
+export const showRecordings: Recordings["showRecordings"] = (page, api, rights, back) => {
   page.addTexts(texts);
-  const list = new RecordingList(page, api);
+  const list = new RecordingList(page, api, rights.includes("play"));
   const { h, button, head, show } = page;
   const root = h(
     "div",
@@ -37,14 +37,16 @@ class RecordingList {
   readonly root: HTMLElement;
   readonly #page: PageParts;
   readonly #api: Api;
+  readonly #mayPlay: boolean;
   readonly #failed: HTMLElement;
   readonly #entries = new Map<string, Entry>();
   #player: Player | undefined;
 
-  constructor(page: PageParts, api: Api) {
+  constructor(page: PageParts, api: Api, mayPlay: boolean) {
     this.#page = page;
     this.#api = api;
-    this.#failed = page.h("p", { class: "small", t: "recordings.notLoaded", attributes: { hidden: true } });
+    this.#mayPlay = mayPlay;
+    this.#failed = page.h("p", { class: "small", t: "notLoaded", attributes: { hidden: true } });
     this.root = page.h("div", { class: "settings" }, this.#failed);
   }
 
@@ -54,7 +56,7 @@ class RecordingList {
       const recordings = await this.#api.recordings().catch(() => undefined);
       signal.throwIfAborted();
       if (recordings) for (const one of recordings) this.#show(one);
-      if (!recordings && this.#failed.hidden) this.#page.announce("recordings.notLoaded");
+      if (!recordings && this.#failed.hidden) this.#page.announce("notLoaded");
       this.#failed.hidden = recordings !== undefined;
       if (recordings?.every(({ state }) => !CHANGES.has(state))) return;
       await this.#page.wait(POLL_MS, signal);
@@ -70,6 +72,7 @@ class RecordingList {
     let entry = this.#entries.get(recording.recordingId);
     if (!entry) {
       entry = new Entry(this.#page, recording, (own) => void this.#play(recording.recordingId, own));
+      if (!this.#mayPlay) entry.forbid();
       this.#entries.set(recording.recordingId, entry);
       this.root.append(entry.root);
     }

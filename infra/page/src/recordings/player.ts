@@ -1,8 +1,8 @@
 // Plays the segments of a recording one after the other. A segment ends at its duration, also where its file is longer: what was
 // captured after a withdrawal of consent is in the file and must not be played.
 
+import type { PageParts } from "../scripts.ts";
 import type { Text } from "../text.ts";
-import type { PageParts } from "./parts.ts";
 import { clock, lengthOf, type Playback, placeAt, type Segment, timeOfDay } from "./playback.ts";
 
 /** Links that expire so soon are replaced before a segment is loaded with them. */

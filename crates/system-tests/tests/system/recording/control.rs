@@ -1,6 +1,6 @@
 //! The provider's requests, consent, and the end of a call.
 
-use local_testing::TestResult;
+use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 
 use super::{Recorded, control};
@@ -26,8 +26,10 @@ async fn a_start_without_everybody_s_consent_is_refused_and_names_who_is_missing
 async fn a_recording_is_started_paused_resumed_and_stopped() -> TestResult {
     let call = Recorded::with_consent().await?;
     let provider = &call.scenario.provider;
+    assert_eq!(call.feature().await?["recorder"], false);
     let id = call.capturing().await?;
     assert_eq!(call.captures().await?, "running none");
+    assert_eq!(call.feature().await?["recorder"], true);
     let again = call.start().await?;
     assert_eq!((again.brief().as_str(), again.text("recordingId")), ("200", id.clone()));
 
@@ -37,12 +39,18 @@ async fn a_recording_is_started_paused_resumed_and_stopped() -> TestResult {
     assert_eq!((&paused.body["state"], &paused.body["pauseReason"]), (&json!("paused"), &json!("requested")));
     assert_eq!(call.start().await?.brief(), "409 RECORDING_PAUSED");
     assert_eq!(control(provider, &id, "pause").await?.brief(), "200", "again");
-    assert_eq!(call.feature().await?["state"], "paused");
+    let feature = call.feature().await?;
+    assert_eq!(
+        (&feature["state"], &feature["recorder"]),
+        (&json!("paused"), &json!(true)),
+        "until it has stopped"
+    );
+    call.pass(5).await?;
+    assert_eq!(call.feature().await?["recorder"], false);
 
     // The next capture begins only once the first one has ended.
     assert_eq!(control(provider, &id, "resume").await?.body["state"], "recording");
     assert_eq!(call.feature().await?["state"], "starting");
-    call.pass(5).await?;
     call.pass(3).await?;
     assert_eq!(call.captures().await?, "running none, stopped paused");
     call.pass(20).await?;
@@ -70,6 +78,24 @@ async fn a_recording_is_started_paused_resumed_and_stopped() -> TestResult {
     ] {
         assert!(events.contains(event), "{event}: {events}");
     }
+    Ok(())
+}
+
+/// So a client asks for what it may have, and no refusal is audited.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_states_the_rights_that_requests_for_recordings_need() -> TestResult {
+    let rights = [("RecordingRights", "provider:control,list,play;patient:list")];
+    let call = Recorded::in_call_on(TestCloud::deployed(super::events_at_once(), &rights).await?).await?;
+    let list = format!("/appointments/{}/recordings", call.scenario.appointment);
+    for (person, rights) in [
+        (&call.scenario.provider, json!(["control", "list", "play"])),
+        (&call.scenario.patient, json!(["list"])),
+    ] {
+        assert_eq!(person.status().await?.body["me"]["rights"], rights);
+        assert_eq!(person.ask("GET", &list, &Value::Null).await?.brief(), "200");
+    }
+    let call = Recorded::in_call().await?;
+    assert_eq!(call.scenario.patient.status().await?.body["me"]["rights"], json!([]));
     Ok(())
 }
 

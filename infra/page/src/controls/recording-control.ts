@@ -1,18 +1,10 @@
 // The recording as the provider controls it: the requests, and the state that follows from their answers and from the status.
 
-import type { ErrorCode, FeatureStatus, Recording } from "../answers.ts";
-import { type Api, ApiError } from "../api.ts";
-import type { RecordingActions, RecordingView } from "../call-screen/recording-controls.ts";
+import type { Body, ErrorCode, FeatureStatus, Recording } from "../answers.ts";
+import type { Api, ApiError } from "../api.ts";
+import type { ControlHooks, PageParts } from "../scripts.ts";
 import type { Key, Text } from "../text.ts";
-
-interface RecordingHooks {
-  show(view: RecordingView): void;
-  /** Shows why a request has failed, or why the recording has changed by itself. */
-  notice(text: Text | undefined): void;
-  namesOf(userIds: readonly string[]): string;
-  /** Lets the others know of a change, and reads the status again. */
-  refresh(): Promise<void>;
-}
+import { type RecordingActions, RecordingPanel } from "./recording-panel.ts";
 
 /** What is known of a recording: all of it, or what the status says. */
 type Known = Pick<Recording, "recordingId" | "state" | "capturing" | "pauseReason" | "endReason"> & {
@@ -21,7 +13,8 @@ type Known = Pick<Recording, "recordingId" | "state" | "capturing" | "pauseReaso
 
 export class RecordingControl implements RecordingActions {
   readonly #api: Api;
-  readonly #hooks: RecordingHooks;
+  readonly #hooks: ControlHooks;
+  readonly #panel: RecordingPanel;
   #known: Known | undefined;
   #busy: "start" | "other" | undefined;
   /** Grows with each request and each answer to one: a status that was requested before is older than the answer. */
@@ -29,9 +22,14 @@ export class RecordingControl implements RecordingActions {
   /** The number of the last recording that was read because a status differed. */
   #reading = 0;
 
-  constructor(api: Api, hooks: RecordingHooks) {
+  constructor(page: PageParts, api: Api, hooks: ControlHooks) {
     this.#api = api;
     this.#hooks = hooks;
+    this.#panel = new RecordingPanel(page, this);
+  }
+
+  get root(): HTMLElement {
+    return this.#panel.root;
   }
 
   get version(): number {
@@ -67,7 +65,7 @@ export class RecordingControl implements RecordingActions {
     else this.#known = knownOf(status);
     const text = this.#known && changeOf(this.#known);
     // Else the notice is the answer to the provider's request, which still holds.
-    if (text || this.#known?.state === "recording") this.#hooks.notice(text);
+    if (text || this.#known?.state === "recording") this.#hooks.notice("recording", text);
     this.#show();
   }
 
@@ -79,12 +77,12 @@ export class RecordingControl implements RecordingActions {
   async #request(kind: "start" | "other", ask: () => Promise<Recording>): Promise<void> {
     this.#busy = kind;
     this.#version += 1;
-    this.#hooks.notice(undefined);
+    this.#hooks.notice("recording", undefined);
     this.#show();
     try {
       this.#learn(await ask());
     } catch (error) {
-      this.#hooks.notice(this.#textOf(error));
+      this.#hooks.notice("recording", this.#textOf(error));
     }
     this.#busy = undefined;
     this.#version += 1;
@@ -99,10 +97,11 @@ export class RecordingControl implements RecordingActions {
   }
 
   #textOf(error: unknown): Text {
-    if (!(error instanceof ApiError)) return "people.failed";
-    switch (error.code as ErrorCode) {
+    // By its fields: this script has a class of its own.
+    const { kind, code, details } = error as Partial<ApiError>;
+    switch (code as ErrorCode) {
       case "CONSENT_REQUIRED":
-        return ["recording.missing", { names: this.#hooks.namesOf(error.missing) }];
+        return ["recording.missing", { names: this.#hooks.namesOf(missingOf(details)) }];
       case "RECORDING_PAUSED":
         return "recording.isPaused";
       case "RECORDING_CAPACITY":
@@ -111,15 +110,15 @@ export class RecordingControl implements RecordingActions {
       case "RECORDING_NOT_FOUND":
         return "recording.ended";
     }
-    if (error.kind === "busy") return "recording.busy";
-    if (error.kind === "forbidden") return "recording.forbidden";
-    return error.kind === "down" || error.kind === "offline" ? "recording.down" : "people.failed";
+    if (kind === "busy") return "recording.busy";
+    if (kind === "forbidden") return "recording.forbidden";
+    return kind === "down" || kind === "offline" ? "recording.down" : "people.failed";
   }
 
   #show(): void {
     const known = this.#known;
     const open = known !== undefined && isOpen(known);
-    this.#hooks.show({
+    this.#panel.show({
       text: this.#busy === "start" ? "recording.starting" : textOf(known),
       action: !open ? "start" : known.state === "paused" ? "resume" : "pause",
       open,
@@ -174,4 +173,10 @@ function changeOf({ state, pauseReason, endReason, captured }: Known): Key | und
     default:
       return undefined;
   }
+}
+
+/** The users whose consent is missing, of an answer `CONSENT_REQUIRED`. */
+export function missingOf(details: Body | undefined): string[] {
+  const missing = details?.["missing"];
+  return Array.isArray(missing) ? missing.filter((one) => typeof one === "string") : [];
 }

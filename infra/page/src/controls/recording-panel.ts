@@ -1,7 +1,7 @@
 // The provider's controls of the recording, in the panel beside the pictures.
 
-import { button, h } from "../dom.ts";
-import { type Key, put } from "../text.ts";
+import type { PageParts } from "../scripts.ts";
+import type { Key } from "../text.ts";
 
 export interface RecordingActions {
   start(): void;
@@ -21,16 +21,19 @@ export interface RecordingView {
   busy: boolean;
 }
 
-export class RecordingControls {
-  // Read again by a screen reader when the state changes while the panel is open; the others hear it from the sign.
-  readonly #state = h("p", { t: "recording.off", attributes: { "data-recording": true } });
+export class RecordingPanel {
+  readonly #page: PageParts;
+  readonly #state: HTMLElement;
   readonly #words: HTMLElement;
   readonly #first: HTMLButtonElement;
   readonly #stop: HTMLButtonElement;
   readonly root: HTMLElement;
   #view: RecordingView = { text: "recording.off", action: "start", open: false, busy: false };
 
-  constructor(actions: RecordingActions) {
+  constructor(page: PageParts, actions: RecordingActions) {
+    const { button, h } = page;
+    this.#page = page;
+    this.#state = h("p", { t: "recording.off", attributes: { "data-recording": true } });
     // A button that is busy keeps the focus and does nothing.
     const press = (act: () => void) => () => {
       if (!this.#view.busy) act();
@@ -48,8 +51,9 @@ export class RecordingControls {
       press(() => actions.stop()),
     );
     this.root = h(
-      "div",
+      "section",
       { class: "settings" },
+      h("h3", { t: "recording.heading" }),
       this.#state,
       h("div", { class: "actions" }, this.#first, this.#stop),
       h("p", { class: "small", t: "recording.consent" }),
@@ -59,6 +63,7 @@ export class RecordingControls {
 
   show(view: RecordingView): void {
     this.#view = view;
+    const { put } = this.#page;
     put(this.#state, view.text);
     put(this.#words, `recording.${view.action}`);
     if (!view.open && document.activeElement === this.#stop) this.#first.focus();

@@ -1,0 +1,24 @@
+// The provider's controls of a call: a script of its own, which is loaded when a provider has joined.
+
+import type { Controls } from "../scripts.ts";
+import texts from "../texts.json";
+import { RecordingControl } from "./recording-control.ts";
+import { TranscriptionControl } from "./transcription-control.ts";
+
+export const callControls: Controls["callControls"] = (page, api, hooks) => {
+  page.addTexts(texts);
+  const recording = new RecordingControl(page, api, hooks);
+  const transcription = new TranscriptionControl(page, api, hooks);
+  return {
+    root: page.h("div", { class: "settings" }, recording.root, transcription.root),
+    get version() {
+      return recording.version + transcription.version;
+    },
+    status(status, version) {
+      // Both grow, so that the sum is that of the time of the request only if neither has changed since.
+      if (version !== recording.version + transcription.version) return;
+      void recording.status(status.recording, recording.version);
+      transcription.status(status.transcription, transcription.version);
+    },
+  };
+};

@@ -1,0 +1,109 @@
+// A transcript and the results of a search, as the API gives them.
+
+import { type Body, isObject } from "../answers.ts";
+
+export interface Segment {
+  number: number;
+  /** Seconds from the beginning of the call. */
+  start: number;
+  speaker: { role: string | null; label: string };
+  text: string;
+  language: string;
+  source: "live" | "batch";
+  /** It was said before somebody withdrew their consent. */
+  revoked: boolean;
+}
+
+export interface Gap {
+  start: number;
+  end: number;
+  reason: string;
+}
+
+export interface Transcript {
+  state: string;
+  segments: Segment[];
+  gaps: Gap[];
+}
+
+export interface Found {
+  appointmentId: string;
+  sessionId: string;
+  segment: number;
+  start: number;
+  /** The words that were found are between `<mark>` and `</mark>`. */
+  snippet: string;
+}
+
+export interface SearchResults {
+  results: Found[];
+  nextCursor: string | null;
+}
+
+export function parseTranscript({ state, segments, gaps }: Body): Transcript | undefined {
+  const valid =
+    typeof state === "string" &&
+    Array.isArray(segments) &&
+    segments.every(isSegment) &&
+    Array.isArray(gaps) &&
+    gaps.every(isGap);
+  return valid ? { state, segments, gaps } : undefined;
+}
+
+export function parseResults({ results, nextCursor }: Body): SearchResults | undefined {
+  const valid =
+    Array.isArray(results) && results.every(isFound) && (nextCursor === null || typeof nextCursor === "string");
+  return valid ? { results, nextCursor } : undefined;
+}
+
+function isSegment(value: unknown): value is Segment {
+  if (!isObject(value) || !isObject(value["speaker"])) return false;
+  const { number, start, speaker, text, language, source, revoked } = value;
+  return (
+    typeof number === "number" &&
+    typeof start === "number" &&
+    (speaker["role"] === null || typeof speaker["role"] === "string") &&
+    typeof speaker["label"] === "string" &&
+    typeof text === "string" &&
+    typeof language === "string" &&
+    (source === "live" || source === "batch") &&
+    typeof revoked === "boolean"
+  );
+}
+
+function isGap(value: unknown): value is Gap {
+  return (
+    isObject(value) &&
+    typeof value["start"] === "number" &&
+    typeof value["end"] === "number" &&
+    typeof value["reason"] === "string"
+  );
+}
+
+function isFound(value: unknown): value is Found {
+  if (!isObject(value)) return false;
+  const { appointmentId, sessionId, segment, start, snippet } = value;
+  return (
+    typeof appointmentId === "string" &&
+    typeof sessionId === "string" &&
+    typeof segment === "number" &&
+    typeof start === "number" &&
+    typeof snippet === "string"
+  );
+}
+
+/** Segments and gaps in the order of time. */
+export function timeline({ segments, gaps }: Pick<Transcript, "segments" | "gaps">): (Segment | Gap)[] {
+  return [...segments, ...gaps].sort((a, b) => a.start - b.start);
+}
+
+/** The parts of a snippet, each with whether it was found. */
+export function marked(snippet: string): { text: string; found: boolean }[] {
+  return snippet
+    .split(/(<mark>[\s\S]*?<\/mark>)/)
+    .filter((part) => part !== "")
+    .map((part) => {
+      const [, inner] = /^<mark>([\s\S]*)<\/mark>$/.exec(part) ?? [];
+      return inner === undefined ? { text: part, found: false } : { text: inner, found: true };
+    });
+}
