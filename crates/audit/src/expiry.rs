@@ -138,7 +138,7 @@ impl HeldTable {
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| unavailable(error))?;
+            let page = page.map_err(unavailable)?;
             let mut updates = JoinSet::new();
             for item in page.items() {
                 let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
@@ -191,7 +191,9 @@ fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::Unavailable { backend: "dynamodb", source: Box::new(error) }
 }
 
-fn joined(result: Option<Result<Result<(), Error>, tokio::task::JoinError>>) -> Result<(), Error> {
+type Joined = Option<Result<Result<(), Error>, tokio::task::JoinError>>;
+
+fn joined(result: Joined) -> Result<(), Error> {
     match result {
         None => Ok(()),
         Some(Ok(result)) => result,
