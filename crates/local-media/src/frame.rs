@@ -18,8 +18,8 @@ pub(crate) use self::media::{
     VIDEO,
 };
 pub(crate) use self::transcript::{
-    Alternative, Item, PRONUNCIATION, STARTED, STOPPED, Transcript, TranscriptEvent, TranscriptFrame,
-    TranscriptResult, TranscriptionStatus,
+    Alternative, Entity, Item, LanguageWithScore, PRONUNCIATION, PUNCTUATION, Transcript, TranscriptEvent,
+    TranscriptFrame, TranscriptResult, TranscriptionStatus,
 };
 
 /// The first byte of each binary message of the socket: the frame is one of the real-time protocol.

@@ -13,7 +13,9 @@ mod sdp;
 mod server;
 
 pub use self::attendee::{Admission, Attendee, AttendeeEvent, Capabilities, Direction, Meetings, Recorder};
-pub use self::captions::{Caption, CaptionStep};
+pub use self::captions::{
+    Caption, CaptionEntity, CaptionItem, CaptionStatus, CaptionStatusKind, CaptionWords,
+};
 pub use self::capture::{Chunk, MixChunk, Speaker, TapChunk, Timed};
 pub use self::composer::{Composer, Layout, pictures_alone};
 pub use self::connection::VideoCodec;

@@ -379,13 +379,6 @@ impl Room {
         self.present().find(|(_, member)| sends(member)).map(|(connection, _)| connection)
     }
 
-    /// The user behind an attendee who is in the meeting.
-    pub(crate) fn external_user_id(&self, attendee_id: &str) -> Option<String> {
-        let mut attendees = self.members.values().map(|member| &member.attendee);
-        let attendee = attendees.find(|attendee| attendee.attendee_id == attendee_id)?;
-        Some(attendee.external_user_id.clone())
-    }
-
     /// Connections whose socket is open and that are not gone.
     pub(crate) fn participants(&self) -> impl Iterator<Item = (ConnectionId, ParticipantState)> {
         let open = self.members.iter().filter(|(_, member)| member.phase != Phase::Gone);

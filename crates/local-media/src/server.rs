@@ -195,9 +195,9 @@ impl MediaPlane {
         self.send(Message::ChangeCapabilities { meeting_id, attendee_id, capabilities });
     }
 
-    /// Shows captions to everyone in a meeting, each at its time.
-    pub fn show_captions(&self, meeting_id: &str, captions: Vec<Caption>) {
-        self.send(Message::Captions { meeting_id: meeting_id.to_owned(), captions });
+    /// Sends a message of the transcription to everyone in a meeting.
+    pub fn show_caption(&self, meeting_id: &str, caption: Caption) {
+        self.send(Message::Caption { meeting_id: meeting_id.to_owned(), caption: Box::new(caption) });
     }
 
     /// Cuts the signalling sockets of an attendee, and says how many.

@@ -16,6 +16,7 @@ mod region;
 mod state;
 #[cfg(test)]
 mod tests;
+mod transcription;
 mod validate;
 
 use std::fmt;
@@ -35,10 +36,14 @@ pub use self::event::{EventError, NewEvent};
 pub use self::event_delivery::EventDelivery;
 use self::media::MediaLink;
 use self::meeting::Meeting;
+pub(crate) use self::meeting::date;
+pub(crate) use self::pipelines::Recorded;
 use self::pipelines::Surroundings;
 pub use self::pipelines::{MediaPipelines, NewPipelineEvent, NewPipelineFault, PipelineEventError};
 pub use self::rate::Rate;
 use self::state::State;
+pub use self::transcription::{CaptionError, NewCaption, NewTranscriptionFault};
+pub(crate) use self::transcription::{MEDICAL_REGIONS, script_items};
 use crate::clock::Clock;
 use crate::s3::S3;
 use crate::service::{
@@ -130,7 +135,7 @@ impl AwsService for Chime {
         let (path, query) = (request.uri.path(), request.uri.query().unwrap_or_default());
         let call = Call::parse(&request.method, path, query)?;
         let meeting = |id: &str| Some(meeting_arn(arns.region, arns.account, id));
-        let resource = call.meeting_id().and_then(meeting);
+        let resource = call.authorized_meeting_id().and_then(meeting);
         let mut permissions = vec![Permission::new(format!("chime:{}", call.name()), resource)];
         // To create with tags is to tag, for IAM too.
         let tagged = || body_json(body)["Tags"].as_array().is_some_and(|tags| !tags.is_empty());
@@ -268,7 +273,7 @@ impl Chime {
     fn current_state(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now_ms = self.clock.now_ms();
-        state.meetings.iter_mut().for_each(|meeting| meeting.end_if_due(now_ms));
+        state.meetings.iter_mut().for_each(|meeting| meeting.advance(now_ms));
         state.end_replicas();
         let State { meetings, pipelines, .. } = &mut *state;
         let s3 = self.buckets.get().map(|(s3, _)| s3);

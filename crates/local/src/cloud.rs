@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use crate::calls::CallLog;
 use crate::chime::Chime;
 use crate::clock::Clock;
+use crate::comprehend_medical::ComprehendMedical;
 use crate::database_secret::{self, DatabaseSecret};
 use crate::dynamodb::DynamoDb;
 use crate::endpoint::{self, Endpoint};
@@ -37,6 +38,7 @@ use crate::seed::Seed;
 use crate::service::Authorize;
 use crate::sts::Sts;
 use crate::tokens::{Issuer, TokenError};
+use crate::transcribe::{self, Transcribe};
 use crate::{control_api, invoke};
 use local_postgres::Server;
 use local_postgres::database::Database;
@@ -52,12 +54,14 @@ pub struct Cloud {
     page: Listening,
     endpoint: JoinHandle<()>,
     chime: JoinHandle<()>,
+    transcribe: JoinHandle<()>,
 }
 
 impl Drop for Cloud {
     fn drop(&mut self) {
         self.endpoint.abort();
         self.chime.abort();
+        self.transcribe.abort();
         self.parts.schedules.stop();
         self.parts.pollers.stop();
     }
@@ -146,6 +150,16 @@ impl Cloud {
         let signaling = loopback.and(media.as_ref()).map(Media::signaling);
         let (s3, page) = edge::serve(&options, &plan, around, api_url, signaling, page)?;
         chime.attach_buckets(s3.clone(), &plan.region);
+        let sink = events.clone();
+        let transcribe = Transcribe::new(transcribe::Surroundings {
+            account: plan.account.clone(),
+            clock: clock.clone(),
+            s3: s3.clone(),
+            region: plan.region.clone(),
+            chime: chime.clone(),
+            event_delivery: options.chime.event_delivery,
+            sink: Arc::new(move |event| sink.publish(DEFAULT_BUS, &event)),
+        });
         let schedules = Schedules::start(&plan, lambda.clone(), clock.clone(), options.auto_schedules);
         let pollers =
             Pollers::start(&plan, queues.clone(), lambda.clone(), Arc::clone(&iam), options.hold_queues);
@@ -162,11 +176,13 @@ impl Cloud {
             services: vec![
                 Arc::new(chime.clone()),
                 Arc::new(chime.media_pipelines()),
+                Arc::new(ComprehendMedical::default()),
                 Arc::new(dynamodb.clone()),
                 Arc::new(events.clone()),
                 Arc::new(s3.clone()),
                 Arc::new(secrets.clone()),
                 Arc::new(Sts::new(Arc::clone(&iam), identities.clone(), clock.clone())),
+                Arc::new(transcribe.clone()),
             ],
         };
         let parts = Arc::new(Parts {
@@ -176,6 +192,7 @@ impl Cloud {
             faults,
             iam,
             chime,
+            transcribe,
             media,
             dynamodb,
             s3,
@@ -200,7 +217,8 @@ impl Cloud {
             control_api::router(Arc::clone(&parts)),
         ));
         let chime = parts.chime.spawn_event_delivery();
-        Ok(Self { parts, aws, api, invoke, page, endpoint, chime })
+        let transcribe = parts.transcribe.spawn_jobs();
+        Ok(Self { parts, aws, api, invoke, page, endpoint, chime, transcribe })
     }
 
     /// The cloud's parts.

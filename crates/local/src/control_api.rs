@@ -4,6 +4,8 @@
 mod app;
 mod media;
 mod pipelines;
+mod transcribe;
+mod transcription;
 
 use std::sync::Arc;
 
@@ -41,6 +43,8 @@ pub(crate) fn router(parts: Arc<Parts>) -> Router {
         .route("/chime/meetings/{meeting}/events", post(event))
         .merge(media::routes())
         .merge(pipelines::routes())
+        .merge(transcribe::routes())
+        .merge(transcription::routes())
         .route("/clock", post(clock))
         .route("/schedules/{function}/run", post(schedule))
         .route("/calls", get(calls))
@@ -170,6 +174,7 @@ struct Advance {
 async fn clock(State(parts): Shared, Json(advance): Json<Advance>) -> Response {
     parts.clock.advance(advance.advance_seconds);
     parts.chime.deliver_due_events();
+    parts.transcribe.deliver_due();
     match parts.dynamodb.expire() {
         Ok(expired) => {
             let now = domain::stamp::text(parts.clock.now());

@@ -26,7 +26,9 @@ use self::sigv4::{Claim, Refusal};
 use crate::calls::{CallLog, CallRequest};
 use crate::faults::{FaultKind, Faults};
 use crate::identity::{Caller, Identities};
-use crate::service::{Answer, ArnScope, Authorize, AwsService, Operation, Permission, REST_JSON, Unanswered};
+use crate::service::{
+    Answer, ArnScope, Authorize, AwsService, Operation, Permission, Protocol, REST_JSON, Unanswered,
+};
 
 /// `DynamoDB`'s limit, the greatest of the services here.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
@@ -125,7 +127,7 @@ impl Endpoint {
                 request.extensions.insert(caller.clone());
                 self.carry_out(&caller, service, &claim, &request, body).await
             }
-            Err(refusal) => Ok(refuse(service, &refusal)),
+            Err(refusal) => Ok(refuse(service.map(|it| it.protocol_of(&request)), &refusal)),
         }
     }
 
@@ -147,12 +149,12 @@ impl Endpoint {
         let Some((service, operation)) = known else {
             let n = self.calls.begin(&caller.function, claim.service, "Unknown", sent);
             let message = format!("The local cloud knows no such operation of {}.", claim.service);
-            let protocol = service.map_or(&REST_JSON, AwsService::protocol);
+            let protocol = service.map_or(&REST_JSON, |it| it.protocol_of(request));
             let answer = protocol.error(StatusCode::NOT_FOUND, "UnknownOperationException", &message);
             self.calls.end(n, true, answer.status().as_u16());
             return Ok(answer);
         };
-        let protocol = service.protocol();
+        let protocol = service.protocol_of(request);
 
         let n = self.calls.begin(&caller.function, claim.service, &operation.name, sent);
         let refused = self.refused(caller, claim.region, &operation);
@@ -166,7 +168,7 @@ impl Endpoint {
         }
         let answer = match (refused, effect.fault) {
             (Some(message), _) => protocol.error(protocol.refusal_status, "AccessDeniedException", &message),
-            (None, Some(FaultKind::Throttle)) => service.throttled(),
+            (None, Some(FaultKind::Throttle)) => service.throttled(request),
             (None, Some(FaultKind::Error)) => protocol.failed(),
             (None, _) => service.answer(claim.region, request, body).await,
         };
@@ -208,7 +210,7 @@ impl Endpoint {
     }
 }
 
-fn refuse(service: Option<&dyn AwsService>, refusal: &Refusal) -> Answer {
-    let protocol = service.map_or(&REST_JSON, AwsService::protocol);
+fn refuse(protocol: Option<&'static Protocol>, refusal: &Refusal) -> Answer {
+    let protocol = protocol.unwrap_or(&REST_JSON);
     protocol.error(protocol.refusal_status, refusal.code(), &refusal.to_string())
 }

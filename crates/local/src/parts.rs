@@ -24,6 +24,7 @@ use crate::schedules::Schedules;
 use crate::secrets::Secrets;
 use crate::seed::Seed;
 use crate::tokens::{self, Issuer, TokenError};
+use crate::transcribe::Transcribe;
 
 /// The parts that the control API and the tests use. Cheap to share.
 pub struct Parts {
@@ -37,6 +38,7 @@ pub struct Parts {
     pub iam: Arc<Iam>,
     /// The Chime engine.
     pub chime: Chime,
+    pub transcribe: Transcribe,
     /// The media plane, if one runs.
     pub media: Option<Media>,
     pub dynamodb: DynamoDb,

@@ -25,7 +25,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use crate::calls::CallLog;
 use crate::clock::Clock;
 use crate::faults::Faults;
-use crate::identity::Identities;
+use crate::identity::{Caller, Identities};
 use crate::service::{Answer, ArnScope, Authorize, AwsService, Operation, Protocol, REST_JSON, Unanswered};
 use content::Content;
 use gate::{Gate, Principal, Trace};
@@ -155,6 +155,13 @@ impl S3 {
         let bucket = resource.rsplit(":::").next().and_then(|it| it.split('/').next()).unwrap_or_default();
         let key = self.store.key(bucket, &ObjectHeaders::default());
         self.gate.allows_service(service, (action, resource), key.as_deref(), context)
+    }
+
+    /// Whether a caller may read or put an object by a service that acts in the caller's name.
+    pub(crate) fn allows_caller(&self, caller: &Caller, action: &str, bucket: &str, key: &str) -> bool {
+        let encryption = self.store.key(bucket, &ObjectHeaders::default());
+        let resource = format!("arn:aws:s3:::{bucket}/{key}");
+        self.gate.allows_caller(caller, (action, &resource), encryption.as_deref())
     }
 
     /// The object that a key names now.

@@ -14,8 +14,8 @@ use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use serde_json::Value;
 
-pub(crate) use self::protocol::REST_JSON;
 pub use self::protocol::{Answer, ErrorBody, Protocol};
+pub(crate) use self::protocol::{REST_JSON, RPC_V2_CBOR};
 use crate::identity::Caller;
 
 /// Condition keys of a call and their values, `aws:RequestedRegion` among them.
@@ -76,9 +76,14 @@ pub trait AwsService: Send + Sync {
     /// How it writes answers and errors.
     fn protocol(&self) -> &'static Protocol;
 
+    /// How it writes the answer to this request, if it speaks several protocols.
+    fn protocol_of(&self, _request: &Parts) -> &'static Protocol {
+        self.protocol()
+    }
+
     /// The error of the service above its rate limit.
-    fn throttled(&self) -> Answer {
-        self.protocol().throttled()
+    fn throttled(&self, request: &Parts) -> Answer {
+        self.protocol_of(request).throttled()
     }
 
     /// The operation of a request; `None` when the service has no such operation.

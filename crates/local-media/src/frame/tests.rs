@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::captions::{
+    Caption, CaptionEntity, CaptionItem, CaptionStatus, CaptionStatusKind, CaptionWords, event,
+};
 
 fn sdk_frames() -> serde_json::Value {
     serde_json::from_str(include_str!("sdk-frames.json")).expect("a file of this repository")
@@ -148,38 +151,63 @@ fn each_frame_has_the_bytes_of_the_sdks_encoder_and_is_read_back() {
 
 #[test]
 fn captions_have_the_bytes_of_the_sdks_encoder() {
-    let words = Transcript {
-        results: vec![TranscriptResult {
-            alternatives: vec![Alternative {
-                items: vec![Item {
-                    content: "it".to_owned(),
-                    end_time: 2,
-                    speaker_attendee_id: "a".to_owned(),
-                    speaker_external_user_id: "u".to_owned(),
-                    start_time: 1,
-                    kind: PRONUNCIATION,
-                }],
-                transcript: "it".to_owned(),
-            }],
-            channel_id: String::new(),
-            end_time: 2,
-            is_partial: true,
-            result_id: "r".to_owned(),
-            start_time: 1,
-        }],
+    let status = |kind, message: Option<&str>| {
+        Caption::Status(CaptionStatus {
+            kind,
+            at_ms: 3,
+            region: "us-east-1".to_owned(),
+            configuration: "{}".to_owned(),
+            message: message.map(ToOwned::to_owned),
+        })
     };
-    let status = TranscriptionStatus {
-        kind: STARTED,
-        event_time: 3,
-        transcription_region: "us-east-1".to_owned(),
-        transcription_configuration: "{}".to_owned(),
+    let item = CaptionItem {
+        content: "it".to_owned(),
+        punctuation: false,
+        start_ms: 1,
+        end_ms: 2,
+        attendee_id: "a".to_owned(),
+        external_user_id: "u".to_owned(),
+        confidence: None,
+        stable: None,
     };
-    let frame = TranscriptFrame {
-        events: vec![
-            TranscriptEvent { status: Some(status), transcript: None },
-            TranscriptEvent { status: None, transcript: Some(words) },
+    let words = CaptionWords {
+        result_id: "r".to_owned(),
+        partial: true,
+        start_ms: 1,
+        end_ms: 2,
+        transcript: "it".to_owned(),
+        items: vec![item.clone()],
+        entities: Vec::new(),
+        language: None,
+    };
+    let whole = CaptionWords {
+        partial: false,
+        items: vec![
+            CaptionItem { confidence: Some(0.5), stable: Some(true), ..item.clone() },
+            CaptionItem { content: ".".to_owned(), punctuation: true, ..item },
         ],
+        transcript: "it.".to_owned(),
+        entities: vec![CaptionEntity {
+            category: "PHI".to_owned(),
+            kind: Some("NAME".to_owned()),
+            content: "it".to_owned(),
+            confidence: 0.25,
+            start_ms: 1,
+            end_ms: 2,
+        }],
+        language: Some(("sw-KE".to_owned(), 0.75)),
+        ..words.clone()
     };
+    let captions = [
+        status(CaptionStatusKind::Started, None),
+        Caption::Words(words),
+        Caption::Words(whole),
+        status(CaptionStatusKind::Interrupted, Some("lost")),
+        status(CaptionStatusKind::Resumed, None),
+        status(CaptionStatusKind::Stopped, None),
+        status(CaptionStatusKind::Failed, Some("why")),
+    ];
+    let frame = TranscriptFrame { events: captions.into_iter().map(event).collect() };
     assert_eq!(Some(hex::encode(frame.encode_to_vec()).as_str()), sdk_frames()["transcript"]["hex"].as_str());
 }
 

@@ -2,12 +2,9 @@
 
 use prost::Message;
 
-/// `SdkTranscriptionStatus.Type`.
-pub(crate) const STARTED: i32 = 1;
-pub(crate) const STOPPED: i32 = 4;
-
-/// `SdkTranscriptItem.Type.PRONUNCIATION`: a word, and not punctuation.
+/// `SdkTranscriptItem.Type`: a word.
 pub(crate) const PRONUNCIATION: i32 = 1;
+pub(crate) const PUNCTUATION: i32 = 2;
 
 /// `SdkTranscriptFrame`.
 #[derive(Clone, PartialEq, Message)]
@@ -37,6 +34,8 @@ pub(crate) struct TranscriptionStatus {
     pub(crate) transcription_region: String,
     #[prost(string, required, tag = "4")]
     pub(crate) transcription_configuration: String,
+    #[prost(string, optional, tag = "5")]
+    pub(crate) message: Option<String>,
 }
 
 /// `SdkTranscript`.
@@ -62,6 +61,19 @@ pub(crate) struct TranscriptResult {
     pub(crate) result_id: String,
     #[prost(int64, required, tag = "6")]
     pub(crate) start_time: i64,
+    #[prost(string, optional, tag = "7")]
+    pub(crate) language_code: Option<String>,
+    #[prost(message, repeated, tag = "8")]
+    pub(crate) language_identification: Vec<LanguageWithScore>,
+}
+
+/// `SdkTranscriptLanguageWithScore`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct LanguageWithScore {
+    #[prost(string, required, tag = "1")]
+    pub(crate) language_code: String,
+    #[prost(double, required, tag = "2")]
+    pub(crate) score: f64,
 }
 
 /// `SdkTranscriptAlternative`.
@@ -71,6 +83,25 @@ pub(crate) struct Alternative {
     pub(crate) items: Vec<Item>,
     #[prost(string, required, tag = "2")]
     pub(crate) transcript: String,
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) entities: Vec<Entity>,
+}
+
+/// `SdkTranscriptEntity`: personal or health data.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Entity {
+    #[prost(string, required, tag = "1")]
+    pub(crate) category: String,
+    #[prost(double, required, tag = "2")]
+    pub(crate) confidence: f64,
+    #[prost(string, required, tag = "3")]
+    pub(crate) content: String,
+    #[prost(int64, required, tag = "4")]
+    pub(crate) end_time: i64,
+    #[prost(int64, required, tag = "5")]
+    pub(crate) start_time: i64,
+    #[prost(string, optional, tag = "6")]
+    pub(crate) kind: Option<String>,
 }
 
 /// `SdkTranscriptItem`: a word, with its speaker.
@@ -88,4 +119,10 @@ pub(crate) struct Item {
     pub(crate) start_time: i64,
     #[prost(int32, required, tag = "6")]
     pub(crate) kind: i32,
+    #[prost(bool, optional, tag = "7")]
+    pub(crate) vocabulary_filter_match: Option<bool>,
+    #[prost(double, optional, tag = "8")]
+    pub(crate) confidence: Option<f64>,
+    #[prost(bool, optional, tag = "9")]
+    pub(crate) stable: Option<bool>,
 }

@@ -2,7 +2,7 @@
 
 mod datagrams;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use super::signaling::{Client, ClientSocket, ToSocket};
 use super::tap::Owner;
 use super::{Cut, Participant, Refusal};
 use crate::attendee::{Admission, Capabilities, Meetings, Recorder};
-use crate::captions::{self, Caption, CaptionStep};
+use crate::captions::{self, Caption};
 use crate::capture::TapChunk;
 use crate::connection::VideoCodec;
 use crate::frame::{AudioStatus, Body, Empty, SignalFrame};
@@ -45,7 +45,7 @@ pub(super) enum Message {
     EndMeeting { meeting_id: String },
     RemoveAttendee { meeting_id: String, attendee_id: String },
     ChangeCapabilities { meeting_id: String, attendee_id: String, capabilities: Capabilities },
-    Captions { meeting_id: String, captions: Vec<Caption> },
+    Caption { meeting_id: String, caption: Box<Caption> },
     Cut { attendee_id: String, cut: Cut, reply: oneshot::Sender<usize> },
     SetLink { attendee_id: Option<String>, link: Link },
     Refuse { refusal: Option<Refusal> },
@@ -77,8 +77,6 @@ pub(super) struct Hub {
     every_link: Link,
     in_flight: InFlight,
     refusal: Option<Refusal>,
-    script: BTreeMap<(Instant, u64), (String, CaptionStep)>,
-    steps: u64,
 }
 
 impl Hub {
@@ -101,8 +99,6 @@ impl Hub {
             every_link: Link::default(),
             in_flight: InFlight::default(),
             refusal: None,
-            script: BTreeMap::new(),
-            steps: 0,
         }
     }
 
@@ -155,8 +151,7 @@ impl Hub {
 
     fn next(&self) -> Option<Instant> {
         let rooms = self.rooms.values().filter_map(Meeting::next);
-        let script = self.script.first_key_value().map(|((at, _), _)| *at);
-        rooms.chain(self.in_flight.next()).chain(script).min()
+        rooms.chain(self.in_flight.next()).min()
     }
 
     fn reported(&mut self, report: FromSocket) {
@@ -196,11 +191,9 @@ impl Hub {
             Message::ChangeCapabilities { meeting_id, attendee_id, capabilities } => {
                 self.report(&meeting_id, Input::CapabilitiesChanged { attendee_id, capabilities }, now);
             }
-            Message::Captions { meeting_id, captions } => {
-                for Caption { after, step } in captions {
-                    self.steps += 1;
-                    self.script.insert((now + after, self.steps), (meeting_id.clone(), step));
-                }
+            Message::Caption { meeting_id, caption } => {
+                let event = captions::event(*caption);
+                self.report(&meeting_id, Input::Transcript { event }, now);
             }
             Message::Cut { attendee_id, cut, reply } => {
                 // The caller may have given up.
@@ -339,17 +332,6 @@ impl Hub {
                     }
                 }
                 Way::Out(to) => self.transmit(to, &datagram),
-            }
-        }
-        while let Some(entry) = self.script.first_entry().filter(|entry| entry.key().0 <= now) {
-            let (meeting_id, step) = entry.remove();
-            if let Some(meeting) = self.rooms.get_mut(&meeting_id) {
-                let speaker = match &step {
-                    CaptionStep::Words { attendee_id, .. } => meeting.room.external_user_id(attendee_id),
-                    CaptionStep::Started | CaptionStep::Stopped => None,
-                };
-                let event = captions::event(&step, &speaker.unwrap_or_default(), now_ns() / 1_000_000);
-                meeting.handle(Input::Transcript { event }, now);
             }
         }
         for meeting in self.rooms.values_mut() {

@@ -11,7 +11,21 @@ import json
 import re
 from importlib import metadata, resources
 
-SERVICES = ["chime", "dynamodb", "ec2", "events", "kms", "logs", "s3", "secretsmanager", "sns", "sqs", "sts"]
+SERVICES = [
+    "chime",
+    "comprehendmedical",
+    "dynamodb",
+    "ec2",
+    "events",
+    "kms",
+    "logs",
+    "s3",
+    "secretsmanager",
+    "sns",
+    "sqs",
+    "sts",
+    "transcribe",
+]
 # chime has 300 actions, most of them of other products under the same prefix (telephony, messaging, the old client).
 CHIME = re.compile(
     r"Meeting(s|WithAttendees|Transcription|Tags)?$|Attendee|Media\w*Pipeline|^(Un)?TagResource$|^ListTagsForResource$"
@@ -30,7 +44,19 @@ S3 = re.compile(
 )
 SQS = re.compile(r"(ChangeMessageVisibility|DeleteMessage|GetQueueAttributes|GetQueueUrl|ReceiveMessage|SendMessage)$")
 STS = re.compile(r"AssumeRole$")
-OF_INTEREST = {"chime": CHIME, "ec2": EC2, "events": EVENTS, "s3": S3, "sqs": SQS, "sts": STS}
+# Without the asynchronous jobs of comprehendmedical, and of transcribe only jobs: no vocabularies, models and analytics.
+COMPREHEND_MEDICAL = re.compile(r"^(Detect|Infer)")
+TRANSCRIBE = re.compile(r"(Start|Get|List|Delete)(Medical)?TranscriptionJobs?$")
+OF_INTEREST = {
+    "chime": CHIME,
+    "comprehendmedical": COMPREHEND_MEDICAL,
+    "ec2": EC2,
+    "events": EVENTS,
+    "s3": S3,
+    "sqs": SQS,
+    "sts": STS,
+    "transcribe": TRANSCRIBE,
+}
 
 # The keys that every service has, and the 40 by which Nitro enclaves attest themselves.
 LEFT_OUT = ("aws:", "kms:RecipientAttestation:")

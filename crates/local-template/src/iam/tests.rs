@@ -228,3 +228,39 @@ fn wildcards_match_as_in_policies() {
     // A matcher that tries every split of the text for every star would not end here.
     assert!(!matches(&"*a".repeat(40), &"a".repeat(39).repeat(40).replace("aaa", "aab")));
 }
+
+#[test]
+fn transcription_and_medical_texts_are_allowed_by_a_star_alone_and_jobs_by_name() -> Result<(), IamError> {
+    let job = "arn:aws:transcribe:us-east-1:000000000000:transcription-job/medzen-1";
+    for action in [
+        "chime:StartMeetingTranscription",
+        "chime:StopMeetingTranscription",
+        "comprehendmedical:DetectEntitiesV2",
+        "comprehendmedical:InferICD10CM",
+        "transcribe:StartTranscriptionJob",
+        "transcribe:StartMedicalTranscriptionJob",
+    ] {
+        assert!(allows(vec![statement(&[action], &["*"])], action, None)?, "{action}");
+        assert!(!allows(vec![statement(&[action], &[job])], action, None)?, "{action}");
+    }
+    let named = "arn:aws:transcribe:*:000000000000:transcription-job/medzen-*";
+    let may = |arn| {
+        allows(
+            vec![statement(&["transcribe:GetTranscriptionJob"], &[named])],
+            "transcribe:GetTranscriptionJob",
+            arn,
+        )
+    };
+    assert!(may(Some(job))?);
+    assert!(!may(Some("arn:aws:transcribe:us-east-1:000000000000:transcription-job/other"))?);
+    let conditions =
+        vec![("StringEquals".to_owned(), "transcribe:OutputBucketName".to_owned(), vec!["b".to_owned()])];
+    let start = Statement { conditions, ..statement(&["transcribe:StartTranscriptionJob"], &["*"]) };
+    let role = iam(vec![start])?;
+    let allowed = |bucket| {
+        let context = [("transcribe:OutputBucketName", bucket)];
+        role.check("attendee", "transcribe:StartTranscriptionJob", None, &context).is_allowed()
+    };
+    assert_eq!((allowed("b"), allowed("other")), (true, false));
+    Ok(())
+}

@@ -17,6 +17,8 @@ pub(crate) enum Call {
     DeleteAttendee { meeting: String, attendee: String },
     UpdateAttendeeCapabilities { meeting: String, attendee: String },
     BatchUpdateAttendeeCapabilitiesExcept { meeting: String },
+    StartMeetingTranscription { meeting: String },
+    StopMeetingTranscription { meeting: String },
 }
 
 impl Call {
@@ -36,6 +38,12 @@ impl Call {
             ("POST", ["meetings"], Some("create-attendees")) => Self::CreateMeetingWithAttendees,
             ("GET", ["meetings", id], None) => Self::GetMeeting { meeting: own(id) },
             ("DELETE", ["meetings", id], None) => Self::DeleteMeeting { meeting: own(id) },
+            ("POST", ["meetings", id, "transcription"], Some("start")) => {
+                Self::StartMeetingTranscription { meeting: own(id) }
+            }
+            ("POST", ["meetings", id, "transcription"], Some("stop")) => {
+                Self::StopMeetingTranscription { meeting: own(id) }
+            }
             ("POST", ["meetings", id, "attendees"], None) => Self::CreateAttendee { meeting: own(id) },
             ("POST", ["meetings", id, "attendees"], Some("batch-create")) => {
                 Self::BatchCreateAttendee { meeting: own(id) }
@@ -75,6 +83,8 @@ impl Call {
             Self::DeleteAttendee { .. } => "DeleteAttendee",
             Self::UpdateAttendeeCapabilities { .. } => "UpdateAttendeeCapabilities",
             Self::BatchUpdateAttendeeCapabilitiesExcept { .. } => "BatchUpdateAttendeeCapabilitiesExcept",
+            Self::StartMeetingTranscription { .. } => "StartMeetingTranscription",
+            Self::StopMeetingTranscription { .. } => "StopMeetingTranscription",
         }
     }
 
@@ -90,7 +100,18 @@ impl Call {
             | Self::GetAttendee { meeting, .. }
             | Self::DeleteAttendee { meeting, .. }
             | Self::UpdateAttendeeCapabilities { meeting, .. }
-            | Self::BatchUpdateAttendeeCapabilitiesExcept { meeting } => Some(meeting),
+            | Self::BatchUpdateAttendeeCapabilitiesExcept { meeting }
+            | Self::StartMeetingTranscription { meeting }
+            | Self::StopMeetingTranscription { meeting } => Some(meeting),
+        }
+    }
+
+    /// The meeting that a role must allow it for. None: the action has no resource type.
+    /// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonchime.html>
+    pub(crate) fn authorized_meeting_id(&self) -> Option<&str> {
+        match self {
+            Self::StartMeetingTranscription { .. } | Self::StopMeetingTranscription { .. } => None,
+            other => other.meeting_id(),
         }
     }
 }

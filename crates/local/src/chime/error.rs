@@ -13,6 +13,8 @@ pub(crate) enum Refusal {
     Conflict,
     #[error("{0}")]
     LimitExceeded(String),
+    #[error("{0}")]
+    Unprocessable(&'static str),
     #[error("Rate exceeded")]
     Throttled,
 }
@@ -24,6 +26,7 @@ impl Refusal {
             Self::NotFound(_) => "NotFoundException",
             Self::Conflict => "ConflictException",
             Self::LimitExceeded(_) => "LimitExceededException",
+            Self::Unprocessable(_) => "UnprocessableEntityException",
             Self::Throttled => "ThrottlingException",
         }
     }
@@ -33,6 +36,7 @@ impl Refusal {
             Self::BadRequest(_) | Self::LimitExceeded(_) => StatusCode::BAD_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Conflict => StatusCode::CONFLICT,
+            Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Throttled => StatusCode::TOO_MANY_REQUESTS,
         }
     }

@@ -1,10 +1,11 @@
 //! Meeting events as `EventBridge` carries them, and what they say about who is connected.
 
+use local_media::CaptionStatusKind;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::happening::Happening;
+use super::happening::{Happening, TranscriptionDetail};
 use super::meeting::{Meeting, date};
 
 /// An event to happen, as `POST /_local/chime/meetings/{meetingId}/events` takes it.
@@ -19,6 +20,8 @@ pub struct NewEvent {
     pub timestamp: Option<i64>,
     /// The event's id; a new one when absent. Giving the same twice is how a double is made.
     pub id: Option<String>,
+    /// `detail.message` of `TranscriptionInterrupted` and `TranscriptionFailed`.
+    pub message: Option<String>,
 }
 
 /// Why an event is rejected.
@@ -36,6 +39,9 @@ pub enum EventError {
     /// The meeting never had this attendee.
     #[error("the meeting has no attendee {0}")]
     UnknownAttendee(String),
+    /// The event is about a transcription, and nobody has started one.
+    #[error("the transcription of meeting {0} was never started")]
+    NotTranscribed(String),
 }
 
 /// The effect of an event on the engine.
@@ -45,6 +51,7 @@ enum Effect {
     Ends,
     Connects,
     Disconnects,
+    Transcription(CaptionStatusKind),
 }
 
 struct EventKind {
@@ -58,7 +65,7 @@ const fn kind(name: &'static str, about_attendee: bool, network_type: bool, effe
     EventKind { name, about_attendee, network_type, effect }
 }
 
-const KINDS: [EventKind; 15] = [
+const KINDS: [EventKind; 20] = [
     kind("MeetingStarted", false, false, Effect::Nothing),
     kind("MeetingEnded", false, false, Effect::Ends),
     kind("AttendeeAdded", true, false, Effect::Nothing),
@@ -74,6 +81,11 @@ const KINDS: [EventKind; 15] = [
     kind("AttendeeContentDropped", true, true, Effect::Nothing),
     kind("AttendeeContentVideoStarted", true, false, Effect::Nothing),
     kind("AttendeeContentVideoStopped", true, false, Effect::Nothing),
+    kind("TranscriptionStarted", false, false, Effect::Transcription(CaptionStatusKind::Started)),
+    kind("TranscriptionInterrupted", false, false, Effect::Transcription(CaptionStatusKind::Interrupted)),
+    kind("TranscriptionResumed", false, false, Effect::Transcription(CaptionStatusKind::Resumed)),
+    kind("TranscriptionStopped", false, false, Effect::Transcription(CaptionStatusKind::Stopped)),
+    kind("TranscriptionFailed", false, false, Effect::Transcription(CaptionStatusKind::Failed)),
 ];
 
 /// A happening as it goes onto the bus.
@@ -82,9 +94,10 @@ pub(super) fn of(happening: &Happening, meeting: &Meeting, account: &str) -> Res
         event_type: happening.name.to_owned(),
         attendee_id: happening.attendee.clone(),
         timestamp: Some(happening.at_ms),
-        id: None,
+        ..NewEvent::default()
     };
-    whole(meeting, account, kind_of(&event)?, event, happening.at_ms)
+    let transcription = happening.transcription.clone();
+    whole(meeting, account, kind_of(&event)?, event, transcription, happening.at_ms)
 }
 
 /// Lets an event happen to a meeting and answers it as it goes onto the bus. An ended meeting may still have events:
@@ -99,8 +112,18 @@ pub(super) fn happen(
     // A screen share does not keep a meeting alive.
     let person = event.attendee_id.clone().filter(|id| !id.contains('#'));
     let at_ms = event.timestamp.unwrap_or(now_ms);
-    let envelope = whole(meeting, account, kind, event, at_ms)?;
+    let transcription = match kind.effect {
+        Effect::Transcription(status) => {
+            let unknown = || EventError::NotTranscribed(meeting.id.clone());
+            Some(meeting.transcription_detail(status, event.message.clone()).ok_or_else(unknown)?)
+        }
+        Effect::Nothing | Effect::Ends | Effect::Connects | Effect::Disconnects => None,
+    };
+    let envelope = whole(meeting, account, kind, event, transcription.clone(), at_ms)?;
     match (kind.effect, person.as_deref()) {
+        (Effect::Transcription(status), _) => {
+            meeting.set_transcription(status, transcription.and_then(|it| it.message), now_ms);
+        }
         (Effect::Ends, _) => meeting.close(now_ms),
         (Effect::Connects, Some(id)) => meeting.connect(id),
         (Effect::Disconnects, Some(id)) => drop(meeting.disconnect(id, now_ms)),
@@ -122,6 +145,7 @@ fn whole(
     account: &str,
     kind: &EventKind,
     event: NewEvent,
+    transcription: Option<TranscriptionDetail>,
     timestamp: i64,
 ) -> Result<Value, EventError> {
     let mut detail = json!({
@@ -140,6 +164,13 @@ fn whole(
         };
         detail["externalUserId"] = format!("{}{share}", attendee.external_id).into();
         detail["attendeeId"] = id.into();
+    }
+    if let Some(TranscriptionDetail { region, configuration, message }) = transcription {
+        detail["transcriptionRegion"] = region.into();
+        detail["transcriptionConfiguration"] = configuration.into();
+        if let Some(message) = message {
+            detail["message"] = message.into();
+        }
     }
     if kind.network_type {
         detail["networkType"] = "Voip".into();

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
-use local_media::{Admission, Attendee, MediaPlane};
+use local_media::{Admission, Attendee, Caption, MediaPlane};
 
 use super::Chime;
 use super::input::{Capabilities, Direction};
@@ -25,6 +25,7 @@ impl MediaEffects for MediaPlane {
     fn apply(&self, meeting: &str, change: MediaChange) {
         match change {
             MediaChange::Ended => self.end_meeting(meeting),
+            MediaChange::Caption(caption) => self.show_caption(meeting, *caption),
             MediaChange::Removed { attendee } => self.remove_attendee(meeting, &attendee),
             MediaChange::Capabilities { attendee, capabilities } => {
                 self.change_capabilities(meeting, &attendee, capabilities);
@@ -34,9 +35,10 @@ impl MediaEffects for MediaPlane {
 }
 
 /// A change of a meeting that its participants feel at once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum MediaChange {
     Ended,
+    Caption(Box<Caption>),
     Removed { attendee: String },
     Capabilities { attendee: String, capabilities: local_media::Capabilities },
 }

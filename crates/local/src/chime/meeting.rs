@@ -14,6 +14,7 @@ use super::happening::Happening;
 use super::input::{Capabilities, CreateMeeting, Features, NewAttendee};
 use super::media::MediaChange;
 use super::region;
+use super::transcription::{Speech, Transcription};
 
 const MAX_LIFE_MS: i64 = 24 * 60 * 60 * 1000;
 const MAX_ALONE_MS: i64 = 5 * 60 * 1000;
@@ -43,6 +44,9 @@ pub(super) struct Meeting {
     pub(super) happened: Vec<Happening>,
     /// Changes that the media plane does not have yet.
     pub(super) media_changes: Vec<MediaChange>,
+    /// The one that was started last.
+    pub(super) transcription: Option<Transcription>,
+    pub(super) speech: Speech,
 }
 
 #[derive(Debug)]
@@ -109,11 +113,16 @@ impl Meeting {
             first: Vec::new(),
             happened: vec![Happening::of_meeting("MeetingStarted", now_ms)],
             media_changes: Vec::new(),
+            transcription: None,
+            speech: Speech::default(),
         }
     }
 
-    /// Ends the meeting if its time was over before `now_ms`.
-    pub(super) fn end_if_due(&mut self, now_ms: i64) {
+    /// Lets everything happen that is due, and ends the meeting if its time was over before `now_ms`.
+    pub(super) fn advance(&mut self, now_ms: i64) {
+        if let Some(end_ms) = self.ends_ms() {
+            self.advance_speech(end_ms.min(now_ms));
+        }
         if let Some(end_ms) = self.ends_ms().filter(|end_ms| *end_ms <= now_ms) {
             self.end(end_ms);
         }
@@ -140,6 +149,7 @@ impl Meeting {
     /// Ends it without an event of its own, but with one for each connected attendee.
     pub(super) fn close(&mut self, at_ms: i64) {
         if self.live() {
+            self.end_transcription(at_ms);
             self.ended_ms = Some(at_ms);
             self.media_changes.push(MediaChange::Ended);
         }
@@ -263,12 +273,13 @@ impl Meeting {
             "createdAt": date(self.created_ms),
             "endedAt": self.ended_ms.map(date),
             "attendees": attendees.collect::<Vec<_>>(),
+            "transcription": self.transcription.as_ref().map(Transcription::listed),
         })
     }
 }
 
 /// An instant as ISO 8601 in UTC.
-pub(super) fn date(ms: i64) -> String {
+pub(crate) fn date(ms: i64) -> String {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
         .ok()
         .and_then(|date| date.format(&Rfc3339).ok())

@@ -87,6 +87,13 @@ impl Chime {
                 }
                 Ok(Value::Null)
             }
+            Call::StartMeetingTranscription { meeting } => {
+                self.start_transcription(state, region, meeting, body)
+            }
+            Call::StopMeetingTranscription { meeting } => {
+                state.live(region, meeting)?.stop_transcription(self.clock.now_ms())?;
+                Ok(Value::Null)
+            }
         }
     }
 

@@ -12,6 +12,7 @@ mod input;
 mod life;
 mod operations;
 mod pipeline;
+mod recorded;
 mod recorder;
 mod refusal;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use self::control::{NewPipelineEvent, PipelineEventError};
 pub use self::fault::NewPipelineFault;
 pub(super) use self::life::Surroundings;
 pub(super) use self::pipeline::Pipelines;
+pub(crate) use self::recorded::Recorded;
 pub(crate) use self::recorder::{Command, run};
 use super::{Chime, PROTOCOL as MEETINGS, region};
 use crate::s3::S3;
@@ -53,7 +55,7 @@ impl AwsService for MediaPipelines {
         &MEETINGS
     }
 
-    fn throttled(&self) -> Answer {
+    fn throttled(&self, _: &Parts) -> Answer {
         MEETINGS.error(StatusCode::TOO_MANY_REQUESTS, refusal::THROTTLED, "Rate exceeded")
     }
 

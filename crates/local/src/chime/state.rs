@@ -8,6 +8,7 @@ use super::event_delivery::{EventDelivery, Waiting};
 use super::media::MediaChange;
 use super::meeting::Meeting;
 use super::pipelines::Pipelines;
+use super::transcription::TranscriptionFaults;
 use super::{event, validate};
 use crate::rate_limit::RateLimit;
 
@@ -17,6 +18,7 @@ const ENDED: Refusal = Refusal::NotFound("The meeting has ended.");
 pub(super) struct State {
     pub(super) meetings: Vec<Meeting>,
     pub(super) pipelines: Pipelines,
+    pub(super) transcription_faults: TranscriptionFaults,
     /// When a token was first used in a region.
     pub(super) tokens: HashMap<(String, String), Instant>,
     /// By region.
@@ -29,6 +31,7 @@ impl State {
         Self {
             meetings: Vec::new(),
             pipelines: Pipelines::default(),
+            transcription_faults: TranscriptionFaults::default(),
             tokens: HashMap::new(),
             limits: HashMap::new(),
             waiting: Waiting::new(event_delivery),
@@ -63,10 +66,11 @@ impl State {
         self.meetings.iter_mut().flat_map(take).collect()
     }
 
-    /// When the next meeting ends, the next event is due, or the next pipeline changes.
+    /// When the next meeting ends or something is said in it, the next event is due, or the next pipeline changes.
     pub(super) fn next_ms(&self) -> Option<i64> {
         let ends = self.meetings.iter().filter_map(Meeting::ends_ms);
-        ends.chain(self.waiting.next_ms()).chain(self.pipelines.next_ms()).min()
+        let speech = self.meetings.iter().filter_map(Meeting::next_speech_ms);
+        ends.chain(speech).chain(self.waiting.next_ms()).chain(self.pipelines.next_ms()).min()
     }
 
     /// A meeting that lives, asked in its own control region.

@@ -1,4 +1,4 @@
-//! The control API of the media plane: its participants, its faults, and captions by a script.
+//! The control API of the media plane: its participants and its faults.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +10,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use local_media::{
-    Caption, CaptionStep, Chunk, Cut, Link, MediaPlane, MixChunk, Refusal, ServerState, TapChunk, Timed,
-};
+use local_media::{Chunk, Cut, Link, MediaPlane, MixChunk, Refusal, ServerState, TapChunk, Timed};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -28,7 +26,6 @@ pub(super) fn routes() -> Router<Arc<Parts>> {
         .route("/media/cut", post(cut))
         .route("/media/link", post(set_link).delete(clear_links))
         .route("/media/refusal", post(refuse).delete(admit))
-        .route("/chime/meetings/{meeting}/captions", post(captions))
         .route("/chime/meetings/{meeting}/tap", post(open_tap).get(take_chunks).delete(close_tap))
 }
 
@@ -189,59 +186,6 @@ async fn refuse(
 
 async fn admit(State(parts): Shared) -> Result<Response, Refused> {
     running(&parts)?.plane().refuse(None);
-    Ok(done())
-}
-
-/// A step of a script: `{"state": "started"}`, or words of a speaker.
-#[derive(Deserialize)]
-#[serde(untagged, rename_all_fields = "camelCase", deny_unknown_fields)]
-enum Step {
-    Status {
-        state: TranscriptionState,
-        #[serde(default)]
-        after_ms: u32,
-    },
-    Words {
-        attendee_id: String,
-        text: String,
-        /// A later step with the same id replaces the words.
-        result_id: String,
-        #[serde(default)]
-        partial: bool,
-        #[serde(default)]
-        after_ms: u32,
-    },
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum TranscriptionState {
-    Started,
-    Stopped,
-}
-
-impl From<Step> for Caption {
-    fn from(step: Step) -> Self {
-        let (after_ms, step) = match step {
-            Step::Status { state: TranscriptionState::Started, after_ms } => (after_ms, CaptionStep::Started),
-            Step::Status { state: TranscriptionState::Stopped, after_ms } => (after_ms, CaptionStep::Stopped),
-            Step::Words { attendee_id, text, result_id, partial, after_ms } => {
-                (after_ms, CaptionStep::Words { result_id, attendee_id, text, partial })
-            }
-        };
-        Self { after: Duration::from_millis(after_ms.into()), step }
-    }
-}
-
-async fn captions(
-    State(parts): Shared,
-    Path(meeting): Path<String>,
-    Json(script): Json<Vec<Step>>,
-) -> Result<Response, Refused> {
-    let media = running(&parts)?;
-    live(&parts, &meeting)?;
-    let script = script.into_iter().map(Caption::from).collect();
-    media.plane().show_captions(&meeting, script);
     Ok(done())
 }
 

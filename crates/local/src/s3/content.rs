@@ -52,6 +52,19 @@ impl Content {
         Ok(Self(vec![Piece { source: Source::File(Arc::new(file)), range }]))
     }
 
+    /// Whether these are the bytes of a copy of the other: no byte is compared.
+    pub(super) fn is_shared_with(&self, other: &Self) -> bool {
+        let begin = |a: &Piece, b: &Piece| {
+            let same = match (&a.source, &b.source) {
+                (Source::Memory(a), Source::Memory(b)) => a.as_ptr() == b.as_ptr(),
+                (Source::File(a), Source::File(b)) => Arc::ptr_eq(a, b),
+                (Source::Memory(_), Source::File(_)) | (Source::File(_), Source::Memory(_)) => false,
+            };
+            same && a.range.start == b.range.start
+        };
+        self.len() == other.len() && self.0.first().zip(other.0.first()).is_some_and(|(a, b)| begin(a, b))
+    }
+
     /// Several, one after the other.
     pub(super) fn join(all: impl IntoIterator<Item = Self>) -> Self {
         Self(all.into_iter().flat_map(|it| it.0).collect())

@@ -112,13 +112,27 @@ impl Gate {
     ) -> bool {
         let context = context.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let principal = Principal::Service { name: service.to_owned(), context };
+        self.allows_with_key(&principal, (action, resource), key)
+    }
+
+    /// Whether a caller may do something with an object by a service that acts in the caller's name.
+    pub(super) fn allows_caller(&self, caller: &Caller, needed: (&str, &str), key: Option<&str>) -> bool {
+        self.allows_with_key(&Principal::Caller(caller.clone()), needed, key)
+    }
+
+    fn allows_with_key(
+        &self,
+        principal: &Principal,
+        (action, resource): (&str, &str),
+        key: Option<&str>,
+    ) -> bool {
         let use_of_key = match action {
             "s3:PutObject" => "kms:GenerateDataKey",
             "s3:GetObject" => "kms:Decrypt",
-            _ => return self.allows(&principal, action, resource, &[]),
+            _ => return self.allows(principal, action, resource, &[]),
         };
-        self.allows(&principal, action, resource, &[])
-            && self.check_key(Some(&principal), use_of_key, resource, key).is_ok()
+        self.allows(principal, action, resource, &[])
+            && self.check_key(Some(principal), use_of_key, resource, key).is_ok()
     }
 
     /// Whether the caller may learn that an object does not exist.

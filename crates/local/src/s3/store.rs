@@ -62,6 +62,12 @@ impl Object {
         self.content.bytes()
     }
 
+    /// Whether it is a copy of the other, or the other way round.
+    #[must_use]
+    pub(crate) fn is_copy_of(&self, other: &Self) -> bool {
+        self.content.is_shared_with(&other.content)
+    }
+
     #[must_use]
     pub fn size(&self) -> u64 {
         self.content.len()

@@ -13,7 +13,13 @@ pub type Answer = Response<Bytes>;
 pub enum ErrorBody {
     Json(Value),
     Xml(String),
+    /// CBOR of Smithy's RPC v2.
+    Cbor(Bytes),
 }
+
+/// Smithy's RPC v2 names itself in the header `smithy-protocol`
+/// (<https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html>).
+pub(crate) const RPC_V2_CBOR: &str = "rpc-v2-cbor";
 
 /// The constants of a service's protocol.
 #[derive(Debug)]
@@ -79,14 +85,22 @@ impl Protocol {
     /// An answer with the service's content type and a request id; a body of JSON's null is empty.
     #[must_use]
     pub fn answer(&self, status: StatusCode, body: ErrorBody) -> Answer {
+        let mut is_cbor = false;
         let body = match body {
             ErrorBody::Json(Value::Null) => Bytes::new(),
             ErrorBody::Json(body) => Bytes::from(body.to_string()),
             ErrorBody::Xml(body) => Bytes::from(body),
+            ErrorBody::Cbor(body) => {
+                is_cbor = true;
+                body
+            }
         };
         let mut answer = Response::new(body);
         *answer.status_mut() = status;
         answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        if is_cbor {
+            answer.headers_mut().insert("smithy-protocol", HeaderValue::from_static(RPC_V2_CBOR));
+        }
         if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
             answer.headers_mut().insert("x-amzn-requestid", id);
         }

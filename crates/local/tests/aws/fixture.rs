@@ -18,8 +18,9 @@ use aws_types::region::Region;
 use axum::Router;
 use axum::routing::get;
 use local::calls::CallLog;
-use local::chime::{Chime, EventSink, Options};
+use local::chime::{Chime, EventDelivery, EventSink, Options};
 use local::clock::Clock;
+use local::comprehend_medical::ComprehendMedical;
 use local::dynamodb::DynamoDb;
 use local::endpoint::{Endpoint, serve};
 use local::events::EventBridge;
@@ -30,6 +31,7 @@ use local::queues::Queues;
 use local::s3::{S3, Surroundings};
 use local::secrets::Secrets;
 use local::service::{Authorize, Context};
+use local::transcribe::{self, Transcribe};
 use local_template::plan::{Bucket, EventBus, Plan, Principals, ResourceStatement, Statement, Table};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -51,6 +53,7 @@ pub(crate) struct Fixture {
     pub(crate) faults: Faults,
     pub(crate) chime: Chime,
     pub(crate) s3: S3,
+    pub(crate) transcribe: Transcribe,
     pub(crate) dynamodb: DynamoDb,
     pub(crate) secrets: Secrets,
     pub(crate) credentials: Credentials,
@@ -86,7 +89,7 @@ impl Fixture {
             let events = events.clone();
             Arc::new(move |event| events.lock().expect("no test panics here").push(event))
         };
-        let chime = Chime::new(ACCOUNT, clock.clone(), options, sink);
+        let chime = Chime::new(ACCOUNT, clock.clone(), options, sink.clone());
         let dynamodb = DynamoDb::start(&clock, &[audit_table()]).await.expect("the audit table is made");
         let secrets = Secrets::new(clock.clone());
         let bus = EventBus {
@@ -131,6 +134,15 @@ impl Fixture {
         };
         let s3 = S3::new(&[bucket()], around).expect("the bucket's policy is evaluated here");
         chime.attach_buckets(s3.clone(), REGION);
+        let transcribe = Transcribe::new(transcribe::Surroundings {
+            account: ACCOUNT.to_owned(),
+            clock: clock.clone(),
+            s3: s3.clone(),
+            region: REGION.to_owned(),
+            chime: chime.clone(),
+            event_delivery: EventDelivery::Immediate,
+            sink,
+        });
         let endpoint = Endpoint {
             account: ACCOUNT.to_owned(),
             identities,
@@ -140,10 +152,12 @@ impl Fixture {
             services: vec![
                 Arc::new(chime.clone()),
                 Arc::new(chime.media_pipelines()),
+                Arc::new(ComprehendMedical::default()),
                 Arc::new(dynamodb.clone()),
                 Arc::new(bridge.clone()),
                 Arc::new(s3.clone()),
                 Arc::new(secrets.clone()),
+                Arc::new(transcribe.clone()),
             ],
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
@@ -157,6 +171,7 @@ impl Fixture {
             faults,
             chime,
             s3,
+            transcribe,
             dynamodb,
             secrets,
             credentials,
@@ -211,6 +226,15 @@ impl Fixture {
             .credentials_provider(SharedCredentialsProvider::new(sdk(&self.credentials)))
             .retry_config(RetryConfig::disabled())
             .build()
+    }
+
+    pub(crate) fn transcribe(&self) -> aws_sdk_transcribe::Client {
+        aws_sdk_transcribe::Client::new(&self.sdk_config())
+    }
+
+    pub(crate) fn comprehend_medical(&self, region: &'static str) -> aws_sdk_comprehendmedical::Client {
+        let config = self.sdk_config().into_builder().region(Region::new(region)).build();
+        aws_sdk_comprehendmedical::Client::new(&config)
     }
 
     pub(crate) fn pipelines(&self) -> pipelines::Client {

@@ -1,6 +1,7 @@
 //! The AWS endpoint as the real SDK meets it.
 
 mod chime;
+mod comprehend_medical;
 mod data;
 mod events;
 mod faults;
@@ -9,3 +10,5 @@ mod objects;
 mod pipelines;
 mod roles;
 mod signature;
+mod transcribe;
+mod transcription;

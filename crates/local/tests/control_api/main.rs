@@ -9,6 +9,7 @@ mod pipelines;
 mod queues;
 mod seed;
 mod time;
+mod transcription;
 
 use std::collections::BTreeSet;
 

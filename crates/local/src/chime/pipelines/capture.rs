@@ -1,6 +1,7 @@
 //! The output of a capture pipeline: chunks of 5 s, from the time when it is in progress until it has stopped.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
@@ -70,6 +71,7 @@ impl Capture {
         let until_ms = meeting.ended_ms.map_or(until_ms, |ended_ms| ended_ms.min(until_ms));
         while let Some(since_ms) = self.since_ms.filter(|since_ms| since_ms + CHUNK_MS <= until_ms) {
             self.put(out, meeting, since_ms, CHUNK_MS);
+            self.put_texts(out, meeting, &(since_ms..since_ms + CHUNK_MS), None);
             self.since_ms = Some(since_ms + CHUNK_MS);
         }
     }
@@ -78,11 +80,12 @@ impl Capture {
     pub(super) fn close(&mut self, out: &Out<'_>, meeting: &Meeting, at_ms: i64) {
         self.advance(out, meeting, at_ms);
         let at_ms = meeting.ended_ms.map_or(at_ms, |ended_ms| ended_ms.min(at_ms));
-        if let Some(since_ms) = self.since_ms.take()
-            && at_ms - since_ms >= MIN_CHUNK_MS
-        {
+        let Some(since_ms) = self.since_ms.take() else { return };
+        if at_ms - since_ms >= MIN_CHUNK_MS {
             self.put(out, meeting, since_ms, at_ms - since_ms);
         }
+        // What happens with the end belongs to it: the transcription stops.
+        self.put_texts(out, meeting, &(since_ms..at_ms + 1), Some(at_ms));
     }
 
     fn put(&mut self, out: &Out<'_>, meeting: &Meeting, since_ms: i64, duration_ms: i64) {
@@ -103,11 +106,52 @@ impl Capture {
                 out.put_pictures(&format!("video/{stamp}-{}.mp4", person.id), full, duration_ms);
             }
         }
-        let people = people.iter().map(|person| person.id.clone()).collect();
-        let events = self.events.text(since_ms, people);
-        if !events.is_empty() {
-            out.put(&format!("meeting-events/{stamp}.txt"), events.into());
+    }
+
+    fn put_texts(&mut self, out: &Out<'_>, meeting: &Meeting, time: &Range<i64>, ended_ms: Option<i64>) {
+        let texts = Texts::of(meeting, time);
+        for (name, text) in texts.files(&mut self.events, time.start, ended_ms) {
+            out.put(&name, text.into());
         }
+    }
+}
+
+/// What a capture writes down of a time, besides sound and pictures.
+pub(super) struct Texts {
+    connected: Vec<String>,
+    speakers: Vec<(i64, String)>,
+    messages: String,
+}
+
+impl Texts {
+    pub(super) fn of(meeting: &Meeting, time: &Range<i64>) -> Self {
+        Self {
+            connected: meeting.connected_attendees().map(|person| person.id.clone()).collect(),
+            speakers: meeting.speech.speakers(time),
+            messages: meeting.speech.messages(time),
+        }
+    }
+
+    /// Adds those who are heard in the media.
+    pub(super) fn add_speakers(&mut self, speakers: impl IntoIterator<Item = (i64, String)>) {
+        self.speakers.extend(speakers);
+        self.speakers.sort();
+    }
+
+    /// The files of a chunk that starts at this time, without empty ones. `ended_ms`: the capture ends with it.
+    pub(super) fn files(
+        &self,
+        events: &mut MeetingEvents,
+        started_ms: i64,
+        ended_ms: Option<i64>,
+    ) -> impl Iterator<Item = (String, String)> + use<> {
+        let stamp = stamp(started_ms);
+        let events = events.text(started_ms, &self.connected, &self.speakers, ended_ms);
+        let files = [("meeting-events", events), ("transcription-messages", self.messages.clone())];
+        files
+            .into_iter()
+            .filter(|(_, text)| !text.is_empty())
+            .map(move |(folder, text)| (format!("{folder}/{stamp}.txt"), text))
     }
 }
 
@@ -129,18 +173,30 @@ pub(super) struct MeetingEvents {
 }
 
 impl MeetingEvents {
-    /// The file of a chunk that starts now, in which these are connected: one event on each line.
-    pub(super) fn text(&mut self, at_ms: i64, connected: Vec<String>) -> String {
-        let connected = BTreeSet::from_iter(connected);
-        let event = |kind: &str, attendee: Option<&String>| {
+    /// The file of a chunk that starts at this time, in which these are connected and began to speak: one event on each line.
+    fn text(
+        &mut self,
+        at_ms: i64,
+        connected: &[String],
+        speakers: &[(i64, String)],
+        ended_ms: Option<i64>,
+    ) -> String {
+        let connected: BTreeSet<String> = connected.iter().cloned().collect();
+        let event = |at_ms: i64, kind: &str, attendee: Option<&String>| {
             let parameters = attendee.map_or_else(|| json!({}), |id| json!({ "AttendeeId": id }));
             let event = json!({ "Timestamp": date(at_ms), "EventType": kind, "EventParameters": parameters });
             event.to_string()
         };
-        let started = (!self.started).then(|| event("CaptureStarted", None));
-        let came = connected.difference(&self.present).map(|id| event("AttendeeJoined", Some(id)));
-        let left = self.present.difference(&connected).map(|id| event("AttendeeLeft", Some(id)));
-        let lines: Vec<String> = started.into_iter().chain(came).chain(left).collect();
+        let started = (!self.started).then(|| event(at_ms, "CaptureStarted", None));
+        let came = connected.difference(&self.present).map(|id| event(at_ms, "AttendeeJoined", Some(id)));
+        let left = self.present.difference(&connected).map(|id| event(at_ms, "AttendeeLeft", Some(id)));
+        // One who goes on speaking is named once in each chunk.
+        let before = std::iter::once(None).chain(speakers.iter().map(|(_, id)| Some(id)));
+        let changes = speakers.iter().zip(before).filter(|((_, id), before)| Some(id) != *before);
+        let spoke = changes.map(|((at_ms, id), _)| event(*at_ms, "ActiveSpeaker", Some(id)));
+        let ended = ended_ms.map(|at_ms| event(at_ms, "CaptureEnded", None));
+        let lines: Vec<String> =
+            started.into_iter().chain(came).chain(left).chain(spoke).chain(ended).collect();
         (self.started, self.present) = (true, connected);
         lines.join("\n")
     }

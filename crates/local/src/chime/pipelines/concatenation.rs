@@ -1,12 +1,14 @@
 //! A concatenation pipeline: the chunks of a capture that has ended, joined to one file of each kind.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use local_media::mp4::{Movie, Mp4Error, join};
 
 use super::artifacts::{Sink, started_ms};
 use super::fault::OutputFault;
 use super::input::{ArtifactState, ConcatenatedArtifacts};
-use crate::s3::S3;
+use crate::s3::{Object, S3};
 
 /// By so much the sound outlasts the pictures when the tracks are out of step.
 const APART_US: u64 = 3_000_000;
@@ -16,6 +18,17 @@ pub(super) struct Concatenation {
     pub(super) source: Source,
     pub(super) artifacts: ConcatenatedArtifacts,
     pub(super) fault: Option<OutputFault>,
+    pub(super) joined: Option<Joined>,
+}
+
+/// What a concatenation has joined, which is known after the chunks are deleted.
+#[derive(Clone, Debug)]
+pub(super) struct Joined {
+    /// The file of sound.
+    pub(super) file: Arc<Object>,
+    /// From the start of the first chunk to that of the last one.
+    pub(super) from_ms: i64,
+    pub(super) to_ms: i64,
 }
 
 /// The capture.
@@ -38,10 +51,17 @@ pub(super) enum JoinError {
 
 impl Concatenation {
     /// Puts the files of all kinds that are wanted and of which there are chunks.
-    pub(super) fn run(&self, s3: &S3, id: &str, sink: &Sink) -> Result<(), JoinError> {
+    pub(super) fn run(&self, s3: &S3, id: &str, sink: &Sink) -> Result<Option<Joined>, JoinError> {
         let base = sink.base(id);
         let sound = self.movie(s3, "audio")?.ok_or(JoinError::NoChunks)?;
-        sink.put(s3, &format!("{base}/audio/{id}.mp4"), sound);
+        let file = format!("{base}/audio/{id}.mp4");
+        sink.put(s3, &file, sound);
+        let times = self.chunks(s3, "audio").into_iter().filter_map(|(key, _)| started_ms(&key));
+        let times: Vec<i64> = times.collect();
+        let joined = s3.object(&sink.bucket, &file).and_then(|object| {
+            let (from_ms, to_ms) = (*times.first()?, *times.last()?);
+            Some(Joined { file: object, from_ms, to_ms })
+        });
         if self.artifacts.composited_video.state == ArtifactState::Enabled
             && let Some(pictures) = self.movie(s3, "composited-video")?
         {
@@ -58,7 +78,7 @@ impl Concatenation {
                 sink.put(s3, &format!("{base}/{folder}/{id}.txt"), lines.join(&b'\n').into());
             }
         }
-        Ok(())
+        Ok(joined)
     }
 
     /// The chunks of a folder, the oldest first.

@@ -231,12 +231,15 @@ impl Pipeline {
     }
 
     fn finish(&mut self, s3: Option<&S3>, at_ms: i64) {
-        let Kind::Concatenation(concatenation) = &self.kind else { return };
+        let Kind::Concatenation(concatenation) = &mut self.kind else { return };
         let done = match (concatenation.fault, s3) {
             (Some(OutputFault::Never), _) => return,
             (Some(OutputFault::Fails), _) | (_, None) => false,
             (_, Some(s3)) => match concatenation.run(s3, &self.id, &self.sink) {
-                Ok(()) => true,
+                Ok(joined) => {
+                    concatenation.joined = joined;
+                    true
+                }
                 Err(error) => {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,

@@ -146,7 +146,7 @@ impl Chime {
         }
         let source_of = Source { id: capture.id.clone(), sink: capture.sink.clone() };
         let artifacts = source.chime_sdk_meeting_configuration.artifacts_configuration.clone();
-        let kind = Concatenation { source: source_of, artifacts, fault: None::<OutputFault> };
+        let kind = Concatenation { source: source_of, artifacts, fault: None::<OutputFault>, joined: None };
         let pipeline = Pipeline {
             meeting: capture.meeting.clone(),
             token: input.client_request_token.clone(),

@@ -3,6 +3,7 @@
 //! Media takes real time: a chunk is named by the engine's time when the tap was opened, and by the tap's own clock from there.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +14,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::artifacts::{Sink, Wanted, stamp};
-use super::capture::{MeetingEvents, is_selected};
+use super::capture::{MeetingEvents, Texts, is_selected};
 use super::input::SelectedStreams;
 use super::pipeline::Kind;
 use crate::chime::Chime;
-use crate::chime::meeting::Meeting;
 
 /// A media server that has stopped is tried again after this time.
 const RETRY: Duration = Duration::from_millis(250);
@@ -115,6 +115,10 @@ struct Recording<'a> {
     chime: &'a Chime,
     events: &'a mut MeetingEvents,
     opened_ms: i64,
+    /// When the chunk of sound that was put last has begun: its texts are put when it is known when it ended.
+    last_ms: Option<i64>,
+    /// Those who became the active speaker, and when.
+    speakers: Vec<(i64, String)>,
     /// Each with the folder of its chunks. The first one's is `audio`.
     composers: Vec<(&'static str, Composer)>,
 }
@@ -126,7 +130,15 @@ impl<'a> Recording<'a> {
         if start.wanted.composited {
             composers.push(("composited-video", Composer::new(Layout::ActiveSpeaker)));
         }
-        Self { start, chime, events, opened_ms: chime.clock.now_ms(), composers }
+        Self {
+            start,
+            chime,
+            events,
+            opened_ms: chime.clock.now_ms(),
+            last_ms: None,
+            speakers: Vec::new(),
+            composers,
+        }
     }
 
     fn take(&mut self, chunk: &TapChunk) {
@@ -135,6 +147,13 @@ impl<'a> Recording<'a> {
             composed.extend(composer.push(chunk).into_iter().map(|(at_us, movie)| (*folder, at_us, movie)));
         }
         self.put_all(composed);
+        if let TapChunk::Mix(chunk) = chunk {
+            let at_ms = |time_us| self.at_ms(chunk.started_us + time_us);
+            let speakers = chunk.speakers.iter();
+            let speakers = speakers.filter_map(|it| Some((at_ms(it.time_us), it.attendee_id.clone()?)));
+            let speakers: Vec<_> = speakers.collect();
+            self.speakers.extend(speakers);
+        }
         if let TapChunk::Pictures(chunk) = chunk {
             let wanted = if chunk.content { self.start.wanted.content } else { self.start.wanted.video };
             let people = self.chime.attendees(&self.start.meeting);
@@ -155,6 +174,8 @@ impl<'a> Recording<'a> {
         });
         let rest = rest.collect();
         self.put_all(rest);
+        let now_ms = self.chime.clock.now_ms();
+        self.put_texts(self.last_ms.unwrap_or(self.opened_ms), now_ms + 1, Some(now_ms));
     }
 
     fn put_all(&mut self, composed: Vec<(&str, u64, Movie)>) {
@@ -163,12 +184,23 @@ impl<'a> Recording<'a> {
             self.put(&format!("{folder}/{stamp}.mp4"), movie.write());
             if folder == "audio" {
                 self.chime.recorder_has_put(&self.start.pipeline);
-                let people = self.chime.connected(&self.start.meeting);
-                let text = self.events.text(self.at_ms(at_us), people);
-                if !text.is_empty() {
-                    self.put(&format!("meeting-events/{stamp}.txt"), Ok(text.into()));
+                let started_ms = self.at_ms(at_us);
+                if let Some(last_ms) = self.last_ms.replace(started_ms) {
+                    self.put_texts(last_ms, started_ms, None);
                 }
             }
+        }
+    }
+
+    fn put_texts(&mut self, from_ms: i64, to_ms: i64, ended_ms: Option<i64>) {
+        let Some(mut texts) = self.chime.texts(&self.start.meeting, &(from_ms..to_ms)) else { return };
+        let (now, later) =
+            std::mem::take(&mut self.speakers).into_iter().partition(|(at_ms, _)| *at_ms < to_ms);
+        self.speakers = later;
+        let now: Vec<_> = now;
+        texts.add_speakers(now);
+        for (name, text) in texts.files(self.events, from_ms, ended_ms) {
+            self.put(&name, Ok(text.into()));
         }
     }
 
@@ -220,11 +252,11 @@ impl Chime {
         }
     }
 
-    /// The ids of those who are connected to a meeting.
-    fn connected(&self, meeting: &str) -> Vec<String> {
+    /// What a capture writes down of this time.
+    fn texts(&self, meeting: &str, time: &Range<i64>) -> Option<Texts> {
         let state = self.current_state();
-        let meeting = state.meetings.iter().find(|it| it.id == meeting);
-        meeting.into_iter().flat_map(Meeting::connected_attendees).map(|it| it.id.clone()).collect()
+        let meeting = state.meetings.iter().find(|it| it.id == meeting)?;
+        Some(Texts::of(meeting, time))
     }
 
     /// All attendees of a meeting and their users, also those who have been deleted.

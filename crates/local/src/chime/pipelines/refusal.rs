@@ -49,6 +49,7 @@ impl From<error::Refusal> for Refusal {
             error::Refusal::BadRequest(message) => Self::BadRequest(message),
             other @ (error::Refusal::NotFound(_)
             | error::Refusal::Conflict
+            | error::Refusal::Unprocessable(_)
             | error::Refusal::LimitExceeded(_)) => Self::BadRequest(other.to_string()),
         }
     }

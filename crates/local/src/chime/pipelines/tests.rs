@@ -4,6 +4,7 @@ mod concatenations;
 mod faults;
 mod recorders;
 mod requests;
+mod texts;
 
 use std::sync::Arc;
 
@@ -249,7 +250,7 @@ async fn a_capture_puts_a_chunk_each_five_seconds_from_its_start_to_its_end() {
     assert_eq!(durations, [5_000_000, 5_000_000, 2_000_000], "until it has stopped");
     assert!(engine.movie(&keys[0]).pictures.len() == 25, "somebody is there, with a picture");
     engine.advance(60);
-    assert_eq!(engine.keys("").len(), keys.len() + 1, "the chunks, and one file of events");
+    assert_eq!(engine.keys("").len(), keys.len() + 2, "the chunks, and the events of the start and the end");
     let (status, answer) =
         engine.ask("DELETE", &format!("/sdk-media-capture-pipelines/{id}"), &Value::Null).await;
     assert_eq!((status, &answer["Code"]), (404, &json!("NotFound")), "it has ended");

@@ -1,0 +1,85 @@
+//! What is said in a meeting: a script that waits for its times, and what has come of it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use local_media::{Caption, CaptionStatus, CaptionWords};
+
+use crate::chime::media::MediaChange;
+
+/// An entry of the script.
+#[derive(Debug)]
+pub(super) enum Entry {
+    /// Somebody begins to speak, whether it becomes text or not.
+    Speaker(String),
+    Words(Box<CaptionWords>),
+    /// A message for the people in the meeting alone.
+    Status(CaptionStatus),
+}
+
+#[derive(Debug, Default)]
+pub(in crate::chime) struct Speech {
+    /// By time and order of arrival.
+    script: BTreeMap<(i64, u64), Entry>,
+    count: u64,
+    /// The final results, the last one of each id.
+    said: Vec<CaptionWords>,
+    /// Those who began to speak, and when.
+    speakers: Vec<(i64, String)>,
+    /// The messages of the transcription, and when they came.
+    lines: Vec<(i64, String)>,
+}
+
+impl Speech {
+    pub(super) fn plan(&mut self, at_ms: i64, entry: Entry) {
+        self.count += 1;
+        self.script.insert((at_ms, self.count), entry);
+    }
+
+    pub(super) fn next_ms(&self) -> Option<i64> {
+        self.script.first_key_value().map(|((at_ms, _), _)| *at_ms)
+    }
+
+    /// Takes the next entry; the words, if it is words.
+    pub(super) fn take(&mut self, at_ms: i64, changes: &mut Vec<MediaChange>) -> Option<CaptionWords> {
+        match self.script.pop_first()?.1 {
+            Entry::Speaker(attendee) => {
+                self.speakers.push((at_ms, attendee));
+                None
+            }
+            Entry::Status(status) => {
+                changes.push(MediaChange::Caption(Box::new(Caption::Status(status))));
+                None
+            }
+            Entry::Words(words) => {
+                if !words.partial {
+                    self.said.retain(|it| it.result_id != words.result_id);
+                    self.said.push((*words).clone());
+                }
+                Some(*words)
+            }
+        }
+    }
+
+    pub(super) fn add_line(&mut self, at_ms: i64, line: String) {
+        self.lines.push((at_ms, line));
+    }
+
+    /// The messages that came in this time, one on each line.
+    pub(in crate::chime) fn messages(&self, time: &Range<i64>) -> String {
+        let lines = self.lines.iter().filter(|(at_ms, _)| time.contains(at_ms));
+        lines.map(|(_, line)| line.as_str()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Those who began to speak in this time.
+    pub(in crate::chime) fn speakers(&self, time: &Range<i64>) -> Vec<(i64, String)> {
+        self.speakers.iter().filter(|(at_ms, _)| time.contains(at_ms)).cloned().collect()
+    }
+
+    /// What was said in this time, by its own times, the earliest first.
+    pub(in crate::chime) fn said(&self, time: &Range<i64>) -> Vec<CaptionWords> {
+        let mut said: Vec<_> = self.said.iter().filter(|it| time.contains(&it.start_ms)).cloned().collect();
+        said.sort_by_key(|it| it.start_ms);
+        said
+    }
+}
