@@ -167,6 +167,22 @@ pub enum Event {
     HoldLifted,
     /// The hold was placed on all files of the appointment, or taken off them.
     HoldApplied,
+    /// The provider started the transcription of a call, or it started by itself when everyone had consented.
+    TranscriptionRequested,
+    /// Chime transcribes a call, or its speech is captured for a transcript.
+    TranscriptionStarted,
+    /// The end of a transcription was requested.
+    TranscriptionStopRequested,
+    /// A transcription ended, or failed.
+    TranscriptionEnded,
+    /// A transcript is complete, or given up.
+    TranscriptFinished,
+    /// A transcript was read, searched or exported.
+    TranscriptRead,
+    /// The deletion of a transcript was requested, or its retention has ended.
+    TranscriptDeletionRequested,
+    /// The text of a transcript was deleted.
+    TranscriptDeleted,
     /// A request was denied (403).
     AccessDenied,
 }
@@ -211,6 +227,14 @@ impl Event {
             Self::HoldPlaced => "hold.placed",
             Self::HoldLifted => "hold.lifted",
             Self::HoldApplied => "hold.applied",
+            Self::TranscriptionRequested => "transcription.requested",
+            Self::TranscriptionStarted => "transcription.started",
+            Self::TranscriptionStopRequested => "transcription.stop_requested",
+            Self::TranscriptionEnded => "transcription.ended",
+            Self::TranscriptFinished => "transcript.finished",
+            Self::TranscriptRead => "transcript.read",
+            Self::TranscriptDeletionRequested => "transcript.deletion_requested",
+            Self::TranscriptDeleted => "transcript.deleted",
             Self::AccessDenied => "access.denied",
         }
     }

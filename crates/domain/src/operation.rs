@@ -11,8 +11,8 @@ use uuid::Uuid;
 use crate::capabilities::Capabilities;
 use crate::error::Error;
 use crate::id::{
-    AppointmentId, CaptureId, ChimeAttendeeId, ChimeMeetingId, OperationId, PipelineId, RecordingId,
-    SessionId, UserId,
+    AppointmentId, CaptureId, ChimeAttendeeId, ChimeMeetingId, OperationId, PipelineId, RecordingId, RunId,
+    SessionId, TranscriptId, UserId,
 };
 use crate::outbound::EventPayload;
 use crate::recording::Layout;
@@ -58,11 +58,21 @@ pub enum Operation {
     DeleteRecording,
     /// The legal hold is placed on all files of an appointment, or taken off them. Target: the appointment's id.
     ApplyHold,
+    /// Chime transcribes a meeting. Target: the run's id.
+    StartTranscription,
+    /// Chime transcribes a meeting no more. Target: the run's id.
+    StopTranscription,
+    /// The text in a capture's files is taken into the transcript. Target: the capture's id.
+    TakeText,
+    /// A transcript whose text is complete gets its result. Target: the transcript's id.
+    CompleteTranscript,
+    /// The text of a transcript is deleted. Target: the transcript's id.
+    DeleteTranscript,
 }
 
 impl Operation {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::DeleteAttendee,
         Self::UpdateCapabilities,
         Self::DeleteMeeting,
@@ -75,6 +85,11 @@ impl Operation {
         Self::DeleteChunks,
         Self::DeleteRecording,
         Self::ApplyHold,
+        Self::StartTranscription,
+        Self::StopTranscription,
+        Self::TakeText,
+        Self::CompleteTranscript,
+        Self::DeleteTranscript,
     ];
 
     /// The name in the table, in logs, metrics and the runbook.
@@ -93,6 +108,11 @@ impl Operation {
             Self::DeleteChunks => "delete_chunks",
             Self::DeleteRecording => "delete_recording",
             Self::ApplyHold => "apply_hold",
+            Self::StartTranscription => "start_transcription",
+            Self::StopTranscription => "stop_transcription",
+            Self::TakeText => "take_text",
+            Self::CompleteTranscript => "complete_transcript",
+            Self::DeleteTranscript => "delete_transcript",
         }
     }
 
@@ -112,6 +132,11 @@ impl Operation {
             | Self::DeleteChunks
             | Self::DeleteRecording
             | Self::ApplyHold => "recording",
+            Self::StartTranscription
+            | Self::StopTranscription
+            | Self::TakeText
+            | Self::CompleteTranscript
+            | Self::DeleteTranscript => "transcript",
         }
     }
 }
@@ -221,6 +246,24 @@ pub struct ApplyHold {
     pub change: i32,
 }
 
+/// The payload of `start_transcription`: what the run's settings are is read with the run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StartTranscription {
+    pub control_region: String,
+    pub meeting_id: ChimeMeetingId,
+    /// Which start of the run it is; the second one stops what may run first.
+    pub attempt: u32,
+}
+
+/// The payload of `stop_transcription`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StopTranscription {
+    pub control_region: String,
+    pub meeting_id: ChimeMeetingId,
+}
+
 /// The parsed action of an operation.
 #[derive(Clone, Debug)]
 pub enum Action {
@@ -236,6 +279,11 @@ pub enum Action {
     DeleteChunks(CaptureId, OfCapture),
     DeleteRecording(RecordingId, OfCapture),
     ApplyHold(AppointmentId, ApplyHold),
+    StartTranscription(RunId, StartTranscription),
+    StopTranscription(RunId, StopTranscription),
+    TakeText(CaptureId),
+    CompleteTranscript(TranscriptId),
+    DeleteTranscript(TranscriptId),
 }
 
 impl PendingOperation {
@@ -269,6 +317,21 @@ impl PendingOperation {
             Operation::DeleteChunks => Action::DeleteChunks(capture()?, payload(&self.payload)?),
             Operation::ApplyHold => {
                 Action::ApplyHold(self.target.parse().map_err(Error::internal)?, payload(&self.payload)?)
+            }
+            Operation::StartTranscription => Action::StartTranscription(
+                self.target.parse().map_err(Error::internal)?,
+                payload(&self.payload)?,
+            ),
+            Operation::StopTranscription => Action::StopTranscription(
+                self.target.parse().map_err(Error::internal)?,
+                payload(&self.payload)?,
+            ),
+            Operation::TakeText => Action::TakeText(capture()?),
+            Operation::CompleteTranscript => {
+                Action::CompleteTranscript(self.target.parse().map_err(Error::internal)?)
+            }
+            Operation::DeleteTranscript => {
+                Action::DeleteTranscript(self.target.parse().map_err(Error::internal)?)
             }
             // Through text, because a RawValue is only read from text.
             Operation::PublishEvent => Action::PublishEvent(

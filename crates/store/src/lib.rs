@@ -22,6 +22,8 @@ pub mod recordings;
 pub mod sessions;
 mod statement;
 mod target;
+pub mod texts;
+pub mod transcripts;
 mod view;
 
 pub use connection::{ReadSecret, Store};

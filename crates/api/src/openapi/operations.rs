@@ -2,6 +2,7 @@
 
 mod holds;
 mod recordings;
+mod transcripts;
 
 use std::collections::BTreeMap;
 
@@ -195,6 +196,7 @@ pub(super) fn all(schemas: &mut Schemas) -> Vec<Operation> {
     all.extend(attendees(schemas));
     all.extend(recordings::all(schemas));
     all.extend(holds::all(schemas));
+    all.extend(transcripts::all(schemas));
     all
 }
 
@@ -434,6 +436,11 @@ pub(super) fn direct_invocations(schemas: &mut Schemas) -> Value {
             ("hold", "placeHold", &[&appointment]),
             ("lift-hold", "liftHold", &[&appointment]),
             ("get-hold", "getHold", &[&appointment]),
+        ]),
+        "transcript": actions(&[
+            ("start", "startTranscription", &[&appointment]),
+            ("stop", "stopTranscription", &[&appointment]),
+            ("languages", "listLanguages", &[]),
         ]),
     })
 }

@@ -102,7 +102,12 @@ impl Done {
                 | Action::VerifySegment(..)
                 | Action::DeleteChunks(..)
                 | Action::DeleteRecording(..)
-                | Action::ApplyHold(..),
+                | Action::ApplyHold(..)
+                | Action::StartTranscription(..)
+                | Action::StopTranscription(..)
+                | Action::TakeText(_)
+                | Action::CompleteTranscript(_)
+                | Action::DeleteTranscript(_),
                 _,
             ) => {
                 self.on_attendees.push(Executed { id: operation.id, payload: Some(operation.payload) });

@@ -84,7 +84,12 @@ impl Verification {
             | Action::VerifySegment(..)
             | Action::DeleteChunks(..)
             | Action::DeleteRecording(..)
-            | Action::ApplyHold(..) => Err(Error::internal("an operation of another kind was leased")),
+            | Action::ApplyHold(..)
+            | Action::StartTranscription(..)
+            | Action::StopTranscription(..)
+            | Action::TakeText(_)
+            | Action::CompleteTranscript(_)
+            | Action::DeleteTranscript(_) => Err(Error::internal("an operation of another kind was leased")),
         }
     }
 }

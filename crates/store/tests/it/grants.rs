@@ -22,6 +22,8 @@ const GRANTS: &[&str] = &[
     "functions DELETE medzen.chime_meetings",
     "functions DELETE medzen.denial_rate_limits",
     "functions DELETE medzen.pending_operations",
+    "functions DELETE medzen.transcript_chunks",
+    "functions DELETE medzen.transcript_segments",
     "functions DELETE medzen.video_call_attendee_tokens",
     "functions EXECUTE medzen.alone_since(uuid,timestamp with time zone)",
     "functions EXECUTE medzen.appointment_chain(uuid)",
@@ -34,14 +36,15 @@ const GRANTS: &[&str] = &[
     "functions EXECUTE medzen.capture_state(uuid)",
     "functions EXECUTE medzen.captures_unchanged(uuid,jsonb)",
     "functions EXECUTE medzen.chain_length(text)",
-    "functions EXECUTE medzen.enqueue_capability_update(uuid,uuid,jsonb,timestamp with time zone,timestamp \
-     with time zone)",
-    "functions EXECUTE medzen.enqueue_event(text,uuid,jsonb,timestamp with time zone,timestamp with time zone,timestamp with time zone)",
+    "functions EXECUTE medzen.complete_transcript(uuid,timestamp with time zone)",
+    "functions EXECUTE medzen.enqueue_capability_update(uuid,uuid,jsonb,timestamp with time zone,timestamp with time zone)",
+    "functions EXECUTE medzen.enqueue_event(text,uuid,jsonb,timestamp with time zone,timestamp with time \
+     zone,timestamp with time zone)",
     "functions EXECUTE medzen.enqueue_hold(uuid,timestamp with time zone)",
-    "functions EXECUTE medzen.enqueue_operation(text,text,uuid,jsonb,timestamp with time zone,timestamp with \
-     time zone)",
+    "functions EXECUTE medzen.enqueue_operation(text,text,uuid,jsonb,timestamp with time zone,timestamp with time zone)",
     "functions EXECUTE medzen.finish_capture(uuid,timestamp with time zone)",
     "functions EXECUTE medzen.finish_recording(uuid,timestamp with time zone,timestamp with time zone)",
+    "functions EXECUTE medzen.finish_run(uuid,timestamp with time zone)",
     "functions EXECUTE medzen.hand_out_token(uuid,uuid,boolean)",
     "functions EXECUTE medzen.has_attendee(uuid,uuid,text)",
     "functions EXECUTE medzen.has_stored_attendee(uuid,uuid)",
@@ -58,9 +61,15 @@ const GRANTS: &[&str] = &[
     "functions EXECUTE medzen.presence(uuid,timestamp with time zone)",
     "functions EXECUTE medzen.reason_to_end(uuid,timestamp with time zone,timestamp with time zone,timestamp with time zone)",
     "functions EXECUTE medzen.reported_end(uuid)",
+    "functions EXECUTE medzen.reserve_transcription(date,bigint,bigint,bigint)",
     "functions EXECUTE medzen.revoke_attendee(uuid,uuid,timestamp with time zone,timestamp with time zone)",
+    "functions EXECUTE medzen.run_json(medzen.transcription_runs)",
+    "functions EXECUTE medzen.runs(uuid)",
+    "functions EXECUTE medzen.search_configuration(text)",
     "functions EXECUTE medzen.seconds_between(timestamp with time zone,timestamp with time zone)",
     "functions EXECUTE medzen.stop_refused_captures(uuid,uuid,timestamp with time zone)",
+    "functions EXECUTE medzen.stop_refused_run(uuid,uuid,timestamp with time zone)",
+    "functions EXECUTE medzen.transcription_left(date,bigint)",
     "functions INSERT medzen.call_meetings",
     "functions INSERT medzen.chime_events",
     "functions INSERT medzen.chime_meetings",
@@ -71,6 +80,13 @@ const GRANTS: &[&str] = &[
     "functions INSERT medzen.participant_quality",
     "functions INSERT medzen.recording_segments",
     "functions INSERT medzen.recordings",
+    "functions INSERT medzen.transcript_chunks",
+    "functions INSERT medzen.transcript_segments",
+    "functions INSERT medzen.transcription_budgets",
+    "functions INSERT medzen.transcription_gaps",
+    "functions INSERT medzen.transcription_languages",
+    "functions INSERT medzen.transcription_runs",
+    "functions INSERT medzen.transcripts",
     "functions INSERT medzen.usage_ledger",
     "functions INSERT medzen.video_call_attendee_tokens",
     "functions INSERT video_call_consents",
@@ -90,6 +106,13 @@ const GRANTS: &[&str] = &[
     "functions SELECT medzen.pending_operations",
     "functions SELECT medzen.recording_segments",
     "functions SELECT medzen.recordings",
+    "functions SELECT medzen.transcript_chunks",
+    "functions SELECT medzen.transcript_segments",
+    "functions SELECT medzen.transcription_budgets",
+    "functions SELECT medzen.transcription_gaps",
+    "functions SELECT medzen.transcription_languages",
+    "functions SELECT medzen.transcription_runs",
+    "functions SELECT medzen.transcripts",
     "functions SELECT medzen.usage_ledger",
     "functions SELECT medzen.video_call_attendee_tokens",
     "functions SELECT video_call_consents",
@@ -103,22 +126,27 @@ const GRANTS: &[&str] = &[
     "functions UPDATE medzen.legal_holds (entries_applied, entries_applied_at, entries_leased_until, file_changes, \
      file_pass, file_versions, files_applied, files_applied_at, lifted_at, lifted_by)",
     "functions UPDATE medzen.media_captures (began_at, confirmed_at, ended_at, pipeline_arn, pipeline_id, revoked, \
-     status, stop_reason, stop_requested_at)",
+     speaking, status, stop_reason, stop_requested_at, text_taken_at)",
     "functions UPDATE medzen.participant_quality (summary)",
-    "functions UPDATE medzen.pending_operations (attempts, completed_at, last_attempt_at, last_error, \
-     leased_until, not_before, superseded_until)",
+    "functions UPDATE medzen.pending_operations (attempts, completed_at, last_attempt_at, last_error, leased_until, \
+     not_before, superseded_until)",
     "functions UPDATE medzen.recording_segments (changed_at, chunks_deleted_at, concatenation_id, concatenations, \
      defect, duration_seconds, missing_seconds, sha256, started_at, status)",
-    "functions UPDATE medzen.recordings (deleted_at, deletion_requested_at, end_reason, ended_at, ended_by, finished_at, \
-     intent, pause_reason, paused_at)",
+    "functions UPDATE medzen.recordings (deleted_at, deletion_requested_at, end_reason, ended_at, ended_by, \
+     finished_at, intent, pause_reason, paused_at)",
+    "functions UPDATE medzen.transcript_chunks (etag, taken_at)",
+    "functions UPDATE medzen.transcript_segments (revoked)",
+    "functions UPDATE medzen.transcription_budgets (reserved_seconds)",
+    "functions UPDATE medzen.transcription_gaps (ended_at)",
+    "functions UPDATE medzen.transcription_languages (at, confirmed, message)",
+    "functions UPDATE medzen.transcription_runs (attempt, confirmed_at, end_reason, ended_at, limit_at, message, \
+     started_at, status)",
+    "functions UPDATE medzen.transcripts (deleted_at, deletion_requested_at, finished_at, gaps, outcome, segment_count, sha256)",
     "functions UPDATE medzen.video_call_attendee_tokens (attendee_id)",
     "functions UPDATE video_call_participants (admitted_at, audio, connected, connections, content, drops, \
-     duration_seconds, join_count, join_count_since, joined_at, left_at, observer_kind, role, seen_at, status, \
-     video, waiting_since)",
+     duration_seconds, join_count, join_count_since, joined_at, left_at, observer_kind, role, seen_at, status, video, waiting_since)",
     "functions UPDATE video_call_sessions (activated_at, attempt, attempt_by, checked_at, connected_count, \
-     duration_seconds, end_reason, ended_at, ended_by, error_message, last_attempt_at, last_event_at, \
-     last_left_at, max_participants_reached, meeting_id, projection_stale, projection_version, status, \
-     stay_confirmed_at, updated_at)",
+     duration_seconds, end_reason, ended_at, ended_by, error_message, last_attempt_at, last_event_at, last_left_at, max_participants_reached, meeting_id, projection_stale, projection_version, status, stay_confirmed_at, updated_at)",
     "functions USAGE schema medzen",
 ];
 
@@ -145,6 +173,13 @@ const POLICIES: &[&str] = &[
     "medzen.pending_operations: functions_read SELECT {functions}",
     "medzen.recording_segments: functions ALL {functions}",
     "medzen.recordings: functions ALL {functions}",
+    "medzen.transcript_chunks: functions ALL {functions}",
+    "medzen.transcript_segments: functions ALL {functions}",
+    "medzen.transcription_budgets: functions ALL {functions}",
+    "medzen.transcription_gaps: functions ALL {functions}",
+    "medzen.transcription_languages: functions ALL {functions}",
+    "medzen.transcription_runs: functions ALL {functions}",
+    "medzen.transcripts: functions ALL {functions}",
     "medzen.usage_ledger: functions ALL {functions}",
     "medzen.video_call_attendee_tokens: functions ALL {functions}",
     "public.appointments: own_appointments SELECT {authenticated}",
