@@ -99,7 +99,8 @@ async fn run(app: &App, origin: &Origin) -> Result<(), Error> {
 async fn audit_denial(app: &App, request: &Request, reason: Reason<403>) {
     let Ok(actor) = request.actor() else { return };
     let route = request.route.name();
-    let denial = Denial { actor, target: request.target().ok(), route, code: reason.code };
+    let (target, ids) = (request.target().ok(), request.named_ids());
+    let denial = Denial { actor, target, ids, route, code: reason.code };
     if let Err(error) = app.store.count_denial(&denial, &request.origin).await {
         tracing::warn!(error = causes(&error), code = reason.code, route, "denial not audited");
     }
