@@ -275,6 +275,7 @@ pub mod reason {
             PATIENT_CANNOT_END "Only the provider can end the call.";
             PROVIDER_ONLY "Only the provider can do this.";
             RECORDING_RIGHT_MISSING "You have no right to this recording.";
+            AUDITOR_ONLY "Only an auditor can do this.";
             TRANSCRIPT_RIGHT_MISSING "You have no right to this transcript.";
             REMOVED_FROM_CALL "The provider has removed you from this call.";
             TURNED_AWAY "The provider does not let you in now.";

@@ -68,10 +68,10 @@ impl App {
     /// # Errors
     /// 403 without the right, 404 for one that there is not, 503 when the database is down.
     pub(crate) async fn recording(&self, actor: &Actor, id: RecordingId) -> Result<Recording, Error> {
-        self.recording_with(actor, id, Right::List).await
+        self.recording_with(actor, id, Right::List).await.map(|(recording, _)| recording)
     }
 
-    /// A recording, for a caller with another right to it.
+    /// A recording, for a caller with another right to it, and whether a legal hold stands on its appointment.
     ///
     /// # Errors
     /// As for [`App::recording`].
@@ -80,10 +80,10 @@ impl App {
         actor: &Actor,
         id: RecordingId,
         right: Right,
-    ) -> Result<Recording, Error> {
+    ) -> Result<(Recording, bool), Error> {
         let (view, one, _) = self.load(actor, id, right).await?;
         let appointment = view.appointment.as_ref().ok_or(Error::NotFound(reason::APPOINTMENT_NOT_FOUND))?;
-        Ok(shown(appointment.id, &one))
+        Ok((shown(appointment.id, &one), view.on_hold))
     }
 
     /// Links to play or save the segments of a recording, for 15 minutes. The audit entry is written before they are answered.

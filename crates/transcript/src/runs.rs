@@ -233,6 +233,7 @@ impl App {
             | Action::VerifySegment(..)
             | Action::DeleteChunks(..)
             | Action::DeleteRecording(..)
+            | Action::ApplyHold(..)
             | Action::TakeText(_)
             | Action::CompleteTranscript(_)
             | Action::DeleteTranscript(_) => {

@@ -123,7 +123,8 @@ impl App {
             | Action::Concatenate(..)
             | Action::VerifySegment(..)
             | Action::DeleteChunks(..)
-            | Action::DeleteRecording(..) => Err(Error::internal("an operation of another kind was leased")),
+            | Action::DeleteRecording(..)
+            | Action::ApplyHold(..) => Err(Error::internal("an operation of another kind was leased")),
         }
     }
 }
