@@ -4,9 +4,12 @@ use domain::Error;
 use domain::call::Target;
 use domain::capabilities::Capabilities;
 use domain::consent::ConsentPurpose;
-use domain::id::{AppointmentId, ChimeAttendeeId, ChimeMeetingId, RecordingId, SessionId, UserId};
+use domain::id::{
+    AppointmentId, ChimeAttendeeId, ChimeMeetingId, RecordingId, SessionId, TranscriptId, UserId,
+};
 use domain::recording::rights::Right;
 use domain::state::{ParticipantStatus, Role, SessionStatus};
+use domain::transcript::live::Mode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -268,12 +271,34 @@ pub struct WaitingParticipant {
 pub struct FeatureStatus {
     /// Its state.
     pub state: FeatureState,
-    /// The reason of the state, if there is one: `requested` or `consent_missing` for a pause.
+    /// The reason of the state, if there is one: `requested` or `consent_missing` for a pause; why a transcription ended.
     pub reason: Option<String>,
+    /// What Chime said of a transcription that failed.
+    pub message: Option<String>,
     /// The recording, while it is started and has not ended.
     pub recording_id: Option<RecordingId>,
+    /// The transcript of the call, once its transcription was started.
+    pub transcript_id: Option<TranscriptId>,
+    /// Whether the text of a transcription is made while the call is in progress, or afterwards.
+    pub mode: Option<Mode>,
     /// Whether Chime's recorder is in the call for this, if there is one: its presence alone does not say for what it captures.
     pub recorder: bool,
+}
+
+impl FeatureStatus {
+    /// A state that needs no more words.
+    #[must_use]
+    pub const fn of(state: FeatureState, recorder: bool) -> Self {
+        Self {
+            state,
+            reason: None,
+            message: None,
+            recording_id: None,
+            transcript_id: None,
+            mode: None,
+            recorder,
+        }
+    }
 }
 
 /// The state of recording or transcription.
@@ -291,6 +316,8 @@ pub enum FeatureState {
     Active,
     /// It was paused; `reason` says why.
     Paused,
+    /// It has failed; `reason` says why. It can be started again.
+    Failed,
 }
 
 /// The answer to end.

@@ -19,6 +19,9 @@ pub struct ErrorResponse {
     /// Users whose consent is missing; with the code `CONSENT_REQUIRED` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<Vec<UserId>>,
+    /// What is left of the day's budget of transcription; with the code `TRANSCRIPTION_BUDGET` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds_left: Option<i64>,
     /// Finds the request in the logs.
     pub request_id: String,
 }
@@ -38,6 +41,7 @@ impl ErrorResponse {
             | Error::NoCapacity(_)
             | Error::Gone(_)
             | Error::TooMany { .. }
+            | Error::BudgetUsed { .. }
             | Error::Unavailable { .. }
             | Error::Internal(_) => (error.error_code().text.to_owned(), None),
         };
@@ -45,7 +49,18 @@ impl ErrorResponse {
             Error::ConsentRequired { missing } => Some(missing.clone()),
             _ => None,
         };
-        Self { error: text, code: error.code(), field, missing, request_id: request_id.to_owned() }
+        let seconds_left = match error {
+            Error::BudgetUsed { seconds_left, .. } => Some(*seconds_left),
+            _ => None,
+        };
+        Self {
+            error: text,
+            code: error.code(),
+            field,
+            missing,
+            seconds_left,
+            request_id: request_id.to_owned(),
+        }
     }
 }
 

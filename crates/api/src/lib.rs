@@ -11,6 +11,7 @@ pub mod openapi;
 pub mod quality;
 pub mod recordings;
 mod timestamp;
+pub mod transcripts;
 
 pub use error::{ErrorResponse, GatewayMessage};
 pub use timestamp::Timestamp;

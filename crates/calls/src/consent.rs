@@ -7,6 +7,7 @@ use domain::call::{Actor, Session, Target, View};
 use domain::consent::{self, ConsentChange, ConsentCheck, ConsentDecision, ConsentPurpose};
 use domain::error::reason;
 use domain::id::{AppointmentId, SessionId, UserId};
+use domain::operation::Operation;
 use store::consents::Consented;
 
 use crate::{Calls, MAX_ATTEMPTS, conflict_retry};
@@ -76,8 +77,17 @@ impl Calls {
         }
         let captures = &view.captures;
         let is_wanted = view.session.as_ref().is_some_and(|session| session.recording_enabled);
-        if consented.new > 0 && (captures.recording.is_some() || is_wanted && !captures.has_recording) {
-            self.announce_captures(view, session).await;
+        if consented.new == 0 {
+            return;
+        }
+        let Some(appointment) = &view.appointment else { return };
+        if captures.recording.is_some() || is_wanted && !captures.has_recording {
+            self.announce(Operation::StartCapture, appointment.id, session).await;
+        }
+        let is_run = captures.run.as_ref().is_some_and(|row| row.run.status.is_open());
+        let is_wanted = view.session.as_ref().is_some_and(|session| session.transcription_enabled);
+        if is_run || is_wanted && captures.run.is_none() {
+            self.announce(Operation::StartTranscription, appointment.id, session).await;
         }
     }
 

@@ -8,6 +8,7 @@ use domain::end::{self, End};
 use domain::error::causes;
 use domain::id::{ChimeMeetingId, SessionId};
 use domain::state::SessionStatus;
+use domain::transcript::live::{Mode, RunStatus};
 use store::sessions::CloseReason;
 
 use tokio::time::timeout;
@@ -50,8 +51,10 @@ impl Calls {
                     let reason = CloseReason::EndedByProvider;
                     if self.store.begin_end(session.id, Some(member.user), reason, true, origin).await? {
                         ours = true;
-                        let stop = self.stop_open_capture(&view, session);
-                        let ((), ended) = tokio::join!(stop, self.finish_end(session, meeting, origin));
+                        let capture = self.stop_open_capture(&view, session);
+                        let transcription = self.stop_open_transcription(&view, session, meeting);
+                        let ((), (), ended) =
+                            tokio::join!(transcription, capture, self.finish_end(session, meeting, origin));
                         if let Some(ended) = ended? {
                             return Ok(ended);
                         }
@@ -93,6 +96,24 @@ impl Calls {
             }
             Err(elapsed) => {
                 tracing::warn!(pipeline = %pipeline, error = %elapsed, "capture not stopped at the end of its call");
+            }
+        }
+    }
+
+    /// Stops the transcription of a call that ends: with its meeting it ends as well, and this only saves the seconds until then.
+    async fn stop_open_transcription(&self, view: &View, session: &Session, meeting: ChimeMeetingId) {
+        let run = view.captures.run.as_ref().map(|row| (row.run.mode, row.run.status));
+        if !matches!(run, Some((Mode::Live, RunStatus::Starting | RunStatus::Running))) {
+            return;
+        }
+        let stop = self.meetings.stop_transcription(&session.control_region, meeting);
+        match timeout(STOP_DEADLINE, stop).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(meeting = %meeting, error = causes(&error), "transcription not stopped at the end of its call");
+            }
+            Err(elapsed) => {
+                tracing::warn!(meeting = %meeting, error = %elapsed, "transcription not stopped at the end of its call");
             }
         }
     }

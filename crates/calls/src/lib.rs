@@ -78,6 +78,12 @@ impl Calls {
         &self.store
     }
 
+    /// The meetings.
+    #[must_use]
+    pub const fn meetings(&self) -> &Meetings {
+        &self.meetings
+    }
+
     /// The media pipelines.
     #[must_use]
     pub const fn pipelines(&self) -> &Pipelines {

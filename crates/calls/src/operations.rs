@@ -48,7 +48,12 @@ impl Calls {
                 | Operation::Concatenate
                 | Operation::VerifySegment
                 | Operation::DeleteChunks
-                | Operation::DeleteRecording => {
+                | Operation::DeleteRecording
+                | Operation::StartTranscription
+                | Operation::StopTranscription
+                | Operation::TakeText
+                | Operation::CompleteTranscript
+                | Operation::DeleteTranscript => {
                     self.send_and_complete(&operation, origin).await?;
                 }
             }
@@ -56,26 +61,25 @@ impl Calls {
         Ok(())
     }
 
-    /// Stops the captures of a session whose stop was requested. A request answers without it: a stop that Chime does not accept in
-    /// time, the schedule repeats.
+    /// Stops the transcription and the captures of a session whose stop was requested. A request answers without it: a stop that Chime
+    /// does not accept in time, the schedule repeats.
     pub(crate) async fn stop_captures(&self, session: SessionId, origin: &Origin) {
-        let outcome = timeout(STOP_DEADLINE, async {
-            for operation in self.store.session_operations(session, Operation::StopCapture).await? {
-                self.send_and_complete(&operation, origin).await?;
-            }
-            Ok::<_, Error>(())
-        });
-        match outcome.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::warn!(
-                    operation = "stop_capture",
-                    error = causes(&error),
-                    "pending operation failed, will retry"
-                );
-            }
-            Err(elapsed) => {
-                tracing::warn!(operation = "stop_capture", error = %elapsed, "pending operation failed, will retry");
+        for kind in [Operation::StopTranscription, Operation::StopCapture] {
+            let outcome = timeout(STOP_DEADLINE, async {
+                for operation in self.store.session_operations(session, kind).await? {
+                    self.send_and_complete(&operation, origin).await?;
+                }
+                Ok::<_, Error>(())
+            });
+            let operation = kind.as_str();
+            match outcome.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(operation, error = causes(&error), "pending operation failed, will retry");
+                }
+                Err(elapsed) => {
+                    tracing::warn!(operation, error = %elapsed, "pending operation failed, will retry");
+                }
             }
         }
     }
@@ -117,13 +121,20 @@ impl Calls {
                     self.pipelines.delete_capture(&of.control_region, pipeline).await?;
                 }
             }
+            Action::StopTranscription(_, of) => {
+                meetings.stop_transcription(&of.control_region, of.meeting_id).await?;
+            }
             Action::VerifyMeeting(..)
             | Action::PublishEvent(_)
             | Action::StartCapture(..)
             | Action::Concatenate(..)
             | Action::VerifySegment(..)
             | Action::DeleteChunks(..)
-            | Action::DeleteRecording(..) => {
+            | Action::DeleteRecording(..)
+            | Action::StartTranscription(..)
+            | Action::TakeText(_)
+            | Action::CompleteTranscript(_)
+            | Action::DeleteTranscript(_) => {
                 return Err(Error::internal("the operation changes nothing at Chime"));
             }
         }
@@ -139,7 +150,8 @@ impl Calls {
             "pending operation failed, will retry"
         );
         // Chime captures until it accepts the stop that a participant has demanded: each run tries it.
-        let attempts = if *kind == Operation::StopCapture { 0 } else { *attempts };
+        let repeated = matches!(kind, Operation::StopCapture | Operation::StopTranscription);
+        let attempts = if repeated { 0 } else { *attempts };
         let due = operation::next_attempt(attempts, origin.now);
         if let Err(error) = self.store.fail_operation(*id, cause, due).await {
             // Its lease expires by itself.

@@ -3,9 +3,8 @@
 use bus::MAX_ENTRIES;
 use domain::Error;
 use domain::audit::Origin;
-use domain::call::View;
 use domain::error::causes;
-use domain::id::SessionId;
+use domain::id::{AppointmentId, SessionId};
 use domain::operation::{self, Action, Executed, LEASE, Operation, PendingOperation};
 use domain::outbound::OutboundEvent;
 use time::OffsetDateTime;
@@ -32,12 +31,11 @@ impl Calls {
         }
     }
 
-    /// Announces to the function `recording` that the captures of a session are to be compared with what is wanted, so that it does
-    /// so within seconds. An event that is lost delays it until the function's schedule, at most a minute.
-    pub(crate) async fn announce_captures(&self, view: &View, session: SessionId) {
-        let Some(appointment) = &view.appointment else { return };
-        let executor = Operation::StartCapture.executor();
-        if let Err(error) = self.bus.announce(executor, session, appointment.id).await {
+    /// Announces to the function that executes this kind of operations that a session is to be compared with what is wanted, so that
+    /// it does so within seconds. An event that is lost delays it until the function's schedule, at most a minute.
+    pub async fn announce(&self, kind: Operation, appointment: AppointmentId, session: SessionId) {
+        let executor = kind.executor();
+        if let Err(error) = self.bus.announce(executor, session, appointment).await {
             tracing::warn!(
                 executor,
                 error = causes(&Error::from(error)),

@@ -19,6 +19,7 @@ use domain::recording::rights::Rights;
 use domain::recording::{Intent, PauseReason};
 use domain::schedule::{self, JoinWindow};
 use domain::state::{ParticipantStatus, Role};
+use domain::transcript::live::RunStatus;
 use time::OffsetDateTime;
 
 use store::Token;
@@ -111,11 +112,31 @@ fn has_recorder(view: &View, purpose: ConsentPurpose) -> bool {
     )
 }
 
-/// The state of transcription, which nothing but the request for it changes yet.
-fn transcription(view: &View, requested: bool) -> FeatureStatus {
-    let state = if requested { FeatureState::Requested } else { FeatureState::Off };
+/// The state of transcription: that of its last run, and before the first one what is wanted.
+fn transcription(view: &View) -> FeatureStatus {
     let recorder = has_recorder(view, ConsentPurpose::Transcription);
-    FeatureStatus { state, reason: None, recording_id: None, recorder }
+    let session = view.session.as_ref().filter(|session| session.is_open());
+    let Some(row) = view.captures.run.as_ref().filter(|_| session.is_some()) else {
+        let is_wanted = session.is_some_and(|session| session.transcription_enabled);
+        return FeatureStatus::of(
+            if is_wanted { FeatureState::Requested } else { FeatureState::Off },
+            recorder,
+        );
+    };
+    let state = match row.run.status {
+        RunStatus::Requested | RunStatus::Starting => FeatureState::Starting,
+        // Until Chime has stopped.
+        RunStatus::Running | RunStatus::Stopping => FeatureState::Active,
+        RunStatus::Stopped => FeatureState::Off,
+        RunStatus::Failed => FeatureState::Failed,
+    };
+    FeatureStatus {
+        reason: row.run.end_reason.map(|reason| reason.as_str().to_owned()),
+        message: row.message.clone(),
+        transcript_id: Some(row.run.transcript_id),
+        mode: Some(row.run.mode),
+        ..FeatureStatus::of(state, recorder)
+    }
 }
 
 /// The state of recording: whether the call is captured for it now counts, and then what is wanted.
@@ -127,7 +148,7 @@ fn recording(view: &View) -> FeatureStatus {
     let Some(open) = state.recording else {
         let is_due = is_wanted && !state.has_recording;
         let state = if is_due { FeatureState::Requested } else { FeatureState::Off };
-        return FeatureStatus { state, reason: None, recording_id: None, recorder };
+        return FeatureStatus::of(state, recorder);
     };
     let is_captured = state.capture.as_ref().is_some_and(|capture| {
         capture.recording_id == Some(open.id) && capture.status == CaptureStatus::Running
@@ -137,7 +158,11 @@ fn recording(view: &View) -> FeatureStatus {
         Intent::Recording | Intent::Ended if is_captured => (FeatureState::Active, None),
         Intent::Recording | Intent::Ended => (FeatureState::Starting, None),
     };
-    FeatureStatus { state, reason: reason.map(str::to_owned), recording_id: Some(open.id), recorder }
+    FeatureStatus {
+        reason: reason.map(str::to_owned),
+        recording_id: Some(open.id),
+        ..FeatureStatus::of(state, recorder)
+    }
 }
 
 impl Calls {
@@ -180,7 +205,7 @@ impl Calls {
                 .filter(known)
                 .collect(),
             recording: recording(&view),
-            transcription: transcription(&view, open.is_some_and(|session| session.transcription_enabled)),
+            transcription: transcription(&view),
             waiting: waiting(&view, &member),
             ends_at: call
                 .filter(|_| is_in_call(&view, member.user))

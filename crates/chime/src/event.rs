@@ -162,9 +162,81 @@ pub fn read_pipeline(envelope: Envelope<'_>) -> Result<Option<PipelineEvent>, Er
         }
     };
     let control_region = envelope.region.to_owned();
-    let at = detail.timestamp.filter(|ms| (0..=MAX_TIMESTAMP_MS).contains(ms));
-    let at = at.and_then(|ms| OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok());
-    Ok(Some(PipelineEvent { pipeline: detail.media_pipeline_id, kind, at, control_region }))
+    Ok(Some(PipelineEvent {
+        pipeline: detail.media_pipeline_id,
+        kind,
+        at: time_of(detail.timestamp),
+        control_region,
+    }))
+}
+
+/// A change of a meeting's transcription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TranscriptionEvent {
+    pub meeting: ChimeMeetingId,
+    pub kind: TranscriptionEventKind,
+    /// When it happened, by Chime's clock.
+    pub at: Option<OffsetDateTime>,
+    /// What Chime says of it: the reason of a failure, at most 500 characters.
+    pub message: Option<String>,
+}
+
+/// The kinds of changes of a transcription
+/// (<https://docs.aws.amazon.com/chime-sdk/latest/dg/automating-chime-with-cloudwatch-events.html>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TranscriptionEventKind {
+    Started,
+    Stopped,
+    Interrupted,
+    Resumed,
+    Failed,
+}
+
+/// The longest message that is kept of an event, in characters.
+const MAX_MESSAGE_CHARACTERS: usize = 500;
+
+/// Parses an event of a transcription. `None`: a change that is newer than this code.
+///
+/// # Errors
+/// 422 for an event of another type, or one that lacks a required member.
+pub fn read_transcription(envelope: Envelope<'_>) -> Result<Option<TranscriptionEvent>, Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Detail {
+        event_type: String,
+        meeting_id: ChimeMeetingId,
+        #[serde(default)]
+        timestamp: Option<i64>,
+        #[serde(default, deserialize_with = "text_or_none")]
+        message: Option<String>,
+    }
+    if envelope.detail_type != MEETING_STATE_CHANGE {
+        return Err(Error::invalid("detail-type", format!("must be {MEETING_STATE_CHANGE}")));
+    }
+    let detail: Detail = serde_json::from_str(envelope.detail)
+        .map_err(|_| Error::invalid("detail", "must have an eventType and a meetingId"))?;
+    let kind = match detail.event_type.as_str() {
+        "chime:TranscriptionStarted" => TranscriptionEventKind::Started,
+        "chime:TranscriptionStopped" => TranscriptionEventKind::Stopped,
+        "chime:TranscriptionInterrupted" => TranscriptionEventKind::Interrupted,
+        "chime:TranscriptionResumed" => TranscriptionEventKind::Resumed,
+        "chime:TranscriptionFailed" => TranscriptionEventKind::Failed,
+        _ => {
+            tracing::debug!(event = envelope.id, "event of another type ignored");
+            return Ok(None);
+        }
+    };
+    // PostgreSQL accepts no NUL in a text.
+    let message = detail.message.map(|text| {
+        text.chars().filter(|one| !one.is_control()).take(MAX_MESSAGE_CHARACTERS).collect::<String>()
+    });
+    Ok(Some(TranscriptionEvent { meeting: detail.meeting_id, kind, at: time_of(detail.timestamp), message }))
+}
+
+/// A time of Chime's, where it is one.
+fn time_of(timestamp: Option<i64>) -> Option<OffsetDateTime> {
+    let ms = timestamp.filter(|ms| (0..=MAX_TIMESTAMP_MS).contains(ms))?;
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()
 }
 
 fn known(name: &str) -> Option<ChimeEventKind> {
@@ -203,6 +275,34 @@ mod tests {
             "networkType": "Voip",
             "mediaRegion": "us-east-1",
         })
+    }
+
+    #[test]
+    fn an_event_of_a_transcription_keeps_what_chime_says_of_a_failure() {
+        let read = |event_type: &str, message: Value| {
+            let detail = json!({
+                "version": "0", "eventType": event_type, "timestamp": 1_627_503_649_251_i64,
+                "meetingId": "1e6bf4f5-f4b5-4917-b8c9-bda45c340706", "message": message,
+                "mediaRegion": "us-east-1", "transcriptionRegion": "us-west-2", "transcriptionConfiguration": "{}",
+            });
+            let detail = detail.to_string();
+            read_transcription(Envelope {
+                id: "e-1",
+                detail_type: MEETING_STATE_CHANGE,
+                region: "us-east-1",
+                detail: &detail,
+            })
+            .expect("an event")
+        };
+        let failed =
+            read("chime:TranscriptionFailed", json!("Internal\u{0} server error")).expect("a known one");
+        assert_eq!(failed.kind, TranscriptionEventKind::Failed);
+        assert_eq!(failed.message.as_deref(), Some("Internal server error"));
+        let long = read("chime:TranscriptionFailed", json!("x".repeat(10_000))).expect("a known one");
+        assert_eq!(long.message.map(|text| text.len()), Some(MAX_MESSAGE_CHARACTERS));
+        let started = read("chime:TranscriptionStarted", json!(7)).expect("a known one");
+        assert_eq!((started.kind, started.message), (TranscriptionEventKind::Started, None));
+        assert_eq!(read("chime:TranscriptionWhispered", Value::Null), None);
     }
 
     #[test]

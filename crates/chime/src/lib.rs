@@ -5,6 +5,7 @@ pub mod event;
 mod meetings;
 mod pipelines;
 mod raw;
+mod transcription;
 
 pub use error::Error;
 pub use meetings::{Made, Meeting, Meetings, NewMeeting};

@@ -26,7 +26,7 @@ use crate::raw::RawAnswer;
 /// Time for creating a meeting, throttling included; the function has 20 s for the whole request.
 const CREATE_DEADLINE: Duration = Duration::from_secs(9);
 /// The same for other requests.
-const DEADLINE: Duration = Duration::from_secs(8);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(8);
 /// `GetMeeting` before a join is optional: without an answer in this time the stored meeting is returned.
 const VERIFY_DEADLINE: Duration = Duration::from_millis(2500);
 /// Time for one attempt: a pooled connection that died is detected within it.
@@ -105,7 +105,7 @@ impl Meetings {
         Self { sdk: self.sdk.clone(), clients: Arc::default(), retries: Retries::None }
     }
 
-    fn client(&self, region: &str) -> Client {
+    pub(crate) fn client(&self, region: &str) -> Client {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let client = clients.entry(region.to_owned()).or_insert_with(|| {
             let config = aws_sdk_chimesdkmeetings::config::Builder::from(&self.sdk)
@@ -124,7 +124,7 @@ impl Meetings {
     }
 
     /// Sends a request and repeats it while it is throttled and its deadline allows.
-    async fn send<T, E, F>(&self, deadline: Duration, call: impl Fn() -> F) -> Result<T, Error>
+    pub(crate) async fn send<T, E, F>(&self, deadline: Duration, call: impl Fn() -> F) -> Result<T, Error>
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
         F: Future<Output = Result<T, SdkError<E, Response>>>,
@@ -341,7 +341,7 @@ fn to_chime(capabilities: Capabilities) -> Result<AttendeeCapabilities, Error> {
 }
 
 /// A request that lacks a required member, which the types of this crate rule out.
-fn incomplete(error: aws_smithy_types::error::operation::BuildError) -> Error {
+pub(crate) fn incomplete(error: aws_smithy_types::error::operation::BuildError) -> Error {
     Error::Refused { code: "incomplete".to_owned(), source: Box::new(error) }
 }
 
@@ -368,7 +368,7 @@ where
 }
 
 /// Turns `NotFound` into a result where a missing resource is the goal, or the question.
-fn not_found_as<T>(answer: T) -> impl FnOnce(Error) -> Result<T, Error> {
+pub(crate) fn not_found_as<T>(answer: T) -> impl FnOnce(Error) -> Result<T, Error> {
     move |error| match error {
         Error::NotFound => Ok(answer),
         error => Err(error),

@@ -161,6 +161,22 @@ pub enum Event {
     RecordingDeleted,
     /// Links to a recording were handed out.
     RecordingPlayed,
+    /// The provider started the transcription of a call, or it started by itself when everyone had consented.
+    TranscriptionRequested,
+    /// Chime transcribes a call, or its speech is captured for a transcript.
+    TranscriptionStarted,
+    /// The end of a transcription was requested.
+    TranscriptionStopRequested,
+    /// A transcription ended, or failed.
+    TranscriptionEnded,
+    /// A transcript is complete, or given up.
+    TranscriptFinished,
+    /// A transcript was read, searched or exported.
+    TranscriptRead,
+    /// The deletion of a transcript was requested, or its retention has ended.
+    TranscriptDeletionRequested,
+    /// The text of a transcript was deleted.
+    TranscriptDeleted,
     /// A request was denied (403).
     AccessDenied,
 }
@@ -202,6 +218,14 @@ impl Event {
             Self::RecordingDeletionRequested => "recording.deletion_requested",
             Self::RecordingDeleted => "recording.deleted",
             Self::RecordingPlayed => "recording.played",
+            Self::TranscriptionRequested => "transcription.requested",
+            Self::TranscriptionStarted => "transcription.started",
+            Self::TranscriptionStopRequested => "transcription.stop_requested",
+            Self::TranscriptionEnded => "transcription.ended",
+            Self::TranscriptFinished => "transcript.finished",
+            Self::TranscriptRead => "transcript.read",
+            Self::TranscriptDeletionRequested => "transcript.deletion_requested",
+            Self::TranscriptDeleted => "transcript.deleted",
             Self::AccessDenied => "access.denied",
         }
     }

@@ -132,6 +132,14 @@ pub enum Error {
         /// When to retry.
         retry_after: Duration,
     },
+    /// The day's budget of transcription is used up (429).
+    #[error("the budget of transcription is used up")]
+    BudgetUsed {
+        /// What is left of it, in seconds.
+        seconds_left: i64,
+        /// Until the next UTC day.
+        retry_after: Duration,
+    },
     /// A quota of the account is exhausted for now (503). The request had no effect.
     #[error("no capacity: {}", .0.code)]
     NoCapacity(Reason<503>),
@@ -178,7 +186,10 @@ impl Error {
             | Self::Gone(_)
             | Self::Internal(_) => false,
             Self::Conflict { retry_after, .. } => retry_after.is_some(),
-            Self::TooMany { .. } | Self::NoCapacity(_) | Self::Unavailable { .. } => true,
+            Self::TooMany { .. }
+            | Self::BudgetUsed { .. }
+            | Self::NoCapacity(_)
+            | Self::Unavailable { .. } => true,
         }
     }
 
@@ -195,7 +206,7 @@ impl Error {
             | Self::Gone(_)
             | Self::Internal(_) => None,
             Self::Conflict { retry_after, .. } => *retry_after,
-            Self::TooMany { retry_after, .. } => Some(*retry_after),
+            Self::TooMany { retry_after, .. } | Self::BudgetUsed { retry_after, .. } => Some(*retry_after),
             // Pipelines are released when recordings end.
             Self::NoCapacity(_) => Some(Duration::from_mins(1)),
             Self::Unavailable { .. } => Some(Duration::from_secs(1)),
@@ -216,6 +227,7 @@ impl Error {
             Self::Gone(reason) => reason.erase(),
             Self::Invalid { .. } => reason::INVALID_FIELD.erase(),
             Self::TooMany { reason, .. } => reason.erase(),
+            Self::BudgetUsed { .. } => reason::TRANSCRIPTION_BUDGET.erase(),
             Self::Internal(_) => reason::INTERNAL.erase(),
             Self::Unavailable { .. } => reason::UNAVAILABLE.erase(),
         }
@@ -263,6 +275,7 @@ pub mod reason {
             PATIENT_CANNOT_END "Only the provider can end the call.";
             PROVIDER_ONLY "Only the provider can do this.";
             RECORDING_RIGHT_MISSING "You have no right to this recording.";
+            TRANSCRIPT_RIGHT_MISSING "You have no right to this transcript.";
             REMOVED_FROM_CALL "The provider has removed you from this call.";
             TURNED_AWAY "The provider does not let you in now.";
             EDGE_REQUIRED "Send requests to the address of the call page.";
@@ -274,6 +287,7 @@ pub mod reason {
             NOT_IN_CALL "You are not in this call.";
             PARTICIPANT_NOT_FOUND "They have no part in this call.";
             RECORDING_NOT_FOUND "There is no such recording.";
+            TRANSCRIPT_NOT_FOUND "There is no such transcript.";
         }
         409 {
             APPOINTMENT_CANCELLED "The appointment is cancelled.";
@@ -295,6 +309,9 @@ pub mod reason {
             RECORDING_NOT_READY "There is nothing to play yet.";
             RECORDING_RETAINED "The recording must be kept until its retention ends.";
             RECORDING_ON_HOLD "The recording is on hold.";
+            TRANSCRIPT_NOT_READY "The transcript is not complete yet.";
+            TRANSCRIPT_RETAINED "The transcript must be kept until its retention ends.";
+            TRANSCRIPT_ON_HOLD "The transcript is on hold.";
         }
         410 {
             MEETING_EXPIRED "The call is over.";
@@ -305,6 +322,7 @@ pub mod reason {
         429 {
             CALL_LIMIT_REACHED "Too many calls are in progress.";
             CALLS_THROTTLED "Too many requests at this moment.";
+            TRANSCRIPTION_BUDGET "The time that may be transcribed today is used up.";
             JOIN_RATE_LIMITED "You have joined and left very often in the last minute.";
         }
         500 {

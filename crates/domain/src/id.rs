@@ -113,8 +113,12 @@ uuid_id!(
     RecordingId
 );
 uuid_id!(
-    /// A transcript (`transcripts.id`), also the prefix of its files.
+    /// The transcript of a call (`transcripts.id`), also the prefix of what its batch jobs write.
     TranscriptId
+);
+uuid_id!(
+    /// A run of a call's transcription (`transcription_runs.id`).
+    RunId
 );
 uuid_id!(
     /// A media pipeline's id as Chime assigns it (GUID, media pipelines API reference, `MediaPipelineId`).

@@ -11,7 +11,8 @@ use uuid::Uuid;
 use crate::capabilities::Capabilities;
 use crate::error::Error;
 use crate::id::{
-    CaptureId, ChimeAttendeeId, ChimeMeetingId, OperationId, PipelineId, RecordingId, SessionId, UserId,
+    CaptureId, ChimeAttendeeId, ChimeMeetingId, OperationId, PipelineId, RecordingId, RunId, SessionId,
+    TranscriptId, UserId,
 };
 use crate::outbound::EventPayload;
 use crate::recording::Layout;
@@ -55,11 +56,21 @@ pub enum Operation {
     DeleteChunks,
     /// The files of a recording are deleted, versions too. Target: the recording's id.
     DeleteRecording,
+    /// Chime transcribes a meeting. Target: the run's id.
+    StartTranscription,
+    /// Chime transcribes a meeting no more. Target: the run's id.
+    StopTranscription,
+    /// The text in a capture's files is taken into the transcript. Target: the capture's id.
+    TakeText,
+    /// A transcript whose text is complete gets its result. Target: the transcript's id.
+    CompleteTranscript,
+    /// The text of a transcript is deleted. Target: the transcript's id.
+    DeleteTranscript,
 }
 
 impl Operation {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::DeleteAttendee,
         Self::UpdateCapabilities,
         Self::DeleteMeeting,
@@ -71,6 +82,11 @@ impl Operation {
         Self::VerifySegment,
         Self::DeleteChunks,
         Self::DeleteRecording,
+        Self::StartTranscription,
+        Self::StopTranscription,
+        Self::TakeText,
+        Self::CompleteTranscript,
+        Self::DeleteTranscript,
     ];
 
     /// The name in the table, in logs, metrics and the runbook.
@@ -88,6 +104,11 @@ impl Operation {
             Self::VerifySegment => "verify_segment",
             Self::DeleteChunks => "delete_chunks",
             Self::DeleteRecording => "delete_recording",
+            Self::StartTranscription => "start_transcription",
+            Self::StopTranscription => "stop_transcription",
+            Self::TakeText => "take_text",
+            Self::CompleteTranscript => "complete_transcript",
+            Self::DeleteTranscript => "delete_transcript",
         }
     }
 
@@ -106,6 +127,11 @@ impl Operation {
             | Self::VerifySegment
             | Self::DeleteChunks
             | Self::DeleteRecording => "recording",
+            Self::StartTranscription
+            | Self::StopTranscription
+            | Self::TakeText
+            | Self::CompleteTranscript
+            | Self::DeleteTranscript => "transcript",
         }
     }
 }
@@ -203,6 +229,24 @@ pub struct OfCapture {
     pub control_region: String,
 }
 
+/// The payload of `start_transcription`: what the run's settings are is read with the run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StartTranscription {
+    pub control_region: String,
+    pub meeting_id: ChimeMeetingId,
+    /// Which start of the run it is; the second one stops what may run first.
+    pub attempt: u32,
+}
+
+/// The payload of `stop_transcription`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StopTranscription {
+    pub control_region: String,
+    pub meeting_id: ChimeMeetingId,
+}
+
 /// The parsed action of an operation.
 #[derive(Clone, Debug)]
 pub enum Action {
@@ -217,6 +261,11 @@ pub enum Action {
     VerifySegment(CaptureId, OfCapture),
     DeleteChunks(CaptureId, OfCapture),
     DeleteRecording(RecordingId, OfCapture),
+    StartTranscription(RunId, StartTranscription),
+    StopTranscription(RunId, StopTranscription),
+    TakeText(CaptureId),
+    CompleteTranscript(TranscriptId),
+    DeleteTranscript(TranscriptId),
 }
 
 impl PendingOperation {
@@ -248,6 +297,21 @@ impl PendingOperation {
                 payload(&self.payload)?,
             ),
             Operation::DeleteChunks => Action::DeleteChunks(capture()?, payload(&self.payload)?),
+            Operation::StartTranscription => Action::StartTranscription(
+                self.target.parse().map_err(Error::internal)?,
+                payload(&self.payload)?,
+            ),
+            Operation::StopTranscription => Action::StopTranscription(
+                self.target.parse().map_err(Error::internal)?,
+                payload(&self.payload)?,
+            ),
+            Operation::TakeText => Action::TakeText(capture()?),
+            Operation::CompleteTranscript => {
+                Action::CompleteTranscript(self.target.parse().map_err(Error::internal)?)
+            }
+            Operation::DeleteTranscript => {
+                Action::DeleteTranscript(self.target.parse().map_err(Error::internal)?)
+            }
             // Through text, because a RawValue is only read from text.
             Operation::PublishEvent => Action::PublishEvent(
                 serde_json::from_str(&self.payload.to_string()).map_err(Error::internal)?,

@@ -22,6 +22,10 @@ pub enum EventType {
     RecordingReady,
     /// A recording has no file. Addressed to the appointment's provider.
     RecordingFailed,
+    /// A transcript is finished. Addressed to the appointment's provider.
+    TranscriptReady,
+    /// A transcript has no text. Addressed to the appointment's provider.
+    TranscriptFailed,
 }
 
 impl EventType {
@@ -36,6 +40,8 @@ impl EventType {
             Self::RecordingStarted => "Recording Started",
             Self::RecordingReady => "Recording Ready",
             Self::RecordingFailed => "Recording Failed",
+            Self::TranscriptReady => "Transcript Ready",
+            Self::TranscriptFailed => "Transcript Failed",
         }
     }
 }

@@ -1,17 +1,21 @@
 //! The transcript of a call: what was said, by whom and when, and the times of which there is no text.
 //!
 //! Live text arrives in the files of the call's captures as one JSON object a line ([`lines`]), which are folded into turns
-//! ([`segments`]). A job fills the [`gaps`] afterwards ([`batch`]). Which of both is possible, [`language`] decides. Times are milliseconds from the beginning of the call; offsets into a text are Unicode scalar values.
+//! ([`segments`]). A job fills the [`gaps`] afterwards ([`batch`]). Which of both is possible, [`language`] decides. Times are
+//! milliseconds from the beginning of the call; offsets into a text are Unicode scalar values.
 
 pub mod activity;
 pub mod batch;
+pub mod budget;
 pub mod entities;
 pub mod export;
 pub mod gaps;
 pub mod language;
 pub mod lines;
+pub mod live;
 pub mod redact;
 pub mod segments;
+pub mod settings;
 
 use serde::{Deserialize, Serialize};
 
@@ -130,6 +134,33 @@ pub struct Turn {
     pub unfinished: bool,
     /// It was said before a participant revoked consent to the transcription.
     pub revoked: bool,
+}
+
+/// The result of a transcript (`transcripts.outcome`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// All that was transcribed is in it.
+    Ready,
+    /// There are gaps in it.
+    Incomplete,
+    /// There is no text, because nothing could be transcribed.
+    Failed,
+}
+
+impl Outcome {
+    pub const ALL: [Self; 3] = [Self::Ready, Self::Incomplete, Self::Failed];
+
+    /// The spelling in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Incomplete => "incomplete",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// The speaker of a segment.

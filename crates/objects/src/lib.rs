@@ -7,6 +7,7 @@ mod inspect;
 mod links;
 mod mp4;
 mod prefixes;
+mod read;
 mod versions;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub use error::Error;
 pub use inspect::{Inspection, Track, TrackKind};
 pub use links::{Link, Links, Playable, PlaybackLinks};
 pub use prefixes::Prefixes;
+pub use read::{Listing, Object};
 pub use versions::{Marker, Progress};
 
 /// A request to S3 or STS with its repetitions, its body included.

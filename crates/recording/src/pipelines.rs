@@ -7,7 +7,7 @@ use domain::call::Session;
 use domain::consent::ConsentPurpose;
 use domain::error::causes;
 use domain::id::{CaptureId, PipelineId};
-use domain::operation::{Action, Executed, PendingOperation, StartCapture};
+use domain::operation::{Action, Executed, Operation, PendingOperation, StartCapture};
 use domain::recording::capture::{self, Capture, CaptureStatus, PipelineReport, Tail};
 use domain::recording::plan::Snapshot;
 use runtime::metrics::{self, Metric};
@@ -73,7 +73,12 @@ impl App {
             | Action::Concatenate(..)
             | Action::VerifySegment(..)
             | Action::DeleteChunks(..)
-            | Action::DeleteRecording(..) => {
+            | Action::DeleteRecording(..)
+            | Action::StartTranscription(..)
+            | Action::StopTranscription(..)
+            | Action::TakeText(_)
+            | Action::CompleteTranscript(_)
+            | Action::DeleteTranscript(_) => {
                 return Err(Error::internal("an operation of another kind follows from no capture"));
             }
         };
@@ -172,6 +177,11 @@ impl App {
             }
             for event in applied.events {
                 self.calls.publish(Some(event), origin).await;
+            }
+            if open.purposes.transcription && open.status != advanced.capture.status {
+                // Chime is asked to transcribe what is captured, and the text of a capture that ended is taken.
+                let kind = Operation::StartTranscription;
+                self.calls.announce(kind, target.appointment, target.session).await;
             }
             for operation in applied.operations {
                 if let Err(error) =

@@ -176,7 +176,14 @@ impl App {
                 | Action::VerifyMeeting(..)
                 | Action::PublishEvent(_)
                 | Action::StartCapture(..)
-                | Action::StopCapture(..) => Err(Error::internal("an operation of another kind was leased")),
+                | Action::StopCapture(..)
+                | Action::StartTranscription(..)
+                | Action::StopTranscription(..)
+                | Action::TakeText(_)
+                | Action::CompleteTranscript(_)
+                | Action::DeleteTranscript(_) => {
+                    Err(Error::internal("an operation of another kind was leased"))
+                }
             };
             match outcome {
                 Ok(Outcome::Done) => {

@@ -150,6 +150,10 @@ impl App {
     /// Where S3 or the database is down.
     pub(crate) async fn delete_chunks(&self, capture: CaptureId, origin: &Origin) -> Result<Outcome, Error> {
         if let Some(row) = self.calls.store().load_segment(capture).await? {
+            if row.text_pending {
+                let source = "the text of the capture is not taken".into();
+                return Err(Error::Unavailable { backend: "transcript", source });
+            }
             match row.segment().status {
                 SegmentStatus::Ready | SegmentStatus::Failed | SegmentStatus::Deleted => {}
                 SegmentStatus::Waiting

@@ -51,7 +51,7 @@ impl Env {
         })
     }
 
-    /// A variable that may be missing or empty, and must parse if it is not.
+    /// A variable that may be missing or empty, which is the type's default; otherwise it must parse.
     pub fn parse_optional<T: FromStr + Default>(&mut self, name: &str) -> T {
         if self.optional(name).is_empty() { T::default() } else { self.parse(name) }
     }

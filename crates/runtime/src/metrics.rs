@@ -58,7 +58,7 @@ metrics! {
     /// Calls that Chime had ended and whose `MeetingEnded` event did not arrive; found by the reconciler.
     MissedMeetingEvents by ["meeting-manager"];
     /// Pending operations that reached their attempt limit in a run.
-    PendingOperationsExhausted by ["meeting-manager", "recording"];
+    PendingOperationsExhausted by ["meeting-manager", "recording", "transcript"];
     /// Segments of recordings that are incomplete or have no file, and recordings that ended because their captures failed.
     RecordingsFailed by ["recording"];
     /// Prefixes of chunks in the bucket that belong to no capture, by a count once a day.
@@ -69,6 +69,14 @@ metrics! {
     CapturesNotStopped by ["recording"];
     /// Media pipelines of ours that belonged to no open capture, and were deleted.
     OrphanPipelines by ["recording"];
+    /// Live transcriptions that failed: Chime refused or reported it, or confirmed nothing.
+    TranscriptionsFailed by ["transcript"];
+    /// Live transcriptions that go on a minute after their stop was requested.
+    TranscriptionsNotStopped by ["transcript"];
+    /// The part of the day's budget of transcription that is reserved or used, in percent.
+    TranscriptionBudgetPercent by ["transcript"];
+    /// Transcripts of calls that were transcribed and have no segment.
+    EmptyTranscripts by ["transcript"];
     /// Audit entries whose place in the audit table holds another entry. Stays above zero until an operator resolves it.
     AuditConflicts by ["audit"];
     /// Audit entries that wait for delivery at the end of a run.

@@ -341,6 +341,10 @@ CREATE TABLE medzen.media_captures (
     'never_started', 'ended_by_chime', 'refused', 'capacity')),
   revoked text[] NOT NULL DEFAULT '{}' CHECK (revoked <@ purposes),
   ended_at timestamptz,
+  -- When the text in its files was taken into the transcript.
+  text_taken_at timestamptz CHECK (text_taken_at IS NULL OR ended_at IS NOT NULL),
+  -- Who spoke when, by its files: [[start, end, attendee id], ...] in milliseconds from the beginning of the call.
+  speaking jsonb,
   CHECK ((status IN ('stopped', 'failed')) = (ended_at IS NOT NULL)),
   CHECK ((stop_requested_at IS NULL) = (stop_reason IS NULL)),
   CHECK (status IN ('requested', 'starting', 'running') = (stop_requested_at IS NULL)),
@@ -388,8 +392,8 @@ CREATE TABLE medzen.recording_segments (
 );
 -- The calls' use of Chime, by kind: each row once.
 CREATE TABLE medzen.usage_ledger (
-  kind text NOT NULL CHECK (kind IN ('capture_seconds')),
-  -- The capture.
+  kind text NOT NULL CHECK (kind IN ('capture_seconds', 'transcription_seconds')),
+  -- The capture; the run of the transcription.
   reference uuid NOT NULL,
   session_id uuid NOT NULL REFERENCES public.video_call_sessions (id),
   quantity bigint NOT NULL CHECK (quantity >= 0),
@@ -399,6 +403,139 @@ CREATE TABLE medzen.usage_ledger (
 
 CREATE INDEX recording_segments_unfinished ON medzen.recording_segments (changed_at)
   WHERE status IN ('waiting', 'concatenating', 'verifying');
+
+-- ---------------------------------------------------------------------------------------------------------------------------
+-- Transcription: the transcript of a call, its runs, and its text. States and deadlines are in domain::transcript::live. None of it is
+-- a member's to read directly, as with recordings.
+
+-- The transcript of a call, inserted by its first run.
+CREATE TABLE medzen.transcripts (
+  id uuid PRIMARY KEY,
+  session_id uuid NOT NULL UNIQUE REFERENCES public.video_call_sessions (id),
+  created_at timestamptz NOT NULL,
+  -- When its text was complete or given up, with the result; another run of the same call opens it again.
+  finished_at timestamptz,
+  outcome text CHECK (outcome IN ('ready', 'incomplete', 'failed')),
+  segment_count integer,
+  -- The times without text, [{start, end, reason}] (domain::transcript::gaps).
+  gaps jsonb,
+  -- Over the canonical JSON (domain::transcript::export), in hex.
+  sha256 text,
+  deletion_requested_at timestamptz,
+  deleted_at timestamptz,
+  CHECK ((finished_at IS NULL) = (outcome IS NULL)),
+  CHECK (outcome IS NULL OR outcome = 'failed' OR (sha256 IS NOT NULL AND segment_count IS NOT NULL)),
+  CHECK (deleted_at IS NULL OR deletion_requested_at IS NOT NULL)
+);
+-- Those whose retention may have ended.
+CREATE INDEX transcripts_kept ON medzen.transcripts (finished_at, id) WHERE finished_at IS NOT NULL AND deletion_requested_at IS NULL;
+
+-- A run: from the provider's request to its end. Its settings are what was resolved at the request (domain::transcript::language).
+CREATE TABLE medzen.transcription_runs (
+  id uuid PRIMARY KEY,
+  transcript_id uuid NOT NULL REFERENCES medzen.transcripts (id),
+  session_id uuid NOT NULL REFERENCES public.video_call_sessions (id),
+  number integer NOT NULL,
+  mode text NOT NULL CHECK (mode IN ('live', 'batch')),
+  -- The language that was asked for, and what Chime or Transcribe is asked for.
+  settings jsonb NOT NULL,
+  status text NOT NULL CHECK (status IN ('requested', 'starting', 'running', 'stopping', 'stopped', 'failed')),
+  -- How often Chime was asked to start.
+  attempt integer NOT NULL DEFAULT 0,
+  -- The user who started it; null where it started by itself, which it does once per call.
+  requested_by uuid,
+  requested_at timestamptz NOT NULL,
+  confirmed_at timestamptz NOT NULL,
+  started_at timestamptz,
+  ended_at timestamptz,
+  end_reason text CHECK (end_reason IN (
+    'requested', 'consent_revoked', 'call_ended', 'everyone_left', 'limit_reached', 'no_capture', 'refused', 'chime_failed',
+    'no_confirmation', 'stopped_by_chime')),
+  -- What Chime said of a failure.
+  message text,
+  -- The UTC day whose budget it uses, and the seconds that it has reserved of it. Its end returns what it did not use.
+  budget_day date NOT NULL,
+  reserved_seconds bigint NOT NULL CHECK (reserved_seconds >= 0),
+  limit_at timestamptz,
+  UNIQUE (transcript_id, number),
+  CHECK ((status IN ('stopped', 'failed')) = (ended_at IS NOT NULL)),
+  CHECK (ended_at IS NULL OR end_reason IS NOT NULL),
+  CHECK (status <> 'stopping' OR end_reason IS NOT NULL),
+  CHECK (status <> 'running' OR started_at IS NOT NULL)
+);
+CREATE UNIQUE INDEX transcription_runs_one_open ON medzen.transcription_runs (session_id)
+  WHERE status IN ('requested', 'starting', 'running', 'stopping');
+CREATE UNIQUE INDEX transcription_runs_one_automatic ON medzen.transcription_runs (session_id) WHERE requested_by IS NULL;
+CREATE INDEX transcription_runs_by_session ON medzen.transcription_runs (session_id, number);
+CREATE INDEX transcription_runs_unfinished ON medzen.transcription_runs (confirmed_at)
+  WHERE status IN ('requested', 'starting', 'running', 'stopping');
+
+-- Times of a call of which there is no text although a run was open: each with its reason. Null: it goes on.
+CREATE TABLE medzen.transcription_gaps (
+  run_id uuid NOT NULL REFERENCES medzen.transcription_runs (id),
+  began_at timestamptz NOT NULL,
+  ended_at timestamptz CHECK (ended_at >= began_at),
+  reason text NOT NULL CHECK (reason IN ('interrupted')),
+  PRIMARY KEY (run_id, began_at)
+);
+
+-- The seconds of a UTC day that runs have reserved or used.
+CREATE TABLE medzen.transcription_budgets (
+  day date PRIMARY KEY,
+  reserved_seconds bigint NOT NULL CHECK (reserved_seconds >= 0)
+);
+
+-- What became of attempts with a language in a region: a language that Chime's model does not list is attempted where the operator
+-- allows it, and its result is remembered.
+CREATE TABLE medzen.transcription_languages (
+  engine text NOT NULL CHECK (engine IN ('standard', 'medical')),
+  code text NOT NULL,
+  region text NOT NULL,
+  confirmed boolean NOT NULL,
+  -- What Chime said of a failure.
+  message text,
+  at timestamptz NOT NULL,
+  PRIMARY KEY (engine, code, region)
+);
+
+-- The files of a capture whose lines were taken: a file that is there again with the same ETag is not taken twice.
+CREATE TABLE medzen.transcript_chunks (
+  capture_id uuid NOT NULL REFERENCES medzen.media_captures (id),
+  key text NOT NULL,
+  etag text NOT NULL,
+  taken_at timestamptz NOT NULL,
+  PRIMARY KEY (capture_id, key)
+);
+
+-- What one speaker said without another between: a place in a result of Chime's, or of a batch job. A result is replaced as a whole by
+-- one of a higher rank (domain::transcript::segments), so that it does not matter in which order, and how often, text is taken.
+CREATE TABLE medzen.transcript_segments (
+  transcript_id uuid NOT NULL REFERENCES medzen.transcripts (id),
+  result_id text NOT NULL,
+  place integer NOT NULL,
+  rank text NOT NULL,
+  source text NOT NULL CHECK (source IN ('live', 'batch')),
+  -- Milliseconds from the beginning of the call.
+  start_ms bigint NOT NULL CHECK (start_ms >= 0),
+  end_ms bigint NOT NULL CHECK (end_ms >= start_ms),
+  -- The participant who speaks, or shares what is heard (`content`); else what the source calls the speaker.
+  user_id uuid,
+  role text,
+  content boolean NOT NULL,
+  speaker text,
+  body text NOT NULL,
+  language text NOT NULL,
+  confidence double precision,
+  spans jsonb NOT NULL,
+  unfinished boolean NOT NULL,
+  revoked boolean NOT NULL,
+  search tsvector NOT NULL,
+  CHECK ((user_id IS NULL) = (speaker IS NOT NULL)),
+  CHECK ((user_id IS NULL) = (role IS NULL)),
+  PRIMARY KEY (transcript_id, result_id, place)
+);
+CREATE INDEX transcript_segments_in_order ON medzen.transcript_segments (transcript_id, start_ms, result_id, place);
+CREATE INDEX transcript_segments_search ON medzen.transcript_segments USING gin (search);
 
 -- ---------------------------------------------------------------------------------------------------------------------------
 -- Chime's events, each stored once. EventBridge delivers late, twice, out of order or never, so attendance is projected from
@@ -630,6 +767,7 @@ AS $executor$
     WHEN $1 IN ('delete_attendee', 'update_capabilities', 'delete_meeting', 'verify_meeting', 'publish_event')
       THEN 'meeting-manager'
     WHEN $1 IN ('start_capture', 'stop_capture', 'concatenate', 'verify_segment', 'delete_chunks', 'delete_recording') THEN 'recording'
+    WHEN $1 IN ('start_transcription', 'stop_transcription', 'take_text', 'complete_transcript', 'delete_transcript') THEN 'transcript'
   END
 $executor$;
 
@@ -902,6 +1040,23 @@ AS $may$
     WHERE p.video_call_id = $1 AND p.user_id = $2 AND (p.admitted_at IS NOT NULL OR p.connected))
 $may$;
 
+-- Requests the stop of a session's transcription, if the participant has refused it, and returns how many stops were requested. A run
+-- that Chime was not asked to start is ended by the function transcript. The caller holds the session's lock.
+CREATE FUNCTION medzen.stop_refused_run(session uuid, participant uuid, at timestamptz) RETURNS bigint
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $stop$
+  WITH stopping AS (
+    UPDATE medzen.transcription_runs r SET status = 'stopping', end_reason = 'consent_revoked', confirmed_at = $3
+    WHERE r.session_id = $1 AND r.mode = 'live' AND r.status IN ('starting', 'running')
+      AND NOT medzen.newest_decision($1, $2, 'transcription')
+    RETURNING r.id
+  )
+  SELECT count(medzen.enqueue_operation('stop_transcription', stopping.id::text, $1, jsonb_build_object(
+    'controlRegion', s.control_region, 'meetingId', s.meeting_id), $3, NULL))
+  FROM stopping JOIN public.video_call_sessions s ON s.id = $1
+$stop$;
+
 -- Requests the stop of the open capture, if it has a purpose that the participant has refused, and returns how many stops were
 -- requested. One that is stopping for another reason gets its tail marked from here on (domain::recording::capture::request_stop).
 -- The caller holds the session's lock.
@@ -926,13 +1081,24 @@ AS $stop$
     WHERE c.id = refused.id AND NOT refused.purposes <@ c.revoked
     RETURNING c.id, c.pipeline_id, refused.status
   )
-  SELECT count(medzen.enqueue_operation('stop_capture', stopping.id::text, $1, jsonb_build_object(
-    'controlRegion', s.control_region, 'pipelineId', stopping.pipeline_id), $3, NULL))
-  FROM stopping JOIN public.video_call_sessions s ON s.id = $1
-  WHERE stopping.status <> 'stopping'
+  SELECT (
+    SELECT count(medzen.enqueue_operation('stop_capture', stopping.id::text, $1, jsonb_build_object(
+      'controlRegion', s.control_region, 'pipelineId', stopping.pipeline_id), $3, NULL))
+    FROM stopping JOIN public.video_call_sessions s ON s.id = $1
+    WHERE stopping.status <> 'stopping') + medzen.stop_refused_run($1, $2, $3)
 $stop$;
 
--- The captures and the recording of a session, as domain::recording::state reads them.
+-- A run, as domain::transcript::live::Run reads it.
+CREATE FUNCTION medzen.run_json(run medzen.transcription_runs) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $run$
+  SELECT jsonb_build_object('id', $1.id, 'transcriptId', $1.transcript_id, 'mode', $1.mode, 'status', $1.status,
+    'attempt', $1.attempt, 'requestedAt', $1.requested_at, 'confirmedAt', $1.confirmed_at, 'startedAt', $1.started_at,
+    'endedAt', $1.ended_at, 'endReason', $1.end_reason, 'limitAt', $1.limit_at, 'message', $1.message, 'settings', $1.settings)
+$run$;
+
+-- The captures, the recording and the last run of a session, as domain::recording::state reads them.
 CREATE FUNCTION medzen.capture_state(session uuid) RETURNS jsonb
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -957,7 +1123,10 @@ AS $state$
       WHERE c.session_id = $1 AND c.status IN ('requested', 'starting', 'running', 'stopping')),
     'ended', (SELECT coalesce(jsonb_agg(jsonb_build_object(
         'failed', status = 'failed', 'beganAt', began_at, 'endedAt', ended_at) ORDER BY ended_at DESC, opened_at DESC), '[]')
-      FROM ended))
+      FROM ended),
+    'run', (SELECT medzen.run_json(r) || jsonb_build_object('capturedUntil', (
+        SELECT max(c.ended_at) FROM medzen.media_captures c WHERE c.session_id = $1 AND c.purposes @> '{transcription}'))
+      FROM medzen.transcription_runs r WHERE r.session_id = $1 ORDER BY r.number DESC LIMIT 1))
 $state$;
 
 -- Whether a session's captures and recording are still as a decision read them: the recording that has not ended and its intent, the
@@ -972,6 +1141,95 @@ AS $unchanged$
         WHERE c.session_id = $1 AND c.status IN ('requested', 'starting', 'running', 'stopping')))
     = $2
 $unchanged$;
+
+-- Reserves seconds of a day's budget for a run and returns how many: $2, or what is left of the budget $4, if that is at least $3;
+-- null where less is left. A budget of 0 has no end. The row of the day is locked until the transaction ends.
+CREATE FUNCTION medzen.reserve_transcription(day date, wanted bigint, minimum bigint, budget bigint) RETURNS bigint
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $reserve$
+  INSERT INTO medzen.transcription_budgets (day, reserved_seconds) VALUES ($1, 0) ON CONFLICT (day) DO NOTHING;
+  SELECT FROM medzen.transcription_budgets b WHERE b.day = $1 FOR NO KEY UPDATE;
+  WITH granted AS (
+    SELECT CASE WHEN $4 = 0 THEN $2 WHEN $4 - b.reserved_seconds >= least($3, $2) THEN least($2, $4 - b.reserved_seconds) END AS seconds
+    FROM medzen.transcription_budgets b WHERE b.day = $1
+  )
+  UPDATE medzen.transcription_budgets b SET reserved_seconds = b.reserved_seconds + granted.seconds
+  FROM granted WHERE b.day = $1 AND granted.seconds IS NOT NULL
+  RETURNING granted.seconds
+$reserve$;
+
+-- Enqueues the completion of a session's transcript: no run is open, no capture with the purpose is, and the text of each was taken.
+-- Returns the operation; null where something is missing.
+CREATE FUNCTION medzen.complete_transcript(session uuid, at timestamptz) RETURNS jsonb
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $complete$
+  SELECT medzen.enqueue_operation('complete_transcript', t.id::text, t.session_id, '{}', $2, NULL)
+  FROM medzen.transcripts t
+  WHERE t.session_id = $1 AND t.finished_at IS NULL AND t.deletion_requested_at IS NULL
+    AND NOT EXISTS (
+      SELECT FROM medzen.transcription_runs r
+      WHERE r.session_id = $1 AND r.status IN ('requested', 'starting', 'running', 'stopping'))
+    AND NOT EXISTS (
+      SELECT FROM medzen.media_captures c
+      WHERE c.session_id = $1 AND c.purposes @> '{transcription}'
+        AND (c.status IN ('requested', 'starting', 'running', 'stopping') OR c.pipeline_id IS NOT NULL AND c.text_taken_at IS NULL))
+$complete$;
+
+-- What is left of a day's budget of $2 seconds; null without a budget.
+CREATE FUNCTION medzen.transcription_left(day date, budget bigint) RETURNS bigint
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $left$
+  SELECT greatest(0, $2 - coalesce((SELECT b.reserved_seconds FROM medzen.transcription_budgets b WHERE b.day = $1), 0)) WHERE $2 > 0
+$left$;
+
+-- Follows the end of a run: it returns the seconds that it did not use, the used ones are in the ledger, its operations are void, and
+-- an interruption that went on has ended.
+CREATE FUNCTION medzen.finish_run(run uuid, at timestamptz) RETURNS boolean
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $finish$
+  UPDATE medzen.pending_operations o SET completed_at = $2
+  WHERE o.target = $1::text AND o.operation IN ('start_transcription', 'stop_transcription') AND o.completed_at IS NULL;
+  UPDATE medzen.transcription_gaps g SET ended_at = greatest(g.began_at, r.ended_at)
+  FROM medzen.transcription_runs r WHERE r.id = $1 AND g.run_id = r.id AND g.ended_at IS NULL;
+  UPDATE medzen.transcription_budgets b
+  SET reserved_seconds = greatest(0, b.reserved_seconds - r.reserved_seconds
+    + CASE r.mode WHEN 'live' THEN coalesce(medzen.seconds_between(r.started_at, r.ended_at), 0) ELSE 0 END)
+  FROM medzen.transcription_runs r WHERE r.id = $1 AND b.day = r.budget_day;
+  INSERT INTO medzen.usage_ledger (kind, reference, session_id, quantity, used_at)
+  SELECT 'transcription_seconds', r.id, r.session_id, medzen.seconds_between(r.started_at, r.ended_at), $2
+  FROM medzen.transcription_runs r WHERE r.id = $1 AND r.mode = 'live' AND r.started_at IS NOT NULL
+  ON CONFLICT (kind, reference) DO NOTHING;
+  SELECT count(medzen.complete_transcript(r.session_id, $2)) >= 0 FROM medzen.transcription_runs r WHERE r.id = $1;
+$finish$;
+
+-- The runs of a session: how many there were, and whether one is open.
+CREATE FUNCTION medzen.runs(session uuid) RETURNS TABLE (total integer, open boolean)
+LANGUAGE sql VOLATILE ROWS 1
+SET search_path = pg_catalog, pg_temp
+AS $runs$
+  SELECT count(*)::integer, count(*) FILTER (WHERE r.status IN ('requested', 'starting', 'running', 'stopping')) > 0
+  FROM medzen.transcription_runs r WHERE r.session_id = $1
+$runs$;
+
+-- The text search configuration of a language tag: `simple` for those that PostgreSQL does not know
+-- (https://www.postgresql.org/docs/15/textsearch-dictionaries.html).
+CREATE FUNCTION medzen.search_configuration(language text) RETURNS regconfig
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $configuration$
+  SELECT CASE split_part(lower($1), '-', 1)
+    WHEN 'ar' THEN 'arabic' WHEN 'hy' THEN 'armenian' WHEN 'eu' THEN 'basque' WHEN 'ca' THEN 'catalan' WHEN 'da' THEN 'danish'
+    WHEN 'nl' THEN 'dutch' WHEN 'en' THEN 'english' WHEN 'fi' THEN 'finnish' WHEN 'fr' THEN 'french' WHEN 'de' THEN 'german'
+    WHEN 'el' THEN 'greek' WHEN 'hi' THEN 'hindi' WHEN 'hu' THEN 'hungarian' WHEN 'id' THEN 'indonesian' WHEN 'ga' THEN 'irish'
+    WHEN 'it' THEN 'italian' WHEN 'lt' THEN 'lithuanian' WHEN 'ne' THEN 'nepali' WHEN 'no' THEN 'norwegian' WHEN 'pt' THEN 'portuguese'
+    WHEN 'ro' THEN 'romanian' WHEN 'ru' THEN 'russian' WHEN 'sr' THEN 'serbian' WHEN 'es' THEN 'spanish' WHEN 'sv' THEN 'swedish'
+    WHEN 'ta' THEN 'tamil' WHEN 'tr' THEN 'turkish' WHEN 'yi' THEN 'yiddish' ELSE 'simple'
+  END::regconfig
+$configuration$;
 
 -- Inserts the segment of a capture that runs, with its concatenation as an operation. A capture that serves only the text has none.
 CREATE FUNCTION medzen.insert_segment(capture uuid, at timestamptz) RETURNS boolean
@@ -1004,6 +1262,10 @@ AS $finish$
   SELECT 'capture_seconds', c.id, c.session_id, medzen.seconds_between(c.began_at, c.ended_at), $2
   FROM medzen.media_captures c WHERE c.id = $1 AND c.began_at IS NOT NULL
   ON CONFLICT (kind, reference) DO NOTHING;
+  -- Its text is complete now.
+  SELECT count(medzen.enqueue_operation('take_text', c.id::text, c.session_id, '{}', $2, NULL))
+  FROM medzen.media_captures c WHERE c.id = $1 AND c.pipeline_id IS NOT NULL AND c.purposes @> '{transcription}';
+  SELECT count(medzen.complete_transcript(c.session_id, $2)) FROM medzen.media_captures c WHERE c.id = $1;
   SELECT medzen.insert_segment(c.id, $2) FROM medzen.media_captures c WHERE c.id = $1 AND c.pipeline_id IS NOT NULL;
 $finish$;
 
@@ -1061,6 +1323,13 @@ CALL medzen.make_private('medzen.recordings');
 CALL medzen.make_private('medzen.media_captures');
 CALL medzen.make_private('medzen.recording_segments');
 CALL medzen.make_private('medzen.usage_ledger');
+CALL medzen.make_private('medzen.transcripts');
+CALL medzen.make_private('medzen.transcription_runs');
+CALL medzen.make_private('medzen.transcription_gaps');
+CALL medzen.make_private('medzen.transcription_budgets');
+CALL medzen.make_private('medzen.transcription_languages');
+CALL medzen.make_private('medzen.transcript_chunks');
+CALL medzen.make_private('medzen.transcript_segments');
 CALL medzen.make_private('medzen.chime_events');
 CALL medzen.make_private('medzen.chime_meetings');
 CALL medzen.make_private('medzen.pending_operations');
@@ -1111,7 +1380,8 @@ GRANT UPDATE (intent, paused_at, pause_reason, ended_at, end_reason, ended_by, f
 CREATE POLICY functions ON medzen.recordings TO "{functions_role}" USING (true) WITH CHECK (true);
 
 GRANT SELECT, INSERT ON medzen.media_captures TO "{functions_role}";
-GRANT UPDATE (status, pipeline_id, pipeline_arn, confirmed_at, began_at, stop_requested_at, stop_reason, revoked, ended_at)
+GRANT UPDATE (status, pipeline_id, pipeline_arn, confirmed_at, began_at, stop_requested_at, stop_reason, revoked, ended_at,
+              text_taken_at, speaking)
   ON medzen.media_captures TO "{functions_role}";
 CREATE POLICY functions ON medzen.media_captures TO "{functions_role}" USING (true) WITH CHECK (true);
 
@@ -1123,6 +1393,29 @@ CREATE POLICY functions ON medzen.recording_segments TO "{functions_role}" USING
 
 GRANT SELECT, INSERT ON medzen.usage_ledger TO "{functions_role}";
 CREATE POLICY functions ON medzen.usage_ledger TO "{functions_role}" USING (true) WITH CHECK (true);
+
+GRANT SELECT, INSERT, UPDATE (finished_at, outcome, segment_count, gaps, sha256, deletion_requested_at, deleted_at)
+  ON medzen.transcripts TO "{functions_role}";
+CREATE POLICY functions ON medzen.transcripts TO "{functions_role}" USING (true) WITH CHECK (true);
+
+GRANT SELECT, INSERT, UPDATE (status, attempt, confirmed_at, started_at, ended_at, end_reason, message, limit_at)
+  ON medzen.transcription_runs TO "{functions_role}";
+CREATE POLICY functions ON medzen.transcription_runs TO "{functions_role}" USING (true) WITH CHECK (true);
+
+GRANT SELECT, INSERT, UPDATE (ended_at) ON medzen.transcription_gaps TO "{functions_role}";
+CREATE POLICY functions ON medzen.transcription_gaps TO "{functions_role}" USING (true) WITH CHECK (true);
+
+GRANT SELECT, INSERT, UPDATE (reserved_seconds) ON medzen.transcription_budgets TO "{functions_role}";
+CREATE POLICY functions ON medzen.transcription_budgets TO "{functions_role}" USING (true) WITH CHECK (true);
+
+GRANT SELECT, INSERT, UPDATE (confirmed, message, at) ON medzen.transcription_languages TO "{functions_role}";
+CREATE POLICY functions ON medzen.transcription_languages TO "{functions_role}" USING (true) WITH CHECK (true);
+
+GRANT SELECT, INSERT, UPDATE (etag, taken_at), DELETE ON medzen.transcript_chunks TO "{functions_role}";
+CREATE POLICY functions ON medzen.transcript_chunks TO "{functions_role}" USING (true) WITH CHECK (true);
+
+GRANT SELECT, INSERT, UPDATE (revoked), DELETE ON medzen.transcript_segments TO "{functions_role}";
+CREATE POLICY functions ON medzen.transcript_segments TO "{functions_role}" USING (true) WITH CHECK (true);
 
 -- An event is never rewritten; only events of meetings without a session are ever deleted.
 GRANT SELECT, INSERT, UPDATE (session_id), DELETE ON medzen.chime_events TO "{functions_role}";
@@ -1183,9 +1476,17 @@ GRANT EXECUTE ON FUNCTION
   medzen.open_capture(uuid, uuid, text[], timestamptz, uuid, text),
   medzen.may_capture(uuid, text[]),
   medzen.may_be_in_call(uuid, uuid),
+  medzen.stop_refused_run(uuid, uuid, timestamptz),
   medzen.stop_refused_captures(uuid, uuid, timestamptz),
+  medzen.run_json(medzen.transcription_runs),
   medzen.capture_state(uuid),
   medzen.captures_unchanged(uuid, jsonb),
+  medzen.reserve_transcription(date, bigint, bigint, bigint),
+  medzen.transcription_left(date, bigint),
+  medzen.finish_run(uuid, timestamptz),
+  medzen.complete_transcript(uuid, timestamptz),
+  medzen.runs(uuid),
+  medzen.search_configuration(text),
   medzen.insert_segment(uuid, timestamptz),
   medzen.finish_capture(uuid, timestamptz),
   medzen.finish_recording(uuid, timestamptz, timestamptz)

@@ -1,11 +1,14 @@
--- Sessions whose captures are to be compared with what is wanted: an open capture, a recording that has not ended, or one that was
--- wanted and has not begun. Those whose capture is to stop come first, then the one that was confirmed longest ago; at most $1. Each
+-- Sessions whose captures are to be compared with what is wanted: an open capture, a recording that has not ended or one that was
+-- wanted and has not begun, or an open run of the transcription. Those whose capture is to stop come first, then the one that was confirmed longest ago; at most $1. Each
 -- kind has an index.
 WITH due AS (
   SELECT c.session_id, c.confirmed_at AS since, c.status = 'stopping' AS stops FROM medzen.media_captures c
   WHERE c.status IN ('requested', 'starting', 'running', 'stopping')
   UNION ALL
   SELECT r.session_id, r.began_at, false FROM medzen.recordings r WHERE r.ended_at IS NULL
+  UNION ALL
+  SELECT r.session_id, r.confirmed_at, false FROM medzen.transcription_runs r
+  WHERE r.status IN ('requested', 'starting', 'running', 'stopping')
   UNION ALL
   SELECT s.id, s.activated_at, false FROM public.video_call_sessions s
   WHERE s.status = 'active' AND s.recording_enabled

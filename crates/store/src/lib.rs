@@ -21,6 +21,8 @@ pub mod recordings;
 pub mod sessions;
 mod statement;
 mod target;
+pub mod texts;
+pub mod transcripts;
 mod view;
 
 pub use connection::{ReadSecret, Store};

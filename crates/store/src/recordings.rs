@@ -35,6 +35,8 @@ pub struct SegmentRow {
     pub capture_ended_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339")]
     pub changed_at: OffsetDateTime,
+    /// Whether the text in the capture's files has not been taken into its transcript.
+    pub text_pending: bool,
     status: SegmentStatus,
     concatenation_id: Option<PipelineId>,
     concatenations: u32,

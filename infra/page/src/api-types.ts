@@ -144,6 +144,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/appointments/{appointmentId}/call/transcription": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Start to transcribe the call, or get the transcription that goes on */
+        post: operations["startTranscription"];
+        /** Stop to transcribe the call */
+        delete: operations["stopTranscription"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/appointments/{appointmentId}/recordings": {
         parameters: {
             query?: never;
@@ -275,6 +293,23 @@ export interface paths {
         put?: never;
         /** Stop a recording for good */
         post: operations["stopRecording"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/transcription/languages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The languages of Amazon Transcribe, and what this deployment does with them */
+        get: operations["listLanguages"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -434,6 +469,11 @@ export interface components {
             /** @description The session that has ended. */
             sessionId: components["schemas"]["SessionId"];
         };
+        /**
+         * @description An engine of Chime's live transcription, or of batch jobs.
+         * @enum {string}
+         */
+        Engine: "standard" | "medical";
         /** @description The body of every error that a function answers. */
         ErrorResponse: {
             /** @description For programs. */
@@ -446,12 +486,21 @@ export interface components {
             missing?: components["schemas"]["UserId"][] | null;
             /** @description Finds the request in the logs. */
             requestId: string;
+            /**
+             * Format: int64
+             * @description What is left of the day's budget of transcription; with the code `TRANSCRIPTION_BUDGET` only.
+             */
+            secondsLeft?: number | null;
         };
         /** @description The state of recording or transcription. */
-        FeatureState: "off" | "requested" | "starting" | "active" | "paused";
+        FeatureState: "off" | "requested" | "starting" | "active" | "paused" | "failed";
         /** @description Recording or transcription of a call. */
         FeatureStatus: {
-            /** @description The reason of the state, if there is one: `requested` or `consent_missing` for a pause. */
+            /** @description What Chime said of a transcription that failed. */
+            message: string | null;
+            /** @description Whether the text of a transcription is made while the call is in progress, or afterwards. */
+            mode: components["schemas"]["Mode"] | null;
+            /** @description The reason of the state, if there is one: `requested` or `consent_missing` for a pause; why a transcription ended. */
             reason: string | null;
             /** @description Whether Chime's recorder is in the call for this, if there is one: its presence alone does not say for what it captures. */
             recorder: boolean;
@@ -459,6 +508,8 @@ export interface components {
             recordingId: components["schemas"]["RecordingId"] | null;
             /** @description Its state. */
             state: components["schemas"]["FeatureState"];
+            /** @description The transcript of the call, once its transcription was started. */
+            transcriptId: components["schemas"]["TranscriptId"] | null;
         };
         /** @description Why nothing was recorded between two segments. */
         GapReason: ("paused" | "capture_failed") | "consent_missing" | "capture_changed";
@@ -563,6 +614,28 @@ export interface components {
              */
             stay?: boolean;
         };
+        /** @description A language. */
+        LanguageSupport: {
+            /** @description Whether it is transcribed after a call. */
+            batch: boolean;
+            /** @description The code, like `en-US`. */
+            code: string;
+            /** @description How it is transcribed while a call is in progress; null where it is not. */
+            live: components["schemas"]["LiveSupport"] | null;
+            /** @description The English name. */
+            name: string;
+            /** @description Why it is not transcribed live. */
+            reason: string | null;
+        };
+        /** @description Every language that Amazon Transcribe knows, and what this deployment does with it. */
+        LanguagesResponse: {
+            /** @description The date of the table. */
+            asOf: string;
+            /** @description The languages, by code. */
+            languages: components["schemas"]["LanguageSupport"][];
+            /** @description The page that the table is from. */
+            source: string;
+        };
         /** @description The pictures in a recording, beside the sound (`recordings.layout`): a parameter of the deployment, fixed when the recording starts. */
         Layout: "audio_only" | "active_speaker" | "grid";
         /** @description The answer to leave. */
@@ -587,6 +660,17 @@ export interface components {
             /** @description Opens the call page. */
             webLink: string;
         };
+        /** @description A live transcription of a language. */
+        LiveSupport: {
+            /** @description The engine. */
+            engine: components["schemas"]["Engine"];
+            /** @description The region in which the speech is processed. */
+            region: string;
+            /** @description Whether no attempt in this region has succeeded yet. */
+            unconfirmed: boolean;
+        };
+        /** @description How the text is made. */
+        Mode: "live" | "batch";
         /** @description The kind of an observer. */
         ObserverKind: "interpreter" | "family" | "student";
         /** @description Names the participant that a direct invocation is about. Not `userId`: that names the actor. */
@@ -818,6 +902,8 @@ export interface components {
             /** @description The session: the open one, else the latest. */
             sessionId: components["schemas"]["SessionId"];
         };
+        /** @description Why a run ended, or is to end (`transcription_runs.end_reason`). */
+        RunEnd: "call_ended" | "requested" | "consent_revoked" | "everyone_left" | "limit_reached" | "no_capture" | "refused" | "chime_failed" | "no_confirmation" | "stopped_by_chime";
         /** @description The status of a segment. */
         SegmentStatus: "waiting" | "concatenating" | "verifying" | "ready" | "incomplete" | "failed" | "deleted";
         /** Format: uuid */
@@ -848,6 +934,24 @@ export interface components {
             mediaRegion?: string | null;
             /** @description A language tag like `en-US`. */
             transcriptionLanguage?: string | null;
+        };
+        /** @description A start of the transcription of a call. */
+        StartTranscriptionRequest: {
+            /**
+             * @description A language code like `en-US`, or `identify`. Without it: the language that the call was started with, else that of the deployment.
+             * @default null
+             */
+            language?: string | null;
+            /**
+             * @description With `identify`: two or more codes, one dialect of each language.
+             * @default []
+             */
+            languageOptions?: string[];
+            /**
+             * @description A medical specialty, of the engine for US English: `PRIMARYCARE`, `CARDIOLOGY`, `NEUROLOGY`, `ONCOLOGY`, `RADIOLOGY` or `UROLOGY`.
+             * @default null
+             */
+            specialty?: string | null;
         };
         /** @description The answer to status. */
         StatusResponse: {
@@ -895,6 +999,41 @@ export interface components {
         };
         /** Format: date-time */
         Timestamp: string;
+        /** Format: uuid */
+        TranscriptId: string;
+        /** @description The transcription of a call, from a start to its end. */
+        Transcription: {
+            /** @description The appointment. */
+            appointmentId: components["schemas"]["AppointmentId"];
+            /** @description The engine of a live transcription. */
+            engine: components["schemas"]["Engine"] | null;
+            /** @description The language that was asked for, or `identify`. */
+            language: string;
+            /** @description When it ends at the latest. */
+            limitAt: components["schemas"]["Timestamp"] | null;
+            /** @description What Chime said of a failure. */
+            message: string | null;
+            /** @description Whether the text is made while the call is in progress, or afterwards. */
+            mode: components["schemas"]["Mode"];
+            /** @description Why it ended, or is to end. */
+            reason: components["schemas"]["RunEnd"] | null;
+            /** @description The region of a live transcription. */
+            region: string | null;
+            /** @description The call. */
+            sessionId: components["schemas"]["SessionId"];
+            /** @description When Chime began to transcribe. */
+            startedAt: components["schemas"]["Timestamp"] | null;
+            /** @description Its state. */
+            state: components["schemas"]["TranscriptionState"];
+            /** @description When it ended. */
+            stoppedAt: components["schemas"]["Timestamp"] | null;
+            /** @description The transcript of the call, which each of its transcriptions continues. */
+            transcriptId: components["schemas"]["TranscriptId"];
+            /** @description Whether no attempt with this language in this region has succeeded yet. */
+            unconfirmed: boolean;
+        };
+        /** @description The state of a transcription. */
+        TranscriptionState: "starting" | "transcribing" | "stopping" | "stopped" | "failed";
         /** Format: uuid */
         UserId: string;
         /** @description A participant who waits to be admitted. */
@@ -3148,6 +3287,358 @@ export interface operations {
             };
         };
     };
+    startTranscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                appointmentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["StartTranscriptionRequest"];
+            };
+        };
+        responses: {
+            /** @description It was being transcribed already. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transcription"];
+                };
+            };
+            /** @description The transcription was started. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transcription"];
+                };
+            };
+            /** @description MALFORMED_REQUEST: The request cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "MALFORMED_REQUEST";
+                    };
+                };
+            };
+            /**
+             * @description NO_IDENTITY: The request bears no identity.
+             *     401 by API Gateway itself: The token is missing, expired, or of another issuer or audience.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "NO_IDENTITY";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
+             *     PROVIDER_ONLY: Only the provider can do this.
+             *     REMOVED_FROM_CALL: The provider has removed you from this call.
+             *     UNKNOWN_USER: This account is not known here.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                    };
+                };
+            };
+            /**
+             * @description APPOINTMENT_NOT_FOUND: There is no such appointment.
+             *     NO_ACTIVE_CALL: There is no call in progress.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "APPOINTMENT_NOT_FOUND" | "NO_ACTIVE_CALL";
+                    };
+                };
+            };
+            /** @description CONSENT_REQUIRED: Not everyone in the call has consented to this. */
+            409: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "CONSENT_REQUIRED";
+                    };
+                };
+            };
+            /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description INVALID_FIELD: A field has a value that it cannot have. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INVALID_FIELD";
+                    };
+                };
+            };
+            /**
+             * @description CALLS_THROTTLED: Too many requests at this moment.
+             *     TRANSCRIPTION_BUDGET: The time that may be transcribed today is used up.
+             *     429 by API Gateway itself: The stage's throttle was reached.
+             */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "CALLS_THROTTLED" | "TRANSCRIPTION_BUDGET";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INTERNAL";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description UNAVAILABLE: The service is not available at this moment. Please try again.
+             *     503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "UNAVAILABLE";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+        };
+    };
+    stopTranscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                appointmentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It stops, or had ended before. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transcription"];
+                };
+            };
+            /**
+             * @description NO_IDENTITY: The request bears no identity.
+             *     401 by API Gateway itself: The token is missing, expired, or of another issuer or audience.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "NO_IDENTITY";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
+             *     PROVIDER_ONLY: Only the provider can do this.
+             *     REMOVED_FROM_CALL: The provider has removed you from this call.
+             *     UNKNOWN_USER: This account is not known here.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                    };
+                };
+            };
+            /**
+             * @description APPOINTMENT_NOT_FOUND: There is no such appointment.
+             *     TRANSCRIPT_NOT_FOUND: There is no such transcript.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "APPOINTMENT_NOT_FOUND" | "TRANSCRIPT_NOT_FOUND";
+                    };
+                };
+            };
+            /** @description CALL_NOT_READY: The call is being started. */
+            409: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "CALL_NOT_READY";
+                    };
+                };
+            };
+            /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description INVALID_FIELD: A field has a value that it cannot have. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INVALID_FIELD";
+                    };
+                };
+            };
+            /**
+             * @description CALLS_THROTTLED: Too many requests at this moment.
+             *     429 by API Gateway itself: The stage's throttle was reached.
+             */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "CALLS_THROTTLED";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INTERNAL";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description UNAVAILABLE: The service is not available at this moment. Please try again.
+             *     503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "UNAVAILABLE";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+        };
+    };
     listRecordings: {
         parameters: {
             query?: never;
@@ -4455,6 +4946,141 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "APPOINTMENT_NOT_FOUND" | "RECORDING_NOT_FOUND";
+                    };
+                };
+            };
+            /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description INVALID_FIELD: A field has a value that it cannot have. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INVALID_FIELD";
+                    };
+                };
+            };
+            /** @description 429 by API Gateway itself: The stage's throttle was reached. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INTERNAL";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description UNAVAILABLE: The service is not available at this moment. Please try again.
+             *     503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "UNAVAILABLE";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+        };
+    };
+    listLanguages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The languages. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LanguagesResponse"];
+                };
+            };
+            /**
+             * @description NO_IDENTITY: The request bears no identity.
+             *     401 by API Gateway itself: The token is missing, expired, or of another issuer or audience.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "NO_IDENTITY";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
+             *     REMOVED_FROM_CALL: The provider has removed you from this call.
+             *     UNKNOWN_USER: This account is not known here.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                    };
+                };
+            };
+            /** @description APPOINTMENT_NOT_FOUND: There is no such appointment. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "APPOINTMENT_NOT_FOUND";
                     };
                 };
             };

@@ -1,6 +1,7 @@
 //! Every route, with what it reads and answers.
 
 mod recordings;
+mod transcripts;
 
 use std::collections::BTreeMap;
 
@@ -193,6 +194,7 @@ pub(super) fn all(schemas: &mut Schemas) -> Vec<Operation> {
     all.push(actions(schemas));
     all.extend(attendees(schemas));
     all.extend(recordings::all(schemas));
+    all.extend(transcripts::all(schemas));
     all
 }
 
@@ -427,6 +429,11 @@ pub(super) fn direct_invocations(schemas: &mut Schemas) -> Value {
             ("get", "getRecording", &[&recording]),
             ("playback", "playRecording", &[&recording]),
             ("delete", "deleteRecording", &[&recording]),
+        ]),
+        "transcript": actions(&[
+            ("start", "startTranscription", &[&appointment]),
+            ("stop", "stopTranscription", &[&appointment]),
+            ("languages", "listLanguages", &[]),
         ]),
     })
 }

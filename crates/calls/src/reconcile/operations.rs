@@ -101,7 +101,12 @@ impl Done {
                 | Action::Concatenate(..)
                 | Action::VerifySegment(..)
                 | Action::DeleteChunks(..)
-                | Action::DeleteRecording(..),
+                | Action::DeleteRecording(..)
+                | Action::StartTranscription(..)
+                | Action::StopTranscription(..)
+                | Action::TakeText(_)
+                | Action::CompleteTranscript(_)
+                | Action::DeleteTranscript(_),
                 _,
             ) => {
                 self.on_attendees.push(Executed { id: operation.id, payload: Some(operation.payload) });

@@ -83,7 +83,12 @@ impl Verification {
             | Action::Concatenate(..)
             | Action::VerifySegment(..)
             | Action::DeleteChunks(..)
-            | Action::DeleteRecording(..) => Err(Error::internal("an operation of another kind was leased")),
+            | Action::DeleteRecording(..)
+            | Action::StartTranscription(..)
+            | Action::StopTranscription(..)
+            | Action::TakeText(_)
+            | Action::CompleteTranscript(_)
+            | Action::DeleteTranscript(_) => Err(Error::internal("an operation of another kind was leased")),
         }
     }
 }

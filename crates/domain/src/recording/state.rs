@@ -10,6 +10,7 @@ use crate::recording::permission::Permissions;
 use crate::recording::plan::{self, Call, Failures, Snapshot};
 use crate::recording::timeline::{Pause, Previous};
 use crate::recording::{Intent, Layout, OpenRecording, PauseReason};
+use crate::transcript::live::Run;
 
 /// The result of `medzen.capture_state`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -22,8 +23,25 @@ pub struct CaptureState {
     previous: Option<PreviousRow>,
     /// The open capture.
     pub capture: Option<CaptureRow>,
+    /// The last run of the transcription.
+    pub run: Option<RunRow>,
     /// The last captures of the open recording that have ended, the latest first; without one, of the transcription.
     ended: Vec<EndedRow>,
+}
+
+/// A run of the transcription.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunRow {
+    #[serde(flatten)]
+    pub run: Run,
+    /// What Chime said of a failure.
+    pub message: Option<String>,
+    /// What was resolved at its request.
+    pub settings: serde_json::Value,
+    /// When the last capture of the speech ended.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub captured_until: Option<OffsetDateTime>,
 }
 
 /// A recording that has not ended.
@@ -157,8 +175,7 @@ impl Snapshot {
             permissions: Permissions::read(&view.participants, &view.consents),
             recording: state.open_recording(),
             automatic: wanted.then_some(automatic),
-            // The transcription's own limits and requests decide; until then nothing is captured for its text.
-            transcribe: false,
+            transcribe: state.run.as_ref().is_some_and(|row| row.run.status.needs_capture()),
             capture: state.capture.as_ref().map(CaptureRow::capture),
             failures: state.failures(),
         }

@@ -165,6 +165,7 @@ async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
     cloud.parts().clock.advance(301);
     cloud.run_schedule("meeting-manager").await?;
     record(&cloud).await?;
+    transcribe(&cloud).await?;
     assert_eq!(cloud.request("GET", "/health", None, "").await?.brief(), "200");
     cloud.run_schedule("audit").await?;
 
@@ -185,6 +186,62 @@ async fn no_statement_of_the_functions_lacks_a_right() -> TestResult {
 }
 
 /// A recording from its start to its playback, and one that is stopped because consent to it is revoked.
+/// A transcription that Chime interrupts, from its start to the deletion of its text.
+async fn transcribe(cloud: &TestCloud) -> TestResult {
+    let scenario = cloud.scenario().await?;
+    let (consent, route) = ("/appointments/{a}/call/consent", "/appointments/{a}/call/transcription");
+    let meeting = scenario.provider.start().await?.text("meetingId");
+    assert_eq!(scenario.patient.join().await?.brief(), "200");
+    for caller in [&scenario.provider, &scenario.patient] {
+        assert_eq!(caller.ask("PUT", consent, &json!({ "transcription": true })).await?.brief(), "200");
+    }
+    assert_eq!(scenario.provider.ask("POST", route, &json!({})).await?.brief(), "201");
+    assert_eq!(scenario.provider.ask("GET", "/transcription/languages", &json!({})).await?.brief(), "200");
+    let both = async |seconds: u32| -> TestResult {
+        run_recording(cloud, &[seconds]).await?;
+        cloud.run_schedule("transcript").await?;
+        Ok(())
+    };
+    // No event of the capture comes: it is asked for after 30 s.
+    for seconds in [35, 5, 5] {
+        both(seconds).await?;
+    }
+    let event = |kind: &str| {
+        json!({
+            "source": "aws.chime", "detail-type": "Chime Meeting State Change",
+            "detail": {"eventType": format!("chime:{kind}"), "meetingId": meeting},
+        })
+    };
+    for kind in ["TranscriptionStarted", "TranscriptionInterrupted", "TranscriptionResumed"] {
+        cloud.send_event(&event(kind))?;
+        assert_eq!(cloud.drain_queues().await?, 0);
+    }
+    let attendee = format!(
+        "SELECT attendee_id FROM medzen.video_call_attendee_tokens WHERE user_id = '{}'",
+        scenario.provider.id
+    );
+    let words = json!([{ "attendeeId": cloud.sql(&attendee).await?, "text": "Good morning", "resultId": "r-1", "afterMs": 1000 }]);
+    let script = format!("chime/meetings/{meeting}/captions");
+    assert!(cloud.control_api("POST", &script, &words).await?.status < 300);
+    both(10).await?;
+    // Chime does not get the stop in the request: the schedule repeats it.
+    cloud.fault("chime", Some("StopMeetingTranscription"), FaultKind::Error, None);
+    assert_eq!(scenario.provider.ask("DELETE", route, &json!({})).await?.brief(), "200");
+    cloud.parts().faults.clear();
+    for _ in 0..4 {
+        both(60).await?;
+    }
+    assert_eq!(cloud.sql("SELECT string_agg(outcome, ',') FROM medzen.transcripts").await?, "incomplete");
+    cloud
+        .sql("UPDATE medzen.transcripts SET finished_at = finished_at - interval '8 years' RETURNING ''")
+        .await?;
+    for _ in 0..2 {
+        both(60).await?;
+    }
+    assert_eq!(cloud.sql("SELECT count(*) FROM medzen.transcript_segments").await?, "0");
+    Ok(())
+}
+
 async fn record(cloud: &TestCloud) -> TestResult {
     let scenario = cloud.scenario().await?;
     let (consent, recordings) = ("/appointments/{a}/call/consent", "/appointments/{a}/call/recordings");

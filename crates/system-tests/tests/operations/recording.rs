@@ -21,6 +21,7 @@ fn routes(plan: &Plan) -> BTreeSet<&str> {
 fn a_deployment_without_recording_has_nothing_of_it_but_the_bucket() -> TestResult {
     let nothing = [
         ("Recording", None),
+        ("Transcription", None),
         ("RecordingsBucketName", Some("")),
         ("RecordingsBucketArn", Some("")),
         ("RecordingsKeyArn", Some("")),
@@ -57,7 +58,11 @@ fn recording_is_refused_where_meetings_are_in_another_region_than_the_bucket() -
     let elsewhere = [("Recording", Some("on")), ("MediaRegion", Some("eu-central-1"))];
     let refused = refusal(&elsewhere)?;
     assert!(refused.contains("RecordedWhereCallsAre"), "{refused}");
-    deploy(&[("Recording", Some("off")), ("MediaRegion", Some("eu-central-1"))])?;
+    deploy(&[
+        ("Recording", Some("off")),
+        ("Transcription", Some("off")),
+        ("MediaRegion", Some("eu-central-1")),
+    ])?;
     Ok(())
 }
 

@@ -8,8 +8,13 @@ use serde_json::Value;
 
 use crate::deployed;
 
+/// The runbook with its part on transcription.
 pub(super) fn runbook() -> TestResult<String> {
-    Ok(std::fs::read_to_string(workspace().join("infra/RUNBOOK.md"))?)
+    let mut whole = String::new();
+    for part in ["infra/RUNBOOK.md", "infra/TRANSCRIPTION.md"] {
+        whole += &std::fs::read_to_string(workspace().join(part))?;
+    }
+    Ok(whole)
 }
 
 pub(super) fn symptoms() -> TestResult<String> {

@@ -167,11 +167,11 @@ fn concurrency_is_limited_by_parameter_and_by_default_not_at_all() -> TestResult
         // One run of audit a minute needs no limit.
         assert_eq!(limit, (name != "audit").then_some(20), "{name}");
     }
-    for number in ["0", "1", "3", "9", "301", "1000", "ten"] {
+    for number in ["0", "1", "3", "9", "223", "1000", "ten"] {
         let refused = refusal(&[("FunctionConcurrency", Some(number))])?;
         assert!(refused.contains("FunctionConcurrency"), "{number}: {refused}");
     }
-    deploy(&[("FunctionConcurrency", Some("300"))])?;
+    deploy(&[("FunctionConcurrency", Some("222"))])?;
     Ok(())
 }
 
@@ -180,7 +180,7 @@ fn concurrency_is_limited_by_parameter_and_by_default_not_at_all() -> TestResult
 #[test]
 fn every_concurrency_that_is_accepted_is_more_than_events_and_schedules_take() -> TestResult {
     let mut seen = 0;
-    for number in (1..=20).chain([300]) {
+    for number in (1..=20).chain([222]) {
         let Ok(plan) = deploy(&[("FunctionConcurrency", Some(&number.to_string()))]) else { continue };
         for mapping in &plan.mappings {
             let function =

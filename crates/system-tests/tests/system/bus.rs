@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::recording::with_events;
 use crate::requests::{record, run_recording, start_with_consent, with_waiting_room};
 
-const KINDS: [(EventType, &str); 7] = [
+const KINDS: [(EventType, &str); 9] = [
     (EventType::CallStarted, "call-started"),
     (EventType::ParticipantWaiting, "participant-waiting"),
     (EventType::MembershipEnded, "membership-ended"),
@@ -18,6 +18,8 @@ const KINDS: [(EventType, &str); 7] = [
     (EventType::RecordingStarted, "recording-started"),
     (EventType::RecordingReady, "recording-ready"),
     (EventType::RecordingFailed, "recording-failed"),
+    (EventType::TranscriptReady, "transcript-ready"),
+    (EventType::TranscriptFailed, "transcript-failed"),
 ];
 
 fn read(file: &str) -> TestResult<Value> {

@@ -38,4 +38,5 @@ mod reported_ends;
 mod requests;
 mod round_trips;
 mod start;
+mod transcription;
 mod waiting;

@@ -3,7 +3,7 @@
 use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 
-use crate::requests::{change, consent, record, run_recording};
+use crate::requests::{change, consent, record, run_recording, start_transcription};
 
 /// Permissions of recording for what does not happen here, but in the tests of the crate `objects`: files above 5 GB are copied in
 /// parts, and a version under legal hold is not deleted.
@@ -92,6 +92,7 @@ async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> TestResul
     assert_eq!(cloud.drain_queues().await?, 0);
 
     record_and_play(&cloud).await?;
+    transcribe(&cloud).await?;
 
     cloud.run_schedule("audit").await?;
     let usage = cloud.parts().iam_usage();
@@ -99,6 +100,50 @@ async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> TestResul
         let unused = usage["unused"].as_array().ok_or("a list")?.iter().filter_map(Value::as_str);
         let unused: Vec<_> = unused.filter(|it| !(function == "recording" && RARE.contains(it))).collect();
         assert_eq!((unused, &usage["refused"]), (Vec::new(), &json!([])), "{function}");
+    }
+    Ok(())
+}
+
+/// One transcription has text, consent to another is revoked, and a third goes on when its call ends.
+async fn transcribe(cloud: &TestCloud) -> TestResult {
+    let (spoken, revoked, ended) =
+        (cloud.scenario().await?, cloud.scenario().await?, cloud.scenario().await?);
+    let mut meetings = Vec::new();
+    for scenario in [&spoken, &revoked, &ended] {
+        meetings.push(start_transcription(scenario).await?);
+    }
+    for _ in 0..4 {
+        cloud.parts().clock.advance(15);
+        run_transcription(cloud).await?;
+    }
+    // No event reports that it began: the lines of the capture do.
+    let attendee = format!(
+        "SELECT attendee_id FROM medzen.video_call_attendee_tokens WHERE user_id = '{}'",
+        spoken.provider.id
+    );
+    let words = json!([{ "attendeeId": cloud.sql(&attendee).await?, "text": "Good morning", "resultId": "r-1", "afterMs": 1000 }]);
+    let script = format!("chime/meetings/{}/captions", meetings[0]);
+    assert!(cloud.control_api("POST", &script, &words).await?.status < 300);
+    for _ in 0..4 {
+        cloud.parts().clock.advance(15);
+        run_transcription(cloud).await?;
+    }
+    assert_eq!(consent(&revoked.patient, json!({ "transcription": false })).await?.brief(), "200");
+    assert_eq!(ended.provider.end().await?.brief(), "200");
+    assert_eq!(spoken.provider.end().await?.brief(), "200");
+    for _ in 0..6 {
+        cloud.parts().clock.advance(60);
+        run_transcription(cloud).await?;
+    }
+    let text = "SELECT coalesce(string_agg(body, ','), '') FROM medzen.transcript_segments";
+    assert_eq!(cloud.sql(text).await?, "Good morning");
+    Ok(())
+}
+
+async fn run_transcription(cloud: &TestCloud) -> TestResult {
+    for function in ["recording", "transcript"] {
+        assert_eq!(cloud.drain_queues().await?, 0);
+        cloud.run_schedule(function).await?;
     }
     Ok(())
 }

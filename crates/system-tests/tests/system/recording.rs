@@ -144,7 +144,7 @@ pub(crate) async fn control(by: &Caller, recording: &str, action: &str) -> TestR
 }
 
 /// Chime reports that a participant is connected.
-fn connect(cloud: &TestCloud, meeting: &str, person: &Caller) -> TestResult {
+pub(crate) fn connect(cloud: &TestCloud, meeting: &str, person: &Caller) -> TestResult {
     let attendees = cloud.live_meetings();
     let attendee = attendees
         .iter()

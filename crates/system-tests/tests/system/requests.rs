@@ -51,6 +51,18 @@ pub(crate) async fn record(scenario: &Scenario) -> TestResult<String> {
     Ok(started.text("recordingId"))
 }
 
+/// Starts a call of two who consent to its transcription, and that. Returns the meeting.
+pub(crate) async fn start_transcription(scenario: &Scenario) -> TestResult<String> {
+    let started = scenario.provider.start().await?;
+    assert_eq!((started.brief().as_str(), scenario.patient.join().await?.brief().as_str()), ("201", "200"));
+    for caller in [&scenario.provider, &scenario.patient] {
+        assert_eq!(consent(caller, json!({ "transcription": true })).await?.brief(), "200");
+    }
+    let begun = scenario.provider.ask("POST", "/appointments/{a}/call/transcription", &json!({})).await?;
+    assert_eq!(begun.brief(), "201", "{:?}", begun.body);
+    Ok(started.text("meetingId"))
+}
+
 /// Moves the clock by `seconds`, delivers what Chime reports and runs recording's schedule, `times` in a row.
 pub(crate) async fn run_recording(cloud: &TestCloud, times: usize, seconds: u32) -> TestResult {
     for _ in 0..times {

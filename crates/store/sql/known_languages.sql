@@ -1,0 +1,7 @@
+-- The results of attempts with languages, and the seconds of a day that are reserved or used ($1).
+SELECT json_build_object(
+  'languages', (
+    SELECT coalesce(json_agg(json_build_object('engine', engine, 'code', code, 'region', region, 'confirmed', confirmed, 'message', message)
+      ORDER BY engine, code, region), '[]')
+    FROM medzen.transcription_languages),
+  'reserved', coalesce((SELECT b.reserved_seconds FROM medzen.transcription_budgets b WHERE b.day = $1), 0))::text

@@ -1,0 +1,21 @@
+-- Requests the deletion of transcripts that are finished: of one ($1), or of those that finished before $2, the oldest first, at most $3.
+-- $4 now, $5 origin, $6 actor and $7 role, null for the expiry; $8 audit event.
+WITH due AS (
+  SELECT t.id, s.appointment_id, s.id AS session_id
+  FROM medzen.transcripts t JOIN public.video_call_sessions s ON s.id = t.session_id
+  WHERE t.finished_at IS NOT NULL AND t.deletion_requested_at IS NULL AND t.finished_at <= $2 AND ($1 IS NULL OR t.id = $1)
+  ORDER BY t.finished_at, t.id
+  LIMIT $3
+), requested AS (
+  UPDATE medzen.transcripts t SET deletion_requested_at = $4 FROM due WHERE t.id = due.id AND t.deletion_requested_at IS NULL
+  RETURNING t.id, due.appointment_id, due.session_id
+), enqueued AS MATERIALIZED (
+  SELECT requested.*, medzen.enqueue_operation('delete_transcript', requested.id::text, requested.session_id, '{}', $4, NULL) AS operation
+  FROM (SELECT * FROM requested ORDER BY id) AS requested
+), audited AS MATERIALIZED (
+  SELECT medzen.audit_append(medzen.appointment_chain(appointment_id), $5 || jsonb_strip_nulls(jsonb_build_object(
+    'event', $8::text, 'appointmentId', appointment_id, 'sessionId', session_id, 'transcriptId', id, 'actor', $6::uuid, 'role', $7::text,
+    'reason', CASE WHEN $6 IS NULL THEN 'retention_ended' END)), $4) AS seq
+  FROM (SELECT * FROM enqueued WHERE operation IS NOT NULL ORDER BY appointment_id, id) AS ordered
+)
+SELECT count(seq)::text FROM audited

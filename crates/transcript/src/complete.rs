@@ -1,0 +1,125 @@
+//! The result of a transcript, and its deletion.
+
+use domain::Error;
+use domain::audit::Origin;
+use domain::id::TranscriptId;
+use domain::transcript::export::Content;
+use domain::transcript::gaps::{Evidence, GapReason, gaps};
+use domain::transcript::live::RunEnd;
+use domain::transcript::segments::assemble;
+use domain::transcript::{Interval, Outcome, Segment};
+use runtime::metrics::{self, Metric};
+use store::texts::{FinishedText, TranscriptRow};
+use time::OffsetDateTime;
+
+use crate::App;
+
+/// Transcripts whose deletion one run requests.
+const MAX_EXPIRED: i64 = 100;
+
+impl App {
+    /// Gives a transcript whose text is complete its result.
+    ///
+    /// # Errors
+    /// Where the database is down: it is completed later.
+    pub(crate) async fn complete(&self, id: TranscriptId, origin: &Origin) -> Result<(), Error> {
+        let store = self.calls.store();
+        let Some(row) = store.load_transcript(id).await? else { return Ok(()) };
+        if row.finished_at.is_some() || row.deletion_requested {
+            return Ok(());
+        }
+        let segments = assemble(store.transcript_turns(id).await?);
+        let gaps = gaps(&evidence(&row, &segments, origin.now));
+        let ran = row.runs.iter().any(|run| run.started_at.is_some());
+        let outcome = match (segments.len(), ran) {
+            (0, false) => Outcome::Failed,
+            _ if gaps.iter().any(|gap| is_loss(gap.reason)) => Outcome::Incomplete,
+            _ => Outcome::Ready,
+        };
+        if segments.is_empty() && ran {
+            tracing::warn!(transcript = %id, "a call that was transcribed has no text");
+            metrics::emit(&[(Metric::EmptyTranscripts, 1)]);
+        }
+        let content = Content {
+            transcript_id: id,
+            appointment_id: row.appointment_id,
+            session_id: row.session_id,
+            language: row.language.as_deref().unwrap_or_default(),
+            segments: &segments,
+            gaps: &gaps,
+        };
+        let sha256 = content.sha256();
+        let text = FinishedText { outcome, segments: segments.len(), gaps, sha256 };
+        if let Some(event) = store.finish_transcript(id, &text, origin).await? {
+            self.calls.publish(event, origin).await;
+        }
+        Ok(())
+    }
+
+    /// Deletes the text of a transcript whose deletion was requested.
+    ///
+    /// # Errors
+    /// Where the database is down.
+    pub(crate) async fn delete_text(&self, id: TranscriptId, origin: &Origin) -> Result<(), Error> {
+        self.calls.store().delete_transcript(id, origin).await?;
+        Ok(())
+    }
+
+    /// Requests the deletion of transcripts whose retention has ended.
+    ///
+    /// # Errors
+    /// 503 when the database is down.
+    pub(crate) async fn expire(&self, origin: &Origin) -> Result<(), Error> {
+        let before = origin.now - self.retention;
+        let requested =
+            self.calls.store().request_transcript_deletion(None, (before, MAX_EXPIRED), None, origin).await?;
+        if requested > 0 {
+            tracing::info!(requested, "transcripts expired");
+        }
+        Ok(())
+    }
+}
+
+/// Whether text is missing that was to be there: a revocation, and what nobody asked to transcribe, are no loss.
+const fn is_loss(reason: GapReason) -> bool {
+    match reason {
+        GapReason::Interrupted
+        | GapReason::SilentService
+        | GapReason::CaptureSwitched
+        | GapReason::Failed => true,
+        GapReason::ConsentRevoked | GapReason::NotTranscribed => false,
+    }
+}
+
+/// What is known of the call of a transcript; what goes on ends now.
+fn evidence(row: &TranscriptRow, segments: &[Segment], now: OffsetDateTime) -> Evidence {
+    let ms = |at: OffsetDateTime| (at - row.call_began_at).whole_milliseconds();
+    let ms = |at: OffsetDateTime| i64::try_from(ms(at)).unwrap_or(i64::MAX);
+    let end = row.call_ended_at.unwrap_or(now);
+    let interval =
+        |from: OffsetDateTime, to: Option<OffsetDateTime>| Interval::new(ms(from), ms(to.unwrap_or(end)));
+    let runs = || row.runs.iter();
+    let failed = runs().filter(|run| run.end_reason.is_some_and(RunEnd::is_failure));
+    let captures = || row.captures.iter();
+    let revoked = captures().filter(|capture| capture.revoked);
+    Evidence {
+        call_end_ms: ms(end),
+        transcribing: runs().filter_map(|run| interval(run.started_at?, run.ended_at)).collect(),
+        interrupted: row
+            .interruptions
+            .iter()
+            .filter_map(|one| interval(one.began_at, one.ended_at))
+            .collect(),
+        // Until the next run, whose text lies in no gap, or the end of the call.
+        failed: failed.filter_map(|run| interval(run.requested_at, None)).collect(),
+        captured: captures().filter_map(|capture| interval(capture.began_at?, capture.ended_at)).collect(),
+        revoked: revoked
+            .filter_map(|capture| interval(capture.stop_requested_at?, capture.ended_at))
+            .collect(),
+        speaking: captures()
+            .flat_map(|capture| &capture.speaking)
+            .filter_map(|spoken| Interval::new(spoken.0, spoken.1))
+            .collect(),
+        text: segments.iter().filter_map(|one| Interval::new(one.start_ms, one.end_ms)).collect(),
+    }
+}

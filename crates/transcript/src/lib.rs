@@ -1,0 +1,110 @@
+#![doc = include_str!("../README.md")]
+
+mod complete;
+mod config;
+mod control;
+mod events;
+mod languages;
+mod runs;
+mod schedule;
+mod text;
+
+use api::transcripts::StartTranscriptionRequest;
+use bus::Bus;
+use calls::{Calls, RequestInfo};
+use chime::{Meetings, Pipelines};
+use domain::Error;
+use domain::error::Reason;
+use domain::recording::rights::Rights;
+use domain::transcript::budget::Limits;
+use objects::Objects;
+use runtime::{Answer, Function, Request, handlers, secret_reader};
+use store::Store;
+
+pub use config::Config;
+pub use languages::Policy;
+
+use control::Started;
+
+/// The function's routes, and what its other triggers do.
+pub const FUNCTION: Function<App> = Function {
+    routes: handlers! {
+        "POST /appointments/{appointmentId}/call/transcription" => start,
+        "DELETE /appointments/{appointmentId}/call/transcription" => stop,
+        "GET /transcription/languages" => languages,
+    },
+    actions: handlers! {
+        "start" => start,
+        "stop" => stop,
+        "languages" => languages,
+    },
+    on_schedule: Some(|app, origin| Box::pin(app.run(origin))),
+    on_messages: Some(|app, messages| Box::pin(app.handle(messages))),
+    on_denial: Some(|app, request, reason| Box::pin(audit_denial(app, request, reason))),
+    ..Function::EMPTY
+};
+
+/// The function's backends.
+#[derive(Debug)]
+pub struct App {
+    calls: Calls,
+    objects: Objects,
+    rights: Rights,
+    limits: Limits,
+    policy: Policy,
+    /// Where media is processed unless a start names another region.
+    media_region: String,
+    retention: time::Duration,
+}
+
+impl App {
+    /// Builds the clients and tries the connections. A backend that is down is no reason to fail.
+    ///
+    /// # Errors
+    /// When the configuration is incomplete.
+    pub async fn connect(config: &Config) -> Result<Self, runtime::Error> {
+        let sdk = runtime::sdk_config()?;
+        let base = &config.base;
+        let store = Store::connect(secret_reader(&sdk, &base.database_secret_arn), &base.environment).await;
+        let (meetings, pipelines) = (Meetings::new(sdk.clone()), Pipelines::new(sdk.clone()));
+        let bus = Bus::new(&sdk, &config.calls.bus);
+        let settings = config.calls.settings.clone();
+        let media_region = settings.media_regions.default.clone();
+        Ok(Self {
+            calls: Calls::new(store, meetings, pipelines, bus, settings),
+            objects: Objects::new(&sdk, &config.bucket),
+            rights: config.rights.clone(),
+            limits: config.limits,
+            policy: config.policy.clone(),
+            media_region,
+            retention: time::Duration::days(config.retention_days.into()),
+        })
+    }
+}
+
+async fn start(app: &App, request: &Request) -> Result<Answer, Error> {
+    let appointment = request.appointment()?;
+    let body: StartTranscriptionRequest = request.json()?;
+    let Started { transcription, new } =
+        app.start(request.actor()?, appointment, &body, &request.origin).await?;
+    Answer::json(if new { 201 } else { 200 }, &transcription)
+}
+
+async fn stop(app: &App, request: &Request) -> Result<Answer, Error> {
+    Answer::json(200, &app.stop(request.actor()?, request.appointment()?, &request.origin).await?)
+}
+
+async fn languages(app: &App, request: &Request) -> Result<Answer, Error> {
+    request.actor()?;
+    Answer::json(200, &app.languages(request.origin.now).await?)
+}
+
+async fn audit_denial(app: &App, request: &Request, reason: Reason<403>) {
+    let info = RequestInfo {
+        actor: request.actor().ok(),
+        target: request.target().ok(),
+        route: request.route.name(),
+        origin: &request.origin,
+    };
+    app.calls.audit_denial(info, reason).await;
+}

@@ -1,0 +1,317 @@
+//! Compares a session's transcription with what is wanted, and takes the next step.
+
+use domain::Error;
+use domain::audit::{Event, Origin};
+use domain::call::{Session, SessionState, View};
+use domain::error::causes;
+use domain::id::{AppointmentId, SessionId, UserId};
+use domain::operation::{
+    Action, Executed, Operation, PendingOperation, StartTranscription, StopTranscription,
+};
+use domain::recording::capture::CaptureStatus;
+use domain::recording::permission::{Permission, Permissions};
+use domain::recording::plan::ALONE_FOR;
+use domain::recording::state::RunRow;
+use domain::state::Role;
+use domain::transcript::lines;
+use domain::transcript::live::{self, Due, Effect, Run, RunEnd, RunEvent, RunStatus, Surroundings};
+use domain::transcript::settings::RunSettings;
+use runtime::metrics::{self, Metric};
+use serde::Deserialize as _;
+use store::transcripts::RunChange;
+use time::OffsetDateTime;
+
+use crate::App;
+use crate::text::text_prefix;
+
+/// The session is read again this often because something changed it meanwhile, or one step followed another.
+pub(crate) const MAX_ATTEMPTS: usize = 8;
+
+/// Files of 5 s in which words are looked for.
+const LATEST_FILES: usize = 12;
+
+/// A session.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    pub(crate) appointment: AppointmentId,
+    pub(crate) session: SessionId,
+}
+
+/// The result of a comparison.
+#[derive(Debug, Default)]
+pub(crate) struct StepsTaken {
+    /// Chime goes on to transcribe although its stop was requested a minute ago.
+    pub(crate) not_stopped: bool,
+}
+
+/// A report on a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Report<'a> {
+    pub(crate) event: RunEvent,
+    /// When it happened.
+    pub(crate) at: OffsetDateTime,
+    /// What Chime said of a failure.
+    pub(crate) message: Option<&'a str>,
+    /// The participant of the request; `None`: the system.
+    pub(crate) actor: Option<(UserId, Role)>,
+}
+
+impl Report<'_> {
+    /// A report of the function's own.
+    pub(crate) const fn of(event: RunEvent, at: OffsetDateTime) -> Self {
+        Self { event, at, message: None, actor: None }
+    }
+}
+
+impl App {
+    /// Takes the steps that are due for a session until nothing is due.
+    ///
+    /// # Errors
+    /// 503 when a backend is down: what was stored is continued by the schedule.
+    pub(crate) async fn take_steps(&self, target: Target, origin: &Origin) -> Result<StepsTaken, Error> {
+        // On the heap: a call with all that follows from it takes 20 KB.
+        Box::pin(self.take_each_step(target, origin)).await
+    }
+
+    async fn take_each_step(&self, target: Target, origin: &Origin) -> Result<StepsTaken, Error> {
+        for _ in 0..MAX_ATTEMPTS {
+            let view = self.calls.store().load_session(target.appointment, target.session).await?;
+            let Some(session) = view.session.as_ref() else { break };
+            let Some(row) = view.captures.run.as_ref() else {
+                if !self.begin_by_itself(target, &view, origin).await? {
+                    break;
+                }
+                continue;
+            };
+            match live::due(&row.run, surroundings(&view, session, row, origin.now), origin.now) {
+                Due::Nothing => break,
+                Due::Apply(event) => {
+                    self.apply(target, session, row, Report::of(event, origin.now), origin).await?;
+                }
+                Due::Look if self.has_text(&view).await? => {
+                    let report = Report::of(RunEvent::Started, origin.now);
+                    self.apply(target, session, row, report, origin).await?;
+                }
+                Due::Look => break,
+                Due::Restart => {
+                    let (after, effect) = live::restart(row.run, origin.now);
+                    tracing::warn!(run = %after.id, attempt = after.attempt, "transcription not confirmed, started again");
+                    self.write(
+                        target,
+                        session,
+                        row,
+                        (after, effect),
+                        Report::of(RunEvent::Captured, origin.now),
+                        origin,
+                    )
+                    .await?;
+                    break;
+                }
+                // Its operation is due by itself.
+                Due::StopAgain { alarm } => return Ok(StepsTaken { not_stopped: alarm }),
+            }
+        }
+        Ok(StepsTaken::default())
+    }
+
+    /// Applies a report to a run. Returns whether it changed anything; not where something else changed the run meanwhile.
+    ///
+    /// # Errors
+    /// 503 when the database is down.
+    pub(crate) async fn apply(
+        &self,
+        target: Target,
+        session: &Session,
+        row: &RunRow,
+        report: Report<'_>,
+        origin: &Origin,
+    ) -> Result<bool, Error> {
+        // A time of Chime's is neither before the request nor ahead of ours.
+        let at = report.at.min(origin.now).max(row.run.requested_at);
+        match live::advance(row.run, report.event, at) {
+            Some(change) => self.write(target, session, row, change, report, origin).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Writes a change of a run and executes what follows from it at Chime.
+    async fn write(
+        &self,
+        target: Target,
+        session: &Session,
+        row: &RunRow,
+        (after, effect): (Run, Effect),
+        Report { message, actor, .. }: Report<'_>,
+        origin: &Origin,
+    ) -> Result<bool, Error> {
+        let before = row.run;
+        let operation = operation(session, &after, effect)?;
+        let event = match (before.status, after.status) {
+            (RunStatus::Running, RunStatus::Running)
+            | (RunStatus::Stopping, RunStatus::Stopping)
+            | (_, RunStatus::Requested | RunStatus::Starting) => None,
+            (_, RunStatus::Running) => Some(Event::TranscriptionStarted),
+            (_, RunStatus::Stopping) => Some(Event::TranscriptionStopRequested),
+            (_, RunStatus::Stopped | RunStatus::Failed) => Some(Event::TranscriptionEnded),
+        };
+        let change = RunChange { before, after, message, operation, event, actor };
+        let Some(applied) = self.calls.store().apply_run(target.session, &change, origin).await? else {
+            return Ok(false);
+        };
+        if after.status == RunStatus::Failed {
+            let reason = after.end_reason.map_or("", RunEnd::as_str);
+            tracing::error!(run = %after.id, reason, "transcription failed");
+            metrics::emit(&[(Metric::TranscriptionsFailed, 1)]);
+        }
+        if before.status.needs_capture() != after.status.needs_capture() {
+            // What is captured follows from it.
+            self.calls.announce(Operation::StartCapture, target.appointment, target.session).await;
+        }
+        if let Some(operation) = applied.operation
+            && let Err(error) = Box::pin(self.execute(target, &operation, origin)).await
+        {
+            self.calls.release(&operation, &error, origin).await;
+        }
+        Ok(true)
+    }
+
+    /// Executes the start or the stop of a run at Chime.
+    ///
+    /// # Errors
+    /// Where Chime or the database is down: the operation is still open.
+    pub(crate) async fn execute(
+        &self,
+        target: Target,
+        operation: &PendingOperation,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        let view = self.calls.store().load_session(target.appointment, target.session).await?;
+        let current = view.session.as_ref().zip(view.captures.run.as_ref());
+        match operation.action()? {
+            Action::StartTranscription(run, of) => {
+                let wanted = current.filter(|(_, row)| {
+                    row.run.id == run
+                        && row.run.status == RunStatus::Starting
+                        && row.run.attempt == of.attempt
+                });
+                if let Some((session, row)) = wanted {
+                    self.start_at_chime(target, session, row, &of, origin).await?;
+                }
+            }
+            Action::StopTranscription(run, of) => {
+                self.calls.meetings().stop_transcription(&of.control_region, of.meeting_id).await?;
+                if let Some((session, row)) = current.filter(|(_, row)| row.run.id == run) {
+                    let report = Report::of(RunEvent::Stopped, origin.now);
+                    self.apply(target, session, row, report, origin).await?;
+                }
+            }
+            Action::DeleteAttendee(..)
+            | Action::UpdateCapabilities(..)
+            | Action::DeleteMeeting(..)
+            | Action::VerifyMeeting(..)
+            | Action::PublishEvent(_)
+            | Action::StartCapture(..)
+            | Action::StopCapture(..)
+            | Action::Concatenate(..)
+            | Action::VerifySegment(..)
+            | Action::DeleteChunks(..)
+            | Action::DeleteRecording(..)
+            | Action::TakeText(_)
+            | Action::CompleteTranscript(_)
+            | Action::DeleteTranscript(_) => {
+                return Err(Error::internal("an operation of another kind changes no run"));
+            }
+        }
+        let executed = Executed { id: operation.id, payload: Some(operation.payload.clone()) };
+        self.calls.store().complete_operations(&[executed], origin.now).await?;
+        Ok(())
+    }
+
+    async fn start_at_chime(
+        &self,
+        target: Target,
+        session: &Session,
+        row: &RunRow,
+        of: &StartTranscription,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        let settings = RunSettings::deserialize(&row.settings).map_err(Error::internal)?;
+        let live = settings.live.ok_or_else(|| Error::internal("a live run without settings"))?;
+        let meetings = self.calls.meetings();
+        if of.attempt > 1 {
+            meetings.stop_transcription(&of.control_region, of.meeting_id).await?;
+        }
+        let refused = match meetings.start_transcription(&of.control_region, of.meeting_id, &live).await {
+            // It runs already: an earlier answer was lost, and its event says when it began.
+            Ok(()) | Err(chime::Error::Conflict(_)) => return Ok(()),
+            Err(error @ (chime::Error::Throttled(_) | chime::Error::Unavailable(_))) => {
+                return Err(error.into());
+            }
+            Err(error @ (chime::Error::NotFound | chime::Error::Limit(_) | chime::Error::Refused { .. })) => {
+                error
+            }
+        };
+        tracing::warn!(run = %row.run.id, error = causes(&refused), "Chime refused a transcription");
+        let report = Report { message: Some(refused.reason()), ..Report::of(RunEvent::Refused, origin.now) };
+        self.apply(target, session, row, report, origin).await?;
+        Ok(())
+    }
+
+    /// Whether the open capture has text: words, because states of the transcription are lines too.
+    async fn has_text(&self, view: &View) -> Result<bool, Error> {
+        let Some(open) = &view.captures.capture else { return Ok(false) };
+        let prefix = text_prefix(open.id, open.purposes.recording);
+        let listed = self.objects.list(&prefix, None).await?.objects;
+        // The files of the last minute; the next run looks again.
+        let latest = &listed[listed.len().saturating_sub(LATEST_FILES)..];
+        let bodies = self.read(latest).await?;
+        let has_words = |line: &[u8]| !lines::parse(line).results.is_empty();
+        Ok(bodies.iter().any(|body| body.split(|byte| *byte == b'\n').any(has_words)))
+    }
+}
+
+fn operation(
+    session: &Session,
+    after: &Run,
+    effect: Effect,
+) -> Result<Option<(Operation, serde_json::Value)>, Error> {
+    let Some(meeting_id) = session.meeting_id() else { return Ok(None) };
+    let control_region = session.control_region.clone();
+    let (kind, payload) = match effect {
+        Effect::None => return Ok(None),
+        Effect::Start => {
+            let payload = StartTranscription { control_region, meeting_id, attempt: after.attempt };
+            (Operation::StartTranscription, serde_json::to_value(payload))
+        }
+        Effect::Stop => {
+            let payload = StopTranscription { control_region, meeting_id };
+            (Operation::StopTranscription, serde_json::to_value(payload))
+        }
+    };
+    Ok(Some((kind, payload.map_err(Error::internal)?)))
+}
+
+/// The call around a run.
+fn surroundings(view: &View, session: &Session, row: &RunRow, now: OffsetDateTime) -> Surroundings {
+    let captured = view
+        .captures
+        .capture
+        .as_ref()
+        .is_some_and(|open| open.status == CaptureStatus::Running && open.purposes.transcription);
+    let since = row.captured_until.map_or(row.run.requested_at, |until| until.max(row.run.requested_at));
+    Surroundings { forbidden: forbidden(view, session, now), uncaptured_since: (!captured).then_some(since) }
+}
+
+/// Why the call may not be transcribed any more.
+fn forbidden(view: &View, session: &Session, now: OffsetDateTime) -> Option<RunEnd> {
+    let SessionState::Active(call) = &session.state else { return Some(RunEnd::CallEnded) };
+    let empty_since = call.last_left_at.filter(|_| call.connected_count == 0);
+    match Permissions::read(&view.participants, &view.consents).transcription {
+        Permission::Allowed => None,
+        Permission::Undecided(_) | Permission::Refused(_) => Some(RunEnd::ConsentRevoked),
+        // Somebody may come back.
+        Permission::Empty => {
+            empty_since.filter(|since| now - *since >= ALONE_FOR).map(|_| RunEnd::EveryoneLeft)
+        }
+    }
+}
