@@ -61,7 +61,7 @@ impl Fixture {
 
     fn pass(&self, seconds: u32) {
         self.clock.advance(seconds);
-        self.transcribe.deliver_due();
+        self.transcribe.deliver_and_wake();
     }
 
     fn output(&self, key: &str) -> Value {
