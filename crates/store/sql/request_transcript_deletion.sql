@@ -12,7 +12,8 @@ WITH due AS (
   SELECT due.* FROM due JOIN public.video_call_sessions s ON s.id = due.session_id ORDER BY s.id FOR NO KEY UPDATE OF s
 ), requested AS (
   UPDATE medzen.transcripts t SET deletion_requested_at = $4 FROM locked
-  WHERE t.id = locked.id AND t.deletion_requested_at IS NULL AND NOT medzen.is_on_hold(locked.appointment_id)
+  WHERE t.id = locked.id AND t.deletion_requested_at IS NULL AND t.finished_at <= $2
+    AND NOT medzen.is_on_hold(locked.appointment_id)
   RETURNING t.id, locked.appointment_id, locked.session_id
 ), enqueued AS MATERIALIZED (
   SELECT requested.*, medzen.enqueue_operation('delete_transcript', requested.id::text, requested.session_id, '{}', $4, NULL) AS operation
