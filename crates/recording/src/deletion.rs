@@ -36,7 +36,7 @@ impl App {
         }
         let ended_before = origin.now - self.retention;
         self.calls.store().request_deletion(Some(recording), (ended_before, 1), Some(by), origin).await?;
-        let (now, on_hold) = self.recording_with(actor, id, Right::Delete).await?;
+        let (now, on_hold) = self.recording_and_hold(actor, id, Right::Delete).await?;
         match now.state {
             RecordingState::Deleting | RecordingState::Deleted => Ok(now),
             // A legal hold stands, or its files are not all verified yet.

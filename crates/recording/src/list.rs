@@ -68,14 +68,27 @@ impl App {
     /// # Errors
     /// 403 without the right, 404 for one that there is not, 503 when the database is down.
     pub(crate) async fn recording(&self, actor: &Actor, id: RecordingId) -> Result<Recording, Error> {
-        self.recording_with(actor, id, Right::List).await.map(|(recording, _)| recording)
+        self.recording_with(actor, id, Right::List).await
     }
 
-    /// A recording, for a caller with another right to it, and whether a legal hold stands on its appointment.
+    /// A recording, for a caller with another right to it.
     ///
     /// # Errors
     /// As for [`App::recording`].
     pub(crate) async fn recording_with(
+        &self,
+        actor: &Actor,
+        id: RecordingId,
+        right: Right,
+    ) -> Result<Recording, Error> {
+        self.recording_and_hold(actor, id, right).await.map(|(recording, _)| recording)
+    }
+
+    /// The same, and whether a legal hold stands on its appointment.
+    ///
+    /// # Errors
+    /// As for [`App::recording`].
+    pub(crate) async fn recording_and_hold(
         &self,
         actor: &Actor,
         id: RecordingId,
