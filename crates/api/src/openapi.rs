@@ -143,12 +143,15 @@ fn describe(operation: &Operation, schemas: &mut Schemas) -> Value {
 fn parameters(operation: &Operation) -> Vec<Value> {
     let (_, path) = operation.method_and_path();
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-    names
-        .map(|name| {
-            json!({ "name": name, "in": "path", "required": true,
-                "schema": { "type": "string", "format": "uuid" } })
-        })
-        .collect()
+    let of_path = names.map(|name| {
+        json!({ "name": name, "in": "path", "required": true,
+            "schema": { "type": "string", "format": "uuid" } })
+    });
+    let of_query = operation.flags.iter().map(|(name, description)| {
+        json!({ "name": name, "in": "query", "description": description,
+            "schema": { "type": "boolean", "default": false } })
+    });
+    of_path.chain(of_query).collect()
 }
 
 fn retry_after() -> Value {

@@ -310,6 +310,7 @@ pub mod reason {
             RECORDING_RETAINED "The recording must be kept until its retention ends.";
             RECORDING_ON_HOLD "The recording is on hold.";
             TRANSCRIPT_NOT_READY "The transcript is not complete yet.";
+            TRANSCRIPT_DELETED "The transcript of this call was deleted.";
             TRANSCRIPT_RETAINED "The transcript must be kept until its retention ends.";
             TRANSCRIPT_ON_HOLD "The transcript is on hold.";
         }

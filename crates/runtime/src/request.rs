@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use api::attendees::ParticipantSelector;
 use api::call::{AppointmentSelector, CallSelector};
+use api::recordings::RecordingSelector;
 use domain::Error;
-use domain::audit::Origin;
+use domain::audit::{NamedIds, Origin};
 use domain::call::{Actor, Target};
 use domain::error::reason;
 use domain::id::{AppointmentId, UserId};
@@ -42,19 +43,26 @@ pub struct Request {
     pub origin: Origin,
     actor: Option<Actor>,
     path: HashMap<String, String>,
+    query: HashMap<String, String>,
     body: Result<Fields, BodyError>,
     bypasses_edge: bool,
 }
 
 impl Request {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         route: Route,
         actor: Option<Actor>,
         path: HashMap<String, String>,
         body: Result<Fields, BodyError>,
         origin: Origin,
     ) -> Self {
-        Self { route, origin, actor, path, body, bypasses_edge: false }
+        let query = HashMap::new();
+        Self { route, origin, actor, path, query, body, bypasses_edge: false }
+    }
+
+    /// The same with the parameters of its query.
+    pub(crate) fn with_query(self, query: HashMap<String, String>) -> Self {
+        Self { query, ..self }
     }
 
     /// The same as one that did not come through CloudFront although it has to.
@@ -131,6 +139,29 @@ impl Request {
     {
         let text = self.path.get(name).map_or("", String::as_str);
         text.parse().map_err(|error: T::Err| Error::invalid(name, error.to_string()))
+    }
+
+    /// A parameter of the query that is `true` or `false`; without it `false`.
+    ///
+    /// # Errors
+    /// 422, naming it, when it is anything else.
+    pub fn flag(&self, name: &str) -> Result<bool, Error> {
+        match self.query.get(name).map(String::as_str) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Error::invalid(name, "must be true or false")),
+        }
+    }
+
+    /// The ids that the request names beside its call, as far as they can be read: for the audit entry of its denial.
+    #[must_use]
+    pub fn named_ids(&self) -> NamedIds {
+        let recording = if self.has_parameter("recordingId") {
+            self.path("recordingId").ok()
+        } else {
+            self.json().ok().map(|RecordingSelector { recording_id }| recording_id)
+        };
+        NamedIds { recording_id: recording, participant_id: self.participant().ok() }
     }
 
     /// The body as JSON; an empty body is an empty object.

@@ -147,6 +147,9 @@ CREATE TABLE public.video_call_sessions (
   media_region text NOT NULL,
   meeting_id text UNIQUE,
   recording_enabled boolean NOT NULL DEFAULT false,
+  -- Whether a recording is requested that has not begun, because consent is missing. Ends when one begins, or the provider withdraws
+  -- the request, which ends recording_enabled too.
+  recording_requested boolean NOT NULL DEFAULT false,
   transcription_enabled boolean NOT NULL DEFAULT false,
   transcription_language text,
   created_by uuid NOT NULL,
@@ -307,6 +310,9 @@ CREATE UNIQUE INDEX recordings_one_open ON medzen.recordings (session_id) WHERE 
 -- It starts by itself once per call.
 CREATE UNIQUE INDEX recordings_one_automatic ON medzen.recordings (session_id) WHERE automatic;
 CREATE INDEX recordings_by_session ON medzen.recordings (session_id, began_at);
+-- Those that are not finished or not deleted, by the time at which their state began.
+CREATE INDEX recordings_unfinished ON medzen.recordings ((coalesce(deletion_requested_at, ended_at, began_at)))
+  WHERE deleted_at IS NULL AND (finished_at IS NULL OR deletion_requested_at IS NOT NULL);
 -- Those whose retention may have ended.
 CREATE INDEX recordings_kept ON medzen.recordings (ended_at, id)
   WHERE ended_at IS NOT NULL AND finished_at IS NOT NULL AND deletion_requested_at IS NULL;
@@ -392,7 +398,8 @@ CREATE TABLE medzen.recording_segments (
 );
 -- The calls' use of Chime, by kind: each row once.
 CREATE TABLE medzen.usage_ledger (
-  kind text NOT NULL CHECK (kind IN ('capture_seconds', 'transcription_seconds')),
+  -- Of captures: of those that are recorded, and of those whose speech is captured for its text alone; of runs of the transcription.
+  kind text NOT NULL CHECK (kind IN ('capture_seconds', 'speech_capture_seconds', 'transcription_seconds')),
   -- The capture; the run of the transcription.
   reference uuid NOT NULL,
   session_id uuid NOT NULL REFERENCES public.video_call_sessions (id),
@@ -403,6 +410,16 @@ CREATE TABLE medzen.usage_ledger (
 
 CREATE INDEX recording_segments_unfinished ON medzen.recording_segments (changed_at)
   WHERE status IN ('waiting', 'concatenating', 'verifying');
+
+-- Searches through more than one run can look at, as the last run left them.
+CREATE TABLE medzen.searches (
+  name text PRIMARY KEY,
+  began_at timestamptz NOT NULL,
+  -- Where it continues; empty at its beginning.
+  position text NOT NULL DEFAULT '',
+  found bigint NOT NULL DEFAULT 0 CHECK (found >= 0),
+  finished_at timestamptz
+);
 
 -- ---------------------------------------------------------------------------------------------------------------------------
 -- Transcription: the transcript of a call, its runs, and its text. States and deadlines are in domain::transcript::live. None of it is
@@ -964,17 +981,24 @@ AS $newest$
   ORDER BY c.number DESC LIMIT 1
 $newest$;
 
--- The purposes of open captures to which a participant has not consented, with whether the stop of each of those captures was
--- requested.
+-- The purposes of open captures, and of a transcription that Chime was asked for, to which a participant has not consented, with whether
+-- the stop of each was requested.
 CREATE FUNCTION medzen.missing_consents(session uuid, participant uuid) RETURNS TABLE (purpose text, stopping boolean)
 LANGUAGE sql VOLATILE ROWS 1
 SET search_path = pg_catalog, pg_temp
 AS $missing$
-  SELECT purpose, bool_and(c.stop_requested_at IS NOT NULL)
-  FROM medzen.media_captures c, unnest(c.purposes) AS purpose
-  WHERE c.session_id = $1 AND c.status IN ('requested', 'starting', 'running', 'stopping')
-    AND medzen.newest_decision($1, $2, purpose) IS DISTINCT FROM true
-  GROUP BY purpose ORDER BY purpose
+  SELECT used.purpose, bool_and(used.stopping)
+  FROM (
+    SELECT purpose, c.stop_requested_at IS NOT NULL AS stopping
+    FROM medzen.media_captures c, unnest(c.purposes) AS purpose
+    WHERE c.session_id = $1 AND c.status IN ('requested', 'starting', 'running', 'stopping')
+    UNION ALL
+    -- Between two captures Chime transcribes all the same.
+    SELECT 'transcription', r.status = 'stopping'
+    FROM medzen.transcription_runs r
+    WHERE r.session_id = $1 AND r.mode = 'live' AND r.status IN ('starting', 'running', 'stopping')) AS used
+  WHERE medzen.newest_decision($1, $2, used.purpose) IS DISTINCT FROM true
+  GROUP BY used.purpose ORDER BY used.purpose
 $missing$;
 
 -- The consents that a participant lacks, and with `hand_out` the stored attendee, join token included: null where there is none
@@ -1159,22 +1183,37 @@ AS $reserve$
   RETURNING granted.seconds
 $reserve$;
 
--- Enqueues the completion of a session's transcript: no run is open, no capture with the purpose is, and the text of each was taken.
--- Returns the operation; null where something is missing.
-CREATE FUNCTION medzen.complete_transcript(session uuid, at timestamptz) RETURNS jsonb
+-- Whether the text of a session is complete: no run is open, no capture with the purpose is, and the text of each was taken.
+CREATE FUNCTION medzen.is_text_complete(session uuid) RETURNS boolean
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $complete$
-  SELECT medzen.enqueue_operation('complete_transcript', t.id::text, t.session_id, '{}', $2, NULL)
-  FROM medzen.transcripts t
-  WHERE t.session_id = $1 AND t.finished_at IS NULL AND t.deletion_requested_at IS NULL
-    AND NOT EXISTS (
+  SELECT NOT EXISTS (
       SELECT FROM medzen.transcription_runs r
       WHERE r.session_id = $1 AND r.status IN ('requested', 'starting', 'running', 'stopping'))
     AND NOT EXISTS (
       SELECT FROM medzen.media_captures c
       WHERE c.session_id = $1 AND c.purposes @> '{transcription}'
         AND (c.status IN ('requested', 'starting', 'running', 'stopping') OR c.pipeline_id IS NOT NULL AND c.text_taken_at IS NULL))
+$complete$;
+
+-- The number of a transcript's segments.
+CREATE FUNCTION medzen.segment_count(transcript uuid) RETURNS bigint
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $count$
+  SELECT count(*) FROM medzen.transcript_segments g WHERE g.transcript_id = $1
+$count$;
+
+-- Enqueues the completion of a session's transcript, if its text is complete. Returns the operation; null where something is missing.
+-- The caller holds the session's lock.
+CREATE FUNCTION medzen.complete_transcript(session uuid, at timestamptz) RETURNS jsonb
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $complete$
+  SELECT medzen.enqueue_operation('complete_transcript', t.id::text, t.session_id, '{}', $2, NULL)
+  FROM medzen.transcripts t
+  WHERE t.session_id = $1 AND t.finished_at IS NULL AND t.deletion_requested_at IS NULL AND medzen.is_text_complete($1)
 $complete$;
 
 -- What is left of a day's budget of $2 seconds; null without a budget.
@@ -1206,12 +1245,13 @@ AS $finish$
   SELECT count(medzen.complete_transcript(r.session_id, $2)) >= 0 FROM medzen.transcription_runs r WHERE r.id = $1;
 $finish$;
 
--- The runs of a session: how many there were, and whether one is open.
-CREATE FUNCTION medzen.runs(session uuid) RETURNS TABLE (total integer, open boolean)
+-- The runs of a session: how many there were, whether one is open, and whether the transcript is to be deleted.
+CREATE FUNCTION medzen.runs(session uuid) RETURNS TABLE (total integer, open boolean, deleting boolean)
 LANGUAGE sql VOLATILE ROWS 1
 SET search_path = pg_catalog, pg_temp
 AS $runs$
-  SELECT count(*)::integer, count(*) FILTER (WHERE r.status IN ('requested', 'starting', 'running', 'stopping')) > 0
+  SELECT count(*)::integer, count(*) FILTER (WHERE r.status IN ('requested', 'starting', 'running', 'stopping')) > 0,
+    EXISTS (SELECT FROM medzen.transcripts t WHERE t.session_id = $1 AND t.deletion_requested_at IS NOT NULL)
   FROM medzen.transcription_runs r WHERE r.session_id = $1
 $runs$;
 
@@ -1259,7 +1299,8 @@ AS $finish$
   UPDATE medzen.pending_operations o SET completed_at = $2
   WHERE o.target = $1::text AND o.operation IN ('start_capture', 'stop_capture') AND o.completed_at IS NULL;
   INSERT INTO medzen.usage_ledger (kind, reference, session_id, quantity, used_at)
-  SELECT 'capture_seconds', c.id, c.session_id, medzen.seconds_between(c.began_at, c.ended_at), $2
+  SELECT CASE WHEN c.recording_id IS NULL THEN 'speech_capture_seconds' ELSE 'capture_seconds' END, c.id, c.session_id,
+    medzen.seconds_between(c.began_at, c.ended_at), $2
   FROM medzen.media_captures c WHERE c.id = $1 AND c.began_at IS NOT NULL
   ON CONFLICT (kind, reference) DO NOTHING;
   -- Its text is complete now.
@@ -1323,6 +1364,7 @@ CALL medzen.make_private('medzen.recordings');
 CALL medzen.make_private('medzen.media_captures');
 CALL medzen.make_private('medzen.recording_segments');
 CALL medzen.make_private('medzen.usage_ledger');
+CALL medzen.make_private('medzen.searches');
 CALL medzen.make_private('medzen.transcripts');
 CALL medzen.make_private('medzen.transcription_runs');
 CALL medzen.make_private('medzen.transcription_gaps');
@@ -1350,7 +1392,8 @@ GRANT SELECT ON medzen.call_users, medzen.call_appointments TO "{functions_role}
 GRANT SELECT, INSERT ON public.video_call_sessions TO "{functions_role}";
 GRANT UPDATE (status, attempt, attempt_by, meeting_id, updated_at, activated_at, checked_at, ended_at, end_reason, ended_by,
               error_message, duration_seconds, max_participants_reached, last_attempt_at, projection_version,
-              projection_stale, connected_count, last_left_at, last_event_at, stay_confirmed_at)
+              projection_stale, connected_count, last_left_at, last_event_at, stay_confirmed_at, recording_enabled,
+              recording_requested)
   ON public.video_call_sessions TO "{functions_role}";
 CREATE POLICY functions ON public.video_call_sessions TO "{functions_role}" USING (true) WITH CHECK (true);
 
@@ -1393,6 +1436,9 @@ CREATE POLICY functions ON medzen.recording_segments TO "{functions_role}" USING
 
 GRANT SELECT, INSERT ON medzen.usage_ledger TO "{functions_role}";
 CREATE POLICY functions ON medzen.usage_ledger TO "{functions_role}" USING (true) WITH CHECK (true);
+
+GRANT SELECT, INSERT, UPDATE (began_at, position, found, finished_at) ON medzen.searches TO "{functions_role}";
+CREATE POLICY functions ON medzen.searches TO "{functions_role}" USING (true) WITH CHECK (true);
 
 GRANT SELECT, INSERT, UPDATE (finished_at, outcome, segment_count, gaps, sha256, deletion_requested_at, deleted_at)
   ON medzen.transcripts TO "{functions_role}";
@@ -1484,6 +1530,8 @@ GRANT EXECUTE ON FUNCTION
   medzen.reserve_transcription(date, bigint, bigint, bigint),
   medzen.transcription_left(date, bigint),
   medzen.finish_run(uuid, timestamptz),
+  medzen.is_text_complete(uuid),
+  medzen.segment_count(uuid),
   medzen.complete_transcript(uuid, timestamptz),
   medzen.runs(uuid),
   medzen.search_configuration(text),

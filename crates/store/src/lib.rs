@@ -18,6 +18,7 @@ mod prune;
 pub mod quality;
 pub mod reconcile;
 pub mod recordings;
+pub mod searches;
 pub mod sessions;
 mod statement;
 mod target;

@@ -20,7 +20,7 @@ use crate::call::{
 use crate::consent::{ConsentRequest, ConsentRequiredResponse, ConsentResponse};
 use crate::invitations::{InviteRequest, InviteResponse};
 use crate::quality::{QualityRequest, QualityResponse};
-use crate::recordings::RecordingSelector;
+use crate::recordings::{PlaybackOptions, RecordingSelector};
 
 /// A body.
 pub(super) struct Content {
@@ -39,6 +39,8 @@ pub(super) struct Operation {
     pub(super) public: bool,
     /// Answers 202 with a path to poll.
     pub(super) polls: bool,
+    /// Parameters of the query that are `true` or `false`, with their descriptions.
+    pub(super) flags: Vec<(&'static str, &'static str)>,
     pub(super) request: Option<Content>,
     pub(super) responses: Vec<(u16, &'static str, Value)>,
     /// Codes beyond those that every route of its kind has.
@@ -59,6 +61,7 @@ impl Operation {
             summary,
             public: false,
             polls: false,
+            flags: Vec::new(),
             request: None,
             responses: Vec::new(),
             codes: Vec::new(),
@@ -72,6 +75,11 @@ impl Operation {
 
     fn body(mut self, schema: Value) -> Self {
         self.request = Some(Content { schema, required: true });
+        self
+    }
+
+    fn flag(mut self, name: &'static str, description: &'static str) -> Self {
+        self.flags.push((name, description));
         self
     }
 
@@ -393,6 +401,7 @@ pub(super) fn direct_invocations(schemas: &mut Schemas) -> Value {
     let call = schemas.request::<CallSelector>();
     let participant = schemas.request::<ParticipantSelector>();
     let recording = schemas.request::<RecordingSelector>();
+    let playback = schemas.request::<PlaybackOptions>();
     let actions = |actions: &[(&str, &str, &[&Value])]| -> Map<String, Value> {
         actions
             .iter()
@@ -422,12 +431,13 @@ pub(super) fn direct_invocations(schemas: &mut Schemas) -> Value {
         ]),
         "recording": actions(&[
             ("start", "startRecording", &[&appointment]),
+            ("withdraw", "withdrawRecording", &[&appointment]),
             ("stop", "stopRecording", &[&recording]),
             ("pause", "pauseRecording", &[&recording]),
             ("resume", "resumeRecording", &[&recording]),
             ("list", "listRecordings", &[&appointment]),
             ("get", "getRecording", &[&recording]),
-            ("playback", "playRecording", &[&recording]),
+            ("playback", "playRecording", &[&recording, &playback]),
             ("delete", "deleteRecording", &[&recording]),
         ]),
         "transcript": actions(&[

@@ -32,6 +32,12 @@ pub(super) fn read(event: &RawValue, request_id: &str, edge: &Edge) -> Result<Re
             parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
         })
         .unwrap_or_default();
+    let query = request
+        .query_string_parameters_ref()
+        .map(|parameters| {
+            parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        })
+        .unwrap_or_default();
     let (parts, body) = request.into_parts();
     let Some(RequestContext::ApiGatewayV2(context)) = parts.extensions.get::<RequestContext>() else {
         return Err(Error::internal("lambda_http gave no request context"));
@@ -53,7 +59,8 @@ pub(super) fn read(event: &RawValue, request_id: &str, edge: &Edge) -> Result<Re
         now: now(context)?,
     };
     let actor = subject(context).map(Actor::Subject);
-    let request = Request::new(Route::Http(route), actor, path, Fields::parse(&body), origin);
+    let request =
+        Request::new(Route::Http(route), actor, path, Fields::parse(&body), origin).with_query(query);
     Ok(if caller.bypasses_edge { request.bypassing_edge() } else { request })
 }
 

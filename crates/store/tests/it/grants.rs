@@ -49,6 +49,7 @@ const GRANTS: &[&str] = &[
     "functions EXECUTE medzen.holds_token(uuid,uuid)",
     "functions EXECUTE medzen.insert_consent(uuid,uuid,jsonb,timestamp with time zone)",
     "functions EXECUTE medzen.insert_segment(uuid,timestamp with time zone)",
+    "functions EXECUTE medzen.is_text_complete(uuid)",
     "functions EXECUTE medzen.may_be_in_call(uuid,uuid)",
     "functions EXECUTE medzen.may_capture(uuid,text[])",
     "functions EXECUTE medzen.missing_consents(uuid,uuid)",
@@ -64,6 +65,7 @@ const GRANTS: &[&str] = &[
     "functions EXECUTE medzen.runs(uuid)",
     "functions EXECUTE medzen.search_configuration(text)",
     "functions EXECUTE medzen.seconds_between(timestamp with time zone,timestamp with time zone)",
+    "functions EXECUTE medzen.segment_count(uuid)",
     "functions EXECUTE medzen.stop_refused_captures(uuid,uuid,timestamp with time zone)",
     "functions EXECUTE medzen.stop_refused_run(uuid,uuid,timestamp with time zone)",
     "functions EXECUTE medzen.transcription_left(date,bigint)",
@@ -76,6 +78,7 @@ const GRANTS: &[&str] = &[
     "functions INSERT medzen.participant_quality",
     "functions INSERT medzen.recording_segments",
     "functions INSERT medzen.recordings",
+    "functions INSERT medzen.searches",
     "functions INSERT medzen.transcript_chunks",
     "functions INSERT medzen.transcript_segments",
     "functions INSERT medzen.transcription_budgets",
@@ -101,6 +104,7 @@ const GRANTS: &[&str] = &[
     "functions SELECT medzen.pending_operations",
     "functions SELECT medzen.recording_segments",
     "functions SELECT medzen.recordings",
+    "functions SELECT medzen.searches",
     "functions SELECT medzen.transcript_chunks",
     "functions SELECT medzen.transcript_segments",
     "functions SELECT medzen.transcription_budgets",
@@ -127,6 +131,7 @@ const GRANTS: &[&str] = &[
      defect, duration_seconds, missing_seconds, sha256, started_at, status)",
     "functions UPDATE medzen.recordings (deleted_at, deletion_requested_at, end_reason, ended_at, ended_by, \
      finished_at, intent, pause_reason, paused_at)",
+    "functions UPDATE medzen.searches (began_at, finished_at, found, position)",
     "functions UPDATE medzen.transcript_chunks (etag, taken_at)",
     "functions UPDATE medzen.transcript_segments (revoked)",
     "functions UPDATE medzen.transcription_budgets (reserved_seconds)",
@@ -139,7 +144,7 @@ const GRANTS: &[&str] = &[
     "functions UPDATE video_call_participants (admitted_at, audio, connected, connections, content, drops, \
      duration_seconds, join_count, join_count_since, joined_at, left_at, observer_kind, role, seen_at, status, video, waiting_since)",
     "functions UPDATE video_call_sessions (activated_at, attempt, attempt_by, checked_at, connected_count, \
-     duration_seconds, end_reason, ended_at, ended_by, error_message, last_attempt_at, last_event_at, last_left_at, max_participants_reached, meeting_id, projection_stale, projection_version, status, stay_confirmed_at, updated_at)",
+     duration_seconds, end_reason, ended_at, ended_by, error_message, last_attempt_at, last_event_at, last_left_at, max_participants_reached, meeting_id, projection_stale, projection_version, recording_enabled, recording_requested, status, stay_confirmed_at, updated_at)",
     "functions USAGE schema medzen",
 ];
 
@@ -163,6 +168,7 @@ const POLICIES: &[&str] = &[
     "medzen.pending_operations: functions_read SELECT {functions}",
     "medzen.recording_segments: functions ALL {functions}",
     "medzen.recordings: functions ALL {functions}",
+    "medzen.searches: functions ALL {functions}",
     "medzen.transcript_chunks: functions ALL {functions}",
     "medzen.transcript_segments: functions ALL {functions}",
     "medzen.transcription_budgets: functions ALL {functions}",

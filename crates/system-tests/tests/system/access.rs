@@ -6,14 +6,16 @@ use serde_json::{Value, json};
 
 use crate::requests;
 
-const ROUTES: [(&str, &str); 23] = [
+pub(crate) const ROUTES: [(&str, &str); 25] = [
     ("POST", "/appointments/{a}/call/recordings"),
+    ("DELETE", "/appointments/{a}/call/recordings"),
     ("GET", "/appointments/{a}/recordings"),
     ("GET", "/recordings/{r}"),
     ("POST", "/recordings/{r}/pause"),
     ("POST", "/recordings/{r}/resume"),
     ("POST", "/recordings/{r}/stop"),
     ("GET", "/recordings/{r}/playback"),
+    ("GET", "/recordings/{r}/playback?download=true"),
     ("DELETE", "/recordings/{r}"),
     ("POST", "/appointments/{a}/call/transcription"),
     ("DELETE", "/appointments/{a}/call/transcription"),
@@ -32,7 +34,7 @@ const ROUTES: [(&str, &str); 23] = [
     ("GET", "/health"),
 ];
 
-async fn ask(
+pub(crate) async fn ask(
     cloud: &TestCloud,
     scenario: &Scenario,
     recording: &str,
@@ -87,11 +89,13 @@ async fn every_route_by_everyone() -> TestResult {
             &scenario.patient.token,
             [
                 only,
+                only,
                 no_right,
                 no_right,
                 only,
                 only,
                 only,
+                no_right,
                 no_right,
                 no_right,
                 only,
@@ -121,7 +125,9 @@ async fn every_route_by_everyone() -> TestResult {
                 yes,
                 yes,
                 yes,
+                yes,
                 "409 RECORDING_NOT_READY",
+                no_right,
                 no_right,
                 "409 CONSENT_REQUIRED",
                 "404 TRANSCRIPT_NOT_FOUND",
