@@ -108,10 +108,8 @@ impl App {
                 unconfirmed: live.unconfirmed,
                 live: Some(LiveSettings::from(live)),
             }),
-            Resolution::Batch(..) => {
-                Ok(RunSettings { language: language.to_owned(), unconfirmed: false, live: None })
-            }
-            Resolution::Unsupported(reason) => Err(refused(&reason)),
+            // No job makes text after a call yet: captured speech without one would be for nothing.
+            Resolution::Batch(_, reason) | Resolution::Unsupported(reason) => Err(refused(&reason)),
         }
     }
 
@@ -138,7 +136,8 @@ impl App {
                     region: live.region,
                     unconfirmed: live.unconfirmed,
                 }),
-                batch: entry.batch.is_some(),
+                // As above.
+                batch: false,
                 reason: entry.reason.map(|reason| reason.to_string()),
             })
             .collect();
