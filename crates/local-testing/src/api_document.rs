@@ -132,13 +132,15 @@ impl ApiDocument {
         if self.document.pointer(response).is_none() {
             return vec![format!("no status {}", answer.status)];
         }
-        let mut faults =
-            self.faults_of_schema(&format!("{response}/content/application~1json/schema"), &answer.body);
         let media_type = answer.headers.get("content-type").map_or("", String::as_str);
-        if media_type != "application/json" {
-            faults.push(format!("content type {media_type:?}"));
+        let name = media_type.strip_suffix("; charset=utf-8").unwrap_or(media_type).replace('/', "~1");
+        let schema = format!("{response}/content/{name}/schema");
+        // JSON has no charset (https://www.rfc-editor.org/rfc/rfc8259.html#section-11), and a text has one.
+        let is_json = media_type == "application/json";
+        if self.document.pointer(&schema).is_none() || is_json == media_type.ends_with("; charset=utf-8") {
+            return vec![format!("content type {media_type:?}")];
         }
-        faults
+        self.faults_of_schema(&schema, &answer.body)
     }
 
     fn faults_of_schema(&self, pointer: &str, body: &Value) -> Vec<String> {

@@ -42,6 +42,8 @@ pub struct Request {
     pub origin: Origin,
     actor: Option<Actor>,
     path: HashMap<String, String>,
+    query: HashMap<String, String>,
+    accept: Option<String>,
     body: Result<Fields, BodyError>,
     bypasses_edge: bool,
 }
@@ -54,7 +56,13 @@ impl Request {
         body: Result<Fields, BodyError>,
         origin: Origin,
     ) -> Self {
-        Self { route, origin, actor, path, body, bypasses_edge: false }
+        let query = HashMap::new();
+        Self { route, origin, actor, path, query, accept: None, body, bypasses_edge: false }
+    }
+
+    /// The same with the parameters of its query and its `Accept`.
+    pub(crate) fn with_query(self, query: HashMap<String, String>, accept: Option<String>) -> Self {
+        Self { query, accept, ..self }
     }
 
     /// The same as one that did not come through CloudFront although it has to.
@@ -131,6 +139,25 @@ impl Request {
     {
         let text = self.path.get(name).map_or("", String::as_str);
         text.parse().map_err(|error: T::Err| Error::invalid(name, error.to_string()))
+    }
+
+    /// A parameter of the query; `None` where it is not given.
+    ///
+    /// # Errors
+    /// 422, naming it, when it does not parse.
+    pub fn query<T: FromStr>(&self, name: &str) -> Result<Option<T>, Error>
+    where
+        T::Err: std::fmt::Display,
+    {
+        let text = self.query.get(name);
+        text.map(|text| text.parse().map_err(|error: T::Err| Error::invalid(name, error.to_string())))
+            .transpose()
+    }
+
+    /// The header `Accept`.
+    #[must_use]
+    pub fn accept(&self) -> Option<&str> {
+        self.accept.as_deref()
     }
 
     /// The body as JSON; an empty body is an empty object.

@@ -21,6 +21,7 @@ use crate::consent::{ConsentRequest, ConsentRequiredResponse, ConsentResponse};
 use crate::invitations::{InviteRequest, InviteResponse};
 use crate::quality::{QualityRequest, QualityResponse};
 use crate::recordings::RecordingSelector;
+use crate::transcripts::{TranscriptRequest, TranscriptSelector};
 
 /// A body.
 pub(super) struct Content {
@@ -39,6 +40,10 @@ pub(super) struct Operation {
     pub(super) public: bool,
     /// Answers 202 with a path to poll.
     pub(super) polls: bool,
+    /// Parameters of the query, all optional: name, meaning, schema.
+    pub(super) query: Vec<(&'static str, &'static str, Value)>,
+    /// Media types beside JSON in which 200 is answered.
+    pub(super) texts: &'static [&'static str],
     pub(super) request: Option<Content>,
     pub(super) responses: Vec<(u16, &'static str, Value)>,
     /// Codes beyond those that every route of its kind has.
@@ -59,6 +64,8 @@ impl Operation {
             summary,
             public: false,
             polls: false,
+            query: Vec::new(),
+            texts: &[],
             request: None,
             responses: Vec::new(),
             codes: Vec::new(),
@@ -72,6 +79,11 @@ impl Operation {
 
     fn body(mut self, schema: Value) -> Self {
         self.request = Some(Content { schema, required: true });
+        self
+    }
+
+    fn reads(mut self, name: &'static str, text: &'static str, schema: Value) -> Self {
+        self.query.push((name, text, schema));
         self
     }
 
@@ -393,6 +405,8 @@ pub(super) fn direct_invocations(schemas: &mut Schemas) -> Value {
     let call = schemas.request::<CallSelector>();
     let participant = schemas.request::<ParticipantSelector>();
     let recording = schemas.request::<RecordingSelector>();
+    let transcript = schemas.request::<TranscriptSelector>();
+    let reading = schemas.request::<TranscriptRequest>();
     let actions = |actions: &[(&str, &str, &[&Value])]| -> Map<String, Value> {
         actions
             .iter()
@@ -434,6 +448,9 @@ pub(super) fn direct_invocations(schemas: &mut Schemas) -> Value {
             ("start", "startTranscription", &[&appointment]),
             ("stop", "stopTranscription", &[&appointment]),
             ("languages", "listLanguages", &[]),
+            ("read", "readTranscript", &[&appointment, &reading]),
+            ("delete", "deleteTranscript", &[&transcript]),
+            ("search", "searchTranscripts", &[]),
         ]),
     })
 }

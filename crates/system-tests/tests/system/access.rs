@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::requests;
 
-const ROUTES: [(&str, &str); 23] = [
+const ROUTES: [(&str, &str); 26] = [
     ("POST", "/appointments/{a}/call/recordings"),
     ("GET", "/appointments/{a}/recordings"),
     ("GET", "/recordings/{r}"),
@@ -18,6 +18,9 @@ const ROUTES: [(&str, &str); 23] = [
     ("POST", "/appointments/{a}/call/transcription"),
     ("DELETE", "/appointments/{a}/call/transcription"),
     ("GET", "/transcription/languages"),
+    ("GET", "/appointments/{a}/transcript"),
+    ("DELETE", "/transcripts/{t}"),
+    ("POST", "/transcripts/search"),
     ("GET", "/appointments/{a}/call"),
     ("GET", "/appointments/{a}/call/attendees"),
     ("POST", "/appointments/{a}/call/attendees"),
@@ -32,6 +35,9 @@ const ROUTES: [(&str, &str); 23] = [
     ("GET", "/health"),
 ];
 
+/// A finished transcript of the call.
+const TRANSCRIPT: &str = "00000000-0000-4000-8000-0000000000d1";
+
 async fn ask(
     cloud: &TestCloud,
     scenario: &Scenario,
@@ -41,13 +47,14 @@ async fn ask(
 ) -> TestResult<String> {
     let body = match path {
         "/meetings" => json!({ "action": "get-status", "appointmentId": scenario.appointment }).to_string(),
+        "/transcripts/search" => json!({ "query": "knee" }).to_string(),
         "/appointments/{a}/call/consent" => json!({ "recording": true }).to_string(),
         "/appointments/{a}/call/quality" => json!({ "samples": [{ "jitterMs": 1 }] }).to_string(),
         _ if method == "PATCH" => json!({ "capabilities": { "audio": "SendReceive" } }).to_string(),
         _ => String::new(),
     };
     let path = path.replace("{a}", &scenario.appointment).replace("{u}", &scenario.patient.id);
-    let path = path.replace("{r}", recording);
+    let path = path.replace("{r}", recording).replace("{t}", TRANSCRIPT);
     Ok(cloud.request(method, &path, token, body).await?.brief())
 }
 
@@ -57,6 +64,11 @@ async fn every_route_by_everyone() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     let recording = requests::record(&scenario).await?;
+    let transcript = format!(
+        "INSERT INTO medzen.transcripts (id, session_id, created_at, finished_at, outcome, segment_count, sha256)
+         SELECT '{TRANSCRIPT}', id, now(), now(), 'ready', 0, '' FROM video_call_sessions; SELECT ''"
+    );
+    cloud.sql(&transcript).await?;
     let token = |claims: Value, expires_in, key| cloud.parts().token(&claims, expires_in, key);
     let bad = [
         ("nobody", None),
@@ -97,6 +109,10 @@ async fn every_route_by_everyone() -> TestResult {
                 only,
                 only,
                 yes,
+                "403 TRANSCRIPT_RIGHT_MISSING",
+                "403 TRANSCRIPT_RIGHT_MISSING",
+                // Its calls are searched in which the caller's role may read: none.
+                yes,
                 yes,
                 yes,
                 yes,
@@ -127,6 +143,9 @@ async fn every_route_by_everyone() -> TestResult {
                 "404 TRANSCRIPT_NOT_FOUND",
                 yes,
                 yes,
+                "409 TRANSCRIPT_RETAINED",
+                yes,
+                yes,
                 yes,
                 yes,
                 yes,
@@ -143,8 +162,9 @@ async fn every_route_by_everyone() -> TestResult {
     ];
     for (who, token, expected) in table {
         for ((method, path), expected) in ROUTES.into_iter().zip(expected) {
-            // About no appointment: whoever is signed in may know the languages.
-            let is_open = path == "/transcription/languages" && expected.starts_with("403");
+            // About no appointment: whoever is signed in may know the languages, and a member of no call finds nothing.
+            let is_open = path == "/transcription/languages" && expected.starts_with("403")
+                || path == "/transcripts/search" && expected == "403 NOT_A_MEMBER";
             let expected = if path == "/health" || is_open { "200" } else { expected };
             let answer = ask(&cloud, &scenario, &recording, Some(token), (method, path)).await?;
             assert_eq!(answer, expected, "{who}: {method} {path}");
