@@ -7,7 +7,8 @@ use domain::transcript::live::{Mode, RunEnd, RunStatus};
 use domain::transcript::{Outcome, Segment};
 use serde::{Deserialize, Serialize};
 
-use crate::{Timestamp, fields};
+use crate::Timestamp;
+use crate::fields::{self, Number};
 
 /// A start of the transcription of a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -245,7 +246,7 @@ pub enum DeletionState {
 }
 
 /// A search in the transcripts of the caller's own calls.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SearchRequest {
@@ -256,7 +257,7 @@ pub struct SearchRequest {
     pub language: Option<String>,
     /// Results of a page, from 1 to 50; 20 without it.
     #[serde(default)]
-    pub limit: Option<u32>,
+    pub limit: Option<Number>,
     /// The `nextCursor` of the page before.
     #[serde(default)]
     pub cursor: Option<String>,

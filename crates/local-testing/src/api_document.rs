@@ -133,13 +133,15 @@ impl ApiDocument {
             return vec![format!("no status {}", answer.status)];
         }
         let media_type = answer.headers.get("content-type").map_or("", String::as_str);
-        let name = media_type.strip_suffix("; charset=utf-8").unwrap_or(media_type).replace('/', "~1");
-        let schema = format!("{response}/content/{name}/schema");
-        // JSON has no charset (https://www.rfc-editor.org/rfc/rfc8259.html#section-11), and a text has one.
-        let is_json = media_type == "application/json";
-        if self.document.pointer(&schema).is_none() || is_json == media_type.ends_with("; charset=utf-8") {
+        let name = match media_type {
+            // It has no charset (https://www.rfc-editor.org/rfc/rfc8259.html#section-11); any other text has one.
+            "application/json" => Some(media_type),
+            other => other.strip_suffix("; charset=utf-8").filter(|name| *name != "application/json"),
+        };
+        let schema = name.map(|name| format!("{response}/content/{}/schema", name.replace('/', "~1")));
+        let Some(schema) = schema.filter(|schema| self.document.pointer(schema).is_some()) else {
             return vec![format!("content type {media_type:?}")];
-        }
+        };
         self.faults_of_schema(&schema, &answer.body)
     }
 

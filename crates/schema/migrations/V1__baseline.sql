@@ -1271,12 +1271,12 @@ DECLARE
   anyone tsquery;
   spoken text := split_part(lower($3), '-', 1);
   read integer;
-  found integer := 0;
+  listed integer := 0;
 BEGIN
   SELECT array_agg(q.configuration), array_agg(q.words), string_agg(DISTINCT '(' || q.words::text || ')', ' | ')::tsquery
   INTO configurations, queries, anyone
   FROM medzen.search_queries($2, $3) AS q;
-  IF anyone IS NULL THEN
+  IF anyone IS NULL OR transcripts IS NULL THEN
     RETURN;
   END IF;
   FOR i IN 1 .. least(newest, cardinality(transcripts)) LOOP
@@ -1294,10 +1294,10 @@ BEGIN
         AND (spoken IS NULL OR split_part(lower(g.language), '-', 1) = spoken)
         AND (i > 1 OR $4 IS NULL OR (g.start_ms, g.result_id, g.place) > ($4, $5, $6))
       ORDER BY g.start_ms, g.result_id, g.place
-      LIMIT most - found;
+      LIMIT most - listed;
     GET DIAGNOSTICS read = ROW_COUNT;
-    found := found + read;
-    IF found >= most THEN
+    listed := listed + read;
+    IF listed >= most THEN
       RETURN;
     END IF;
   END LOOP;
@@ -1314,7 +1314,7 @@ BEGIN
     WHERE g.search @@ queries[array_position(configurations, g.configuration)]
       AND (spoken IS NULL OR split_part(lower(g.language), '-', 1) = spoken)
     ORDER BY g.rank, g.start_ms, g.result_id, g.place
-    LIMIT most - found;
+    LIMIT most - listed;
 END
 $search$;
 

@@ -1,5 +1,6 @@
 //! The search in the transcripts of the caller's own calls. What is searched for is in no address, log line or audit entry.
 
+use api::fields::Number;
 use api::transcripts::{SearchRequest, SearchResponse, SearchResult};
 use domain::Error;
 use domain::audit::Origin;
@@ -16,8 +17,8 @@ use crate::App;
 const MAX_QUERY_CHARS: usize = 500;
 
 /// Results of a page.
-const MAX_RESULTS: u32 = 50;
-const DEFAULT_RESULTS: u32 = 20;
+const MAX_RESULTS: i32 = 50;
+const DEFAULT_RESULTS: i32 = 20;
 
 /// The longest cursor: Chime's ids of results are UUIDs.
 const MAX_CURSOR_BYTES: usize = 400;
@@ -41,17 +42,16 @@ impl App {
         if roles.is_empty() {
             return Err(Error::Forbidden(reason::TRANSCRIPT_RIGHT_MISSING));
         }
-        let limit = request.limit.unwrap_or(DEFAULT_RESULTS);
-        if !(1..=MAX_RESULTS).contains(&limit) {
-            return Err(Error::invalid("limit", format!("must be from 1 to {MAX_RESULTS}")));
-        }
+        let limit = request.limit.map_or(Some(DEFAULT_RESULTS), results);
+        let limit =
+            limit.ok_or_else(|| Error::invalid("limit", format!("must be from 1 to {MAX_RESULTS}")))?;
         let search = Search {
             query: text("query", &request.query, MAX_QUERY_CHARS)?,
             language: request.language.as_deref().map(language).transpose()?,
             as_provider: roles.contains(&Role::Provider),
             as_patient: roles.contains(&Role::Patient),
             after: request.cursor.as_deref().map(place).transpose()?,
-            limit: i32::try_from(limit).map_err(Error::internal)?,
+            limit,
         };
         let page = self.calls.store().search_transcripts(actor, &search, origin).await?;
         page.caller.ok_or(Error::Forbidden(reason::UNKNOWN_USER))?;
@@ -61,6 +61,11 @@ impl App {
         let next_cursor = page.results.last().filter(|_| page.more).map(|last| cursor(&last.place()));
         Ok(SearchResponse { results: page.results.iter().map(shown).collect(), next_cursor })
     }
+}
+
+/// A number of results, if there may be so many.
+fn results(Number(number): Number) -> Option<i32> {
+    (1..=MAX_RESULTS).find(|results| (f64::from(*results) - number).abs() < f64::EPSILON)
 }
 
 /// A text that the database can read.
