@@ -29,7 +29,7 @@ WITH account AS (
   JOIN medzen.transcripts t ON t.id = f.transcript_id
   JOIN public.video_call_sessions s ON s.id = t.session_id
 ), page AS (
-  SELECT * FROM found ORDER BY rank, start_ms, result_id, place LIMIT $12
+  SELECT * FROM found ORDER BY nth, start_ms, result_id, place LIMIT $12
 ), audited AS MATERIALIZED (
   SELECT medzen.audit_append('ACTOR#' || caller.id, $14 || jsonb_build_object(
     'event', $15::text, 'actor', caller.id, 'results', (SELECT count(*) FROM page),
@@ -54,6 +54,6 @@ SELECT json_build_object(
       -- The marks are characters that no text has: they are taken out of it.
       'snippet', ts_headline(p.configuration, translate(p.body, U&'\E000\E001', ''), p.words,
         U&'StartSel=\E000, StopSel=\E001, MaxWords=30, MinWords=12'))
-      ORDER BY p.rank, p.start_ms, p.result_id, p.place), '[]')
+      ORDER BY p.nth, p.start_ms, p.result_id, p.place), '[]')
     FROM page AS p)
 )::text
