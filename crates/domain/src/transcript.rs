@@ -116,7 +116,7 @@ impl Source {
     }
 }
 
-/// What one speaker said without another between.
+/// The speech of one speaker without another between.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Turn {
     /// The result that it is of, and its place in it: together the identity of the turn.

@@ -4,6 +4,8 @@
 //! It speaks both protocols of the SDKs: Smithy's RPC v2 with CBOR, and JSON 1.1, which older ones and the command line use.
 
 mod entities;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::sync::Arc;

@@ -1503,7 +1503,7 @@ CREATE POLICY functions ON medzen.transcription_languages TO "{functions_role}" 
 GRANT SELECT, INSERT, UPDATE (etag, taken_at), DELETE ON medzen.transcript_chunks TO "{functions_role}";
 CREATE POLICY functions ON medzen.transcript_chunks TO "{functions_role}" USING (true) WITH CHECK (true);
 
-GRANT SELECT, INSERT, DELETE ON medzen.transcript_segments TO "{functions_role}";
+GRANT SELECT, INSERT, UPDATE (revoked), DELETE ON medzen.transcript_segments TO "{functions_role}";
 CREATE POLICY functions ON medzen.transcript_segments TO "{functions_role}" USING (true) WITH CHECK (true);
 
 -- An event is never rewritten; only events of meetings without a session are ever deleted.

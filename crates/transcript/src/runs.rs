@@ -13,6 +13,7 @@ use domain::recording::permission::{Permission, Permissions};
 use domain::recording::plan::ALONE_FOR;
 use domain::recording::state::RunRow;
 use domain::state::Role;
+use domain::transcript::lines;
 use domain::transcript::live::{self, Due, Effect, Run, RunEnd, RunEvent, RunStatus, Surroundings};
 use domain::transcript::settings::RunSettings;
 use runtime::metrics::{self, Metric};
@@ -25,6 +26,9 @@ use crate::text::text_prefix;
 
 /// The session is read again this often because something changed it meanwhile, or one step followed another.
 pub(crate) const MAX_ATTEMPTS: usize = 8;
+
+/// Files of 5 s in which words are looked for.
+const LATEST_FILES: usize = 12;
 
 /// A session.
 #[derive(Clone, Copy, Debug)]
@@ -253,11 +257,16 @@ impl App {
         Ok(())
     }
 
-    /// Whether the open capture has text.
+    /// Whether the open capture has text: words, because states of the transcription are lines too.
     async fn has_text(&self, view: &View) -> Result<bool, Error> {
         let Some(open) = &view.captures.capture else { return Ok(false) };
         let prefix = text_prefix(open.id, open.purposes.recording);
-        Ok(self.objects.list(&prefix, None).await?.objects.iter().any(|object| object.size > 0))
+        let listed = self.objects.list(&prefix, None).await?.objects;
+        // The files of the last minute; the next run looks again.
+        let latest = &listed[listed.len().saturating_sub(LATEST_FILES)..];
+        let bodies = self.read(latest).await?;
+        let has_words = |line: &[u8]| !lines::parse(line).results.is_empty();
+        Ok(bodies.iter().any(|body| body.split(|byte| *byte == b'\n').any(has_words)))
     }
 }
 

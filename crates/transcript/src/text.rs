@@ -69,8 +69,8 @@ impl App {
         self.store(&source, &mut results).await?;
         self.calls.store().text_taken(capture, &taken, &speaking, origin.now).await?;
         tracing::info!(
-            capture = %capture, files = taken.len(), lines = counts.lines, unfinished = counts.unfinished,
-            outside_call = counts.outside_call, "text of a capture taken"
+            capture = %capture, files = taken.len(), lines = counts.lines, skipped = counts.skipped.total(),
+            unfinished = counts.unfinished, outside_call = counts.outside_call, "text of a capture taken"
         );
         Ok(())
     }
@@ -100,7 +100,7 @@ impl App {
         Ok(named.collect())
     }
 
-    async fn read(&self, files: &[Object]) -> Result<Vec<Vec<u8>>, Error> {
+    pub(crate) async fn read(&self, files: &[Object]) -> Result<Vec<Vec<u8>>, Error> {
         let mut reading = JoinSet::new();
         for file in files {
             if file.size > MAX_FILE_BYTES {

@@ -2,7 +2,7 @@
 //!
 //! An event is a JSON object with `Timestamp`, `EventType` and `EventParameters`
 //! (<https://docs.aws.amazon.com/chime-sdk/latest/dg/meeting-events.html>). The parameters are not documented; `ActiveSpeaker` is read with
-//! an `AttendeeId`. It names the attendee who speaks from then on; no event tells that nobody speaks.
+//! an `AttendeeId`. It names the attendee who speaks from then on; no event says that the speaker stopped.
 
 #[cfg(test)]
 mod tests;
@@ -54,7 +54,7 @@ impl Activity {
         }
     }
 
-    /// Who spoke when: each from the event to the next one, at most [`MAX_ACTIVE_MS`]. What was before the call is left out.
+    /// The times of each speaker: from an event to the next one, at most [`MAX_ACTIVE_MS`]. Times before the call are left out.
     #[must_use]
     pub fn intervals(&self, began_at_ms: i64, attendees: &Attendees) -> Vec<(Voice, Interval)> {
         let next = self.0.iter().skip(1).map(|(at_ms, ..)| *at_ms).chain(std::iter::once(i64::MAX));

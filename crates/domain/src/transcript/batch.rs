@@ -27,10 +27,10 @@ const MIN_SHARE: i64 = 50;
 /// And if no other participant has more than this share of the time of the first.
 const MAX_RIVAL_SHARE: i64 = 50;
 
-/// What a job wrote. Times are milliseconds from the beginning of the file.
+/// The output of a job. Times are milliseconds from the beginning of the file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Output {
-    pub words: Vec<Heard>,
+    pub words: Vec<JobItem>,
     /// The language of the job, or the one that was identified.
     pub language: Option<String>,
     pub entities: Vec<Entity>,
@@ -40,7 +40,7 @@ pub struct Output {
 
 /// A word or a punctuation mark of a job.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Heard {
+pub struct JobItem {
     pub content: String,
     pub punctuation: bool,
     pub start_ms: i64,
@@ -50,7 +50,7 @@ pub struct Heard {
     pub confidence: Option<f64>,
 }
 
-/// What is known of the file and of the call that it is of.
+/// The file of a job, and the call that it is of.
 #[derive(Clone, Debug)]
 pub struct Recording<'a> {
     /// The name of the job: with a number the identity of its turns.
@@ -70,12 +70,12 @@ pub struct Recording<'a> {
 /// The turns in the gaps.
 #[must_use]
 pub fn fill(output: &Output, recording: &Recording) -> Vec<Turn> {
-    let shifted = |word: &Heard| Heard {
+    let shifted = |word: &JobItem| JobItem {
         start_ms: word.start_ms + recording.offset_ms,
         end_ms: word.end_ms + recording.offset_ms,
         ..word.clone()
     };
-    let words: Vec<Heard> = output.words.iter().map(shifted).collect();
+    let words: Vec<JobItem> = output.words.iter().map(shifted).collect();
     let voices = voices(&words, recording.activity);
     let fillable: Vec<Interval> = recording
         .gaps
@@ -134,13 +134,13 @@ struct Group<'a> {
     voice: Voice,
     language: &'a str,
     gap: usize,
-    words: Vec<&'a Heard>,
+    words: Vec<&'a JobItem>,
 }
 
 /// Runs of words of one voice, one language and one gap, without a long pause. A word is in the gap that its middle is in; a mark is
 /// where the word before it is.
 fn groups<'a>(
-    words: &'a [Heard],
+    words: &'a [JobItem],
     gaps: &[Interval],
     voices: &HashMap<&str, Voice>,
     job_language: &'a str,
@@ -176,7 +176,7 @@ fn groups<'a>(
 }
 
 /// The voice of each label.
-fn voices<'a>(words: &'a [Heard], activity: &[(Voice, Interval)]) -> HashMap<&'a str, Voice> {
+fn voices<'a>(words: &'a [JobItem], activity: &[(Voice, Interval)]) -> HashMap<&'a str, Voice> {
     let mut spoken: HashMap<&str, Vec<Interval>> = HashMap::new();
     for word in words {
         if let (Some(label), Some(at)) = (word.label.as_deref(), Interval::new(word.start_ms, word.end_ms)) {

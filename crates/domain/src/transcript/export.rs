@@ -12,7 +12,7 @@ use crate::id::{AppointmentId, SessionId, TranscriptId};
 use crate::transcript::gaps::Gap;
 use crate::transcript::{Segment, Speaker};
 
-/// What the SHA-256 of a transcript is of: everything that was said, and nothing that changes afterwards.
+/// The part of a transcript that its SHA-256 is of: everything that was said, and nothing that changes afterwards.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Content<'a> {

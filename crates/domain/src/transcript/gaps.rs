@@ -81,7 +81,7 @@ pub struct Gap {
     pub reason: GapReason,
 }
 
-/// What is known of a call, in any order; intervals may overlap.
+/// The times of a call that are known, in any order; intervals may overlap.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     /// The call, from 0 to its end.
@@ -201,10 +201,10 @@ fn silences(speaking: &[Interval], text: &[Interval], explained: &[Interval]) ->
     let widen =
         |at: &Interval| Interval { start_ms: at.start_ms - TOLERANCE_MS, end_ms: at.end_ms + TOLERANCE_MS };
     let near: Vec<Interval> = text.iter().map(widen).collect();
-    let unheard = subtract(&subtract(&union(speaking), &union(&near)), explained);
+    let without_text = subtract(&subtract(&union(speaking), &union(&near)), explained);
     let blocks = union(&[text, explained].concat());
     let mut silences: Vec<(Interval, i64)> = Vec::new();
-    for piece in unheard {
+    for piece in without_text {
         if let Some((last, spoken)) = silences.last_mut() {
             let between = Interval::new(last.end_ms, piece.start_ms);
             let near = piece.start_ms - last.end_ms < MIN_SILENCE_MS;

@@ -72,7 +72,7 @@ pub struct Policy {
     pub vocabularies: Vocabularies,
 }
 
-/// What came of the last attempt to transcribe a language live in a region.
+/// The result of the last attempt to transcribe a language live in a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Attempt {
     Confirmed,
@@ -91,7 +91,12 @@ impl FromIterator<(String, String, Attempt)> for Attempts {
 }
 
 impl Attempts {
+    /// The attempt for a language that is unconfirmed otherwise. One of Chime's model is not remembered: it failed for another reason,
+    /// and must not be refused from then on.
     fn of(&self, language: &Language, region: &str) -> Option<Attempt> {
+        if language.in_model {
+            return None;
+        }
         self.0.get(&(language.code.to_owned(), region.to_owned())).copied()
     }
 }
@@ -124,7 +129,7 @@ pub struct Batch {
     pub content_type: Option<ContentType>,
 }
 
-/// Why not.
+/// Why a language is not transcribed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// Transcribe has no such code.

@@ -69,7 +69,7 @@ impl Attendees {
     }
 }
 
-/// What is known of the call whose lines are read.
+/// The call whose lines are read.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// Milliseconds since 1970.
@@ -78,7 +78,7 @@ pub struct Call {
     /// The language of the transcription, for results that name none.
     pub language: String,
     /// When consent to the transcription was revoked and until when; milliseconds from the beginning of the call.
-    /// What was said in it is not kept; what was said before it is marked.
+    /// Speech in it is not kept; speech before it is marked.
     pub revoked: Vec<Interval>,
 }
 

@@ -52,7 +52,7 @@ async fn permissions_are_listed_as_used_unused_and_denied() -> TestResult {
     let has = |usage: &Value, kind: &str| list(&usage["meeting-manager"][kind]).contains(&create);
     let before = get(&cloud, "iam").await?;
     let [playback] = &cloud.parts().plan.roles[..] else { return Err("one role that is assumed".into()) };
-    has_only(&before, &["attendee", "audit", "meeting-manager", "recording", &playback.name]);
+    has_only(&before, &["attendee", "audit", "meeting-manager", "recording", "transcript", &playback.name]);
     assert!(has(&before, "unused") && !has(&before, "used"), "{before}");
 
     cloud.scenario().await?.provider.start().await?;

@@ -202,8 +202,9 @@ async fn transcribe(cloud: &TestCloud) -> TestResult {
         cloud.run_schedule("transcript").await?;
         Ok(())
     };
-    for _ in 0..3 {
-        both(10).await?;
+    // No event of the capture comes: it is asked for after 30 s.
+    for seconds in [35, 5, 5] {
+        both(seconds).await?;
     }
     let event = |kind: &str| {
         json!({

@@ -130,6 +130,7 @@ const GRANTS: &[&str] = &[
     "functions UPDATE medzen.recordings (deleted_at, deletion_requested_at, end_reason, ended_at, ended_by, \
      finished_at, intent, pause_reason, paused_at)",
     "functions UPDATE medzen.transcript_chunks (etag, taken_at)",
+    "functions UPDATE medzen.transcript_segments (revoked)",
     "functions UPDATE medzen.transcription_budgets (reserved_seconds)",
     "functions UPDATE medzen.transcription_gaps (ended_at)",
     "functions UPDATE medzen.transcription_languages (at, confirmed, message)",

@@ -202,8 +202,12 @@ async fn an_end_during_the_start_leaves_no_meeting() -> TestResult {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_meeting_is_made_in_the_control_region_of_the_template_and_stays_there() -> TestResult {
-    let cloud =
-        TestCloud::with_parameters(&[("ControlRegion", "eu-central-1"), ("Recording", "off")]).await?;
+    let cloud = TestCloud::with_parameters(&[
+        ("ControlRegion", "eu-central-1"),
+        ("Recording", "off"),
+        ("Transcription", "off"),
+    ])
+    .await?;
     let scenario = cloud.scenario().await?;
     let started = scenario.provider.start().await?;
     let arn = started.body["meeting"]["MeetingArn"].as_str().ok_or("an ARN")?.to_owned();

@@ -217,12 +217,24 @@ fn another_file_is_refused() {
 
 proptest! {
     #[test]
+    fn a_damaged_file_is_read_or_refused(places in proptest::collection::vec((0..EXAMPLE.len(), any::<u8>()), 1..4)) {
+        let mut file = EXAMPLE.as_bytes().to_vec();
+        for (place, byte) in places {
+            file[place] = byte;
+        }
+        if let Ok(output) = parse(&file) {
+            let turns = fill(&output, &recording(&[(patient(), at(0, 60_000))], &[gap(0, 60_000_000)]));
+            prop_assert!(turns.iter().all(|turn| turn.start_ms <= turn.end_ms && !turn.text.is_empty()));
+        }
+    }
+
+    #[test]
     fn every_word_of_a_gap_is_in_one_turn_and_no_other_word_is(
         words in proptest::collection::vec((0..300_i64, 1..30_i64, 0..3_usize, any::<bool>()), 0..40),
         places in proptest::collection::vec((0..300_i64, 1..80_i64), 0..4),
         active in proptest::collection::vec((any::<bool>(), 0..300_i64, 1..80_i64), 0..6),
     ) {
-        let mut words: Vec<Heard> = words.into_iter().map(|(start, length, label, punctuation)| Heard {
+        let mut words: Vec<JobItem> = words.into_iter().map(|(start, length, label, punctuation)| JobItem {
             content: if punctuation { ".".into() } else { "w".into() },
             punctuation,
             start_ms: start * 100,
@@ -239,7 +251,7 @@ proptest! {
         let activity: Vec<(Voice, Interval)> = active.into_iter().map(voice).collect();
         let output = Output { words: words.clone(), ..Output::default() };
         let turns = fill(&output, &recording(&activity, &gaps));
-        let in_gap = |word: &&Heard| {
+        let in_gap = |word: &&JobItem| {
             let middle = word.start_ms + (word.end_ms - word.start_ms) / 2;
             !word.punctuation && gaps.iter().any(|gap| gap.start_ms <= middle && middle < gap.end_ms)
         };

@@ -9,7 +9,7 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{Heard, Output};
+use super::{JobItem, Output};
 use crate::transcript::confidence;
 use crate::transcript::lines::Entity;
 
@@ -166,7 +166,7 @@ pub fn parse(file: &[u8]) -> Result<Output, NotAnOutput> {
         let segment = languages[..after].last().filter(|segment| at_ms < segment.end_time.0);
         segment.and_then(|segment| segment.language_code.clone())
     };
-    let mut words: Vec<Heard> = Vec::with_capacity(results.items.len());
+    let mut words: Vec<JobItem> = Vec::with_capacity(results.items.len());
     for item in results.items {
         let Some(best) = item.alternatives.into_iter().next().filter(|best| !best.content.trim().is_empty())
         else {
@@ -181,7 +181,7 @@ pub fn parse(file: &[u8]) -> Result<Output, NotAnOutput> {
             _ if punctuation => (at, at),
             _ => return Err(NotAnOutput),
         };
-        let of_last = |field: fn(&Heard) -> &Option<String>| {
+        let of_last = |field: fn(&JobItem) -> &Option<String>| {
             last.filter(|_| punctuation).and_then(|last| field(last).clone())
         };
         let label = item
@@ -190,7 +190,7 @@ pub fn parse(file: &[u8]) -> Result<Output, NotAnOutput> {
             .or_else(|| of_last(|last| &last.label));
         let language =
             item.language_code.or_else(|| of_last(|last| &last.language)).or_else(|| language_at(start_ms));
-        words.push(Heard {
+        words.push(JobItem {
             content: best.content,
             punctuation,
             start_ms,

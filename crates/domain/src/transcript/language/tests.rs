@@ -227,6 +227,12 @@ fn an_unconfirmed_language_is_attempted_where_the_operator_allows_it_and_remembe
     };
     assert_eq!((batch.codes, reason), (vec!["sw-KE"], Reason::Failed("sw-KE")));
 
+    // A language of Chime's model fails for other reasons than its code.
+    let failed: Attempts =
+        [("en-US".to_owned(), "eu-central-1".to_owned(), Attempt::Failed)].into_iter().collect();
+    let english = live_of(resolve(&tag("en-US"), "eu-central-1", &two, &failed));
+    assert_eq!((english.region.as_str(), english.unconfirmed), ("eu-central-1", false));
+
     // Without permission to attempt it: only where it was confirmed.
     let none = Policy { attempt_unconfirmed: false, ..two };
     let Resolution::Batch(_, reason) = resolve(&swahili(), "eu-central-1", &none, &Attempts::default())

@@ -12,7 +12,7 @@ pub(super) fn turns(call: &Call, result: &TranscriptResult) -> Vec<Turn> {
     let relative = |at_ms: i64| (at_ms - call.began_at_ms).max(0);
     let kept = |at_ms: i64| !call.revoked.iter().any(|revoked| revoked.contains(relative(at_ms)));
     let items: Vec<&Item> = result.items.iter().filter(|item| kept(item.start_ms)).collect();
-    // Where a part was said after a revocation, the service's text is not used: it has that part too.
+    // The service's text has the part that was said after a revocation too, so it is not used then.
     let whole = items.len() == result.items.len();
     if items.is_empty() && !(whole && kept(result.start_ms)) {
         return Vec::new();
@@ -128,7 +128,7 @@ pub(in crate::transcript) fn spans(
     let mut spans: Vec<Span> = Vec::new();
     for entity in entities {
         let (from, to) = (entity.start_ms, entity.end_ms);
-        // What lasts no time lasts a millisecond.
+        // An entity or a word without a length lasts a millisecond.
         let overlaps = |start: i64, end: i64| start < to.max(from + 1) && from < end.max(start + 1);
         if !overlaps(start_ms, end_ms) {
             continue;
@@ -162,10 +162,14 @@ fn nearest(said: &str, content: &str, timed: Option<(u32, u32)>) -> Option<(u32,
         return None;
     }
     let scalars = |bytes: usize| u32::try_from(said[..bytes].chars().count()).unwrap_or(u32::MAX);
-    let mut found = said.match_indices(content).map(|(at, _)| (scalars(at), scalars(at + content.len())));
+    let bytes = |scalar: u32| said.char_indices().nth(scalar as usize).map_or(said.len(), |(at, _)| at);
+    let mut found = said.match_indices(content).map(|(at, _)| (at, at + content.len()));
     let Some((start, end)) = timed else {
-        let first = found.next();
-        return first.filter(|_| found.next().is_none());
+        let (from, to) = found.next()?;
+        return found.next().is_none().then(|| (scalars(from), scalars(to)));
     };
-    found.find(|&(from, to)| from < end && start < to).map(|(from, to)| (from.min(start), to.max(end)))
+    // Compared in bytes: counting is for the one that is found, so that a long text with many occurrences stays cheap.
+    let place = (bytes(start), bytes(end));
+    let (from, to) = found.find(|&(from, to)| from < place.1 && place.0 < to)?;
+    Some((scalars(from).min(start), scalars(to).max(end)))
 }

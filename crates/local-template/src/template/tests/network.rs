@@ -24,7 +24,7 @@ fn statement<'a>(role: &'a [Statement], sid: &str) -> Option<&'a Statement> {
 #[test]
 fn a_private_network_gives_every_role_what_it_needs_there() {
     let plan = deployed(&PRIVATE);
-    assert_eq!(plan.functions.len(), 4);
+    assert_eq!(plan.functions.len(), 5);
     let iam = Iam::new(&plan).expect("the reference knows these actions");
     for function in &plan.functions {
         let name = function.name.as_str();

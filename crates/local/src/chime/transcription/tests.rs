@@ -1,12 +1,13 @@
 //! Live transcription by requests, by the engine's clock, and by the events on the bus.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::*;
 use crate::chime::call::Call;
+use crate::chime::media::MediaEffects;
 use crate::chime::{EventDelivery, EventError, EventSink, NewEvent, Options};
 use crate::clock::Clock;
 
@@ -324,4 +325,46 @@ fn a_script_names_a_meeting_that_lives_and_an_attendee_whom_it_had() {
     assert_eq!(stranger, Err(CaptionError::NoAttendee("stranger".to_owned())));
     let nowhere = fixture.chime.add_captions("nowhere", words(&fixture.attendee));
     assert_eq!(nowhere, Err(CaptionError::NoMeeting("nowhere".to_owned())));
+}
+
+/// What the media plane is told to send.
+#[derive(Default)]
+struct Seen(Mutex<Vec<String>>);
+
+impl MediaEffects for Seen {
+    fn apply(&self, _: &str, change: MediaChange) {
+        let MediaChange::Caption(caption) = change else { return };
+        let text = match *caption {
+            Caption::Status(status) => format!("{:?}", status.kind),
+            Caption::Words(words) => words.transcript,
+        };
+        self.0.lock().expect("no test panics while it holds it").push(text);
+    }
+}
+
+#[test]
+fn people_get_states_and_words_while_it_runs_and_a_script_alone_before_one_was_started() {
+    let fixture = fixture();
+    let seen = Arc::new(Seen::default());
+    let plane: Arc<dyn MediaEffects> = seen.clone();
+    fixture.chime.attach_effects(Arc::downgrade(&plane), None);
+    let say = |text: &str| {
+        let words = json!([{ "attendeeId": fixture.attendee, "text": text, "resultId": text }]);
+        let script = serde_json::from_value(words).expect("a good script");
+        fixture.chime.add_captions(&fixture.meeting, script).expect("the meeting lives");
+    };
+    say("alone");
+    fixture.start(&standard(json!({ "LanguageCode": "en-US" }))).expect("it is good");
+    say("too early");
+    fixture.advance(1);
+    say("heard");
+    fixture.event("TranscriptionInterrupted").expect("it runs");
+    say("lost");
+    fixture.event("TranscriptionResumed").expect("it runs");
+    say("heard again");
+    fixture.stop().expect("it runs");
+    fixture.advance(1);
+    say("too late");
+    let seen = seen.0.lock().expect("no test panics while it holds it").clone();
+    assert_eq!(seen, ["alone", "Started", "heard", "Interrupted", "Resumed", "heard again", "Stopped"]);
 }
