@@ -265,14 +265,14 @@ SELECT gin_clean_pending_list('medzen.transcript_segments_search')::text; ANALYZ
 /// The blocks that a search for a word in the transcripts of `mine` reads.
 async fn blocks_of_search(cloud: &TestCloud, word: &str) -> TestResult<u64> {
     let role = cloud.parts().database.functions_role();
+    let mine = "SELECT array_agg(t.id ORDER BY length(s.meeting_id), s.meeting_id)::text
+        FROM medzen.transcripts t JOIN video_call_sessions s ON s.id = t.session_id WHERE s.meeting_id LIKE 'mine-%'";
+    let mine = cloud.sql(mine).await?;
     let explained = cloud
         .sql(&format!(
             "BEGIN; SET LOCAL ROLE {role};
-             PREPARE it (uuid[], text) AS SELECT * FROM medzen.search_segments($1, $2, NULL, NULL, NULL, NULL, 21);
-             EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE it (
-               (SELECT array_agg(t.id ORDER BY length(s.meeting_id), s.meeting_id)
-                FROM medzen.transcripts t JOIN video_call_sessions s ON s.id = t.session_id WHERE s.meeting_id LIKE 'mine-%'), '{word}');
-             DEALLOCATE it; ROLLBACK"
+             EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)
+             SELECT * FROM medzen.search_segments('{mine}', '{word}', NULL, NULL, NULL, NULL, 21); ROLLBACK"
         ))
         .await?;
     let explained: Value = serde_json::from_str(&explained)?;
