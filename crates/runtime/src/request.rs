@@ -49,7 +49,7 @@ pub struct Request {
 }
 
 impl Request {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         route: Route,
         actor: Option<Actor>,
         path: HashMap<String, String>,
