@@ -84,7 +84,6 @@ impl App {
                 continue;
             };
             match live::due(&row.run, surroundings(&view, session, row, origin.now), origin.now) {
-                Due::Nothing => break,
                 Due::Apply(event) => {
                     self.apply(target, session, row, Report::of(event, origin.now), origin).await?;
                 }
@@ -92,7 +91,7 @@ impl App {
                     let report = Report::of(RunEvent::Started, origin.now);
                     self.apply(target, session, row, report, origin).await?;
                 }
-                Due::Look => break,
+                Due::Look | Due::Nothing => break,
                 Due::Restart => {
                     let (after, effect) = live::restart(row.run, origin.now);
                     tracing::warn!(run = %after.id, attempt = after.attempt, "transcription not confirmed, started again");

@@ -237,12 +237,13 @@ pub fn advance(run: Run, event: RunEvent, at: OffsetDateTime) -> Option<(Run, Ef
     let changed = |status| Run { status, confirmed_at: at, ..run };
     match (run.status, event) {
         (RunStatus::Stopped | RunStatus::Failed, _)
-        | (RunStatus::Requested, RunEvent::Started | RunEvent::Stopped)
-        | (RunStatus::Starting | RunStatus::Running, RunEvent::Captured)
-        | (RunStatus::Running | RunStatus::Stopping, RunEvent::Refused)
-        | (RunStatus::Stopping, RunEvent::Captured)
-        | (RunStatus::Requested | RunStatus::Starting | RunStatus::Running, RunEvent::Abandoned)
-        | (RunStatus::Running, RunEvent::Started) => None,
+        | (RunStatus::Requested, RunEvent::Started | RunEvent::Stopped | RunEvent::Abandoned)
+        | (RunStatus::Starting, RunEvent::Captured | RunEvent::Abandoned)
+        | (
+            RunStatus::Running,
+            RunEvent::Captured | RunEvent::Refused | RunEvent::Started | RunEvent::Abandoned,
+        )
+        | (RunStatus::Stopping, RunEvent::Captured | RunEvent::Refused) => None,
         (RunStatus::Requested, RunEvent::Captured) => Some(match run.mode {
             Mode::Live => (Run { attempt: 1, ..changed(RunStatus::Starting) }, Effect::Start),
             Mode::Batch => (Run { started_at: Some(at), ..changed(RunStatus::Running) }, Effect::None),
@@ -315,15 +316,16 @@ pub fn due(run: &Run, around: Surroundings, now: OffsetDateTime) -> Due {
     }
     match run.status {
         RunStatus::Requested if captured => Due::Apply(RunEvent::Captured),
-        RunStatus::Requested if uncaptured >= CAPTURE_WITHIN => Due::Apply(RunEvent::Stop(RunEnd::NoCapture)),
         RunStatus::Starting if since >= CONFIRM_WITHIN && run.attempt < MAX_ATTEMPTS => Due::Restart,
         RunStatus::Starting if since >= CONFIRM_WITHIN => Due::Apply(RunEvent::Stop(RunEnd::NoConfirmation)),
         RunStatus::Starting if since >= LOOK_AFTER => Due::Look,
         RunStatus::Running if run.limit_at.is_some_and(|limit| now >= limit) => {
             Due::Apply(RunEvent::Stop(RunEnd::LimitReached))
         }
-        // Another capture follows a change of purposes within seconds.
-        RunStatus::Running if uncaptured >= CAPTURE_WITHIN => Due::Apply(RunEvent::Stop(RunEnd::NoCapture)),
+        // After a change of purposes another capture follows within seconds.
+        RunStatus::Requested | RunStatus::Running if uncaptured >= CAPTURE_WITHIN => {
+            Due::Apply(RunEvent::Stop(RunEnd::NoCapture))
+        }
         RunStatus::Stopping if stopped_by_chime && since >= STOP_WITHIN => Due::Apply(RunEvent::Abandoned),
         RunStatus::Stopping if stopped_by_chime => Due::Nothing,
         RunStatus::Stopping => Due::StopAgain { alarm: since >= STOP_WITHIN },

@@ -22,7 +22,8 @@ async fn meetings_are_listed_with_their_attendees() -> TestResult {
     let started = scenario.provider.start().await?;
 
     let one = meeting(&cloud).await?;
-    let names = ["meetingId", "externalMeetingId", "live", "createdAt", "endedAt", "attendees"];
+    let names =
+        ["meetingId", "externalMeetingId", "live", "createdAt", "endedAt", "attendees", "transcription"];
     has_only(&one, &names);
     assert_eq!((&one["live"], &one["endedAt"]), (&json!(true), &Value::Null));
     assert_eq!(one["meetingId"], started.body["meetingId"]);
