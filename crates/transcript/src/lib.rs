@@ -110,7 +110,7 @@ async fn languages(app: &App, request: &Request) -> Result<Answer, Error> {
 
 async fn read(app: &App, request: &Request) -> Result<Answer, Error> {
     let appointment = request.appointment()?;
-    app.read(request.actor()?, appointment, &wanted(request)?, &request.origin).await
+    app.transcript(request.actor()?, appointment, &wanted(request)?, &request.origin).await
 }
 
 /// What the request asks for: in the query and the headers, else in the body.

@@ -26,7 +26,7 @@ impl App {
     /// # Errors
     /// 403 without the right, 404 where there is none, 406 for another form, 409 while it is not finished, is being deleted, or is to
     /// be redacted and is not marked, 503 when the database is down.
-    pub(crate) async fn read(
+    pub(crate) async fn transcript(
         &self,
         actor: &Actor,
         appointment: AppointmentId,
