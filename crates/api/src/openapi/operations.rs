@@ -1,17 +1,19 @@
 //! Every route, with what it reads and answers.
 
+mod direct;
 mod recordings;
 mod transcripts;
 
 use std::collections::BTreeMap;
 
 use domain::error::{ErrorCode, reason};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+pub(super) use self::direct::direct_invocations;
 use super::schemas::Schemas;
 use crate::attendees::{
-    ChangeRequest, JoinRequest, LeaveResponse, ParticipantSelector, RemoveResponse, RosterAttendee,
-    RosterResponse, WaitingResponse,
+    ChangeRequest, JoinRequest, LeaveResponse, RemoveResponse, RosterAttendee, RosterResponse,
+    WaitingResponse,
 };
 use crate::call::{
     AppointmentSelector, CallSelector, EndRequest, EndResponse, HealthResponse, JoinInfo, LinkResponse,
@@ -20,8 +22,6 @@ use crate::call::{
 use crate::consent::{ConsentRequest, ConsentRequiredResponse, ConsentResponse};
 use crate::invitations::{InviteRequest, InviteResponse};
 use crate::quality::{QualityRequest, QualityResponse};
-use crate::recordings::RecordingSelector;
-use crate::transcripts::{TranscriptRequest, TranscriptSelector};
 
 /// A body.
 pub(super) struct Content {
@@ -396,61 +396,4 @@ fn attendees(schemas: &mut Schemas) -> Vec<Operation> {
         .answers(202, "They were accepted.", schemas.response::<QualityResponse>())
         .fails(&QUALITY),
     ]
-}
-
-/// The members of a direct invocation's body beside `userId`, by function and action: the operation that it performs, and the
-/// fields that stand for the route's path.
-pub(super) fn direct_invocations(schemas: &mut Schemas) -> Value {
-    let appointment = schemas.request::<AppointmentSelector>();
-    let call = schemas.request::<CallSelector>();
-    let participant = schemas.request::<ParticipantSelector>();
-    let recording = schemas.request::<RecordingSelector>();
-    let transcript = schemas.request::<TranscriptSelector>();
-    let reading = schemas.request::<TranscriptRequest>();
-    let actions = |actions: &[(&str, &str, &[&Value])]| -> Map<String, Value> {
-        actions
-            .iter()
-            .map(|(action, operation, fields)| {
-                ((*action).to_owned(), json!({ "operationId": operation, "fields": fields }))
-            })
-            .collect()
-    };
-    json!({
-        "meeting-manager": actions(&[
-            ("create", "startCall", &[&appointment]),
-            ("join", "joinCall", &[&call]),
-            ("leave", "leaveCall", &[&call]),
-            ("end", "endCall", &[&call]),
-            ("get-status", "getCallStatus", &[&call]),
-            ("get-link", "getCallLink", &[&appointment]),
-            ("batch-join", "performMeetingAction", &[&appointment]),
-        ]),
-        "attendee": actions(&[
-            ("join", "joinCall", &[&call]),
-            ("leave", "leaveCall", &[&call]),
-            ("roster", "getRoster", &[&appointment]),
-            ("change", "changeAttendee", &[&appointment, &participant]),
-            ("remove", "removeAttendee", &[&appointment, &participant]),
-            ("consent", "setConsent", &[&appointment]),
-            ("quality", "reportQuality", &[&appointment]),
-        ]),
-        "recording": actions(&[
-            ("start", "startRecording", &[&appointment]),
-            ("stop", "stopRecording", &[&recording]),
-            ("pause", "pauseRecording", &[&recording]),
-            ("resume", "resumeRecording", &[&recording]),
-            ("list", "listRecordings", &[&appointment]),
-            ("get", "getRecording", &[&recording]),
-            ("playback", "playRecording", &[&recording]),
-            ("delete", "deleteRecording", &[&recording]),
-        ]),
-        "transcript": actions(&[
-            ("start", "startTranscription", &[&appointment]),
-            ("stop", "stopTranscription", &[&appointment]),
-            ("languages", "listLanguages", &[]),
-            ("read", "readTranscript", &[&appointment, &reading]),
-            ("delete", "deleteTranscript", &[&transcript]),
-            ("search", "searchTranscripts", &[]),
-        ]),
-    })
 }

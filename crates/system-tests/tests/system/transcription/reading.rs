@@ -1,6 +1,5 @@
 //! Transcripts are read in each form and view, by whoever has the right, and deleted; each reading is audited.
 
-use bytes::Bytes;
 use local::chime::{EventDelivery, Options};
 use local_testing::{Answer, Caller, TestCloud, TestResult};
 use serde_json::{Value, json};
@@ -33,7 +32,7 @@ pub(super) async fn finished(parameters: &[(&str, &str)]) -> TestResult<Transcri
 
 pub(super) async fn read(by: &Caller, path: &str, accept: Option<&str>) -> TestResult<Answer> {
     let accept: Vec<_> = accept.map(|accept| ("accept", accept.as_bytes().to_vec())).into_iter().collect();
-    by.ask_with("GET", path, &accept, Bytes::new()).await
+    by.ask_with("GET", path, &accept, Vec::new().into()).await
 }
 
 /// The entries of readings in the appointment's chain: `provider json full`.

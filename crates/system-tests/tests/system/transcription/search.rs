@@ -92,7 +92,8 @@ async fn every_result_is_on_one_page_the_newest_call_first_and_no_call_is_of_oth
     let entries = cloud.audit_chain(&format!("ACTOR#{}", mine.provider.id))?;
     assert_eq!(entries.len(), 7, "one for each page");
     assert_eq!((&entries[0]["event"], &entries[0]["results"]), (&json!("transcript.read"), &json!(37)));
-    let audited: BTreeSet<_> = entries[0]["transcriptIds"].as_array().ok_or("no ids")?.iter().collect();
+    let audited: BTreeSet<_> =
+        entries[0]["transcriptIds"].as_array().ok_or("no ids")?.iter().map(Value::to_string).collect();
     assert_eq!(audited.len(), 4, "of the page's results");
     assert!(!format!("{entries:?}").to_lowercase().contains("knee"), "the query is in no entry");
 
