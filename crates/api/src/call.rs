@@ -271,7 +271,8 @@ pub struct WaitingParticipant {
 pub struct FeatureStatus {
     /// Its state.
     pub state: FeatureState,
-    /// The reason of the state, if there is one: `requested` or `consent_missing` for a pause; why a transcription ended.
+    /// The reason of the state, if there is one: `requested` or `consent_missing` for a pause; why a transcription ended; for
+    /// `unavailable` `deployment`, which does not record, or `media_region`, in which it cannot.
     pub reason: Option<String>,
     /// What Chime said of a transcription that failed.
     pub message: Option<String>,
@@ -308,7 +309,9 @@ impl FeatureStatus {
 pub enum FeatureState {
     /// Nobody requested it.
     Off,
-    /// It was requested at the start of the call, and begins when everyone in the call has consented.
+    /// There is none in this call; `reason` says why.
+    Unavailable,
+    /// It was requested and waits for the consent of everyone in the call. The first of a call begins by itself then.
     Requested,
     /// It was started; nothing is captured yet, or for a moment.
     Starting,

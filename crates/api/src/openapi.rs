@@ -152,9 +152,9 @@ fn parameters(operation: &Operation) -> Vec<Value> {
         json!({ "name": name, "in": "path", "required": true,
             "schema": { "type": "string", "format": "uuid" } })
     });
-    let query = operation.query.iter().map(|(name, text, schema)| {
-        json!({ "name": name, "in": "query", "required": false, "description": text, "schema": schema })
-    });
+    let query = operation.query.iter().map(
+        |(name, text, schema)| json!({ "name": name, "in": "query", "description": text, "schema": schema }),
+    );
     path.chain(query).collect()
 }
 

@@ -7,6 +7,7 @@ use domain::recording::{EndReason, Layout, PauseReason, RecordingState};
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
+use crate::fields::null_as_default;
 
 /// The recording that a direct invocation is about.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -15,6 +16,29 @@ use crate::Timestamp;
 pub struct RecordingSelector {
     /// Its id.
     pub recording_id: RecordingId,
+}
+
+/// What a direct invocation plays a recording for; a route has it in its query.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct PlaybackOptions {
+    /// Whether the links are to save the files, for callers with the right `download`.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub download: bool,
+}
+
+/// The request for a recording that waits for consent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RecordingRequest {
+    /// The appointment.
+    pub appointment_id: AppointmentId,
+    /// The call.
+    pub session_id: SessionId,
+    /// Whether it stands.
+    pub requested: bool,
 }
 
 /// A recording of a call.

@@ -76,7 +76,7 @@ impl Calls {
             self.stop_captures(session, origin).await;
         }
         let captures = &view.captures;
-        let is_wanted = view.session.as_ref().is_some_and(|session| session.recording_enabled);
+        let is_wanted = view.session.as_ref().is_some_and(|session| session.recording_requested);
         if consented.new == 0 {
             return;
         }

@@ -1,6 +1,6 @@
 //! Denied requests (403) are answered as such, and audited.
 
-use domain::audit::Origin;
+use domain::audit::{NamedIds, Origin};
 use domain::call::{Actor, Target};
 use domain::error::{Reason, causes};
 use store::denials::Denial;
@@ -15,6 +15,8 @@ pub struct RequestInfo<'a> {
     pub actor: Option<&'a Actor>,
     /// The call, as far as the request could be parsed.
     pub target: Option<Target>,
+    /// Ids that the request names beside the call.
+    pub ids: NamedIds,
     pub route: &'a str,
     pub origin: &'a Origin,
 }
@@ -24,7 +26,8 @@ impl Calls {
     /// most one round trip, and a denial that cannot be audited is still a denial.
     pub async fn audit_denial(&self, request: RequestInfo<'_>, reason: Reason<403>) {
         let Some(actor) = request.actor else { return };
-        let denial = Denial { actor, target: request.target, route: request.route, code: reason.code };
+        let RequestInfo { target, ids, route, .. } = request;
+        let denial = Denial { actor, target, ids, route, code: reason.code };
         if let Err(error) = self.store.count_denial(&denial, request.origin).await {
             tracing::warn!(
                 error = causes(&error),

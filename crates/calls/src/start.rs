@@ -11,6 +11,7 @@ use domain::call::{Actor, Attempt, Meeting, Member, Session, SessionState, Targe
 use domain::capabilities::Capabilities;
 use domain::error::{causes, reason};
 use domain::id::AppointmentId;
+use domain::settings::Availability;
 use domain::start::{self, Start};
 use domain::state::SessionStatus;
 use store::{NewSession, Token};
@@ -149,11 +150,13 @@ impl Calls {
     }
 
     async fn open(&self, actor: &Actor, new: &NewCall, origin: &Origin) -> Result<View, Error> {
+        // Where the deployment does not record, nobody is asked for consent to it.
+        let recording = new.recording && self.settings.recording == Availability::On;
         let session = NewSession {
             request: &origin.request_id,
             control_region: &self.settings.control_region,
-            media_region: self.settings.media_regions.choose(new.media_region.as_deref(), new.recording)?,
-            recording: new.recording,
+            media_region: self.settings.media_regions.choose(new.media_region.as_deref(), recording)?,
+            recording,
             transcription: new.transcription,
             transcription_language: new.transcription_language.as_deref(),
             window: self.settings.join_rules.window,

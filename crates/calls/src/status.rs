@@ -15,9 +15,11 @@ use domain::expiry;
 use domain::id::UserId;
 use domain::join::JoinRules;
 use domain::recording::capture::CaptureStatus;
+use domain::recording::permission::Permissions;
 use domain::recording::rights::Rights;
 use domain::recording::{Intent, PauseReason};
 use domain::schedule::{self, JoinWindow};
+use domain::settings::{Availability, Settings};
 use domain::state::{ParticipantStatus, Role};
 use domain::transcript::live::RunStatus;
 use time::OffsetDateTime;
@@ -140,15 +142,31 @@ fn transcription(view: &View) -> FeatureStatus {
 }
 
 /// The state of recording: whether the call is captured for it now counts, and then what is wanted.
-fn recording(view: &View) -> FeatureStatus {
-    let is_wanted =
-        view.session.as_ref().is_some_and(|session| session.is_open() && session.recording_enabled);
+fn recording(view: &View, settings: &Settings) -> FeatureStatus {
+    let session = view.session.as_ref().filter(|session| session.is_open());
     let state = &view.captures;
     let recorder = has_recorder(view, ConsentPurpose::Recording);
     let Some(open) = state.recording else {
-        let is_due = is_wanted && !state.has_recording;
-        let state = if is_due { FeatureState::Requested } else { FeatureState::Off };
-        return FeatureStatus::of(state, recorder);
+        let region = session.map(|session| session.media_region.as_str());
+        let unavailable = if settings.recording == Availability::Off {
+            Some("deployment")
+        } else if region.is_some_and(|region| region != settings.media_regions.own) {
+            Some("media_region")
+        } else {
+            None
+        };
+        let consent = Permissions::read(&view.participants, &view.consents).recording;
+        // After the first recording another one begins by hand, once everyone has consented.
+        let waits = !state.has_recording || !consent.missing().is_empty();
+        let state = if unavailable.is_some() {
+            FeatureState::Unavailable
+        } else if waits && session.is_some_and(|session| session.recording_requested) {
+            FeatureState::Requested
+        } else {
+            FeatureState::Off
+        };
+        let reason = unavailable.map(str::to_owned);
+        return FeatureStatus { reason, ..FeatureStatus::of(state, recorder) };
     };
     let is_captured = state.capture.as_ref().is_some_and(|capture| {
         capture.recording_id == Some(open.id) && capture.status == CaptureStatus::Running
@@ -204,7 +222,7 @@ impl Calls {
                 .into_iter()
                 .filter(known)
                 .collect(),
-            recording: recording(&view),
+            recording: recording(&view, &self.settings),
             transcription: transcription(&view),
             waiting: waiting(&view, &member),
             ends_at: call

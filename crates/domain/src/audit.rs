@@ -4,6 +4,8 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
+use crate::id::{RecordingId, TranscriptId, UserId};
+
 /// A SHA-256.
 pub type Hash = [u8; 32];
 
@@ -94,6 +96,16 @@ pub struct Origin {
     pub now: OffsetDateTime,
 }
 
+/// Ids that a denied request names beside its call, for the audit entry of the denial.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NamedIds {
+    pub recording_id: Option<RecordingId>,
+    pub transcript_id: Option<TranscriptId>,
+    /// The participant that the request is about.
+    pub participant_id: Option<UserId>,
+}
+
 /// The type of an audit entry. Privacy officers rely on these names, so they are never renamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
@@ -159,8 +171,14 @@ pub enum Event {
     RecordingDeletionRequested,
     /// The files of a recording were deleted, all versions.
     RecordingDeleted,
-    /// Links to a recording were handed out.
+    /// A recording was requested that waits for consent.
+    RecordingRequested,
+    /// That request was withdrawn.
+    RecordingWithdrawn,
+    /// Links to play a recording were handed out.
     RecordingPlayed,
+    /// Links to save a recording's files were handed out.
+    RecordingDownloaded,
     /// The provider started the transcription of a call, or it started by itself when everyone had consented.
     TranscriptionRequested,
     /// Chime transcribes a call, or its speech is captured for a transcript.
@@ -217,7 +235,10 @@ impl Event {
             Self::SegmentFinished => "recording.segment_finished",
             Self::RecordingDeletionRequested => "recording.deletion_requested",
             Self::RecordingDeleted => "recording.deleted",
+            Self::RecordingRequested => "recording.requested",
+            Self::RecordingWithdrawn => "recording.withdrawn",
             Self::RecordingPlayed => "recording.played",
+            Self::RecordingDownloaded => "recording.downloaded",
             Self::TranscriptionRequested => "transcription.requested",
             Self::TranscriptionStarted => "transcription.started",
             Self::TranscriptionStopRequested => "transcription.stop_requested",

@@ -150,6 +150,7 @@ async fn audit_denial(app: &App, request: &Request, reason: Reason<403>) {
     let info = RequestInfo {
         actor: request.actor().ok(),
         target: request.target().ok(),
+        ids: request.named_ids(),
         route: request.route.name(),
         origin: &request.origin,
     };

@@ -25,8 +25,8 @@ const MAX_POLICY_CHARACTERS: usize = 2048;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Playable<'a> {
     pub key: &'a str,
-    /// The name under which a browser saves it.
-    pub download_name: &'a str,
+    /// The name under which a browser saves it; `None`: the browser plays it.
+    pub download_name: Option<&'a str>,
 }
 
 /// A signed link.
@@ -96,7 +96,9 @@ impl PlaybackLinks {
 
     /// How many of these objects one policy holds, at least one, and the policy.
     fn batch(&self, objects: &[Playable<'_>]) -> Result<(usize, String), Error> {
-        if objects.iter().any(|it| !is_plain(it.key, b"/-_.") || !is_plain(it.download_name, b"-_.")) {
+        if objects.iter().any(|it| {
+            !is_plain(it.key, b"/-_.") || it.download_name.is_some_and(|name| !is_plain(name, b"-_."))
+        }) {
             return Err(Error::Unexpected("a key or a name has other characters than those of ids"));
         }
         let mut count = objects.len();
@@ -156,12 +158,15 @@ impl PlaybackLinks {
     }
 
     async fn link(&self, client: &aws_sdk_s3::Client, object: &Playable<'_>) -> Result<Link, Error> {
+        let disposition = object
+            .download_name
+            .map_or_else(|| "inline".to_owned(), |name| format!("attachment; filename=\"{name}\""));
         let life = PresigningConfig::expires_in(LIFE).map_err(|_| Error::Unexpected("a life is too long"))?;
         let get = client
             .get_object()
             .bucket(&self.bucket)
             .key(object.key)
-            .response_content_disposition(format!("inline; filename=\"{}\"", object.download_name))
+            .response_content_disposition(disposition)
             .response_content_type("video/mp4")
             .response_cache_control("private, no-store");
         let signed = get.presigned(life).await.map_err(Error::s3)?;

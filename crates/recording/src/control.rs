@@ -1,6 +1,6 @@
 //! The provider's requests on the recording of a call.
 
-use api::recordings::Recording;
+use api::recordings::{Recording, RecordingRequest};
 use domain::Error;
 use domain::audit::Origin;
 use domain::call::{Actor, Target};
@@ -35,9 +35,22 @@ impl App {
         let member = view.member()?;
         self.rights.check(member.role, Right::Control)?;
         let session = view.active().ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?.0.id;
-        let asked = Asked { request: Request::Start(new_id()?), user: member.user, role: member.role };
+        let by = (member.user, member.role);
+        let asked = Asked { request: Request::Start(new_id()?), user: by.0, role: by.1 };
         let target = steps::Target { appointment, session };
-        let taken = self.take_steps(target, Some((asked, view)), origin).await?;
+        let taken = match self.take_steps(target, Some((asked, view)), origin).await {
+            Err(refusal @ Error::ConsentRequired { .. }) => {
+                // Everyone is asked from now on, and once all have consented it begins by itself.
+                self.calls.store().request_recording(session, true, by, origin).await?;
+                // The last consent may have come in between.
+                let taken = self.take_steps(target, None, origin).await?;
+                if taken.began.is_none() {
+                    return Err(refusal);
+                }
+                taken
+            }
+            outcome => outcome?,
+        };
         let open = if let Some(id) = taken.began {
             id
         } else {
@@ -45,7 +58,27 @@ impl App {
             // One that was open ended at the same moment.
             now.captures.recording.ok_or(Error::conflict(reason::RECORDING_ENDED))?.id
         };
-        Ok(Started { recording: self.recording(actor, open).await?, new: taken.began.is_some() })
+        let recording = self.recording_with(actor, open, Right::Control).await?;
+        Ok(Started { recording, new: taken.began.is_some() })
+    }
+
+    /// Withdraws the request for a recording that has not begun. May be repeated.
+    ///
+    /// # Errors
+    /// 403 without the right, 404 without an active call, 503 where the database is down.
+    pub(crate) async fn withdraw(
+        &self,
+        actor: &Actor,
+        appointment: AppointmentId,
+        origin: &Origin,
+    ) -> Result<RecordingRequest, Error> {
+        let view = self.calls.load_view(actor, Target::Appointment(appointment), None, origin).await?;
+        let member = view.member()?;
+        self.rights.check(member.role, Right::Control)?;
+        let session = view.active().ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?.0.id;
+        let by = (member.user, member.role);
+        self.calls.store().request_recording(session, false, by, origin).await?;
+        Ok(RecordingRequest { appointment_id: appointment, session_id: session, requested: false })
     }
 
     /// Stops, pauses or resumes a recording. May be repeated.
@@ -72,6 +105,6 @@ impl App {
         let asked = Asked { request, user: member.user, role: member.role };
         let target = steps::Target { appointment, session: found.session_id };
         self.take_steps(target, Some((asked, view)), origin).await?;
-        self.recording(actor, id).await
+        self.recording_with(actor, id, Right::Control).await
     }
 }

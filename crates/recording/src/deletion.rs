@@ -8,11 +8,10 @@ use domain::error::reason;
 use domain::id::{CaptureId, RecordingId};
 use domain::recording::RecordingState;
 use domain::recording::rights::Right;
-use runtime::metrics::{self, Metric};
 use tokio::time::Instant;
 
 use crate::App;
-use crate::pipelines::{CAPTURES, SPEECH};
+use crate::pipelines::CAPTURES;
 use crate::segments::{CONCATENATIONS, Outcome, STEP};
 
 /// Recordings whose deletion one run requests.
@@ -87,36 +86,5 @@ impl App {
         }
         self.calls.store().recording_deleted(id, origin).await?;
         Ok(Outcome::Done)
-    }
-
-    /// Counts the prefixes of chunks that belong to no capture: nothing deletes them.
-    ///
-    /// # Errors
-    /// Where S3 or the database is down.
-    pub(crate) async fn count_unknown_prefixes(&self) -> Result<(), Error> {
-        let mut unknown = 0;
-        for root in [CAPTURES, SPEECH] {
-            let root = format!("{root}/");
-            let mut next = None;
-            loop {
-                let page = self.objects.list_prefixes(&root, next.as_deref()).await?;
-                let names =
-                    page.prefixes.iter().map(|prefix| prefix.trim_start_matches(&root).trim_end_matches('/'));
-                let (ids, other): (Vec<_>, Vec<_>) =
-                    names.map(str::parse::<CaptureId>).partition(Result::is_ok);
-                let ids: Vec<_> = ids.into_iter().filter_map(Result::ok).collect();
-                let found = self.calls.store().unknown_captures(&ids).await?;
-                for capture in &found {
-                    tracing::error!(prefix = %root, capture = %capture, "chunks of no capture");
-                }
-                unknown += found.len() + other.len();
-                next = page.next;
-                if next.is_none() {
-                    break;
-                }
-            }
-        }
-        metrics::emit(&[(Metric::ChunkPrefixesWithoutRow, u64::try_from(unknown).unwrap_or(u64::MAX))]);
-        Ok(())
     }
 }

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::App;
 use crate::pipelines::{Known, capture_of};
+use crate::segments::STEP;
 use crate::steps::Target;
 
 /// Operations that an event makes due are executed at once for this long; the schedule continues.
@@ -39,7 +40,7 @@ impl App {
             outcomes.push(self.handle_one(&message.event, &messages.origin).await);
         }
         let until = Instant::now() + OPERATIONS_FOR;
-        if let Err(error) = self.run_segment_operations(until, &messages.origin).await {
+        if let Err(error) = self.run_segment_operations((until, until + STEP), &messages.origin).await {
             // The events were handled; the schedule executes what is left.
             tracing::warn!(error = causes(&error), "operations on segments not executed, will retry");
         }

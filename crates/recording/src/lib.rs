@@ -5,12 +5,15 @@ mod control;
 mod deletion;
 mod events;
 mod list;
+mod orphans;
+mod overdue;
 mod pipelines;
+mod prefixes;
 mod schedule;
 mod segments;
 mod steps;
 
-use api::recordings::RecordingSelector;
+use api::recordings::{PlaybackOptions, RecordingSelector};
 use bus::Bus;
 use calls::{Calls, RequestInfo};
 use chime::{Meetings, Pipelines};
@@ -27,11 +30,13 @@ use store::Store;
 pub use config::Config;
 
 use control::Started;
+use list::LinksFor;
 
 /// The function's routes, and what its other triggers do.
 pub const FUNCTION: Function<App> = Function {
     routes: handlers! {
         "POST /appointments/{appointmentId}/call/recordings" => start,
+        "DELETE /appointments/{appointmentId}/call/recordings" => withdraw,
         "GET /appointments/{appointmentId}/recordings" => list,
         "GET /recordings/{recordingId}" => get,
         "POST /recordings/{recordingId}/stop" => stop,
@@ -42,6 +47,7 @@ pub const FUNCTION: Function<App> = Function {
     },
     actions: handlers! {
         "start" => start,
+        "withdraw" => withdraw,
         "list" => list,
         "get" => get,
         "stop" => stop,
@@ -102,6 +108,10 @@ async fn start(app: &App, request: &Request) -> Result<Answer, Error> {
     Answer::json(if new { 201 } else { 200 }, &recording)
 }
 
+async fn withdraw(app: &App, request: &Request) -> Result<Answer, Error> {
+    Answer::json(200, &app.withdraw(request.actor()?, request.appointment()?, &request.origin).await?)
+}
+
 async fn list(app: &App, request: &Request) -> Result<Answer, Error> {
     Answer::json(200, &app.list(request.actor()?, request.appointment()?).await?)
 }
@@ -129,7 +139,13 @@ async fn control(app: &App, request: &Request, of: fn(RecordingId) -> Control) -
 
 async fn playback(app: &App, request: &Request) -> Result<Answer, Error> {
     let id = recording(request)?;
-    Answer::json(200, &app.playback(request.actor()?, id, &request.origin).await?)
+    let download = if request.has_parameter("recordingId") {
+        request.flag("download")?
+    } else {
+        request.json::<PlaybackOptions>()?.download
+    };
+    let links = if download { LinksFor::Saving } else { LinksFor::Playing };
+    Answer::json(200, &app.playback(request.actor()?, id, links, &request.origin).await?)
 }
 
 async fn delete(app: &App, request: &Request) -> Result<Answer, Error> {
@@ -150,6 +166,7 @@ async fn audit_denial(app: &App, request: &Request, reason: Reason<403>) {
     let info = RequestInfo {
         actor: request.actor().ok(),
         target: request.target().ok(),
+        ids: request.named_ids(),
         route: request.route.name(),
         origin: &request.origin,
     };

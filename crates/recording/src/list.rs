@@ -3,12 +3,12 @@
 use api::Timestamp;
 use api::recordings::{PlaybackResponse, PlaybackSegment, Recording, RecordingSegment, RecordingsResponse};
 use domain::Error;
-use domain::audit::Origin;
+use domain::audit::{Event, Origin};
 use domain::call::{self, Actor};
 use domain::consent::ConsentPurpose;
 use domain::error::reason;
 use domain::id::{AppointmentId, RecordingId, UserId};
-use domain::recording::capture;
+use domain::recording::capture::{self, Tail};
 use domain::recording::rights::Right;
 use domain::recording::segment::SegmentStatus;
 use domain::state::Role;
@@ -21,6 +21,31 @@ use crate::segments::file_key;
 
 /// The name under which a browser saves a file: nothing of the patient is in it.
 const DOWNLOAD_NAME: &str = "consultation";
+
+/// What a caller gets links for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LinksFor {
+    /// The browser plays the file and saves it under no name.
+    Playing,
+    /// The browser saves the file.
+    Saving,
+}
+
+impl LinksFor {
+    const fn right(self) -> Right {
+        match self {
+            Self::Playing => Right::Play,
+            Self::Saving => Right::Download,
+        }
+    }
+
+    const fn event(self) -> Event {
+        match self {
+            Self::Playing => Event::RecordingPlayed,
+            Self::Saving => Event::RecordingDownloaded,
+        }
+    }
+}
 
 impl App {
     /// The recordings of an appointment, the newest first.
@@ -61,7 +86,7 @@ impl App {
         Ok(shown(appointment.id, &one))
     }
 
-    /// Links to the playable segments of a recording, for 15 minutes. The audit entry is written before they are answered.
+    /// Links to play or save the segments of a recording, for 15 minutes. The audit entry is written before they are answered.
     ///
     /// # Errors
     /// 403 without the right, 404 for one that there is not, 409 while nothing can be played, 503 where a backend is down.
@@ -69,9 +94,10 @@ impl App {
         &self,
         actor: &Actor,
         id: RecordingId,
+        links: LinksFor,
         origin: &Origin,
     ) -> Result<PlaybackResponse, Error> {
-        let (_, one, (user, role)) = self.load(actor, id, Right::Play).await?;
+        let (_, one, (user, role)) = self.load(actor, id, links.right()).await?;
         let playable: Vec<_> = timeline(&one)
             .into_iter()
             .filter_map(|entry| Some((entry.number, entry.started_at?, entry.playable?, entry)))
@@ -84,12 +110,19 @@ impl App {
             .iter()
             .map(|(number, ..)| (file_key(id, *number), format!("{DOWNLOAD_NAME}-{number}.mp4")))
             .collect();
-        let objects: Vec<_> = files.iter().map(|(key, name)| Playable { key, download_name: name }).collect();
-        let links = self.links.sign(&id.to_string(), &objects).await?;
-        self.calls.store().audit_playback(id, (user, role), links.expires_at, origin).await?;
+        let objects: Vec<_> = files
+            .iter()
+            .map(|(key, name)| Playable {
+                key,
+                download_name: (links == LinksFor::Saving).then_some(name.as_str()),
+            })
+            .collect();
+        let signed = self.links.sign(&id.to_string(), &objects).await?;
+        let event = links.event();
+        self.calls.store().audit_playback(id, (user, role), event, signed.expires_at, origin).await?;
         let segments = playable
             .into_iter()
-            .zip(links.links)
+            .zip(signed.links)
             .map(|((number, started_at, playable, entry), link)| PlaybackSegment {
                 number,
                 url: link.url,
@@ -99,7 +132,7 @@ impl App {
                 gap_reason: entry.detail.gap_reason,
             })
             .collect();
-        Ok(PlaybackResponse { recording_id: id, segments, expires_at: links.expires_at.into() })
+        Ok(PlaybackResponse { recording_id: id, segments, expires_at: signed.expires_at.into() })
     }
 
     /// A recording that the caller may delete: when it ended, and the caller.
@@ -129,8 +162,7 @@ impl App {
 
     /// The caller, who has a right to the appointment's recordings.
     fn right(&self, view: &RecordingsView, right: Right) -> Result<(UserId, Role), Error> {
-        // Only the host's appointment counts: an observer of a call has no part in it afterwards.
-        let member = call::member(view.caller.as_ref(), view.appointment.as_ref(), None)?;
+        let member = call::member(view.caller.as_ref(), view.appointment.as_ref(), view.part())?;
         self.rights.check(member.role, right)?;
         Ok((member.user, member.role))
     }
@@ -183,6 +215,10 @@ fn playable(detail: &SegmentDetail) -> Option<Duration> {
     let (started, length) = (detail.started_at?, Duration::seconds_f64(detail.duration_seconds?));
     let ended = detail.ended_at.unwrap_or(started + length);
     let tail = detail.stop().and_then(|stop| capture::tail(ConsentPurpose::Recording, started, stop, ended));
+    // A link opens the whole file: with more of it than the consent's text says, there is none.
+    if tail.is_some_and(Tail::exceeds_limit) {
+        return Some(Duration::ZERO);
+    }
     // From both ends: a concatenation leaves gaps out, so that what was captured later is earlier in the file.
     Some(tail.map_or(length, |tail| (tail.from - started).min(length - tail.length).max(Duration::ZERO)))
 }

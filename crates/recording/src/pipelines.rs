@@ -207,7 +207,7 @@ impl App {
         let region = &session.control_region;
         let found = match pipeline {
             Some(id) => self.calls.pipelines().get(region, id).await?,
-            None => self.listed(region, capture).await?,
+            None => self.listed(region, capture, origin.now).await?,
         };
         let is_stopping = before.capture.is_some_and(|open| open.status == CaptureStatus::Stopping);
         if let Some(found) = &found
@@ -235,19 +235,6 @@ impl App {
             (None, None) => (PipelineReport::NotListed, None),
         };
         self.report(target, capture, report, Known { arn, at: None }, origin).await
-    }
-
-    /// The pipeline whose sink is a capture's, among those of the account.
-    async fn listed(&self, region: &str, capture: CaptureId) -> Result<Option<chime::Pipeline>, Error> {
-        for id in self.calls.pipelines().list(region).await? {
-            let Some(pipeline) = self.calls.pipelines().get(region, id).await? else { continue };
-            if pipeline.sink_arn.as_deref().and_then(|sink| capture_of(&self.bucket_arn, sink))
-                == Some(capture)
-            {
-                return Ok(Some(pipeline));
-            }
-        }
-        Ok(None)
     }
 
     /// Deletes a pipeline that must not exist. Where Chime does not answer, the schedule finds it by its sink.

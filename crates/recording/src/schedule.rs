@@ -2,110 +2,182 @@
 
 use std::time::Duration as StdDuration;
 
-use chime::PipelineStatus;
 use domain::Error;
 use domain::audit::Origin;
 use domain::error::causes;
 use domain::id::CaptureId;
 use domain::operation::{Action, Executed, LEASE, Operation, PendingOperation};
+use domain::recording::capture::CaptureStatus;
+use domain::recording::deadline::{self, Overdue};
 use runtime::metrics::{self, Metric};
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 use tokio::time::Instant;
 
 use crate::App;
-use crate::pipelines::{Fresh, capture_of};
+use crate::orphans::{rotated, run_number};
+use crate::pipelines::Fresh;
 use crate::segments::Outcome;
 use crate::steps::{StepsTaken, Target};
 
 /// Sessions of one run: four times the calls that the throttle of Chime's API carries at once.
 const MAX_SESSIONS: i64 = 1000;
+/// Sessions and segments for which a run has time for certain: each begins so many further on.
+const SESSIONS_STEP: usize = 20;
+const SEGMENTS_STEP: usize = 20;
 /// Operations on captures that are leased at once. Each is one request to Chime.
 const MAX_CAPTURE_OPERATIONS: i64 = 10;
-/// Segments of one run whose events were lost.
-const MAX_SEGMENTS: i64 = 100;
-/// The shortest deadline of a segment's state after which Chime is asked.
+/// Segments and recordings of one run that are past a deadline.
+const MAX_OVERDUE: i64 = 1000;
+/// The shortest deadline of a segment's state after which Chime is asked, and of a recording's.
 const SEGMENT_OVERDUE: Duration = Duration::minutes(10);
-/// Sessions are compared for this long, and operations executed until then: the function has 120 s.
+const RECORDING_OVERDUE: Duration = Duration::hours(1);
+
+/// The shares of a run's time, from its beginning: the function has 120 s. What is cut off at the end of its share is continued by
+/// the next run, as after a crash.
 const SESSIONS_UNTIL: StdDuration = StdDuration::from_secs(40);
-const OPERATIONS_UNTIL: StdDuration = StdDuration::from_secs(80);
-/// Orphan pipelines are looked for until then; a request may take 8 s more.
-const ORPHANS_UNTIL: StdDuration = StdDuration::from_secs(100);
+/// A session whose pipeline Chime does not show leaves time for the others.
+const MAX_SESSION: StdDuration = StdDuration::from_secs(10);
+const CAPTURE_OPERATIONS_UNTIL: StdDuration = StdDuration::from_secs(50);
+const OVERDUE_UNTIL: StdDuration = StdDuration::from_secs(60);
+/// No step on a segment begins later; the last one may take until the second.
+const SEGMENT_OPERATIONS_UNTIL: StdDuration = StdDuration::from_secs(70);
+const SEGMENT_OPERATIONS_END: StdDuration = StdDuration::from_secs(95);
+const PREFIXES_UNTIL: StdDuration = StdDuration::from_secs(102);
+const ORPHANS_UNTIL: StdDuration = StdDuration::from_secs(112);
 /// All pipelines of the account are looked at once in so many minutes: it takes a request for each.
 const ORPHANS_EVERY_MINUTES: u8 = 5;
 
 /// A step on a segment may copy or delete for a minute: its lease is longer than the function's timeout of 120 s.
 const SEGMENT_LEASE: Duration = Duration::seconds(150);
-/// Chunks without a row are counted once a day: it lists all prefixes.
-const PREFIXES_AT_HOUR: u8 = 3;
 
 const CAPTURE_KINDS: [Operation; 2] = [Operation::StopCapture, Operation::StartCapture];
 const SEGMENT_KINDS: [Operation; 4] =
     [Operation::VerifySegment, Operation::Concatenate, Operation::DeleteChunks, Operation::DeleteRecording];
 
+/// Work within its share of a run.
+async fn within<T>(until: Instant, work: impl Future<Output = Result<T, Error>> + Send) -> Result<T, Error> {
+    let cut = |elapsed| Err(Error::Unavailable { backend: "the run's time", source: Box::new(elapsed) });
+    tokio::time::timeout_at(until, work).await.unwrap_or_else(cut)
+}
+
+/// Whether a capture has been stopping for longer than it may.
+fn is_stuck(since: OffsetDateTime, now: OffsetDateTime) -> bool {
+    let deadlines = deadline::of_capture(CaptureStatus::Stopping);
+    deadline::passed(deadlines, since, now) == Some(Overdue::Alarm)
+}
+
+/// What a run found.
+#[derive(Debug, Default)]
+struct Report {
+    /// Captures, segments and recordings that are past a deadline.
+    stuck: u64,
+    /// Captures that go on although their stop was requested a minute ago because of a refusal.
+    not_stopped: u64,
+    /// The last failure.
+    failure: Option<Error>,
+}
+
+impl Report {
+    /// Keeps a failure, which stops no other work.
+    fn note<T, E: Into<Error>>(&mut self, outcome: Result<T, E>) -> Option<T> {
+        match outcome {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.failure = Some(error.into());
+                None
+            }
+        }
+    }
+}
+
 impl App {
-    /// One run.
+    /// One run. Each part has its share of the time, and what alarms need is reported before anything that may take long.
     ///
     /// # Errors
     /// The last failure, once everything else is done.
     pub(crate) async fn run(&self, origin: &Origin) -> Result<(), Error> {
         let began = Instant::now();
-        let (mut stuck, mut not_stopped, mut failure) = (0, 0, None);
-        for due in self.calls.store().due_captures(MAX_SESSIONS).await? {
-            if began.elapsed() >= SESSIONS_UNTIL {
+        let mut report = Report::default();
+        self.take_due_steps(began + SESSIONS_UNTIL, &mut report, origin).await;
+        metrics::emit(&[(Metric::CapturesNotStopped, report.not_stopped)]);
+        let until = began + CAPTURE_OPERATIONS_UNTIL;
+        report.note(within(until, self.run_capture_operations(until, origin)).await);
+        self.handle_overdue(began + OVERDUE_UNTIL, &mut report, origin).await;
+        let executor = Operation::StartCapture.executor();
+        let exhausted = report.note(self.calls.store().count_exhausted_operations(executor).await);
+        metrics::emit(&[(Metric::CapturesStuck, report.stuck)]);
+        if let Some(exhausted) = exhausted {
+            metrics::emit(&[(Metric::PendingOperationsExhausted, exhausted)]);
+        }
+        report.note(self.expire(origin).await);
+        let (until, end) = (began + SEGMENT_OPERATIONS_UNTIL, began + SEGMENT_OPERATIONS_END);
+        report.note(self.run_segment_operations((until, end), origin).await);
+        let until = began + PREFIXES_UNTIL;
+        report.note(within(until, self.search_prefixes(until, origin)).await);
+        let mut orphans = 0;
+        if origin.now.minute().is_multiple_of(ORPHANS_EVERY_MINUTES) {
+            let until = began + ORPHANS_UNTIL;
+            orphans = report
+                .note(
+                    within(until, self.delete_orphans(until, run_number(origin.now, ORPHANS_EVERY_MINUTES)))
+                        .await,
+                )
+                .unwrap_or(0);
+        }
+        metrics::emit(&[(Metric::OrphanPipelines, orphans)]);
+        let Report { stuck, not_stopped, failure } = report;
+        tracing::info!(stuck, not_stopped, orphans, exhausted, "recordings compared");
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Takes the steps of the sessions that are due: first of those whose capture is to stop.
+    async fn take_due_steps(&self, until: Instant, report: &mut Report, origin: &Origin) {
+        let Some(due) = report.note(self.calls.store().due_captures(MAX_SESSIONS).await) else { return };
+        let run = run_number(origin.now, 1);
+        let (stopping, other): (Vec<_>, Vec<_>) = due.into_iter().partition(|due| due.stops);
+        for due in stopping.into_iter().chain(rotated(other, SESSIONS_STEP, run)) {
+            if Instant::now() >= until {
                 tracing::warn!("time for captures is over, the rest is left for the next run");
                 break;
             }
-            let target = Target { appointment: due.appointment_id, session: due.session_id };
-            match self.take_steps(target, None, origin).await {
-                Ok(StepsTaken { stuck: one, not_stopped: running, failure: unasked, .. }) => {
-                    failure = unasked.or(failure);
-                    stuck += u64::from(one);
-                    not_stopped += u64::from(running);
+            let target = Target { appointment: due.session.appointment_id, session: due.session.session_id };
+            let end = until.min(Instant::now() + MAX_SESSION);
+            match within(end, self.take_steps(target, None, origin)).await {
+                Ok(StepsTaken { stuck, not_stopped, failure, .. }) => {
+                    report.failure = failure.or(report.failure.take());
+                    report.stuck += u64::from(stuck);
+                    report.not_stopped += u64::from(not_stopped);
                 }
                 Err(error) => {
-                    tracing::warn!(session = %due.session_id, error = causes(&error), "captures not compared, will retry");
-                    failure = Some(error);
+                    let is_stuck = due.stops && is_stuck(due.since, origin.now);
+                    report.stuck += u64::from(is_stuck);
+                    report.not_stopped += u64::from(is_stuck && due.revoked);
+                    tracing::warn!(session = %due.session.session_id, error = causes(&error), "captures not compared, will retry");
+                    report.failure = Some(error);
                 }
             }
         }
-        // At once: the run may be cut off while Chime does not answer.
-        metrics::emit(&[(Metric::CapturesNotStopped, not_stopped)]);
-        self.run_capture_operations(began + OPERATIONS_UNTIL, origin).await?;
-        for capture in self.calls.store().due_segments(origin.now - SEGMENT_OVERDUE, MAX_SEGMENTS).await? {
-            if began.elapsed() >= OPERATIONS_UNTIL {
+    }
+
+    /// Follows up segments and recordings that are past a deadline.
+    async fn handle_overdue(&self, until: Instant, report: &mut Report, origin: &Origin) {
+        let store = self.calls.store();
+        let segments = report.note(store.due_segments(origin.now - SEGMENT_OVERDUE, MAX_OVERDUE).await);
+        for capture in rotated(segments.unwrap_or_default(), SEGMENTS_STEP, run_number(origin.now, 1)) {
+            if Instant::now() >= until {
                 break;
             }
-            match self.follow_up(capture, origin).await {
-                Ok(is_stuck) => stuck += u64::from(is_stuck),
-                Err(error) => failure = Some(error),
+            let stuck = within(until, self.follow_up(capture, origin)).await;
+            report.stuck += u64::from(report.note(stuck).unwrap_or_default());
+        }
+        let recordings = report.note(store.due_recordings(origin.now - RECORDING_OVERDUE, MAX_OVERDUE).await);
+        for recording in recordings.unwrap_or_default() {
+            if Instant::now() >= until {
+                break;
             }
+            let stuck = within(until, self.follow_up_recording(&recording, origin)).await;
+            report.stuck += u64::from(report.note(stuck).unwrap_or_default());
         }
-        if let Err(error) = self.expire(origin).await {
-            failure = Some(error);
-        }
-        self.run_segment_operations(began + OPERATIONS_UNTIL, origin).await?;
-        if origin.now.hour() == PREFIXES_AT_HOUR
-            && origin.now.minute() == 0
-            && let Err(error) = self.count_unknown_prefixes().await
-        {
-            failure = Some(error);
-        }
-        let mut orphans = 0;
-        if origin.now.minute().is_multiple_of(ORPHANS_EVERY_MINUTES) {
-            match self.delete_orphans(began + ORPHANS_UNTIL).await {
-                Ok(deleted) => orphans = deleted,
-                Err(error) => failure = Some(error),
-            }
-        }
-        let executor = Operation::StartCapture.executor();
-        let exhausted = self.calls.store().count_exhausted_operations(executor).await?;
-        metrics::emit(&[
-            (Metric::CapturesStuck, stuck),
-            (Metric::OrphanPipelines, orphans),
-            (Metric::PendingOperationsExhausted, exhausted),
-        ]);
-        tracing::info!(stuck, not_stopped, orphans, exhausted, "recordings compared");
-        failure.map_or(Ok(()), Err)
     }
 
     /// Executes due starts and stops of captures until `until`.
@@ -143,11 +215,16 @@ impl App {
         self.execute_capture(target, operation, Fresh::No, origin).await.map(drop)
     }
 
-    /// Executes due operations on segments, one at a time, because one may take most of a lease.
+    /// Executes due operations on segments, one at a time, because one may take most of a lease: begins none after the first moment, and
+    /// gives up the last at the second.
     ///
     /// # Errors
     /// 503 when the database is down.
-    pub(crate) async fn run_segment_operations(&self, until: Instant, origin: &Origin) -> Result<(), Error> {
+    pub(crate) async fn run_segment_operations(
+        &self,
+        (until, end): (Instant, Instant),
+        origin: &Origin,
+    ) -> Result<(), Error> {
         let executor = Operation::Concatenate.executor();
         let began = Instant::now();
         while Instant::now() < until {
@@ -158,34 +235,7 @@ impl App {
                 .lease_operations(executor, &SEGMENT_KINDS, (1, SEGMENT_LEASE), now)
                 .await?;
             let Some(operation) = due.into_iter().next() else { break };
-            let action = match operation.action() {
-                Ok(action) => action,
-                Err(error) => {
-                    self.calls.release(&operation, &error, origin).await;
-                    continue;
-                }
-            };
-            let outcome = match action {
-                Action::Concatenate(capture, _) => self.concatenate(capture, origin).await,
-                Action::VerifySegment(capture, _) => self.verify(capture, origin).await,
-                Action::DeleteChunks(capture, _) => self.delete_chunks(capture, origin).await,
-                Action::DeleteRecording(recording, _) => self.delete_files(recording, origin).await,
-                Action::DeleteAttendee(..)
-                | Action::UpdateCapabilities(..)
-                | Action::DeleteMeeting(..)
-                | Action::VerifyMeeting(..)
-                | Action::PublishEvent(_)
-                | Action::StartCapture(..)
-                | Action::StopCapture(..)
-                | Action::StartTranscription(..)
-                | Action::StopTranscription(..)
-                | Action::TakeText(_)
-                | Action::CompleteTranscript(_)
-                | Action::DeleteTranscript(_) => {
-                    Err(Error::internal("an operation of another kind was leased"))
-                }
-            };
-            match outcome {
+            match within(end, self.execute_on_segment(&operation, origin)).await {
                 Ok(Outcome::Done) => {
                     let executed = Executed { id: operation.id, payload: None };
                     self.calls.store().complete_operations(&[executed], origin.now).await?;
@@ -200,38 +250,28 @@ impl App {
         }
         Ok(())
     }
-
-    /// Deletes media pipelines whose sink is in our bucket and whose capture is not open, and returns how many.
-    async fn delete_orphans(&self, until: Instant) -> Result<u64, Error> {
-        let region = &self.region;
-        let mut deleted = 0;
-        for id in self.calls.pipelines().list(region).await? {
-            if Instant::now() >= until {
-                break;
-            }
-            let Some(pipeline) = self.calls.pipelines().get(region, id).await? else { continue };
-            match pipeline.status {
-                PipelineStatus::Starting | PipelineStatus::Running | PipelineStatus::Failed => {}
-                // Chime lists it for some minutes more.
-                PipelineStatus::Stopping | PipelineStatus::Stopped => continue,
-            }
-            let capture = pipeline.sink_arn.as_deref().and_then(|sink| capture_of(&self.bucket_arn, sink));
-            let Some(capture) = capture else { continue };
-            let found = self.calls.store().find_pipeline(Some(id), Some(capture)).await?;
-            let is_open = match found {
-                None => false,
-                Some(found) => {
-                    let store = self.calls.store();
-                    let view = store.load_session(found.appointment_id, found.session_id).await?;
-                    view.captures.capture.is_some_and(|open| open.id == capture)
-                }
-            };
-            if !is_open {
-                tracing::warn!(pipeline = %id, capture = %capture, "orphan media pipeline");
-                self.delete_pipeline(region, id).await;
-                deleted += 1;
-            }
+    async fn execute_on_segment(
+        &self,
+        operation: &PendingOperation,
+        origin: &Origin,
+    ) -> Result<Outcome, Error> {
+        match operation.action()? {
+            Action::Concatenate(capture, _) => self.concatenate(capture, origin).await,
+            Action::VerifySegment(capture, _) => self.verify(capture, origin).await,
+            Action::DeleteChunks(capture, _) => self.delete_chunks(capture, origin).await,
+            Action::DeleteRecording(recording, _) => self.delete_files(recording, origin).await,
+            Action::DeleteAttendee(..)
+            | Action::UpdateCapabilities(..)
+            | Action::DeleteMeeting(..)
+            | Action::VerifyMeeting(..)
+            | Action::PublishEvent(_)
+            | Action::StartCapture(..)
+            | Action::StopCapture(..)
+            | Action::StartTranscription(..)
+            | Action::StopTranscription(..)
+            | Action::TakeText(_)
+            | Action::CompleteTranscript(_)
+            | Action::DeleteTranscript(_) => Err(Error::internal("an operation of another kind was leased")),
         }
-        Ok(deleted)
     }
 }

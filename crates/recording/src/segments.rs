@@ -2,14 +2,13 @@
 
 use std::time::Duration as StdDuration;
 
-use chime::{NewConcatenation, PipelineStatus};
+use chime::NewConcatenation;
 use domain::Error;
 use domain::audit::Origin;
 use domain::error::reason;
 use domain::id::{CaptureId, PipelineId, RecordingId};
 use domain::operation::Operation;
 use domain::recording::Layout;
-use domain::recording::deadline::{self, Overdue};
 use domain::recording::segment::{self, Defect, Segment, SegmentEvent, SegmentStatus, Verdict};
 use objects::Inspection;
 use runtime::metrics::{self, Metric};
@@ -196,39 +195,6 @@ impl App {
         }
     }
 
-    /// Asks Chime for a segment's concatenation where its event was lost, and gives up what does not come. Returns whether it is
-    /// stuck.
-    ///
-    /// # Errors
-    /// 503 where a backend is down.
-    pub(crate) async fn follow_up(&self, capture: CaptureId, origin: &Origin) -> Result<bool, Error> {
-        let Some(row) = self.calls.store().load_segment(capture).await? else { return Ok(false) };
-        let Some(ended) = row.capture_ended_at else { return Ok(false) };
-        let current = row.segment();
-        let since = row.changed_at.max(ended);
-        match deadline::passed(deadline::of_segment(current.status), since, origin.now) {
-            None => Ok(false),
-            Some(Overdue::GiveUp) => {
-                self.give_up(&row, origin).await?;
-                Ok(true)
-            }
-            Some(Overdue::Alarm | Overdue::StopCapture) => Ok(true),
-            Some(Overdue::AskChime) => {
-                let Some(id) = current.concatenation else { return Ok(false) };
-                let found = self.calls.pipelines().get(&row.control_region, id).await?;
-                let event = match found.map(|pipeline| pipeline.status) {
-                    None | Some(PipelineStatus::Stopped) => SegmentEvent::Ended(id),
-                    Some(PipelineStatus::Failed) => SegmentEvent::Failed(id),
-                    Some(PipelineStatus::Starting | PipelineStatus::Running | PipelineStatus::Stopping) => {
-                        return Ok(false);
-                    }
-                };
-                self.advance(&row, event, None, origin).await?;
-                Ok(false)
-            }
-        }
-    }
-
     /// Chime's file of a concatenation, if it is there. The guide shows the folders under the sink's prefix; users also report them
     /// under the pipeline's id (<https://docs.aws.amazon.com/chime-sdk/latest/dg/concat-folder-structure.html>).
     async fn find_concatenated(
@@ -270,12 +236,12 @@ impl App {
         }
     }
 
-    async fn give_up(&self, row: &SegmentRow, origin: &Origin) -> Result<Outcome, Error> {
+    pub(crate) async fn give_up(&self, row: &SegmentRow, origin: &Origin) -> Result<Outcome, Error> {
         let span = match self.objects.chunks(&format!("{CAPTURES}/{}/", row.capture_id)).await {
             Ok(chunks) => chunks.map_or(Duration::ZERO, |chunks| chunks.span.span()),
             Err(error @ objects::Error::Unavailable { .. }) => return Err(error.into()),
-            // Nothing is known of them, and they are kept.
-            Err(_) => Duration::ZERO,
+            // Nothing is known of them, and they are kept; a file that is known to be better stays.
+            Err(_) => row.segment().defect.map_or(Duration::ZERO, |(_, missing)| missing),
         };
         self.advance(row, SegmentEvent::GivenUp { span }, None, origin).await?;
         Ok(Outcome::Done)
@@ -283,7 +249,7 @@ impl App {
 
     /// Applies an event to a segment. One that changes nothing writes nothing; where something else changed it meanwhile, the
     /// operation or the schedule comes again.
-    async fn advance(
+    pub(crate) async fn advance(
         &self,
         row: &SegmentRow,
         event: SegmentEvent,

@@ -124,6 +124,7 @@ impl CallsConfig {
                     allowed: env.parse("MEDIA_REGIONS"),
                     own: env.text("AWS_REGION"),
                 },
+                recording: env.parse("RECORDING"),
                 join_rules: JoinRules {
                     room: env.parse("WAITING_ROOM"),
                     window: JoinWindow {

@@ -5,8 +5,10 @@ use std::str::FromStr;
 
 use api::attendees::ParticipantSelector;
 use api::call::{AppointmentSelector, CallSelector};
+use api::recordings::RecordingSelector;
+use api::transcripts::TranscriptSelector;
 use domain::Error;
-use domain::audit::Origin;
+use domain::audit::{NamedIds, Origin};
 use domain::call::{Actor, Target};
 use domain::error::reason;
 use domain::id::{AppointmentId, UserId};
@@ -158,6 +160,38 @@ impl Request {
     #[must_use]
     pub fn accept(&self) -> Option<&str> {
         self.accept.as_deref()
+    }
+
+    /// A parameter of the query that is `true` or `false`; without it `false`.
+    ///
+    /// # Errors
+    /// 422, naming it, when it is anything else.
+    pub fn flag(&self, name: &str) -> Result<bool, Error> {
+        match self.query.get(name).map(String::as_str) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Error::invalid(name, "must be true or false")),
+        }
+    }
+
+    /// The ids that the request names beside its call, as far as they can be read: for the audit entry of its denial.
+    #[must_use]
+    pub fn named_ids(&self) -> NamedIds {
+        let recording = if self.has_parameter("recordingId") {
+            self.path("recordingId").ok()
+        } else {
+            self.json().ok().map(|RecordingSelector { recording_id }| recording_id)
+        };
+        let transcript = if self.has_parameter("transcriptId") {
+            self.path("transcriptId").ok()
+        } else {
+            self.json().ok().map(|TranscriptSelector { transcript_id }| transcript_id)
+        };
+        NamedIds {
+            recording_id: recording,
+            transcript_id: transcript,
+            participant_id: self.participant().ok(),
+        }
     }
 
     /// The body as JSON; an empty body is an empty object.

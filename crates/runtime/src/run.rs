@@ -38,6 +38,10 @@ pub async fn run<A: Send + Sync + 'static>(
     .await
 }
 
+/// Time for a request: API Gateway gives it up after 30 s, and a function with a schedule may have more itself. It ends as a crash would:
+/// what it stored is continued by the schedule.
+const MAX_REQUEST: Duration = Duration::from_millis(19_500);
+
 /// One invocation.
 pub(crate) async fn serve(
     event: LambdaEvent<Box<RawValue>>,
@@ -67,8 +71,8 @@ pub(crate) async fn serve(
             // No message could be parsed: there is nothing to handle.
             Ok(Trigger::Messages(messages)) if messages.list.is_empty() => Ok(messages.answer([])),
             Ok(trigger) => {
-                let deadline = remaining(event.context.deadline);
-                tokio::time::timeout(deadline, Box::pin(handle(trigger))).await.unwrap_or_else(|elapsed| {
+                let time = time_for(&trigger, remaining(event.context.deadline));
+                tokio::time::timeout(time, Box::pin(handle(trigger))).await.unwrap_or_else(|elapsed| {
                     Err(Error::Unavailable { backend: "function", source: Box::new(elapsed) })
                 })
             }
@@ -110,7 +114,15 @@ fn with(mut unreadable: Vec<FailedMessage>, mut answer: Answer) -> Result<Answer
     Ok(Answer::batch(unreadable))
 }
 
-/// Time for the handler: until shortly before Lambda ends the invocation.
+/// Time for the handler of a trigger, of what is left of the invocation.
+fn time_for(trigger: &Trigger, left: Duration) -> Duration {
+    match trigger {
+        Trigger::Request(_) => left.min(MAX_REQUEST),
+        Trigger::Schedule(_) | Trigger::Messages(_) => left,
+    }
+}
+
+/// Time of the invocation that is left: until shortly before Lambda ends the invocation.
 fn remaining(deadline_ms: u64) -> Duration {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Duration::from_millis(deadline_ms).saturating_sub(now).saturating_sub(RESERVE)
@@ -133,5 +145,29 @@ fn log(route: &str, outcome: &Result<Answer, Error>, took: Duration) {
                 tracing::info!(route, status, code, duration_ms, "refused");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use domain::audit::{Origin, Via};
+
+    use super::*;
+    use crate::json::Fields;
+    use crate::request::{Request, Route};
+
+    #[test]
+    fn a_request_ends_before_api_gateway_gives_it_up_whatever_time_the_function_has() {
+        let now = OffsetDateTime::UNIX_EPOCH;
+        let origin = Origin { request_id: "r-1".to_owned(), via: Via::Api, ip: None, user_agent: None, now };
+        let route = Route::Http("GET /things".to_owned());
+        let request = Request::new(route, None, HashMap::new(), Fields::parse(b""), origin.clone());
+        let request = Trigger::Request(request);
+        let (short, long) = (Duration::from_secs(9), Duration::from_secs(120));
+        assert_eq!(time_for(&request, short), short);
+        assert!(time_for(&request, long) < Duration::from_secs(20));
+        assert_eq!(time_for(&Trigger::Schedule(origin), long), long);
     }
 }

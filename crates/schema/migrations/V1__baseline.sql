@@ -147,6 +147,9 @@ CREATE TABLE public.video_call_sessions (
   media_region text NOT NULL,
   meeting_id text UNIQUE,
   recording_enabled boolean NOT NULL DEFAULT false,
+  -- Whether a recording is requested that has not begun, because consent is missing. Ends when one begins, or the provider withdraws
+  -- the request, which ends recording_enabled too.
+  recording_requested boolean NOT NULL DEFAULT false,
   transcription_enabled boolean NOT NULL DEFAULT false,
   transcription_language text,
   created_by uuid NOT NULL,
@@ -307,6 +310,9 @@ CREATE UNIQUE INDEX recordings_one_open ON medzen.recordings (session_id) WHERE 
 -- It starts by itself once per call.
 CREATE UNIQUE INDEX recordings_one_automatic ON medzen.recordings (session_id) WHERE automatic;
 CREATE INDEX recordings_by_session ON medzen.recordings (session_id, began_at);
+-- Those that are not finished or not deleted, by the time at which their state began.
+CREATE INDEX recordings_unfinished ON medzen.recordings ((coalesce(deletion_requested_at, ended_at, began_at)))
+  WHERE deleted_at IS NULL AND (finished_at IS NULL OR deletion_requested_at IS NOT NULL);
 -- Those whose retention may have ended.
 CREATE INDEX recordings_kept ON medzen.recordings (ended_at, id)
   WHERE ended_at IS NOT NULL AND finished_at IS NOT NULL AND deletion_requested_at IS NULL;
@@ -392,7 +398,8 @@ CREATE TABLE medzen.recording_segments (
 );
 -- The calls' use of Chime, by kind: each row once.
 CREATE TABLE medzen.usage_ledger (
-  kind text NOT NULL CHECK (kind IN ('capture_seconds', 'transcription_seconds')),
+  -- Of captures: of those that are recorded, and of those whose speech is captured for its text alone; of runs of the transcription.
+  kind text NOT NULL CHECK (kind IN ('capture_seconds', 'speech_capture_seconds', 'transcription_seconds')),
   -- The capture; the run of the transcription.
   reference uuid NOT NULL,
   session_id uuid NOT NULL REFERENCES public.video_call_sessions (id),
@@ -403,6 +410,16 @@ CREATE TABLE medzen.usage_ledger (
 
 CREATE INDEX recording_segments_unfinished ON medzen.recording_segments (changed_at)
   WHERE status IN ('waiting', 'concatenating', 'verifying');
+
+-- Searches through more than one run can look at, as the last run left them.
+CREATE TABLE medzen.searches (
+  name text PRIMARY KEY,
+  began_at timestamptz NOT NULL,
+  -- Where it continues; empty at its beginning.
+  position text NOT NULL DEFAULT '',
+  found bigint NOT NULL DEFAULT 0 CHECK (found >= 0),
+  finished_at timestamptz
+);
 
 -- ---------------------------------------------------------------------------------------------------------------------------
 -- Transcription: the transcript of a call, its runs, and its text. States and deadlines are in domain::transcript::live. None of it is
@@ -1348,7 +1365,8 @@ AS $finish$
   UPDATE medzen.pending_operations o SET completed_at = $2
   WHERE o.target = $1::text AND o.operation IN ('start_capture', 'stop_capture') AND o.completed_at IS NULL;
   INSERT INTO medzen.usage_ledger (kind, reference, session_id, quantity, used_at)
-  SELECT 'capture_seconds', c.id, c.session_id, medzen.seconds_between(c.began_at, c.ended_at), $2
+  SELECT CASE WHEN c.recording_id IS NULL THEN 'speech_capture_seconds' ELSE 'capture_seconds' END, c.id, c.session_id,
+    medzen.seconds_between(c.began_at, c.ended_at), $2
   FROM medzen.media_captures c WHERE c.id = $1 AND c.began_at IS NOT NULL
   ON CONFLICT (kind, reference) DO NOTHING;
   -- Its text is complete now.
@@ -1412,6 +1430,7 @@ CALL medzen.make_private('medzen.recordings');
 CALL medzen.make_private('medzen.media_captures');
 CALL medzen.make_private('medzen.recording_segments');
 CALL medzen.make_private('medzen.usage_ledger');
+CALL medzen.make_private('medzen.searches');
 CALL medzen.make_private('medzen.transcripts');
 CALL medzen.make_private('medzen.transcription_runs');
 CALL medzen.make_private('medzen.transcription_gaps');
@@ -1439,7 +1458,8 @@ GRANT SELECT ON medzen.call_users, medzen.call_appointments TO "{functions_role}
 GRANT SELECT, INSERT ON public.video_call_sessions TO "{functions_role}";
 GRANT UPDATE (status, attempt, attempt_by, meeting_id, updated_at, activated_at, checked_at, ended_at, end_reason, ended_by,
               error_message, duration_seconds, max_participants_reached, last_attempt_at, projection_version,
-              projection_stale, connected_count, last_left_at, last_event_at, stay_confirmed_at)
+              projection_stale, connected_count, last_left_at, last_event_at, stay_confirmed_at, recording_enabled,
+              recording_requested)
   ON public.video_call_sessions TO "{functions_role}";
 CREATE POLICY functions ON public.video_call_sessions TO "{functions_role}" USING (true) WITH CHECK (true);
 
@@ -1482,6 +1502,9 @@ CREATE POLICY functions ON medzen.recording_segments TO "{functions_role}" USING
 
 GRANT SELECT, INSERT ON medzen.usage_ledger TO "{functions_role}";
 CREATE POLICY functions ON medzen.usage_ledger TO "{functions_role}" USING (true) WITH CHECK (true);
+
+GRANT SELECT, INSERT, UPDATE (began_at, position, found, finished_at) ON medzen.searches TO "{functions_role}";
+CREATE POLICY functions ON medzen.searches TO "{functions_role}" USING (true) WITH CHECK (true);
 
 GRANT SELECT, INSERT, UPDATE (finished_at, outcome, segment_count, gaps, sha256, deletion_requested_at, deleted_at)
   ON medzen.transcripts TO "{functions_role}";

@@ -23,6 +23,10 @@ WITH live AS MATERIALIZED (
   SET intent = excluded.intent, paused_at = excluded.paused_at, pause_reason = excluded.pause_reason,
       ended_at = excluded.ended_at, end_reason = excluded.end_reason, ended_by = excluded.ended_by
   RETURNING r.id, r.ended_at
+), begun AS (
+  -- It is not requested any more.
+  UPDATE public.video_call_sessions s SET recording_requested = false
+  FROM current WHERE s.id = current.id AND current.recording_requested AND EXISTS (SELECT FROM recording)
 ), changed AS (
   UPDATE medzen.media_captures c
   SET status = n.status, pipeline_id = n."pipelineId", pipeline_arn = coalesce(n."pipelineArn", c.pipeline_arn),

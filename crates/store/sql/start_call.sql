@@ -14,8 +14,8 @@ WITH sign AS (
 ), inserted AS (
   INSERT INTO public.video_call_sessions AS open (
     id, appointment_id, status, attempt_by, control_region, media_region,
-    recording_enabled, transcription_enabled, transcription_language, created_by, created_at, updated_at)
-  SELECT gen_random_uuid(), appointment.id, 'creating', $5, $6, $7, $8, $9, $10, caller.id, $11, $11
+    recording_enabled, recording_requested, transcription_enabled, transcription_language, created_by, created_at, updated_at)
+  SELECT gen_random_uuid(), appointment.id, 'creating', $5, $6, $7, $8, $8, $9, $10, caller.id, $11, $11
   FROM caller, appointment
   WHERE appointment.provider_user_id = caller.id
     AND appointment.video_enabled AND NOT appointment.cancelled

@@ -18,12 +18,26 @@ use tokio_postgres::types::{Json, Type};
 use crate::statement::sql;
 use crate::{Error, Store};
 
-/// A session whose captures are due.
+/// A session that something is due for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DueSession {
     pub session_id: SessionId,
     pub appointment_id: AppointmentId,
+}
+
+/// A session whose captures are due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DueCaptures {
+    #[serde(flatten)]
+    pub session: DueSession,
+    /// When its capture was last confirmed, or its recording began or was requested.
+    #[serde(with = "time::serde::rfc3339")]
+    pub since: OffsetDateTime,
+    /// Whether its capture is to stop, and whether because of a refusal.
+    pub stops: bool,
+    pub revoked: bool,
 }
 
 /// The object of a pipeline.
@@ -183,7 +197,7 @@ pub struct CapturesApplied {
 
 impl Store {
     /// Sessions whose captures are to be compared with what is wanted, at most so many. One round trip.
-    pub async fn due_captures(&self, limit: i64) -> Result<Vec<DueSession>, Error> {
+    pub async fn due_captures(&self, limit: i64) -> Result<Vec<DueCaptures>, Error> {
         Ok(self.ask(sql!("due_captures"), &[(&limit, Type::INT8)]).await?.unwrap_or_default())
     }
 
@@ -241,6 +255,29 @@ impl Store {
             ],
         )
         .await
+    }
+
+    /// Requests the recording of an active call, which then waits for consent, or withdraws the request. Returns whether that changed
+    /// anything. One round trip.
+    pub async fn request_recording(
+        &self,
+        session: SessionId,
+        requested: bool,
+        (user, role): (UserId, Role),
+        origin: &Origin,
+    ) -> Result<bool, Error> {
+        let event = if requested { Event::RecordingRequested } else { Event::RecordingWithdrawn };
+        let params = [
+            (&session.as_uuid() as _, Type::UUID),
+            (&requested as _, Type::BOOL),
+            (&Json(origin) as _, Type::JSONB),
+            (&user.as_uuid() as _, Type::UUID),
+            (&role.as_str() as _, Type::TEXT),
+            (&event.as_str() as _, Type::TEXT),
+            (&origin.now as _, Type::TIMESTAMPTZ),
+        ];
+        let changed: Option<bool> = self.ask(sql!("request_recording"), &params).await?;
+        Ok(changed.is_some())
     }
 
     /// The open operations of one kind of a session. One round trip.

@@ -1,6 +1,6 @@
 //! Denied requests (403): counted per actor and hour, and appended to the actor's audit chain.
 
-use domain::audit::{Event, Origin, stranger_chain};
+use domain::audit::{Event, NamedIds, Origin, stranger_chain};
 use domain::call::{Actor, Target};
 use tokio_postgres::types::{Json, Type};
 
@@ -17,6 +17,8 @@ pub struct Denial<'a> {
     pub actor: &'a Actor,
     /// The call, as far as the request could be parsed.
     pub target: Option<Target>,
+    /// Ids that the request names beside the call.
+    pub ids: NamedIds,
     pub route: &'a str,
     pub code: &'a str,
 }
@@ -46,6 +48,7 @@ impl Store {
                     (&Event::AccessDenied.as_str(), Type::TEXT),
                     (&denial.code, Type::TEXT),
                     (&denial.route, Type::TEXT),
+                    (&Json(denial.ids), Type::JSONB),
                 ],
             )
             .await?;

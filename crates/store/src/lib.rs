@@ -20,6 +20,7 @@ pub mod reading;
 pub mod reconcile;
 pub mod recordings;
 pub mod search;
+pub mod searches;
 pub mod sessions;
 mod statement;
 mod target;

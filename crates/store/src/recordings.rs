@@ -7,8 +7,8 @@ use domain::operation::{LEASE, Operation, PendingOperation};
 use domain::recording::capture::{Purposes, Stop, StopReason};
 use domain::recording::segment::{Defect, Segment, SegmentStatus};
 use domain::recording::timeline::GapReason;
-use domain::recording::{EndReason, Intent, Layout, PauseReason};
-use domain::state::Role;
+use domain::recording::{EndReason, Intent, Layout, PauseReason, RecordingState};
+use domain::state::{ParticipantStatus, Role};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 use tokio_postgres::types::{Json, Type};
@@ -98,7 +98,24 @@ pub struct FoundRecording {
 pub struct RecordingsView {
     pub caller: Option<UserRef>,
     pub appointment: Option<Appointment>,
+    part: Option<PartRow>,
     pub recordings: Vec<RecordingDetail>,
+}
+
+/// A caller's own part in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+struct PartRow {
+    role: Role,
+    status: ParticipantStatus,
+}
+
+impl RecordingsView {
+    /// The caller's part in the call that was recorded, which makes an observer of it; of the appointment's calls that with the most
+    /// rights.
+    #[must_use]
+    pub fn part(&self) -> Option<(Role, ParticipantStatus)> {
+        self.part.map(|part| (part.role, part.status))
+    }
 }
 
 /// A recording as it is shown.
@@ -119,6 +136,28 @@ pub struct RecordingDetail {
     pub deletion_requested: bool,
     pub capturing: bool,
     pub segments: Vec<SegmentDetail>,
+}
+
+/// A recording that is not finished, or whose files are not deleted.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DueRecording {
+    pub id: RecordingId,
+    intent: Intent,
+    deletion_requested: bool,
+    segments: Vec<SegmentStatus>,
+    /// The captures of its segments.
+    pub captures: Vec<CaptureId>,
+    /// When its state began.
+    #[serde(with = "time::serde::rfc3339")]
+    pub since: OffsetDateTime,
+}
+
+impl DueRecording {
+    #[must_use]
+    pub fn state(&self) -> RecordingState {
+        domain::recording::state(self.intent, self.deletion_requested, &self.segments)
+    }
 }
 
 /// A segment as it is shown.
@@ -207,6 +246,16 @@ impl Store {
         Ok(applied.map(|applied| applied.event))
     }
 
+    /// Recordings that are not finished or not deleted, whose state began before a moment, at most so many. One round trip.
+    pub async fn due_recordings(
+        &self,
+        before: OffsetDateTime,
+        limit: i64,
+    ) -> Result<Vec<DueRecording>, Error> {
+        let params = [(&before as _, Type::TIMESTAMPTZ), (&limit as _, Type::INT8)];
+        Ok(self.ask(sql!("due_recordings"), &params).await?.unwrap_or_default())
+    }
+
     /// Stores that a capture's chunks were deleted. May be repeated. One round trip.
     pub async fn chunks_deleted(&self, capture: CaptureId, now: OffsetDateTime) -> Result<(), Error> {
         let params = [(&capture.as_uuid() as _, Type::UUID), (&now as _, Type::TIMESTAMPTZ)];
@@ -292,6 +341,7 @@ impl Store {
         &self,
         recording: RecordingId,
         (user, role): (UserId, Role),
+        event: Event,
         expires_at: OffsetDateTime,
         origin: &Origin,
     ) -> Result<(), Error> {
@@ -301,7 +351,7 @@ impl Store {
             (&role.as_str() as _, Type::TEXT),
             (&origin.now as _, Type::TIMESTAMPTZ),
             (&Json(origin) as _, Type::JSONB),
-            (&Event::RecordingPlayed.as_str() as _, Type::TEXT),
+            (&event.as_str() as _, Type::TEXT),
             (&expires_at as _, Type::TIMESTAMPTZ),
         ];
         self.ask::<bool>(sql!("audit_playback"), &params).await?;

@@ -138,7 +138,8 @@ export interface paths {
         put?: never;
         /** Start to record the call, or get the recording that goes on */
         post: operations["startRecording"];
-        delete?: never;
+        /** Withdraw the request for a recording that waits for consent */
+        delete: operations["withdrawRecording"];
         options?: never;
         head?: never;
         patch?: never;
@@ -546,14 +547,17 @@ export interface components {
             secondsLeft?: number | null;
         };
         /** @description The state of recording or transcription. */
-        FeatureState: "off" | "requested" | "starting" | "active" | "paused" | "failed";
+        FeatureState: "off" | "unavailable" | "requested" | "starting" | "active" | "paused" | "failed";
         /** @description Recording or transcription of a call. */
         FeatureStatus: {
             /** @description What Chime said of a transcription that failed. */
             message: string | null;
             /** @description Whether the text of a transcription is made while the call is in progress, or afterwards. */
             mode: components["schemas"]["Mode"] | null;
-            /** @description The reason of the state, if there is one: `requested` or `consent_missing` for a pause; why a transcription ended. */
+            /**
+             * @description The reason of the state, if there is one: `requested` or `consent_missing` for a pause; why a transcription ended; for
+             *     `unavailable` `deployment`, which does not record, or `media_region`, in which it cannot.
+             */
             reason: string | null;
             /** @description Whether Chime's recorder is in the call for this, if there is one: its presence alone does not say for what it captures. */
             recorder: boolean;
@@ -735,6 +739,14 @@ export interface components {
         ParticipantStatus: "invited" | "waiting" | "joined" | "left" | "removed" | "turned_away";
         /** @description Why a recording was paused. */
         PauseReason: "requested" | "consent_missing";
+        /** @description What a direct invocation plays a recording for; a route has it in its query. */
+        PlaybackOptions: {
+            /**
+             * @description Whether the links are to save the files, for callers with the right `download`.
+             * @default false
+             */
+            download?: boolean;
+        };
         /** @description Links to the files of a recording. */
         PlaybackResponse: {
             /** @description After it none of the links works. */
@@ -846,6 +858,15 @@ export interface components {
         };
         /** Format: uuid */
         RecordingId: string;
+        /** @description The request for a recording that waits for consent. */
+        RecordingRequest: {
+            /** @description The appointment. */
+            appointmentId: components["schemas"]["AppointmentId"];
+            /** @description Whether it stands. */
+            requested: boolean;
+            /** @description The call. */
+            sessionId: components["schemas"]["SessionId"];
+        };
         /** @description A part of a recording. */
         RecordingSegment: {
             /**
@@ -3514,6 +3535,147 @@ export interface operations {
             };
         };
     };
+    withdrawRecording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                appointmentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It does not stand any more, also when it did not before. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingRequest"];
+                };
+            };
+            /**
+             * @description NO_IDENTITY: The request bears no identity.
+             *     401 by API Gateway itself: The token is missing, expired, or of another issuer or audience.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "NO_IDENTITY";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
+             *     PROVIDER_ONLY: Only the provider can do this.
+             *     REMOVED_FROM_CALL: The provider has removed you from this call.
+             *     UNKNOWN_USER: This account is not known here.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "PROVIDER_ONLY" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                    };
+                };
+            };
+            /**
+             * @description APPOINTMENT_NOT_FOUND: There is no such appointment.
+             *     NO_ACTIVE_CALL: There is no call in progress.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "APPOINTMENT_NOT_FOUND" | "NO_ACTIVE_CALL";
+                    };
+                };
+            };
+            /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description INVALID_FIELD: A field has a value that it cannot have. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INVALID_FIELD";
+                    };
+                };
+            };
+            /** @description 429 by API Gateway itself: The stage's throttle was reached. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INTERNAL";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description UNAVAILABLE: The service is not available at this moment. Please try again.
+             *     503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "UNAVAILABLE";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+        };
+    };
     startTranscription: {
         parameters: {
             query?: never;
@@ -4974,7 +5136,10 @@ export interface operations {
     };
     playRecording: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `true`: links that save the files, for callers with the right `download`. */
+                download?: boolean;
+            };
             header?: never;
             path: {
                 recordingId: string;

@@ -87,6 +87,12 @@ impl Operation {
         self
     }
 
+    /// A parameter of the query that is `true` or `false`.
+    fn flag(mut self, name: &'static str, text: &'static str) -> Self {
+        self.query.push((name, text, json!({ "type": "boolean", "default": false })));
+        self
+    }
+
     fn answers(mut self, status: u16, text: &'static str, schema: Value) -> Self {
         self.responses.push((status, text, schema));
         self

@@ -18,6 +18,8 @@ pub struct Session {
     pub media_region: String,
     /// Whether recording was requested.
     pub recording_enabled: bool,
+    /// Whether a recording is requested that has not begun.
+    pub recording_requested: bool,
     /// Whether transcription was requested.
     pub transcription_enabled: bool,
     pub transcription_language: Option<String>,
@@ -139,6 +141,7 @@ struct SessionRow {
     meeting_id: Option<ChimeMeetingId>,
     meeting: Option<Value>,
     recording_enabled: bool,
+    recording_requested: bool,
     transcription_enabled: bool,
     transcription_language: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
@@ -199,6 +202,7 @@ impl TryFrom<SessionRow> for Session {
             control_region: row.control_region,
             media_region: row.media_region,
             recording_enabled: row.recording_enabled,
+            recording_requested: row.recording_requested,
             transcription_enabled: row.transcription_enabled,
             transcription_language: row.transcription_language,
             created_at: row.created_at,
@@ -223,7 +227,7 @@ pub(crate) mod tests {
             "id": "7d9f1c5e-0000-4000-8000-0000000000b1", "status": status, "attempt": 1, "attemptBy": null,
             "controlRegion": "us-east-1", "mediaRegion": "us-east-1",
             "meetingId": has_meeting.then_some(MEETING), "meeting": has_meeting.then(|| json!({ "MeetingId": MEETING })),
-            "recordingEnabled": false, "transcriptionEnabled": false, "transcriptionLanguage": null,
+            "recordingEnabled": false, "recordingRequested": false, "transcriptionEnabled": false, "transcriptionLanguage": null,
             "createdAt": at, "activatedAt": has_meeting.then_some(&at), "checkedAt": null,
             "endedAt": (!status.is_open()).then_some(&at),
             "durationSeconds": null, "connectedCount": 0, "lastLeftAt": null, "endReported": false, "aloneSince": null, "present": [],

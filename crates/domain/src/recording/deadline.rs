@@ -15,7 +15,8 @@ pub enum Overdue {
     AskChime,
     /// The capture is stopped.
     StopCapture,
-    /// The object is given up in this state and continues as far as it can: a segment becomes `incomplete` or `failed`.
+    /// The object is given up in this state and continues as far as it can: a segment becomes `incomplete` or `failed`, and so do all of a
+    /// recording; a recording whose call goes on ends.
     GiveUp,
     /// It is counted as stuck, which raises an alarm; what is due is still retried.
     Alarm,
@@ -94,7 +95,8 @@ pub const fn of_recording(state: RecordingState) -> &'static [Deadline] {
         RecordingState::Recording | RecordingState::Paused => {
             const { &[after(LONGEST_CALL, Overdue::GiveUp)] }
         }
-        RecordingState::Processing => const { &[after(Duration::hours(108), Overdue::Alarm)] },
+        RecordingState::Processing => const { &[after(Duration::hours(108), Overdue::GiveUp)] },
+        // Its operation is repeated every ten minutes.
         RecordingState::Deleting => const { &[after(Duration::hours(1), Overdue::Alarm)] },
         RecordingState::Ready
         | RecordingState::Incomplete

@@ -208,6 +208,11 @@ fn follow(snapshot: &Snapshot, now: OffsetDateTime) -> Option<RecordingChange> {
     if snapshot.call == Call::Over {
         return Some(RecordingChange::End(EndReason::CallEnded));
     }
+    // Its call cannot go on any more, whatever the database says of it.
+    let state = super::state(recording.intent, false, &[]);
+    if deadline::passed(deadline::of_recording(state), recording.began_at, now).is_some() {
+        return Some(RecordingChange::End(EndReason::CallEnded));
+    }
     if revoked || undecided || matches!(snapshot.permissions.recording, Permission::Refused(_)) {
         return Some(RecordingChange::End(EndReason::ConsentRevoked));
     }

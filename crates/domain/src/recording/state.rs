@@ -169,7 +169,7 @@ impl Snapshot {
             )
             | None => Call::Over,
         };
-        let wanted = session.is_some_and(|session| session.recording_enabled) && !state.has_recording;
+        let wanted = session.is_some_and(|session| session.recording_requested) && !state.has_recording;
         Self {
             call,
             permissions: Permissions::read(&view.participants, &view.consents),

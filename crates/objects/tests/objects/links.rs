@@ -22,7 +22,7 @@ async fn cloud() -> TestResult<ObjectCloud> {
 
 async fn sign(cloud: &ObjectCloud, keys: &[&str]) -> Result<Links, Error> {
     let links = PlaybackLinks::new(cloud.sdk(), cloud.output("PlaybackRoleArn"), BUCKET);
-    let playable = |key: &&'static str| Playable { key, download_name: "recording-1.mp4" };
+    let playable = |key: &&'static str| Playable { key, download_name: Some("recording-1.mp4") };
     let keys: Vec<&'static str> = KEYS.into_iter().filter(|it| keys.contains(it)).collect();
     links.sign("recording-1", &keys.iter().map(playable).collect::<Vec<_>>()).await
 }
@@ -51,7 +51,7 @@ async fn a_link_plays_also_by_ranges_and_is_saved_under_the_given_name() -> Test
             (StatusCode::OK, format!("the bytes of {key}").as_bytes())
         );
         let headers = whole.headers();
-        assert_eq!(headers[header::CONTENT_DISPOSITION], "inline; filename=\"recording-1.mp4\"");
+        assert_eq!(headers[header::CONTENT_DISPOSITION], "attachment; filename=\"recording-1.mp4\"");
         assert_eq!(headers[header::CONTENT_TYPE], "video/mp4");
         assert_eq!(headers[header::CACHE_CONTROL], "private, no-store");
         let part = get(&link.url, Some("bytes=4-8")).await?;
@@ -121,7 +121,7 @@ async fn many_objects_take_a_policy_for_each_two_thousand_characters() -> TestRe
         put(&cloud, key, "x")?;
     }
     let links = PlaybackLinks::new(cloud.sdk(), cloud.output("PlaybackRoleArn"), BUCKET);
-    let playable: Vec<_> = keys.iter().map(|key| Playable { key, download_name: "1.mp4" }).collect();
+    let playable: Vec<_> = keys.iter().map(|key| Playable { key, download_name: None }).collect();
     let signed = links.sign("recording-1", &playable).await?;
     let roles = calls(&cloud, "AssumeRole");
     assert!(signed.links.len() == 40 && (2..=4).contains(&roles), "{roles}");
@@ -142,12 +142,13 @@ async fn a_key_or_name_that_a_policy_or_header_would_read_otherwise_is_refused()
         ("a", "ä.mp4"),
         ("a", ""),
     ] {
-        let refused = links.sign("recording-1", &[Playable { key, download_name }]).await;
+        let refused =
+            links.sign("recording-1", &[Playable { key, download_name: Some(download_name) }]).await;
         assert!(matches!(refused, Err(Error::Unexpected(_))), "{key} {download_name}: {refused:?}");
     }
     assert_eq!(calls(&cloud, "AssumeRole"), 0);
     let links = PlaybackLinks::new(cloud.sdk(), cloud.output("OtherRoleArn"), BUCKET);
-    let refused = links.sign("recording-1", &[Playable { key: KEYS[0], download_name: "1.mp4" }]).await;
+    let refused = links.sign("recording-1", &[Playable { key: KEYS[0], download_name: None }]).await;
     assert!(matches!(refused, Err(Error::Refused { ref code, .. }) if code == "AccessDenied"), "{refused:?}");
     Ok(())
 }

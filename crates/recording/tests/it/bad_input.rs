@@ -4,8 +4,9 @@ use local_testing::{Scenario, TestCloud, TestResult, refusals};
 use serde_json::{Value, json};
 
 /// The function's routes, and whether each reads a body.
-const ROUTES: [refusals::Route; 8] = [
+const ROUTES: [refusals::Route; 9] = [
     ("POST /appointments/{appointmentId}/call/recordings", false),
+    ("DELETE /appointments/{appointmentId}/call/recordings", false),
     ("GET /appointments/{appointmentId}/recordings", false),
     ("GET /recordings/{recordingId}", false),
     ("POST /recordings/{recordingId}/stop", false),
@@ -41,6 +42,7 @@ async fn ids_of_other_appointments_give_no_access() -> TestResult {
     let body = json!({ "appointmentId": mine.appointment, "recordingId": own, "userId": theirs.provider.id });
     for (method, path) in [
         ("POST", format!("{their_call}/call/recordings")),
+        ("DELETE", format!("{their_call}/call/recordings")),
         ("GET", format!("{their_call}/recordings")),
         ("GET", format!("/recordings/{other}")),
         ("POST", format!("/recordings/{other}/stop")),

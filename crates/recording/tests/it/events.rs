@@ -4,10 +4,11 @@ use local::chime::{EventDelivery, Options};
 use local_testing::{Payloads, TestCloud, TestResult, redact};
 use serde_json::{Value, json};
 
-const ACTIONS: [&str; 8] = ["start", "stop", "pause", "resume", "list", "get", "playback", "delete"];
+const ACTIONS: [&str; 9] =
+    ["start", "withdraw", "stop", "pause", "resume", "list", "get", "playback", "delete"];
 
-/// By default nobody may delete.
-const DELETES: (&str, &str) = ("RecordingRights", "provider:control,list,play,delete");
+/// By default nobody may download or delete.
+const ALL_RIGHTS: (&str, &str) = ("RecordingRights", "provider:control,list,play,download,delete");
 
 /// The recording that the payloads name.
 const RECORDING: &str = "00000000-0000-4000-8000-000000000091";
@@ -17,10 +18,11 @@ const MAX_RUNS: usize = 20;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_payload_is_answered() -> TestResult {
-    let cloud = TestCloud::with_parameters(&[DELETES]).await?;
+    let cloud = TestCloud::with_parameters(&[ALL_RIGHTS]).await?;
     let mut payloads = Payloads::new(&cloud, "recording")?;
 
     payloads.send("start", "404 NO_ACTIVE_CALL").await?;
+    payloads.send("withdraw", "404 NO_ACTIVE_CALL").await?;
     let none = payloads.send("list", "200").await?;
     assert_eq!(none.body["recordings"], json!([]));
     for case in ["get", "stop", "pause", "resume", "playback", "delete"] {
@@ -34,6 +36,9 @@ async fn every_payload_is_answered() -> TestResult {
     patient.send("join", "200").await?;
     let refused = payloads.send("start", "409 CONSENT_REQUIRED").await?;
     insta::assert_json_snapshot!("consent_required", redact(&refused.body));
+    // Else it would begin by itself when the last of them consents.
+    let withdrawn = payloads.send("withdraw", "200").await?;
+    assert_eq!(withdrawn.body["requested"], false);
     patient.send("consent", "200").await?;
     consent_of_provider(&cloud).await?;
     let started = payloads.send("start", "201").await?;
@@ -45,6 +50,7 @@ async fn every_payload_is_answered() -> TestResult {
     denials(&mut payloads).await?;
     control(&mut payloads).await?;
     payloads.send("playback", "409 RECORDING_NOT_READY").await?;
+    payloads.send("playback-download", "409 RECORDING_NOT_READY").await?;
     payloads.send("delete", "409 RECORDING_RETAINED").await?;
     messages(&mut payloads).await?;
     payloads.send("schedule", "200").await?;
@@ -55,7 +61,7 @@ async fn every_payload_is_answered() -> TestResult {
 }
 
 async fn denials(payloads: &mut Payloads<'_>) -> TestResult {
-    for action in ["start", "stop", "pause", "resume"] {
+    for action in ["start", "withdraw", "stop", "pause", "resume"] {
         payloads.send(&format!("{action}-by-patient"), "403 PROVIDER_ONLY").await?;
         payloads.send(&format!("{action}-by-stranger"), "403 NOT_A_MEMBER").await?;
     }
@@ -63,8 +69,10 @@ async fn denials(payloads: &mut Payloads<'_>) -> TestResult {
         payloads.send(&format!("{action}-by-patient"), "403 RECORDING_RIGHT_MISSING").await?;
         payloads.send(&format!("{action}-by-stranger"), "403 NOT_A_MEMBER").await?;
     }
-    let refused = payloads.send("start-with-bad-id", "422 INVALID_FIELD").await?;
-    assert_eq!(refused.text("field"), "appointmentId");
+    for action in ["start", "withdraw"] {
+        let refused = payloads.send(&format!("{action}-with-bad-id"), "422 INVALID_FIELD").await?;
+        assert_eq!(refused.text("field"), "appointmentId");
+    }
     for action in ["get", "stop", "playback", "delete"] {
         let refused = payloads.send(&format!("{action}-with-bad-id"), "422 INVALID_FIELD").await?;
         assert_eq!(refused.text("field"), "recordingId");
@@ -106,7 +114,7 @@ async fn messages(payloads: &mut Payloads<'_>) -> TestResult {
 /// The direct actions, at the cloud's time, up to the playback of a verified file.
 async fn direct(payloads: &mut Payloads<'_>) -> TestResult {
     let chime = Options { rate: None, event_delivery: EventDelivery::Immediate, ..Options::default() };
-    let cloud = TestCloud::deployed(chime, &[DELETES]).await?;
+    let cloud = TestCloud::deployed(chime, &[ALL_RIGHTS]).await?;
     let scenario = cloud.first_scenario()?;
     assert_eq!(scenario.provider.start().await?.brief(), "201");
     assert_eq!(scenario.patient.join().await?.brief(), "200");
@@ -114,6 +122,7 @@ async fn direct(payloads: &mut Payloads<'_>) -> TestResult {
     assert_eq!(scenario.patient.ask("PUT", consent, &json!({ "recording": true })).await?.brief(), "200");
     consent_of_provider(&cloud).await?;
     let mut direct = Payloads::new(&cloud, "recording")?;
+    assert_eq!(direct.send("direct-withdraw", "200").await?.body["requested"], false);
     direct.send("direct-start", "201").await?;
     rename(&cloud).await?;
     // Chime captures 5 s after 2 s of preparation, and the event says so.
@@ -136,6 +145,9 @@ async fn direct(payloads: &mut Payloads<'_>) -> TestResult {
     insta::assert_json_snapshot!("list", without_times(&listed.body));
     let played = direct.send("direct-playback", "200").await?;
     insta::assert_json_snapshot!("playback", without_times(&played.body));
+    let saved = direct.send("direct-playback-download", "200").await?;
+    let url = saved.body["segments"][0]["url"].as_str().unwrap_or_default();
+    assert!(url.contains("response-content-disposition=attachment"), "{url}");
     direct.send("direct-delete", "409 RECORDING_RETAINED").await?;
     // The parameter `RecordingRetentionDays` is seven years.
     cloud.sql("UPDATE medzen.recordings SET ended_at = ended_at - interval '8 years' RETURNING ''").await?;

@@ -16,7 +16,7 @@ SELECT json_build_object(
       'id', id, 'status', status, 'attempt', attempt, 'attemptBy', attempt_by, 'controlRegion', control_region,
       'mediaRegion', media_region, 'meetingId', meeting_id,
       'meeting', medzen.call_meeting(id),
-      'recordingEnabled', recording_enabled, 'transcriptionEnabled', transcription_enabled,
+      'recordingEnabled', recording_enabled, 'recordingRequested', recording_requested, 'transcriptionEnabled', transcription_enabled,
       'transcriptionLanguage', transcription_language,
       'createdAt', created_at, 'activatedAt', activated_at, 'checkedAt', checked_at, 'endedAt', ended_at,
       'durationSeconds', duration_seconds, 'connectedCount', connected_count, 'lastLeftAt', last_left_at,

@@ -78,6 +78,7 @@ const GRANTS: &[&str] = &[
     "functions INSERT medzen.participant_quality",
     "functions INSERT medzen.recording_segments",
     "functions INSERT medzen.recordings",
+    "functions INSERT medzen.searches",
     "functions INSERT medzen.transcript_chunks",
     "functions INSERT medzen.transcript_segments",
     "functions INSERT medzen.transcription_budgets",
@@ -103,6 +104,7 @@ const GRANTS: &[&str] = &[
     "functions SELECT medzen.pending_operations",
     "functions SELECT medzen.recording_segments",
     "functions SELECT medzen.recordings",
+    "functions SELECT medzen.searches",
     "functions SELECT medzen.transcript_chunks",
     "functions SELECT medzen.transcript_segments",
     "functions SELECT medzen.transcription_budgets",
@@ -141,7 +143,9 @@ const GRANTS: &[&str] = &[
     "functions UPDATE video_call_participants (admitted_at, audio, connected, connections, content, drops, \
      duration_seconds, join_count, join_count_since, joined_at, left_at, observer_kind, role, seen_at, status, video, waiting_since)",
     "functions UPDATE video_call_sessions (activated_at, attempt, attempt_by, checked_at, connected_count, \
-     duration_seconds, end_reason, ended_at, ended_by, error_message, last_attempt_at, last_event_at, last_left_at, max_participants_reached, meeting_id, projection_stale, projection_version, status, stay_confirmed_at, updated_at)",
+     duration_seconds, end_reason, ended_at, ended_by, error_message, last_attempt_at, last_event_at, \
+     last_left_at, max_participants_reached, meeting_id, projection_stale, projection_version, recording_enabled, \
+     recording_requested, status, stay_confirmed_at, updated_at)",
     "functions USAGE schema medzen",
 ];
 
@@ -165,6 +169,7 @@ const POLICIES: &[&str] = &[
     "medzen.pending_operations: functions_read SELECT {functions}",
     "medzen.recording_segments: functions ALL {functions}",
     "medzen.recordings: functions ALL {functions}",
+    "medzen.searches: functions ALL {functions}",
     "medzen.transcript_chunks: functions ALL {functions}",
     "medzen.transcript_segments: functions ALL {functions}",
     "medzen.transcription_budgets: functions ALL {functions}",

@@ -39,6 +39,7 @@ fn a_deployment_without_recording_has_nothing_of_it_but_the_bucket() -> TestResu
     let plan = deploy(&[("Recording", Some("on"))])?;
     assert!(plan.functions.iter().any(|it| it.name == "recording"));
     let expected = [
+        "DELETE /appointments/{appointmentId}/call/recordings",
         "DELETE /recordings/{recordingId}",
         "GET /appointments/{appointmentId}/recordings",
         "GET /recordings/{recordingId}",

@@ -6,14 +6,16 @@ use serde_json::{Value, json};
 
 use crate::requests;
 
-const ROUTES: [(&str, &str); 26] = [
+pub(crate) const ROUTES: [(&str, &str); 28] = [
     ("POST", "/appointments/{a}/call/recordings"),
+    ("DELETE", "/appointments/{a}/call/recordings"),
     ("GET", "/appointments/{a}/recordings"),
     ("GET", "/recordings/{r}"),
     ("POST", "/recordings/{r}/pause"),
     ("POST", "/recordings/{r}/resume"),
     ("POST", "/recordings/{r}/stop"),
     ("GET", "/recordings/{r}/playback"),
+    ("GET", "/recordings/{r}/playback?download=true"),
     ("DELETE", "/recordings/{r}"),
     ("POST", "/appointments/{a}/call/transcription"),
     ("DELETE", "/appointments/{a}/call/transcription"),
@@ -36,9 +38,21 @@ const ROUTES: [(&str, &str); 26] = [
 ];
 
 /// A finished transcript of the call.
-const TRANSCRIPT: &str = "00000000-0000-4000-8000-0000000000d1";
+pub(crate) const TRANSCRIPT: &str = "00000000-0000-4000-8000-0000000000d1";
 
-async fn ask(
+/// Gives the call its transcript.
+pub(crate) async fn add_transcript(cloud: &TestCloud, scenario: &Scenario) -> TestResult {
+    let appointment = &scenario.appointment;
+    let transcript = format!(
+        "INSERT INTO medzen.transcripts (id, session_id, created_at, finished_at, outcome, segment_count, sha256)
+         SELECT '{TRANSCRIPT}', id, now(), now(), 'ready', 0, '' FROM video_call_sessions WHERE appointment_id = '{appointment}'
+         RETURNING ''"
+    );
+    cloud.sql(&transcript).await?;
+    Ok(())
+}
+
+pub(crate) async fn ask(
     cloud: &TestCloud,
     scenario: &Scenario,
     recording: &str,
@@ -64,11 +78,7 @@ async fn every_route_by_everyone() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     let recording = requests::record(&scenario).await?;
-    let transcript = format!(
-        "INSERT INTO medzen.transcripts (id, session_id, created_at, finished_at, outcome, segment_count, sha256)
-         SELECT '{TRANSCRIPT}', id, now(), now(), 'ready', 0, '' FROM video_call_sessions; SELECT ''"
-    );
-    cloud.sql(&transcript).await?;
+    add_transcript(&cloud, &scenario).await?;
     let token = |claims: Value, expires_in, key| cloud.parts().token(&claims, expires_in, key);
     let bad = [
         ("nobody", None),
@@ -99,11 +109,13 @@ async fn every_route_by_everyone() -> TestResult {
             &scenario.patient.token,
             [
                 only,
+                only,
                 no_right,
                 no_right,
                 only,
                 only,
                 only,
+                no_right,
                 no_right,
                 no_right,
                 only,
@@ -137,7 +149,9 @@ async fn every_route_by_everyone() -> TestResult {
                 yes,
                 yes,
                 yes,
+                yes,
                 "409 RECORDING_NOT_READY",
+                no_right,
                 no_right,
                 "409 CONSENT_REQUIRED",
                 "404 TRANSCRIPT_NOT_FOUND",

@@ -197,6 +197,12 @@ async fn no_statement_of_recordings_reads_a_table_from_end_to_end() -> TestResul
     for (name, values) in [
         ("due_captures", "1000::bigint".to_owned()),
         ("due_segments", format!("{now}, 100::bigint")),
+        ("due_recordings", format!("{now}, 100::bigint")),
+        ("begin_search", format!("'search'::text, {now}, {now}")),
+        (
+            "request_recording",
+            format!("'{session}'::uuid, true, {origin}, '{user}'::uuid, 'provider'::text, 'recording.requested'::text, {now}"),
+        ),
         ("find_pipeline", format!("'{pipeline}'::text, NULL::uuid")),
         ("find_pipeline", format!("NULL::text, '{capture}'::uuid")),
         ("find_recording", format!("'{recording}'::uuid")),
@@ -307,5 +313,58 @@ async fn a_search_reads_no_more_however_much_others_have_said() -> TestResult {
             "{word}: {before} blocks before, {after} with five times as much text"
         );
     }
+    Ok(())
+}
+
+/// The least time and the buffers of a statement that reads a call, of so many executions.
+async fn cost(cloud: &TestCloud, statement: &str, values: &str, executions: usize) -> TestResult<(f64, i64)> {
+    let role = cloud.parts().database.functions_role();
+    let types = "text, uuid, uuid, text, uuid, text[], boolean, timestamptz, timestamptz";
+    let (mut least, mut buffers) = (f64::MAX, i64::MAX);
+    for _ in 0..executions {
+        let explained = cloud
+            .sql(&format!(
+                "BEGIN; SET LOCAL ROLE {role}; PREPARE it ({types}) AS {statement};
+                 EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE it ({values}); DEALLOCATE it; ROLLBACK"
+            ))
+            .await?;
+        let explained: Value = serde_json::from_str(&explained)?;
+        least = least.min(explained[0]["Execution Time"].as_f64().ok_or("no time")?);
+        buffers = buffers.min(explained[0]["Plan"]["Shared Hit Blocks"].as_i64().ok_or("no buffers")?);
+    }
+    Ok((least, buffers))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn captures_take_a_small_part_of_the_load_of_a_call_that_is_not_recorded() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    for rows in [HISTORY, HOST_AND_CALLS, RECORDINGS] {
+        cloud.sql(rows).await?;
+    }
+    let scenario = cloud.scenario().await?;
+    assert_eq!(scenario.provider.start().await?.brief(), "201");
+    assert_eq!(scenario.patient.join().await?.brief(), "200");
+    let watch = cloud.watch();
+    assert_eq!(scenario.provider.status().await?.brief(), "200");
+    let load = watch.calls().into_iter().find(|call| call.operation == "load_call").ok_or("no load")?;
+    let whole = load.request.body.to_string();
+    let begin = whole.find("'captures',").ok_or("no captures")?;
+    let end = begin + whole[begin..].find("')\n").ok_or("no end")? + 2;
+    let without = format!("{}'captures', NULL{}", &whole[..begin], &whole[end..]);
+    let values = format!(
+        "NULL, '{}', '{}', NULL, NULL, '{{}}', false, now(), now()",
+        scenario.provider.id, scenario.appointment
+    );
+    // Alternating, so that both have the machine's good and bad moments.
+    let (mut with_time, mut without_time, mut blocks) = (f64::MAX, f64::MAX, (0, 0));
+    for _ in 0..10 {
+        let (time, buffers) = cost(&cloud, &whole, &values, 5).await?;
+        with_time = with_time.min(time);
+        blocks.0 = buffers;
+        let (time, buffers) = cost(&cloud, &without, &values, 5).await?;
+        without_time = without_time.min(time);
+        blocks.1 = buffers;
+    }
+    eprintln!("load of a call: {with_time} ms, without captures {without_time} ms, buffers {blocks:?}");
     Ok(())
 }

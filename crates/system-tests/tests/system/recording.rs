@@ -1,10 +1,15 @@
 //! The recording of a call, from its start to a verified file that is played.
 
 mod control;
+mod deadlines;
 mod deletion;
 mod files;
 mod races;
 mod random;
+mod requested;
+mod rights;
+mod search;
+mod speech;
 
 use local::chime::{EventDelivery, Options};
 use local_testing::{Answer, Caller, Scenario, TestCloud, TestResult};
@@ -48,6 +53,18 @@ impl Recorded {
         }
         cloud.drain_queues().await?;
         Ok(Self { cloud, scenario })
+    }
+
+    /// Chime reports an event of everyone who is in the call.
+    pub(crate) async fn everyone(&self, event: &str) -> TestResult {
+        let meetings = self.cloud.live_meetings();
+        for meeting in &meetings {
+            let id = meeting["meetingId"].as_str().ok_or("no id")?;
+            for attendee in meeting["attendees"].as_array().ok_or("no attendees")? {
+                self.cloud.chime_event(id, event, attendee["attendeeId"].as_str())?;
+            }
+        }
+        self.pass(0).await
     }
 
     /// The keys in the bucket of recordings.

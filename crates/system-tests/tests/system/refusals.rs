@@ -6,7 +6,8 @@ use local::tokens::Key;
 use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 
-use crate::outbox;
+use crate::access::{self, ROUTES};
+use crate::{outbox, requests};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_denial_is_appended_to_the_audit_chain_of_the_caller() -> TestResult {
@@ -56,6 +57,47 @@ async fn a_denial_is_appended_to_the_audit_chain_of_the_caller() -> TestResult {
         for secret in [&scenario.stranger.token, &scenario.patient.token, "Stranger", "Patient"] {
             assert!(!text.contains(secret), "{text}");
         }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_denial_names_the_appointment_the_recording_and_the_participant_of_every_route() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let recording = requests::record(&scenario).await?;
+    access::add_transcript(&cloud, &scenario).await?;
+    let other = cloud.scenario().await?;
+    let named: Vec<_> = ROUTES.into_iter().filter(|(_, path)| path.contains('{')).collect();
+    for (place, (method, path)) in named.iter().enumerate() {
+        // Ten entries are appended in an hour, and fewer than that here.
+        let stranger = [&other.provider, &other.patient, &other.stranger][place % 3];
+        let route = (*method, *path);
+        let answer = access::ask(&cloud, &scenario, &recording, Some(&stranger.token), route).await?;
+        assert_eq!(answer, "403 NOT_A_MEMBER", "{method} {path}");
+        let entries = outbox::chain(&cloud, &format!("ACTOR#{}", stranger.id)).await?;
+        let entry = entries.last().ok_or("no entry")?;
+        assert_eq!(entry["appointmentId"], json!(scenario.appointment), "{method} {path}: {entry}");
+        let expected = |holds: bool, id: &str| if holds { json!(id) } else { Value::Null };
+        assert_eq!(entry["recordingId"], expected(path.contains("{r}"), &recording), "{method} {path}");
+        let transcript = expected(path.contains("{t}"), access::TRANSCRIPT);
+        assert_eq!(entry["transcriptId"], transcript, "{method} {path}");
+        let patient = expected(path.contains("{u}"), &scenario.patient.id);
+        assert_eq!(entry["participantId"], patient, "{method} {path}");
+    }
+    let patient = &scenario.patient;
+    for (function, action, id, value) in [
+        ("recording", "pause", "recordingId", &recording),
+        ("attendee", "remove", "participantId", &scenario.provider.id),
+    ] {
+        let body = json!({
+            "action": action, id: value, "appointmentId": scenario.appointment, "userId": patient.id,
+        });
+        let denied = cloud.invoke(function, &json!({ "body": body.to_string() })).await?;
+        assert_eq!(denied["statusCode"], 403, "{denied}");
+        let entries = outbox::chain(&cloud, &format!("ACTOR#{}", patient.id)).await?;
+        let entry = entries.last().ok_or("no entry")?;
+        assert_eq!((&entry[id], &entry["route"]), (&json!(value), &json!("direct")), "{entry}");
     }
     Ok(())
 }

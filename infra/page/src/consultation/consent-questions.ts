@@ -41,7 +41,7 @@ export class ConsentQuestions {
   /** Asks for what somebody wants and this person has not answered: for each purpose once in a dialog, then by a notice. */
   askIfOpen(status: Status, joined: Joined): void {
     this.#open = unanswered(status.consent, {
-      recording: joined.recordingEnabled || status.recording.state !== "off",
+      recording: joined.recordingEnabled || !["off", "unavailable"].includes(status.recording.state),
       transcription: joined.transcriptionEnabled || isWanted(status.transcription),
     });
     this.#askNext();
@@ -96,5 +96,5 @@ export class ConsentQuestions {
 }
 
 function isWanted(transcription: Status["transcription"]): boolean {
-  return ["requested", "starting", "active"].includes(transcription?.state ?? "");
+  return ["requested", "starting", "active"].includes(transcription.state);
 }

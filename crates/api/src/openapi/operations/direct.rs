@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::attendees::ParticipantSelector;
 use crate::call::{AppointmentSelector, CallSelector};
 use crate::openapi::schemas::Schemas;
-use crate::recordings::RecordingSelector;
+use crate::recordings::{PlaybackOptions, RecordingSelector};
 use crate::transcripts::{TranscriptRequest, TranscriptSelector};
 
 /// The members of a direct invocation's body beside `userId`, by function and action: the operation that it performs, and the
@@ -15,6 +15,7 @@ pub(in crate::openapi) fn direct_invocations(schemas: &mut Schemas) -> Value {
     let call = schemas.request::<CallSelector>();
     let participant = schemas.request::<ParticipantSelector>();
     let recording = schemas.request::<RecordingSelector>();
+    let playback = schemas.request::<PlaybackOptions>();
     let transcript = schemas.request::<TranscriptSelector>();
     let reading = schemas.request::<TranscriptRequest>();
     let actions = |actions: &[(&str, &str, &[&Value])]| -> Map<String, Value> {
@@ -46,12 +47,13 @@ pub(in crate::openapi) fn direct_invocations(schemas: &mut Schemas) -> Value {
         ]),
         "recording": actions(&[
             ("start", "startRecording", &[&appointment]),
+            ("withdraw", "withdrawRecording", &[&appointment]),
             ("stop", "stopRecording", &[&recording]),
             ("pause", "pauseRecording", &[&recording]),
             ("resume", "resumeRecording", &[&recording]),
             ("list", "listRecordings", &[&appointment]),
             ("get", "getRecording", &[&recording]),
-            ("playback", "playRecording", &[&recording]),
+            ("playback", "playRecording", &[&recording, &playback]),
             ("delete", "deleteRecording", &[&recording]),
         ]),
         "transcript": actions(&[

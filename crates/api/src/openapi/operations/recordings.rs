@@ -4,7 +4,7 @@ use domain::error::reason;
 
 use super::Operation;
 use crate::openapi::schemas::Schemas;
-use crate::recordings::{PlaybackResponse, Recording, RecordingsResponse};
+use crate::recordings::{PlaybackResponse, Recording, RecordingRequest, RecordingsResponse};
 
 pub(super) fn all(schemas: &mut Schemas) -> Vec<Operation> {
     let function = "recording";
@@ -36,6 +36,18 @@ pub(super) fn all(schemas: &mut Schemas) -> Vec<Operation> {
             reason::RECORDING_CAPACITY.erase(),
             reason::CALLS_THROTTLED.erase(),
         ]),
+        Operation::new(
+            function,
+            "DELETE /appointments/{appointmentId}/call/recordings",
+            "withdrawRecording",
+            "Withdraw the request for a recording that waits for consent",
+        )
+        .answers(
+            200,
+            "It does not stand any more, also when it did not before.",
+            schemas.response::<RecordingRequest>(),
+        )
+        .fails(&[reason::PROVIDER_ONLY.erase(), reason::NO_ACTIVE_CALL.erase()]),
         control(
             "POST /recordings/{recordingId}/stop",
             "stopRecording",
@@ -73,6 +85,7 @@ pub(super) fn all(schemas: &mut Schemas) -> Vec<Operation> {
             "playRecording",
             "Links to the files of a recording, for 15 minutes",
         )
+        .flag("download", "`true`: links that save the files, for callers with the right `download`.")
         .answers(200, "The links.", schemas.response::<PlaybackResponse>())
         .fails(&[list, not_found, reason::RECORDING_NOT_READY.erase()]),
         Operation::new(

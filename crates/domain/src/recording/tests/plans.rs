@@ -275,3 +275,20 @@ fn an_overdue_capture_is_looked_up_or_stopped() {
     assert_eq!(follows(stopping.clone(), 15).1, ask(None, false), "all pipelines are listed");
     assert_eq!(follows(stopping, 60).1, ask(None, true), "it is stuck");
 }
+
+#[test]
+fn a_recording_that_outlasts_every_call_ends() {
+    let day = Duration::hours(24) + Duration::minutes(2);
+    let ends = |snapshot: Snapshot, after| {
+        decide(snapshot, None, NOW + after).expect("no request is refused").changes
+    };
+    let paused = || {
+        let mut snapshot = recorded();
+        snapshot.apply(RecordingChange::Pause(PauseReason::Requested), NOW);
+        snapshot
+    };
+    for snapshot in [recorded, paused] {
+        assert_eq!(ends(snapshot(), day - seconds(1)), []);
+        assert_eq!(ends(snapshot(), day), [RecordingChange::End(EndReason::CallEnded)]);
+    }
+}

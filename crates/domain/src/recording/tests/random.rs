@@ -391,6 +391,14 @@ proptest! {
                 prop_assert!(!deadline::of_capture(open.status).is_empty());
             }
             world.act(Event::Schedule);
+            if let Some(open) = world.snapshot.capture {
+                let last = deadline::of_capture(open.status).last().expect("it is open");
+                prop_assert!(world.now - open.confirmed_at <= last.after + Duration::minutes(2), "{:?}", open);
+            }
+            if let Some(open) = world.snapshot.recording {
+                let deadlines = deadline::of_recording(state(open.intent, false, &[]));
+                prop_assert_eq!(deadline::passed(deadlines, open.began_at, world.now), None);
+            }
         }
         prop_assert_eq!(world.snapshot.capture, None, "after {:?}", statuses);
         prop_assert_eq!(world.snapshot.recording, None);

@@ -111,3 +111,24 @@ async fn a_capture_that_goes_on_after_a_revocation_is_reported_while_chime_is_do
     assert_eq!(call.captures().await?, "stopped consent_revoked");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_with_more_than_the_tail_that_was_consented_to_has_no_link() -> TestResult {
+    let call = Recorded::with_consent().await?;
+    let id = call.capturing().await?;
+    call.pass(20).await?;
+    call.cloud.fault("chime", Some("DeleteMediaCapturePipeline"), FaultKind::Error, None);
+    let revoked = crate::requests::consent(&call.scenario.patient, json!({ "recording": false })).await?;
+    assert_eq!(revoked.brief(), "200");
+    call.pass(15).await?;
+    call.cloud.parts().faults.clear();
+    call.minute().await?;
+    call.minute().await?;
+    let done = call.finished(&id).await?;
+    assert_eq!(done["segments"][0]["state"], "ready", "{done}");
+    assert_eq!(done["segments"][0]["durationSeconds"], 0.0, "{done}");
+    let path = format!("/recordings/{id}/playback");
+    let links = call.scenario.provider.ask("GET", &path, &json!(null)).await?;
+    assert_eq!(links.brief(), "409 RECORDING_NOT_READY");
+    Ok(())
+}
