@@ -19,12 +19,13 @@ pub mod quality;
 pub mod reading;
 pub mod reconcile;
 pub mod recordings;
-pub mod search;
+
 pub mod searches;
 pub mod sessions;
 mod statement;
 mod target;
 pub mod texts;
+pub mod transcript_search;
 pub mod transcripts;
 mod view;
 

@@ -8,7 +8,7 @@ use domain::call::Actor;
 use domain::error::reason;
 use domain::recording::rights::Right;
 use domain::state::Role;
-use store::search::{FOUND, FOUND_END, FoundSegment, Place, Search};
+use store::transcript_search::{FOUND, FOUND_END, FoundSegment, Place, Search};
 use time::OffsetDateTime;
 
 use crate::App;
