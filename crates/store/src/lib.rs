@@ -19,7 +19,6 @@ pub mod quality;
 pub mod reading;
 pub mod reconcile;
 pub mod recordings;
-
 pub mod searches;
 pub mod sessions;
 mod statement;
