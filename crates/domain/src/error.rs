@@ -320,6 +320,7 @@ pub mod reason {
             RECORDING_ON_HOLD "The recording is on hold.";
             TRANSCRIPT_NOT_READY "The transcript is not complete yet.";
             TRANSCRIPT_NOT_MARKED "Personal data was not marked in this transcript, so that it cannot be hidden.";
+            TRANSCRIPT_DELETED "The transcript of this call was deleted.";
             TRANSCRIPT_RETAINED "The transcript must be kept until its retention ends.";
             TRANSCRIPT_ON_HOLD "The transcript is on hold.";
         }

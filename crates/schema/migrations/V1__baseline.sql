@@ -981,17 +981,24 @@ AS $newest$
   ORDER BY c.number DESC LIMIT 1
 $newest$;
 
--- The purposes of open captures to which a participant has not consented, with whether the stop of each of those captures was
--- requested.
+-- The purposes of open captures, and of a transcription that Chime was asked for, to which a participant has not consented, with whether
+-- the stop of each was requested.
 CREATE FUNCTION medzen.missing_consents(session uuid, participant uuid) RETURNS TABLE (purpose text, stopping boolean)
 LANGUAGE sql VOLATILE ROWS 1
 SET search_path = pg_catalog, pg_temp
 AS $missing$
-  SELECT purpose, bool_and(c.stop_requested_at IS NOT NULL)
-  FROM medzen.media_captures c, unnest(c.purposes) AS purpose
-  WHERE c.session_id = $1 AND c.status IN ('requested', 'starting', 'running', 'stopping')
-    AND medzen.newest_decision($1, $2, purpose) IS DISTINCT FROM true
-  GROUP BY purpose ORDER BY purpose
+  SELECT used.purpose, bool_and(used.stopping)
+  FROM (
+    SELECT purpose, c.stop_requested_at IS NOT NULL AS stopping
+    FROM medzen.media_captures c, unnest(c.purposes) AS purpose
+    WHERE c.session_id = $1 AND c.status IN ('requested', 'starting', 'running', 'stopping')
+    UNION ALL
+    -- Between two captures Chime transcribes all the same.
+    SELECT 'transcription', r.status = 'stopping'
+    FROM medzen.transcription_runs r
+    WHERE r.session_id = $1 AND r.mode = 'live' AND r.status IN ('starting', 'running', 'stopping')) AS used
+  WHERE medzen.newest_decision($1, $2, used.purpose) IS DISTINCT FROM true
+  GROUP BY used.purpose ORDER BY used.purpose
 $missing$;
 
 -- The consents that a participant lacks, and with `hand_out` the stored attendee, join token included: null where there is none
@@ -1176,22 +1183,37 @@ AS $reserve$
   RETURNING granted.seconds
 $reserve$;
 
--- Enqueues the completion of a session's transcript: no run is open, no capture with the purpose is, and the text of each was taken.
--- Returns the operation; null where something is missing.
-CREATE FUNCTION medzen.complete_transcript(session uuid, at timestamptz) RETURNS jsonb
+-- Whether the text of a session is complete: no run is open, no capture with the purpose is, and the text of each was taken.
+CREATE FUNCTION medzen.is_text_complete(session uuid) RETURNS boolean
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $complete$
-  SELECT medzen.enqueue_operation('complete_transcript', t.id::text, t.session_id, '{}', $2, NULL)
-  FROM medzen.transcripts t
-  WHERE t.session_id = $1 AND t.finished_at IS NULL AND t.deletion_requested_at IS NULL
-    AND NOT EXISTS (
+  SELECT NOT EXISTS (
       SELECT FROM medzen.transcription_runs r
       WHERE r.session_id = $1 AND r.status IN ('requested', 'starting', 'running', 'stopping'))
     AND NOT EXISTS (
       SELECT FROM medzen.media_captures c
       WHERE c.session_id = $1 AND c.purposes @> '{transcription}'
         AND (c.status IN ('requested', 'starting', 'running', 'stopping') OR c.pipeline_id IS NOT NULL AND c.text_taken_at IS NULL))
+$complete$;
+
+-- The number of a transcript's segments.
+CREATE FUNCTION medzen.segment_count(transcript uuid) RETURNS bigint
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $count$
+  SELECT count(*) FROM medzen.transcript_segments g WHERE g.transcript_id = $1
+$count$;
+
+-- Enqueues the completion of a session's transcript, if its text is complete. Returns the operation; null where something is missing.
+-- The caller holds the session's lock.
+CREATE FUNCTION medzen.complete_transcript(session uuid, at timestamptz) RETURNS jsonb
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $complete$
+  SELECT medzen.enqueue_operation('complete_transcript', t.id::text, t.session_id, '{}', $2, NULL)
+  FROM medzen.transcripts t
+  WHERE t.session_id = $1 AND t.finished_at IS NULL AND t.deletion_requested_at IS NULL AND medzen.is_text_complete($1)
 $complete$;
 
 -- What is left of a day's budget of $2 seconds; null without a budget.
@@ -1223,12 +1245,13 @@ AS $finish$
   SELECT count(medzen.complete_transcript(r.session_id, $2)) >= 0 FROM medzen.transcription_runs r WHERE r.id = $1;
 $finish$;
 
--- The runs of a session: how many there were, and whether one is open.
-CREATE FUNCTION medzen.runs(session uuid) RETURNS TABLE (total integer, open boolean)
+-- The runs of a session: how many there were, whether one is open, and whether the transcript is to be deleted.
+CREATE FUNCTION medzen.runs(session uuid) RETURNS TABLE (total integer, open boolean, deleting boolean)
 LANGUAGE sql VOLATILE ROWS 1
 SET search_path = pg_catalog, pg_temp
 AS $runs$
-  SELECT count(*)::integer, count(*) FILTER (WHERE r.status IN ('requested', 'starting', 'running', 'stopping')) > 0
+  SELECT count(*)::integer, count(*) FILTER (WHERE r.status IN ('requested', 'starting', 'running', 'stopping')) > 0,
+    EXISTS (SELECT FROM medzen.transcripts t WHERE t.session_id = $1 AND t.deletion_requested_at IS NOT NULL)
   FROM medzen.transcription_runs r WHERE r.session_id = $1
 $runs$;
 
@@ -1596,6 +1619,8 @@ GRANT EXECUTE ON FUNCTION
   medzen.reserve_transcription(date, bigint, bigint, bigint),
   medzen.transcription_left(date, bigint),
   medzen.finish_run(uuid, timestamptz),
+  medzen.is_text_complete(uuid),
+  medzen.segment_count(uuid),
   medzen.complete_transcript(uuid, timestamptz),
   medzen.runs(uuid),
   medzen.search_configuration(text),

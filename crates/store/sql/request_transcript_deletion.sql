@@ -7,7 +7,8 @@ WITH due AS (
   ORDER BY t.finished_at, t.id
   LIMIT $3
 ), requested AS (
-  UPDATE medzen.transcripts t SET deletion_requested_at = $4 FROM due WHERE t.id = due.id AND t.deletion_requested_at IS NULL
+  UPDATE medzen.transcripts t SET deletion_requested_at = $4 FROM due
+  WHERE t.id = due.id AND t.deletion_requested_at IS NULL AND t.finished_at <= $2
   RETURNING t.id, due.appointment_id, due.session_id
 ), enqueued AS MATERIALIZED (
   SELECT requested.*, medzen.enqueue_operation('delete_transcript', requested.id::text, requested.session_id, '{}', $4, NULL) AS operation

@@ -3769,7 +3769,11 @@ export interface operations {
                     };
                 };
             };
-            /** @description CONSENT_REQUIRED: Not everyone in the call has consented to this. */
+            /**
+             * @description CALL_NOT_READY: The call is being started.
+             *     CONSENT_REQUIRED: Not everyone in the call has consented to this.
+             *     TRANSCRIPT_DELETED: The transcript of this call was deleted.
+             */
             409: {
                 headers: {
                     /** @description Seconds to wait. */
@@ -3779,7 +3783,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "CONSENT_REQUIRED";
+                        code: "CALL_NOT_READY" | "CONSENT_REQUIRED" | "TRANSCRIPT_DELETED";
                     };
                 };
             };

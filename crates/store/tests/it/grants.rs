@@ -49,6 +49,7 @@ const GRANTS: &[&str] = &[
     "functions EXECUTE medzen.holds_token(uuid,uuid)",
     "functions EXECUTE medzen.insert_consent(uuid,uuid,jsonb,timestamp with time zone)",
     "functions EXECUTE medzen.insert_segment(uuid,timestamp with time zone)",
+    "functions EXECUTE medzen.is_text_complete(uuid)",
     "functions EXECUTE medzen.may_be_in_call(uuid,uuid)",
     "functions EXECUTE medzen.may_capture(uuid,text[])",
     "functions EXECUTE medzen.missing_consents(uuid,uuid)",
@@ -66,6 +67,7 @@ const GRANTS: &[&str] = &[
     "functions EXECUTE medzen.search_queries(text,text)",
     "functions EXECUTE medzen.search_segments(uuid[],text,text,bigint,text,integer,integer)",
     "functions EXECUTE medzen.seconds_between(timestamp with time zone,timestamp with time zone)",
+    "functions EXECUTE medzen.segment_count(uuid)",
     "functions EXECUTE medzen.stop_refused_captures(uuid,uuid,timestamp with time zone)",
     "functions EXECUTE medzen.stop_refused_run(uuid,uuid,timestamp with time zone)",
     "functions EXECUTE medzen.transcription_left(date,bigint)",
@@ -131,6 +133,7 @@ const GRANTS: &[&str] = &[
      defect, duration_seconds, missing_seconds, sha256, started_at, status)",
     "functions UPDATE medzen.recordings (deleted_at, deletion_requested_at, end_reason, ended_at, ended_by, \
      finished_at, intent, pause_reason, paused_at)",
+    "functions UPDATE medzen.searches (began_at, finished_at, found, position)",
     "functions UPDATE medzen.transcript_chunks (etag, taken_at)",
     "functions UPDATE medzen.transcript_segments (revoked)",
     "functions UPDATE medzen.transcription_budgets (reserved_seconds)",
@@ -143,9 +146,7 @@ const GRANTS: &[&str] = &[
     "functions UPDATE video_call_participants (admitted_at, audio, connected, connections, content, drops, \
      duration_seconds, join_count, join_count_since, joined_at, left_at, observer_kind, role, seen_at, status, video, waiting_since)",
     "functions UPDATE video_call_sessions (activated_at, attempt, attempt_by, checked_at, connected_count, \
-     duration_seconds, end_reason, ended_at, ended_by, error_message, last_attempt_at, last_event_at, \
-     last_left_at, max_participants_reached, meeting_id, projection_stale, projection_version, recording_enabled, \
-     recording_requested, status, stay_confirmed_at, updated_at)",
+     duration_seconds, end_reason, ended_at, ended_by, error_message, last_attempt_at, last_event_at, last_left_at, max_participants_reached, meeting_id, projection_stale, projection_version, recording_enabled, recording_requested, status, stay_confirmed_at, updated_at)",
     "functions USAGE schema medzen",
 ];
 
