@@ -36,6 +36,7 @@ impl ErrorResponse {
             Error::Unauthenticated(_)
             | Error::Forbidden(_)
             | Error::NotFound(_)
+            | Error::NotAcceptable
             | Error::Conflict { .. }
             | Error::ConsentRequired { .. }
             | Error::NoCapacity(_)

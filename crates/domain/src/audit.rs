@@ -4,7 +4,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-use crate::id::{RecordingId, UserId};
+use crate::id::{RecordingId, TranscriptId, UserId};
 
 /// A SHA-256.
 pub type Hash = [u8; 32];
@@ -101,6 +101,7 @@ pub struct Origin {
 #[serde(rename_all = "camelCase")]
 pub struct NamedIds {
     pub recording_id: Option<RecordingId>,
+    pub transcript_id: Option<TranscriptId>,
     /// The participant that the request is about.
     pub participant_id: Option<UserId>,
 }

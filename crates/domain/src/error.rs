@@ -109,6 +109,9 @@ pub enum Error {
     /// The resource does not exist (404).
     #[error("not found: {}", .0.code)]
     NotFound(Reason<404>),
+    /// No media type that the caller accepts can be given (406).
+    #[error("no acceptable media type")]
+    NotAcceptable,
     /// The state does not allow it (409); the same request may succeed later.
     #[error("conflict: {}", .reason.code)]
     Conflict {
@@ -182,6 +185,7 @@ impl Error {
             | Self::Unauthenticated(_)
             | Self::Forbidden(_)
             | Self::NotFound(_)
+            | Self::NotAcceptable
             | Self::ConsentRequired { .. }
             | Self::Gone(_)
             | Self::Internal(_) => false,
@@ -202,6 +206,7 @@ impl Error {
             | Self::Unauthenticated(_)
             | Self::Forbidden(_)
             | Self::NotFound(_)
+            | Self::NotAcceptable
             | Self::ConsentRequired { .. }
             | Self::Gone(_)
             | Self::Internal(_) => None,
@@ -221,6 +226,7 @@ impl Error {
             Self::Unauthenticated(reason) => reason.erase(),
             Self::Forbidden(reason) => reason.erase(),
             Self::NotFound(reason) => reason.erase(),
+            Self::NotAcceptable => reason::NOT_ACCEPTABLE.erase(),
             Self::Conflict { reason, .. } => reason.erase(),
             Self::ConsentRequired { .. } => reason::CONSENT_REQUIRED.erase(),
             Self::NoCapacity(reason) => reason.erase(),
@@ -290,6 +296,9 @@ pub mod reason {
             RECORDING_NOT_FOUND "There is no such recording.";
             TRANSCRIPT_NOT_FOUND "There is no such transcript.";
         }
+        406 {
+            NOT_ACCEPTABLE "None of the accepted media types can be given.";
+        }
         409 {
             APPOINTMENT_CANCELLED "The appointment is cancelled.";
             VIDEO_NOT_ENABLED "The appointment is not a video consultation.";
@@ -311,6 +320,7 @@ pub mod reason {
             RECORDING_RETAINED "The recording must be kept until its retention ends.";
             RECORDING_ON_HOLD "The recording is on hold.";
             TRANSCRIPT_NOT_READY "The transcript is not complete yet.";
+            TRANSCRIPT_NOT_MARKED "Personal data was not marked in this transcript, so that it cannot be hidden.";
             TRANSCRIPT_DELETED "The transcript of this call was deleted.";
             TRANSCRIPT_RETAINED "The transcript must be kept until its retention ends.";
             TRANSCRIPT_ON_HOLD "The transcript is on hold.";
@@ -370,7 +380,8 @@ mod tests {
         let all: BTreeSet<_> = reason::ALL.iter().map(|code| (code.status, code.code)).collect();
         assert_eq!(all.len(), reason::ALL.len());
         for code in reason::ALL {
-            let known = matches!(code.status, 400 | 401 | 403 | 404 | 409 | 410 | 422 | 429 | 500 | 503);
+            let known =
+                matches!(code.status, 400 | 401 | 403 | 404 | 406 | 409 | 410 | 422 | 429 | 500 | 503);
             assert!(known && !code.text.is_empty(), "{code:?}");
         }
     }

@@ -1348,6 +1348,95 @@ AS $configuration$
   END::regconfig
 $configuration$;
 
+-- The queries of a search, by the text search configuration in which each is read; with a language ($2) that of this language alone. One that
+-- names no word to find, such as `-cough` or `the`, cannot be answered by an index and is left out.
+CREATE FUNCTION medzen.search_queries(query text, language text) RETURNS TABLE (configuration regconfig, words tsquery)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $queries$
+  SELECT known.configuration, websearch_to_tsquery(known.configuration, $1)
+  FROM (
+    SELECT DISTINCT medzen.search_configuration(code) AS configuration
+    FROM unnest('{ar,hy,eu,ca,da,nl,en,fi,fr,de,el,hi,hu,id,ga,it,lt,ne,no,pt,ro,ru,sr,es,sv,ta,tr,yi,zz}'::text[]) AS code
+    WHERE $2 IS NULL
+    UNION
+    SELECT medzen.search_configuration($2) WHERE $2 IS NOT NULL
+  ) AS known
+  WHERE querytree(websearch_to_tsquery(known.configuration, $1)) NOT IN ('', 'T')
+$queries$;
+
+-- The segments of these transcripts in which the words of a query are found, in the order of the transcripts and in each of the call, at
+-- most $8; in the first transcript only those after ($4, $5, $6), and in no other language than $7.
+--
+-- It runs as the tables' owner: a policy would be evaluated before `@@`, which is not leakproof, and so would keep it from its index
+-- (https://www.postgresql.org/docs/current/ddl-rowsecurity.html). The function's role may read every segment anyway.
+--
+-- A word that is in every call would be found by its index in all of them, to be thrown away but for one page. So the newest transcripts
+-- are read as they are, until the page is full; where 20 of them do not fill it the word is rare, and the rest is found by the index.
+CREATE FUNCTION medzen.search_segments(
+  transcripts uuid[], query text, language text, after_start bigint, after_result text, after_place integer, most integer)
+RETURNS TABLE (transcript_id uuid, result_id text, place integer, nth bigint, words tsquery, configuration regconfig)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+-- The plan depends on how frequent the words are.
+SET plan_cache_mode = force_custom_plan
+AS $search$
+DECLARE
+  newest CONSTANT integer := 20;
+  configurations regconfig[];
+  queries tsquery[];
+  anyone tsquery;
+  spoken text := split_part(lower($3), '-', 1);
+  read integer;
+  listed integer := 0;
+BEGIN
+  SELECT array_agg(q.configuration), array_agg(q.words), string_agg(DISTINCT '(' || q.words::text || ')', ' | ')::tsquery
+  INTO configurations, queries, anyone
+  FROM medzen.search_queries($2, $3) AS q;
+  IF anyone IS NULL OR transcripts IS NULL THEN
+    RETURN;
+  END IF;
+  FOR i IN 1 .. least(newest, cardinality(transcripts)) LOOP
+    RETURN QUERY
+      SELECT s.transcript_id, s.result_id, s.place, i::bigint, queries[array_position(configurations, medzen.search_configuration(s.language))],
+        medzen.search_configuration(s.language)
+      FROM (
+        SELECT g.* FROM (
+          -- Without the condition on words, so that the transcript's own index is used.
+          SELECT t.* FROM medzen.transcript_segments t WHERE t.transcript_id = transcripts[i] OFFSET 0
+        ) AS g
+        WHERE g.search @@ anyone AND (spoken IS NULL OR split_part(lower(g.language), '-', 1) = spoken)
+          AND (i > 1 OR $4 IS NULL OR (g.start_ms, g.result_id, g.place) > ($4, $5, $6))
+        ORDER BY g.start_ms, g.result_id, g.place OFFSET 0
+      ) AS s
+      WHERE s.search @@ queries[array_position(configurations, medzen.search_configuration(s.language))]
+      ORDER BY s.start_ms, s.result_id, s.place
+      LIMIT most - listed;
+    GET DIAGNOSTICS read = ROW_COUNT;
+    listed := listed + read;
+    IF listed >= most THEN
+      RETURN;
+    END IF;
+  END LOOP;
+  IF cardinality(transcripts) <= newest THEN
+    RETURN;
+  END IF;
+  RETURN QUERY
+    SELECT s.transcript_id, s.result_id, s.place, s.nth, queries[array_position(configurations, medzen.search_configuration(s.language))],
+      medzen.search_configuration(s.language)
+    FROM (
+      -- In order, so that the configuration, which takes some 50 us, is that of the rows of the page alone.
+      SELECT t.*, r.nth
+      FROM unnest(transcripts) WITH ORDINALITY AS r (id, nth) JOIN medzen.transcript_segments t ON t.transcript_id = r.id
+      WHERE r.nth > newest AND t.search @@ anyone AND (spoken IS NULL OR split_part(lower(t.language), '-', 1) = spoken)
+      ORDER BY r.nth, t.start_ms, t.result_id, t.place OFFSET 0
+    ) AS s
+    WHERE s.search @@ queries[array_position(configurations, medzen.search_configuration(s.language))]
+    ORDER BY s.nth, s.start_ms, s.result_id, s.place
+    LIMIT most - listed;
+END
+$search$;
+
 -- Inserts the segment of a capture that runs, with its concatenation as an operation. A capture that serves only the text has none.
 CREATE FUNCTION medzen.insert_segment(capture uuid, at timestamptz) RETURNS boolean
 LANGUAGE sql VOLATILE
@@ -1628,6 +1717,8 @@ GRANT EXECUTE ON FUNCTION
   medzen.complete_transcript(uuid, timestamptz),
   medzen.runs(uuid),
   medzen.search_configuration(text),
+  medzen.search_queries(text, text),
+  medzen.search_segments(uuid[], text, text, bigint, text, integer, integer),
   medzen.insert_segment(uuid, timestamptz),
   medzen.finish_capture(uuid, timestamptz),
   medzen.finish_recording(uuid, timestamptz, timestamptz)

@@ -4,10 +4,15 @@ WITH recording AS (
   SELECT r.id, s.appointment_id
   FROM medzen.recordings r JOIN public.video_call_sessions s ON s.id = r.session_id
   WHERE r.id = ($13 ->> 'recordingId')::uuid
+), transcript AS (
+  SELECT t.id, s.appointment_id
+  FROM medzen.transcripts t JOIN public.video_call_sessions s ON s.id = t.session_id
+  WHERE t.id = ($13 ->> 'transcriptId')::uuid
 ), appointment AS (
   SELECT id FROM medzen.call_appointments
   WHERE id = coalesce(
-    $3, (SELECT appointment_id FROM public.video_call_sessions WHERE meeting_id = $4), (SELECT appointment_id FROM recording))
+    $3, (SELECT appointment_id FROM public.video_call_sessions WHERE meeting_id = $4), (SELECT appointment_id FROM recording),
+    (SELECT appointment_id FROM transcript))
 ), participant AS (
   SELECT p.user_id AS id
   FROM appointment JOIN public.video_call_sessions s ON s.appointment_id = appointment.id
@@ -29,7 +34,7 @@ WITH recording AS (
 ), audited AS MATERIALIZED (
   SELECT medzen.audit_append(counted.chain, $9 || jsonb_strip_nulls(jsonb_build_object(
     'event', $10::text, 'actor', (SELECT id FROM caller), 'appointmentId', (SELECT id FROM appointment),
-    'recordingId', (SELECT id FROM recording), 'participantId', (SELECT id FROM participant),
+    'recordingId', (SELECT id FROM recording), 'transcriptId', (SELECT id FROM transcript), 'participantId', (SELECT id FROM participant),
     'code', $11::text, 'route', $12::text,
     'suppressed', CASE WHEN counted.seen = 1 THEN nullif(counted.suppressed, 0) END)), $6) AS seq
   FROM counted WHERE counted.seen <= $8

@@ -17,6 +17,7 @@ pub mod operations;
 pub mod participants;
 mod prune;
 pub mod quality;
+pub mod reading;
 pub mod reconcile;
 pub mod recordings;
 pub mod searches;
@@ -24,6 +25,7 @@ pub mod sessions;
 mod statement;
 mod target;
 pub mod texts;
+pub mod transcript_search;
 pub mod transcripts;
 mod view;
 

@@ -1,7 +1,10 @@
 //! The result of a transcript, and its deletion.
 
+use api::transcripts::{DeletionState, TranscriptDeletion};
 use domain::Error;
 use domain::audit::Origin;
+use domain::call::Actor;
+use domain::error::reason;
 use domain::id::TranscriptId;
 use domain::transcript::export::Content;
 use domain::transcript::gaps::{Evidence, GapReason, gaps};
@@ -9,6 +12,7 @@ use domain::transcript::live::{Run, RunEnd};
 use domain::transcript::segments::assemble;
 use domain::transcript::{Interval, Outcome, Segment};
 use runtime::metrics::{self, Metric};
+use store::reading::TranscriptDetail;
 use store::texts::{FinishedText, TranscriptRow};
 use time::OffsetDateTime;
 
@@ -58,6 +62,35 @@ impl App {
         Ok(())
     }
 
+    /// Requests the deletion of a transcript's text. May be repeated. Its SHA-256 and its times stay.
+    ///
+    /// # Errors
+    /// 403 without the right, 404 for one that there is not, 409 while it is not finished or must be kept, 503 when the database is
+    /// down.
+    pub(crate) async fn delete(
+        &self,
+        actor: &Actor,
+        id: TranscriptId,
+        origin: &Origin,
+    ) -> Result<TranscriptDeletion, Error> {
+        let (found, by) = self.deletable(actor, id).await?;
+        let mut state = deletion(&found);
+        if state.is_none() {
+            let finished_at = found.finished_at.ok_or(Error::conflict(reason::TRANSCRIPT_NOT_READY))?;
+            if finished_at + self.retention > origin.now {
+                return Err(Error::conflict(reason::TRANSCRIPT_RETAINED));
+            }
+            let before = origin.now - self.retention;
+            self.calls.store().request_transcript_deletion(Some(id), (before, 1), Some(by), origin).await?;
+            let (now, _) = self.deletable(actor, id).await?;
+            state = deletion(&now);
+        }
+        // A run of the same call has opened it again.
+        let state = state.ok_or(Error::conflict(reason::TRANSCRIPT_NOT_READY))?;
+        let (appointment_id, session_id) = (found.appointment_id, found.session_id);
+        Ok(TranscriptDeletion { transcript_id: id, appointment_id, session_id, state })
+    }
+
     /// Deletes the text of a transcript whose deletion was requested.
     ///
     /// # Errors
@@ -79,6 +112,15 @@ impl App {
             tracing::info!(requested, "transcripts expired");
         }
         Ok(())
+    }
+}
+
+/// The state of a deletion that was requested.
+const fn deletion(found: &TranscriptDetail) -> Option<DeletionState> {
+    match (found.deletion_requested, found.deleted) {
+        (_, true) => Some(DeletionState::Deleted),
+        (true, false) => Some(DeletionState::Deleting),
+        (false, false) => None,
     }
 }
 

@@ -5,20 +5,23 @@ mod config;
 mod control;
 mod events;
 mod languages;
+mod reading;
 mod runs;
 mod schedule;
+mod search;
 mod text;
 
-use api::transcripts::StartTranscriptionRequest;
+use api::transcripts::{SearchRequest, StartTranscriptionRequest, TranscriptRequest, TranscriptSelector};
 use bus::Bus;
 use calls::{Calls, RequestInfo};
 use chime::{Meetings, Pipelines};
 use domain::Error;
 use domain::error::Reason;
+use domain::id::TranscriptId;
 use domain::recording::rights::Rights;
 use domain::transcript::budget::Limits;
 use objects::Objects;
-use runtime::{Answer, Function, Request, handlers, secret_reader};
+use runtime::{Answer, Function, Request, Route, handlers, secret_reader};
 use store::Store;
 
 pub use config::Config;
@@ -32,11 +35,17 @@ pub const FUNCTION: Function<App> = Function {
         "POST /appointments/{appointmentId}/call/transcription" => start,
         "DELETE /appointments/{appointmentId}/call/transcription" => stop,
         "GET /transcription/languages" => languages,
+        "GET /appointments/{appointmentId}/transcript" => read,
+        "DELETE /transcripts/{transcriptId}" => delete,
+        "POST /transcripts/search" => search,
     },
     actions: handlers! {
         "start" => start,
         "stop" => stop,
         "languages" => languages,
+        "read" => read,
+        "delete" => delete,
+        "search" => search,
     },
     on_schedule: Some(|app, origin| Box::pin(app.run(origin))),
     on_messages: Some(|app, messages| Box::pin(app.handle(messages))),
@@ -97,6 +106,38 @@ async fn stop(app: &App, request: &Request) -> Result<Answer, Error> {
 async fn languages(app: &App, request: &Request) -> Result<Answer, Error> {
     request.actor()?;
     Answer::json(200, &app.languages(request.origin.now).await?)
+}
+
+async fn read(app: &App, request: &Request) -> Result<Answer, Error> {
+    let appointment = request.appointment()?;
+    app.transcript(request.actor()?, appointment, &wanted(request)?, &request.origin).await
+}
+
+/// What the request asks for: in the query and the headers, else in the body.
+fn wanted(request: &Request) -> Result<TranscriptRequest, Error> {
+    match request.route {
+        Route::Http(_) => Ok(TranscriptRequest {
+            session_id: request.query("sessionId")?,
+            view: request.query("view")?,
+            accept: request.accept().map(str::to_owned),
+        }),
+        Route::Direct => request.json(),
+    }
+}
+
+async fn delete(app: &App, request: &Request) -> Result<Answer, Error> {
+    let transcript: TranscriptId = if request.has_parameter("transcriptId") {
+        request.path("transcriptId")?
+    } else {
+        let TranscriptSelector { transcript_id } = request.json()?;
+        transcript_id
+    };
+    Answer::json(202, &app.delete(request.actor()?, transcript, &request.origin).await?)
+}
+
+async fn search(app: &App, request: &Request) -> Result<Answer, Error> {
+    let search: SearchRequest = request.json()?;
+    Answer::json(200, &app.search(request.actor()?, &search, &request.origin).await?)
 }
 
 async fn audit_denial(app: &App, request: &Request, reason: Reason<403>) {

@@ -282,6 +282,16 @@ test("a transcript that is being prepared is asked for until it is there", async
     await page.getByLabel("Hide personal details").check();
     await page.locator(".card").getByText("You may not read this transcript.").waitFor();
     assert.equal(await page.locator("[data-segment]").count(), 0);
+
+    api.refusals = [];
+    await page.getByLabel("Hide personal details").uncheck();
+    await page.locator("[data-segment]").first().waitFor();
+    api.refusals = [[/\/transcript$/, { status: 409, body: refused("TRANSCRIPT_NOT_MARKED") }]];
+    await page.getByLabel("Hide personal details").check();
+    await page.locator(".card").getByText("Personal details were not marked").waitFor();
+    api.refusals = [];
+    await page.getByLabel("Hide personal details").uncheck();
+    await page.locator("[data-segment]").first().waitFor();
   });
 });
 

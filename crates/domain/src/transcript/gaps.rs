@@ -10,7 +10,7 @@ use crate::transcript::{Interval, seconds};
 
 /// Why there is no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "TranscriptGapReason"))]
 #[serde(rename_all = "snake_case")]
 pub enum GapReason {
     /// Chime reported an interruption.
@@ -67,7 +67,7 @@ impl GapReason {
 
 /// A time without text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "TranscriptGap"))]
 #[serde(rename_all = "camelCase")]
 pub struct Gap {
     /// Seconds from the beginning of the call.

@@ -9,6 +9,7 @@ use domain::audit::{Origin, Via};
 use domain::call::Actor;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
 use lambda_http::http::HeaderValue;
+use lambda_http::http::header::ACCEPT;
 use lambda_http::request::{LambdaRequest, RequestContext};
 use lambda_http::{Body, RequestExt as _};
 use serde_json::value::RawValue;
@@ -32,13 +33,14 @@ pub(super) fn read(event: &RawValue, request_id: &str, edge: &Edge) -> Result<Re
             parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
         })
         .unwrap_or_default();
-    let query = request
+    let query: HashMap<_, _> = request
         .query_string_parameters_ref()
         .map(|parameters| {
             parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
         })
         .unwrap_or_default();
     let (parts, body) = request.into_parts();
+    let accept = parts.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let Some(RequestContext::ApiGatewayV2(context)) = parts.extensions.get::<RequestContext>() else {
         return Err(Error::internal("lambda_http gave no request context"));
     };
@@ -63,7 +65,7 @@ pub(super) fn read(event: &RawValue, request_id: &str, edge: &Edge) -> Result<Re
     let actor = subject.cloned().map(Actor::Subject);
     let request =
         Request::new(Route::Http(route), actor, path, Fields::parse(&body), origin).with_claims(claims);
-    let request = request.with_query(query);
+    let request = request.with_query(query, accept);
     Ok(if caller.bypasses_edge { request.bypassing_edge() } else { request })
 }
 

@@ -67,6 +67,8 @@ const GRANTS: &[&str] = &[
     "functions EXECUTE medzen.run_json(medzen.transcription_runs)",
     "functions EXECUTE medzen.runs(uuid)",
     "functions EXECUTE medzen.search_configuration(text)",
+    "functions EXECUTE medzen.search_queries(text,text)",
+    "functions EXECUTE medzen.search_segments(uuid[],text,text,bigint,text,integer,integer)",
     "functions EXECUTE medzen.seconds_between(timestamp with time zone,timestamp with time zone)",
     "functions EXECUTE medzen.segment_count(uuid)",
     "functions EXECUTE medzen.stop_refused_captures(uuid,uuid,timestamp with time zone)",

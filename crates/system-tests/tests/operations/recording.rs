@@ -78,7 +78,11 @@ fn recording_needs_the_bucket_and_its_key() -> TestResult {
 
 #[test]
 fn rights_are_roles_with_at_least_one_right_each() -> TestResult {
-    for rights in ["provider:control,list,play", "provider:play;patient:list,play,download;observer:list"] {
+    for rights in [
+        "provider:control,list,play",
+        "provider:play;patient:list,play,download;observer:list",
+        "provider:transcript.read,transcript.delete;patient:transcript.read_redacted",
+    ] {
         let plan = deploy(&[("RecordingRights", Some(rights))])?;
         let function = plan.functions.iter().find(|it| it.name == "recording").ok_or("no function")?;
         assert_eq!(function.environment["RECORDING_RIGHTS"], rights);
@@ -91,6 +95,8 @@ fn rights_are_roles_with_at_least_one_right_each() -> TestResult {
         "provider:",
         "auditor:play",
         "provider:watch",
+        "provider:transcript",
+        "provider:transcriptxread",
         "provider:play,",
         "provider:play;",
         "*:play",

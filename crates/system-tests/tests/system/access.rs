@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::requests;
 
-pub(crate) const ROUTES: [(&str, &str); 25] = [
+pub(crate) const ROUTES: [(&str, &str); 28] = [
     ("POST", "/appointments/{a}/call/recordings"),
     ("DELETE", "/appointments/{a}/call/recordings"),
     ("GET", "/appointments/{a}/recordings"),
@@ -20,6 +20,9 @@ pub(crate) const ROUTES: [(&str, &str); 25] = [
     ("POST", "/appointments/{a}/call/transcription"),
     ("DELETE", "/appointments/{a}/call/transcription"),
     ("GET", "/transcription/languages"),
+    ("GET", "/appointments/{a}/transcript"),
+    ("DELETE", "/transcripts/{t}"),
+    ("POST", "/transcripts/search"),
     ("GET", "/appointments/{a}/call"),
     ("GET", "/appointments/{a}/call/attendees"),
     ("POST", "/appointments/{a}/call/attendees"),
@@ -41,6 +44,21 @@ const AUDITOR_ROUTES: [(&str, &str); 3] = [
     ("DELETE", "/appointments/{a}/hold"),
 ];
 
+/// A finished transcript of the call.
+pub(crate) const TRANSCRIPT: &str = "00000000-0000-4000-8000-0000000000d1";
+
+/// Gives the call its transcript.
+pub(crate) async fn add_transcript(cloud: &TestCloud, scenario: &Scenario) -> TestResult {
+    let appointment = &scenario.appointment;
+    let transcript = format!(
+        "INSERT INTO medzen.transcripts (id, session_id, created_at, finished_at, outcome, segment_count, sha256)
+         SELECT '{TRANSCRIPT}', id, now(), now(), 'ready', 0, '' FROM video_call_sessions WHERE appointment_id = '{appointment}'
+         RETURNING ''"
+    );
+    cloud.sql(&transcript).await?;
+    Ok(())
+}
+
 pub(crate) async fn ask(
     cloud: &TestCloud,
     scenario: &Scenario,
@@ -50,6 +68,7 @@ pub(crate) async fn ask(
 ) -> TestResult<String> {
     let body = match path {
         "/meetings" => json!({ "action": "get-status", "appointmentId": scenario.appointment }).to_string(),
+        "/transcripts/search" => json!({ "query": "knee" }).to_string(),
         "/appointments/{a}/call/consent" => json!({ "recording": true }).to_string(),
         "/appointments/{a}/call/quality" => json!({ "samples": [{ "jitterMs": 1 }] }).to_string(),
         "/appointments/{a}/hold" if method == "PUT" => json!({ "reason": "AZ-7" }).to_string(),
@@ -57,7 +76,7 @@ pub(crate) async fn ask(
         _ => String::new(),
     };
     let path = path.replace("{a}", &scenario.appointment).replace("{u}", &scenario.patient.id);
-    let path = path.replace("{r}", recording);
+    let path = path.replace("{r}", recording).replace("{t}", TRANSCRIPT);
     Ok(cloud.request(method, &path, token, body).await?.brief())
 }
 
@@ -67,6 +86,7 @@ async fn every_route_by_everyone() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     let recording = requests::record(&scenario).await?;
+    add_transcript(&cloud, &scenario).await?;
     let token = |claims: Value, expires_in, key| cloud.parts().token(&claims, expires_in, key);
     let bad = [
         ("nobody", None),
@@ -125,6 +145,10 @@ async fn every_route_by_everyone() -> TestResult {
                 only,
                 only,
                 yes,
+                "403 TRANSCRIPT_RIGHT_MISSING",
+                "403 TRANSCRIPT_RIGHT_MISSING",
+                // Its calls are searched in which the caller's role may read: none.
+                yes,
                 yes,
                 yes,
                 yes,
@@ -158,6 +182,9 @@ async fn every_route_by_everyone() -> TestResult {
                 "404 TRANSCRIPT_NOT_FOUND",
                 yes,
                 yes,
+                "409 TRANSCRIPT_RETAINED",
+                yes,
+                yes,
                 yes,
                 yes,
                 yes,
@@ -176,8 +203,9 @@ async fn every_route_by_everyone() -> TestResult {
     for (who, token, expected, of_auditor) in table {
         let routes = ROUTES.into_iter().zip(expected).chain(AUDITOR_ROUTES.into_iter().zip(of_auditor));
         for ((method, path), expected) in routes {
-            // About no appointment: whoever is signed in may know the languages.
-            let is_open = path == "/transcription/languages" && expected.starts_with("403");
+            // About no appointment: whoever is signed in may know the languages, and a member of no call finds nothing.
+            let is_open = path == "/transcription/languages" && expected.starts_with("403")
+                || path == "/transcripts/search" && expected == "403 NOT_A_MEMBER";
             let expected = if path == "/health" || is_open { "200" } else { expected };
             let answer = ask(&cloud, &scenario, &recording, Some(token), (method, path)).await?;
             assert_eq!(answer, expected, "{who}: {method} {path}");

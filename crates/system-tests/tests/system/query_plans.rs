@@ -273,6 +273,72 @@ async fn no_statement_of_recordings_reads_a_table_from_end_to_end() -> TestResul
     Ok(())
 }
 
+/// Transcripts of one call each, `{prefix}` with numbers, of `{segments}` segments; the last of them has the word `porphyria`.
+const TRANSCRIPTS: &str = "
+INSERT INTO video_call_sessions (
+  id, appointment_id, status, control_region, media_region, meeting_id, created_by, created_at, updated_at, activated_at, ended_at,
+  end_reason, duration_seconds)
+SELECT gen_random_uuid(), gen_random_uuid(), 'ended', 'us-east-1', 'us-east-1', '{prefix}-' || n, gen_random_uuid(), now(), now(), now(),
+  now(), 'meeting_ended', 60
+FROM generate_series(1, {transcripts}) AS n;
+INSERT INTO medzen.transcripts (id, session_id, created_at, finished_at, outcome, segment_count, sha256)
+SELECT gen_random_uuid(), id, now(), now(), 'ready', {segments}, '' FROM video_call_sessions WHERE meeting_id LIKE '{prefix}-%';
+INSERT INTO medzen.transcript_segments (
+  transcript_id, result_id, place, rank, source, start_ms, end_ms, content, speaker, body, language, spans, unfinished, revoked, search)
+SELECT t.id, 'r-' || n, 0, '1', 'live', n, n, false, 's', body, 'en-US', '[]', false, false, to_tsvector('english', body)
+FROM medzen.transcripts t JOIN video_call_sessions s ON s.id = t.session_id, generate_series(1, {segments}) AS n,
+  LATERAL (SELECT 'pain on day ' || n || CASE WHEN s.meeting_id = '{prefix}-{transcripts}' AND n = 1 THEN ' porphyria' ELSE '' END AS body) AS said
+WHERE s.meeting_id LIKE '{prefix}-%';
+SELECT gin_clean_pending_list('medzen.transcript_segments_search')::text; ANALYZE; SELECT ''";
+
+/// The blocks that a search for a word in the transcripts of `mine` reads.
+async fn blocks_of_search(cloud: &TestCloud, word: &str) -> TestResult<u64> {
+    let role = cloud.parts().database.functions_role();
+    let mine = "SELECT array_agg(t.id ORDER BY length(s.meeting_id), s.meeting_id)::text
+        FROM medzen.transcripts t JOIN video_call_sessions s ON s.id = t.session_id WHERE s.meeting_id LIKE 'mine-%'";
+    let mine = cloud.sql(mine).await?;
+    let explained = cloud
+        .sql(&format!(
+            "BEGIN; SET LOCAL ROLE {role};
+             EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)
+             SELECT * FROM medzen.search_segments('{mine}', '{word}', NULL, NULL, NULL, NULL, 21); ROLLBACK"
+        ))
+        .await?;
+    let explained: Value = serde_json::from_str(&explained)?;
+    let plan = &explained[0]["Plan"];
+    let blocks = |name: &str| plan[name].as_u64().unwrap_or_default();
+    Ok(blocks("Shared Hit Blocks") + blocks("Shared Read Blocks"))
+}
+
+/// Row-level security would keep `@@` from its index, and a word in every call would be looked for in the calls of everyone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_reads_no_more_however_much_others_have_said() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let rows = |prefix: &str, transcripts: u32, segments: u32| {
+        let rows = TRANSCRIPTS.replace("{prefix}", prefix).replace("{transcripts}", &transcripts.to_string());
+        rows.replace("{segments}", &segments.to_string())
+    };
+    cloud.sql(&rows("mine", 40, 20)).await?;
+    cloud.sql(&rows("theirs", 100, 100)).await?;
+    let words = ["porphyria", "pain"];
+    let mut before = Vec::new();
+    for word in words {
+        // What is read once in a connection is not counted.
+        blocks_of_search(&cloud, word).await?;
+        before.push(blocks_of_search(&cloud, word).await?);
+    }
+    cloud.sql(&rows("others", 400, 100)).await?;
+    for (word, before) in words.into_iter().zip(before) {
+        blocks_of_search(&cloud, word).await?;
+        let after = blocks_of_search(&cloud, word).await?;
+        assert!(
+            before > 0 && after <= 2 * before,
+            "{word}: {before} blocks before, {after} with five times as much text"
+        );
+    }
+    Ok(())
+}
+
 /// The least time and the buffers of a statement that reads a call, of so many executions.
 async fn cost(cloud: &TestCloud, statement: &str, values: &str, executions: usize) -> TestResult<(f64, i64)> {
     let role = cloud.parts().database.functions_role();

@@ -1,6 +1,8 @@
 //! The transcription of a call, from its start to a finished transcript.
 
 mod control;
+mod reading;
+mod search;
 mod text;
 
 use local_testing::{Answer, Caller, Scenario, TestCloud, TestResult};

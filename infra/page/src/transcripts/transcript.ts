@@ -31,7 +31,7 @@ export interface Found {
   sessionId: string;
   segment: number;
   start: number;
-  /** The words that were found are between `<mark>` and `</mark>`. */
+  /** HTML whose only element is `mark`: the words that were found. */
   snippet: string;
 }
 
@@ -97,13 +97,20 @@ export function timeline({ segments, gaps }: Pick<Transcript, "segments" | "gaps
   return [...segments, ...gaps].sort((a, b) => a.start - b.start);
 }
 
-/** The parts of a snippet, each with whether it was found. */
+const ESCAPED: Readonly<Record<string, string>> = { "&amp;": "&", "&lt;": "<", "&gt;": ">" };
+
+/** The text of a piece of HTML without elements. */
+function unescaped(html: string): string {
+  return html.replace(/&(?:amp|lt|gt);/g, (entity) => ESCAPED[entity] ?? entity);
+}
+
+/** The parts of a snippet as text, each with whether it was found. */
 export function marked(snippet: string): { text: string; found: boolean }[] {
   return snippet
     .split(/(<mark>[\s\S]*?<\/mark>)/)
     .filter((part) => part !== "")
     .map((part) => {
       const [, inner] = /^<mark>([\s\S]*)<\/mark>$/.exec(part) ?? [];
-      return inner === undefined ? { text: part, found: false } : { text: inner, found: true };
+      return { text: unescaped(inner ?? part), found: inner !== undefined };
     });
 }
