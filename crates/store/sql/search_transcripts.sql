@@ -51,9 +51,9 @@ SELECT json_build_object(
         WHERE o.transcript_id = p.transcript_id AND o.start_ms <= p.start_ms
           AND (o.start_ms, o.end_ms, o.source = 'batch', o.result_id COLLATE "C", o.place)
             < (p.start_ms, p.end_ms, p.source = 'batch', p.result_id COLLATE "C", p.place)),
-      -- The marks are characters that no text has: they are taken out of it.
-      'snippet', ts_headline(p.configuration, translate(p.body, U&'\E000\E001', ''), p.words,
-        U&'StartSel=\E000, StopSel=\E001, MaxWords=30, MinWords=12'))
+      -- The marks are characters that no text has: they are taken out of it. What looks like a tag would be left out of a headline.
+      'snippet', translate(ts_headline(p.configuration, translate(p.body, U&'<>\E000\E001', U&'\E002\E003'), p.words,
+        U&'StartSel=\E000, StopSel=\E001, MaxWords=30, MinWords=12'), U&'\E002\E003', '<>'))
       ORDER BY p.nth, p.start_ms, p.result_id, p.place), '[]')
     FROM page AS p)
 )::text

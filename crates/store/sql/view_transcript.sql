@@ -27,6 +27,7 @@ SELECT json_build_object(
     SELECT json_build_object('id', t.id, 'sessionId', t.session_id, 'appointmentId', t.appointment_id, 'finishedAt', t.finished_at,
       'outcome', t.outcome, 'sha256', t.sha256, 'segmentCount', coalesce(t.segment_count, 0),
       'gaps', coalesce(t.gaps, '[]'),
+      'onHold', medzen.is_on_hold(t.appointment_id),
       'deletionRequested', t.deletion_requested_at IS NOT NULL, 'deleted', t.deleted_at IS NOT NULL,
       'language', (
         SELECT r.settings ->> 'language' FROM medzen.transcription_runs r

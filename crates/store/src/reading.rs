@@ -38,6 +38,8 @@ pub struct TranscriptDetail {
     pub segment_count: usize,
     pub gaps: Vec<Gap>,
     pub deletion_requested: bool,
+    /// Whether a legal hold stands on its appointment.
+    pub on_hold: bool,
     pub deleted: bool,
     /// The language that was asked for.
     pub language: Option<String>,

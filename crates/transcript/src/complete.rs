@@ -85,8 +85,12 @@ impl App {
             let (now, _) = self.deletable(actor, id).await?;
             state = deletion(&now);
         }
-        // A run of the same call has opened it again.
-        let state = state.ok_or(Error::conflict(reason::TRANSCRIPT_NOT_READY))?;
+        let state = state.ok_or(Error::conflict(if found.on_hold {
+            reason::TRANSCRIPT_ON_HOLD
+        } else {
+            // A run of the same call has opened it again.
+            reason::TRANSCRIPT_NOT_READY
+        }))?;
         let (appointment_id, session_id) = (found.appointment_id, found.session_id);
         Ok(TranscriptDeletion { transcript_id: id, appointment_id, session_id, state })
     }

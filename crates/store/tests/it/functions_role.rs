@@ -237,6 +237,10 @@ async fn transcribe(cloud: &TestCloud) -> TestResult {
         both(60).await?;
     }
     assert_eq!(cloud.sql("SELECT string_agg(outcome, ',') FROM medzen.transcripts").await?, "incomplete");
+    let read = scenario.provider.ask("GET", "/appointments/{a}/transcript", &json!({})).await?;
+    assert_eq!(read.brief(), "200", "{:?}", read.body);
+    let found = scenario.provider.ask("POST", "/transcripts/search", &json!({ "query": "morning" })).await?;
+    assert_eq!(found.brief(), "200", "{:?}", found.body);
     cloud
         .sql("UPDATE medzen.transcripts SET finished_at = finished_at - interval '8 years' RETURNING ''")
         .await?;
@@ -252,6 +256,9 @@ async fn record(cloud: &TestCloud) -> TestResult {
     let (consent, recordings) = ("/appointments/{a}/call/consent", "/appointments/{a}/call/recordings");
     assert_eq!(scenario.provider.start().await?.brief(), "201");
     assert_eq!(scenario.patient.join().await?.brief(), "200");
+    let refused = scenario.provider.ask("POST", recordings, &json!({})).await?;
+    assert_eq!(refused.brief(), "409 CONSENT_REQUIRED", "and everyone is asked");
+    assert_eq!(scenario.provider.ask("DELETE", recordings, &json!({})).await?.brief(), "200");
     for caller in [&scenario.provider, &scenario.patient] {
         assert_eq!(caller.ask("PUT", consent, &json!({ "recording": true })).await?.brief(), "200");
     }
@@ -297,6 +304,14 @@ async fn hold(cloud: &TestCloud, scenario: &Scenario) -> TestResult {
         let body = json!({ "reason": "AZ-7" }).to_string();
         let answer = cloud.request(method, &path, Some(&token), body).await?;
         assert_eq!(answer.brief(), expected, "{method}: {:?}", answer.body);
+        if method == "PUT" {
+            // A deletion that is due while the hold stands is postponed.
+            let due = "SELECT medzen.enqueue_operation('delete_chunks', c.id::text, c.session_id,
+                 jsonb_build_object('controlRegion', s.control_region), c.opened_at, NULL)::text
+               FROM medzen.media_captures c JOIN video_call_sessions s ON s.id = c.session_id
+               WHERE c.recording_id IS NOT NULL AND c.ended_at IS NOT NULL LIMIT 1";
+            cloud.sql(due).await?;
+        }
         run_recording(cloud, &[60, 60, 60]).await?;
         cloud.run_schedule("audit").await?;
     }

@@ -89,6 +89,7 @@ pub(super) fn all(schemas: &mut Schemas) -> Vec<Operation> {
             reason::TRANSCRIPT_NOT_READY.erase(),
             reason::TRANSCRIPT_RETAINED.erase(),
             reason::TRANSCRIPT_ON_HOLD.erase(),
+            reason::TRANSCRIPT_ON_HOLD.erase(),
         ]),
         Operation::new(
             function,
