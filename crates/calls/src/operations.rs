@@ -49,6 +49,7 @@ impl Calls {
                 | Operation::VerifySegment
                 | Operation::DeleteChunks
                 | Operation::DeleteRecording
+                | Operation::ApplyHold
                 | Operation::StartTranscription
                 | Operation::StopTranscription
                 | Operation::TakeText
@@ -131,6 +132,7 @@ impl Calls {
             | Action::VerifySegment(..)
             | Action::DeleteChunks(..)
             | Action::DeleteRecording(..)
+            | Action::ApplyHold(..)
             | Action::StartTranscription(..)
             | Action::TakeText(_)
             | Action::CompleteTranscript(_)

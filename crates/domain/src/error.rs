@@ -275,6 +275,7 @@ pub mod reason {
             PATIENT_CANNOT_END "Only the provider can end the call.";
             PROVIDER_ONLY "Only the provider can do this.";
             RECORDING_RIGHT_MISSING "You have no right to this recording.";
+            AUDITOR_ONLY "Only an auditor can do this.";
             TRANSCRIPT_RIGHT_MISSING "You have no right to this transcript.";
             REMOVED_FROM_CALL "The provider has removed you from this call.";
             TURNED_AWAY "The provider does not let you in now.";
@@ -310,6 +311,7 @@ pub mod reason {
             RECORDING_RETAINED "The recording must be kept until its retention ends.";
             RECORDING_ON_HOLD "The recording is on hold.";
             TRANSCRIPT_NOT_READY "The transcript is not complete yet.";
+            TRANSCRIPT_DELETED "The transcript of this call was deleted.";
             TRANSCRIPT_RETAINED "The transcript must be kept until its retention ends.";
             TRANSCRIPT_ON_HOLD "The transcript is on hold.";
         }

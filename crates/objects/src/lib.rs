@@ -2,7 +2,9 @@
 
 mod chunks;
 mod copy;
+mod credentials;
 mod error;
+mod holds;
 mod inspect;
 mod links;
 mod mp4;
@@ -20,6 +22,7 @@ use aws_types::SdkConfig;
 pub use chunks::Chunks;
 pub use copy::{Copied, CopyLimits};
 pub use error::Error;
+pub use holds::{HoldSession, Holds};
 pub use inspect::{Inspection, Track, TrackKind};
 pub use links::{Link, Links, Playable, PlaybackLinks};
 pub use prefixes::Prefixes;

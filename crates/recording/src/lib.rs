@@ -4,6 +4,7 @@ mod config;
 mod control;
 mod deletion;
 mod events;
+mod hold;
 mod list;
 mod orphans;
 mod overdue;
@@ -23,7 +24,7 @@ use domain::id::RecordingId;
 use domain::recording::Layout;
 use domain::recording::control::Request as Control;
 use domain::recording::rights::Rights;
-use objects::{Objects, PlaybackLinks};
+use objects::{Holds, Objects, PlaybackLinks};
 use runtime::{Answer, Function, Request, handlers, secret_reader};
 use store::Store;
 
@@ -68,6 +69,7 @@ pub struct App {
     calls: Calls,
     objects: Objects,
     links: PlaybackLinks,
+    holds: Holds,
     bucket_arn: String,
     /// Where meetings and their pipelines are created.
     region: String,
@@ -93,6 +95,7 @@ impl App {
             calls: Calls::new(store, meetings, pipelines, bus, settings),
             objects: Objects::new(&sdk, &config.bucket),
             links: PlaybackLinks::new(&sdk, &config.playback_role_arn, &config.bucket),
+            holds: Holds::new(&sdk, &config.hold_role_arn, &config.bucket),
             bucket_arn: config.bucket_arn.clone(),
             region,
             layout: config.layout,

@@ -74,6 +74,7 @@ impl App {
             | Action::VerifySegment(..)
             | Action::DeleteChunks(..)
             | Action::DeleteRecording(..)
+            | Action::ApplyHold(..)
             | Action::StartTranscription(..)
             | Action::StopTranscription(..)
             | Action::TakeText(_)

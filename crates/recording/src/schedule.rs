@@ -4,7 +4,7 @@ use std::time::Duration as StdDuration;
 
 use domain::Error;
 use domain::audit::Origin;
-use domain::error::causes;
+use domain::error::{causes, reason};
 use domain::id::CaptureId;
 use domain::operation::{Action, Executed, LEASE, Operation, PendingOperation};
 use domain::recording::capture::CaptureStatus;
@@ -51,8 +51,15 @@ const ORPHANS_EVERY_MINUTES: u8 = 5;
 const SEGMENT_LEASE: Duration = Duration::seconds(150);
 
 const CAPTURE_KINDS: [Operation; 2] = [Operation::StopCapture, Operation::StartCapture];
-const SEGMENT_KINDS: [Operation; 4] =
-    [Operation::VerifySegment, Operation::Concatenate, Operation::DeleteChunks, Operation::DeleteRecording];
+const SEGMENT_KINDS: [Operation; 5] = [
+    Operation::VerifySegment,
+    Operation::Concatenate,
+    Operation::ApplyHold,
+    Operation::DeleteChunks,
+    Operation::DeleteRecording,
+];
+/// A deletion that a legal hold forbids is tried again after this: a hold stands for months.
+const ON_HOLD_AGAIN_AFTER: Duration = Duration::hours(1);
 
 /// Work within its share of a run.
 async fn within<T>(until: Instant, work: impl Future<Output = Result<T, Error>> + Send) -> Result<T, Error> {
@@ -237,8 +244,16 @@ impl App {
             let Some(operation) = due.into_iter().next() else { break };
             match within(end, self.execute_on_segment(&operation, origin)).await {
                 Ok(Outcome::Done) => {
-                    let executed = Executed { id: operation.id, payload: None };
+                    // The payload of a hold may have changed meanwhile: then it is executed again.
+                    let executed = Executed { id: operation.id, payload: Some(operation.payload) };
                     self.calls.store().complete_operations(&[executed], origin.now).await?;
+                }
+                Ok(Outcome::OnHold) => {
+                    let due = origin.now + ON_HOLD_AGAIN_AFTER;
+                    self.calls
+                        .store()
+                        .postpone_operation(operation.id, due, reason::RECORDING_ON_HOLD.code)
+                        .await?;
                 }
                 // The next run continues.
                 Ok(Outcome::Unfinished) => {
@@ -250,6 +265,7 @@ impl App {
         }
         Ok(())
     }
+
     async fn execute_on_segment(
         &self,
         operation: &PendingOperation,
@@ -260,6 +276,7 @@ impl App {
             Action::VerifySegment(capture, _) => self.verify(capture, origin).await,
             Action::DeleteChunks(capture, _) => self.delete_chunks(capture, origin).await,
             Action::DeleteRecording(recording, _) => self.delete_files(recording, origin).await,
+            Action::ApplyHold(appointment, pass) => self.apply_hold(appointment, &pass, origin).await,
             Action::DeleteAttendee(..)
             | Action::UpdateCapabilities(..)
             | Action::DeleteMeeting(..)

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+mod auditor;
 mod aws;
 mod config;
 mod edge;
@@ -15,6 +16,7 @@ mod secrets;
 mod trigger;
 
 pub use answer::Answer;
+pub use auditor::AuditorRole;
 pub use aws::sdk_config;
 pub use config::{BaseConfig, CallsConfig, ConfigError, Env};
 pub use edge::Edge;

@@ -42,6 +42,8 @@ pub struct Request {
     /// Its source and time, for rules and audit.
     pub origin: Origin,
     actor: Option<Actor>,
+    /// Of the token, as API Gateway passes them on: a list as the text `[a b]`.
+    claims: HashMap<String, String>,
     path: HashMap<String, String>,
     query: HashMap<String, String>,
     body: Result<Fields, BodyError>,
@@ -57,12 +59,28 @@ impl Request {
         origin: Origin,
     ) -> Self {
         let query = HashMap::new();
-        Self { route, origin, actor, path, query, body, bypasses_edge: false }
+        let claims = HashMap::new();
+        Self { route, origin, actor, claims, path, query, body, bypasses_edge: false }
     }
 
     /// The same with the parameters of its query.
     pub(crate) fn with_query(self, query: HashMap<String, String>) -> Self {
         Self { query, ..self }
+    }
+
+    /// The same with the claims of its token.
+    pub(crate) fn with_claims(self, claims: HashMap<String, String>) -> Self {
+        Self { claims, ..self }
+    }
+
+    /// Whether the token has a claim with exactly this value. A list that contains the value has another one.
+    pub(crate) fn has_claim(&self, name: &str, value: &str) -> bool {
+        self.claims.get(name).is_some_and(|it| it == value)
+    }
+
+    /// Whether the function was invoked directly, which IAM has authorized.
+    pub(crate) const fn is_direct(&self) -> bool {
+        matches!(self.route, Route::Direct)
     }
 
     /// The same as one that did not come through CloudFront although it has to.

@@ -669,6 +669,43 @@ CREATE INDEX audit_outbox_delivered ON medzen.audit_outbox (delivered_at) WHERE 
 CREATE INDEX audit_outbox_conflicts ON medzen.audit_outbox (chain, seq) WHERE conflict;
 
 -- ---------------------------------------------------------------------------------------------------------------------------
+-- Legal holds on what is kept of an appointment: its recordings, its transcripts, and its audit entries. The auditor alone places and
+-- lifts them; rows stay. While one stands, nothing of the appointment is deleted (medzen.is_on_hold).
+
+CREATE TABLE medzen.legal_holds (
+  -- The newest of an appointment is the one with the greatest id.
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  appointment_id uuid NOT NULL,
+  -- A case number or a code.
+  reason text NOT NULL CHECK (length(reason) BETWEEN 1 AND 200),
+  placed_at timestamptz NOT NULL,
+  -- The auditor: a user's id, or `sub:` with the SHA-256 of the token's subject for one without an account.
+  placed_by text NOT NULL,
+  lifted_at timestamptz,
+  lifted_by text,
+  -- Counts what may have added files to those under hold or freed them, the hold itself and its end included. The hold is on all files,
+  -- or on none any more, when a pass over them was completed that began after the last of these changes.
+  file_changes integer NOT NULL DEFAULT 0,
+  files_applied integer NOT NULL DEFAULT 0,
+  files_applied_at timestamptz,
+  -- The versions that the last pass changed, and where a pass goes on that was not completed: {"change", "prefix", "marker", "versions"}.
+  file_versions bigint NOT NULL DEFAULT 0,
+  file_pass jsonb,
+  -- The audit entries of the appointment's chain up to this number have the expiry of a hold, or the usual one again; when a pass last
+  -- reached the chain's end, and until when a run of audit holds the next one.
+  entries_applied bigint NOT NULL DEFAULT 0,
+  entries_applied_at timestamptz,
+  entries_leased_until timestamptz,
+  CHECK ((lifted_at IS NULL) = (lifted_by IS NULL)),
+  CHECK (files_applied <= file_changes)
+);
+-- At most one stands.
+CREATE UNIQUE INDEX legal_holds_standing ON medzen.legal_holds (appointment_id) WHERE lifted_at IS NULL;
+CREATE INDEX legal_holds_by_appointment ON medzen.legal_holds (appointment_id, id DESC);
+-- Those whose audit entries may have to be changed.
+CREATE INDEX legal_holds_entries ON medzen.legal_holds (id) WHERE lifted_at IS NULL OR entries_applied_at IS NULL;
+
+-- ---------------------------------------------------------------------------------------------------------------------------
 -- Functions that several statements share.
 
 -- The name of an appointment's audit chain.
@@ -783,7 +820,9 @@ AS $executor$
   SELECT CASE
     WHEN $1 IN ('delete_attendee', 'update_capabilities', 'delete_meeting', 'verify_meeting', 'publish_event')
       THEN 'meeting-manager'
-    WHEN $1 IN ('start_capture', 'stop_capture', 'concatenate', 'verify_segment', 'delete_chunks', 'delete_recording') THEN 'recording'
+    WHEN $1 IN (
+      'start_capture', 'stop_capture', 'concatenate', 'verify_segment', 'delete_chunks', 'delete_recording', 'apply_hold')
+      THEN 'recording'
     WHEN $1 IN ('start_transcription', 'stop_transcription', 'take_text', 'complete_transcript', 'delete_transcript') THEN 'transcript'
   END
 $executor$;
@@ -824,9 +863,47 @@ AS $event$
   RETURNING jsonb_build_object('id', o.id, 'operation', o.operation, 'target', o.target, 'payload', o.payload)
 $event$;
 
+-- The number of a chain's last entry; 0 for a chain without entries.
+CREATE FUNCTION medzen.chain_length(chain text) RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $length$
+  SELECT coalesce((SELECT head.seq FROM medzen.audit_heads head WHERE head.chain = $1), 0)
+$length$;
+
 -- Each query of a VOLATILE function has a snapshot of its own (https://www.postgresql.org/docs/15/xfunc-volatility.html). A
 -- statement that waits for a lock continues with the snapshot from before it waited, so what a session's lock protects is
 -- read by these functions, which are called once the lock is held.
+
+-- Whether a legal hold stands on an appointment. A statement that deletes what is kept, or enqueues its deletion, asks it under the lock of
+-- one of the appointment's sessions: the statement that places a hold takes the locks of all of them, so that of the two the later one
+-- sees the earlier. An appointment without a session has nothing to delete.
+CREATE FUNCTION medzen.is_on_hold(appointment uuid) RETURNS boolean
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $hold$
+  SELECT EXISTS (SELECT FROM medzen.legal_holds h WHERE h.appointment_id = $1 AND h.lifted_at IS NULL)
+$hold$;
+
+-- Enqueues a pass over all files of an appointment, which places the legal hold on them, or takes it off after the hold was lifted: to be
+-- called when one of the two was done, and when files may have been added. Returns whether it did: nothing is done for an appointment
+-- that has never been on hold or never captured. Each pass has a number of its own, so that one that is under way is followed by
+-- another.
+CREATE FUNCTION medzen.enqueue_hold(appointment uuid, at timestamptz) RETURNS boolean
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $enqueue$
+  WITH changed AS (
+    UPDATE medzen.legal_holds h SET file_changes = h.file_changes + 1
+    WHERE h.id = (SELECT max(newest.id) FROM medzen.legal_holds newest WHERE newest.appointment_id = $1)
+      AND EXISTS (
+        SELECT FROM public.video_call_sessions s JOIN medzen.media_captures c ON c.session_id = s.id WHERE s.appointment_id = $1)
+    RETURNING h.id, h.lifted_at IS NULL AS stands, h.file_changes
+  )
+  SELECT count(medzen.enqueue_operation('apply_hold', $1::text, NULL, jsonb_build_object(
+    'hold', changed.id, 'on', changed.stands, 'change', changed.file_changes), $2, NULL)) > 0
+  FROM changed
+$enqueue$;
 
 -- Deletes a participant's join token and enqueues the deletion of the attendee. Returns the operation; null without a token.
 CREATE FUNCTION medzen.revoke_attendee(session uuid, participant uuid, at timestamptz, leased_until timestamptz) RETURNS jsonb
@@ -981,17 +1058,24 @@ AS $newest$
   ORDER BY c.number DESC LIMIT 1
 $newest$;
 
--- The purposes of open captures to which a participant has not consented, with whether the stop of each of those captures was
--- requested.
+-- The purposes of open captures, and of a transcription that Chime was asked for, to which a participant has not consented, with whether
+-- the stop of each was requested.
 CREATE FUNCTION medzen.missing_consents(session uuid, participant uuid) RETURNS TABLE (purpose text, stopping boolean)
 LANGUAGE sql VOLATILE ROWS 1
 SET search_path = pg_catalog, pg_temp
 AS $missing$
-  SELECT purpose, bool_and(c.stop_requested_at IS NOT NULL)
-  FROM medzen.media_captures c, unnest(c.purposes) AS purpose
-  WHERE c.session_id = $1 AND c.status IN ('requested', 'starting', 'running', 'stopping')
-    AND medzen.newest_decision($1, $2, purpose) IS DISTINCT FROM true
-  GROUP BY purpose ORDER BY purpose
+  SELECT used.purpose, bool_and(used.stopping)
+  FROM (
+    SELECT purpose, c.stop_requested_at IS NOT NULL AS stopping
+    FROM medzen.media_captures c, unnest(c.purposes) AS purpose
+    WHERE c.session_id = $1 AND c.status IN ('requested', 'starting', 'running', 'stopping')
+    UNION ALL
+    -- Between two captures Chime transcribes all the same.
+    SELECT 'transcription', r.status = 'stopping'
+    FROM medzen.transcription_runs r
+    WHERE r.session_id = $1 AND r.mode = 'live' AND r.status IN ('starting', 'running', 'stopping')) AS used
+  WHERE medzen.newest_decision($1, $2, used.purpose) IS DISTINCT FROM true
+  GROUP BY used.purpose ORDER BY used.purpose
 $missing$;
 
 -- The consents that a participant lacks, and with `hand_out` the stored attendee, join token included: null where there is none
@@ -1176,22 +1260,37 @@ AS $reserve$
   RETURNING granted.seconds
 $reserve$;
 
--- Enqueues the completion of a session's transcript: no run is open, no capture with the purpose is, and the text of each was taken.
--- Returns the operation; null where something is missing.
-CREATE FUNCTION medzen.complete_transcript(session uuid, at timestamptz) RETURNS jsonb
+-- Whether the text of a session is complete: no run is open, no capture with the purpose is, and the text of each was taken.
+CREATE FUNCTION medzen.is_text_complete(session uuid) RETURNS boolean
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $complete$
-  SELECT medzen.enqueue_operation('complete_transcript', t.id::text, t.session_id, '{}', $2, NULL)
-  FROM medzen.transcripts t
-  WHERE t.session_id = $1 AND t.finished_at IS NULL AND t.deletion_requested_at IS NULL
-    AND NOT EXISTS (
+  SELECT NOT EXISTS (
       SELECT FROM medzen.transcription_runs r
       WHERE r.session_id = $1 AND r.status IN ('requested', 'starting', 'running', 'stopping'))
     AND NOT EXISTS (
       SELECT FROM medzen.media_captures c
       WHERE c.session_id = $1 AND c.purposes @> '{transcription}'
         AND (c.status IN ('requested', 'starting', 'running', 'stopping') OR c.pipeline_id IS NOT NULL AND c.text_taken_at IS NULL))
+$complete$;
+
+-- The number of a transcript's segments.
+CREATE FUNCTION medzen.segment_count(transcript uuid) RETURNS bigint
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $count$
+  SELECT count(*) FROM medzen.transcript_segments g WHERE g.transcript_id = $1
+$count$;
+
+-- Enqueues the completion of a session's transcript, if its text is complete. Returns the operation; null where something is missing.
+-- The caller holds the session's lock.
+CREATE FUNCTION medzen.complete_transcript(session uuid, at timestamptz) RETURNS jsonb
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $complete$
+  SELECT medzen.enqueue_operation('complete_transcript', t.id::text, t.session_id, '{}', $2, NULL)
+  FROM medzen.transcripts t
+  WHERE t.session_id = $1 AND t.finished_at IS NULL AND t.deletion_requested_at IS NULL AND medzen.is_text_complete($1)
 $complete$;
 
 -- What is left of a day's budget of $2 seconds; null without a budget.
@@ -1223,12 +1322,13 @@ AS $finish$
   SELECT count(medzen.complete_transcript(r.session_id, $2)) >= 0 FROM medzen.transcription_runs r WHERE r.id = $1;
 $finish$;
 
--- The runs of a session: how many there were, and whether one is open.
-CREATE FUNCTION medzen.runs(session uuid) RETURNS TABLE (total integer, open boolean)
+-- The runs of a session: how many there were, whether one is open, and whether the transcript is to be deleted.
+CREATE FUNCTION medzen.runs(session uuid) RETURNS TABLE (total integer, open boolean, deleting boolean)
 LANGUAGE sql VOLATILE ROWS 1
 SET search_path = pg_catalog, pg_temp
 AS $runs$
-  SELECT count(*)::integer, count(*) FILTER (WHERE r.status IN ('requested', 'starting', 'running', 'stopping')) > 0
+  SELECT count(*)::integer, count(*) FILTER (WHERE r.status IN ('requested', 'starting', 'running', 'stopping')) > 0,
+    EXISTS (SELECT FROM medzen.transcripts t WHERE t.session_id = $1 AND t.deletion_requested_at IS NOT NULL)
   FROM medzen.transcription_runs r WHERE r.session_id = $1
 $runs$;
 
@@ -1280,6 +1380,9 @@ AS $finish$
     medzen.seconds_between(c.began_at, c.ended_at), $2
   FROM medzen.media_captures c WHERE c.id = $1 AND c.began_at IS NOT NULL
   ON CONFLICT (kind, reference) DO NOTHING;
+  -- Its chunks.
+  SELECT medzen.enqueue_hold(s.appointment_id, $2)
+  FROM medzen.media_captures c JOIN public.video_call_sessions s ON s.id = c.session_id WHERE c.id = $1;
   -- Its text is complete now.
   SELECT count(medzen.enqueue_operation('take_text', c.id::text, c.session_id, '{}', $2, NULL))
   FROM medzen.media_captures c WHERE c.id = $1 AND c.pipeline_id IS NOT NULL AND c.purposes @> '{transcription}';
@@ -1341,6 +1444,7 @@ CALL medzen.make_private('medzen.recordings');
 CALL medzen.make_private('medzen.media_captures');
 CALL medzen.make_private('medzen.recording_segments');
 CALL medzen.make_private('medzen.usage_ledger');
+CALL medzen.make_private('medzen.legal_holds');
 CALL medzen.make_private('medzen.searches');
 CALL medzen.make_private('medzen.transcripts');
 CALL medzen.make_private('medzen.transcription_runs');
@@ -1414,6 +1518,15 @@ CREATE POLICY functions ON medzen.recording_segments TO "{functions_role}" USING
 GRANT SELECT, INSERT ON medzen.usage_ledger TO "{functions_role}";
 CREATE POLICY functions ON medzen.usage_ledger TO "{functions_role}" USING (true) WITH CHECK (true);
 
+-- A hold is lifted, and never changed otherwise nor deleted.
+GRANT SELECT, INSERT ON medzen.legal_holds TO "{functions_role}";
+GRANT UPDATE (lifted_at, lifted_by, file_changes, files_applied, files_applied_at, file_versions, file_pass, entries_applied,
+              entries_applied_at, entries_leased_until)
+  ON medzen.legal_holds TO "{functions_role}";
+CREATE POLICY functions_read ON medzen.legal_holds FOR SELECT TO "{functions_role}" USING (true);
+CREATE POLICY functions_place ON medzen.legal_holds FOR INSERT TO "{functions_role}" WITH CHECK (lifted_at IS NULL);
+CREATE POLICY functions_apply ON medzen.legal_holds FOR UPDATE TO "{functions_role}" USING (true) WITH CHECK (true);
+
 GRANT SELECT, INSERT, UPDATE (began_at, position, found, finished_at) ON medzen.searches TO "{functions_role}";
 CREATE POLICY functions ON medzen.searches TO "{functions_role}" USING (true) WITH CHECK (true);
 
@@ -1477,6 +1590,9 @@ GRANT EXECUTE ON FUNCTION
   medzen.capabilities(text, text, text),
   medzen.caller(text, uuid, uuid),
   medzen.audit_append(text, jsonb, timestamptz),
+  medzen.chain_length(text),
+  medzen.is_on_hold(uuid),
+  medzen.enqueue_hold(uuid, timestamptz),
   medzen.call_appointment(uuid, text[]),
   medzen.call_member_ids(uuid, uuid),
   medzen.operation_executor(text),
@@ -1507,6 +1623,8 @@ GRANT EXECUTE ON FUNCTION
   medzen.reserve_transcription(date, bigint, bigint, bigint),
   medzen.transcription_left(date, bigint),
   medzen.finish_run(uuid, timestamptz),
+  medzen.is_text_complete(uuid),
+  medzen.segment_count(uuid),
   medzen.complete_transcript(uuid, timestamptz),
   medzen.runs(uuid),
   medzen.search_configuration(text),

@@ -1,4 +1,5 @@
--- Writes a run ($2) of a session ($1), if its status and its number of starts are still those that were read ($3, $4), with what follows:
+-- Writes a run ($2) of a session ($1), if its status, its number of starts, its beginning and the reason of its end are still those that
+-- were read ($3, $4, $14, $15), and Chime is asked to start only where the speech may be captured. With it what follows:
 -- the operation $8 with the payload $9, leased by the request until $10, the audit event $11, and at its end the return of the
 -- seconds that it did not use. $5 the run as it is from now on, $6 now, $7 origin; $12 actor and $13 role, null for the system.
 WITH live AS MATERIALIZED (
@@ -12,6 +13,8 @@ WITH live AS MATERIALIZED (
     status text, attempt integer, "confirmedAt" timestamptz, "startedAt" timestamptz, "endedAt" timestamptz, "endReason" text,
     message text)
   WHERE r.id = $2 AND r.session_id = live.id AND r.status = $3 AND r.attempt = $4
+    AND r.started_at IS NOT DISTINCT FROM $14 AND r.end_reason IS NOT DISTINCT FROM $15
+    AND ($8 IS DISTINCT FROM 'start_transcription' OR medzen.may_capture(live.id, '{transcription}'))
   RETURNING r.*
 ), enqueued AS MATERIALIZED (
   SELECT medzen.enqueue_operation($8, changed.id::text, live.id, $9, $6, $10) AS operation

@@ -6,7 +6,8 @@ WITH live AS MATERIALIZED (
 ), allowed AS MATERIALIZED (
   SELECT live.id, live.appointment_id, live.meeting_id, runs.total
   FROM live, LATERAL medzen.runs(live.id) AS runs
-  WHERE medzen.may_capture(live.id, '{transcription}') AND NOT runs.open AND ($4 IS NOT NULL OR runs.total = 0)
+  WHERE medzen.may_capture(live.id, '{transcription}') AND NOT runs.open AND NOT runs.deleting
+    AND ($4 IS NOT NULL OR runs.total = 0)
 ), granted AS MATERIALIZED (
   SELECT allowed.*, CASE $6 ->> 'mode' WHEN 'live' THEN medzen.reserve_transcription($7, $8, $9, $10) ELSE 0 END AS seconds
   FROM allowed
@@ -37,5 +38,6 @@ SELECT json_build_object(
   'seconds', (SELECT seconds FROM granted),
   -- Once the day's lock is held, or was waited for.
   'left', (SELECT medzen.transcription_left($7, $10) WHERE (SELECT count(*) FROM granted) >= 0),
+  'deleting', (SELECT runs.deleting FROM live, LATERAL medzen.runs(live.id) AS runs),
   'begun', (SELECT count(seq) FROM audited) > 0)::text
 FROM live

@@ -1,12 +1,15 @@
 -- Finishes a transcript ($1) with its result ($2 outcome, $3 segments, $4 SHA-256, $10 gaps), unless a run has begun again or its deletion was
 -- requested; the speech that was captured for its text alone is deleted. $5 now, $6 origin, $7 audit event, $8 the event's detail type;
 -- the request publishes it until $9.
-WITH finished AS (
+WITH live AS MATERIALIZED (
+  SELECT s.id FROM public.video_call_sessions s
+  WHERE s.id = (SELECT t.session_id FROM medzen.transcripts t WHERE t.id = $1) FOR NO KEY UPDATE
+), finished AS (
   UPDATE medzen.transcripts t SET finished_at = $5, outcome = $2, segment_count = $3, sha256 = $4, gaps = $10
-  WHERE t.id = $1 AND t.finished_at IS NULL AND t.deletion_requested_at IS NULL
-    AND NOT EXISTS (
-      SELECT FROM medzen.transcription_runs r
-      WHERE r.transcript_id = t.id AND r.status IN ('requested', 'starting', 'running', 'stopping'))
+  FROM live
+  WHERE t.id = $1 AND t.session_id = live.id AND t.finished_at IS NULL AND t.deletion_requested_at IS NULL
+    -- Once the lock is held; text that came meanwhile is not in the SHA-256.
+    AND medzen.is_text_complete(live.id) AND medzen.segment_count(t.id) = $3
   RETURNING t.id, t.session_id, t.outcome, t.segment_count, t.sha256
 ), session AS (
   SELECT s.* FROM finished JOIN public.video_call_sessions s ON s.id = finished.session_id

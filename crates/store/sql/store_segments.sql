@@ -1,8 +1,12 @@
--- Stores results of a transcript ($1): each [{resultId, rank, segments}] replaces the stored result with the same id, if its rank is higher.
+-- Stores results of a transcript ($1), unless it is to be deleted: each [{resultId, rank, segments}] replaces the stored result with the same id, if its rank is higher.
 -- Returns how many were stored.
-WITH given AS (
-  SELECT n."resultId" AS result_id, n.rank, n.segments
-  FROM jsonb_to_recordset($2) AS n ("resultId" text, rank text, segments jsonb)
+WITH transcript AS MATERIALIZED (
+  SELECT t.id FROM medzen.transcripts t WHERE t.id = $1 AND t.deletion_requested_at IS NULL FOR KEY SHARE
+), given AS (
+  -- The same result may come twice, each time with a higher rank.
+  SELECT DISTINCT ON (n."resultId") n."resultId" AS result_id, n.rank, n.segments
+  FROM transcript, jsonb_to_recordset($2) AS n ("resultId" text, rank text, segments jsonb)
+  ORDER BY n."resultId", n.rank DESC
 ), better AS MATERIALIZED (
   SELECT given.* FROM given
   WHERE NOT EXISTS (

@@ -5,12 +5,7 @@ WITH live AS MATERIALIZED (
   WHERE s.id = (SELECT c.session_id FROM medzen.media_captures c WHERE c.id = $1) FOR NO KEY UPDATE
 ), taken AS (
   UPDATE medzen.media_captures c SET text_taken_at = $3, speaking = $4 FROM live WHERE c.id = $1 AND c.session_id = live.id
-  RETURNING c.id, c.session_id, c.revoked
-), marked AS (
-  -- Text from before a revocation stays, whichever capture it is from.
-  UPDATE medzen.transcript_segments g SET revoked = true
-  FROM taken JOIN medzen.transcripts t ON t.session_id = taken.session_id
-  WHERE taken.revoked @> '{transcription}' AND g.transcript_id = t.id AND NOT g.revoked
+  RETURNING c.id, c.session_id
 ), files AS (
   INSERT INTO medzen.transcript_chunks AS k (capture_id, key, etag, taken_at)
   SELECT taken.id, n.key, n.etag, $3 FROM taken, jsonb_to_recordset($2) AS n (key text, etag text)

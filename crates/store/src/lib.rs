@@ -10,6 +10,7 @@ pub mod denials;
 mod error;
 pub mod events;
 pub mod expiry;
+pub mod holds;
 pub mod invitations;
 pub mod memberships;
 pub mod operations;

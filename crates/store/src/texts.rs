@@ -174,6 +174,17 @@ impl Store {
         }
     }
 
+    /// Marks the text from before the last revocation of the transcription, and returns whether there was any. One round trip.
+    pub async fn mark_revoked(&self, transcript: TranscriptId) -> Result<bool, Error> {
+        #[derive(Deserialize)]
+        struct Marked {
+            changed: u64,
+        }
+        let marked: Option<Marked> =
+            self.ask(sql!("mark_revoked"), &[(&transcript.as_uuid(), Type::UUID)]).await?;
+        Ok(marked.is_some_and(|of| of.changed > 0))
+    }
+
     /// Finishes a transcript and returns the event that is to be published. `None`: it was finished before, or continues. One round
     /// trip.
     pub async fn finish_transcript(

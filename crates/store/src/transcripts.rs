@@ -15,6 +15,9 @@ use crate::captures::DueSession;
 use crate::statement::sql;
 use crate::{Error, Store};
 
+/// A failure of a language in a region counts for so long.
+const FAILURE_COUNTS: time::Duration = time::Duration::WEEK;
+
 /// A run that is to begin.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -33,6 +36,8 @@ pub struct BegunRun {
     /// Whether the speech may be captured and no other run is open.
     pub allowed: bool,
     pub begun: bool,
+    /// Whether the transcript of the call is, or was, deleted.
+    pub deleting: bool,
     /// What is left of the day's budget, in seconds; `None`: there is no budget.
     pub left: Option<i64>,
 }
@@ -243,6 +248,8 @@ impl Store {
                 (&event.map(Event::as_str), Type::TEXT),
                 (&user, Type::UUID),
                 (&role, Type::TEXT),
+                (&before.started_at, Type::TIMESTAMPTZ),
+                (&before.end_reason.map(RunEnd::as_str), Type::TEXT),
             ],
         )
         .await
@@ -298,9 +305,13 @@ impl Store {
         Ok(())
     }
 
-    /// The results of attempts with languages, and the use of the budget of a UTC day. One round trip.
-    pub async fn known_languages(&self, day: Date) -> Result<KnownLanguages, Error> {
-        let known: Option<KnownLanguages> = self.ask(sql!("known_languages"), &[(&day, Type::DATE)]).await?;
+    /// The results of attempts with languages, and the use of the budget of this UTC day. A failure counts for a week: what Chime lacks
+    /// in a region comes, and not each failure is the language's. One round trip.
+    pub async fn known_languages(&self, now: OffsetDateTime) -> Result<KnownLanguages, Error> {
+        let day: Date = now.to_offset(time::UtcOffset::UTC).date();
+        let since = now - FAILURE_COUNTS;
+        let known: Option<KnownLanguages> =
+            self.ask(sql!("known_languages"), &[(&day, Type::DATE), (&since, Type::TIMESTAMPTZ)]).await?;
         Ok(known.unwrap_or(KnownLanguages { languages: Vec::new(), reserved: 0 }))
     }
 

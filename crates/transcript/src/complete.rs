@@ -5,7 +5,7 @@ use domain::audit::Origin;
 use domain::id::TranscriptId;
 use domain::transcript::export::Content;
 use domain::transcript::gaps::{Evidence, GapReason, gaps};
-use domain::transcript::live::RunEnd;
+use domain::transcript::live::{Run, RunEnd};
 use domain::transcript::segments::assemble;
 use domain::transcript::{Interval, Outcome, Segment};
 use runtime::metrics::{self, Metric};
@@ -28,6 +28,7 @@ impl App {
         if row.finished_at.is_some() || row.deletion_requested {
             return Ok(());
         }
+        store.mark_revoked(id).await?;
         let segments = assemble(store.transcript_turns(id).await?);
         let gaps = gaps(&evidence(&row, &segments, origin.now));
         let ran = row.runs.iter().any(|run| run.started_at.is_some());
@@ -36,7 +37,8 @@ impl App {
             _ if gaps.iter().any(|gap| is_loss(gap.reason)) => Outcome::Incomplete,
             _ => Outcome::Ready,
         };
-        if segments.is_empty() && ran {
+        let spoke = row.captures.iter().any(|capture| !capture.speaking.is_empty());
+        if segments.is_empty() && ran && spoke {
             tracing::warn!(transcript = %id, "a call that was transcribed has no text");
             metrics::emit(&[(Metric::EmptyTranscripts, 1)]);
         }
@@ -100,6 +102,10 @@ fn evidence(row: &TranscriptRow, segments: &[Segment], now: OffsetDateTime) -> E
         |from: OffsetDateTime, to: Option<OffsetDateTime>| Interval::new(ms(from), ms(to.unwrap_or(end)));
     let runs = || row.runs.iter();
     let failed = runs().filter(|run| run.end_reason.is_some_and(RunEnd::is_failure));
+    let next_start = |failed: &Run| {
+        let later = runs().filter(|run| run.requested_at > failed.requested_at);
+        later.filter_map(|run| run.started_at).min()
+    };
     let captures = || row.captures.iter();
     let revoked = captures().filter(|capture| capture.revoked);
     Evidence {
@@ -110,8 +116,8 @@ fn evidence(row: &TranscriptRow, segments: &[Segment], now: OffsetDateTime) -> E
             .iter()
             .filter_map(|one| interval(one.began_at, one.ended_at))
             .collect(),
-        // Until the next run, whose text lies in no gap, or the end of the call.
-        failed: failed.filter_map(|run| interval(run.requested_at, None)).collect(),
+        // Until the next run began, or the end of the call.
+        failed: failed.filter_map(|run| interval(run.requested_at, next_start(run))).collect(),
         captured: captures().filter_map(|capture| interval(capture.began_at?, capture.ended_at)).collect(),
         revoked: revoked
             .filter_map(|capture| interval(capture.stop_requested_at?, capture.ended_at))

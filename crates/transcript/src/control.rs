@@ -9,7 +9,7 @@ use domain::id::AppointmentId;
 use domain::recording::permission::{Permission, Permissions};
 use domain::recording::rights::Right;
 use domain::recording::state::RunRow;
-use domain::transcript::live::{Mode, RunEnd, RunEvent};
+use domain::transcript::live::{Mode, RunEnd, RunEvent, RunStatus};
 use domain::transcript::settings::RunSettings;
 use store::transcripts::NewRun;
 use time::{Duration, OffsetDateTime, UtcOffset};
@@ -18,6 +18,9 @@ use uuid::Uuid;
 use crate::App;
 use crate::languages::Wanted;
 use crate::runs::{MAX_ATTEMPTS, Report, Target};
+
+/// A run that is to stop has stopped within this time.
+const SOON: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// The result of a start.
 pub(crate) struct Started {
@@ -46,6 +49,9 @@ impl App {
             self.rights.check(member.role, Right::Control)?;
             let (session, _) = view.active().ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
             let target = Target { appointment, session: session.id };
+            if view.captures.run.as_ref().is_some_and(|row| row.run.status == RunStatus::Stopping) {
+                return Err(Error::Conflict { reason: reason::CALL_NOT_READY, retry_after: Some(SOON) });
+            }
             if let Some(row) = view.captures.run.as_ref().filter(|row| row.run.status.is_open()) {
                 return Ok(Started { transcription: shown(target, row)?, new: false });
             }
@@ -68,6 +74,9 @@ impl App {
                 let now = self.calls.store().load_session(appointment, session.id).await?;
                 let row = now.captures.run.as_ref().ok_or_else(|| Error::internal("a run that is gone"))?;
                 return Ok(Started { transcription: shown(target, row)?, new: true });
+            }
+            if begun.deleting {
+                return Err(Error::conflict(reason::TRANSCRIPT_DELETED));
             }
             if begun.allowed {
                 let retry_after = until_next_day(origin.now);
@@ -109,10 +118,7 @@ impl App {
                 return shown(target, row);
             }
         }
-        Err(Error::Conflict {
-            reason: reason::CALL_NOT_READY,
-            retry_after: Some(std::time::Duration::from_secs(1)),
-        })
+        Err(Error::Conflict { reason: reason::CALL_NOT_READY, retry_after: Some(SOON) })
     }
 
     /// Begins the transcription of a call that was started with it, once everyone has consented. Once per call: afterwards it is

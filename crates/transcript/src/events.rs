@@ -8,7 +8,7 @@ use domain::Error;
 use domain::audit::Origin;
 use domain::error::causes;
 use domain::id::{AppointmentId, SessionId};
-use domain::transcript::live::RunEvent;
+use domain::transcript::live::{self, RunEvent, RunStatus};
 use domain::transcript::settings::RunSettings;
 use runtime::{Answer, Envelope, Messages};
 use serde::Deserialize;
@@ -50,7 +50,7 @@ impl App {
             let pending: Pending = serde_json::from_str(event.detail.get())
                 .map_err(|_| Error::invalid("detail", "must have a sessionId and an appointmentId"))?;
             let target = Target { appointment: pending.appointment_id, session: pending.session_id };
-            return self.take_steps(target, origin).await.map(drop);
+            return self.take_steps_after_event(target, origin).await;
         }
         let envelope = event::Envelope {
             id: &event.id,
@@ -78,18 +78,28 @@ impl App {
             let Some((session, row)) = view.session.as_ref().zip(view.captures.run.as_ref()) else {
                 return Ok(());
             };
-            // One of an earlier run that was delivered late.
-            if at < row.run.requested_at {
+            if of == RunEvent::Started && !row.run.status.is_open() {
+                // A stop was faster than its start.
+                let Some(meeting) = session.meeting_id() else { return Ok(()) };
+                return self.stop_unwanted(target, &session.control_region, meeting).await;
+            }
+            if live::is_outdated(&row.run, of, at) {
                 return Ok(());
             }
             let report = Report { at, message: read.message.as_deref(), ..Report::of(of, at) };
-            let advanced = domain::transcript::live::advance(row.run, of, at.max(row.run.requested_at));
+            let advanced = live::advance(row.run, of, at.max(row.run.requested_at));
             if advanced.is_none() || self.apply(target, session, row, report, origin).await? {
-                self.remember(&row.settings, read.kind, read.message.as_deref(), origin).await?;
-                return self.take_steps(target, origin).await.map(drop);
+                if advanced.is_some() && row.run.status == RunStatus::Starting {
+                    self.remember(&row.settings, read.kind, read.message.as_deref(), origin).await?;
+                }
+                return self.take_steps_after_event(target, origin).await;
             }
         }
         Err(Error::Unavailable { backend: "database", source: "the run changes again and again".into() })
+    }
+
+    async fn take_steps_after_event(&self, target: Target, origin: &Origin) -> Result<(), Error> {
+        self.take_steps(target, origin).await?.failure.map_or(Ok(()), Err)
     }
 
     /// Remembers what became of an attempt with a language in a region.

@@ -7,7 +7,7 @@ use domain::transcript::language::{
 };
 use domain::transcript::settings::{LiveSettings, RunSettings};
 use runtime::Env;
-use time::{OffsetDateTime, UtcOffset};
+use time::OffsetDateTime;
 
 use crate::App;
 
@@ -116,7 +116,7 @@ impl App {
     }
 
     async fn attempts(&self, now: OffsetDateTime) -> Result<Attempts, Error> {
-        let known = self.calls.store().known_languages(now.to_offset(UtcOffset::UTC).date()).await?;
+        let known = self.calls.store().known_languages(now).await?;
         let attempt = |confirmed| if confirmed { Attempt::Confirmed } else { Attempt::Failed };
         Ok(known.languages.into_iter().map(|one| (one.code, one.region, attempt(one.confirmed))).collect())
     }

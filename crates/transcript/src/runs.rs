@@ -4,7 +4,7 @@ use domain::Error;
 use domain::audit::{Event, Origin};
 use domain::call::{Session, SessionState, View};
 use domain::error::causes;
-use domain::id::{AppointmentId, SessionId, UserId};
+use domain::id::{AppointmentId, ChimeMeetingId, RunId, SessionId, UserId};
 use domain::operation::{
     Action, Executed, Operation, PendingOperation, StartTranscription, StopTranscription,
 };
@@ -14,7 +14,7 @@ use domain::recording::plan::ALONE_FOR;
 use domain::recording::state::RunRow;
 use domain::state::Role;
 use domain::transcript::lines;
-use domain::transcript::live::{self, Due, Effect, Run, RunEnd, RunEvent, RunStatus, Surroundings};
+use domain::transcript::live::{self, Due, Effect, Mode, Run, RunEnd, RunEvent, RunStatus, Surroundings};
 use domain::transcript::settings::RunSettings;
 use runtime::metrics::{self, Metric};
 use serde::Deserialize as _;
@@ -22,7 +22,7 @@ use store::transcripts::RunChange;
 use time::OffsetDateTime;
 
 use crate::App;
-use crate::text::text_prefix;
+use crate::text::{TEXTS, milliseconds};
 
 /// The session is read again this often because something changed it meanwhile, or one step followed another.
 pub(crate) const MAX_ATTEMPTS: usize = 8;
@@ -42,6 +42,8 @@ pub(crate) struct Target {
 pub(crate) struct StepsTaken {
     /// Chime goes on to transcribe although its stop was requested a minute ago.
     pub(crate) not_stopped: bool,
+    /// Chime could not be asked: it is asked again in the next run.
+    pub(crate) failure: Option<Error>,
 }
 
 /// A report on a run.
@@ -85,9 +87,15 @@ impl App {
             };
             match live::due(&row.run, surroundings(&view, session, row, origin.now), origin.now) {
                 Due::Apply(event) => {
+                    if event == RunEvent::Abandoned
+                        && let Some(meeting) = session.meeting_id()
+                    {
+                        // That Chime had stopped is known from one event alone.
+                        self.calls.meetings().stop_transcription(&session.control_region, meeting).await?;
+                    }
                     self.apply(target, session, row, Report::of(event, origin.now), origin).await?;
                 }
-                Due::Look if self.has_text(&view).await? => {
+                Due::Look if self.has_text(&view, row).await? => {
                     let report = Report::of(RunEvent::Started, origin.now);
                     self.apply(target, session, row, report, origin).await?;
                 }
@@ -106,8 +114,16 @@ impl App {
                     .await?;
                     break;
                 }
-                // Its operation is due by itself.
-                Due::StopAgain { alarm } => return Ok(StepsTaken { not_stopped: alarm }),
+                Due::StopAgain { alarm } => {
+                    let Some(meeting) = session.meeting_id() else { break };
+                    let stopped =
+                        self.calls.meetings().stop_transcription(&session.control_region, meeting).await;
+                    if let Err(error) = stopped {
+                        return Ok(StepsTaken { not_stopped: alarm, failure: Some(error.into()) });
+                    }
+                    let report = Report::of(RunEvent::Stopped, origin.now);
+                    self.apply(target, session, row, report, origin).await?;
+                }
             }
         }
         Ok(StepsTaken::default())
@@ -184,24 +200,26 @@ impl App {
         operation: &PendingOperation,
         origin: &Origin,
     ) -> Result<(), Error> {
-        let view = self.calls.store().load_session(target.appointment, target.session).await?;
-        let current = view.session.as_ref().zip(view.captures.run.as_ref());
         match operation.action()? {
             Action::StartTranscription(run, of) => {
-                let wanted = current.filter(|(_, row)| {
-                    row.run.id == run
-                        && row.run.status == RunStatus::Starting
-                        && row.run.attempt == of.attempt
-                });
-                if let Some((session, row)) = wanted {
-                    self.start_at_chime(target, session, row, &of, origin).await?;
+                let accepted = self.is_starting(target, run, of.attempt).await?
+                    && self.start_at_chime(target, (run, &of), operation.attempts, origin).await?;
+                if accepted && !self.is_starting(target, run, of.attempt).await? {
+                    // A stop was faster: what Chime has accepted must not run.
+                    self.stop_unwanted(target, &of.control_region, of.meeting_id).await?;
                 }
             }
             Action::StopTranscription(run, of) => {
                 self.calls.meetings().stop_transcription(&of.control_region, of.meeting_id).await?;
-                if let Some((session, row)) = current.filter(|(_, row)| row.run.id == run) {
+                for _ in 0..MAX_ATTEMPTS {
+                    let view = self.calls.store().load_session(target.appointment, target.session).await?;
+                    let current = view.session.as_ref().zip(view.captures.run.as_ref());
+                    let current = current.filter(|(_, row)| row.run.id == run && row.run.status.is_open());
+                    let Some((session, row)) = current else { break };
                     let report = Report::of(RunEvent::Stopped, origin.now);
-                    self.apply(target, session, row, report, origin).await?;
+                    if self.apply(target, session, row, report, origin).await? {
+                        break;
+                    }
                 }
             }
             Action::DeleteAttendee(..)
@@ -215,6 +233,7 @@ impl App {
             | Action::VerifySegment(..)
             | Action::DeleteChunks(..)
             | Action::DeleteRecording(..)
+            | Action::ApplyHold(..)
             | Action::TakeText(_)
             | Action::CompleteTranscript(_)
             | Action::DeleteTranscript(_) => {
@@ -226,14 +245,44 @@ impl App {
         Ok(())
     }
 
+    /// Whether a run waits for this start.
+    async fn is_starting(&self, target: Target, run: RunId, attempt: u32) -> Result<bool, Error> {
+        let view = self.calls.store().load_session(target.appointment, target.session).await?;
+        let run = view.captures.run.filter(|row| row.run.id == run);
+        Ok(run.is_some_and(|row| row.run.status == RunStatus::Starting && row.run.attempt == attempt))
+    }
+
+    /// Stops what Chime transcribes for no open run.
+    ///
+    /// # Errors
+    /// Where Chime or the database is down.
+    pub(crate) async fn stop_unwanted(
+        &self,
+        target: Target,
+        control_region: &str,
+        meeting: ChimeMeetingId,
+    ) -> Result<(), Error> {
+        let view = self.calls.store().load_session(target.appointment, target.session).await?;
+        let wanted = view.captures.run.is_some_and(|row| {
+            matches!(row.run.status, RunStatus::Starting | RunStatus::Running) && row.run.mode == Mode::Live
+        });
+        if !wanted {
+            self.calls.meetings().stop_transcription(control_region, meeting).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks Chime to transcribe. Returns whether it accepted that.
     async fn start_at_chime(
         &self,
         target: Target,
-        session: &Session,
-        row: &RunRow,
-        of: &StartTranscription,
+        (run, of): (RunId, &StartTranscription),
+        attempts: i32,
         origin: &Origin,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
+        let view = self.calls.store().load_session(target.appointment, target.session).await?;
+        let current = view.session.as_ref().zip(view.captures.run.as_ref());
+        let Some((session, row)) = current.filter(|(_, row)| row.run.id == run) else { return Ok(false) };
         let settings = RunSettings::deserialize(&row.settings).map_err(Error::internal)?;
         let live = settings.live.ok_or_else(|| Error::internal("a live run without settings"))?;
         let meetings = self.calls.meetings();
@@ -241,30 +290,36 @@ impl App {
             meetings.stop_transcription(&of.control_region, of.meeting_id).await?;
         }
         let refused = match meetings.start_transcription(&of.control_region, of.meeting_id, &live).await {
-            // It runs already: an earlier answer was lost, and its event says when it began.
-            Ok(()) | Err(chime::Error::Conflict(_)) => return Ok(()),
+            Ok(()) => return Ok(true),
+            // It runs already: the answer to an earlier execution was lost, and its event says when it began.
+            Err(chime::Error::Conflict(_)) if of.attempt == 1 && attempts > 0 => return Ok(true),
+            // Another one runs, with other settings perhaps.
+            Err(error @ chime::Error::Conflict(_)) => {
+                meetings.stop_transcription(&of.control_region, of.meeting_id).await?;
+                return Err(error.into());
+            }
             Err(error @ (chime::Error::Throttled(_) | chime::Error::Unavailable(_))) => {
                 return Err(error.into());
             }
-            Err(error @ (chime::Error::NotFound | chime::Error::Limit(_) | chime::Error::Refused { .. })) => {
-                error
-            }
+            // The meeting has ended, which is reported a moment later.
+            Err(chime::Error::NotFound) => return Ok(false),
+            Err(error @ (chime::Error::Limit(_) | chime::Error::Refused { .. })) => error,
         };
         tracing::warn!(run = %row.run.id, error = causes(&refused), "Chime refused a transcription");
         let report = Report { message: Some(refused.reason()), ..Report::of(RunEvent::Refused, origin.now) };
         self.apply(target, session, row, report, origin).await?;
-        Ok(())
+        Ok(false)
     }
 
-    /// Whether the open capture has text: words, because states of the transcription are lines too.
-    async fn has_text(&self, view: &View) -> Result<bool, Error> {
+    /// Whether the open capture has text of this start: words, because states of the transcription are lines too.
+    async fn has_text(&self, view: &View, row: &RunRow) -> Result<bool, Error> {
         let Some(open) = &view.captures.capture else { return Ok(false) };
-        let prefix = text_prefix(open.id, open.purposes.recording);
-        let listed = self.objects.list(&prefix, None).await?.objects;
+        let listed = self.list_files(open.id, open.purposes.recording, TEXTS).await?;
         // The files of the last minute; the next run looks again.
         let latest = &listed[listed.len().saturating_sub(LATEST_FILES)..];
         let bodies = self.read(latest).await?;
-        let has_words = |line: &[u8]| !lines::parse(line).results.is_empty();
+        let since = milliseconds(row.run.confirmed_at);
+        let has_words = |line: &[u8]| lines::parse(line).results.iter().any(|result| result.end_ms > since);
         Ok(bodies.iter().any(|body| body.split(|byte| *byte == b'\n').any(has_words)))
     }
 }

@@ -45,7 +45,10 @@ impl App {
             }
             let target = Target { appointment: due.appointment_id, session: due.session_id };
             match self.take_steps(target, origin).await {
-                Ok(taken) => not_stopped += u64::from(taken.not_stopped),
+                Ok(taken) => {
+                    not_stopped += u64::from(taken.not_stopped);
+                    failure = taken.failure.or(failure);
+                }
                 Err(error) => {
                     tracing::warn!(session = %due.session_id, error = causes(&error), "transcription not compared, will retry");
                     failure = Some(error);
@@ -69,8 +72,7 @@ impl App {
     /// The part of the day's budget that is reserved or used, in percent.
     async fn report_budget(&self, origin: &Origin) -> Result<(), Error> {
         let Some(per_day) = self.limits.per_day else { return Ok(()) };
-        let day = origin.now.to_offset(time::UtcOffset::UTC).date();
-        let reserved = self.calls.store().known_languages(day).await?.reserved;
+        let reserved = self.calls.store().known_languages(origin.now).await?.reserved;
         let percent = reserved.saturating_mul(100) / per_day.whole_seconds().max(1);
         metrics::emit(&[(Metric::TranscriptionBudgetPercent, u64::try_from(percent).unwrap_or(0))]);
         Ok(())
@@ -121,7 +123,8 @@ impl App {
             | Action::Concatenate(..)
             | Action::VerifySegment(..)
             | Action::DeleteChunks(..)
-            | Action::DeleteRecording(..) => Err(Error::internal("an operation of another kind was leased")),
+            | Action::DeleteRecording(..)
+            | Action::ApplyHold(..) => Err(Error::internal("an operation of another kind was leased")),
         }
     }
 }

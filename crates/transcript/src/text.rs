@@ -22,16 +22,11 @@ const MAX_FILE_BYTES: i64 = 8 * 1024 * 1024;
 /// Results that are stored by one statement.
 const MAX_RESULTS: usize = 200;
 
-/// The prefix of a capture's files: with its recording, or for its text alone.
-fn capture_prefix(capture: CaptureId, recorded: bool) -> String {
-    let root = if recorded { "captures" } else { "speech" };
-    format!("{root}/{capture}/")
-}
+/// The folder of a capture's text.
+pub(crate) const TEXTS: &str = "transcription-messages";
 
-/// The prefix of a capture's text.
-pub(crate) fn text_prefix(capture: CaptureId, recorded: bool) -> String {
-    format!("{}transcription-messages/", capture_prefix(capture, recorded))
-}
+/// The folder of the events of a capture's meeting.
+const EVENTS: &str = "meeting-events";
 
 impl App {
     /// Takes the text of a capture that has ended into the transcript. It may be repeated: the transcript is a function of the set of
@@ -41,28 +36,21 @@ impl App {
     /// Where S3 or the database is down: the text is taken again.
     pub(crate) async fn take_text(&self, capture: CaptureId, origin: &Origin) -> Result<(), Error> {
         let Some(source) = self.calls.store().load_text(capture).await? else { return Ok(()) };
-        let prefix = text_prefix(capture, source.recorded);
         let mut fold = Fold::new(call(&source));
-        let (mut taken, mut results, mut next) = (Vec::new(), Vec::new(), None);
-        loop {
-            let page = self.objects.list(&prefix, next.as_deref()).await?;
-            for files in page.objects.chunks(MAX_PARALLEL) {
-                for body in self.read(files).await? {
-                    for line in body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-                        fold.push(line, &mut |folded| results.push(stored(folded)));
-                    }
+        let (mut taken, mut results) = (Vec::new(), Vec::new());
+        let listed = self.list_files(capture, source.recorded, TEXTS).await?;
+        for files in listed.chunks(MAX_PARALLEL) {
+            for body in self.read(files).await? {
+                for line in body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                    fold.push(line, &mut |folded| results.push(stored(folded)));
                 }
-                if results.len() >= MAX_RESULTS {
-                    self.store(&source, &mut results).await?;
-                }
-                taken.extend(
-                    files.iter().map(|file| TakenFile { key: file.key.clone(), etag: file.etag.clone() }),
-                );
             }
-            next = page.next;
-            if next.is_none() {
-                break;
+            if results.len() >= MAX_RESULTS {
+                self.store(&source, &mut results).await?;
             }
+            taken.extend(
+                files.iter().map(|file| TakenFile { key: file.key.clone(), etag: file.etag.clone() }),
+            );
         }
         let speaking = self.speaking(&source).await?;
         let (counts, _) = fold.finish(&mut |folded| results.push(stored(folded)));
@@ -75,23 +63,37 @@ impl App {
         Ok(())
     }
 
-    /// Who spoke when, by the capture's files of events.
-    async fn speaking(&self, source: &TextSource) -> Result<Vec<Speaking>, Error> {
-        let prefix = capture_prefix(source.capture_id, source.recorded);
-        let (mut activity, mut next) = (Activity::default(), None);
+    /// The files of a folder of a capture, by name: with its recording, or for its text alone. The guide shows the folders under the
+    /// sink's prefix; users also report them under the pipeline's id
+    /// (<https://docs.aws.amazon.com/chime-sdk/latest/dg/concat-folder-structure.html>).
+    pub(crate) async fn list_files(
+        &self,
+        capture: CaptureId,
+        recorded: bool,
+        folder: &str,
+    ) -> Result<Vec<Object>, Error> {
+        let root = if recorded { "captures" } else { "speech" };
+        let (prefix, folder) = (format!("{root}/{capture}/"), format!("/{folder}/"));
+        let (mut files, mut next) = (Vec::new(), None);
         loop {
-            let page = self.objects.list(&format!("{prefix}meeting-events/"), next.as_deref()).await?;
-            for files in page.objects.chunks(MAX_PARALLEL) {
-                for body in self.read(files).await? {
-                    body.split(|byte| *byte == b'\n').for_each(|line| activity.push(line));
-                }
-            }
+            let page = self.objects.list(&prefix, next.as_deref()).await?;
+            files.extend(page.objects.into_iter().filter(|object| object.key.contains(&folder)));
             next = page.next;
             if next.is_none() {
-                break;
+                return Ok(files);
             }
         }
-        let spoken = activity.intervals(ms(source.call_began_at), &Attendees::default());
+    }
+
+    /// Who spoke when, by the capture's files of events.
+    async fn speaking(&self, source: &TextSource) -> Result<Vec<Speaking>, Error> {
+        let mut activity = Activity::default();
+        for files in self.list_files(source.capture_id, source.recorded, EVENTS).await?.chunks(MAX_PARALLEL) {
+            for body in self.read(files).await? {
+                body.split(|byte| *byte == b'\n').for_each(|line| activity.push(line));
+            }
+        }
+        let spoken = activity.intervals(milliseconds(source.call_began_at), &Attendees::default());
         let named = spoken.into_iter().filter_map(|(voice, interval)| match voice {
             // Without a table of attendees, each voice is its attendee's id.
             Voice::Unknown(id) => Some(Speaking(interval.start_ms, interval.end_ms, id)),
@@ -126,15 +128,19 @@ impl App {
     }
 }
 
-fn ms(at: OffsetDateTime) -> i64 {
+/// Milliseconds since 1970.
+pub(crate) fn milliseconds(at: OffsetDateTime) -> i64 {
     i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
 fn call(source: &TextSource) -> Call {
-    let began_at_ms = ms(source.call_began_at);
+    let began_at_ms = milliseconds(source.call_began_at);
     let revoked = source.revoked_at.and_then(|from| {
         // Until the capture's end: the next one is opened with everyone's consent.
-        Interval::new(ms(from) - began_at_ms, (ms(source.ended_at) - began_at_ms).saturating_add(1))
+        Interval::new(
+            milliseconds(from) - began_at_ms,
+            (milliseconds(source.ended_at) - began_at_ms).saturating_add(1),
+        )
     });
     Call {
         began_at_ms,

@@ -11,22 +11,13 @@ export type Capability = Schemas["Direction"];
 export type Capabilities = Schemas["Capabilities"];
 export type Medium = keyof Schemas["CapabilitiesRequest"];
 export type Feature = keyof Schemas["ConsentStatus"];
-/** The transcript of a call: the one that runs, else the latest. */
-export interface TranscriptionStatus {
-  state: string;
-  /** Why it has failed or ended. */
-  reason: string | null;
-  /** What the service has said of a failure. */
-  message?: string | null;
-  /** Whether Chime's recorder, if it is in the call, captures for it. */
-  recorder: boolean;
-  transcriptId?: string | null;
-}
+/** The transcription of a call: the one that runs, else the last one. */
+export type TranscriptionStatus = Pick<Schemas["FeatureStatus"], "state" | "reason" | "message" | "recorder">;
 
 /** What a person may do with the recordings of their appointments. */
 export type Right = Schemas["Right"];
 /** Recording or transcription of a call. A recording has its id from its start to its end. */
-export type FeatureStatus = Schemas["FeatureStatus"];
+export type FeatureStatus = Pick<Schemas["FeatureStatus"], "state" | "reason" | "recordingId" | "recorder">;
 export type Consent = Schemas["ConsentStatus"];
 
 /** A recording, as far as the page reads it. */
@@ -65,10 +56,10 @@ export type Status = Pick<
   | "present"
   | "endsAt"
   | "joinRefusal"
-  | "recording"
   | "consent"
 > & {
-  transcription: TranscriptionStatus | null;
+  recording: FeatureStatus;
+  transcription: TranscriptionStatus;
   me: Pick<Schemas["CallerStatus"], "status" | "admitted" | "capabilities" | "consentRequired" | "rights">;
   waiting: WaitingPerson[];
 };
@@ -144,7 +135,7 @@ export function parseStatus(body: Body): Status | undefined {
     isListOf(me["rights"], isText) &&
     isListOf(waiting, isWaitingPerson) &&
     isFeature(body["recording"]) &&
-    isNullable(body["transcription"], isTranscription) &&
+    isTranscription(body["transcription"]) &&
     isConsent(body["consent"]);
   return valid ? (body as unknown as Status) : undefined;
 }
@@ -206,7 +197,13 @@ function isFeature(value: unknown): boolean {
 }
 
 function isTranscription(value: unknown): boolean {
-  return isObject(value) && isText(value["state"]) && isNullable(value["reason"], isText) && isFlag(value["recorder"]);
+  return (
+    isObject(value) &&
+    isText(value["state"]) &&
+    isNullable(value["reason"], isText) &&
+    isNullable(value["message"], isText) &&
+    isFlag(value["recorder"])
+  );
 }
 
 function isSegment(value: unknown): boolean {

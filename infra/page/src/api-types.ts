@@ -163,6 +163,25 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/appointments/{appointmentId}/hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The newest legal hold of an appointment, and how far it is applied */
+        get: operations["getHold"];
+        /** Place a legal hold on what is kept of an appointment */
+        put: operations["placeHold"];
+        post?: never;
+        /** Lift the legal hold of an appointment */
+        delete: operations["liftHold"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/appointments/{appointmentId}/recordings": {
         parameters: {
             query?: never;
@@ -526,6 +545,54 @@ export interface components {
         HealthResponse: {
             /** @description Always `ok`: anything else is an error. */
             status: string;
+        };
+        /** @description How far a hold, or its end, is applied. */
+        HoldProgress: {
+            /** @description Whether it is on all of them, or on none any more. */
+            applied: boolean;
+            /** @description When it last was. */
+            appliedAt: components["schemas"]["Timestamp"] | null;
+            /**
+             * Format: uint64
+             * @description How many it was applied to: versions of files, or entries.
+             */
+            count: number;
+        };
+        /** @description The body of a hold. */
+        HoldRequest: {
+            /** @description A case number or a code, and no names: 1 to 200 ASCII letters, digits, single spaces and `-._/:#`. */
+            reason: string;
+        };
+        /** @description The legal hold on what is kept of an appointment: recordings, transcripts and audit entries. */
+        HoldResponse: {
+            /** @description The appointment. */
+            appointmentId: components["schemas"]["AppointmentId"];
+            /** @description How far it, or its end, is applied to the expiry of the audit entries. */
+            auditEntries: components["schemas"]["HoldProgress"];
+            /**
+             * Format: uint64
+             * @description Recordings whose deletion was requested before the hold: their files may be gone, or be deleted when the hold is lifted.
+             */
+            deletedRecordings: number;
+            /** @description How far it, or its end, is applied to the files of recordings. */
+            files: components["schemas"]["HoldProgress"];
+            /** @description When it was lifted; null while it stands. */
+            liftedAt: components["schemas"]["Timestamp"] | null;
+            /** @description By whom it was lifted. */
+            liftedBy: string | null;
+            /** @description Whether a hold stands: then nothing that is kept of the appointment is deleted. */
+            onHold: boolean;
+            /** @description When it was placed. */
+            placedAt: components["schemas"]["Timestamp"] | null;
+            /** @description By whom: the auditor's user id, or `sub:` with the SHA-256 of the subject for one without an account. */
+            placedBy: string | null;
+            /** @description The reason of the newest hold; null where there has been none, like the fields that follow. */
+            reason: string | null;
+            /**
+             * Format: uint64
+             * @description Recordings that are kept.
+             */
+            recordings: number;
         };
         /** @description A user who could not be invited. */
         InvitationError: {
@@ -3542,7 +3609,11 @@ export interface operations {
                     };
                 };
             };
-            /** @description CONSENT_REQUIRED: Not everyone in the call has consented to this. */
+            /**
+             * @description CALL_NOT_READY: The call is being started.
+             *     CONSENT_REQUIRED: Not everyone in the call has consented to this.
+             *     TRANSCRIPT_DELETED: The transcript of this call was deleted.
+             */
             409: {
                 headers: {
                     /** @description Seconds to wait. */
@@ -3552,7 +3623,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
-                        code: "CONSENT_REQUIRED";
+                        code: "CALL_NOT_READY" | "CONSENT_REQUIRED" | "TRANSCRIPT_DELETED";
                     };
                 };
             };
@@ -3756,6 +3827,445 @@ export interface operations {
                         /** @enum {unknown} */
                         code: "CALLS_THROTTLED";
                     }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INTERNAL";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description UNAVAILABLE: The service is not available at this moment. Please try again.
+             *     503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "UNAVAILABLE";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+        };
+    };
+    getHold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                appointmentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The hold. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldResponse"];
+                };
+            };
+            /**
+             * @description NO_IDENTITY: The request bears no identity.
+             *     401 by API Gateway itself: The token is missing, expired, or of another issuer or audience.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "NO_IDENTITY";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description AUDITOR_ONLY: Only an auditor can do this.
+             *     EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
+             *     REMOVED_FROM_CALL: The provider has removed you from this call.
+             *     UNKNOWN_USER: This account is not known here.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "AUDITOR_ONLY" | "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                    };
+                };
+            };
+            /** @description APPOINTMENT_NOT_FOUND: There is no such appointment. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "APPOINTMENT_NOT_FOUND";
+                    };
+                };
+            };
+            /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description INVALID_FIELD: A field has a value that it cannot have. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INVALID_FIELD";
+                    };
+                };
+            };
+            /** @description 429 by API Gateway itself: The stage's throttle was reached. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INTERNAL";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description UNAVAILABLE: The service is not available at this moment. Please try again.
+             *     503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "UNAVAILABLE";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+        };
+    };
+    placeHold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                appointmentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldRequest"];
+            };
+        };
+        responses: {
+            /** @description A hold stood already, with the reason that it was placed for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldResponse"];
+                };
+            };
+            /** @description The hold was placed. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldResponse"];
+                };
+            };
+            /** @description MALFORMED_REQUEST: The request cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "MALFORMED_REQUEST";
+                    };
+                };
+            };
+            /**
+             * @description NO_IDENTITY: The request bears no identity.
+             *     401 by API Gateway itself: The token is missing, expired, or of another issuer or audience.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "NO_IDENTITY";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description AUDITOR_ONLY: Only an auditor can do this.
+             *     EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
+             *     REMOVED_FROM_CALL: The provider has removed you from this call.
+             *     UNKNOWN_USER: This account is not known here.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "AUDITOR_ONLY" | "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                    };
+                };
+            };
+            /** @description APPOINTMENT_NOT_FOUND: There is no such appointment. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "APPOINTMENT_NOT_FOUND";
+                    };
+                };
+            };
+            /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description INVALID_FIELD: A field has a value that it cannot have. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INVALID_FIELD";
+                    };
+                };
+            };
+            /** @description 429 by API Gateway itself: The stage's throttle was reached. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INTERNAL";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description UNAVAILABLE: The service is not available at this moment. Please try again.
+             *     503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "UNAVAILABLE";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+        };
+    };
+    liftHold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                appointmentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No hold stands, also when none did before. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldResponse"];
+                };
+            };
+            /**
+             * @description NO_IDENTITY: The request bears no identity.
+             *     401 by API Gateway itself: The token is missing, expired, or of another issuer or audience.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "NO_IDENTITY";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description AUDITOR_ONLY: Only an auditor can do this.
+             *     EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
+             *     REMOVED_FROM_CALL: The provider has removed you from this call.
+             *     UNKNOWN_USER: This account is not known here.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "AUDITOR_ONLY" | "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                    };
+                };
+            };
+            /** @description APPOINTMENT_NOT_FOUND: There is no such appointment. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "APPOINTMENT_NOT_FOUND";
+                    };
+                };
+            };
+            /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description INVALID_FIELD: A field has a value that it cannot have. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INVALID_FIELD";
+                    };
+                };
+            };
+            /** @description 429 by API Gateway itself: The stage's throttle was reached. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
                 };
             };
             /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */

@@ -165,6 +165,7 @@ class Page {
     try {
       const status = await context.api.status();
       if (signal.aborted) return;
+      context.rights = status.me.rights;
       const own = status.me.status;
       if (own === "removed") throw new ApiError("forbidden", "REMOVED_FROM_CALL");
       if (own === "turned_away") throw new ApiError("forbidden", "TURNED_AWAY");
@@ -217,6 +218,7 @@ class Page {
       bridge: this.#bridge,
       config,
       sdk: this.#sdk,
+      rights: [],
       showError: (error, retry) => this.#showError(error, retry),
       restart: () => this.#begin(),
     };

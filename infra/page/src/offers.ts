@@ -12,19 +12,20 @@ import { wait } from "./wait.ts";
 /** How long the page waits before it asks again where the API does not answer. */
 const RETRY_MS = 10_000;
 
-type Context = Pick<CallContext, "api" | "restart">;
+type Context = Pick<CallContext, "api" | "restart" | "rights">;
 
 /**
  * Adds the buttons that lead to recordings and transcripts. Those without the right are not asked for: the server audits what it
  * refuses. Ends when the place is not shown any more. `known`: a status of the call that is over.
  */
 export async function offerAfterwards(context: Context, place: Element | null, known?: Status): Promise<void> {
-  if (!place) return;
+  if (!place || context.rights.length === 0) return;
   const { api, restart } = context;
   const status = known ?? (await retried(place, () => api.status()));
   if (!status) return;
   const { rights } = status.me;
-  if (mayRead(rights) && (status.isProvider || status.transcription?.transcriptId))
+  // Without a transcript its screen says so: a status after the call does not name one.
+  if (mayRead(rights))
     offer(place, "transcripts.open", async () =>
       (await load("transcripts")).showTranscripts(PARTS, api, { rights, search: status.isProvider }, restart),
     );

@@ -42,7 +42,7 @@ const status: Status = {
   joinRefusal: { code: "APPOINTMENT_CANCELLED", error: "The appointment is cancelled." },
   present: ["u-1"],
   recording: { state: "paused", reason: "requested", recordingId: "r-1", recorder: false },
-  transcription: { state: "requested", reason: null, recorder: false },
+  transcription: { state: "requested", reason: null, message: null, recorder: false },
   consent,
   me: { status: "joined", admitted: true, capabilities, consentRequired: ["recording"], rights: [] },
   waiting: [{ userId: "u-2", displayName: "Patient", role: "patient" }],

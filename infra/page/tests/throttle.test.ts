@@ -84,7 +84,7 @@ class ServerCall {
       joinRefusal: null,
       present,
       recording: { state: "off", reason: null, recordingId: null, recorder: false },
-      transcription: { state: "off", reason: null, recorder: false },
+      transcription: { state: "off", reason: null, message: null, recorder: false },
       consent: { recording: none, transcription: none },
       me: {
         status: present.includes(person) ? "joined" : this.waiting.has(person) ? "waiting" : null,

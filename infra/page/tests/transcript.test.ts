@@ -16,7 +16,7 @@ import {
 } from "./fixtures/browser.ts";
 import { both, type Call, CallFixture } from "./fixtures/call-fixture.ts";
 import type { ApiResponse } from "./fixtures/cdn-proxy.ts";
-import { refused } from "./fixtures/recording-api.ts";
+import { RECORDER, refused } from "./fixtures/recording-api.ts";
 import { TranscriptApi, VTT } from "./fixtures/transcript-api.ts";
 import { looks } from "./fixtures/views.ts";
 
@@ -119,11 +119,6 @@ const ERRORS: { answer: ApiResponse; en: string; fr: string }[] = [
     fr: "La transcription n’est pas possible avec ce choix de langues.",
   },
   {
-    answer: { status: 503, body: refused("RECORDING_CAPACITY") },
-    en: "The transcript cannot be started: too many others are running. Try again in a few minutes.",
-    fr: "La transcription ne peut pas démarrer : trop d’autres sont en cours. Réessayez dans quelques minutes.",
-  },
-  {
     answer: { status: 503, body: refused("UNAVAILABLE") },
     en: "The transcription service does not answer. Please try again.",
     fr: "Le service de transcription ne répond pas. Veuillez réessayer.",
@@ -171,24 +166,22 @@ test("everyone is told why a transcript has ended by itself, and the provider wh
     [{ state: "off", reason: "limit_reached" }, "because its time is used up."],
   ] as const;
   await withTranscripts(async (call, api) => {
-    await call.context.clock.install();
     const { provider, patient, other } = await inPanel(call);
     const pages = [provider, patient];
-    /** Lets the pages read a status until it is so in both. */
-    const until = (check: (page: Page) => Promise<boolean>, what: string) => {
-      call.media.requestRefresh();
-      return eventually(async () => {
-        for (const page of pages) await page.clock.fastForward(250);
-        return (await Promise.all(pages.map(check))).every((holds) => holds);
-      }, what);
-    };
     for (const [change, text] of cases) {
       api.begin({ state: "active" });
-      await until((page) => sign(page).isVisible(), "the sign is shown");
-      await until((page) => notice(page, "transcription").isHidden(), "the notice of the one before is gone");
+      // That of the capture with the text, whose coming and going make the pages read the status at once.
+      call.media.addParticipant(RECORDER);
+      for (const page of pages) {
+        await sign(page).waitFor();
+        await notice(page, "transcription").waitFor({ state: "hidden" });
+      }
       Object.assign(api.current ?? assert.fail(), change);
-      await until((page) => sign(page).isHidden(), "the sign is hidden");
-      for (const page of pages) await notice(page, "transcription").getByText(text).waitFor();
+      call.media.removeParticipant(RECORDER.attendeeId);
+      for (const page of pages) {
+        await notice(page, "transcription").getByText(text).waitFor();
+        await sign(page).waitFor({ state: "hidden" });
+      }
       if (change.state !== "failed") continue;
       await state(provider, "The transcript has failed.");
       await provider.getByText("The service says: LanguageNotSupported").waitFor();

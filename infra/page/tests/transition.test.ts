@@ -30,7 +30,7 @@ function status(changes: Partial<Status> = {}): Status {
     joinRefusal: null,
     present: [],
     recording: { state: "off", reason: null, recordingId: null, recorder: false },
-    transcription: { state: "off", reason: null, recorder: false },
+    transcription: { state: "off", reason: null, message: null, recorder: false },
     consent: { recording: noConsent, transcription: noConsent },
     me: me("joined"),
     waiting: [],

@@ -1,5 +1,6 @@
 //! Every route, with what it reads and answers.
 
+mod holds;
 mod recordings;
 mod transcripts;
 
@@ -202,6 +203,7 @@ pub(super) fn all(schemas: &mut Schemas) -> Vec<Operation> {
     all.push(actions(schemas));
     all.extend(attendees(schemas));
     all.extend(recordings::all(schemas));
+    all.extend(holds::all(schemas));
     all.extend(transcripts::all(schemas));
     all
 }
@@ -439,6 +441,11 @@ pub(super) fn direct_invocations(schemas: &mut Schemas) -> Value {
             ("get", "getRecording", &[&recording]),
             ("playback", "playRecording", &[&recording, &playback]),
             ("delete", "deleteRecording", &[&recording]),
+        ]),
+        "audit": actions(&[
+            ("hold", "placeHold", &[&appointment]),
+            ("lift-hold", "liftHold", &[&appointment]),
+            ("get-hold", "getHold", &[&appointment]),
         ]),
         "transcript": actions(&[
             ("start", "startTranscription", &[&appointment]),

@@ -21,6 +21,9 @@ pub const CONFIRM_WITHIN: Duration = Duration::minutes(2);
 /// A capture that does not run for this long: the run has failed.
 pub const CAPTURE_WITHIN: Duration = Duration::minutes(2);
 
+/// A stop that nothing confirms for this long is sent again: its event was lost, or Chime did not get it.
+pub const STOP_AGAIN_AFTER: Duration = Duration::seconds(15);
+
 /// A stop that Chime has not accepted for this long raises an alarm; it is repeated all the same.
 pub const STOP_WITHIN: Duration = Duration::seconds(60);
 
@@ -226,6 +229,16 @@ pub enum Effect {
     Stop,
 }
 
+/// Whether a report of Chime's is about an earlier start or run: it was made before Chime was asked for this one.
+#[must_use]
+pub fn is_outdated(run: &Run, event: RunEvent, at: OffsetDateTime) -> bool {
+    match event {
+        RunEvent::Stopped | RunEvent::Failed => run.status.needs_capture() && at < run.confirmed_at,
+        RunEvent::Started => at < run.requested_at,
+        RunEvent::Stop(_) | RunEvent::Captured | RunEvent::Refused | RunEvent::Abandoned => false,
+    }
+}
+
 /// Applies a report. `None`: it changes nothing.
 #[must_use]
 pub fn advance(run: Run, event: RunEvent, at: OffsetDateTime) -> Option<(Run, Effect)> {
@@ -262,6 +275,11 @@ pub fn advance(run: Run, event: RunEvent, at: OffsetDateTime) -> Option<(Run, Ef
         (RunStatus::Starting, RunEvent::Started) => {
             let started = Some(at.max(run.requested_at));
             Some((Run { started_at: started, ..changed(RunStatus::Running) }, Effect::None))
+        }
+        // The report of a stop was about an earlier start.
+        (RunStatus::Stopping, RunEvent::Started) if run.end_reason == Some(RunEnd::StoppedByChime) => {
+            let started_at = Some(run.started_at.unwrap_or(at));
+            Some((Run { started_at, end_reason: None, ..changed(RunStatus::Running) }, Effect::None))
         }
         // The start was slower than the stop: it is billed from here on.
         (RunStatus::Stopping, RunEvent::Started) => {
@@ -328,10 +346,11 @@ pub fn due(run: &Run, around: Surroundings, now: OffsetDateTime) -> Due {
         }
         RunStatus::Stopping if stopped_by_chime && since >= STOP_WITHIN => Due::Apply(RunEvent::Abandoned),
         RunStatus::Stopping if stopped_by_chime => Due::Nothing,
-        RunStatus::Stopping => Due::StopAgain { alarm: since >= STOP_WITHIN },
+        RunStatus::Stopping if since >= STOP_AGAIN_AFTER => Due::StopAgain { alarm: since >= STOP_WITHIN },
         RunStatus::Requested
         | RunStatus::Starting
         | RunStatus::Running
+        | RunStatus::Stopping
         | RunStatus::Stopped
         | RunStatus::Failed => Due::Nothing,
     }
@@ -436,6 +455,32 @@ mod tests {
         assert_eq!(due(&stopping, FINE, NOW + Duration::seconds(60)), abandoned);
         let (failed, _) = advance(stopping, RunEvent::Abandoned, NOW).expect("a change");
         assert_eq!((failed.status, failed.end_reason), (RunStatus::Failed, Some(RunEnd::StoppedByChime)));
+    }
+
+    #[test]
+    fn a_late_report_of_an_earlier_start_is_no_end_of_this_one() {
+        let starting = run(Mode::Live, RunStatus::Starting);
+        let before = NOW - Duration::seconds(1);
+        assert!(
+            is_outdated(&starting, RunEvent::Stopped, before)
+                && is_outdated(&starting, RunEvent::Failed, before)
+        );
+        assert!(!is_outdated(&starting, RunEvent::Stopped, NOW));
+        let (doubtful, _) = advance(starting, RunEvent::Stopped, NOW).expect("a change");
+        let (running, effect) = advance(doubtful, RunEvent::Started, NOW).expect("a change");
+        assert_eq!(
+            (running.status, running.started_at, running.end_reason, effect),
+            (RunStatus::Running, Some(NOW), None, Effect::None)
+        );
+    }
+
+    #[test]
+    fn a_stop_that_nothing_confirms_is_sent_again_and_raises_an_alarm() {
+        let stopping = run(Mode::Live, RunStatus::Stopping);
+        let after = |seconds| due(&stopping, FINE, NOW + Duration::seconds(seconds));
+        assert_eq!(after(14), Due::Nothing);
+        assert_eq!(after(15), Due::StopAgain { alarm: false });
+        assert_eq!(after(60), Due::StopAgain { alarm: true });
     }
 
     #[test]

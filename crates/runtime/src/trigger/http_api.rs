@@ -18,7 +18,7 @@ use crate::edge::{self, Edge};
 use crate::json::Fields;
 use crate::request::{Request, Route};
 
-/// Of `requestContext.authorizer.jwt.claims` only `sub` is read, and nothing else identifies a caller.
+/// Of `requestContext.authorizer.jwt.claims` only `sub` identifies a caller; the others are read by [`Request::has_claim`] alone.
 pub(super) fn read(event: &RawValue, request_id: &str, edge: &Edge) -> Result<Request, Error> {
     let mut event = guard::normalise(event)?;
     // Taken out, so that nothing behind this can log it.
@@ -58,15 +58,18 @@ pub(super) fn read(event: &RawValue, request_id: &str, edge: &Edge) -> Result<Re
         user_agent: context.http.user_agent.as_deref().map(|agent| bounded(agent, 256)),
         now: now(context)?,
     };
-    let actor = subject(context).map(Actor::Subject);
+    let claims = claims(context);
+    let subject = claims.get("sub").filter(|subject| well_formed(subject));
+    let actor = subject.cloned().map(Actor::Subject);
     let request =
-        Request::new(Route::Http(route), actor, path, Fields::parse(&body), origin).with_query(query);
+        Request::new(Route::Http(route), actor, path, Fields::parse(&body), origin).with_claims(claims);
+    let request = request.with_query(query);
     Ok(if caller.bypasses_edge { request.bypassing_edge() } else { request })
 }
 
-fn subject(context: &ApiGatewayV2httpRequestContext) -> Option<String> {
-    let claims = &context.authorizer.as_ref()?.jwt.as_ref()?.claims;
-    claims.get("sub").filter(|subject| well_formed(subject)).cloned()
+fn claims(context: &ApiGatewayV2httpRequestContext) -> HashMap<String, String> {
+    let jwt = context.authorizer.as_ref().and_then(|it| it.jwt.as_ref());
+    jwt.map(|it| it.claims.clone()).unwrap_or_default()
 }
 
 fn now(context: &ApiGatewayV2httpRequestContext) -> Result<OffsetDateTime, Error> {

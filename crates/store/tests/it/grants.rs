@@ -35,10 +35,12 @@ const GRANTS: &[&str] = &[
     "functions EXECUTE medzen.capabilities(text,text,text)",
     "functions EXECUTE medzen.capture_state(uuid)",
     "functions EXECUTE medzen.captures_unchanged(uuid,jsonb)",
+    "functions EXECUTE medzen.chain_length(text)",
     "functions EXECUTE medzen.complete_transcript(uuid,timestamp with time zone)",
     "functions EXECUTE medzen.enqueue_capability_update(uuid,uuid,jsonb,timestamp with time zone,timestamp with time zone)",
     "functions EXECUTE medzen.enqueue_event(text,uuid,jsonb,timestamp with time zone,timestamp with time \
      zone,timestamp with time zone)",
+    "functions EXECUTE medzen.enqueue_hold(uuid,timestamp with time zone)",
     "functions EXECUTE medzen.enqueue_operation(text,text,uuid,jsonb,timestamp with time zone,timestamp with time zone)",
     "functions EXECUTE medzen.finish_capture(uuid,timestamp with time zone)",
     "functions EXECUTE medzen.finish_recording(uuid,timestamp with time zone,timestamp with time zone)",
@@ -49,6 +51,8 @@ const GRANTS: &[&str] = &[
     "functions EXECUTE medzen.holds_token(uuid,uuid)",
     "functions EXECUTE medzen.insert_consent(uuid,uuid,jsonb,timestamp with time zone)",
     "functions EXECUTE medzen.insert_segment(uuid,timestamp with time zone)",
+    "functions EXECUTE medzen.is_on_hold(uuid)",
+    "functions EXECUTE medzen.is_text_complete(uuid)",
     "functions EXECUTE medzen.may_be_in_call(uuid,uuid)",
     "functions EXECUTE medzen.may_capture(uuid,text[])",
     "functions EXECUTE medzen.missing_consents(uuid,uuid)",
@@ -64,6 +68,7 @@ const GRANTS: &[&str] = &[
     "functions EXECUTE medzen.runs(uuid)",
     "functions EXECUTE medzen.search_configuration(text)",
     "functions EXECUTE medzen.seconds_between(timestamp with time zone,timestamp with time zone)",
+    "functions EXECUTE medzen.segment_count(uuid)",
     "functions EXECUTE medzen.stop_refused_captures(uuid,uuid,timestamp with time zone)",
     "functions EXECUTE medzen.stop_refused_run(uuid,uuid,timestamp with time zone)",
     "functions EXECUTE medzen.transcription_left(date,bigint)",
@@ -72,6 +77,7 @@ const GRANTS: &[&str] = &[
     "functions INSERT medzen.chime_meetings",
     "functions INSERT medzen.denial_rate_limits",
     "functions INSERT medzen.leases",
+    "functions INSERT medzen.legal_holds",
     "functions INSERT medzen.media_captures",
     "functions INSERT medzen.participant_quality",
     "functions INSERT medzen.recording_segments",
@@ -97,6 +103,7 @@ const GRANTS: &[&str] = &[
     "functions SELECT medzen.chime_meetings",
     "functions SELECT medzen.denial_rate_limits",
     "functions SELECT medzen.leases",
+    "functions SELECT medzen.legal_holds",
     "functions SELECT medzen.media_captures",
     "functions SELECT medzen.participant_quality",
     "functions SELECT medzen.pending_operations",
@@ -120,6 +127,8 @@ const GRANTS: &[&str] = &[
     "functions UPDATE medzen.chime_meetings (ended_at)",
     "functions UPDATE medzen.denial_rate_limits (request_id, seen, since, suppressed)",
     "functions UPDATE medzen.leases (expires_at, holder)",
+    "functions UPDATE medzen.legal_holds (entries_applied, entries_applied_at, entries_leased_until, file_changes, \
+     file_pass, file_versions, files_applied, files_applied_at, lifted_at, lifted_by)",
     "functions UPDATE medzen.media_captures (began_at, confirmed_at, ended_at, pipeline_arn, pipeline_id, revoked, \
      speaking, status, stop_reason, stop_requested_at, text_taken_at)",
     "functions UPDATE medzen.participant_quality (summary)",
@@ -129,6 +138,7 @@ const GRANTS: &[&str] = &[
      defect, duration_seconds, missing_seconds, sha256, started_at, status)",
     "functions UPDATE medzen.recordings (deleted_at, deletion_requested_at, end_reason, ended_at, ended_by, \
      finished_at, intent, pause_reason, paused_at)",
+    "functions UPDATE medzen.searches (began_at, finished_at, found, position)",
     "functions UPDATE medzen.transcript_chunks (etag, taken_at)",
     "functions UPDATE medzen.transcript_segments (revoked)",
     "functions UPDATE medzen.transcription_budgets (reserved_seconds)",
@@ -141,9 +151,7 @@ const GRANTS: &[&str] = &[
     "functions UPDATE video_call_participants (admitted_at, audio, connected, connections, content, drops, \
      duration_seconds, join_count, join_count_since, joined_at, left_at, observer_kind, role, seen_at, status, video, waiting_since)",
     "functions UPDATE video_call_sessions (activated_at, attempt, attempt_by, checked_at, connected_count, \
-     duration_seconds, end_reason, ended_at, ended_by, error_message, last_attempt_at, last_event_at, \
-     last_left_at, max_participants_reached, meeting_id, projection_stale, projection_version, recording_enabled, \
-     recording_requested, status, stay_confirmed_at, updated_at)",
+     duration_seconds, end_reason, ended_at, ended_by, error_message, last_attempt_at, last_event_at, last_left_at, max_participants_reached, meeting_id, projection_stale, projection_version, recording_enabled, recording_requested, status, stay_confirmed_at, updated_at)",
     "functions USAGE schema medzen",
 ];
 
@@ -160,6 +168,9 @@ const POLICIES: &[&str] = &[
     "medzen.chime_meetings: functions ALL {functions}",
     "medzen.denial_rate_limits: functions ALL {functions}",
     "medzen.leases: functions ALL {functions}",
+    "medzen.legal_holds: functions_apply UPDATE {functions}",
+    "medzen.legal_holds: functions_place INSERT {functions}",
+    "medzen.legal_holds: functions_read SELECT {functions}",
     "medzen.media_captures: functions ALL {functions}",
     "medzen.participant_quality: functions ALL {functions}",
     "medzen.pending_operations: functions_execute UPDATE {functions}",

@@ -34,6 +34,13 @@ pub(crate) const ROUTES: [(&str, &str); 25] = [
     ("GET", "/health"),
 ];
 
+/// Routes that ask for the auditor's role and for no membership.
+const AUDITOR_ROUTES: [(&str, &str); 3] = [
+    ("PUT", "/appointments/{a}/hold"),
+    ("GET", "/appointments/{a}/hold"),
+    ("DELETE", "/appointments/{a}/hold"),
+];
+
 pub(crate) async fn ask(
     cloud: &TestCloud,
     scenario: &Scenario,
@@ -45,6 +52,7 @@ pub(crate) async fn ask(
         "/meetings" => json!({ "action": "get-status", "appointmentId": scenario.appointment }).to_string(),
         "/appointments/{a}/call/consent" => json!({ "recording": true }).to_string(),
         "/appointments/{a}/call/quality" => json!({ "samples": [{ "jitterMs": 1 }] }).to_string(),
+        "/appointments/{a}/hold" if method == "PUT" => json!({ "reason": "AZ-7" }).to_string(),
         _ if method == "PATCH" => json!({ "capabilities": { "audio": "SendReceive" } }).to_string(),
         _ => String::new(),
     };
@@ -70,7 +78,7 @@ async fn every_route_by_everyone() -> TestResult {
         ("no token at all", Some("nonsense".to_owned())),
     ];
     for (who, token) in &bad {
-        for (method, path) in ROUTES {
+        for (method, path) in ROUTES.into_iter().chain(AUDITOR_ROUTES) {
             let expected = if path == "/health" { "200" } else { "401" };
             let answer = ask(&cloud, &scenario, &recording, token.as_deref(), (method, path)).await?;
             assert_eq!(answer, expected, "{who}: {method} {path}");
@@ -79,11 +87,27 @@ async fn every_route_by_everyone() -> TestResult {
 
     let unknown = token(json!({ "sub": "an-account-nobody-knows" }), 60, Key::Good)?;
     let without_subject = token(json!({ "sub": "" }), 60, Key::Good)?;
+    // The stranger has the role beside an account; the other auditor has none.
+    let role = |mut claims: Value| {
+        claims["medzen_role"] = json!("auditor");
+        claims
+    };
+    let stranger =
+        cloud.sql(&format!("SELECT firebase_uid FROM users WHERE id = '{}'", scenario.stranger.id)).await?;
+    let auditor = token(role(json!({ "sub": stranger })), 60, Key::Good)?;
+    let outside_auditor = token(role(json!({ "sub": "an-auditor-nobody-knows" })), 60, Key::Good)?;
+    let list = token(json!({ "sub": stranger, "medzen_role": ["auditor", "doctor"] }), 60, Key::Good)?;
     let (yes, only, no_right) = ("200", "403 PROVIDER_ONLY", "403 RECORDING_RIGHT_MISSING");
-    let table: [(&str, &str, [&str; ROUTES.len()]); 5] = [
-        ("unknown account", &unknown, ["403 UNKNOWN_USER"; ROUTES.len()]),
-        ("without subject", &without_subject, ["401 NO_IDENTITY"; ROUTES.len()]),
-        ("stranger", &scenario.stranger.token, ["403 NOT_A_MEMBER"; ROUTES.len()]),
+    let (not_a_member, unknown_user) =
+        (["403 NOT_A_MEMBER"; ROUTES.len()], ["403 UNKNOWN_USER"; ROUTES.len()]);
+    let (no_auditor, is_auditor) = (["403 AUDITOR_ONLY"; 3], ["201", "200", "200"]);
+    let table: [(&str, &str, [&str; ROUTES.len()], [&str; 3]); 8] = [
+        ("unknown account", &unknown, unknown_user, no_auditor),
+        ("without subject", &without_subject, ["401 NO_IDENTITY"; ROUTES.len()], ["401 NO_IDENTITY"; 3]),
+        ("stranger", &scenario.stranger.token, not_a_member, no_auditor),
+        ("auditor", &auditor, not_a_member, is_auditor),
+        ("auditor without an account", &outside_auditor, unknown_user, is_auditor),
+        ("stranger with a list of roles", &list, not_a_member, no_auditor),
         (
             "patient",
             &scenario.patient.token,
@@ -114,6 +138,7 @@ async fn every_route_by_everyone() -> TestResult {
                 yes,
                 yes,
             ],
+            no_auditor,
         ),
         (
             "provider",
@@ -145,10 +170,12 @@ async fn every_route_by_everyone() -> TestResult {
                 yes,
                 yes,
             ],
+            no_auditor,
         ),
     ];
-    for (who, token, expected) in table {
-        for ((method, path), expected) in ROUTES.into_iter().zip(expected) {
+    for (who, token, expected, of_auditor) in table {
+        let routes = ROUTES.into_iter().zip(expected).chain(AUDITOR_ROUTES.into_iter().zip(of_auditor));
+        for ((method, path), expected) in routes {
             // About no appointment: whoever is signed in may know the languages.
             let is_open = path == "/transcription/languages" && expected.starts_with("403");
             let expected = if path == "/health" || is_open { "200" } else { expected };

@@ -174,10 +174,19 @@ SELECT id, recording_id, 1, 'ready', ended_at, 'joined-' || id, 1, ended_at, 60,
 FROM medzen.media_captures;
 ANALYZE; SELECT ''";
 
+/// Holds that were lifted long ago and are applied, and one that stands.
+const HOLDS: &str = "
+INSERT INTO medzen.legal_holds (appointment_id, reason, placed_at, placed_by, lifted_at, lifted_by, entries_applied_at)
+SELECT appointment_id, 'AZ-1', created_at, 'a', created_at, 'a', created_at
+FROM video_call_sessions WHERE status = 'ended' ORDER BY id OFFSET 10;
+INSERT INTO medzen.legal_holds (appointment_id, reason, placed_at, placed_by, file_changes)
+SELECT appointment_id, 'AZ-2', created_at, 'a', 7 FROM video_call_sessions WHERE status = 'ended' ORDER BY id DESC LIMIT 1;
+ANALYZE; SELECT ''";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_statement_of_recordings_reads_a_table_from_end_to_end() -> TestResult {
     let cloud = TestCloud::new().await?;
-    for rows in [HISTORY, HOST_AND_CALLS, RECORDINGS] {
+    for rows in [HISTORY, HOST_AND_CALLS, RECORDINGS, HOLDS] {
         cloud.sql(rows).await?;
     }
     let ids = "SELECT c.id || ' ' || c.recording_id || ' ' || c.session_id || ' ' || s.appointment_id || ' ' || c.pipeline_id
@@ -185,6 +194,8 @@ async fn no_statement_of_recordings_reads_a_table_from_end_to_end() -> TestResul
     let ids = cloud.sql(ids).await?;
     let [capture, recording, session, appointment, pipeline] =
         ids.split(' ').collect::<Vec<_>>().try_into().map_err(|_| "no capture")?;
+    let held = cloud.sql("SELECT max(id) || ' ' || appointment_id FROM medzen.legal_holds WHERE lifted_at IS NULL GROUP BY appointment_id LIMIT 1").await?;
+    let (hold, held) = held.split_once(' ').ok_or("no hold")?;
     let user = cloud.first_scenario()?.provider.id;
     let (now, origin) = ("'2026-11-20T15:00:00Z'::timestamptz", "'{}'::jsonb");
     let changed = json!({
@@ -235,6 +246,18 @@ async fn no_statement_of_recordings_reads_a_table_from_end_to_end() -> TestResul
                  '[]'::jsonb, NULL::jsonb, NULL::jsonb, {now}, 'a'::text, 'b'::text, 'Recording Started'::text"
             ),
         ),
+        ("is_on_hold", format!("'{recording}'::uuid, NULL::uuid")),
+        ("is_on_hold", format!("NULL::uuid, '{capture}'::uuid")),
+        ("load_hold", format!("NULL::text, '{user}'::uuid, '{appointment}'::uuid")),
+        ("place_hold", format!("'{appointment}'::uuid, 'AZ-7'::text, '{user}'::text, {now}, {origin}, 'hold.placed'::text")),
+        ("lift_hold", format!("'{held}'::uuid, '{user}'::text, {now}, {origin}, 'hold.lifted'::text")),
+        ("hold_files", format!("'{held}'::uuid, 1::integer")),
+        (
+            "advance_hold",
+            format!("{hold}::bigint, 7::integer, 2::bigint, NULL::jsonb, {now}, {origin}, 'hold.applied'::text, true"),
+        ),
+        ("lease_hold_entries", format!("{now}, {now}, 50::bigint")),
+        ("hold_entries_applied", format!("{hold}::bigint, 2::bigint, {now}, true, true")),
         (
             "apply_segment",
             format!(

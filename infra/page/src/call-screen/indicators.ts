@@ -52,11 +52,11 @@ export class Indicators {
     this.recording.status(status, version);
     const { transcription } = status;
     const before = this.#state;
-    this.#state = transcription?.state;
+    this.#state = transcription.state;
     this.#show(this.#transcribed ?? isRunning(this.#state));
     // A person who joins later need not know why an earlier one has ended.
     if (isOpen(this.#state)) this.#hooks.transcriptEnded(undefined);
-    else if (isOpen(before)) this.#hooks.transcriptEnded(transcription ? endOf(transcription) : undefined);
+    else if (isOpen(before)) this.#hooks.transcriptEnded(endOf(transcription));
   }
 
   #show(running: boolean): void {

@@ -71,15 +71,17 @@ export class RecordingSign {
     this.#status = recording.state;
     if (recording.recorder && version === this.#version)
       for (const recorder of this.#recorders) this.#confirmed.add(recorder);
-    const differs = this.#captured
-      ? // The server learns a moment later that it captures.
-        recording.state === "starting"
-      : this.#recorders.size > 0
-        ? !transcription?.recorder
-        : this.#present && recording.state === "active";
+    const differs = this.#differs(recording, transcription);
     this.#doubts = differs ? this.#doubts + 1 : 0;
     if (differs && this.#doubts <= MAX_DOUBTS) this.#hooks.stale(false);
     this.#show();
+  }
+
+  #differs(recording: FeatureStatus, transcription: Status["transcription"]): boolean {
+    // The server learns a moment later that Chime captures.
+    if (this.#captured) return recording.state === "starting";
+    if (this.#recorders.size > 0) return !transcription.recorder;
+    return this.#present && recording.state === "active";
   }
 
   #show(): void {

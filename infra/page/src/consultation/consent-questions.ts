@@ -96,5 +96,5 @@ export class ConsentQuestions {
 }
 
 function isWanted(transcription: Status["transcription"]): boolean {
-  return ["requested", "starting", "active"].includes(transcription?.state ?? "");
+  return ["requested", "starting", "active"].includes(transcription.state);
 }

@@ -1,3 +1,4 @@
+import type { Right } from "../answers.ts";
 import type { Api } from "../api.ts";
 import type { Bridge } from "../bridge.ts";
 import type { Config } from "../config.ts";
@@ -9,6 +10,8 @@ export interface CallContext {
   bridge: Bridge;
   config: Config;
   sdk: Promise<Sdk>;
+  /** What the person may do with recordings and transcripts, as the first status has it. */
+  rights: readonly Right[];
   /** Shows the screen for an error; `retry` is its button. */
   showError(error: unknown, retry: () => void): void;
   /** Goes back to the beginning: asks the server for the state of the call and shows the screen that belongs to it. */

@@ -79,12 +79,12 @@ export class TranscriptionControl implements TranscriptionActions {
   }
 
   /** Takes over what a status says. `version` is that of the time when it was requested. */
-  status(status: TranscriptionStatus | null, version: number): void {
+  status(status: TranscriptionStatus, version: number): void {
     void this.readLanguages();
     if (version !== this.#version) return;
     // The status has no state of its own for one that stops.
-    if (this.#state !== "stopping" || status?.state !== "active") this.#state = status?.state;
-    this.#message = status?.message ?? null;
+    if (this.#state !== "stopping" || status.state !== "active") this.#state = status.state;
+    this.#message = status.message;
     this.#show();
   }
 
@@ -110,15 +110,13 @@ export class TranscriptionControl implements TranscriptionActions {
   #textOf(error: unknown): Text {
     // By its fields: this script has a class of its own.
     const { kind, code, details } = error as Partial<ApiError>;
-    switch (code as ErrorCode | "TRANSCRIPTION_BUDGET") {
+    switch (code as ErrorCode) {
       case "CONSENT_REQUIRED":
         return ["transcription.missing", { names: this.#hooks.namesOf(missingOf(details)) }];
       case "TRANSCRIPTION_BUDGET": {
         const left = details?.["secondsLeft"];
         return ["transcription.budget", { length: clock(typeof left === "number" ? left : 0) }];
       }
-      case "RECORDING_CAPACITY":
-        return "transcription.capacity";
       case "INVALID_FIELD":
         return "transcription.refused";
     }

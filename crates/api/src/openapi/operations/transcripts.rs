@@ -24,6 +24,8 @@ pub(super) fn all(schemas: &mut Schemas) -> Vec<Operation> {
             reason::NO_ACTIVE_CALL.erase(),
             reason::CONSENT_REQUIRED.erase(),
             reason::INVALID_FIELD.erase(),
+            reason::CALL_NOT_READY.erase(),
+            reason::TRANSCRIPT_DELETED.erase(),
             reason::TRANSCRIPTION_BUDGET.erase(),
             reason::CALLS_THROTTLED.erase(),
         ]),

@@ -92,6 +92,20 @@ async fn a_start_needs_everybody_s_consent_and_a_revocation_stops_it_before_the_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lost_event_of_the_stop_after_a_revocation_is_replaced_by_asking_chime_again() -> TestResult {
+    let call = Transcribed::with_consent(text_only()).await?;
+    call.transcribing().await?;
+    let lost = json!({ "service": "events", "operation": "chime:TranscriptionStopped", "kind": "lose" });
+    assert!(call.cloud.control_api("POST", "faults", &lost).await?.status < 300);
+    assert_eq!(consent(&call.scenario.patient, json!({ "transcription": false })).await?.brief(), "200");
+    call.pass(5).await?;
+    assert_eq!(call.runs().await?, "stopping consent_revoked");
+    call.minute().await?;
+    assert_eq!(call.runs().await?, "stopped consent_revoked");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_chime_says_of_a_failure_is_kept_and_shown_and_nothing_is_captured_any_more() -> TestResult {
     let call = Transcribed::with_consent(text_only()).await?;
     let fault = json!({ "kind": "fails", "message": "Unsupported language in this region" });
@@ -138,7 +152,7 @@ async fn a_start_that_nothing_confirms_is_repeated_once_and_fails() -> TestResul
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_event_of_the_start_is_replaced_by_the_lines_of_the_capture() -> TestResult {
     let call = Transcribed::with_consent(text_only()).await?;
-    let lost = json!({ "service": "events", "operation": "chime:TranscriptionStarted", "kind": "drop" });
+    let lost = json!({ "service": "events", "operation": "chime:TranscriptionStarted", "kind": "lose" });
     assert!(call.cloud.control_api("POST", "faults", &lost).await?.status < 300);
     assert_eq!(call.start(json!({})).await?.brief(), "201");
     call.pass(3).await?;
