@@ -273,12 +273,12 @@ async fn no_statement_of_recordings_reads_a_table_from_end_to_end() -> TestResul
     Ok(())
 }
 
-/// The least time and the buffers of a statement that reads a call, of so many executions.
-async fn cost(cloud: &TestCloud, statement: &str, values: &str, executions: usize) -> TestResult<(f64, i64)> {
+/// The blocks that a statement reads which loads a call, once everything is cached.
+async fn blocks_read(cloud: &TestCloud, statement: &str, values: &str) -> TestResult<i64> {
     let role = cloud.parts().database.functions_role();
     let types = "text, uuid, uuid, text, uuid, text[], boolean, timestamptz, timestamptz";
-    let (mut least, mut buffers) = (f64::MAX, i64::MAX);
-    for _ in 0..executions {
+    let mut least = i64::MAX;
+    for _ in 0..5 {
         let explained = cloud
             .sql(&format!(
                 "BEGIN; SET LOCAL ROLE {role}; PREPARE it ({types}) AS {statement};
@@ -286,14 +286,13 @@ async fn cost(cloud: &TestCloud, statement: &str, values: &str, executions: usiz
             ))
             .await?;
         let explained: Value = serde_json::from_str(&explained)?;
-        least = least.min(explained[0]["Execution Time"].as_f64().ok_or("no time")?);
-        buffers = buffers.min(explained[0]["Plan"]["Shared Hit Blocks"].as_i64().ok_or("no buffers")?);
+        least = least.min(explained[0]["Plan"]["Shared Hit Blocks"].as_i64().ok_or("no blocks")?);
     }
-    Ok((least, buffers))
+    Ok(least)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn captures_take_a_small_part_of_the_load_of_a_call_that_is_not_recorded() -> TestResult {
+async fn captures_take_at_most_a_quarter_of_the_load_of_a_call_that_is_not_recorded() -> TestResult {
     let cloud = TestCloud::new().await?;
     for rows in [HISTORY, HOST_AND_CALLS, RECORDINGS] {
         cloud.sql(rows).await?;
@@ -312,16 +311,9 @@ async fn captures_take_a_small_part_of_the_load_of_a_call_that_is_not_recorded()
         "NULL, '{}', '{}', NULL, NULL, '{{}}', false, now(), now()",
         scenario.provider.id, scenario.appointment
     );
-    // Alternating, so that both have the machine's good and bad moments.
-    let (mut with_time, mut without_time, mut blocks) = (f64::MAX, f64::MAX, (0, 0));
-    for _ in 0..10 {
-        let (time, buffers) = cost(&cloud, &whole, &values, 5).await?;
-        with_time = with_time.min(time);
-        blocks.0 = buffers;
-        let (time, buffers) = cost(&cloud, &without, &values, 5).await?;
-        without_time = without_time.min(time);
-        blocks.1 = buffers;
-    }
-    eprintln!("load of a call: {with_time} ms, without captures {without_time} ms, buffers {blocks:?}");
+    let all = blocks_read(&cloud, &whole, &values).await?;
+    let of_captures = all - blocks_read(&cloud, &without, &values).await?;
+    // Mostly the plan of the function's query, which PostgreSQL makes at each call of it.
+    assert!(of_captures > 0 && of_captures * 4 <= all, "{of_captures} of {all} blocks");
     Ok(())
 }
