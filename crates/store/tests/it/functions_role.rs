@@ -297,6 +297,17 @@ async fn hold(cloud: &TestCloud, scenario: &Scenario) -> TestResult {
         let body = json!({ "reason": "AZ-7" }).to_string();
         let answer = cloud.request(method, &path, Some(&token), body).await?;
         assert_eq!(answer.brief(), expected, "{method}: {:?}", answer.body);
+        if method == "PUT" {
+            // A deletion that was requested before the hold.
+            let delete = format!(
+                "SELECT (medzen.enqueue_operation('delete_recording', r.id::text, s.id,
+                   jsonb_build_object('controlRegion', s.control_region), r.began_at, NULL) IS NOT NULL)::text
+                 FROM medzen.recordings r JOIN video_call_sessions s ON s.id = r.session_id
+                 WHERE s.appointment_id = '{}' LIMIT 1",
+                scenario.appointment
+            );
+            assert_eq!(cloud.sql(&delete).await?, "true");
+        }
         run_recording(cloud, &[60, 60, 60]).await?;
         cloud.run_schedule("audit").await?;
     }
