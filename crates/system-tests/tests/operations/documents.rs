@@ -17,7 +17,7 @@ const MAX_BYTES: [(&str, u64); 13] = [
     ("infra/CALL_PAGE.md", 8 * 1024),
     ("infra/CLIENTS.md", 8 * 1024),
     ("infra/DATABASE.md", 12 * 1024),
-    ("infra/HOLDS.md", 4 * 1024),
+    ("infra/LEGAL_HOLDS.md", 4 * 1024),
     ("infra/README.md", 10 * 1024),
     ("infra/RECORDING.md", 8 * 1024),
     ("infra/RUNBOOK.md", 15 * 1024),
