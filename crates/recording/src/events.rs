@@ -40,7 +40,9 @@ impl App {
             outcomes.push(self.handle_one(&message.event, &messages.origin).await);
         }
         let until = Instant::now() + OPERATIONS_FOR;
-        if let Err(error) = self.run_segment_operations((until, until + STEP), &messages.origin).await {
+        if let Err(error) =
+            Box::pin(self.run_segment_operations((until, until + STEP), &messages.origin)).await
+        {
             // The events were handled; the schedule executes what is left.
             tracing::warn!(error = causes(&error), "operations on segments not executed, will retry");
         }

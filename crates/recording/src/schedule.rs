@@ -38,7 +38,7 @@ const SESSIONS_UNTIL: StdDuration = StdDuration::from_secs(40);
 /// A session whose pipeline Chime does not show leaves time for the others.
 const MAX_SESSION: StdDuration = StdDuration::from_secs(10);
 const CAPTURE_OPERATIONS_UNTIL: StdDuration = StdDuration::from_secs(50);
-const OVERDUE_UNTIL: StdDuration = StdDuration::from_secs(60);
+const OVERDUE_UNTIL: StdDuration = StdDuration::from_mins(1);
 /// No step on a segment begins later; the last one may take until the second.
 const SEGMENT_OPERATIONS_UNTIL: StdDuration = StdDuration::from_secs(70);
 const SEGMENT_OPERATIONS_END: StdDuration = StdDuration::from_secs(95);
@@ -108,8 +108,8 @@ impl App {
         self.take_due_steps(began + SESSIONS_UNTIL, &mut report, origin).await;
         metrics::emit(&[(Metric::CapturesNotStopped, report.not_stopped)]);
         let until = began + CAPTURE_OPERATIONS_UNTIL;
-        report.note(within(until, self.run_capture_operations(until, origin)).await);
-        self.handle_overdue(began + OVERDUE_UNTIL, &mut report, origin).await;
+        report.note(Box::pin(within(until, self.run_capture_operations(until, origin))).await);
+        Box::pin(self.handle_overdue(began + OVERDUE_UNTIL, &mut report, origin)).await;
         let executor = Operation::StartCapture.executor();
         let exhausted = report.note(self.calls.store().count_exhausted_operations(executor).await);
         metrics::emit(&[(Metric::CapturesStuck, report.stuck)]);
@@ -118,7 +118,7 @@ impl App {
         }
         report.note(self.expire(origin).await);
         let (until, end) = (began + SEGMENT_OPERATIONS_UNTIL, began + SEGMENT_OPERATIONS_END);
-        report.note(self.run_segment_operations((until, end), origin).await);
+        report.note(Box::pin(self.run_segment_operations((until, end), origin)).await);
         let until = began + PREFIXES_UNTIL;
         report.note(within(until, self.search_prefixes(until, origin)).await);
         let mut orphans = 0;
@@ -174,7 +174,7 @@ impl App {
             if Instant::now() >= until {
                 break;
             }
-            let stuck = within(until, self.follow_up(capture, origin)).await;
+            let stuck = Box::pin(within(until, self.follow_up(capture, origin))).await;
             report.stuck += u64::from(report.note(stuck).unwrap_or_default());
         }
         let recordings = report.note(store.due_recordings(origin.now - RECORDING_OVERDUE, MAX_OVERDUE).await);
@@ -242,7 +242,7 @@ impl App {
                 .lease_operations(executor, &SEGMENT_KINDS, (1, SEGMENT_LEASE), now)
                 .await?;
             let Some(operation) = due.into_iter().next() else { break };
-            match within(end, self.execute_on_segment(&operation, origin)).await {
+            match Box::pin(within(end, self.execute_on_segment(&operation, origin))).await {
                 Ok(Outcome::Done) => {
                     // The payload of a hold may have changed meanwhile: then it is executed again.
                     let executed = Executed { id: operation.id, payload: Some(operation.payload) };

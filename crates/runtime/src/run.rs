@@ -165,7 +165,7 @@ mod tests {
         let route = Route::Http("GET /things".to_owned());
         let request = Request::new(route, None, HashMap::new(), Fields::parse(b""), origin.clone());
         let request = Trigger::Request(request);
-        let (short, long) = (Duration::from_secs(9), Duration::from_secs(120));
+        let (short, long) = (Duration::from_secs(9), Duration::from_mins(2));
         assert_eq!(time_for(&request, short), short);
         assert!(time_for(&request, long) < Duration::from_secs(20));
         assert_eq!(time_for(&Trigger::Schedule(origin), long), long);

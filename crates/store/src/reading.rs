@@ -23,6 +23,7 @@ pub struct TranscriptAccess {
 }
 
 /// A transcript without its segments.
+#[expect(clippy::struct_excessive_bools, reason = "columns of a row")]
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TranscriptDetail {

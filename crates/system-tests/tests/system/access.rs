@@ -81,6 +81,7 @@ pub(crate) async fn ask(
 }
 
 /// 401 only for a bad token, and no route but /health without one.
+#[expect(clippy::too_many_lines, reason = "a table of routes and callers")]
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_by_everyone() -> TestResult {
     let cloud = TestCloud::new().await?;

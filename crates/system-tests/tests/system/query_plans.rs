@@ -195,7 +195,7 @@ async fn no_statement_of_recordings_reads_a_table_from_end_to_end() -> TestResul
     let [capture, recording, session, appointment, pipeline] =
         ids.split(' ').collect::<Vec<_>>().try_into().map_err(|_| "no capture")?;
     let held = cloud.sql("SELECT max(id) || ' ' || appointment_id FROM medzen.legal_holds WHERE lifted_at IS NULL GROUP BY appointment_id LIMIT 1").await?;
-    let (hold, held) = held.split_once(' ').ok_or("no hold")?;
+    let (hold_id, held) = held.split_once(' ').ok_or("no hold")?;
     let user = cloud.first_scenario()?.provider.id;
     let (now, origin) = ("'2026-11-20T15:00:00Z'::timestamptz", "'{}'::jsonb");
     let changed = json!({
@@ -254,10 +254,10 @@ async fn no_statement_of_recordings_reads_a_table_from_end_to_end() -> TestResul
         ("hold_files", format!("'{held}'::uuid, 1::integer")),
         (
             "advance_hold",
-            format!("{hold}::bigint, 7::integer, 2::bigint, NULL::jsonb, {now}, {origin}, 'hold.applied'::text, true"),
+            format!("{hold_id}::bigint, 7::integer, 2::bigint, NULL::jsonb, {now}, {origin}, 'hold.applied'::text, true"),
         ),
         ("lease_hold_entries", format!("{now}, {now}, 50::bigint")),
-        ("hold_entries_applied", format!("{hold}::bigint, 2::bigint, {now}, true, true")),
+        ("hold_entries_applied", format!("{hold_id}::bigint, 2::bigint, {now}, true, true")),
         (
             "apply_segment",
             format!(
@@ -369,7 +369,7 @@ async fn captures_take_at_most_a_quarter_of_the_load_of_a_call_that_is_not_recor
     let watch = cloud.watch();
     assert_eq!(scenario.provider.status().await?.brief(), "200");
     let load = watch.calls().into_iter().find(|call| call.operation == "load_call").ok_or("no load")?;
-    let whole = load.request.body.to_string();
+    let whole = load.request.body.clone();
     let begin = whole.find("'captures',").ok_or("no captures")?;
     let end = begin + whole[begin..].find("')\n").ok_or("no end")? + 2;
     let without = format!("{}'captures', NULL{}", &whole[..begin], &whole[end..]);

@@ -9,7 +9,8 @@ const FOLDER: &str = "captures/c1/transcription-messages/";
 impl Engine {
     fn transcribe(&self, meeting: &str, settings: Value) {
         let call = MeetingCall::StartMeetingTranscription { meeting: meeting.to_owned() };
-        let body = json!({ "TranscriptionConfiguration": { "EngineTranscribeSettings": settings } });
+        let mut body = json!({});
+        body["TranscriptionConfiguration"]["EngineTranscribeSettings"] = settings;
         self.chime.perform(REGION, &call, body.to_string().as_bytes()).expect("it is good");
     }
 
