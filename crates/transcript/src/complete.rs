@@ -95,15 +95,6 @@ impl App {
         Ok(TranscriptDeletion { transcript_id: id, appointment_id, session_id, state })
     }
 
-    /// Deletes the text of a transcript whose deletion was requested.
-    ///
-    /// # Errors
-    /// Where the database is down.
-    pub(crate) async fn delete_text(&self, id: TranscriptId, origin: &Origin) -> Result<(), Error> {
-        self.calls.store().delete_transcript(id, origin).await?;
-        Ok(())
-    }
-
     /// Requests the deletion of transcripts whose retention has ended.
     ///
     /// # Errors

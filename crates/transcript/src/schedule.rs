@@ -4,7 +4,7 @@ use std::time::Duration as StdDuration;
 
 use domain::Error;
 use domain::audit::Origin;
-use domain::error::causes;
+use domain::error::{causes, reason};
 use domain::operation::{Action, Executed, Operation, PendingOperation};
 use runtime::metrics::{self, Metric};
 use time::Duration;
@@ -21,6 +21,8 @@ const OPERATIONS_UNTIL: StdDuration = StdDuration::from_secs(90);
 
 /// An operation may read files for a minute: its lease is longer than the function's timeout of 120 s.
 const LEASE: Duration = Duration::seconds(150);
+/// A deletion that a legal hold forbids is tried again after this: a hold stands for months.
+const ON_HOLD_AGAIN_AFTER: Duration = Duration::hours(1);
 
 const KINDS: [Operation; 5] = [
     Operation::StopTranscription,
@@ -89,8 +91,19 @@ impl App {
             let now = origin.now + began.elapsed();
             let due = self.calls.store().lease_operations(executor, &KINDS, (1, LEASE), now).await?;
             let Some(operation) = due.into_iter().next() else { break };
-            match self.execute_due(&operation, origin).await {
-                Ok(()) => {
+            let executed = match operation.action() {
+                Ok(Action::DeleteTranscript(transcript)) => {
+                    self.calls.store().delete_transcript(transcript, origin).await.map_err(Error::from)
+                }
+                Ok(_) | Err(_) => self.execute_due(&operation, origin).await.map(|()| true),
+            };
+            match executed {
+                Ok(false) => {
+                    let due = origin.now + ON_HOLD_AGAIN_AFTER;
+                    let reason = reason::TRANSCRIPT_ON_HOLD.code;
+                    self.calls.store().postpone_operation(operation.id, due, reason).await?;
+                }
+                Ok(true) => {
                     let executed = Executed { id: operation.id, payload: None };
                     self.calls.store().complete_operations(&[executed], origin.now).await?;
                 }
@@ -104,7 +117,6 @@ impl App {
         match operation.action()? {
             Action::TakeText(capture) => self.take_text(capture, origin).await,
             Action::CompleteTranscript(transcript) => self.complete(transcript, origin).await,
-            Action::DeleteTranscript(transcript) => self.delete_text(transcript, origin).await,
             Action::StartTranscription(..) | Action::StopTranscription(..) => {
                 let session = operation
                     .session_id
@@ -113,7 +125,8 @@ impl App {
                 let target = Target { appointment: found.appointment_id, session };
                 self.execute(target, operation, origin).await
             }
-            Action::DeleteAttendee(..)
+            Action::DeleteTranscript(..)
+            | Action::DeleteAttendee(..)
             | Action::UpdateCapabilities(..)
             | Action::DeleteMeeting(..)
             | Action::VerifyMeeting(..)

@@ -144,12 +144,20 @@ async fn a_transcript_is_deleted_after_its_retention_and_its_digest_stays() -> T
         SELECT appointment_id, 'AZ-7', now(), 'an-auditor' FROM video_call_sessions RETURNING ''";
     call.cloud.sql(hold).await?;
     assert_eq!(delete().await?.brief(), "409 TRANSCRIPT_ON_HOLD");
-    call.cloud
-        .sql("UPDATE medzen.legal_holds SET lifted_at = now(), lifted_by = placed_by RETURNING ''")
-        .await?;
+    let lift = "UPDATE medzen.legal_holds SET lifted_at = now(), lifted_by = placed_by WHERE lifted_at IS NULL RETURNING ''";
+    call.cloud.sql(lift).await?;
     let deleting = delete().await?;
     assert_eq!((deleting.status, deleting.text("state").as_str()), (202, "deleting"), "{:?}", deleting.body);
     assert_eq!(read(provider, TRANSCRIPT, None).await?.brief(), "409 TRANSCRIPT_NOT_READY");
+    // A hold that is placed before the deletion is executed postpones it.
+    call.cloud.sql(hold).await?;
+    call.minute().await?;
+    assert_eq!(delete().await?.text("state"), "deleting");
+    assert_ne!(call.text().await?, "");
+    call.cloud.sql(lift).await?;
+    let again = "UPDATE medzen.pending_operations SET not_before = now() - interval '1 year'
+        WHERE operation = 'delete_transcript' AND last_error = 'TRANSCRIPT_ON_HOLD' AND attempts = 0 RETURNING 'true'";
+    assert_eq!(call.cloud.sql(again).await?, "true");
     call.minute().await?;
     assert_eq!(delete().await?.text("state"), "deleted", "it may be repeated");
     assert_eq!(read(provider, TRANSCRIPT, None).await?.brief(), "404 TRANSCRIPT_NOT_FOUND");
