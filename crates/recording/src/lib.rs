@@ -15,9 +15,7 @@ mod segments;
 mod steps;
 
 use api::recordings::{PlaybackOptions, RecordingSelector};
-use bus::Bus;
 use calls::{Calls, RequestInfo};
-use chime::{Meetings, Pipelines};
 use domain::Error;
 use domain::error::Reason;
 use domain::id::RecordingId;
@@ -87,12 +85,10 @@ impl App {
         let sdk = runtime::sdk_config()?;
         let base = &config.base;
         let store = Store::connect(secret_reader(&sdk, &base.database_secret_arn), &base.environment).await;
-        let (meetings, pipelines) = (Meetings::new(sdk.clone()), Pipelines::new(sdk.clone()));
-        let bus = Bus::new(&sdk, &config.calls.bus);
         let settings = config.calls.settings.clone();
         let region = settings.control_region.clone();
         Ok(Self {
-            calls: Calls::new(store, meetings, pipelines, bus, settings),
+            calls: Calls::new(store, &sdk, &config.calls.bus, settings),
             objects: Objects::new(&sdk, &config.bucket),
             links: PlaybackLinks::new(&sdk, &config.playback_role_arn, &config.bucket),
             holds: Holds::new(&sdk, &config.hold_role_arn, &config.bucket),

@@ -4,6 +4,7 @@ use std::time::Duration as StdDuration;
 
 use domain::Error;
 use domain::audit::Origin;
+use domain::call::SessionOf;
 use domain::error::{causes, reason};
 use domain::id::CaptureId;
 use domain::operation::{Action, Executed, LEASE, Operation, PendingOperation};
@@ -17,7 +18,7 @@ use crate::App;
 use crate::orphans::{rotated, run_number};
 use crate::pipelines::Fresh;
 use crate::segments::Outcome;
-use crate::steps::{StepsTaken, Target};
+use crate::steps::StepsTaken;
 
 /// Sessions of one run: four times the calls that the throttle of Chime's API carries at once.
 const MAX_SESSIONS: i64 = 1000;
@@ -147,7 +148,8 @@ impl App {
                 tracing::warn!("time for captures is over, the rest is left for the next run");
                 break;
             }
-            let target = Target { appointment: due.session.appointment_id, session: due.session.session_id };
+            let target =
+                SessionOf { appointment: due.session.appointment_id, session: due.session.session_id };
             let end = until.min(Instant::now() + MAX_SESSION);
             match within(end, self.take_steps(target, None, origin)).await {
                 Ok(StepsTaken { stuck, not_stopped, failure, .. }) => {
@@ -218,7 +220,7 @@ impl App {
         let capture: CaptureId = operation.target.parse().map_err(Error::internal)?;
         let found = self.calls.store().find_pipeline(None, Some(capture)).await?;
         let found = found.ok_or_else(|| Error::internal("an operation on a capture that there is not"))?;
-        let target = Target { appointment: found.appointment_id, session: found.session_id };
+        let target = SessionOf { appointment: found.appointment_id, session: found.session_id };
         self.execute_capture(target, operation, Fresh::No, origin).await.map(drop)
     }
 

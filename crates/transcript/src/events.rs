@@ -6,8 +6,8 @@ use bus::OPERATION_PENDING;
 use chime::event::{self, TranscriptionEventKind};
 use domain::Error;
 use domain::audit::Origin;
+use domain::call::SessionOf;
 use domain::error::causes;
-use domain::id::{AppointmentId, SessionId};
 use domain::transcript::live::{self, RunEvent, RunStatus};
 use domain::transcript::settings::RunSettings;
 use runtime::{Answer, Envelope, Messages};
@@ -15,17 +15,10 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::App;
-use crate::runs::{MAX_ATTEMPTS, Report, Target};
+use crate::runs::{MAX_ATTEMPTS, Report};
 
 /// Operations that an event makes due are executed at once for this long; the schedule continues.
 const OPERATIONS_FOR: Duration = Duration::from_secs(20);
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Pending {
-    session_id: SessionId,
-    appointment_id: AppointmentId,
-}
 
 impl App {
     /// Handles a batch. An event that fails returns to the queue alone.
@@ -47,10 +40,7 @@ impl App {
 
     async fn handle_one(&self, event: &Envelope, origin: &Origin) -> Result<(), Error> {
         if event.detail_type == OPERATION_PENDING {
-            let pending: Pending = serde_json::from_str(event.detail.get())
-                .map_err(|_| Error::invalid("detail", "must have a sessionId and an appointmentId"))?;
-            let target = Target { appointment: pending.appointment_id, session: pending.session_id };
-            return self.take_steps_after_event(target, origin).await;
+            return self.take_steps_after_event(bus::pending_session(event.detail.get())?, origin).await;
         }
         let envelope = event::Envelope {
             id: &event.id,
@@ -61,7 +51,7 @@ impl App {
         let Some(read) = event::read_transcription(envelope)? else { return Ok(()) };
         // A meeting of another application.
         let Some(found) = self.calls.store().find_meeting(read.meeting).await? else { return Ok(()) };
-        let target = Target { appointment: found.appointment_id, session: found.session_id };
+        let target = SessionOf { appointment: found.appointment_id, session: found.session_id };
         let at = read.at.unwrap_or(origin.now).min(origin.now);
         let of = match read.kind {
             TranscriptionEventKind::Started => RunEvent::Started,
@@ -98,7 +88,7 @@ impl App {
         Err(Error::Unavailable { backend: "database", source: "the run changes again and again".into() })
     }
 
-    async fn take_steps_after_event(&self, target: Target, origin: &Origin) -> Result<(), Error> {
+    async fn take_steps_after_event(&self, target: SessionOf, origin: &Origin) -> Result<(), Error> {
         self.take_steps(target, origin).await?.failure.map_or(Ok(()), Err)
     }
 

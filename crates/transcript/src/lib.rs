@@ -12,9 +12,7 @@ mod search;
 mod text;
 
 use api::transcripts::{SearchRequest, StartTranscriptionRequest, TranscriptRequest, TranscriptSelector};
-use bus::Bus;
 use calls::{Calls, RequestInfo};
-use chime::{Meetings, Pipelines};
 use domain::Error;
 use domain::error::Reason;
 use domain::id::TranscriptId;
@@ -75,12 +73,10 @@ impl App {
         let sdk = runtime::sdk_config()?;
         let base = &config.base;
         let store = Store::connect(secret_reader(&sdk, &base.database_secret_arn), &base.environment).await;
-        let (meetings, pipelines) = (Meetings::new(sdk.clone()), Pipelines::new(sdk.clone()));
-        let bus = Bus::new(&sdk, &config.calls.bus);
         let settings = config.calls.settings.clone();
         let media_region = settings.media_regions.default.clone();
         Ok(Self {
-            calls: Calls::new(store, meetings, pipelines, bus, settings),
+            calls: Calls::new(store, &sdk, &config.calls.bus, settings),
             objects: Objects::new(&sdk, &config.bucket),
             rights: config.rights.clone(),
             limits: config.limits,

@@ -2,9 +2,9 @@
 
 use domain::Error;
 use domain::audit::{Event, Origin};
-use domain::call::{Session, SessionState, View};
+use domain::call::{Session, SessionOf, SessionState, View};
 use domain::error::causes;
-use domain::id::{AppointmentId, ChimeMeetingId, RunId, SessionId, UserId};
+use domain::id::{ChimeMeetingId, RunId, UserId};
 use domain::operation::{
     Action, Executed, Operation, PendingOperation, StartTranscription, StopTranscription,
 };
@@ -29,13 +29,6 @@ pub(crate) const MAX_ATTEMPTS: usize = 8;
 
 /// Files of 5 s in which words are looked for.
 const LATEST_FILES: usize = 12;
-
-/// A session.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Target {
-    pub(crate) appointment: AppointmentId,
-    pub(crate) session: SessionId,
-}
 
 /// The result of a comparison.
 #[derive(Debug, Default)]
@@ -70,12 +63,12 @@ impl App {
     ///
     /// # Errors
     /// 503 when a backend is down: what was stored is continued by the schedule.
-    pub(crate) async fn take_steps(&self, target: Target, origin: &Origin) -> Result<StepsTaken, Error> {
+    pub(crate) async fn take_steps(&self, target: SessionOf, origin: &Origin) -> Result<StepsTaken, Error> {
         // On the heap: a call with all that follows from it takes 20 KB.
         Box::pin(self.take_each_step(target, origin)).await
     }
 
-    async fn take_each_step(&self, target: Target, origin: &Origin) -> Result<StepsTaken, Error> {
+    async fn take_each_step(&self, target: SessionOf, origin: &Origin) -> Result<StepsTaken, Error> {
         for _ in 0..MAX_ATTEMPTS {
             let view = self.calls.store().load_session(target.appointment, target.session).await?;
             let Some(session) = view.session.as_ref() else { break };
@@ -135,7 +128,7 @@ impl App {
     /// 503 when the database is down.
     pub(crate) async fn apply(
         &self,
-        target: Target,
+        target: SessionOf,
         session: &Session,
         row: &RunRow,
         report: Report<'_>,
@@ -152,7 +145,7 @@ impl App {
     /// Writes a change of a run and executes what follows from it at Chime.
     async fn write(
         &self,
-        target: Target,
+        target: SessionOf,
         session: &Session,
         row: &RunRow,
         (after, effect): (Run, Effect),
@@ -196,7 +189,7 @@ impl App {
     /// Where Chime or the database is down: the operation is still open.
     pub(crate) async fn execute(
         &self,
-        target: Target,
+        target: SessionOf,
         operation: &PendingOperation,
         origin: &Origin,
     ) -> Result<(), Error> {
@@ -246,7 +239,7 @@ impl App {
     }
 
     /// Whether a run waits for this start.
-    async fn is_starting(&self, target: Target, run: RunId, attempt: u32) -> Result<bool, Error> {
+    async fn is_starting(&self, target: SessionOf, run: RunId, attempt: u32) -> Result<bool, Error> {
         let view = self.calls.store().load_session(target.appointment, target.session).await?;
         let run = view.captures.run.filter(|row| row.run.id == run);
         Ok(run.is_some_and(|row| row.run.status == RunStatus::Starting && row.run.attempt == attempt))
@@ -258,7 +251,7 @@ impl App {
     /// Where Chime or the database is down.
     pub(crate) async fn stop_unwanted(
         &self,
-        target: Target,
+        target: SessionOf,
         control_region: &str,
         meeting: ChimeMeetingId,
     ) -> Result<(), Error> {
@@ -275,7 +268,7 @@ impl App {
     /// Asks Chime to transcribe. Returns whether it accepted that.
     async fn start_at_chime(
         &self,
-        target: Target,
+        target: SessionOf,
         (run, of): (RunId, &StartTranscription),
         attempts: i32,
         origin: &Origin,

@@ -4,6 +4,7 @@ use std::time::Duration as StdDuration;
 
 use domain::Error;
 use domain::audit::Origin;
+use domain::call::SessionOf;
 use domain::error::{causes, reason};
 use domain::operation::{Action, Executed, Operation, PendingOperation};
 use runtime::metrics::{self, Metric};
@@ -11,7 +12,6 @@ use time::Duration;
 use tokio::time::Instant;
 
 use crate::App;
-use crate::runs::Target;
 
 /// Sessions of one run: four times the calls that the throttle of Chime's API carries at once.
 const MAX_SESSIONS: i64 = 1000;
@@ -32,6 +32,13 @@ const KINDS: [Operation; 5] = [
     Operation::DeleteTranscript,
 ];
 
+/// The end of an execution without an error.
+enum Outcome {
+    Done,
+    /// A legal hold forbids it.
+    OnHold,
+}
+
 impl App {
     /// One run.
     ///
@@ -45,7 +52,7 @@ impl App {
                 tracing::warn!("time for transcriptions is over, the rest is left for the next run");
                 break;
             }
-            let target = Target { appointment: due.appointment_id, session: due.session_id };
+            let target = SessionOf { appointment: due.appointment_id, session: due.session_id };
             match self.take_steps(target, origin).await {
                 Ok(taken) => {
                     not_stopped += u64::from(taken.not_stopped);
@@ -91,19 +98,13 @@ impl App {
             let now = origin.now + began.elapsed();
             let due = self.calls.store().lease_operations(executor, &KINDS, (1, LEASE), now).await?;
             let Some(operation) = due.into_iter().next() else { break };
-            let executed = match operation.action() {
-                Ok(Action::DeleteTranscript(transcript)) => {
-                    self.calls.store().delete_transcript(transcript, origin).await.map_err(Error::from)
-                }
-                Ok(_) | Err(_) => self.execute_due(&operation, origin).await.map(|()| true),
-            };
-            match executed {
-                Ok(false) => {
+            match self.execute_due(&operation, origin).await {
+                Ok(Outcome::OnHold) => {
                     let due = origin.now + ON_HOLD_AGAIN_AFTER;
                     let reason = reason::TRANSCRIPT_ON_HOLD.code;
                     self.calls.store().postpone_operation(operation.id, due, reason).await?;
                 }
-                Ok(true) => {
+                Ok(Outcome::Done) => {
                     let executed = Executed { id: operation.id, payload: None };
                     self.calls.store().complete_operations(&[executed], origin.now).await?;
                 }
@@ -113,20 +114,26 @@ impl App {
         Ok(())
     }
 
-    async fn execute_due(&self, operation: &PendingOperation, origin: &Origin) -> Result<(), Error> {
+    async fn execute_due(&self, operation: &PendingOperation, origin: &Origin) -> Result<Outcome, Error> {
         match operation.action()? {
-            Action::TakeText(capture) => self.take_text(capture, origin).await,
-            Action::CompleteTranscript(transcript) => self.complete(transcript, origin).await,
+            Action::TakeText(capture) => self.take_text(capture, origin).await?,
+            Action::CompleteTranscript(transcript) => self.complete(transcript, origin).await?,
+            Action::DeleteTranscript(transcript) => {
+                if !self.calls.store().delete_transcript(transcript, origin).await? {
+                    return Ok(Outcome::OnHold);
+                }
+            }
             Action::StartTranscription(..) | Action::StopTranscription(..) => {
                 let session = operation
                     .session_id
                     .ok_or_else(|| Error::internal("an operation on a run without a session"))?;
-                let Some(found) = self.calls.store().find_session(session).await? else { return Ok(()) };
-                let target = Target { appointment: found.appointment_id, session };
-                self.execute(target, operation, origin).await
+                let Some(found) = self.calls.store().find_session(session).await? else {
+                    return Ok(Outcome::Done);
+                };
+                let target = SessionOf { appointment: found.appointment_id, session };
+                self.execute(target, operation, origin).await?;
             }
-            Action::DeleteTranscript(..)
-            | Action::DeleteAttendee(..)
+            Action::DeleteAttendee(..)
             | Action::UpdateCapabilities(..)
             | Action::DeleteMeeting(..)
             | Action::VerifyMeeting(..)
@@ -137,7 +144,10 @@ impl App {
             | Action::VerifySegment(..)
             | Action::DeleteChunks(..)
             | Action::DeleteRecording(..)
-            | Action::ApplyHold(..) => Err(Error::internal("an operation of another kind was leased")),
+            | Action::ApplyHold(..) => {
+                return Err(Error::internal("an operation of another kind was leased"));
+            }
         }
+        Ok(Outcome::Done)
     }
 }
