@@ -17,8 +17,6 @@ after(() => calls.close());
 const RECORDING = "May this consultation be recorded?";
 const TRANSCRIPT = "May this consultation be transcribed?";
 
-/** Chime's recorder, which joins as an attendee. */
-
 test("the page asks for consent where a recording is requested; the answer is stored and can be changed", async () => {
   await calls.withAppointment(async ({ person, ask, enter }) => {
     const page = await person("provider");
@@ -53,6 +51,21 @@ test("the page asks for consent where a recording is requested; the answer is st
     await box.uncheck();
     await granted(false);
     assert.equal((await ask("provider", "GET", "")).body.consent.recording.allowed, false);
+  });
+});
+
+test("a consent question that the person answers on another device is closed", async () => {
+  await calls.withAppointment(async ({ inCall, ask }) => {
+    await ask("provider", "POST", "", { enableRecording: true, enableTranscription: true });
+    const page = await inCall("provider");
+    await page.getByRole("dialog", { name: RECORDING }).waitFor();
+    await ask("provider", "PUT", "/consent", { recording: true });
+    // The question after it is shown in its place.
+    await page.getByRole("dialog", { name: TRANSCRIPT }).waitFor();
+    assert.equal(await page.locator("dialog").count(), 1);
+    await ask("provider", "PUT", "/consent", { transcription: false });
+    await page.locator("dialog").waitFor({ state: "detached" });
+    assert.ok(await page.locator('[data-notice="consent"]').isHidden(), "nothing is open");
   });
 });
 

@@ -157,7 +157,7 @@ test("each refusal of a start is said in both languages", async () => {
   });
 });
 
-test("everyone is told why a transcript has ended by itself, and the provider what the service says; captions have the size that is chosen", async () => {
+test("everyone reads why a transcript has ended by itself, and the provider the service's reason; captions have the size that is chosen", async () => {
   const cases = [
     [
       { state: "failed", reason: "chime_failed", message: "LanguageNotSupported" },
