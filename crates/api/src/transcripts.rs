@@ -77,7 +77,7 @@ pub struct Transcription {
     pub unconfirmed: bool,
     /// Why it ended, or is to end.
     pub reason: Option<RunEnd>,
-    /// What Chime said of a failure.
+    /// Chime's reason for a failure.
     pub message: Option<String>,
     /// When Chime began to transcribe.
     pub started_at: Option<Timestamp>,
@@ -138,7 +138,7 @@ pub enum TranscriptView {
     /// All that was said.
     #[default]
     Full,
-    /// What was marked as personal or health data is replaced by tags such as `[NAME]`.
+    /// Words that were marked as personal or health data are replaced by tags such as `[NAME]`.
     Redacted,
 }
 
@@ -213,7 +213,7 @@ pub struct Transcript {
     pub view: TranscriptView,
     /// Of the canonical JSON of all that was said, in hex: the same for each view.
     pub sha256: Option<String>,
-    /// What was said, in the order of the call.
+    /// The segments, in the order of the call.
     pub segments: Vec<Segment>,
     /// The times without text.
     pub gaps: Vec<Gap>,

@@ -10,7 +10,7 @@ pub struct Config {
     pub table: String,
     /// Days that entries are kept.
     pub retention_days: u32,
-    /// Who may place a legal hold.
+    /// The role that may place a legal hold.
     pub auditor: AuditorRole,
     /// The role that may move the expiry of entries.
     pub hold_role_arn: String,

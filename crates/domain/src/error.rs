@@ -138,7 +138,7 @@ pub enum Error {
     /// The day's budget of transcription is used up (429).
     #[error("the budget of transcription is used up")]
     BudgetUsed {
-        /// What is left of it, in seconds.
+        /// The rest of it, in seconds.
         seconds_left: i64,
         /// Until the next UTC day.
         retry_after: Duration,

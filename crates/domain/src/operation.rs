@@ -349,6 +349,9 @@ pub struct Executed {
     pub payload: Option<serde_json::Value>,
 }
 
+/// A deletion that a legal hold forbids is tried again after this: a hold stands for months.
+pub const ON_HOLD_AGAIN_AFTER: Duration = Duration::hours(1);
+
 /// An operation that stays open, because its payload changed while it was executed.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Changed {

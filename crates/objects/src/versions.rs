@@ -45,30 +45,16 @@ struct Version {
 }
 
 impl Objects {
-    /// Deletes all versions and delete markers below a prefix, but for those under legal hold. Ends after the page during which
-    /// `until` passes.
+    /// Deletes a page of the versions and delete markers below a prefix, but for those under legal hold.
     ///
     /// # Errors
     /// When S3 does not answer, or rejects the deletion of a version that is not under hold. What was deleted stays deleted.
-    pub async fn delete_prefix(
-        &self,
-        prefix: &str,
-        from: Option<Marker>,
-        until: Instant,
-    ) -> Result<Progress, Error> {
-        let mut progress = Progress { next: from, ..Progress::default() };
-        loop {
-            let (versions, next) = self.versions(prefix, progress.next.take()).await?;
-            let rejected = self.delete(&versions).await?;
-            let held = rejected.len() as u64;
-            self.check_held(rejected).await?;
-            progress.held += held;
-            progress.done += versions.len() as u64 - held;
-            progress.next = next;
-            if progress.next.is_none() || Instant::now() >= until {
-                return Ok(progress);
-            }
-        }
+    pub async fn delete_page(&self, prefix: &str, from: Option<Marker>) -> Result<Progress, Error> {
+        let (versions, next) = self.versions(prefix, from).await?;
+        let rejected = self.delete(&versions).await?;
+        let held = rejected.len() as u64;
+        self.check_held(rejected).await?;
+        Ok(Progress { next, held, done: versions.len() as u64 - held })
     }
 
     /// Places or lifts the legal hold on all versions below a prefix. Ends after the page during which `until` passes.

@@ -17,6 +17,17 @@ use crate::segments::{CONCATENATIONS, Outcome, STEP};
 /// Recordings whose deletion one run requests.
 const MAX_EXPIRED: i64 = 100;
 
+/// The progress of a deletion.
+pub(crate) enum Deleted {
+    All {
+        /// Versions that S3 keeps, because they are under hold.
+        held: u64,
+    },
+    /// Time was over.
+    Part,
+    OnHold,
+}
+
 impl App {
     /// Requests the deletion of a recording's files, all versions. May be repeated.
     ///
@@ -80,19 +91,48 @@ impl App {
         let files = captures.iter().flat_map(of_capture).chain([format!("recordings/{id}/")]);
         let mut held = 0;
         for prefix in files {
-            if self.calls.store().recording_on_hold(id).await? {
-                return Ok(Outcome::OnHold);
+            let is_on_hold = || self.calls.store().recording_on_hold(id);
+            match self.delete_unless_held(&prefix, until, is_on_hold).await? {
+                Deleted::All { held: of_prefix } => held += of_prefix,
+                Deleted::OnHold => return Ok(Outcome::OnHold),
+                Deleted::Part => return Ok(Outcome::Unfinished),
             }
-            let progress = self.objects.delete_prefix(&prefix, None, until).await?;
-            if progress.next.is_some() {
-                return Ok(Outcome::Unfinished);
-            }
-            held += progress.held;
         }
         if held > 0 {
             return Err(Error::conflict(reason::RECORDING_ON_HOLD));
         }
         self.calls.store().recording_deleted(id, origin).await?;
         Ok(Outcome::Done)
+    }
+
+    /// Deletes a prefix page by page, and asks before each whether a legal hold stands: S3 is in no statement of the database. Ends after
+    /// the page during which `until` passes.
+    ///
+    /// # Errors
+    /// Where S3 or the database is down.
+    pub(crate) async fn delete_unless_held<Asked>(
+        &self,
+        prefix: &str,
+        until: Instant,
+        is_on_hold: impl Fn() -> Asked,
+    ) -> Result<Deleted, Error>
+    where
+        Asked: Future<Output = Result<bool, store::Error>> + Send,
+    {
+        let (mut next, mut held) = (None, 0);
+        loop {
+            if is_on_hold().await? {
+                return Ok(Deleted::OnHold);
+            }
+            let page = self.objects.delete_page(prefix, next.take()).await?;
+            held += page.held;
+            next = page.next;
+            if next.is_none() {
+                return Ok(Deleted::All { held });
+            }
+            if Instant::now() >= until {
+                return Ok(Deleted::Part);
+            }
+        }
     }
 }

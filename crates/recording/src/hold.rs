@@ -33,7 +33,7 @@ impl App {
         let until = Instant::now() + STEP;
         for prefix in prefixes(&files) {
             let from = match &files.pass {
-                // What was added before it is of a later change, which has a pass of its own.
+                // Files that were added before it are of a later change, which has a pass of its own.
                 Some(reached) if prefix < reached.prefix => continue,
                 Some(HoldPass { prefix: reached, marker, .. }) if prefix == *reached => match marker {
                     None => continue,
@@ -59,7 +59,7 @@ impl App {
     }
 }
 
-/// What the keys of an appointment's files begin with, in the order of a pass.
+/// The prefixes of an appointment's files, in the order of a pass.
 fn prefixes(files: &HoldFiles) -> Vec<String> {
     let of_capture = files.captures.iter().flat_map(|capture| {
         [

@@ -22,7 +22,7 @@ use crate::segments::file_key;
 /// The name under which a browser saves a file: nothing of the patient is in it.
 const DOWNLOAD_NAME: &str = "consultation";
 
-/// What a caller gets links for.
+/// The use for which a caller gets links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LinksFor {
     /// The browser plays the file and saves it under no name.

@@ -7,10 +7,11 @@ use domain::audit::Origin;
 use domain::call::SessionOf;
 use domain::error::{causes, reason};
 use domain::id::CaptureId;
-use domain::operation::{Action, Executed, LEASE, Operation, PendingOperation};
+use domain::operation::{Action, Executed, LEASE, ON_HOLD_AGAIN_AFTER, Operation, PendingOperation};
 use domain::recording::capture::CaptureStatus;
 use domain::recording::deadline::{self, Overdue};
 use runtime::metrics::{self, Metric};
+use runtime::within;
 use time::{Duration, OffsetDateTime};
 use tokio::time::Instant;
 
@@ -59,14 +60,6 @@ const SEGMENT_KINDS: [Operation; 5] = [
     Operation::DeleteChunks,
     Operation::DeleteRecording,
 ];
-/// A deletion that a legal hold forbids is tried again after this: a hold stands for months.
-const ON_HOLD_AGAIN_AFTER: Duration = Duration::hours(1);
-
-/// Work within its share of a run.
-async fn within<T>(until: Instant, work: impl Future<Output = Result<T, Error>> + Send) -> Result<T, Error> {
-    let cut = |elapsed| Err(Error::Unavailable { backend: "the run's time", source: Box::new(elapsed) });
-    tokio::time::timeout_at(until, work).await.unwrap_or_else(cut)
-}
 
 /// Whether a capture has been stopping for longer than it may.
 fn is_stuck(since: OffsetDateTime, now: OffsetDateTime) -> bool {
@@ -74,7 +67,7 @@ fn is_stuck(since: OffsetDateTime, now: OffsetDateTime) -> bool {
     deadline::passed(deadlines, since, now) == Some(Overdue::Alarm)
 }
 
-/// What a run found.
+/// The findings of a run.
 #[derive(Debug, Default)]
 struct Report {
     /// Captures, segments and recordings that are past a deadline.

@@ -17,6 +17,7 @@ use time::Duration;
 use tokio::time::Instant;
 
 use crate::App;
+use crate::deletion::Deleted;
 use crate::pipelines::{CAPTURES, SPEECH};
 
 /// Time for the copy or the deletion of one run; the next one continues.
@@ -168,15 +169,12 @@ impl App {
             format!("{SPEECH}/{capture}/"),
             format!("{CONCATENATIONS}/{capture}-"),
         ] {
-            if self.calls.store().capture_on_hold(capture).await? {
-                return Ok(Outcome::OnHold);
-            }
-            let progress = self.objects.delete_prefix(&prefix, None, until).await?;
-            if progress.next.is_some() {
-                return Ok(Outcome::Unfinished);
-            }
-            if progress.held > 0 {
-                return Err(Error::conflict(reason::RECORDING_ON_HOLD));
+            let is_on_hold = || self.calls.store().capture_on_hold(capture);
+            match self.delete_unless_held(&prefix, until, is_on_hold).await? {
+                Deleted::All { held: 0 } => {}
+                Deleted::All { .. } => return Err(Error::conflict(reason::RECORDING_ON_HOLD)),
+                Deleted::OnHold => return Ok(Outcome::OnHold),
+                Deleted::Part => return Ok(Outcome::Unfinished),
             }
         }
         self.calls.store().chunks_deleted(capture, origin.now).await?;

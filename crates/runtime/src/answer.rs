@@ -18,7 +18,7 @@ pub struct Answer {
     pub(crate) headers: Vec<(&'static str, String)>,
 }
 
-/// What is answered.
+/// The answer.
 #[derive(Clone, Debug, PartialEq)]
 enum Body {
     Json(Value),

@@ -24,7 +24,7 @@ pub use function::{Function, Handler, Handlers, OnDenial, OnMessages, OnSchedule
 pub use logging::start_logging;
 pub use metrics::Metric;
 pub use request::{Request, Route};
-pub use run::run;
+pub use run::{run, within};
 pub use secrets::{ReadSecret, secret_reader};
 pub use trigger::sqs::{Envelope, Message, Messages};
 

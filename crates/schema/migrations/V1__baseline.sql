@@ -349,7 +349,7 @@ CREATE TABLE medzen.media_captures (
   ended_at timestamptz,
   -- When the text in its files was taken into the transcript.
   text_taken_at timestamptz CHECK (text_taken_at IS NULL OR ended_at IS NOT NULL),
-  -- Who spoke when, by its files: [[start, end, attendee id], ...] in milliseconds from the beginning of the call.
+  -- The times at which each attendee spoke, by its files: [[start, end, attendee id], ...] in milliseconds from the beginning of the call.
   speaking jsonb,
   CHECK ((status IN ('stopped', 'failed')) = (ended_at IS NOT NULL)),
   CHECK ((stop_requested_at IS NULL) = (stop_reason IS NULL)),
@@ -468,7 +468,7 @@ CREATE TABLE medzen.transcription_runs (
   end_reason text CHECK (end_reason IN (
     'requested', 'consent_revoked', 'call_ended', 'everyone_left', 'limit_reached', 'no_capture', 'refused', 'chime_failed',
     'no_confirmation', 'stopped_by_chime')),
-  -- What Chime said of a failure.
+  -- Chime's reason for a failure.
   message text,
   -- The UTC day whose budget it uses, and the seconds that it has reserved of it. Its end returns what it did not use.
   budget_day date NOT NULL,
@@ -502,29 +502,20 @@ CREATE TABLE medzen.transcription_budgets (
   reserved_seconds bigint NOT NULL CHECK (reserved_seconds >= 0)
 );
 
--- What became of attempts with a language in a region: a language that Chime's model does not list is attempted where the operator
+-- The results of attempts with a language in a region: a language that Chime's model does not list is attempted where the operator
 -- allows it, and its result is remembered.
 CREATE TABLE medzen.transcription_languages (
   engine text NOT NULL CHECK (engine IN ('standard', 'medical')),
   code text NOT NULL,
   region text NOT NULL,
   confirmed boolean NOT NULL,
-  -- What Chime said of a failure.
+  -- Chime's reason for a failure.
   message text,
   at timestamptz NOT NULL,
   PRIMARY KEY (engine, code, region)
 );
 
--- The files of a capture whose lines were taken: a file that is there again with the same ETag is not taken twice.
-CREATE TABLE medzen.transcript_chunks (
-  capture_id uuid NOT NULL REFERENCES medzen.media_captures (id),
-  key text NOT NULL,
-  etag text NOT NULL,
-  taken_at timestamptz NOT NULL,
-  PRIMARY KEY (capture_id, key)
-);
-
--- What one speaker said without another between: a place in a result of Chime's, or of a batch job. A result is replaced as a whole by
+-- The words of one speaker without another between: a place in a result of Chime's, or of a batch job. A result is replaced as a whole by
 -- one of a higher rank (domain::transcript::segments), so that it does not matter in which order, and how often, text is taken.
 CREATE TABLE medzen.transcript_segments (
   transcript_id uuid NOT NULL REFERENCES medzen.transcripts (id),
@@ -896,6 +887,8 @@ AS $enqueue$
   WITH changed AS (
     UPDATE medzen.legal_holds h SET file_changes = h.file_changes + 1
     WHERE h.id = (SELECT max(newest.id) FROM medzen.legal_holds newest WHERE newest.appointment_id = $1)
+      -- Files that are added after a lifted hold was taken off have none.
+      AND (h.lifted_at IS NULL OR h.lifted_at = $2 OR h.files_applied < h.file_changes)
       AND EXISTS (
         SELECT FROM public.video_call_sessions s JOIN medzen.media_captures c ON c.session_id = s.id WHERE s.appointment_id = $1)
     RETURNING h.id, h.lifted_at IS NULL AS stands, h.file_changes
@@ -1299,7 +1292,7 @@ AS $complete$
   WHERE t.session_id = $1 AND t.finished_at IS NULL AND t.deletion_requested_at IS NULL AND medzen.is_text_complete($1)
 $complete$;
 
--- What is left of a day's budget of $2 seconds; null without a budget.
+-- The rest of a day's budget of $2 seconds; null without a budget.
 CREATE FUNCTION medzen.transcription_left(day date, budget bigint) RETURNS bigint
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -1546,7 +1539,6 @@ CALL medzen.make_private('medzen.transcription_runs');
 CALL medzen.make_private('medzen.transcription_gaps');
 CALL medzen.make_private('medzen.transcription_budgets');
 CALL medzen.make_private('medzen.transcription_languages');
-CALL medzen.make_private('medzen.transcript_chunks');
 CALL medzen.make_private('medzen.transcript_segments');
 CALL medzen.make_private('medzen.chime_events');
 CALL medzen.make_private('medzen.chime_meetings');
@@ -1641,9 +1633,6 @@ CREATE POLICY functions ON medzen.transcription_budgets TO "{functions_role}" US
 
 GRANT SELECT, INSERT, UPDATE (confirmed, message, at) ON medzen.transcription_languages TO "{functions_role}";
 CREATE POLICY functions ON medzen.transcription_languages TO "{functions_role}" USING (true) WITH CHECK (true);
-
-GRANT SELECT, INSERT, UPDATE (etag, taken_at), DELETE ON medzen.transcript_chunks TO "{functions_role}";
-CREATE POLICY functions ON medzen.transcript_chunks TO "{functions_role}" USING (true) WITH CHECK (true);
 
 GRANT SELECT, INSERT, UPDATE (revoked), DELETE ON medzen.transcript_segments TO "{functions_role}";
 CREATE POLICY functions ON medzen.transcript_segments TO "{functions_role}" USING (true) WITH CHECK (true);

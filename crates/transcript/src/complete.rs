@@ -73,19 +73,17 @@ impl App {
         id: TranscriptId,
         origin: &Origin,
     ) -> Result<TranscriptDeletion, Error> {
-        let (found, by) = self.deletable(actor, id).await?;
-        let mut state = deletion(&found);
-        if state.is_none() {
+        let (mut found, by) = self.deletable(actor, id).await?;
+        if deletion(&found).is_none() {
             let finished_at = found.finished_at.ok_or(Error::conflict(reason::TRANSCRIPT_NOT_READY))?;
             if finished_at + self.retention > origin.now {
                 return Err(Error::conflict(reason::TRANSCRIPT_RETAINED));
             }
             let before = origin.now - self.retention;
             self.calls.store().request_transcript_deletion(Some(id), (before, 1), Some(by), origin).await?;
-            let (now, _) = self.deletable(actor, id).await?;
-            state = deletion(&now);
+            (found, _) = self.deletable(actor, id).await?;
         }
-        let state = state.ok_or(Error::conflict(if found.on_hold {
+        let state = deletion(&found).ok_or(Error::conflict(if found.on_hold {
             reason::TRANSCRIPT_ON_HOLD
         } else {
             // A run of the same call has opened it again.
@@ -130,7 +128,7 @@ const fn is_loss(reason: GapReason) -> bool {
     }
 }
 
-/// What is known of the call of a transcript; what goes on ends now.
+/// The known facts of a transcript's call; an open capture or presence ends now.
 fn evidence(row: &TranscriptRow, segments: &[Segment], now: OffsetDateTime) -> Evidence {
     let ms = |at: OffsetDateTime| (at - row.call_began_at).whole_milliseconds();
     let ms = |at: OffsetDateTime| i64::try_from(ms(at)).unwrap_or(i64::MAX);
@@ -153,8 +151,13 @@ fn evidence(row: &TranscriptRow, segments: &[Segment], now: OffsetDateTime) -> E
             .iter()
             .filter_map(|one| interval(one.began_at, one.ended_at))
             .collect(),
-        // Until the next run began, or the end of the call.
-        failed: failed.filter_map(|run| interval(run.requested_at, next_start(run))).collect(),
+        // From the end of a run that had begun, until the next one began or the call ended.
+        failed: failed
+            .filter_map(|run| {
+                let ran_until = run.started_at.and(run.ended_at);
+                interval(ran_until.unwrap_or(run.requested_at), next_start(run))
+            })
+            .collect(),
         captured: captures().filter_map(|capture| interval(capture.began_at?, capture.ended_at)).collect(),
         revoked: revoked
             .filter_map(|capture| interval(capture.stop_requested_at?, capture.ended_at))

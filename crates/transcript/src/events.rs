@@ -19,6 +19,8 @@ use crate::runs::{MAX_ATTEMPTS, Report};
 
 /// Operations that an event makes due are executed at once for this long; the schedule continues.
 const OPERATIONS_FOR: Duration = Duration::from_secs(20);
+/// The last one of them has this long.
+const LAST_OPERATION_FOR: Duration = Duration::from_mins(1);
 
 impl App {
     /// Handles a batch. An event that fails returns to the queue alone.
@@ -31,7 +33,9 @@ impl App {
             outcomes.push(self.handle_one(&message.event, &messages.origin).await);
         }
         let until = Instant::now() + OPERATIONS_FOR;
-        if let Err(error) = self.run_operations(until, &messages.origin).await {
+        if let Err(error) =
+            Box::pin(self.run_operations((until, until + LAST_OPERATION_FOR), &messages.origin)).await
+        {
             // The events were handled; the schedule executes what is left.
             tracing::warn!(error = causes(&error), "operations on transcripts not executed, will retry");
         }
@@ -92,7 +96,7 @@ impl App {
         self.take_steps(target, origin).await?.failure.map_or(Ok(()), Err)
     }
 
-    /// Remembers what became of an attempt with a language in a region.
+    /// Stores the result of an attempt with a language in a region.
     async fn remember(
         &self,
         settings: &serde_json::Value,

@@ -59,7 +59,7 @@ impl std::str::FromStr for OnOff {
     }
 }
 
-/// What a start asks for.
+/// The options of a start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted<'a> {
     /// `None`: the deployment's.

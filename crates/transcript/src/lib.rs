@@ -109,7 +109,7 @@ async fn read(app: &App, request: &Request) -> Result<Answer, Error> {
     app.transcript(request.actor()?, appointment, &wanted(request)?, &request.origin).await
 }
 
-/// What the request asks for: in the query and the headers, else in the body.
+/// The view that the request asks for: in the query and the headers, else in the body.
 fn wanted(request: &Request) -> Result<TranscriptRequest, Error> {
     match request.route {
         Route::Http(_) => Ok(TranscriptRequest {

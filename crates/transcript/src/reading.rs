@@ -103,12 +103,16 @@ const fn rights(view: TranscriptView) -> &'static [Right] {
     }
 }
 
-/// The segments in a view. In the text of a job after the call nothing is marked, so all of it is hidden.
+/// Whether personal data is marked in a segment: in a result of a live transcription that became final
+/// (<https://docs.aws.amazon.com/transcribe/latest/dg/pii-redaction-stream.html>), and not in the text of a job after the call.
+fn is_marked(segment: &Segment) -> bool {
+    segment.source == Source::Live && !segment.unfinished
+}
+
+/// The segments in a view. A segment in which nothing is marked is hidden as a whole.
 fn shown(segments: Vec<Segment>, view: TranscriptView) -> Vec<Segment> {
     match view {
         TranscriptView::Full => segments,
-        TranscriptView::Redacted => {
-            segments.iter().map(|one| redact::segment(one, one.source == Source::Live)).collect()
-        }
+        TranscriptView::Redacted => segments.iter().map(|one| redact::segment(one, is_marked(one))).collect(),
     }
 }

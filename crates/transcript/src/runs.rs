@@ -22,7 +22,7 @@ use store::transcripts::RunChange;
 use time::OffsetDateTime;
 
 use crate::App;
-use crate::text::{TEXTS, milliseconds};
+use crate::text::milliseconds;
 
 /// The session is read again this often because something changed it meanwhile, or one step followed another.
 pub(crate) const MAX_ATTEMPTS: usize = 8;
@@ -45,7 +45,7 @@ pub(crate) struct Report<'a> {
     pub(crate) event: RunEvent,
     /// When it happened.
     pub(crate) at: OffsetDateTime,
-    /// What Chime said of a failure.
+    /// Chime's reason for a failure.
     pub(crate) message: Option<&'a str>,
     /// The participant of the request; `None`: the system.
     pub(crate) actor: Option<(UserId, Role)>,
@@ -172,18 +172,19 @@ impl App {
             metrics::emit(&[(Metric::TranscriptionsFailed, 1)]);
         }
         if before.status.needs_capture() != after.status.needs_capture() {
-            // What is captured follows from it.
+            // The captures follow from it.
             self.calls.announce(Operation::StartCapture, target.appointment, target.session).await;
         }
-        if let Some(operation) = applied.operation
-            && let Err(error) = Box::pin(self.execute(target, &operation, origin)).await
-        {
-            self.calls.release(&operation, &error, origin).await;
+        if let Some(operation) = applied.operation {
+            match Box::pin(self.execute(target, &operation, origin)).await {
+                Ok(()) => self.mark_executed(operation, origin).await?,
+                Err(error) => self.calls.release(&operation, &error, origin).await,
+            }
         }
         Ok(true)
     }
 
-    /// Executes the start or the stop of a run at Chime.
+    /// Executes the start or the stop of a run at Chime. The caller completes the operation.
     ///
     /// # Errors
     /// Where Chime or the database is down: the operation is still open.
@@ -195,8 +196,7 @@ impl App {
     ) -> Result<(), Error> {
         match operation.action()? {
             Action::StartTranscription(run, of) => {
-                let accepted = self.is_starting(target, run, of.attempt).await?
-                    && self.start_at_chime(target, (run, &of), operation.attempts, origin).await?;
+                let accepted = self.start_at_chime(target, (run, &of), operation.attempts, origin).await?;
                 if accepted && !self.is_starting(target, run, of.attempt).await? {
                     // A stop was faster: what Chime has accepted must not run.
                     self.stop_unwanted(target, &of.control_region, of.meeting_id).await?;
@@ -233,7 +233,19 @@ impl App {
                 return Err(Error::internal("an operation of another kind changes no run"));
             }
         }
-        let executed = Executed { id: operation.id, payload: Some(operation.payload.clone()) };
+        Ok(())
+    }
+
+    /// Completes an operation whose payload is still the one that was executed: a restart of the run is another payload.
+    ///
+    /// # Errors
+    /// 503 when the database is down: the operation is repeated.
+    pub(crate) async fn mark_executed(
+        &self,
+        operation: PendingOperation,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        let executed = Executed { id: operation.id, payload: Some(operation.payload) };
         self.calls.store().complete_operations(&[executed], origin.now).await?;
         Ok(())
     }
@@ -241,8 +253,7 @@ impl App {
     /// Whether a run waits for this start.
     async fn is_starting(&self, target: SessionOf, run: RunId, attempt: u32) -> Result<bool, Error> {
         let view = self.calls.store().load_session(target.appointment, target.session).await?;
-        let run = view.captures.run.filter(|row| row.run.id == run);
-        Ok(run.is_some_and(|row| row.run.status == RunStatus::Starting && row.run.attempt == attempt))
+        Ok(view.captures.run.is_some_and(|row| waits_for(&row, run, attempt)))
     }
 
     /// Stops what Chime transcribes for no open run.
@@ -275,7 +286,9 @@ impl App {
     ) -> Result<bool, Error> {
         let view = self.calls.store().load_session(target.appointment, target.session).await?;
         let current = view.session.as_ref().zip(view.captures.run.as_ref());
-        let Some((session, row)) = current.filter(|(_, row)| row.run.id == run) else { return Ok(false) };
+        let Some((session, row)) = current.filter(|(_, row)| waits_for(row, run, of.attempt)) else {
+            return Ok(false);
+        };
         let settings = RunSettings::deserialize(&row.settings).map_err(Error::internal)?;
         let live = settings.live.ok_or_else(|| Error::internal("a live run without settings"))?;
         let meetings = self.calls.meetings();
@@ -307,7 +320,7 @@ impl App {
     /// Whether the open capture has text of this start: words, because states of the transcription are lines too.
     async fn has_text(&self, view: &View, row: &RunRow) -> Result<bool, Error> {
         let Some(open) = &view.captures.capture else { return Ok(false) };
-        let listed = self.list_files(open.id, open.purposes.recording, TEXTS).await?;
+        let listed = self.list_files(open.id, open.purposes.recording).await?.texts;
         // The files of the last minute; the next run looks again.
         let latest = &listed[listed.len().saturating_sub(LATEST_FILES)..];
         let bodies = self.read(latest).await?;
@@ -315,6 +328,10 @@ impl App {
         let has_words = |line: &[u8]| lines::parse(line).results.iter().any(|result| result.end_ms > since);
         Ok(bodies.iter().any(|body| body.split(|byte| *byte == b'\n').any(has_words)))
     }
+}
+
+fn waits_for(row: &RunRow, run: RunId, attempt: u32) -> bool {
+    row.run.id == run && row.run.status == RunStatus::Starting && row.run.attempt == attempt
 }
 
 fn operation(

@@ -6,8 +6,9 @@ use domain::Error;
 use domain::audit::Origin;
 use domain::call::SessionOf;
 use domain::error::{causes, reason};
-use domain::operation::{Action, Executed, Operation, PendingOperation};
+use domain::operation::{Action, ON_HOLD_AGAIN_AFTER, Operation, PendingOperation};
 use runtime::metrics::{self, Metric};
+use runtime::within;
 use time::Duration;
 use tokio::time::Instant;
 
@@ -17,12 +18,11 @@ use crate::App;
 const MAX_SESSIONS: i64 = 1000;
 /// Sessions are compared for this long, and operations executed until then: the function has 120 s.
 const SESSIONS_UNTIL: StdDuration = StdDuration::from_secs(40);
-const OPERATIONS_UNTIL: StdDuration = StdDuration::from_secs(90);
+const OPERATIONS_UNTIL: StdDuration = StdDuration::from_mins(1);
+const OPERATIONS_END: StdDuration = StdDuration::from_secs(110);
 
 /// An operation may read files for a minute: its lease is longer than the function's timeout of 120 s.
 const LEASE: Duration = Duration::seconds(150);
-/// A deletion that a legal hold forbids is tried again after this: a hold stands for months.
-const ON_HOLD_AGAIN_AFTER: Duration = Duration::hours(1);
 
 const KINDS: [Operation; 5] = [
     Operation::StopTranscription,
@@ -64,16 +64,20 @@ impl App {
                 }
             }
         }
-        // At once: the run may be cut off while a backend does not answer.
+        // Before anything that may take long: the run may be cut off while a backend does not answer.
         metrics::emit(&[(Metric::TranscriptionsNotStopped, not_stopped)]);
         if let Err(error) = self.expire(origin).await {
             failure = Some(error);
         }
-        self.run_operations(began + OPERATIONS_UNTIL, origin).await?;
         self.report_budget(origin).await?;
         let executor = Operation::StartTranscription.executor();
         let exhausted = self.calls.store().count_exhausted_operations(executor).await?;
         metrics::emit(&[(Metric::PendingOperationsExhausted, exhausted)]);
+        if let Err(error) =
+            Box::pin(self.run_operations((began + OPERATIONS_UNTIL, began + OPERATIONS_END), origin)).await
+        {
+            failure = Some(error);
+        }
         tracing::info!(not_stopped, exhausted, "transcriptions compared");
         failure.map_or(Ok(()), Err)
     }
@@ -87,27 +91,29 @@ impl App {
         Ok(())
     }
 
-    /// Executes due operations, one at a time, because one may take most of a lease.
+    /// Executes due operations, one at a time, because one may take most of a lease: begins none after the first moment, and gives up the
+    /// last at the second.
     ///
     /// # Errors
     /// 503 when the database is down.
-    pub(crate) async fn run_operations(&self, until: Instant, origin: &Origin) -> Result<(), Error> {
+    pub(crate) async fn run_operations(
+        &self,
+        (until, end): (Instant, Instant),
+        origin: &Origin,
+    ) -> Result<(), Error> {
         let executor = Operation::StartTranscription.executor();
         let began = Instant::now();
         while Instant::now() < until {
             let now = origin.now + began.elapsed();
             let due = self.calls.store().lease_operations(executor, &KINDS, (1, LEASE), now).await?;
             let Some(operation) = due.into_iter().next() else { break };
-            match self.execute_due(&operation, origin).await {
+            match Box::pin(within(end, self.execute_due(&operation, origin))).await {
                 Ok(Outcome::OnHold) => {
                     let due = origin.now + ON_HOLD_AGAIN_AFTER;
                     let reason = reason::TRANSCRIPT_ON_HOLD.code;
                     self.calls.store().postpone_operation(operation.id, due, reason).await?;
                 }
-                Ok(Outcome::Done) => {
-                    let executed = Executed { id: operation.id, payload: None };
-                    self.calls.store().complete_operations(&[executed], origin.now).await?;
-                }
+                Ok(Outcome::Done) => self.mark_executed(operation, origin).await?,
                 Err(error) => self.calls.release(&operation, &error, origin).await,
             }
         }

@@ -416,7 +416,7 @@ export interface components {
              *     return no meeting.
              */
             consentRequired: components["schemas"]["ConsentPurpose"][];
-            /** @description What the caller may do with the recordings of the appointment. */
+            /** @description The caller's rights to the recordings of the appointment. */
             rights: components["schemas"]["Right"][];
             /** @description Null for a caller without a part in the call. */
             status: components["schemas"]["ParticipantStatus"] | null;
@@ -561,7 +561,7 @@ export interface components {
             requestId: string;
             /**
              * Format: int64
-             * @description What is left of the day's budget of transcription; with the code `TRANSCRIPTION_BUDGET` only.
+             * @description The rest of the day's budget of transcription; with the code `TRANSCRIPTION_BUDGET` only.
              */
             secondsLeft?: number | null;
         };
@@ -569,7 +569,7 @@ export interface components {
         FeatureState: "off" | "unavailable" | "requested" | "starting" | "active" | "paused" | "failed";
         /** @description Recording or transcription of a call. */
         FeatureStatus: {
-            /** @description What Chime said of a transcription that failed. */
+            /** @description Chime's reason why a transcription failed. */
             message: string | null;
             /** @description Whether the text of a transcription is made while the call is in progress, or afterwards. */
             mode: components["schemas"]["Mode"] | null;
@@ -806,7 +806,7 @@ export interface components {
         ParticipantStatus: "invited" | "waiting" | "joined" | "left" | "removed" | "turned_away";
         /** @description Why a recording was paused. */
         PauseReason: "requested" | "consent_missing";
-        /** @description What a direct invocation plays a recording for; a route has it in its query. */
+        /** @description The recording and purpose of a direct invocation; a route has the purpose in its query. */
         PlaybackOptions: {
             /**
              * @description Whether the links are to save the files, for callers with the right `download`.
@@ -1196,7 +1196,7 @@ export interface components {
             gaps: components["schemas"]["TranscriptGap"][];
             /** @description The language that was asked for, or `identify`. */
             language: string;
-            /** @description What was said, in the order of the call. */
+            /** @description The segments, in the order of the call. */
             segments: components["schemas"]["TranscriptSegment"][];
             /** @description The call. */
             sessionId: components["schemas"]["SessionId"];
@@ -1326,7 +1326,7 @@ export interface components {
             language: string;
             /** @description When it ends at the latest. */
             limitAt: components["schemas"]["Timestamp"] | null;
-            /** @description What Chime said of a failure. */
+            /** @description Chime's reason for a failure. */
             message: string | null;
             /** @description Whether the text is made while the call is in progress, or afterwards. */
             mode: components["schemas"]["Mode"];

@@ -133,22 +133,6 @@ pub fn gaps(evidence: &Evidence) -> Vec<Gap> {
     gaps
 }
 
-/// Takes the intervals that were transcribed afterwards out of the gaps.
-#[must_use]
-pub fn close(gaps: &[Gap], transcribed: &[Interval]) -> Vec<Gap> {
-    let transcribed = union(transcribed);
-    let rest = |gap: &Gap| {
-        let whole: Vec<Interval> = Interval::new(gap.start_ms, gap.end_ms).into_iter().collect();
-        let reason = gap.reason;
-        subtract(&whole, &transcribed).into_iter().map(move |Interval { start_ms, end_ms }| Gap {
-            start_ms,
-            end_ms,
-            reason,
-        })
-    };
-    gaps.iter().flat_map(rest).collect()
-}
-
 /// The states that the changes of a transcription give.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct States {

@@ -1,4 +1,4 @@
-//! What a request says of the attributes and keys that it touches: the condition keys of fine-grained access
+//! The attributes and keys that a request touches: the condition keys of fine-grained access
 //! (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html>).
 
 use std::collections::BTreeSet;

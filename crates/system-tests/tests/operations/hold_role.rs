@@ -39,7 +39,7 @@ fn the_hold_role_may_move_the_expiry_of_an_appointment_s_entries_and_nothing_els
     for action in ["PutItem", "DeleteItem", "GetItem", "Scan", "BatchWriteItem", "PartiQLUpdate"] {
         assert!(!may(&format!("dynamodb:{action}"), &[key, attribute]), "{action}");
     }
-    for other in ["recording", "attendee", "meeting-manager"] {
+    for other in ["recording", "attendee", "meeting-manager", "transcript"] {
         assert!(session(&iam, other, role).is_err(), "{other}");
     }
     let writer: Vec<_> =

@@ -105,7 +105,7 @@ async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> TestResul
     Ok(())
 }
 
-/// What is kept of an appointment comes under hold, when its entries are in the audit table.
+/// The files of an appointment come under hold, when its entries are in the audit table.
 async fn hold(cloud: &TestCloud, scenario: &local_testing::Scenario) -> TestResult {
     cloud.run_schedule("audit").await?;
     let auditor = json!({ "sub": "an-auditor", "medzen_role": "auditor" });

@@ -323,7 +323,7 @@ async fn a_search_reads_no_more_however_much_others_have_said() -> TestResult {
     let words = ["porphyria", "pain"];
     let mut before = Vec::new();
     for word in words {
-        // What is read once in a connection is not counted.
+        // Blocks that are read once in a connection are not counted.
         blocks_of_search(&cloud, word).await?;
         before.push(blocks_of_search(&cloud, word).await?);
     }

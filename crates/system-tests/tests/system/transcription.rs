@@ -115,7 +115,7 @@ impl Transcribed {
             .await
     }
 
-    /// What is stored, in the order of the call: `provider: Good morning`.
+    /// The stored segments, in the order of the call: `provider: Good morning`.
     pub(crate) async fn text(&self) -> TestResult<String> {
         self.cloud
             .sql(

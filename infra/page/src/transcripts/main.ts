@@ -125,7 +125,7 @@ class TranscriptReader {
         this.#signal?.throwIfAborted();
         if (turn !== this.#turn) return;
         this.#place.replaceChildren();
-        // What was to be hidden can be shown again.
+        // The redacted text can be shown in full again.
         this.#actions.hidden = !this.#hide.checked;
         const { text, again } = failureOf(error);
         this.#say(text);
@@ -158,7 +158,7 @@ class TranscriptReader {
   }
 }
 
-/** What an error means, and whether the same request may succeed later. */
+/** The text of an error, and whether the same request may succeed later. */
 function failureOf(error: unknown): { text: Text; again: boolean } {
   // By its fields: this script has a class of its own.
   const { kind, code } = error as Partial<ApiError>;

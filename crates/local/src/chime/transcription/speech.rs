@@ -1,4 +1,4 @@
-//! What is said in a meeting: a script that waits for its times, and what has come of it.
+//! The speech in a meeting: a script that waits for its times, and what has come of it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -75,7 +75,7 @@ impl Speech {
         within(&self.speakers, time).to_vec()
     }
 
-    /// What was said in this time, by its own times, the earliest first.
+    /// The speech of this time, by its own times, the earliest first.
     pub(in crate::chime) fn said(&self, time: &Range<i64>) -> Vec<CaptionWords> {
         let mut said: Vec<_> = self.said.values().filter(|it| time.contains(&it.start_ms)).cloned().collect();
         said.sort_by(|a, b| (a.start_ms, &a.result_id).cmp(&(b.start_ms, &b.result_id)));

@@ -335,7 +335,7 @@ fn a_script_names_a_meeting_that_lives_and_an_attendee_whom_it_had() {
     assert_eq!(nowhere, Err(CaptionError::NoMeeting("nowhere".to_owned())));
 }
 
-/// What the media plane is told to send.
+/// The frames that the media plane is to send.
 #[derive(Default)]
 struct Seen(Mutex<Vec<String>>);
 

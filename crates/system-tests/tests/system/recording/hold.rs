@@ -113,7 +113,7 @@ async fn a_recording_on_hold_neither_expires_nor_is_deleted_until_the_hold_is_li
     Ok(())
 }
 
-/// What Chime writes and what is copied while the hold stands is under hold too, and no chunk is deleted.
+/// Files that Chime writes or that are copied while the hold stands are under hold too, and no chunk is deleted.
 #[tokio::test(flavor = "multi_thread")]
 async fn files_that_are_made_under_hold_are_under_hold_as_well() -> TestResult {
     let call = call().await?;

@@ -116,7 +116,7 @@ async fn a_role_that_may_read_it_redacted_reads_nothing_that_was_marked() -> Tes
     assert_eq!(read(&call.scenario.provider, &redacted, None).await?.brief(), "200");
     let search = json!({ "query": "Anna" });
     let found = patient.ask("POST", "/transcripts/search", &search).await?;
-    assert_eq!(found.body["results"], json!([]), "a search would tell what is hidden");
+    assert_eq!(found.body["results"], json!([]), "a search would reveal what is hidden");
 
     // A run of the same call in which nothing was marked.
     let unmark = "UPDATE medzen.transcription_runs
