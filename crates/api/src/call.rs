@@ -245,7 +245,7 @@ pub struct CallerStatus {
     /// The purposes for which the call is being captured and to which the caller has not consented. With any, start and join
     /// return no meeting.
     pub consent_required: Vec<ConsentPurpose>,
-    /// What the caller may do with the recordings of the appointment.
+    /// The caller's rights to the recordings of the appointment.
     pub rights: Vec<Right>,
 }
 
@@ -274,7 +274,7 @@ pub struct FeatureStatus {
     /// The reason of the state, if there is one: `requested` or `consent_missing` for a pause; why a transcription ended; for
     /// `unavailable` `deployment`, which does not record, or `media_region`, in which it cannot.
     pub reason: Option<String>,
-    /// What Chime said of a transcription that failed.
+    /// Chime's reason why a transcription failed.
     pub message: Option<String>,
     /// The recording, while it is started and has not ended.
     pub recording_id: Option<RecordingId>,

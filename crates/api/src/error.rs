@@ -19,7 +19,7 @@ pub struct ErrorResponse {
     /// Users whose consent is missing; with the code `CONSENT_REQUIRED` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<Vec<UserId>>,
-    /// What is left of the day's budget of transcription; with the code `TRANSCRIPTION_BUDGET` only.
+    /// The rest of the day's budget of transcription; with the code `TRANSCRIPTION_BUDGET` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds_left: Option<i64>,
     /// Finds the request in the logs.
@@ -36,6 +36,7 @@ impl ErrorResponse {
             Error::Unauthenticated(_)
             | Error::Forbidden(_)
             | Error::NotFound(_)
+            | Error::NotAcceptable
             | Error::Conflict { .. }
             | Error::ConsentRequired { .. }
             | Error::NoCapacity(_)

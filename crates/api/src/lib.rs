@@ -5,6 +5,7 @@ pub mod call;
 pub mod consent;
 mod error;
 pub mod fields;
+pub mod holds;
 pub mod invitations;
 #[cfg(feature = "openapi")]
 pub mod openapi;

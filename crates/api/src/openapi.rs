@@ -116,6 +116,11 @@ fn describe(operation: &Operation, schemas: &mut Schemas) -> Value {
     for (status, text, schema) in &operation.responses {
         let mut response =
             json!({ "description": text, "content": { "application/json": { "schema": schema } } });
+        if *status == 200 {
+            for media_type in operation.texts {
+                response["content"][*media_type] = json!({ "schema": { "type": "string" } });
+            }
+        }
         if *status == 202 && operation.polls {
             response["headers"] = json!({
                 "location": { "description": "The path to poll.", "schema": { "type": "string" } },
@@ -143,15 +148,14 @@ fn describe(operation: &Operation, schemas: &mut Schemas) -> Value {
 fn parameters(operation: &Operation) -> Vec<Value> {
     let (_, path) = operation.method_and_path();
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-    let of_path = names.map(|name| {
+    let path = names.map(|name| {
         json!({ "name": name, "in": "path", "required": true,
             "schema": { "type": "string", "format": "uuid" } })
     });
-    let of_query = operation.flags.iter().map(|(name, description)| {
-        json!({ "name": name, "in": "query", "description": description,
-            "schema": { "type": "boolean", "default": false } })
-    });
-    of_path.chain(of_query).collect()
+    let query = operation.query.iter().map(
+        |(name, text, schema)| json!({ "name": name, "in": "query", "description": text, "schema": schema }),
+    );
+    path.chain(query).collect()
 }
 
 fn retry_after() -> Value {

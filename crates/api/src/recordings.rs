@@ -18,7 +18,7 @@ pub struct RecordingSelector {
     pub recording_id: RecordingId,
 }
 
-/// What a direct invocation plays a recording for; a route has it in its query.
+/// The recording and purpose of a direct invocation; a route has the purpose in its query.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]

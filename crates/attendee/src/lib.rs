@@ -5,9 +5,8 @@ mod config;
 use api::attendees::{ChangeRequest, JoinRequest};
 use api::consent::ConsentRequest;
 use api::quality::QualityRequest;
-use bus::Bus;
 use calls::{Calls, RequestInfo};
-use chime::{Meetings, Pipelines, event};
+use chime::event;
 use domain::Error;
 use domain::error::Reason;
 use runtime::{Answer, Function, Messages, Request, handlers, secret_reader};
@@ -55,9 +54,7 @@ impl App {
         let sdk = runtime::sdk_config()?;
         let base = &config.base;
         let store = Store::connect(secret_reader(&sdk, &base.database_secret_arn), &base.environment).await;
-        let (meetings, pipelines) = (Meetings::new(sdk.clone()), Pipelines::new(sdk.clone()));
-        let bus = Bus::new(&sdk, &config.calls.bus);
-        Ok(Self { calls: Calls::new(store, meetings, pipelines, bus, config.calls.settings.clone()) })
+        Ok(Self { calls: Calls::new(store, &sdk, &config.calls.bus, config.calls.settings.clone()) })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Configuration of the function, from its template.
 
-use runtime::{BaseConfig, ConfigError, Env};
+use runtime::{AuditorRole, BaseConfig, ConfigError, Env};
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -10,6 +10,10 @@ pub struct Config {
     pub table: String,
     /// Days that entries are kept.
     pub retention_days: u32,
+    /// The role that may place a legal hold.
+    pub auditor: AuditorRole,
+    /// The role that may move the expiry of entries.
+    pub hold_role_arn: String,
 }
 
 impl Config {
@@ -23,6 +27,8 @@ impl Config {
             base: BaseConfig::read(&mut env),
             table: env.text("AUDIT_TABLE"),
             retention_days: env.parse("AUDIT_RETENTION_DAYS"),
+            auditor: AuditorRole::read(&mut env),
+            hold_role_arn: env.text("HOLD_ROLE_ARN"),
         };
         env.finish().map(|()| config)
     }

@@ -25,6 +25,27 @@ pub(crate) enum Put {
     OtherThere,
 }
 
+/// When an entry expires on whose appointment a legal hold stands: on the last day that a date has, 9999-12-31. So an entry under hold is
+/// recognised, and the hold is on it whatever becomes of this function.
+pub(crate) const HELD_EXPIRY: i64 = 253_402_300_799;
+
+/// When an entry of this time expires, without a hold.
+pub(crate) fn usual_expiry(at: &str, retention: Duration) -> Result<i64, Error> {
+    let at = OffsetDateTime::parse(at, &Rfc3339).map_err(Error::internal)?;
+    Ok((at + retention).unix_timestamp())
+}
+
+/// The days that entries are kept, as a duration.
+pub(crate) fn retention(config: &Config) -> Duration {
+    Duration::from_secs(u64::from(config.retention_days) * 24 * 3600)
+}
+
+/// A client whose requests have a deadline.
+pub(crate) fn client(sdk: &SdkConfig) -> aws_sdk_dynamodb::config::Builder {
+    let timeouts = TimeoutConfig::builder().operation_timeout(DEADLINE).build();
+    aws_sdk_dynamodb::config::Builder::from(sdk).timeout_config(timeouts)
+}
+
 /// The table. Entries are only ever added: the role may not update or delete.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
@@ -35,12 +56,10 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new(sdk: &SdkConfig, config: &Config) -> Self {
-        let timeouts = TimeoutConfig::builder().operation_timeout(DEADLINE).build();
-        let dynamodb = aws_sdk_dynamodb::config::Builder::from(sdk).timeout_config(timeouts).build();
         Self {
-            client: Client::from_conf(dynamodb),
+            client: Client::from_conf(client(sdk).build()),
             name: config.table.clone(),
-            retention: Duration::from_secs(u64::from(config.retention_days) * 24 * 3600),
+            retention: retention(config),
         }
     }
 
@@ -49,7 +68,8 @@ impl Table {
         let text = |text: &str| AttributeValue::S(text.to_owned());
         let payload: Value = serde_json::from_str(&entry.payload).map_err(Error::internal)?;
         let at = payload["at"].as_str().ok_or_else(|| Error::internal("an audit entry without a time"))?;
-        let expires = OffsetDateTime::parse(at, &Rfc3339).map_err(Error::internal)? + self.retention;
+        let usual = usual_expiry(at, self.retention)?;
+        let expires_at = if entry.on_hold { HELD_EXPIRY } else { usual };
         let mut put = self
             .client
             .put_item()
@@ -60,8 +80,8 @@ impl Table {
             .item("previousHash", text(&entry.previous_hash))
             .item("hash", text(&entry.hash))
             .item("at", text(at))
-            // Not in the hash: a legal hold may change it.
-            .item("expiresAt", AttributeValue::N(expires.unix_timestamp().to_string()));
+            // Not in the hash: a legal hold changes it.
+            .item("expiresAt", AttributeValue::N(expires_at.to_string()));
         // The keys of the indexes by meeting and by actor, and the attributes for filtering.
         for name in ["event", "meetingId", "actor"] {
             if let Some(value) = payload[name].as_str() {

@@ -6,8 +6,10 @@ use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
+use domain::call::SessionOf;
 use domain::id::{AppointmentId, SessionId};
 use domain::outbound::OutboundEvent;
+use serde::Serialize;
 use serde_json::json;
 
 /// The source of the events, which the host application's rules match.
@@ -36,6 +38,24 @@ impl From<Error> for domain::Error {
     }
 }
 
+/// The detail of an announcement.
+#[derive(Serialize)]
+struct Announcement<'a> {
+    /// By which a rule of the executor's template selects it.
+    executor: &'a str,
+    #[serde(flatten)]
+    of: SessionOf,
+}
+
+/// The session of an announcement, from its detail.
+///
+/// # Errors
+/// 422 where the detail is none of [`Bus::announce`].
+pub fn pending_session(detail: &str) -> Result<SessionOf, domain::Error> {
+    serde_json::from_str(detail)
+        .map_err(|_| domain::Error::invalid("detail", "must have a sessionId and an appointmentId"))
+}
+
 /// The bus. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Bus {
@@ -62,7 +82,7 @@ impl Bus {
         session: SessionId,
         appointment: AppointmentId,
     ) -> Result<(), Error> {
-        let detail = json!({ "executor": executor, "sessionId": session, "appointmentId": appointment });
+        let detail = json!(Announcement { executor, of: SessionOf { appointment, session } });
         let entry = PutEventsRequestEntry::builder()
             .event_bus_name(&self.name)
             .source(INTERNAL_SOURCE)

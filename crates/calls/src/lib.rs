@@ -25,6 +25,7 @@ pub use link::LinkBases;
 pub use reconcile::{ReconcilerRun, Report};
 pub use start::{NewCall, Started};
 
+use aws_types::SdkConfig;
 use bus::Bus;
 use chime::{Meetings, Pipelines};
 use domain::Error;
@@ -53,10 +54,11 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// Builds the use cases over their backends.
+    /// Builds the use cases over their backends. `bus` is the name or ARN of the bus.
     #[must_use]
-    pub fn new(store: Store, meetings: Meetings, pipelines: Pipelines, bus: Bus, settings: Settings) -> Self {
-        let unretried = meetings.without_retries();
+    pub fn new(store: Store, sdk: &SdkConfig, bus: &str, settings: Settings) -> Self {
+        let (meetings, pipelines) = (Meetings::new(sdk.clone()), Pipelines::new(sdk.clone()));
+        let (bus, unretried) = (Bus::new(sdk, bus), meetings.without_retries());
         let store = store.with_cancelled_statuses(&settings.cancelled_statuses);
         Self { store, meetings, unretried, pipelines, bus, settings }
     }

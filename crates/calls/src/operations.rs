@@ -49,6 +49,7 @@ impl Calls {
                 | Operation::VerifySegment
                 | Operation::DeleteChunks
                 | Operation::DeleteRecording
+                | Operation::ApplyHold
                 | Operation::StartTranscription
                 | Operation::StopTranscription
                 | Operation::TakeText
@@ -67,22 +68,26 @@ impl Calls {
     /// Stops the transcription and the captures of a session whose stop was requested. A request answers without it: a stop that Chime
     /// does not accept in time, the schedule repeats.
     pub(crate) async fn stop_captures(&self, session: SessionId, origin: &Origin) {
-        for kind in [Operation::StopTranscription, Operation::StopCapture] {
-            let outcome = timeout(STOP_DEADLINE, async {
-                for operation in self.store.session_operations(session, kind).await? {
-                    self.send_and_complete(&operation, origin).await?;
-                }
-                Ok::<_, Error>(())
-            });
-            let operation = kind.as_str();
-            match outcome.await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    tracing::warn!(operation, error = causes(&error), "pending operation failed, will retry");
-                }
-                Err(elapsed) => {
-                    tracing::warn!(operation, error = %elapsed, "pending operation failed, will retry");
-                }
+        // At the same moment: none waits for the other where Chime is slow.
+        let stop = |kind| self.execute_stops(session, kind, origin);
+        tokio::join!(stop(Operation::StopTranscription), stop(Operation::StopCapture));
+    }
+
+    async fn execute_stops(&self, session: SessionId, kind: Operation, origin: &Origin) {
+        let outcome = timeout(STOP_DEADLINE, async {
+            for operation in self.store.session_operations(session, kind).await? {
+                self.send_and_complete(&operation, origin).await?;
+            }
+            Ok::<_, Error>(())
+        });
+        let operation = kind.as_str();
+        match outcome.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(operation, error = causes(&error), "pending operation failed, will retry");
+            }
+            Err(elapsed) => {
+                tracing::warn!(operation, error = %elapsed, "pending operation failed, will retry");
             }
         }
     }
@@ -134,6 +139,7 @@ impl Calls {
             | Action::VerifySegment(..)
             | Action::DeleteChunks(..)
             | Action::DeleteRecording(..)
+            | Action::ApplyHold(..)
             | Action::StartTranscription(..)
             | Action::TakeText(_)
             | Action::CompleteTranscript(_)

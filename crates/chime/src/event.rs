@@ -177,7 +177,7 @@ pub struct TranscriptionEvent {
     pub kind: TranscriptionEventKind,
     /// When it happened, by Chime's clock.
     pub at: Option<OffsetDateTime>,
-    /// What Chime says of it: the reason of a failure, at most 500 characters.
+    /// Chime's reason for a failure, at most 500 characters.
     pub message: Option<String>,
 }
 

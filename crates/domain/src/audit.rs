@@ -4,7 +4,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-use crate::id::{RecordingId, UserId};
+use crate::id::{RecordingId, TranscriptId, UserId};
 
 /// A SHA-256.
 pub type Hash = [u8; 32];
@@ -101,6 +101,7 @@ pub struct Origin {
 #[serde(rename_all = "camelCase")]
 pub struct NamedIds {
     pub recording_id: Option<RecordingId>,
+    pub transcript_id: Option<TranscriptId>,
     /// The participant that the request is about.
     pub participant_id: Option<UserId>,
 }
@@ -178,6 +179,12 @@ pub enum Event {
     RecordingPlayed,
     /// Links to save a recording's files were handed out.
     RecordingDownloaded,
+    /// An auditor placed a legal hold on what is kept of an appointment.
+    HoldPlaced,
+    /// An auditor lifted it.
+    HoldLifted,
+    /// The hold was placed on all files of the appointment, or taken off them.
+    HoldApplied,
     /// The provider started the transcription of a call, or it started by itself when everyone had consented.
     TranscriptionRequested,
     /// Chime transcribes a call, or its speech is captured for a transcript.
@@ -238,6 +245,9 @@ impl Event {
             Self::RecordingWithdrawn => "recording.withdrawn",
             Self::RecordingPlayed => "recording.played",
             Self::RecordingDownloaded => "recording.downloaded",
+            Self::HoldPlaced => "hold.placed",
+            Self::HoldLifted => "hold.lifted",
+            Self::HoldApplied => "hold.applied",
             Self::TranscriptionRequested => "transcription.requested",
             Self::TranscriptionStarted => "transcription.started",
             Self::TranscriptionStopRequested => "transcription.stop_requested",
@@ -263,11 +273,16 @@ pub fn actor_chain(user: crate::id::UserId) -> String {
     format!("ACTOR#{user}")
 }
 
-/// The same for an account without a user id: keyed by the SHA-256 of the token's subject, which may be an email
-/// address.
+/// The same for an account without a user id.
 #[must_use]
 pub fn stranger_chain(subject: &str) -> String {
-    format!("ACTOR#sub:{:x}", Sha256::digest(subject.as_bytes()))
+    format!("ACTOR#{}", stranger(subject))
+}
+
+/// A person without a user id: the SHA-256 of the token's subject, which may be an email address.
+#[must_use]
+pub fn stranger(subject: &str) -> String {
+    format!("sub:{:x}", Sha256::digest(subject.as_bytes()))
 }
 
 #[cfg(test)]

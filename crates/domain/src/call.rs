@@ -6,14 +6,14 @@ mod session;
 pub use decisions::{Consent, ConsentPurpose, RequiredConsent};
 pub use session::{ActiveCall, Attempt, ClosedCall, Meeting, Session, SessionState};
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::capabilities::Capabilities;
 use crate::error::{Error, reason};
-use crate::id::{AppointmentId, ChimeAttendeeId, ChimeMeetingId, UserId};
+use crate::id::{AppointmentId, ChimeAttendeeId, ChimeMeetingId, SessionId, UserId};
 use crate::recording::state::CaptureState;
 use crate::secret::Secret;
 use crate::state::{ObserverKind, ParticipantStatus, Role};
@@ -34,6 +34,16 @@ pub enum Target {
     Appointment(AppointmentId),
     /// The session with this meeting, and no other.
     Meeting(ChimeMeetingId),
+}
+
+/// A session with its appointment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionOf {
+    #[serde(rename = "appointmentId")]
+    pub appointment: AppointmentId,
+    #[serde(rename = "sessionId")]
+    pub session: SessionId,
 }
 
 /// A user of the host application.

@@ -109,6 +109,9 @@ pub enum Error {
     /// The resource does not exist (404).
     #[error("not found: {}", .0.code)]
     NotFound(Reason<404>),
+    /// No media type that the caller accepts can be given (406).
+    #[error("no acceptable media type")]
+    NotAcceptable,
     /// The state does not allow it (409); the same request may succeed later.
     #[error("conflict: {}", .reason.code)]
     Conflict {
@@ -135,7 +138,7 @@ pub enum Error {
     /// The day's budget of transcription is used up (429).
     #[error("the budget of transcription is used up")]
     BudgetUsed {
-        /// What is left of it, in seconds.
+        /// The rest of it, in seconds.
         seconds_left: i64,
         /// Until the next UTC day.
         retry_after: Duration,
@@ -182,6 +185,7 @@ impl Error {
             | Self::Unauthenticated(_)
             | Self::Forbidden(_)
             | Self::NotFound(_)
+            | Self::NotAcceptable
             | Self::ConsentRequired { .. }
             | Self::Gone(_)
             | Self::Internal(_) => false,
@@ -202,6 +206,7 @@ impl Error {
             | Self::Unauthenticated(_)
             | Self::Forbidden(_)
             | Self::NotFound(_)
+            | Self::NotAcceptable
             | Self::ConsentRequired { .. }
             | Self::Gone(_)
             | Self::Internal(_) => None,
@@ -221,6 +226,7 @@ impl Error {
             Self::Unauthenticated(reason) => reason.erase(),
             Self::Forbidden(reason) => reason.erase(),
             Self::NotFound(reason) => reason.erase(),
+            Self::NotAcceptable => reason::NOT_ACCEPTABLE.erase(),
             Self::Conflict { reason, .. } => reason.erase(),
             Self::ConsentRequired { .. } => reason::CONSENT_REQUIRED.erase(),
             Self::NoCapacity(reason) => reason.erase(),
@@ -275,6 +281,7 @@ pub mod reason {
             PATIENT_CANNOT_END "Only the provider can end the call.";
             PROVIDER_ONLY "Only the provider can do this.";
             RECORDING_RIGHT_MISSING "You have no right to this recording.";
+            AUDITOR_ONLY "Only an auditor can do this.";
             TRANSCRIPT_RIGHT_MISSING "You have no right to this transcript.";
             REMOVED_FROM_CALL "The provider has removed you from this call.";
             TURNED_AWAY "The provider does not let you in now.";
@@ -288,6 +295,9 @@ pub mod reason {
             PARTICIPANT_NOT_FOUND "They have no part in this call.";
             RECORDING_NOT_FOUND "There is no such recording.";
             TRANSCRIPT_NOT_FOUND "There is no such transcript.";
+        }
+        406 {
+            NOT_ACCEPTABLE "None of the accepted media types can be given.";
         }
         409 {
             APPOINTMENT_CANCELLED "The appointment is cancelled.";
@@ -310,6 +320,7 @@ pub mod reason {
             RECORDING_RETAINED "The recording must be kept until its retention ends.";
             RECORDING_ON_HOLD "The recording is on hold.";
             TRANSCRIPT_NOT_READY "The transcript is not complete yet.";
+            TRANSCRIPT_NOT_MARKED "Personal data was not marked in this transcript, so that it cannot be hidden.";
             TRANSCRIPT_DELETED "The transcript of this call was deleted.";
             TRANSCRIPT_RETAINED "The transcript must be kept until its retention ends.";
             TRANSCRIPT_ON_HOLD "The transcript is on hold.";
@@ -369,7 +380,8 @@ mod tests {
         let all: BTreeSet<_> = reason::ALL.iter().map(|code| (code.status, code.code)).collect();
         assert_eq!(all.len(), reason::ALL.len());
         for code in reason::ALL {
-            let known = matches!(code.status, 400 | 401 | 403 | 404 | 409 | 410 | 422 | 429 | 500 | 503);
+            let known =
+                matches!(code.status, 400 | 401 | 403 | 404 | 406 | 409 | 410 | 422 | 429 | 500 | 503);
             assert!(known && !code.text.is_empty(), "{code:?}");
         }
     }

@@ -8,6 +8,7 @@ pub mod consent;
 pub mod end;
 pub mod error;
 pub mod expiry;
+pub mod hold;
 pub mod id;
 pub mod invite;
 pub mod join;

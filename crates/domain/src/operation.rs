@@ -11,8 +11,8 @@ use uuid::Uuid;
 use crate::capabilities::Capabilities;
 use crate::error::Error;
 use crate::id::{
-    CaptureId, ChimeAttendeeId, ChimeMeetingId, OperationId, PipelineId, RecordingId, RunId, SessionId,
-    TranscriptId, UserId,
+    AppointmentId, CaptureId, ChimeAttendeeId, ChimeMeetingId, OperationId, PipelineId, RecordingId, RunId,
+    SessionId, TranscriptId, UserId,
 };
 use crate::outbound::EventPayload;
 use crate::recording::Layout;
@@ -56,6 +56,8 @@ pub enum Operation {
     DeleteChunks,
     /// The files of a recording are deleted, versions too. Target: the recording's id.
     DeleteRecording,
+    /// The legal hold is placed on all files of an appointment, or taken off them. Target: the appointment's id.
+    ApplyHold,
     /// Chime transcribes a meeting. Target: the run's id.
     StartTranscription,
     /// Chime transcribes a meeting no more. Target: the run's id.
@@ -76,7 +78,7 @@ pub enum Operation {
 
 impl Operation {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::DeleteAttendee,
         Self::UpdateCapabilities,
         Self::DeleteMeeting,
@@ -88,6 +90,7 @@ impl Operation {
         Self::VerifySegment,
         Self::DeleteChunks,
         Self::DeleteRecording,
+        Self::ApplyHold,
         Self::StartTranscription,
         Self::StopTranscription,
         Self::TakeText,
@@ -113,6 +116,7 @@ impl Operation {
             Self::VerifySegment => "verify_segment",
             Self::DeleteChunks => "delete_chunks",
             Self::DeleteRecording => "delete_recording",
+            Self::ApplyHold => "apply_hold",
             Self::StartTranscription => "start_transcription",
             Self::StopTranscription => "stop_transcription",
             Self::TakeText => "take_text",
@@ -138,7 +142,8 @@ impl Operation {
             | Self::Concatenate
             | Self::VerifySegment
             | Self::DeleteChunks
-            | Self::DeleteRecording => "recording",
+            | Self::DeleteRecording
+            | Self::ApplyHold => "recording",
             Self::StartTranscription
             | Self::StopTranscription
             | Self::TakeText
@@ -244,6 +249,18 @@ pub struct OfCapture {
     pub control_region: String,
 }
 
+/// The payload of `apply_hold`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApplyHold {
+    /// The row of the hold.
+    pub hold: i64,
+    /// Whether it is placed; otherwise it was lifted.
+    pub on: bool,
+    /// The change after which this pass over the files was begun.
+    pub change: i32,
+}
+
 /// The payload of `start_transcription`: what the run's settings are is read with the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -276,6 +293,7 @@ pub enum Action {
     VerifySegment(CaptureId, OfCapture),
     DeleteChunks(CaptureId, OfCapture),
     DeleteRecording(RecordingId, OfCapture),
+    ApplyHold(AppointmentId, ApplyHold),
     StartTranscription(RunId, StartTranscription),
     StopTranscription(RunId, StopTranscription),
     TakeText(CaptureId),
@@ -316,6 +334,9 @@ impl PendingOperation {
                 payload(&self.payload)?,
             ),
             Operation::DeleteChunks => Action::DeleteChunks(capture()?, payload(&self.payload)?),
+            Operation::ApplyHold => {
+                Action::ApplyHold(self.target.parse().map_err(Error::internal)?, payload(&self.payload)?)
+            }
             Operation::StartTranscription => Action::StartTranscription(
                 self.target.parse().map_err(Error::internal)?,
                 payload(&self.payload)?,
@@ -349,6 +370,9 @@ pub struct Executed {
     /// The payload that was sent; none where it cannot change.
     pub payload: Option<serde_json::Value>,
 }
+
+/// A deletion that a legal hold forbids is tried again after this: a hold stands for months.
+pub const ON_HOLD_AGAIN_AFTER: Duration = Duration::hours(1);
 
 /// An operation that stays open, because its payload changed while it was executed.
 #[derive(Clone, Debug, Deserialize)]
@@ -395,6 +419,11 @@ mod tests {
         assert!(matches!(event.action(), Ok(Action::PublishEvent(_))));
         let stop = row("stop_capture", serde_json::json!({"controlRegion": "us-east-1"}));
         assert!(matches!(stop.action(), Ok(Action::StopCapture(_, StopCapture { pipeline_id: None, .. }))));
+        let hold = row("apply_hold", serde_json::json!({"hold": 7, "on": true, "change": 2}));
+        assert!(matches!(
+            hold.action(),
+            Ok(Action::ApplyHold(_, ApplyHold { hold: 7, on: true, change: 2 }))
+        ));
         assert!(row("delete_attendee", serde_json::json!({})).action().is_err());
         for operation in Operation::ALL {
             assert_eq!(serde_json::to_value(operation).ok(), Some(operation.as_str().into()));

@@ -9,6 +9,7 @@ pub mod batch;
 pub mod budget;
 pub mod entities;
 pub mod export;
+pub mod format;
 pub mod gaps;
 pub mod language;
 pub mod lines;
@@ -71,7 +72,7 @@ pub enum Voice {
 
 /// A stretch of a text, in Unicode scalar values, that Transcribe identified as personal or health data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "TranscriptSpan"))]
 #[serde(rename_all = "camelCase")]
 pub struct Span {
     pub start: u32,
@@ -95,7 +96,7 @@ pub struct Word {
 
 /// How the text was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "TranscriptSource"))]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// While the call was in progress.
@@ -138,7 +139,7 @@ pub struct Turn {
 
 /// The result of a transcript (`transcripts.outcome`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "TranscriptOutcome"))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// All that was transcribed is in it.
@@ -165,7 +166,7 @@ impl Outcome {
 
 /// The speaker of a segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "TranscriptSpeaker"))]
 #[serde(rename_all = "camelCase")]
 pub struct Speaker {
     pub user_id: Option<UserId>,
@@ -176,7 +177,7 @@ pub struct Speaker {
 
 /// A turn in its place in the transcript.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "TranscriptSegment"))]
 #[serde(rename_all = "camelCase")]
 pub struct Segment {
     /// From 1, in the order of the call.

@@ -132,13 +132,17 @@ impl ApiDocument {
         if self.document.pointer(response).is_none() {
             return vec![format!("no status {}", answer.status)];
         }
-        let mut faults =
-            self.faults_of_schema(&format!("{response}/content/application~1json/schema"), &answer.body);
         let media_type = answer.headers.get("content-type").map_or("", String::as_str);
-        if media_type != "application/json" {
-            faults.push(format!("content type {media_type:?}"));
-        }
-        faults
+        let name = match media_type {
+            // It has no charset (https://www.rfc-editor.org/rfc/rfc8259.html#section-11); any other text has one.
+            "application/json" => Some(media_type),
+            other => other.strip_suffix("; charset=utf-8").filter(|name| *name != "application/json"),
+        };
+        let schema = name.map(|name| format!("{response}/content/{}/schema", name.replace('/', "~1")));
+        let Some(schema) = schema.filter(|schema| self.document.pointer(schema).is_some()) else {
+            return vec![format!("content type {media_type:?}")];
+        };
+        self.faults_of_schema(&schema, &answer.body)
     }
 
     fn faults_of_schema(&self, pointer: &str, body: &Value) -> Vec<String> {

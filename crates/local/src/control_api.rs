@@ -174,7 +174,7 @@ struct Advance {
 async fn clock(State(parts): Shared, Json(advance): Json<Advance>) -> Response {
     parts.clock.advance(advance.advance_seconds);
     parts.chime.deliver_due_events();
-    parts.transcribe.deliver_due();
+    parts.transcribe.deliver_and_wake();
     match parts.dynamodb.expire() {
         Ok(expired) => {
             let now = domain::stamp::text(parts.clock.now());

@@ -1,5 +1,7 @@
 //! `DynamoDB`: dynoxide in this process, reached by functions only through the endpoint.
 
+mod attributes;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -261,7 +263,8 @@ fn permissions(operation: &str, arns: ArnScope<'_>, body: &Value) -> Vec<Permiss
                     Some(index) => format!("{arn}/index/{index}"),
                     None => arn,
                 });
-            vec![permission(operation, resource)]
+            let of_context = |context| Permission { context, ..permission(operation, resource.clone()) };
+            attributes::contexts(body).into_iter().map(of_context).collect()
         }
     }
 }

@@ -170,6 +170,12 @@ impl S3 {
         self.store.get(bucket, key, None)
     }
 
+    /// All versions of objects by their keys, in order, and whether each is under legal hold.
+    #[must_use]
+    pub fn holds(&self, bucket: &str) -> Vec<(String, bool)> {
+        self.store.holds(bucket)
+    }
+
     /// The keys that name an object now, in order.
     #[must_use]
     pub fn keys(&self, bucket: &str) -> Vec<String> {

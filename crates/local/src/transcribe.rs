@@ -229,7 +229,7 @@ impl Transcribe {
     }
 
     /// Ends the jobs whose time has come, sends their events, and returns when the next one ends.
-    pub fn deliver_due(&self) -> Option<i64> {
+    fn deliver_due(&self) -> Option<i64> {
         let (events, next_ms) = {
             let mut jobs = self.jobs();
             let events = jobs.advance(&self.around, self.around.clock.now_ms());
@@ -242,7 +242,8 @@ impl Transcribe {
         next_ms
     }
 
-    fn deliver_and_wake(&self) {
+    /// Ends the jobs whose time has come, sends their events, and wakes the task of the jobs, which computes its next due time anew.
+    pub fn deliver_and_wake(&self) {
         self.deliver_due();
         self.changed.send_replace(());
     }

@@ -5,9 +5,8 @@ mod config;
 use api::attendees::JoinRequest;
 use api::call::{EndRequest, HealthResponse, StartRequest};
 use api::invitations::InviteRequest;
-use bus::{Bus, OPERATION_PENDING};
+use bus::OPERATION_PENDING;
 use calls::{Calls, LinkBases, NewCall, ReconcilerRun, RequestInfo};
-use chime::{Meetings, Pipelines};
 use domain::Error;
 use domain::audit::Origin;
 use domain::error::Reason;
@@ -58,9 +57,7 @@ impl App {
         let sdk = runtime::sdk_config()?;
         let base = &config.base;
         let store = Store::connect(secret_reader(&sdk, &base.database_secret_arn), &base.environment).await;
-        let (meetings, pipelines) = (Meetings::new(sdk.clone()), Pipelines::new(sdk.clone()));
-        let bus = Bus::new(&sdk, &config.calls.bus);
-        let calls = Calls::new(store, meetings, pipelines, bus, config.calls.settings.clone());
+        let calls = Calls::new(store, &sdk, &config.calls.bus, config.calls.settings.clone());
         Ok(Self { calls, links: config.links.clone() })
     }
 }

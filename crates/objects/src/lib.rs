@@ -2,7 +2,9 @@
 
 mod chunks;
 mod copy;
+mod credentials;
 mod error;
+mod holds;
 mod inspect;
 mod links;
 mod mp4;
@@ -20,11 +22,12 @@ use aws_types::SdkConfig;
 pub use chunks::Chunks;
 pub use copy::{Copied, CopyLimits};
 pub use error::Error;
+pub use holds::{HoldSession, Holds};
 pub use inspect::{Inspection, Track, TrackKind};
 pub use links::{Link, Links, Playable, PlaybackLinks};
 pub use prefixes::Prefixes;
 pub use read::{Listing, Object};
-pub use versions::{Marker, Progress};
+pub use versions::{Deleted, Marker, Progress};
 
 /// A request to S3 or STS with its repetitions, its body included.
 pub const DEADLINE: Duration = Duration::from_secs(20);

@@ -3,22 +3,16 @@
 //! They are signed by credentials of a role of their own, taken for each request with a session policy that opens exactly these
 //! objects: those of the function itself carry no expiry that is known, and would sign any object.
 
-use std::time::Duration;
-
 use aws_sdk_s3::config::Credentials;
 use aws_sdk_s3::presigning::PresigningConfig;
-use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use crate::{DEADLINE, Error};
+use crate::Error;
+use crate::credentials::{LIFE, Role};
 
-/// A link's life, and that of the credentials that sign it: the least that STS gives
-/// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
-const LIFE: Duration = Duration::from_mins(15);
-
-/// The greatest session policy (same page).
+/// The greatest session policy (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
 const MAX_POLICY_CHARACTERS: usize = 2048;
 
 /// A request to play, or to save, an object.
@@ -53,9 +47,8 @@ impl std::fmt::Debug for Link {
 /// Signs links. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct PlaybackLinks {
-    sts: aws_sdk_sts::Client,
     sdk: SdkConfig,
-    role: String,
+    role: Role,
     bucket: String,
 }
 
@@ -63,14 +56,7 @@ impl PlaybackLinks {
     /// Links to objects of a bucket, signed as the role of this ARN.
     #[must_use]
     pub fn new(sdk: &SdkConfig, role: &str, bucket: &str) -> Self {
-        let timeouts = TimeoutConfig::builder().operation_timeout(DEADLINE).build();
-        let config = aws_sdk_sts::config::Builder::from(sdk).timeout_config(timeouts).build();
-        Self {
-            sts: aws_sdk_sts::Client::from_conf(config),
-            sdk: sdk.clone(),
-            role: role.to_owned(),
-            bucket: bucket.to_owned(),
-        }
+        Self { sdk: sdk.clone(), role: Role::new(sdk, role), bucket: bucket.to_owned() }
     }
 
     /// Signs a link to each object, whether it exists or not. One request, and another for each 15 objects or so that a policy does
@@ -83,7 +69,7 @@ impl PlaybackLinks {
         let mut rest = objects;
         while !rest.is_empty() {
             let (now, policy) = self.batch(rest)?;
-            let (credentials, expires_at) = self.assume(session, policy).await?;
+            let (credentials, expires_at) = self.role.assume(session, Some(policy)).await?;
             found.expires_at = found.expires_at.min(expires_at);
             let client = self.client(credentials);
             for object in &rest[..now] {
@@ -130,23 +116,6 @@ impl PlaybackLinks {
             ],
         })
         .to_string()
-    }
-
-    async fn assume(&self, session: &str, policy: String) -> Result<(Credentials, OffsetDateTime), Error> {
-        let assume = self.sts.assume_role().role_arn(&self.role).role_session_name(session).policy(policy);
-        let seconds = i32::try_from(LIFE.as_secs()).map_err(|_| Error::Unexpected("a life is too long"))?;
-        let answer = assume.duration_seconds(seconds).send().await.map_err(|it| Error::of("sts", it))?;
-        let given = answer.credentials().ok_or(Error::Unexpected("a role has no credentials"))?;
-        let expires_at = OffsetDateTime::from_unix_timestamp(given.expiration().secs())
-            .map_err(|_| Error::Unexpected("credentials have no expiry"))?;
-        let credentials = Credentials::new(
-            given.access_key_id(),
-            given.secret_access_key(),
-            Some(given.session_token().to_owned()),
-            None,
-            "playback",
-        );
-        Ok((credentials, expires_at))
     }
 
     fn client(&self, credentials: Credentials) -> aws_sdk_s3::Client {

@@ -36,6 +36,19 @@ pub struct Progress {
     pub next: Option<Marker>,
 }
 
+/// The progress of a deletion that a hold may stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    All {
+        /// Versions that S3 keeps, because they are under legal hold.
+        held: u64,
+    },
+    /// Time was over.
+    Part,
+    /// A hold stands.
+    OnHold,
+}
+
 /// A version or a delete marker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Version {
@@ -45,28 +58,46 @@ struct Version {
 }
 
 impl Objects {
-    /// Deletes all versions and delete markers below a prefix, but for those under legal hold. Ends after the page during which
-    /// `until` passes.
+    /// Deletes a page of the versions and delete markers below a prefix, but for those under legal hold.
     ///
     /// # Errors
     /// When S3 does not answer, or rejects the deletion of a version that is not under hold. What was deleted stays deleted.
-    pub async fn delete_prefix(
+    pub async fn delete_page(&self, prefix: &str, from: Option<Marker>) -> Result<Progress, Error> {
+        let (versions, next) = self.versions(prefix, from).await?;
+        let rejected = self.delete(&versions).await?;
+        let held = rejected.len() as u64;
+        self.check_held(rejected).await?;
+        Ok(Progress { next, held, done: versions.len() as u64 - held })
+    }
+
+    /// Deletes a prefix page by page, and asks before each whether a legal hold stands: S3 is in no statement of the database. Ends after
+    /// the page during which `until` passes.
+    ///
+    /// # Errors
+    /// When S3 does not answer, or the question has no answer.
+    pub async fn delete_unless_held<Asked, E>(
         &self,
         prefix: &str,
-        from: Option<Marker>,
         until: Instant,
-    ) -> Result<Progress, Error> {
-        let mut progress = Progress { next: from, ..Progress::default() };
+        is_on_hold: impl Fn() -> Asked,
+    ) -> Result<Deleted, E>
+    where
+        Asked: Future<Output = Result<bool, E>> + Send,
+        E: From<Error>,
+    {
+        let (mut next, mut held) = (None, 0);
         loop {
-            let (versions, next) = self.versions(prefix, progress.next.take()).await?;
-            let rejected = self.delete(&versions).await?;
-            let held = rejected.len() as u64;
-            self.check_held(rejected).await?;
-            progress.held += held;
-            progress.done += versions.len() as u64 - held;
-            progress.next = next;
-            if progress.next.is_none() || Instant::now() >= until {
-                return Ok(progress);
+            if is_on_hold().await? {
+                return Ok(Deleted::OnHold);
+            }
+            let page = self.delete_page(prefix, next.take()).await?;
+            held += page.held;
+            next = page.next;
+            if next.is_none() {
+                return Ok(Deleted::All { held });
+            }
+            if Instant::now() >= until {
+                return Ok(Deleted::Part);
             }
         }
     }

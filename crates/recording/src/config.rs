@@ -20,6 +20,8 @@ pub struct Config {
     pub retention_days: u32,
     /// The role whose credentials sign links.
     pub playback_role_arn: String,
+    /// The role that places and lifts legal holds on files.
+    pub hold_role_arn: String,
 }
 
 impl Config {
@@ -38,6 +40,7 @@ impl Config {
             rights: env.parse("RECORDING_RIGHTS"),
             retention_days: env.parse("RECORDING_RETENTION_DAYS"),
             playback_role_arn: env.text("PLAYBACK_ROLE_ARN"),
+            hold_role_arn: env.text("HOLD_ROLE_ARN"),
         };
         env.finish().map(|()| config)
     }

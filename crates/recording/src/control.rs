@@ -3,14 +3,14 @@
 use api::recordings::{Recording, RecordingRequest};
 use domain::Error;
 use domain::audit::Origin;
-use domain::call::{Actor, Target};
+use domain::call::{Actor, SessionOf, Target};
 use domain::error::reason;
 use domain::id::{AppointmentId, RecordingId};
 use domain::recording::control::Request;
 use domain::recording::rights::Right;
 
 use crate::App;
-use crate::steps::{self, Asked, new_id};
+use crate::steps::{Asked, new_id};
 
 /// The result of a start.
 pub(crate) struct Started {
@@ -37,7 +37,7 @@ impl App {
         let session = view.active().ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?.0.id;
         let by = (member.user, member.role);
         let asked = Asked { request: Request::Start(new_id()?), user: by.0, role: by.1 };
-        let target = steps::Target { appointment, session };
+        let target = SessionOf { appointment, session };
         let taken = match self.take_steps(target, Some((asked, view)), origin).await {
             Err(refusal @ Error::ConsentRequired { .. }) => {
                 // Everyone is asked from now on, and once all have consented it begins by itself.
@@ -103,7 +103,7 @@ impl App {
         let member = view.member()?;
         self.rights.check(member.role, Right::Control)?;
         let asked = Asked { request, user: member.user, role: member.role };
-        let target = steps::Target { appointment, session: found.session_id };
+        let target = SessionOf { appointment, session: found.session_id };
         self.take_steps(target, Some((asked, view)), origin).await?;
         self.recording_with(actor, id, Right::Control).await
     }

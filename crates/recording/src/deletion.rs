@@ -8,6 +8,7 @@ use domain::error::reason;
 use domain::id::{CaptureId, RecordingId};
 use domain::recording::RecordingState;
 use domain::recording::rights::Right;
+use objects::Deleted;
 use tokio::time::Instant;
 
 use crate::App;
@@ -36,16 +37,20 @@ impl App {
         }
         let ended_before = origin.now - self.retention;
         self.calls.store().request_deletion(Some(recording), (ended_before, 1), Some(by), origin).await?;
-        let now = self.recording_with(actor, id, Right::Delete).await?;
+        let (now, on_hold) = self.recording_and_hold(actor, id, Right::Delete).await?;
         match now.state {
             RecordingState::Deleting | RecordingState::Deleted => Ok(now),
-            // Its files are not all verified yet.
+            // A legal hold stands, or its files are not all verified yet.
             RecordingState::Recording
             | RecordingState::Paused
             | RecordingState::Processing
             | RecordingState::Ready
             | RecordingState::Incomplete
-            | RecordingState::Failed => Err(Error::conflict(reason::RECORDING_NOT_ENDED)),
+            | RecordingState::Failed => Err(Error::conflict(if on_hold {
+                reason::RECORDING_ON_HOLD
+            } else {
+                reason::RECORDING_NOT_ENDED
+            })),
         }
     }
 
@@ -63,7 +68,8 @@ impl App {
         Ok(())
     }
 
-    /// Deletes the files of a recording whose deletion was requested: the verified ones, and what is left of its captures.
+    /// Deletes the files of a recording whose deletion was requested: the verified ones, and what is left of its captures. A legal hold
+    /// that was placed after the request stops it.
     ///
     /// # Errors
     /// Where S3 or the database is down, or a version is under hold: it is deleted later.
@@ -75,11 +81,12 @@ impl App {
         let files = captures.iter().flat_map(of_capture).chain([format!("recordings/{id}/")]);
         let mut held = 0;
         for prefix in files {
-            let progress = self.objects.delete_prefix(&prefix, None, until).await?;
-            if progress.next.is_some() {
-                return Ok(Outcome::Unfinished);
+            let is_on_hold = || async { Ok::<_, Error>(self.calls.store().recording_on_hold(id).await?) };
+            match self.objects.delete_unless_held(&prefix, until, is_on_hold).await? {
+                Deleted::All { held: of_prefix } => held += of_prefix,
+                Deleted::OnHold => return Ok(Outcome::OnHold),
+                Deleted::Part => return Ok(Outcome::Unfinished),
             }
-            held += progress.held;
         }
         if held > 0 {
             return Err(Error::conflict(reason::RECORDING_ON_HOLD));

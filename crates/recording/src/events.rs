@@ -6,28 +6,19 @@ use bus::OPERATION_PENDING;
 use chime::event::{self, PipelineEventKind};
 use domain::Error;
 use domain::audit::Origin;
+use domain::call::SessionOf;
 use domain::error::causes;
-use domain::id::{AppointmentId, SessionId};
 use domain::recording::capture::PipelineReport;
 use domain::recording::segment::SegmentEvent;
 use runtime::{Answer, Envelope, Messages};
-use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::App;
 use crate::pipelines::{Known, capture_of};
 use crate::segments::STEP;
-use crate::steps::Target;
 
 /// Operations that an event makes due are executed at once for this long; the schedule continues.
 const OPERATIONS_FOR: Duration = Duration::from_secs(20);
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Pending {
-    session_id: SessionId,
-    appointment_id: AppointmentId,
-}
 
 impl App {
     /// Handles a batch. An event that fails returns to the queue alone.
@@ -40,7 +31,9 @@ impl App {
             outcomes.push(self.handle_one(&message.event, &messages.origin).await);
         }
         let until = Instant::now() + OPERATIONS_FOR;
-        if let Err(error) = self.run_segment_operations((until, until + STEP), &messages.origin).await {
+        if let Err(error) =
+            Box::pin(self.run_segment_operations((until, until + STEP), &messages.origin)).await
+        {
             // The events were handled; the schedule executes what is left.
             tracing::warn!(error = causes(&error), "operations on segments not executed, will retry");
         }
@@ -49,10 +42,7 @@ impl App {
 
     async fn handle_one(&self, event: &Envelope, origin: &Origin) -> Result<(), Error> {
         if event.detail_type == OPERATION_PENDING {
-            let pending: Pending = serde_json::from_str(event.detail.get())
-                .map_err(|_| Error::invalid("detail", "must have a sessionId and an appointmentId"))?;
-            let target = Target { appointment: pending.appointment_id, session: pending.session_id };
-            return self.take_steps_after_event(target, origin).await;
+            return self.take_steps_after_event(bus::pending_session(event.detail.get())?, origin).await;
         }
         let envelope = event::Envelope {
             id: &event.id,
@@ -87,12 +77,12 @@ impl App {
             PipelineEventKind::Deleted => PipelineReport::Gone(read.pipeline),
             PipelineEventKind::PermanentFailure => PipelineReport::Failed(read.pipeline),
         };
-        let target = Target { appointment: found.appointment_id, session: found.session_id };
+        let target = SessionOf { appointment: found.appointment_id, session: found.session_id };
         self.report(target, found.capture_id, report, Known { arn, at: read.at }, origin).await?;
         self.take_steps_after_event(target, origin).await
     }
 
-    async fn take_steps_after_event(&self, target: Target, origin: &Origin) -> Result<(), Error> {
+    async fn take_steps_after_event(&self, target: SessionOf, origin: &Origin) -> Result<(), Error> {
         self.take_steps(target, None, origin).await?.failure.map_or(Ok(()), Err)
     }
 }

@@ -4,6 +4,7 @@ mod config;
 mod control;
 mod deletion;
 mod events;
+mod hold;
 mod list;
 mod orphans;
 mod overdue;
@@ -14,16 +15,14 @@ mod segments;
 mod steps;
 
 use api::recordings::{PlaybackOptions, RecordingSelector};
-use bus::Bus;
 use calls::{Calls, RequestInfo};
-use chime::{Meetings, Pipelines};
 use domain::Error;
 use domain::error::Reason;
 use domain::id::RecordingId;
 use domain::recording::Layout;
 use domain::recording::control::Request as Control;
 use domain::recording::rights::Rights;
-use objects::{Objects, PlaybackLinks};
+use objects::{Holds, Objects, PlaybackLinks};
 use runtime::{Answer, Function, Request, handlers, secret_reader};
 use store::Store;
 
@@ -68,6 +67,7 @@ pub struct App {
     calls: Calls,
     objects: Objects,
     links: PlaybackLinks,
+    holds: Holds,
     bucket_arn: String,
     /// Where meetings and their pipelines are created.
     region: String,
@@ -85,14 +85,13 @@ impl App {
         let sdk = runtime::sdk_config()?;
         let base = &config.base;
         let store = Store::connect(secret_reader(&sdk, &base.database_secret_arn), &base.environment).await;
-        let (meetings, pipelines) = (Meetings::new(sdk.clone()), Pipelines::new(sdk.clone()));
-        let bus = Bus::new(&sdk, &config.calls.bus);
         let settings = config.calls.settings.clone();
         let region = settings.control_region.clone();
         Ok(Self {
-            calls: Calls::new(store, meetings, pipelines, bus, settings),
+            calls: Calls::new(store, &sdk, &config.calls.bus, settings),
             objects: Objects::new(&sdk, &config.bucket),
             links: PlaybackLinks::new(&sdk, &config.playback_role_arn, &config.bucket),
+            holds: Holds::new(&sdk, &config.hold_role_arn, &config.bucket),
             bucket_arn: config.bucket_arn.clone(),
             region,
             layout: config.layout,

@@ -22,7 +22,7 @@ use crate::segments::file_key;
 /// The name under which a browser saves a file: nothing of the patient is in it.
 const DOWNLOAD_NAME: &str = "consultation";
 
-/// What a caller gets links for.
+/// The use for which a caller gets links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LinksFor {
     /// The browser plays the file and saves it under no name.
@@ -81,9 +81,22 @@ impl App {
         id: RecordingId,
         right: Right,
     ) -> Result<Recording, Error> {
+        self.recording_and_hold(actor, id, right).await.map(|(recording, _)| recording)
+    }
+
+    /// The same, and whether a legal hold stands on its appointment.
+    ///
+    /// # Errors
+    /// As for [`App::recording`].
+    pub(crate) async fn recording_and_hold(
+        &self,
+        actor: &Actor,
+        id: RecordingId,
+        right: Right,
+    ) -> Result<(Recording, bool), Error> {
         let (view, one, _) = self.load(actor, id, right).await?;
         let appointment = view.appointment.as_ref().ok_or(Error::NotFound(reason::APPOINTMENT_NOT_FOUND))?;
-        Ok(shown(appointment.id, &one))
+        Ok((shown(appointment.id, &one), view.on_hold))
     }
 
     /// Links to play or save the segments of a recording, for 15 minutes. The audit entry is written before they are answered.

@@ -3,7 +3,7 @@
 use chime::{NewCapture, PipelineStatus};
 use domain::Error;
 use domain::audit::Origin;
-use domain::call::Session;
+use domain::call::{Session, SessionOf};
 use domain::consent::ConsentPurpose;
 use domain::error::causes;
 use domain::id::{CaptureId, PipelineId};
@@ -15,7 +15,7 @@ use store::captures::{CaptureChange, CaptureWrite};
 use time::OffsetDateTime;
 
 use crate::App;
-use crate::steps::{MAX_ATTEMPTS, Target, new_id};
+use crate::steps::{MAX_ATTEMPTS, new_id};
 
 /// The prefix of a recorded capture's chunks in the bucket.
 pub(crate) const CAPTURES: &str = "captures";
@@ -45,7 +45,7 @@ impl App {
     /// Where Chime or the database is down: the operation is still open.
     pub(crate) async fn execute_capture(
         &self,
-        target: Target,
+        target: SessionOf,
         operation: &PendingOperation,
         fresh: Fresh,
         origin: &Origin,
@@ -74,6 +74,7 @@ impl App {
             | Action::VerifySegment(..)
             | Action::DeleteChunks(..)
             | Action::DeleteRecording(..)
+            | Action::ApplyHold(..)
             | Action::StartTranscription(..)
             | Action::StopTranscription(..)
             | Action::TakeText(_)
@@ -91,7 +92,7 @@ impl App {
     }
 
     /// Whether the pipeline of a capture is still to be created.
-    async fn is_requested(&self, target: Target, capture: CaptureId) -> Result<bool, Error> {
+    async fn is_requested(&self, target: SessionOf, capture: CaptureId) -> Result<bool, Error> {
         let view = self.calls.store().load_session(target.appointment, target.session).await?;
         let open = view.captures.capture;
         Ok(open.is_some_and(|open| open.id == capture && open.status == CaptureStatus::Requested))
@@ -100,7 +101,7 @@ impl App {
     /// Creates the pipeline of a capture. Returns whether Chime has no capacity for it.
     async fn start_capture(
         &self,
-        target: Target,
+        target: SessionOf,
         capture: CaptureId,
         of: &StartCapture,
         origin: &Origin,
@@ -142,7 +143,7 @@ impl App {
     /// 503 when the database is down.
     pub(crate) async fn report(
         &self,
-        target: Target,
+        target: SessionOf,
         capture: CaptureId,
         report: PipelineReport,
         known: Known,
@@ -201,7 +202,7 @@ impl App {
     /// Asks Chime for the pipeline of a capture. Returns whether that changed anything.
     pub(crate) async fn ask_chime(
         &self,
-        target: Target,
+        target: SessionOf,
         session: &Session,
         (capture, pipeline): (CaptureId, Option<PipelineId>),
         before: &Snapshot,

@@ -48,8 +48,10 @@ impl App {
             let page = self.objects.list_prefixes(&root, next).await?;
             let names =
                 page.prefixes.iter().map(|prefix| prefix.trim_start_matches(&root).trim_end_matches('/'));
-            let (ids, other): (Vec<_>, Vec<_>) = names.map(str::parse::<CaptureId>).partition(Result::is_ok);
-            let ids: Vec<_> = ids.into_iter().filter_map(Result::ok).collect();
+            let (mut ids, mut other) = (Vec::new(), Vec::new());
+            for name in names {
+                name.parse::<CaptureId>().map_or_else(|_| other.push(name), |id| ids.push(id));
+            }
             let unknown = store.unknown_captures(&ids).await?;
             let found = search.found + u64::try_from(unknown.len() + other.len()).unwrap_or(u64::MAX);
             let position = position_after(place, page.next.as_deref());
@@ -59,8 +61,8 @@ impl App {
                 // Another run goes on.
                 return Ok(());
             }
-            for capture in &unknown {
-                tracing::error!(prefix = %root, capture = %capture, "chunks of no capture");
+            for capture in unknown.iter().map(ToString::to_string).chain(other.into_iter().map(Into::into)) {
+                tracing::error!(prefix = %root, capture, "chunks of no capture");
             }
             if finished_at.is_some() {
                 metrics::emit(&[(Metric::ChunkPrefixesWithoutRow, found)]);

@@ -4,12 +4,14 @@ use std::time::Duration as StdDuration;
 
 use domain::Error;
 use domain::audit::Origin;
-use domain::error::causes;
+use domain::call::SessionOf;
+use domain::error::{causes, reason};
 use domain::id::CaptureId;
-use domain::operation::{Action, Executed, LEASE, Operation, PendingOperation};
+use domain::operation::{Action, Executed, LEASE, ON_HOLD_AGAIN_AFTER, Operation, PendingOperation};
 use domain::recording::capture::CaptureStatus;
 use domain::recording::deadline::{self, Overdue};
 use runtime::metrics::{self, Metric};
+use runtime::within;
 use time::{Duration, OffsetDateTime};
 use tokio::time::Instant;
 
@@ -17,7 +19,7 @@ use crate::App;
 use crate::orphans::{rotated, run_number};
 use crate::pipelines::Fresh;
 use crate::segments::Outcome;
-use crate::steps::{StepsTaken, Target};
+use crate::steps::StepsTaken;
 
 /// Sessions of one run: four times the calls that the throttle of Chime's API carries at once.
 const MAX_SESSIONS: i64 = 1000;
@@ -38,7 +40,7 @@ const SESSIONS_UNTIL: StdDuration = StdDuration::from_secs(40);
 /// A session whose pipeline Chime does not show leaves time for the others.
 const MAX_SESSION: StdDuration = StdDuration::from_secs(10);
 const CAPTURE_OPERATIONS_UNTIL: StdDuration = StdDuration::from_secs(50);
-const OVERDUE_UNTIL: StdDuration = StdDuration::from_secs(60);
+const OVERDUE_UNTIL: StdDuration = StdDuration::from_mins(1);
 /// No step on a segment begins later; the last one may take until the second.
 const SEGMENT_OPERATIONS_UNTIL: StdDuration = StdDuration::from_secs(70);
 const SEGMENT_OPERATIONS_END: StdDuration = StdDuration::from_secs(95);
@@ -51,14 +53,13 @@ const ORPHANS_EVERY_MINUTES: u8 = 5;
 const SEGMENT_LEASE: Duration = Duration::seconds(150);
 
 const CAPTURE_KINDS: [Operation; 2] = [Operation::StopCapture, Operation::StartCapture];
-const SEGMENT_KINDS: [Operation; 4] =
-    [Operation::VerifySegment, Operation::Concatenate, Operation::DeleteChunks, Operation::DeleteRecording];
-
-/// Work within its share of a run.
-async fn within<T>(until: Instant, work: impl Future<Output = Result<T, Error>> + Send) -> Result<T, Error> {
-    let cut = |elapsed| Err(Error::Unavailable { backend: "the run's time", source: Box::new(elapsed) });
-    tokio::time::timeout_at(until, work).await.unwrap_or_else(cut)
-}
+const SEGMENT_KINDS: [Operation; 5] = [
+    Operation::VerifySegment,
+    Operation::Concatenate,
+    Operation::ApplyHold,
+    Operation::DeleteChunks,
+    Operation::DeleteRecording,
+];
 
 /// Whether a capture has been stopping for longer than it may.
 fn is_stuck(since: OffsetDateTime, now: OffsetDateTime) -> bool {
@@ -66,7 +67,7 @@ fn is_stuck(since: OffsetDateTime, now: OffsetDateTime) -> bool {
     deadline::passed(deadlines, since, now) == Some(Overdue::Alarm)
 }
 
-/// What a run found.
+/// The findings of a run.
 #[derive(Debug, Default)]
 struct Report {
     /// Captures, segments and recordings that are past a deadline.
@@ -101,8 +102,8 @@ impl App {
         self.take_due_steps(began + SESSIONS_UNTIL, &mut report, origin).await;
         metrics::emit(&[(Metric::CapturesNotStopped, report.not_stopped)]);
         let until = began + CAPTURE_OPERATIONS_UNTIL;
-        report.note(within(until, self.run_capture_operations(until, origin)).await);
-        self.handle_overdue(began + OVERDUE_UNTIL, &mut report, origin).await;
+        report.note(Box::pin(within(until, self.run_capture_operations(until, origin))).await);
+        Box::pin(self.handle_overdue(began + OVERDUE_UNTIL, &mut report, origin)).await;
         let executor = Operation::StartCapture.executor();
         let exhausted = report.note(self.calls.store().count_exhausted_operations(executor).await);
         metrics::emit(&[(Metric::CapturesStuck, report.stuck)]);
@@ -111,7 +112,7 @@ impl App {
         }
         report.note(self.expire(origin).await);
         let (until, end) = (began + SEGMENT_OPERATIONS_UNTIL, began + SEGMENT_OPERATIONS_END);
-        report.note(self.run_segment_operations((until, end), origin).await);
+        report.note(Box::pin(self.run_segment_operations((until, end), origin)).await);
         let until = began + PREFIXES_UNTIL;
         report.note(within(until, self.search_prefixes(until, origin)).await);
         let mut orphans = 0;
@@ -140,7 +141,8 @@ impl App {
                 tracing::warn!("time for captures is over, the rest is left for the next run");
                 break;
             }
-            let target = Target { appointment: due.session.appointment_id, session: due.session.session_id };
+            let target =
+                SessionOf { appointment: due.session.appointment_id, session: due.session.session_id };
             let end = until.min(Instant::now() + MAX_SESSION);
             match within(end, self.take_steps(target, None, origin)).await {
                 Ok(StepsTaken { stuck, not_stopped, failure, .. }) => {
@@ -167,7 +169,7 @@ impl App {
             if Instant::now() >= until {
                 break;
             }
-            let stuck = within(until, self.follow_up(capture, origin)).await;
+            let stuck = Box::pin(within(until, self.follow_up(capture, origin))).await;
             report.stuck += u64::from(report.note(stuck).unwrap_or_default());
         }
         let recordings = report.note(store.due_recordings(origin.now - RECORDING_OVERDUE, MAX_OVERDUE).await);
@@ -211,7 +213,7 @@ impl App {
         let capture: CaptureId = operation.target.parse().map_err(Error::internal)?;
         let found = self.calls.store().find_pipeline(None, Some(capture)).await?;
         let found = found.ok_or_else(|| Error::internal("an operation on a capture that there is not"))?;
-        let target = Target { appointment: found.appointment_id, session: found.session_id };
+        let target = SessionOf { appointment: found.appointment_id, session: found.session_id };
         self.execute_capture(target, operation, Fresh::No, origin).await.map(drop)
     }
 
@@ -235,10 +237,18 @@ impl App {
                 .lease_operations(executor, &SEGMENT_KINDS, (1, SEGMENT_LEASE), now)
                 .await?;
             let Some(operation) = due.into_iter().next() else { break };
-            match within(end, self.execute_on_segment(&operation, origin)).await {
+            match Box::pin(within(end, self.execute_on_segment(&operation, origin))).await {
                 Ok(Outcome::Done) => {
-                    let executed = Executed { id: operation.id, payload: None };
+                    // The payload of a hold may have changed meanwhile: then it is executed again.
+                    let executed = Executed { id: operation.id, payload: Some(operation.payload) };
                     self.calls.store().complete_operations(&[executed], origin.now).await?;
+                }
+                Ok(Outcome::OnHold) => {
+                    let due = origin.now + ON_HOLD_AGAIN_AFTER;
+                    self.calls
+                        .store()
+                        .postpone_operation(operation.id, due, reason::RECORDING_ON_HOLD.code)
+                        .await?;
                 }
                 // The next run continues.
                 Ok(Outcome::Unfinished) => {
@@ -250,6 +260,7 @@ impl App {
         }
         Ok(())
     }
+
     async fn execute_on_segment(
         &self,
         operation: &PendingOperation,
@@ -260,6 +271,7 @@ impl App {
             Action::VerifySegment(capture, _) => self.verify(capture, origin).await,
             Action::DeleteChunks(capture, _) => self.delete_chunks(capture, origin).await,
             Action::DeleteRecording(recording, _) => self.delete_files(recording, origin).await,
+            Action::ApplyHold(appointment, pass) => self.apply_hold(appointment, &pass, origin).await,
             Action::DeleteAttendee(..)
             | Action::UpdateCapabilities(..)
             | Action::DeleteMeeting(..)

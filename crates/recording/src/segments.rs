@@ -10,7 +10,7 @@ use domain::id::{CaptureId, PipelineId, RecordingId};
 use domain::operation::Operation;
 use domain::recording::Layout;
 use domain::recording::segment::{self, Defect, Segment, SegmentEvent, SegmentStatus, Verdict};
-use objects::Inspection;
+use objects::{Deleted, Inspection};
 use runtime::metrics::{self, Metric};
 use store::recordings::{SegmentRow, VerifiedFile};
 use time::Duration;
@@ -33,11 +33,12 @@ pub(crate) fn file_key(recording: RecordingId, number: u32) -> String {
     format!("recordings/{recording}/{number}.mp4")
 }
 
-/// Whether an operation was executed, or has to be continued.
+/// Whether an operation was executed, has to be continued, or is forbidden by a legal hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Done,
     Unfinished,
+    OnHold,
 }
 
 impl App {
@@ -143,10 +144,10 @@ impl App {
         Ok(Outcome::Done)
     }
 
-    /// Deletes the chunks of a verified segment's capture and Chime's concatenated files, versions too.
+    /// Deletes the chunks of a verified segment's capture and Chime's concatenated files, versions too, unless a legal hold stands.
     ///
     /// # Errors
-    /// Where S3 or the database is down.
+    /// Where S3 or the database is down, or a version is under hold that the database does not have.
     pub(crate) async fn delete_chunks(&self, capture: CaptureId, origin: &Origin) -> Result<Outcome, Error> {
         if let Some(row) = self.calls.store().load_segment(capture).await? {
             if row.text_pending {
@@ -167,12 +168,12 @@ impl App {
             format!("{SPEECH}/{capture}/"),
             format!("{CONCATENATIONS}/{capture}-"),
         ] {
-            let progress = self.objects.delete_prefix(&prefix, None, until).await?;
-            if progress.next.is_some() {
-                return Ok(Outcome::Unfinished);
-            }
-            if progress.held > 0 {
-                return Err(Error::conflict(reason::RECORDING_ON_HOLD));
+            let is_on_hold = || async { Ok::<_, Error>(self.calls.store().capture_on_hold(capture).await?) };
+            match self.objects.delete_unless_held(&prefix, until, is_on_hold).await? {
+                Deleted::All { held: 0 } => {}
+                Deleted::All { .. } => return Err(Error::conflict(reason::RECORDING_ON_HOLD)),
+                Deleted::OnHold => return Ok(Outcome::OnHold),
+                Deleted::Part => return Ok(Outcome::Unfinished),
             }
         }
         self.calls.store().chunks_deleted(capture, origin.now).await?;

@@ -2,9 +2,9 @@
 
 use domain::Error;
 use domain::audit::{Event, Origin};
-use domain::call::{Session, View};
+use domain::call::{Session, SessionOf, View};
 use domain::error::reason;
-use domain::id::{AppointmentId, RecordingId, SessionId, UserId};
+use domain::id::{RecordingId, UserId};
 use domain::operation::StartCapture;
 use domain::recording::capture;
 use domain::recording::control::{Refusal, Request};
@@ -23,13 +23,6 @@ use crate::pipelines::Fresh;
 
 /// The session is read again this often because something changed it meanwhile, or one step followed another.
 pub(crate) const MAX_ATTEMPTS: usize = 8;
-
-/// A session.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Target {
-    pub(crate) appointment: AppointmentId,
-    pub(crate) session: SessionId,
-}
 
 /// A request of a participant.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +53,7 @@ impl App {
     /// The refusal of the request; 503 when a backend is down: what was stored is continued by the schedule.
     pub(crate) async fn take_steps(
         &self,
-        target: Target,
+        target: SessionOf,
         asked: Option<(Asked, View)>,
         origin: &Origin,
     ) -> Result<StepsTaken, Error> {
@@ -70,7 +63,7 @@ impl App {
 
     async fn take_each_step(
         &self,
-        target: Target,
+        target: SessionOf,
         mut asked: Option<(Asked, View)>,
         origin: &Origin,
     ) -> Result<StepsTaken, Error> {
@@ -138,7 +131,12 @@ impl App {
     }
 
     /// Publishes the events of a change and executes its operations. Returns whether Chime has no capacity for a capture.
-    async fn follow(&self, target: Target, applied: CapturesApplied, origin: &Origin) -> Result<bool, Error> {
+    async fn follow(
+        &self,
+        target: SessionOf,
+        applied: CapturesApplied,
+        origin: &Origin,
+    ) -> Result<bool, Error> {
         for event in applied.events {
             self.calls.publish(Some(event), origin).await;
         }
@@ -153,7 +151,7 @@ impl App {
     }
 
     /// Ends a recording that could not begin, because the quota is exhausted.
-    async fn end_without_capacity(&self, target: Target, origin: &Origin) -> Result<(), Error> {
+    async fn end_without_capacity(&self, target: SessionOf, origin: &Origin) -> Result<(), Error> {
         for _ in 0..MAX_ATTEMPTS {
             let view = self.calls.store().load_session(target.appointment, target.session).await?;
             let before = Snapshot::read(&view, new_id()?);

@@ -1,4 +1,4 @@
-//! Responses: JSON with a status or the failed messages of a batch, and one mapping of errors.
+//! Responses: JSON or a text with a status, or the failed messages of a batch, and one mapping of errors.
 
 use api::ErrorResponse;
 use api::attendees::{JoinResponse, POLL_SECONDS};
@@ -12,10 +12,17 @@ use crate::failed_message::FailedMessage;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     pub(crate) status: u16,
-    pub(crate) body: Value,
+    body: Body,
     /// For a batch of messages: those that must be delivered again.
     pub(crate) failed: Option<Vec<FailedMessage>>,
     pub(crate) headers: Vec<(&'static str, String)>,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq)]
+enum Body {
+    Json(Value),
+    Text { media_type: &'static str, text: String },
 }
 
 impl Answer {
@@ -24,8 +31,14 @@ impl Answer {
     /// # Errors
     /// When the value cannot be serialized: a defect.
     pub fn json(status: u16, body: &impl Serialize) -> Result<Self, Error> {
-        let body = serde_json::to_value(body).map_err(Error::internal)?;
+        let body = Body::Json(serde_json::to_value(body).map_err(Error::internal)?);
         Ok(Self { status, body, headers: Vec::new(), failed: None })
+    }
+
+    /// A text of another media type, in UTF-8.
+    #[must_use]
+    pub const fn text(status: u16, media_type: &'static str, text: String) -> Self {
+        Self { status, body: Body::Text { media_type, text }, headers: Vec::new(), failed: None }
     }
 
     /// Adds a header; names in lower case.
@@ -53,12 +66,12 @@ impl Answer {
     /// The answer of a run that has no caller.
     #[must_use]
     pub const fn done() -> Self {
-        Self { status: 200, body: Value::Null, headers: Vec::new(), failed: None }
+        Self { status: 200, body: Body::Json(Value::Null), headers: Vec::new(), failed: None }
     }
 
     /// The answer to messages of which these failed.
     pub(crate) const fn batch(failed: Vec<FailedMessage>) -> Self {
-        Self { status: 200, body: Value::Null, headers: Vec::new(), failed: Some(failed) }
+        Self { status: 200, body: Body::Json(Value::Null), headers: Vec::new(), failed: Some(failed) }
     }
 }
 
@@ -72,7 +85,14 @@ pub(crate) fn to_http(outcome: &Result<Answer, Error>, request_id: &str) -> Valu
         Ok(answer) => {
             let more = answer.headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value)));
             headers.extend(more);
-            (answer.status, answer.body.to_string())
+            let body = match &answer.body {
+                Body::Json(body) => body.to_string(),
+                Body::Text { media_type, text } => {
+                    headers.insert("content-type".to_owned(), json!(format!("{media_type}; charset=utf-8")));
+                    text.clone()
+                }
+            };
+            (answer.status, body)
         }
         Err(error) => {
             if let Some(after) = error.retry_after() {
@@ -111,6 +131,23 @@ mod tests {
             );
             assert!(text.contains("r-1"));
         }
+    }
+
+    #[test]
+    fn a_text_keeps_its_media_type() {
+        let text = "WEBVTT\n\u{5e9}\u{1f600}\n";
+        let answer =
+            Answer::text(200, "text/vtt", text.to_owned()).with_header("content-disposition", "inline");
+        let answer = to_http(&Ok(answer), "r-1");
+        assert_eq!(answer["body"], text, "not as JSON");
+        assert_eq!(answer["isBase64Encoded"], false);
+        assert_eq!(
+            answer["headers"],
+            json!({
+                "content-type": "text/vtt; charset=utf-8", "cache-control": "no-store",
+                "content-disposition": "inline",
+            })
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+mod auditor;
 mod aws;
 mod config;
 mod edge;
@@ -15,6 +16,7 @@ mod secrets;
 mod trigger;
 
 pub use answer::Answer;
+pub use auditor::AuditorRole;
 pub use aws::sdk_config;
 pub use config::{BaseConfig, CallsConfig, ConfigError, Env};
 pub use edge::Edge;
@@ -22,7 +24,7 @@ pub use function::{Function, Handler, Handlers, OnDenial, OnMessages, OnSchedule
 pub use logging::start_logging;
 pub use metrics::Metric;
 pub use request::{Request, Route};
-pub use run::run;
+pub use run::{run, within};
 pub use secrets::{ReadSecret, secret_reader};
 pub use trigger::sqs::{Envelope, Message, Messages};
 

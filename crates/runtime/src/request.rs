@@ -6,6 +6,7 @@ use std::str::FromStr;
 use api::attendees::ParticipantSelector;
 use api::call::{AppointmentSelector, CallSelector};
 use api::recordings::RecordingSelector;
+use api::transcripts::TranscriptSelector;
 use domain::Error;
 use domain::audit::{NamedIds, Origin};
 use domain::call::{Actor, Target};
@@ -42,8 +43,11 @@ pub struct Request {
     /// Its source and time, for rules and audit.
     pub origin: Origin,
     actor: Option<Actor>,
+    /// Of the token, as API Gateway passes them on: a list as the text `[a b]`.
+    claims: HashMap<String, String>,
     path: HashMap<String, String>,
     query: HashMap<String, String>,
+    accept: Option<String>,
     body: Result<Fields, BodyError>,
     bypasses_edge: bool,
 }
@@ -57,12 +61,28 @@ impl Request {
         origin: Origin,
     ) -> Self {
         let query = HashMap::new();
-        Self { route, origin, actor, path, query, body, bypasses_edge: false }
+        let claims = HashMap::new();
+        Self { route, origin, actor, claims, path, query, accept: None, body, bypasses_edge: false }
     }
 
-    /// The same with the parameters of its query.
-    pub(crate) fn with_query(self, query: HashMap<String, String>) -> Self {
-        Self { query, ..self }
+    /// The same with the parameters of its query and its `Accept`.
+    pub(crate) fn with_query(self, query: HashMap<String, String>, accept: Option<String>) -> Self {
+        Self { query, accept, ..self }
+    }
+
+    /// The same with the claims of its token.
+    pub(crate) fn with_claims(self, claims: HashMap<String, String>) -> Self {
+        Self { claims, ..self }
+    }
+
+    /// Whether the token has a claim with exactly this value. A list that contains the value has another one.
+    pub(crate) fn has_claim(&self, name: &str, value: &str) -> bool {
+        self.claims.get(name).is_some_and(|it| it == value)
+    }
+
+    /// Whether the function was invoked directly, which IAM has authorized.
+    pub(crate) const fn is_direct(&self) -> bool {
+        matches!(self.route, Route::Direct)
     }
 
     /// The same as one that did not come through CloudFront although it has to.
@@ -141,6 +161,25 @@ impl Request {
         text.parse().map_err(|error: T::Err| Error::invalid(name, error.to_string()))
     }
 
+    /// A parameter of the query; `None` where it is not given.
+    ///
+    /// # Errors
+    /// 422, naming it, when it does not parse.
+    pub fn query<T: FromStr>(&self, name: &str) -> Result<Option<T>, Error>
+    where
+        T::Err: std::fmt::Display,
+    {
+        let text = self.query.get(name);
+        text.map(|text| text.parse().map_err(|error: T::Err| Error::invalid(name, error.to_string())))
+            .transpose()
+    }
+
+    /// The header `Accept`.
+    #[must_use]
+    pub fn accept(&self) -> Option<&str> {
+        self.accept.as_deref()
+    }
+
     /// A parameter of the query that is `true` or `false`; without it `false`.
     ///
     /// # Errors
@@ -161,7 +200,16 @@ impl Request {
         } else {
             self.json().ok().map(|RecordingSelector { recording_id }| recording_id)
         };
-        NamedIds { recording_id: recording, participant_id: self.participant().ok() }
+        let transcript = if self.has_parameter("transcriptId") {
+            self.path("transcriptId").ok()
+        } else {
+            self.json().ok().map(|TranscriptSelector { transcript_id }| transcript_id)
+        };
+        NamedIds {
+            recording_id: recording,
+            transcript_id: transcript,
+            participant_id: self.participant().ok(),
+        }
     }
 
     /// The body as JSON; an empty body is an empty object.

@@ -148,6 +148,18 @@ fn log(route: &str, outcome: &Result<Answer, Error>, took: Duration) {
     }
 }
 
+/// Work within its share of a schedule's run.
+///
+/// # Errors
+/// That of the work, or 503 at `until`.
+pub async fn within<T>(
+    until: tokio::time::Instant,
+    work: impl Future<Output = Result<T, Error>> + Send,
+) -> Result<T, Error> {
+    let cut = |elapsed| Err(Error::Unavailable { backend: "the run's time", source: Box::new(elapsed) });
+    tokio::time::timeout_at(until, work).await.unwrap_or_else(cut)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
@@ -165,7 +177,7 @@ mod tests {
         let route = Route::Http("GET /things".to_owned());
         let request = Request::new(route, None, HashMap::new(), Fields::parse(b""), origin.clone());
         let request = Trigger::Request(request);
-        let (short, long) = (Duration::from_secs(9), Duration::from_secs(120));
+        let (short, long) = (Duration::from_secs(9), Duration::from_mins(2));
         assert_eq!(time_for(&request, short), short);
         assert!(time_for(&request, long) < Duration::from_secs(20));
         assert_eq!(time_for(&Trigger::Schedule(origin), long), long);

@@ -17,6 +17,7 @@ use crate::edge::Edge;
 use crate::request::Request;
 
 /// A parsed trigger.
+#[expect(clippy::large_enum_variant, reason = "an invocation has one")]
 #[derive(Debug)]
 pub(crate) enum Trigger {
     /// A request of a person or program, by the HTTP API or by a direct invocation.

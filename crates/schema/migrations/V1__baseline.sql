@@ -349,7 +349,7 @@ CREATE TABLE medzen.media_captures (
   ended_at timestamptz,
   -- When the text in its files was taken into the transcript.
   text_taken_at timestamptz CHECK (text_taken_at IS NULL OR ended_at IS NOT NULL),
-  -- Who spoke when, by its files: [[start, end, attendee id], ...] in milliseconds from the beginning of the call.
+  -- The times at which each attendee spoke, by its files: [[start, end, attendee id], ...] in milliseconds from the beginning of the call.
   speaking jsonb,
   CHECK ((status IN ('stopped', 'failed')) = (ended_at IS NOT NULL)),
   CHECK ((stop_requested_at IS NULL) = (stop_reason IS NULL)),
@@ -469,7 +469,7 @@ CREATE TABLE medzen.transcription_runs (
   end_reason text CHECK (end_reason IN (
     'requested', 'consent_revoked', 'call_ended', 'everyone_left', 'limit_reached', 'no_capture', 'refused', 'chime_failed',
     'no_confirmation', 'stopped_by_chime')),
-  -- What Chime said of a failure.
+  -- Chime's reason for a failure.
   message text,
   -- The UTC day whose budget it uses, and the seconds that it has reserved of it. Its end returns what it did not use.
   budget_day date NOT NULL,
@@ -503,29 +503,20 @@ CREATE TABLE medzen.transcription_budgets (
   reserved_seconds bigint NOT NULL CHECK (reserved_seconds >= 0)
 );
 
--- What became of attempts with a language in a region: a language that Chime's model does not list is attempted where the operator
+-- The results of attempts with a language in a region: a language that Chime's model does not list is attempted where the operator
 -- allows it, and its result is remembered.
 CREATE TABLE medzen.transcription_languages (
   engine text NOT NULL CHECK (engine IN ('standard', 'medical')),
   code text NOT NULL,
   region text NOT NULL,
   confirmed boolean NOT NULL,
-  -- What Chime said of a failure.
+  -- Chime's reason for a failure.
   message text,
   at timestamptz NOT NULL,
   PRIMARY KEY (engine, code, region)
 );
 
--- The files of a capture whose lines were taken: a file that is there again with the same ETag is not taken twice.
-CREATE TABLE medzen.transcript_chunks (
-  capture_id uuid NOT NULL REFERENCES medzen.media_captures (id),
-  key text NOT NULL,
-  etag text NOT NULL,
-  taken_at timestamptz NOT NULL,
-  PRIMARY KEY (capture_id, key)
-);
-
--- What one speaker said without another between: a place in a result of Chime's, or of a batch job. A result is replaced as a whole by
+-- The words of one speaker without another between: a place in a result of Chime's, or of a batch job. A result is replaced as a whole by
 -- one of a higher rank (domain::transcript::segments), so that it does not matter in which order, and how often, text is taken.
 CREATE TABLE medzen.transcript_segments (
   transcript_id uuid NOT NULL REFERENCES medzen.transcripts (id),
@@ -716,6 +707,43 @@ CREATE INDEX audit_outbox_delivered ON medzen.audit_outbox (delivered_at) WHERE 
 CREATE INDEX audit_outbox_conflicts ON medzen.audit_outbox (chain, seq) WHERE conflict;
 
 -- ---------------------------------------------------------------------------------------------------------------------------
+-- Legal holds on what is kept of an appointment: its recordings, its transcripts, and its audit entries. The auditor alone places and
+-- lifts them; rows stay. While one stands, nothing of the appointment is deleted (medzen.is_on_hold).
+
+CREATE TABLE medzen.legal_holds (
+  -- The newest of an appointment is the one with the greatest id.
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  appointment_id uuid NOT NULL,
+  -- A case number or a code.
+  reason text NOT NULL CHECK (length(reason) BETWEEN 1 AND 200),
+  placed_at timestamptz NOT NULL,
+  -- The auditor: a user's id, or `sub:` with the SHA-256 of the token's subject for one without an account.
+  placed_by text NOT NULL,
+  lifted_at timestamptz,
+  lifted_by text,
+  -- Counts what may have added files to those under hold or freed them, the hold itself and its end included. The hold is on all files,
+  -- or on none any more, when a pass over them was completed that began after the last of these changes.
+  file_changes integer NOT NULL DEFAULT 0,
+  files_applied integer NOT NULL DEFAULT 0,
+  files_applied_at timestamptz,
+  -- The versions that the last pass changed, and where a pass goes on that was not completed: {"change", "prefix", "marker", "versions"}.
+  file_versions bigint NOT NULL DEFAULT 0,
+  file_pass jsonb,
+  -- The audit entries of the appointment's chain up to this number have the expiry of a hold, or the usual one again; when a pass last
+  -- reached the chain's end, and until when a run of audit holds the next one.
+  entries_applied bigint NOT NULL DEFAULT 0,
+  entries_applied_at timestamptz,
+  entries_leased_until timestamptz,
+  CHECK ((lifted_at IS NULL) = (lifted_by IS NULL)),
+  CHECK (files_applied <= file_changes)
+);
+-- At most one stands.
+CREATE UNIQUE INDEX legal_holds_standing ON medzen.legal_holds (appointment_id) WHERE lifted_at IS NULL;
+CREATE INDEX legal_holds_by_appointment ON medzen.legal_holds (appointment_id, id DESC);
+-- Those whose audit entries may have to be changed.
+CREATE INDEX legal_holds_entries ON medzen.legal_holds (id) WHERE lifted_at IS NULL OR entries_applied_at IS NULL;
+
+-- ---------------------------------------------------------------------------------------------------------------------------
 -- Functions that several statements share.
 
 -- The name of an appointment's audit chain.
@@ -830,7 +858,9 @@ AS $executor$
   SELECT CASE
     WHEN $1 IN ('delete_attendee', 'update_capabilities', 'delete_meeting', 'verify_meeting', 'publish_event')
       THEN 'meeting-manager'
-    WHEN $1 IN ('start_capture', 'stop_capture', 'concatenate', 'verify_segment', 'delete_chunks', 'delete_recording') THEN 'recording'
+    WHEN $1 IN (
+      'start_capture', 'stop_capture', 'concatenate', 'verify_segment', 'delete_chunks', 'delete_recording', 'apply_hold')
+      THEN 'recording'
     WHEN $1 IN ('start_transcription', 'stop_transcription', 'take_text', 'complete_transcript', 'delete_transcript',
       'start_batch_job', 'check_batch_job', 'find_entities') THEN 'transcript'
   END
@@ -872,9 +902,49 @@ AS $event$
   RETURNING jsonb_build_object('id', o.id, 'operation', o.operation, 'target', o.target, 'payload', o.payload)
 $event$;
 
+-- The number of a chain's last entry; 0 for a chain without entries.
+CREATE FUNCTION medzen.chain_length(chain text) RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $length$
+  SELECT coalesce((SELECT head.seq FROM medzen.audit_heads head WHERE head.chain = $1), 0)
+$length$;
+
 -- Each query of a VOLATILE function has a snapshot of its own (https://www.postgresql.org/docs/15/xfunc-volatility.html). A
 -- statement that waits for a lock continues with the snapshot from before it waited, so what a session's lock protects is
 -- read by these functions, which are called once the lock is held.
+
+-- Whether a legal hold stands on an appointment. A statement that deletes what is kept, or enqueues its deletion, asks it under the lock of
+-- one of the appointment's sessions: the statement that places a hold takes the locks of all of them, so that of the two the later one
+-- sees the earlier. An appointment without a session has nothing to delete.
+CREATE FUNCTION medzen.is_on_hold(appointment uuid) RETURNS boolean
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $hold$
+  SELECT EXISTS (SELECT FROM medzen.legal_holds h WHERE h.appointment_id = $1 AND h.lifted_at IS NULL)
+$hold$;
+
+-- Enqueues a pass over all files of an appointment, which places the legal hold on them, or takes it off after the hold was lifted: to be
+-- called when one of the two was done, and when files may have been added. Returns whether it did: nothing is done for an appointment
+-- that has never been on hold or never captured. Each pass has a number of its own, so that one that is under way is followed by
+-- another.
+CREATE FUNCTION medzen.enqueue_hold(appointment uuid, at timestamptz) RETURNS boolean
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $enqueue$
+  WITH changed AS (
+    UPDATE medzen.legal_holds h SET file_changes = h.file_changes + 1
+    WHERE h.id = (SELECT max(newest.id) FROM medzen.legal_holds newest WHERE newest.appointment_id = $1)
+      -- Files that are added after a lifted hold was taken off have none.
+      AND (h.lifted_at IS NULL OR h.lifted_at = $2 OR h.files_applied < h.file_changes)
+      AND EXISTS (
+        SELECT FROM public.video_call_sessions s JOIN medzen.media_captures c ON c.session_id = s.id WHERE s.appointment_id = $1)
+    RETURNING h.id, h.lifted_at IS NULL AS stands, h.file_changes
+  )
+  SELECT count(medzen.enqueue_operation('apply_hold', $1::text, NULL, jsonb_build_object(
+    'hold', changed.id, 'on', changed.stands, 'change', changed.file_changes), $2, NULL)) > 0
+  FROM changed
+$enqueue$;
 
 -- Deletes a participant's join token and enqueues the deletion of the attendee. Returns the operation; null without a token.
 CREATE FUNCTION medzen.revoke_attendee(session uuid, participant uuid, at timestamptz, leased_until timestamptz) RETURNS jsonb
@@ -1182,7 +1252,13 @@ AS $state$
     WHERE c.session_id = $1 AND c.ended_at IS NOT NULL AND c.recording_id IS NOT DISTINCT FROM (SELECT id FROM open)
     ORDER BY c.ended_at DESC, c.opened_at DESC LIMIT 4
   )
-  SELECT jsonb_build_object(
+  SELECT CASE
+    -- Most calls have none of it: the rest would be a fifth of what the load of a call reads.
+    WHEN NOT EXISTS (SELECT FROM medzen.recordings r WHERE r.session_id = $1)
+      AND NOT EXISTS (SELECT FROM medzen.media_captures c WHERE c.session_id = $1)
+      AND NOT EXISTS (SELECT FROM medzen.transcription_runs r WHERE r.session_id = $1)
+    THEN '{"hasRecording": false, "ended": []}'::jsonb
+    ELSE jsonb_build_object(
     'recording', (SELECT jsonb_build_object('id', id, 'intent', intent, 'layout', layout, 'beganAt', began_at,
       'pausedAt', paused_at, 'pauseReason', pause_reason) FROM open),
     'hasRecording', EXISTS (SELECT FROM medzen.recordings r WHERE r.session_id = $1),
@@ -1198,7 +1274,7 @@ AS $state$
       FROM ended),
     'run', (SELECT medzen.run_json(r) || jsonb_build_object('capturedUntil', (
         SELECT max(c.ended_at) FROM medzen.media_captures c WHERE c.session_id = $1 AND c.purposes @> '{transcription}'))
-      FROM medzen.transcription_runs r WHERE r.session_id = $1 ORDER BY r.number DESC LIMIT 1))
+      FROM medzen.transcription_runs r WHERE r.session_id = $1 ORDER BY r.number DESC LIMIT 1)) END
 $state$;
 
 -- Whether a session's captures and recording are still as a decision read them: the recording that has not ended and its intent, the
@@ -1277,7 +1353,7 @@ AS $complete$
   WHERE t.session_id = $1 AND t.finished_at IS NULL AND t.deletion_requested_at IS NULL AND medzen.is_text_complete($1)
 $complete$;
 
--- What is left of a day's budget of $2 seconds; null without a budget.
+-- The rest of a day's budget of $2 seconds; null without a budget.
 CREATE FUNCTION medzen.transcription_left(day date, budget bigint) RETURNS bigint
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -1332,6 +1408,95 @@ AS $configuration$
   END::regconfig
 $configuration$;
 
+-- The queries of a search, by the text search configuration in which each is read; with a language ($2) that of this language alone. One that
+-- names no word to find, such as `-cough` or `the`, cannot be answered by an index and is left out.
+CREATE FUNCTION medzen.search_queries(query text, language text) RETURNS TABLE (configuration regconfig, words tsquery)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $queries$
+  SELECT known.configuration, websearch_to_tsquery(known.configuration, $1)
+  FROM (
+    SELECT DISTINCT medzen.search_configuration(code) AS configuration
+    FROM unnest('{ar,hy,eu,ca,da,nl,en,fi,fr,de,el,hi,hu,id,ga,it,lt,ne,no,pt,ro,ru,sr,es,sv,ta,tr,yi,zz}'::text[]) AS code
+    WHERE $2 IS NULL
+    UNION
+    SELECT medzen.search_configuration($2) WHERE $2 IS NOT NULL
+  ) AS known
+  WHERE querytree(websearch_to_tsquery(known.configuration, $1)) NOT IN ('', 'T')
+$queries$;
+
+-- The segments of these transcripts in which the words of a query are found, in the order of the transcripts and in each of the call, at
+-- most $8; in the first transcript only those after ($4, $5, $6), and in no other language than $7.
+--
+-- It runs as the tables' owner: a policy would be evaluated before `@@`, which is not leakproof, and so would keep it from its index
+-- (https://www.postgresql.org/docs/current/ddl-rowsecurity.html). The function's role may read every segment anyway.
+--
+-- A word that is in every call would be found by its index in all of them, to be thrown away but for one page. So the newest transcripts
+-- are read as they are, until the page is full; where 20 of them do not fill it the word is rare, and the rest is found by the index.
+CREATE FUNCTION medzen.search_segments(
+  transcripts uuid[], query text, language text, after_start bigint, after_result text, after_place integer, most integer)
+RETURNS TABLE (transcript_id uuid, result_id text, place integer, nth bigint, words tsquery, configuration regconfig)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+-- The plan depends on how frequent the words are.
+SET plan_cache_mode = force_custom_plan
+AS $search$
+DECLARE
+  newest CONSTANT integer := 20;
+  configurations regconfig[];
+  queries tsquery[];
+  anyone tsquery;
+  spoken text := split_part(lower($3), '-', 1);
+  read integer;
+  listed integer := 0;
+BEGIN
+  SELECT array_agg(q.configuration), array_agg(q.words), string_agg(DISTINCT '(' || q.words::text || ')', ' | ')::tsquery
+  INTO configurations, queries, anyone
+  FROM medzen.search_queries($2, $3) AS q;
+  IF anyone IS NULL OR transcripts IS NULL THEN
+    RETURN;
+  END IF;
+  FOR i IN 1 .. least(newest, cardinality(transcripts)) LOOP
+    RETURN QUERY
+      SELECT s.transcript_id, s.result_id, s.place, i::bigint, queries[array_position(configurations, medzen.search_configuration(s.language))],
+        medzen.search_configuration(s.language)
+      FROM (
+        SELECT g.* FROM (
+          -- Without the condition on words, so that the transcript's own index is used.
+          SELECT t.* FROM medzen.transcript_segments t WHERE t.transcript_id = transcripts[i] OFFSET 0
+        ) AS g
+        WHERE g.search @@ anyone AND (spoken IS NULL OR split_part(lower(g.language), '-', 1) = spoken)
+          AND (i > 1 OR $4 IS NULL OR (g.start_ms, g.result_id, g.place) > ($4, $5, $6))
+        ORDER BY g.start_ms, g.result_id, g.place OFFSET 0
+      ) AS s
+      WHERE s.search @@ queries[array_position(configurations, medzen.search_configuration(s.language))]
+      ORDER BY s.start_ms, s.result_id, s.place
+      LIMIT most - listed;
+    GET DIAGNOSTICS read = ROW_COUNT;
+    listed := listed + read;
+    IF listed >= most THEN
+      RETURN;
+    END IF;
+  END LOOP;
+  IF cardinality(transcripts) <= newest THEN
+    RETURN;
+  END IF;
+  RETURN QUERY
+    SELECT s.transcript_id, s.result_id, s.place, s.nth, queries[array_position(configurations, medzen.search_configuration(s.language))],
+      medzen.search_configuration(s.language)
+    FROM (
+      -- In order, so that the configuration, which takes some 50 us, is that of the rows of the page alone.
+      SELECT t.*, r.nth
+      FROM unnest(transcripts) WITH ORDINALITY AS r (id, nth) JOIN medzen.transcript_segments t ON t.transcript_id = r.id
+      WHERE r.nth > newest AND t.search @@ anyone AND (spoken IS NULL OR split_part(lower(t.language), '-', 1) = spoken)
+      ORDER BY r.nth, t.start_ms, t.result_id, t.place OFFSET 0
+    ) AS s
+    WHERE s.search @@ queries[array_position(configurations, medzen.search_configuration(s.language))]
+    ORDER BY s.nth, s.start_ms, s.result_id, s.place
+    LIMIT most - listed;
+END
+$search$;
+
 -- Inserts the segment of a capture that runs, with its concatenation as an operation. A capture that serves only the text has none.
 CREATE FUNCTION medzen.insert_segment(capture uuid, at timestamptz) RETURNS boolean
 LANGUAGE sql VOLATILE
@@ -1364,6 +1529,9 @@ AS $finish$
     medzen.seconds_between(c.began_at, c.ended_at), $2
   FROM medzen.media_captures c WHERE c.id = $1 AND c.began_at IS NOT NULL
   ON CONFLICT (kind, reference) DO NOTHING;
+  -- Its chunks.
+  SELECT medzen.enqueue_hold(s.appointment_id, $2)
+  FROM medzen.media_captures c JOIN public.video_call_sessions s ON s.id = c.session_id WHERE c.id = $1;
   -- Its text is complete now.
   SELECT count(medzen.enqueue_operation('take_text', c.id::text, c.session_id, '{}', $2, NULL))
   FROM medzen.media_captures c WHERE c.id = $1 AND c.pipeline_id IS NOT NULL AND c.purposes @> '{transcription}';
@@ -1425,13 +1593,13 @@ CALL medzen.make_private('medzen.recordings');
 CALL medzen.make_private('medzen.media_captures');
 CALL medzen.make_private('medzen.recording_segments');
 CALL medzen.make_private('medzen.usage_ledger');
+CALL medzen.make_private('medzen.legal_holds');
 CALL medzen.make_private('medzen.searches');
 CALL medzen.make_private('medzen.transcripts');
 CALL medzen.make_private('medzen.transcription_runs');
 CALL medzen.make_private('medzen.transcription_gaps');
 CALL medzen.make_private('medzen.transcription_budgets');
 CALL medzen.make_private('medzen.transcription_languages');
-CALL medzen.make_private('medzen.transcript_chunks');
 CALL medzen.make_private('medzen.transcript_segments');
 CALL medzen.make_private('medzen.transcription_jobs');
 CALL medzen.make_private('medzen.transcript_entities');
@@ -1500,6 +1668,15 @@ CREATE POLICY functions ON medzen.recording_segments TO "{functions_role}" USING
 GRANT SELECT, INSERT ON medzen.usage_ledger TO "{functions_role}";
 CREATE POLICY functions ON medzen.usage_ledger TO "{functions_role}" USING (true) WITH CHECK (true);
 
+-- A hold is lifted, and never changed otherwise nor deleted.
+GRANT SELECT, INSERT ON medzen.legal_holds TO "{functions_role}";
+GRANT UPDATE (lifted_at, lifted_by, file_changes, files_applied, files_applied_at, file_versions, file_pass, entries_applied,
+              entries_applied_at, entries_leased_until)
+  ON medzen.legal_holds TO "{functions_role}";
+CREATE POLICY functions_read ON medzen.legal_holds FOR SELECT TO "{functions_role}" USING (true);
+CREATE POLICY functions_place ON medzen.legal_holds FOR INSERT TO "{functions_role}" WITH CHECK (lifted_at IS NULL);
+CREATE POLICY functions_apply ON medzen.legal_holds FOR UPDATE TO "{functions_role}" USING (true) WITH CHECK (true);
+
 GRANT SELECT, INSERT, UPDATE (began_at, position, found, finished_at) ON medzen.searches TO "{functions_role}";
 CREATE POLICY functions ON medzen.searches TO "{functions_role}" USING (true) WITH CHECK (true);
 
@@ -1519,9 +1696,6 @@ CREATE POLICY functions ON medzen.transcription_budgets TO "{functions_role}" US
 
 GRANT SELECT, INSERT, UPDATE (confirmed, message, at) ON medzen.transcription_languages TO "{functions_role}";
 CREATE POLICY functions ON medzen.transcription_languages TO "{functions_role}" USING (true) WITH CHECK (true);
-
-GRANT SELECT, INSERT, UPDATE (etag, taken_at), DELETE ON medzen.transcript_chunks TO "{functions_role}";
-CREATE POLICY functions ON medzen.transcript_chunks TO "{functions_role}" USING (true) WITH CHECK (true);
 
 GRANT SELECT, INSERT, UPDATE (revoked), DELETE ON medzen.transcript_segments TO "{functions_role}";
 CREATE POLICY functions ON medzen.transcript_segments TO "{functions_role}" USING (true) WITH CHECK (true);
@@ -1571,6 +1745,9 @@ GRANT EXECUTE ON FUNCTION
   medzen.capabilities(text, text, text),
   medzen.caller(text, uuid, uuid),
   medzen.audit_append(text, jsonb, timestamptz),
+  medzen.chain_length(text),
+  medzen.is_on_hold(uuid),
+  medzen.enqueue_hold(uuid, timestamptz),
   medzen.call_appointment(uuid, text[]),
   medzen.call_member_ids(uuid, uuid),
   medzen.operation_executor(text),
@@ -1607,6 +1784,8 @@ GRANT EXECUTE ON FUNCTION
   medzen.known_attendees(uuid),
   medzen.runs(uuid),
   medzen.search_configuration(text),
+  medzen.search_queries(text, text),
+  medzen.search_segments(uuid[], text, text, bigint, text, integer, integer),
   medzen.insert_segment(uuid, timestamptz),
   medzen.finish_capture(uuid, timestamptz),
   medzen.finish_recording(uuid, timestamptz, timestamptz)

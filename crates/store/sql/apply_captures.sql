@@ -73,6 +73,8 @@ WITH live AS MATERIALIZED (
   SELECT medzen.audit_append(medzen.appointment_chain(current.appointment_id), $3 || jsonb_strip_nulls(jsonb_build_object(
     'appointmentId', current.appointment_id, 'sessionId', current.id, 'meetingId', current.meeting_id) || entry.payload), $2) AS seq
   FROM current, (SELECT * FROM entry ORDER BY place) AS entry
+  -- The row of a legal hold is locked before the chain's head, as by the statement that lifts it.
+  WHERE (SELECT count(*) FROM finished) >= 0
 ), published AS MATERIALIZED (
   SELECT medzen.enqueue_event($14, current.id, jsonb_build_object(
     'appointmentId', current.appointment_id, 'sessionId', current.id, 'recordingId', changed.recording_id,

@@ -21,10 +21,15 @@ WITH live AS MATERIALIZED (
   FROM changed WHERE changed.status = 'completed'
   ON CONFLICT (kind, reference) DO NOTHING
   RETURNING 1
+), held AS MATERIALIZED (
+  -- Its concatenated file and its output, which may be newer than the last pass of a hold.
+  SELECT medzen.enqueue_hold(s.appointment_id, $4) AS done
+  FROM changed JOIN public.video_call_sessions s ON s.id = changed.session_id WHERE changed.status <> 'waiting'
 ), completed AS MATERIALIZED (
   SELECT medzen.complete_transcript(changed.session_id, $4) AS operation FROM changed WHERE changed.ended_at IS NOT NULL
 )
 SELECT json_build_object(
   'changed', (SELECT count(*) FROM changed), 'operations', (SELECT count(operation) FROM enqueued),
-  'used', (SELECT count(*) FROM used), 'completions', (SELECT count(operation) FROM completed))::text
+  'used', (SELECT count(*) FROM used), 'completions', (SELECT count(operation) FROM completed),
+  'passes', (SELECT count(done) FROM held))::text
 FROM changed

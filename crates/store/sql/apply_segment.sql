@@ -18,16 +18,21 @@ WITH segment AS (
   SELECT medzen.enqueue_operation($5, segment.capture_id::text, session.id,
     jsonb_build_object('controlRegion', session.control_region), $6, NULL) AS operation
   FROM segment, session WHERE $5 IS NOT NULL
+), held AS MATERIALIZED (
+  -- Its concatenated file, or the copy, which may have begun before the hold was placed.
+  SELECT medzen.enqueue_hold(session.appointment_id, $6) AS done
+  FROM segment, session WHERE segment.status IN ('verifying', 'ready', 'incomplete', 'failed')
 ), audited AS MATERIALIZED (
   SELECT medzen.audit_append(medzen.appointment_chain(session.appointment_id), $7 || jsonb_strip_nulls(jsonb_build_object(
     'event', $8::text, 'appointmentId', session.appointment_id, 'sessionId', session.id, 'recordingId', segment.recording_id,
     'number', segment.number, 'state', segment.status, 'reason', segment.defect, 'missingSeconds', segment.missing_seconds,
     'sha256', segment.sha256)), $6) AS seq
-  FROM segment, session WHERE segment.status IN ('ready', 'incomplete', 'failed')
+  FROM segment, session WHERE segment.status IN ('ready', 'incomplete', 'failed') AND (SELECT count(done) FROM held) >= 0
 ), published AS MATERIALIZED (
   SELECT medzen.finish_recording(segment.recording_id, $6, $9) AS operation
   FROM segment WHERE (SELECT count(*) FROM audited) >= 0
 )
 SELECT json_build_object('event', (SELECT operation FROM published),
-  'entries', (SELECT count(seq) FROM audited), 'operations', (SELECT count(operation) FROM enqueued))::text
+  'entries', (SELECT count(seq) FROM audited), 'operations', (SELECT count(operation) FROM enqueued),
+  'passes', (SELECT count(done) FROM held))::text
 FROM segment

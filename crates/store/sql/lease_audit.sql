@@ -1,4 +1,5 @@
--- Leases the oldest undelivered entries ($1 now, $2 until, $3 at most). Concurrent runs skip each other's rows.
+-- Leases the oldest undelivered entries ($1 now, $2 until, $3 at most), and says whether their appointment is on hold. Concurrent runs skip
+-- each other's rows.
 WITH due AS (
   SELECT chain, seq FROM medzen.audit_outbox
   WHERE delivered_at IS NULL AND NOT conflict AND (leased_until IS NULL OR leased_until <= $1)
@@ -12,5 +13,6 @@ WITH due AS (
 )
 SELECT coalesce(json_agg(json_build_object(
   'chain', chain, 'seq', seq, 'payload', payload,
+  'onHold', CASE WHEN chain LIKE 'APPT#%' THEN medzen.is_on_hold(substr(chain, 6)::uuid) ELSE false END,
   'previousHash', encode(previous_hash, 'hex'), 'hash', encode(hash, 'hex')) ORDER BY at, chain, seq), '[]')::text
 FROM leased

@@ -1,11 +1,12 @@
 -- Leases due operations of an executor ($1), of the named kinds ($2), for the schedule: those with the oldest attempt
 -- first, at most $5. $3 now, $4 until. Concurrent runs skip each other's rows. Among operations that were not
--- attempted yet, those that disconnect a participant come before the deletion of a meeting whose provider has left.
+-- attempted yet, those that disconnect a participant or place a legal hold come first, and the deletion of a meeting whose provider
+-- has left comes last.
 WITH due AS (
   SELECT id, row_number() OVER (ORDER BY last_attempt_at NULLS FIRST, rank, created_at, id) AS place
   FROM (
     SELECT id, last_attempt_at, created_at,
-      CASE WHEN operation = 'delete_attendee' OR payload ->> 'orphan' = 'true' THEN 1
+      CASE WHEN operation IN ('delete_attendee', 'apply_hold') OR payload ->> 'orphan' = 'true' THEN 1
         WHEN operation = 'delete_meeting' THEN 3 ELSE 2 END AS rank
     FROM medzen.pending_operations
     WHERE completed_at IS NULL AND executor = $1 AND operation = ANY ($2) AND not_before <= $3

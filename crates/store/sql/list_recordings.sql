@@ -32,6 +32,7 @@ SELECT json_build_object(
     SELECT json_build_object('id', id, 'providerUserId', provider_user_id, 'patientUserId', patient_user_id,
       'cancelled', cancelled, 'videoEnabled', video_enabled, 'providerName', NULL)
     FROM appointment),
+  'onHold', medzen.is_on_hold((SELECT id FROM target)),
   'part', (
     SELECT json_build_object('role', role, 'status', status) FROM part ORDER BY status = 'removed', session_id LIMIT 1),
   'recordings', (

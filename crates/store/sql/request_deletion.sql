@@ -1,15 +1,20 @@
 -- Requests the deletion of recordings that have ended: of one ($1), or of those that ended before $2, the oldest first, at most $3; one
--- for which it was requested before is left as it is. $4 now, $5 origin, $6 actor and $7 role, null for the expiry; $8 audit event.
+-- for which it was requested before, or on which a legal hold stands, is left as it is. $4 now, $5 origin, $6 actor and $7 role, null for the expiry; $8 audit event.
 WITH due AS (
   SELECT r.id, s.appointment_id, s.id AS session_id, s.control_region
   FROM medzen.recordings r JOIN public.video_call_sessions s ON s.id = r.session_id
   WHERE r.ended_at IS NOT NULL AND r.finished_at IS NOT NULL AND r.deletion_requested_at IS NULL AND r.ended_at <= $2
     AND ($1 IS NULL OR r.id = $1)
+    -- Else the oldest would be those on hold, in each run.
+    AND NOT EXISTS (SELECT FROM medzen.legal_holds h WHERE h.appointment_id = s.appointment_id AND h.lifted_at IS NULL)
   ORDER BY r.ended_at, r.id
   LIMIT $3
+), locked AS MATERIALIZED (
+  SELECT due.* FROM due JOIN public.video_call_sessions s ON s.id = due.session_id ORDER BY s.id FOR NO KEY UPDATE OF s
 ), requested AS (
-  UPDATE medzen.recordings r SET deletion_requested_at = $4 FROM due WHERE r.id = due.id AND r.deletion_requested_at IS NULL
-  RETURNING r.id, due.appointment_id, due.session_id, due.control_region
+  UPDATE medzen.recordings r SET deletion_requested_at = $4 FROM locked
+  WHERE r.id = locked.id AND r.deletion_requested_at IS NULL AND NOT medzen.is_on_hold(locked.appointment_id)
+  RETURNING r.id, locked.appointment_id, locked.session_id, locked.control_region
 ), enqueued AS MATERIALIZED (
   SELECT requested.*, medzen.enqueue_operation('delete_recording', requested.id::text, requested.session_id,
     jsonb_build_object('controlRegion', requested.control_region), $4, NULL) AS operation

@@ -1,7 +1,7 @@
 -- Stores results of a transcript ($1), unless it is to be deleted: each [{resultId, rank, segments}] replaces the stored result with the same id, if its rank is higher.
 -- Returns how many were stored.
 WITH transcript AS MATERIALIZED (
-  SELECT t.id FROM medzen.transcripts t WHERE t.id = $1 AND t.deletion_requested_at IS NULL FOR KEY SHARE
+  SELECT t.id FROM medzen.transcripts t WHERE t.id = $1 AND t.deletion_requested_at IS NULL FOR SHARE
 ), given AS (
   -- The same result may come twice, each time with a higher rank.
   SELECT DISTINCT ON (n."resultId") n."resultId" AS result_id, n.rank, n.segments

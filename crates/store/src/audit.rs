@@ -22,6 +22,8 @@ pub struct Outgoing {
     pub previous_hash: String,
     /// The entry's hash, hexadecimal.
     pub hash: String,
+    /// Whether a legal hold stands on its appointment.
+    pub on_hold: bool,
 }
 
 /// The result of a delivery.

@@ -1,6 +1,6 @@
 //! Jobs of Transcribe on the sound of captures.
 
-use domain::id::{CaptureId, OperationId, PipelineId, RecordingId, TranscriptId};
+use domain::id::{CaptureId, PipelineId, RecordingId, TranscriptId};
 use domain::recording::segment::SegmentStatus;
 use domain::transcript::batch::job::{JobFailure, JobStatus};
 use domain::transcript::language::Engine;
@@ -143,13 +143,5 @@ impl Store {
             )
             .await?;
         Ok(changed.is_some_and(|of| of.changed > 0))
-    }
-
-    /// Returns a leased operation that has to wait. One round trip.
-    pub async fn postpone_operation(&self, id: OperationId, until: OffsetDateTime) -> Result<(), Error> {
-        let _postponed: Option<bool> = self
-            .ask(sql!("postpone_operation"), &[(&id.as_uuid(), Type::UUID), (&until, Type::TIMESTAMPTZ)])
-            .await?;
-        Ok(())
     }
 }

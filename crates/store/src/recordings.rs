@@ -95,9 +95,12 @@ pub struct FoundRecording {
 
 /// Recordings with what decides who may see them.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct RecordingsView {
     pub caller: Option<UserRef>,
     pub appointment: Option<Appointment>,
+    /// Whether a legal hold stands on the appointment.
+    pub on_hold: bool,
     part: Option<PartRow>,
     pub recordings: Vec<RecordingDetail>,
 }

@@ -12,7 +12,7 @@ use crate::{Error, Store};
 pub struct Search {
     /// Where it continues; empty at its beginning.
     pub position: String,
-    /// What was found so far.
+    /// The results so far.
     pub found: u64,
 }
 

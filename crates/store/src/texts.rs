@@ -255,9 +255,10 @@ impl Store {
         Ok(requested.unwrap_or(0))
     }
 
-    /// Deletes the text of a transcript whose deletion was requested. One round trip.
-    pub async fn delete_transcript(&self, transcript: TranscriptId, origin: &Origin) -> Result<(), Error> {
-        let _deleted: Option<bool> = self
+    /// Deletes the text of a transcript whose deletion was requested. One round trip. Returns false, and deletes nothing, while a
+    /// legal hold stands on its appointment.
+    pub async fn delete_transcript(&self, transcript: TranscriptId, origin: &Origin) -> Result<bool, Error> {
+        let deleted: Option<bool> = self
             .ask(
                 sql!("transcript_deleted"),
                 &[
@@ -268,6 +269,7 @@ impl Store {
                 ],
             )
             .await?;
-        Ok(())
+        // Of a transcript that is deleted already nothing is returned.
+        Ok(deleted.unwrap_or(true))
     }
 }

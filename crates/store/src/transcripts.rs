@@ -26,7 +26,7 @@ pub struct NewRun {
     /// The transcript's id, where the call has none yet.
     pub transcript_id: TranscriptId,
     pub mode: Mode,
-    /// What was resolved; `language` is what was asked for.
+    /// The resolved languages; `language` is the requested one.
     pub settings: Value,
 }
 
@@ -38,7 +38,7 @@ pub struct BegunRun {
     pub begun: bool,
     /// Whether the transcript of the call is, or was, deleted.
     pub deleting: bool,
-    /// What is left of the day's budget, in seconds; `None`: there is no budget.
+    /// The rest of the day's budget, in seconds; `None`: there is no budget.
     pub left: Option<i64>,
 }
 
@@ -47,7 +47,7 @@ pub struct BegunRun {
 pub struct RunChange<'a> {
     pub before: Run,
     pub after: Run,
-    /// What Chime said of a failure.
+    /// Chime's reason for a failure.
     pub message: Option<&'a str>,
     pub operation: Option<(Operation, Value)>,
     pub event: Option<Event>,
@@ -85,7 +85,7 @@ pub struct KnownLanguage {
     pub region: String,
     /// Whether Chime transcribed it once; else it failed.
     pub confirmed: bool,
-    /// What Chime said of the failure.
+    /// Chime's reason for the failure.
     pub message: Option<String>,
 }
 
@@ -149,7 +149,7 @@ pub struct StoredSegment {
     pub role: Option<Role>,
     /// Whether it is what the participant shares.
     pub content: bool,
-    /// What the source calls a speaker who is no participant.
+    /// The source's name of a speaker who is no participant.
     pub speaker: Option<String>,
     pub body: String,
     pub language: String,
@@ -162,13 +162,6 @@ pub struct StoredSegment {
 /// Somebody spoke from one moment to another, in milliseconds from the beginning of the call: an attendee.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Speaking(pub i64, pub i64, pub String);
-
-/// A file of a capture.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct TakenFile {
-    pub key: String,
-    pub etag: String,
-}
 
 #[derive(Deserialize)]
 struct Changed {
@@ -339,20 +332,18 @@ impl Store {
         Ok(stored.map_or(0, |of| of.stored))
     }
 
-    /// Marks the text of a capture as taken, from these files, with who spoke when. One round trip.
+    /// Marks the text of a capture as taken, with the times at which each attendee spoke. One round trip.
     pub async fn text_taken(
         &self,
         capture: CaptureId,
-        files: &[TakenFile],
         speaking: &[Speaking],
         now: OffsetDateTime,
     ) -> Result<(), Error> {
-        let _done: Option<Value> = self
+        let _complete: Option<bool> = self
             .ask(
                 sql!("text_taken"),
                 &[
                     (&capture.as_uuid(), Type::UUID),
-                    (&Json(files), Type::JSONB),
                     (&now, Type::TIMESTAMPTZ),
                     (&Json(speaking), Type::JSONB),
                 ],

@@ -12,11 +12,12 @@ use domain::transcript::{Interval, Turn, Voice};
 use runtime::metrics::{self, Metric};
 use store::jobs::{JobChange, JobRow, NewJob};
 use store::transcripts::StoredResult;
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 
 use crate::App;
 use crate::evidence::Known;
 use crate::jobs::{self, JobError, Progress};
+use crate::schedule::Outcome;
 use crate::sound::Sound;
 use crate::text;
 
@@ -31,13 +32,6 @@ const MAX_OUTPUT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The rank of a job's result: each job has one.
 const RANK: &str = "batch";
-
-/// Whether an operation was executed, or is to be executed again later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Done,
-    Later(OffsetDateTime),
-}
 
 impl App {
     /// The next step towards the text of a transcript.
@@ -97,7 +91,7 @@ impl App {
             return self.fail(&job, JobFailure::Overdue, None, origin).await;
         }
         let file = match self.sound(&job, origin).await? {
-            Sound::NotYet => return Ok(Outcome::Later(origin.now + LOOK_EVERY)),
+            Sound::NotYet => return Ok(Outcome::Later(origin.now + LOOK_EVERY, "the file is not there yet")),
             Sound::None(reason) => return self.fail(&job, reason, None, origin).await,
             Sound::File(file) => file,
         };
@@ -142,7 +136,7 @@ impl App {
         let progress = self.jobs.progress(engine, name).await?;
         let taken = match &progress {
             Progress::Open if origin.now < job.deadline => {
-                return Ok(Outcome::Later(origin.now + ASK_EVERY));
+                return Ok(Outcome::Later(origin.now + ASK_EVERY, "the job has not ended"));
             }
             Progress::Open => Err((JobFailure::Overdue, None)),
             Progress::Failed(message) => Err((JobFailure::TranscribeFailed, Some(message.as_str()))),

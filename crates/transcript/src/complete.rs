@@ -2,21 +2,26 @@
 
 use std::time::Duration;
 
+use api::transcripts::{DeletionState, TranscriptDeletion};
 use domain::Error;
 use domain::audit::Origin;
+use domain::call::Actor;
 use domain::error::reason;
 use domain::id::TranscriptId;
-use domain::transcript::Outcome;
+use domain::transcript;
 use domain::transcript::batch::plan::Next;
 use domain::transcript::export::Content;
 use domain::transcript::gaps::gaps;
 use domain::transcript::segments::assemble;
 use runtime::metrics::{self, Metric};
+use objects::Deleted;
+use store::reading::TranscriptDetail;
 use store::texts::FinishedText;
 use tokio::time::Instant;
 
 use crate::App;
 use crate::evidence::Known;
+use crate::schedule::Outcome;
 
 /// Time for the deletion of the outputs of one transcript's jobs, of which there are a few.
 const DELETE_FOR: Duration = Duration::from_secs(20);
@@ -47,9 +52,9 @@ impl App {
         let gaps = gaps(&known.evidence());
         let ran = row.runs.iter().any(|row| row.run.started_at.is_some());
         let outcome = match segments.len() {
-            0 if !ran || known.only_jobs_failed() => Outcome::Failed,
-            _ if gaps.iter().any(|gap| gap.reason.is_loss()) => Outcome::Incomplete,
-            _ => Outcome::Ready,
+            0 if !ran || known.only_jobs_failed() => transcript::Outcome::Failed,
+            _ if gaps.iter().any(|gap| gap.reason.is_loss()) => transcript::Outcome::Incomplete,
+            _ => transcript::Outcome::Ready,
         };
         let spoke = row.captures.iter().any(|capture| !capture.speaking.is_empty());
         if segments.is_empty() && ran && spoke {
@@ -78,21 +83,54 @@ impl App {
         Ok(())
     }
 
-    /// Deletes the text of a transcript whose deletion was requested: the outputs of jobs with all versions, then the segments.
+    /// Deletes the text of a transcript whose deletion was requested: the outputs of jobs with all versions, then the segments. A legal
+    /// hold that was placed after the request stops it.
     ///
     /// # Errors
     /// Where S3 or the database is down, or a version is under hold: it is deleted later.
-    pub(crate) async fn delete_text(&self, id: TranscriptId, origin: &Origin) -> Result<(), Error> {
+    pub(crate) async fn delete_text(&self, id: TranscriptId, origin: &Origin) -> Result<Outcome, Error> {
         let until = Instant::now() + DELETE_FOR;
-        let progress = self.objects.delete_prefix(&format!("transcripts/{id}/"), None, until).await?;
-        if progress.held > 0 {
-            return Err(Error::conflict(reason::RECORDING_ON_HOLD));
+        let store = self.calls.store();
+        let is_on_hold = || async { Ok::<_, Error>(store.transcript_on_hold(id).await?) };
+        match self.objects.delete_unless_held(&format!("transcripts/{id}/"), until, is_on_hold).await? {
+            Deleted::All { held: 0 } => {}
+            Deleted::All { .. } => return Err(Error::conflict(reason::TRANSCRIPT_ON_HOLD)),
+            Deleted::Part => return Ok(Outcome::Later(origin.now, "time for the deletion is over")),
+            Deleted::OnHold => return Ok(Outcome::on_hold(origin)),
         }
-        if progress.next.is_some() {
-            return Err(Error::Unavailable { backend: "s3", source: "time for the deletion is over".into() });
+        let is_deleted = store.delete_transcript(id, origin).await?;
+        Ok(if is_deleted { Outcome::Done } else { Outcome::on_hold(origin) })
+    }
+
+    /// Requests the deletion of a transcript's text. May be repeated. Its SHA-256 and its times stay.
+    ///
+    /// # Errors
+    /// 403 without the right, 404 for one that there is not, 409 while it is not finished or must be kept, 503 when the database is
+    /// down.
+    pub(crate) async fn delete(
+        &self,
+        actor: &Actor,
+        id: TranscriptId,
+        origin: &Origin,
+    ) -> Result<TranscriptDeletion, Error> {
+        let (mut found, by) = self.deletable(actor, id).await?;
+        if deletion(&found).is_none() {
+            let finished_at = found.finished_at.ok_or(Error::conflict(reason::TRANSCRIPT_NOT_READY))?;
+            if finished_at + self.retention > origin.now {
+                return Err(Error::conflict(reason::TRANSCRIPT_RETAINED));
+            }
+            let before = origin.now - self.retention;
+            self.calls.store().request_transcript_deletion(Some(id), (before, 1), Some(by), origin).await?;
+            (found, _) = self.deletable(actor, id).await?;
         }
-        self.calls.store().delete_transcript(id, origin).await?;
-        Ok(())
+        let state = deletion(&found).ok_or(Error::conflict(if found.on_hold {
+            reason::TRANSCRIPT_ON_HOLD
+        } else {
+            // A run of the same call has opened it again.
+            reason::TRANSCRIPT_NOT_READY
+        }))?;
+        let (appointment_id, session_id) = (found.appointment_id, found.session_id);
+        Ok(TranscriptDeletion { transcript_id: id, appointment_id, session_id, state })
     }
 
     /// Requests the deletion of transcripts whose retention has ended.
@@ -107,5 +145,14 @@ impl App {
             tracing::info!(requested, "transcripts expired");
         }
         Ok(())
+    }
+}
+
+/// The state of a deletion that was requested.
+const fn deletion(found: &TranscriptDetail) -> Option<DeletionState> {
+    match (found.deletion_requested, found.deleted) {
+        (_, true) => Some(DeletionState::Deleted),
+        (true, false) => Some(DeletionState::Deleting),
+        (false, false) => None,
     }
 }

@@ -3,7 +3,7 @@
 use api::transcripts::{StartTranscriptionRequest, Transcription};
 use domain::Error;
 use domain::audit::Origin;
-use domain::call::{Actor, SessionState, Target as CallTarget, View};
+use domain::call::{Actor, SessionOf, SessionState, Target, View};
 use domain::error::reason;
 use domain::id::AppointmentId;
 use domain::recording::permission::{Permission, Permissions};
@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::App;
 use crate::languages::Wanted;
-use crate::runs::{MAX_ATTEMPTS, Report, Target};
+use crate::runs::{MAX_ATTEMPTS, Report};
 
 /// A run that is to stop has stopped within this time.
 const SOON: std::time::Duration = std::time::Duration::from_secs(1);
@@ -43,12 +43,11 @@ impl App {
         origin: &Origin,
     ) -> Result<Started, Error> {
         for _ in 0..MAX_ATTEMPTS {
-            let view =
-                self.calls.load_view(actor, CallTarget::Appointment(appointment), None, origin).await?;
+            let view = self.calls.load_view(actor, Target::Appointment(appointment), None, origin).await?;
             let member = view.member()?;
             self.rights.check(member.role, Right::Control)?;
             let (session, _) = view.active().ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
-            let target = Target { appointment, session: session.id };
+            let target = SessionOf { appointment, session: session.id };
             if view.captures.run.as_ref().is_some_and(|row| row.run.status == RunStatus::Stopping) {
                 return Err(Error::Conflict { reason: reason::CALL_NOT_READY, retry_after: Some(SOON) });
             }
@@ -98,14 +97,13 @@ impl App {
         origin: &Origin,
     ) -> Result<Transcription, Error> {
         for _ in 0..MAX_ATTEMPTS {
-            let view =
-                self.calls.load_view(actor, CallTarget::Appointment(appointment), None, origin).await?;
+            let view = self.calls.load_view(actor, Target::Appointment(appointment), None, origin).await?;
             let member = view.member()?;
             self.rights.check(member.role, Right::Control)?;
             let none = || Error::NotFound(reason::TRANSCRIPT_NOT_FOUND);
             let session = view.session.as_ref().ok_or_else(none)?;
             let row = view.captures.run.as_ref().ok_or_else(none)?;
-            let target = Target { appointment, session: session.id };
+            let target = SessionOf { appointment, session: session.id };
             let report = Report {
                 event: RunEvent::Stop(RunEnd::Requested),
                 at: origin.now,
@@ -125,7 +123,7 @@ impl App {
     /// started by hand.
     pub(crate) async fn begin_by_itself(
         &self,
-        target: Target,
+        target: SessionOf,
         view: &View,
         origin: &Origin,
     ) -> Result<bool, Error> {
@@ -168,7 +166,7 @@ fn new_run(settings: &RunSettings) -> Result<NewRun, Error> {
 }
 
 /// A run as it is shown.
-pub(crate) fn shown(target: Target, row: &RunRow) -> Result<Transcription, Error> {
+pub(crate) fn shown(target: SessionOf, row: &RunRow) -> Result<Transcription, Error> {
     let settings: RunSettings = serde_json::from_value(row.settings.clone()).map_err(Error::internal)?;
     let live = settings.live.as_ref();
     Ok(Transcription {

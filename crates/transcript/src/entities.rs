@@ -11,7 +11,7 @@ use store::entities::FoundPiece;
 use tokio::time::Instant;
 
 use crate::App;
-use crate::batch::Outcome;
+use crate::schedule::Outcome;
 
 /// Time for the pieces of one execution, which with one more request ends before the function's timeout of 120 s. The next one continues.
 const FIND_FOR: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ impl App {
                     continue;
                 }
                 if Instant::now() >= until {
-                    return Ok(Outcome::Later(origin.now));
+                    return Ok(Outcome::Later(origin.now, "time for the pieces is over"));
                 }
                 let found = service.find(kind, &piece.text).await?;
                 let found = FoundPiece { kind, piece: number, entities: piece.entities(&found) };

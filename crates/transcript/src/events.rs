@@ -6,8 +6,8 @@ use bus::OPERATION_PENDING;
 use chime::event::{self, TranscriptionEventKind};
 use domain::Error;
 use domain::audit::Origin;
+use domain::call::SessionOf;
 use domain::error::causes;
-use domain::id::{AppointmentId, SessionId};
 use domain::transcript::live::{self, RunEvent, RunStatus};
 use domain::transcript::settings::RunSettings;
 use runtime::{Answer, Envelope, Messages};
@@ -15,17 +15,12 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::App;
-use crate::runs::{MAX_ATTEMPTS, Report, Target};
+use crate::runs::{MAX_ATTEMPTS, Report};
 
 /// Operations that an event makes due are executed at once for this long; the schedule continues.
 const OPERATIONS_FOR: Duration = Duration::from_secs(20);
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Pending {
-    session_id: SessionId,
-    appointment_id: AppointmentId,
-}
+/// The last one of them has this long.
+const LAST_OPERATION_FOR: Duration = Duration::from_mins(1);
 
 /// Of the event of a job (<https://docs.aws.amazon.com/transcribe/latest/dg/monitoring-events.html>). Its status is asked for: the event
 /// may come twice, or late.
@@ -48,7 +43,9 @@ impl App {
             outcomes.push(self.handle_one(&message.event, &messages.origin).await);
         }
         let until = Instant::now() + OPERATIONS_FOR;
-        if let Err(error) = self.run_operations(until, &messages.origin).await {
+        if let Err(error) =
+            Box::pin(self.run_operations((until, until + LAST_OPERATION_FOR), &messages.origin)).await
+        {
             // The events were handled; the schedule executes what is left.
             tracing::warn!(error = causes(&error), "operations on transcripts not executed, will retry");
         }
@@ -57,10 +54,7 @@ impl App {
 
     async fn handle_one(&self, event: &Envelope, origin: &Origin) -> Result<(), Error> {
         if event.detail_type == OPERATION_PENDING {
-            let pending: Pending = serde_json::from_str(event.detail.get())
-                .map_err(|_| Error::invalid("detail", "must have a sessionId and an appointmentId"))?;
-            let target = Target { appointment: pending.appointment_id, session: pending.session_id };
-            return self.take_steps_after_event(target, origin).await;
+            return self.take_steps_after_event(bus::pending_session(event.detail.get())?, origin).await;
         }
         if event.detail_type == JOB_EVENT {
             let JobEvent { transcription_job_name: name } = serde_json::from_str(event.detail.get())
@@ -77,7 +71,7 @@ impl App {
         let Some(read) = event::read_transcription(envelope)? else { return Ok(()) };
         // A meeting of another application.
         let Some(found) = self.calls.store().find_meeting(read.meeting).await? else { return Ok(()) };
-        let target = Target { appointment: found.appointment_id, session: found.session_id };
+        let target = SessionOf { appointment: found.appointment_id, session: found.session_id };
         let at = read.at.unwrap_or(origin.now).min(origin.now);
         let of = match read.kind {
             TranscriptionEventKind::Started => RunEvent::Started,
@@ -114,11 +108,11 @@ impl App {
         Err(Error::Unavailable { backend: "database", source: "the run changes again and again".into() })
     }
 
-    async fn take_steps_after_event(&self, target: Target, origin: &Origin) -> Result<(), Error> {
+    async fn take_steps_after_event(&self, target: SessionOf, origin: &Origin) -> Result<(), Error> {
         self.take_steps(target, origin).await?.failure.map_or(Ok(()), Err)
     }
 
-    /// Remembers what became of an attempt with a language in a region.
+    /// Stores the result of an attempt with a language in a region.
     async fn remember(
         &self,
         settings: &serde_json::Value,

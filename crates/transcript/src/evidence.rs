@@ -44,9 +44,13 @@ impl<'a> Known<'a> {
             let later = runs().filter(|run| run.requested_at > failed.requested_at);
             later.filter_map(|run| run.started_at).min()
         };
-        // Until the next run began, or the end of the call.
-        let mut failed: Vec<Interval> =
-            failed.filter_map(|run| self.interval(run.requested_at, next_start(run))).collect();
+        // From the end of a run that had begun, until the next one began or the call ended.
+        let mut failed: Vec<Interval> = failed
+            .filter_map(|run| {
+                let ran_until = run.started_at.and(run.ended_at);
+                self.interval(ran_until.unwrap_or(run.requested_at), next_start(run))
+            })
+            .collect();
         failed.extend(self.of_jobs(|capture| has_failed(&row.jobs, capture.capture_id)));
         let mut revoked: Vec<Interval> = revoked
             .filter_map(|capture| self.interval(capture.stop_requested_at?, capture.ended_at))

@@ -59,7 +59,7 @@ impl std::str::FromStr for OnOff {
     }
 }
 
-/// What a start asks for.
+/// The options of a start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted<'a> {
     /// `None`: the deployment's.
@@ -138,7 +138,8 @@ impl App {
                     region: live.region,
                     unconfirmed: live.unconfirmed,
                 }),
-                batch: entry.batch.is_some(),
+                // As above.
+                batch: false,
                 reason: entry.reason.map(|reason| reason.to_string()),
             })
             .collect();

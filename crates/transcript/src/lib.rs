@@ -10,21 +10,22 @@ mod events;
 mod evidence;
 mod jobs;
 mod languages;
+mod reading;
 mod runs;
 mod schedule;
+mod search;
 mod sound;
 mod text;
 
-use api::transcripts::StartTranscriptionRequest;
-use bus::Bus;
+use api::transcripts::{SearchRequest, StartTranscriptionRequest, TranscriptRequest, TranscriptSelector};
 use calls::{Calls, RequestInfo};
-use chime::{Meetings, Pipelines};
 use domain::Error;
 use domain::error::Reason;
+use domain::id::TranscriptId;
 use domain::recording::rights::Rights;
 use domain::transcript::budget::Limits;
 use objects::Objects;
-use runtime::{Answer, Function, Request, handlers, secret_reader};
+use runtime::{Answer, Function, Request, Route, handlers, secret_reader};
 use store::Store;
 
 pub use config::Config;
@@ -40,11 +41,17 @@ pub const FUNCTION: Function<App> = Function {
         "POST /appointments/{appointmentId}/call/transcription" => start,
         "DELETE /appointments/{appointmentId}/call/transcription" => stop,
         "GET /transcription/languages" => languages,
+        "GET /appointments/{appointmentId}/transcript" => read,
+        "DELETE /transcripts/{transcriptId}" => delete,
+        "POST /transcripts/search" => search,
     },
     actions: handlers! {
         "start" => start,
         "stop" => stop,
         "languages" => languages,
+        "read" => read,
+        "delete" => delete,
+        "search" => search,
     },
     on_schedule: Some(|app, origin| Box::pin(app.run(origin))),
     on_messages: Some(|app, messages| Box::pin(app.handle(messages))),
@@ -83,12 +90,10 @@ impl App {
         let sdk = runtime::sdk_config()?;
         let base = &config.base;
         let store = Store::connect(secret_reader(&sdk, &base.database_secret_arn), &base.environment).await;
-        let (meetings, pipelines) = (Meetings::new(sdk.clone()), Pipelines::new(sdk.clone()));
-        let bus = Bus::new(&sdk, &config.calls.bus);
         let settings = config.calls.settings.clone();
         let media_region = settings.media_regions.default.clone();
         Ok(Self {
-            calls: Calls::new(store, meetings, pipelines, bus, settings),
+            calls: Calls::new(store, &sdk, &config.calls.bus, settings),
             objects: Objects::new(&sdk, &config.bucket),
             jobs: Jobs::new(&sdk, &config.bucket),
             bucket_arn: config.bucket_arn.clone(),
@@ -122,6 +127,38 @@ async fn stop(app: &App, request: &Request) -> Result<Answer, Error> {
 async fn languages(app: &App, request: &Request) -> Result<Answer, Error> {
     request.actor()?;
     Answer::json(200, &app.languages(request.origin.now).await?)
+}
+
+async fn read(app: &App, request: &Request) -> Result<Answer, Error> {
+    let appointment = request.appointment()?;
+    app.transcript(request.actor()?, appointment, &wanted(request)?, &request.origin).await
+}
+
+/// The view that the request asks for: in the query and the headers, else in the body.
+fn wanted(request: &Request) -> Result<TranscriptRequest, Error> {
+    match request.route {
+        Route::Http(_) => Ok(TranscriptRequest {
+            session_id: request.query("sessionId")?,
+            view: request.query("view")?,
+            accept: request.accept().map(str::to_owned),
+        }),
+        Route::Direct => request.json(),
+    }
+}
+
+async fn delete(app: &App, request: &Request) -> Result<Answer, Error> {
+    let transcript: TranscriptId = if request.has_parameter("transcriptId") {
+        request.path("transcriptId")?
+    } else {
+        let TranscriptSelector { transcript_id } = request.json()?;
+        transcript_id
+    };
+    Answer::json(202, &app.delete(request.actor()?, transcript, &request.origin).await?)
+}
+
+async fn search(app: &App, request: &Request) -> Result<Answer, Error> {
+    let search: SearchRequest = request.json()?;
+    Answer::json(200, &app.search(request.actor()?, &search, &request.origin).await?)
 }
 
 async fn audit_denial(app: &App, request: &Request, reason: Reason<403>) {

@@ -2,9 +2,9 @@
 
 use domain::Error;
 use domain::audit::{Event, Origin};
-use domain::call::{Session, SessionState, View};
+use domain::call::{Session, SessionOf, SessionState, View};
 use domain::error::causes;
-use domain::id::{AppointmentId, ChimeMeetingId, RunId, SessionId, UserId};
+use domain::id::{ChimeMeetingId, RunId, UserId};
 use domain::operation::{
     Action, Executed, Operation, PendingOperation, StartTranscription, StopTranscription,
 };
@@ -22,20 +22,13 @@ use store::transcripts::RunChange;
 use time::OffsetDateTime;
 
 use crate::App;
-use crate::text::{TEXTS, milliseconds};
+use crate::text::milliseconds;
 
 /// The session is read again this often because something changed it meanwhile, or one step followed another.
 pub(crate) const MAX_ATTEMPTS: usize = 8;
 
 /// Files of 5 s in which words are looked for.
 const LATEST_FILES: usize = 12;
-
-/// A session.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Target {
-    pub(crate) appointment: AppointmentId,
-    pub(crate) session: SessionId,
-}
 
 /// The result of a comparison.
 #[derive(Debug, Default)]
@@ -52,7 +45,7 @@ pub(crate) struct Report<'a> {
     pub(crate) event: RunEvent,
     /// When it happened.
     pub(crate) at: OffsetDateTime,
-    /// What Chime said of a failure.
+    /// Chime's reason for a failure.
     pub(crate) message: Option<&'a str>,
     /// The participant of the request; `None`: the system.
     pub(crate) actor: Option<(UserId, Role)>,
@@ -70,12 +63,12 @@ impl App {
     ///
     /// # Errors
     /// 503 when a backend is down: what was stored is continued by the schedule.
-    pub(crate) async fn take_steps(&self, target: Target, origin: &Origin) -> Result<StepsTaken, Error> {
+    pub(crate) async fn take_steps(&self, target: SessionOf, origin: &Origin) -> Result<StepsTaken, Error> {
         // On the heap: a call with all that follows from it takes 20 KB.
         Box::pin(self.take_each_step(target, origin)).await
     }
 
-    async fn take_each_step(&self, target: Target, origin: &Origin) -> Result<StepsTaken, Error> {
+    async fn take_each_step(&self, target: SessionOf, origin: &Origin) -> Result<StepsTaken, Error> {
         for _ in 0..MAX_ATTEMPTS {
             let view = self.calls.store().load_session(target.appointment, target.session).await?;
             let Some(session) = view.session.as_ref() else { break };
@@ -135,7 +128,7 @@ impl App {
     /// 503 when the database is down.
     pub(crate) async fn apply(
         &self,
-        target: Target,
+        target: SessionOf,
         session: &Session,
         row: &RunRow,
         report: Report<'_>,
@@ -152,7 +145,7 @@ impl App {
     /// Writes a change of a run and executes what follows from it at Chime.
     async fn write(
         &self,
-        target: Target,
+        target: SessionOf,
         session: &Session,
         row: &RunRow,
         (after, effect): (Run, Effect),
@@ -179,31 +172,31 @@ impl App {
             metrics::emit(&[(Metric::TranscriptionsFailed, 1)]);
         }
         if before.status.needs_capture() != after.status.needs_capture() {
-            // What is captured follows from it.
+            // The captures follow from it.
             self.calls.announce(Operation::StartCapture, target.appointment, target.session).await;
         }
-        if let Some(operation) = applied.operation
-            && let Err(error) = Box::pin(self.execute(target, &operation, origin)).await
-        {
-            self.calls.release(&operation, &error, origin).await;
+        if let Some(operation) = applied.operation {
+            match Box::pin(self.execute(target, &operation, origin)).await {
+                Ok(()) => self.mark_executed(operation, origin).await?,
+                Err(error) => self.calls.release(&operation, &error, origin).await,
+            }
         }
         Ok(true)
     }
 
-    /// Executes the start or the stop of a run at Chime.
+    /// Executes the start or the stop of a run at Chime. The caller completes the operation.
     ///
     /// # Errors
     /// Where Chime or the database is down: the operation is still open.
     pub(crate) async fn execute(
         &self,
-        target: Target,
+        target: SessionOf,
         operation: &PendingOperation,
         origin: &Origin,
     ) -> Result<(), Error> {
         match operation.action()? {
             Action::StartTranscription(run, of) => {
-                let accepted = self.is_starting(target, run, of.attempt).await?
-                    && self.start_at_chime(target, (run, &of), operation.attempts, origin).await?;
+                let accepted = self.start_at_chime(target, (run, &of), operation.attempts, origin).await?;
                 if accepted && !self.is_starting(target, run, of.attempt).await? {
                     // A stop was faster: what Chime has accepted must not run.
                     self.stop_unwanted(target, &of.control_region, of.meeting_id).await?;
@@ -233,6 +226,7 @@ impl App {
             | Action::VerifySegment(..)
             | Action::DeleteChunks(..)
             | Action::DeleteRecording(..)
+            | Action::ApplyHold(..)
             | Action::TakeText(_)
             | Action::CompleteTranscript(_)
             | Action::DeleteTranscript(_)
@@ -242,16 +236,27 @@ impl App {
                 return Err(Error::internal("an operation of another kind changes no run"));
             }
         }
-        let executed = Executed { id: operation.id, payload: Some(operation.payload.clone()) };
+        Ok(())
+    }
+
+    /// Completes an operation whose payload is still the one that was executed: a restart of the run is another payload.
+    ///
+    /// # Errors
+    /// 503 when the database is down: the operation is repeated.
+    pub(crate) async fn mark_executed(
+        &self,
+        operation: PendingOperation,
+        origin: &Origin,
+    ) -> Result<(), Error> {
+        let executed = Executed { id: operation.id, payload: Some(operation.payload) };
         self.calls.store().complete_operations(&[executed], origin.now).await?;
         Ok(())
     }
 
     /// Whether a run waits for this start.
-    async fn is_starting(&self, target: Target, run: RunId, attempt: u32) -> Result<bool, Error> {
+    async fn is_starting(&self, target: SessionOf, run: RunId, attempt: u32) -> Result<bool, Error> {
         let view = self.calls.store().load_session(target.appointment, target.session).await?;
-        let run = view.captures.run.filter(|row| row.run.id == run);
-        Ok(run.is_some_and(|row| row.run.status == RunStatus::Starting && row.run.attempt == attempt))
+        Ok(view.captures.run.is_some_and(|row| waits_for(&row, run, attempt)))
     }
 
     /// Stops what Chime transcribes for no open run.
@@ -260,7 +265,7 @@ impl App {
     /// Where Chime or the database is down.
     pub(crate) async fn stop_unwanted(
         &self,
-        target: Target,
+        target: SessionOf,
         control_region: &str,
         meeting: ChimeMeetingId,
     ) -> Result<(), Error> {
@@ -277,14 +282,16 @@ impl App {
     /// Asks Chime to transcribe. Returns whether it accepted that.
     async fn start_at_chime(
         &self,
-        target: Target,
+        target: SessionOf,
         (run, of): (RunId, &StartTranscription),
         attempts: i32,
         origin: &Origin,
     ) -> Result<bool, Error> {
         let view = self.calls.store().load_session(target.appointment, target.session).await?;
         let current = view.session.as_ref().zip(view.captures.run.as_ref());
-        let Some((session, row)) = current.filter(|(_, row)| row.run.id == run) else { return Ok(false) };
+        let Some((session, row)) = current.filter(|(_, row)| waits_for(row, run, of.attempt)) else {
+            return Ok(false);
+        };
         let settings = RunSettings::deserialize(&row.settings).map_err(Error::internal)?;
         let live = settings.live.ok_or_else(|| Error::internal("a live run without settings"))?;
         let meetings = self.calls.meetings();
@@ -316,7 +323,7 @@ impl App {
     /// Whether the open capture has text of this start: words, because states of the transcription are lines too.
     async fn has_text(&self, view: &View, row: &RunRow) -> Result<bool, Error> {
         let Some(open) = &view.captures.capture else { return Ok(false) };
-        let listed = self.list_files(open.id, open.purposes.recording, TEXTS).await?;
+        let listed = self.list_files(open.id, open.purposes.recording).await?.texts;
         // The files of the last minute; the next run looks again.
         let latest = &listed[listed.len().saturating_sub(LATEST_FILES)..];
         let bodies = self.read(latest).await?;
@@ -324,6 +331,10 @@ impl App {
         let has_words = |line: &[u8]| lines::parse(line).results.iter().any(|result| result.end_ms > since);
         Ok(bodies.iter().any(|body| body.split(|byte| *byte == b'\n').any(has_words)))
     }
+}
+
+fn waits_for(row: &RunRow, run: RunId, attempt: u32) -> bool {
+    row.run.id == run && row.run.status == RunStatus::Starting && row.run.attempt == attempt
 }
 
 fn operation(

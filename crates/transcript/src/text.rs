@@ -7,7 +7,7 @@ use domain::transcript::activity::Activity;
 use domain::transcript::segments::{Attendees, Call, Fold, Folded};
 use domain::transcript::{Interval, Turn, Voice};
 use objects::Object;
-use store::transcripts::{Speaking, StoredResult, StoredSegment, TakenFile, TextSource};
+use store::transcripts::{Speaking, StoredResult, StoredSegment, TextSource};
 use time::OffsetDateTime;
 use tokio::task::JoinSet;
 
@@ -23,10 +23,17 @@ const MAX_FILE_BYTES: i64 = 8 * 1024 * 1024;
 const MAX_RESULTS: usize = 200;
 
 /// The folder of a capture's text.
-pub(crate) const TEXTS: &str = "transcription-messages";
+const TEXTS: &str = "/transcription-messages/";
 
 /// The folder of the events of a capture's meeting.
-const EVENTS: &str = "meeting-events";
+const EVENTS: &str = "/meeting-events/";
+
+/// The files of a capture from which a transcript is made.
+#[derive(Debug, Default)]
+pub(crate) struct CaptureFiles {
+    pub(crate) texts: Vec<Object>,
+    events: Vec<Object>,
+}
 
 impl App {
     /// Takes the text of a capture that has ended into the transcript. It may be repeated: the transcript is a function of the set of
@@ -37,9 +44,9 @@ impl App {
     pub(crate) async fn take_text(&self, capture: CaptureId, origin: &Origin) -> Result<(), Error> {
         let Some(source) = self.calls.store().load_text(capture).await? else { return Ok(()) };
         let mut fold = Fold::new(call(&source));
-        let (mut taken, mut results) = (Vec::new(), Vec::new());
-        let listed = self.list_files(capture, source.recorded, TEXTS).await?;
-        for files in listed.chunks(MAX_PARALLEL) {
+        let mut results = Vec::new();
+        let CaptureFiles { texts, events } = self.list_files(capture, source.recorded).await?;
+        for files in texts.chunks(MAX_PARALLEL) {
             for body in self.read(files).await? {
                 for line in body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
                     fold.push(line, &mut |folded| results.push(stored(folded)));
@@ -48,36 +55,34 @@ impl App {
             if results.len() >= MAX_RESULTS {
                 self.store(&source, &mut results).await?;
             }
-            taken.extend(
-                files.iter().map(|file| TakenFile { key: file.key.clone(), etag: file.etag.clone() }),
-            );
         }
-        let speaking = self.speaking(&source).await?;
+        let speaking = self.speaking(&source, &events).await?;
         let (counts, _) = fold.finish(&mut |folded| results.push(stored(folded)));
         self.store(&source, &mut results).await?;
-        self.calls.store().text_taken(capture, &taken, &speaking, origin.now).await?;
+        self.calls.store().text_taken(capture, &speaking, origin.now).await?;
         tracing::info!(
-            capture = %capture, files = taken.len(), lines = counts.lines, skipped = counts.skipped.total(),
+            capture = %capture, files = texts.len(), lines = counts.lines, skipped = counts.skipped.total(),
             unfinished = counts.unfinished, outside_call = counts.outside_call, "text of a capture taken"
         );
         Ok(())
     }
 
-    /// The files of a folder of a capture, by name: with its recording, or for its text alone. The guide shows the folders under the
+    /// The texts and events of a capture, by name: with its recording, or for its text alone. The guide shows the folders under the
     /// sink's prefix; users also report them under the pipeline's id
     /// (<https://docs.aws.amazon.com/chime-sdk/latest/dg/concat-folder-structure.html>).
-    pub(crate) async fn list_files(
-        &self,
-        capture: CaptureId,
-        recorded: bool,
-        folder: &str,
-    ) -> Result<Vec<Object>, Error> {
+    pub(crate) async fn list_files(&self, capture: CaptureId, recorded: bool) -> Result<CaptureFiles, Error> {
         let root = if recorded { "captures" } else { "speech" };
-        let (prefix, folder) = (format!("{root}/{capture}/"), format!("/{folder}/"));
-        let (mut files, mut next) = (Vec::new(), None);
+        let prefix = format!("{root}/{capture}/");
+        let (mut files, mut next) = (CaptureFiles::default(), None);
         loop {
             let page = self.objects.list(&prefix, next.as_deref()).await?;
-            files.extend(page.objects.into_iter().filter(|object| object.key.contains(&folder)));
+            for object in page.objects {
+                if object.key.contains(TEXTS) {
+                    files.texts.push(object);
+                } else if object.key.contains(EVENTS) {
+                    files.events.push(object);
+                }
+            }
             next = page.next;
             if next.is_none() {
                 return Ok(files);
@@ -85,10 +90,10 @@ impl App {
         }
     }
 
-    /// Who spoke when, by the capture's files of events.
-    async fn speaking(&self, source: &TextSource) -> Result<Vec<Speaking>, Error> {
+    /// The times at which each attendee spoke, by the capture's files of events.
+    async fn speaking(&self, source: &TextSource, events: &[Object]) -> Result<Vec<Speaking>, Error> {
         let mut activity = Activity::default();
-        for files in self.list_files(source.capture_id, source.recorded, EVENTS).await?.chunks(MAX_PARALLEL) {
+        for files in events.chunks(MAX_PARALLEL) {
             for body in self.read(files).await? {
                 body.split(|byte| *byte == b'\n').for_each(|line| activity.push(line));
             }

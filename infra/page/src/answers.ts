@@ -14,7 +14,7 @@ export type Feature = keyof Schemas["ConsentStatus"];
 /** The transcription of a call: the one that runs, else the last one. */
 export type TranscriptionStatus = Pick<Schemas["FeatureStatus"], "state" | "reason" | "message" | "recorder">;
 
-/** What a person may do with the recordings of their appointments. */
+/** A right of a person to the recordings of their appointments. */
 export type Right = Schemas["Right"];
 /** Recording or transcription of a call. A recording has its id from its start to its end. */
 export type FeatureStatus = Pick<Schemas["FeatureStatus"], "state" | "reason" | "recordingId" | "recorder">;

@@ -163,6 +163,25 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/appointments/{appointmentId}/hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The newest legal hold of an appointment, and how far it is applied */
+        get: operations["getHold"];
+        /** Place a legal hold on what is kept of an appointment */
+        put: operations["placeHold"];
+        post?: never;
+        /** Lift the legal hold of an appointment */
+        delete: operations["liftHold"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/appointments/{appointmentId}/recordings": {
         parameters: {
             query?: never;
@@ -172,6 +191,23 @@ export interface paths {
         };
         /** The recordings of an appointment */
         get: operations["listRecordings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/appointments/{appointmentId}/transcript": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was said in a call, in the form that `Accept` names */
+        get: operations["readTranscript"];
         put?: never;
         post?: never;
         delete?: never;
@@ -317,6 +353,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/transcripts/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Search in the transcripts of the caller's own calls */
+        post: operations["searchTranscripts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/transcripts/{transcriptId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Delete a transcript that need not be kept any more */
+        delete: operations["deleteTranscript"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -346,7 +416,7 @@ export interface components {
              *     return no meeting.
              */
             consentRequired: components["schemas"]["ConsentPurpose"][];
-            /** @description What the caller may do with the recordings of the appointment. */
+            /** @description The caller's rights to the recordings of the appointment. */
             rights: components["schemas"]["Right"][];
             /** @description Null for a caller without a part in the call. */
             status: components["schemas"]["ParticipantStatus"] | null;
@@ -445,6 +515,8 @@ export interface components {
             /** @description Consent to transcription. */
             transcription: components["schemas"]["PurposeConsent"];
         };
+        /** @description The state of a deletion. */
+        DeletionState: "deleting" | "deleted";
         /** @description The direction of a medium, in Chime's terms. */
         Direction: "SendReceive" | "Send" | "Receive" | "None";
         /** @description Why a recording ended. */
@@ -489,7 +561,7 @@ export interface components {
             requestId: string;
             /**
              * Format: int64
-             * @description What is left of the day's budget of transcription; with the code `TRANSCRIPTION_BUDGET` only.
+             * @description The rest of the day's budget of transcription; with the code `TRANSCRIPTION_BUDGET` only.
              */
             secondsLeft?: number | null;
         };
@@ -497,7 +569,7 @@ export interface components {
         FeatureState: "off" | "unavailable" | "requested" | "starting" | "active" | "paused" | "failed";
         /** @description Recording or transcription of a call. */
         FeatureStatus: {
-            /** @description What Chime said of a transcription that failed. */
+            /** @description Chime's reason why a transcription failed. */
             message: string | null;
             /** @description Whether the text of a transcription is made while the call is in progress, or afterwards. */
             mode: components["schemas"]["Mode"] | null;
@@ -526,6 +598,54 @@ export interface components {
         HealthResponse: {
             /** @description Always `ok`: anything else is an error. */
             status: string;
+        };
+        /** @description How far a hold, or its end, is applied. */
+        HoldProgress: {
+            /** @description Whether it is on all of them, or on none any more. */
+            applied: boolean;
+            /** @description When it last was. */
+            appliedAt: components["schemas"]["Timestamp"] | null;
+            /**
+             * Format: uint64
+             * @description How many it was applied to: versions of files, or entries.
+             */
+            count: number;
+        };
+        /** @description The body of a hold. */
+        HoldRequest: {
+            /** @description A case number or a code, and no names: 1 to 200 ASCII letters, digits, single spaces and `-._/:#`. */
+            reason: string;
+        };
+        /** @description The legal hold on what is kept of an appointment: recordings, transcripts and audit entries. */
+        HoldResponse: {
+            /** @description The appointment. */
+            appointmentId: components["schemas"]["AppointmentId"];
+            /** @description How far it, or its end, is applied to the expiry of the audit entries. */
+            auditEntries: components["schemas"]["HoldProgress"];
+            /**
+             * Format: uint64
+             * @description Recordings whose deletion was requested before the hold: their files may be gone, or be deleted when the hold is lifted.
+             */
+            deletedRecordings: number;
+            /** @description How far it, or its end, is applied to the files of recordings. */
+            files: components["schemas"]["HoldProgress"];
+            /** @description When it was lifted; null while it stands. */
+            liftedAt: components["schemas"]["Timestamp"] | null;
+            /** @description By whom it was lifted. */
+            liftedBy: string | null;
+            /** @description Whether a hold stands: then nothing that is kept of the appointment is deleted. */
+            onHold: boolean;
+            /** @description When it was placed. */
+            placedAt: components["schemas"]["Timestamp"] | null;
+            /** @description By whom: the auditor's user id, or `sub:` with the SHA-256 of the subject for one without an account. */
+            placedBy: string | null;
+            /** @description The reason of the newest hold; null where there has been none, like the fields that follow. */
+            reason: string | null;
+            /**
+             * Format: uint64
+             * @description Recordings that are kept.
+             */
+            recordings: number;
         };
         /** @description A user who could not be invited. */
         InvitationError: {
@@ -686,7 +806,7 @@ export interface components {
         ParticipantStatus: "invited" | "waiting" | "joined" | "left" | "removed" | "turned_away";
         /** @description Why a recording was paused. */
         PauseReason: "requested" | "consent_missing";
-        /** @description What a direct invocation plays a recording for; a route has it in its query. */
+        /** @description The recording and purpose of a direct invocation; a route has the purpose in its query. */
         PlaybackOptions: {
             /**
              * @description Whether the links are to save the files, for callers with the right `download`.
@@ -870,8 +990,8 @@ export interface components {
             /** @description The user id. */
             userId: components["schemas"]["UserId"];
         };
-        /** @description A right to the recordings of an appointment. */
-        Right: ("play" | "delete") | "control" | "list" | "download";
+        /** @description A right to the recordings or transcripts of an appointment. */
+        Right: ("play" | "delete" | "transcript.delete") | "control" | "list" | "download" | "transcript.read" | "transcript.read_redacted";
         /** @description A participant's role. */
         Role: "provider" | "patient" | "observer";
         /** @description A participant. */
@@ -925,6 +1045,54 @@ export interface components {
         };
         /** @description Why a run ended, or is to end (`transcription_runs.end_reason`). */
         RunEnd: "call_ended" | "requested" | "consent_revoked" | "everyone_left" | "limit_reached" | "no_capture" | "refused" | "chime_failed" | "no_confirmation" | "stopped_by_chime";
+        /** @description A search in the transcripts of the caller's own calls. */
+        SearchRequest: {
+            /**
+             * @description The `nextCursor` of the page before.
+             * @default null
+             */
+            cursor?: string | null;
+            /**
+             * @description A tag like `en-US`: only what was said in this language, whatever its region.
+             * @default null
+             */
+            language?: string | null;
+            /**
+             * Format: double
+             * @description Results of a page, from 1 to 50; 20 without it.
+             */
+            limit?: number | null;
+            /** @description Words, `"a phrase"`, `or`, and `-word` for what must not be there; at most 500 characters. */
+            query: string;
+        };
+        /** @description A page of the results of a search. */
+        SearchResponse: {
+            /** @description For the next page; null at the end. */
+            nextCursor: string | null;
+            /** @description The newest call first, and in each call in its order. */
+            results: components["schemas"]["SearchResult"][];
+        };
+        /** @description A segment in which the words were found. */
+        SearchResult: {
+            /** @description The appointment. */
+            appointmentId: components["schemas"]["AppointmentId"];
+            /**
+             * Format: uint32
+             * @description The number of the segment in the transcript.
+             */
+            segment: number;
+            /** @description The call. */
+            sessionId: components["schemas"]["SessionId"];
+            /** @description A part of the text as HTML: what was found is in `mark`, and there is no other element. */
+            snippet: string;
+            /**
+             * Format: double
+             * @description Seconds from the beginning of the call.
+             */
+            start: number;
+            /** @description The transcript. */
+            transcriptId: components["schemas"]["TranscriptId"];
+        };
         /** @description The status of a segment. */
         SegmentStatus: "waiting" | "concatenating" | "verifying" | "ready" | "incomplete" | "failed" | "deleted";
         /** Format: uuid */
@@ -1020,8 +1188,134 @@ export interface components {
         };
         /** Format: date-time */
         Timestamp: string;
+        /** @description The transcript of a call. */
+        Transcript: {
+            /** @description The appointment. */
+            appointmentId: components["schemas"]["AppointmentId"];
+            /** @description The times without text. */
+            gaps: components["schemas"]["TranscriptGap"][];
+            /** @description The language that was asked for, or `identify`. */
+            language: string;
+            /** @description The segments, in the order of the call. */
+            segments: components["schemas"]["TranscriptSegment"][];
+            /** @description The call. */
+            sessionId: components["schemas"]["SessionId"];
+            /** @description Of the canonical JSON of all that was said, in hex: the same for each view. */
+            sha256: string | null;
+            /** @description Whether text is missing in it. */
+            state: components["schemas"]["TranscriptOutcome"];
+            /** @description Its id. */
+            transcriptId: components["schemas"]["TranscriptId"];
+            /** @description Whether personal and health data is shown. */
+            view: components["schemas"]["TranscriptView"];
+        };
+        /** @description A transcript whose deletion was requested. */
+        TranscriptDeletion: {
+            /** @description The appointment. */
+            appointmentId: components["schemas"]["AppointmentId"];
+            /** @description The call. */
+            sessionId: components["schemas"]["SessionId"];
+            /** @description Its state. */
+            state: components["schemas"]["DeletionState"];
+            /** @description The transcript. */
+            transcriptId: components["schemas"]["TranscriptId"];
+        };
+        /** @description A time without text. */
+        TranscriptGap: {
+            /**
+             * Format: double
+             * @description Seconds from the beginning of the call.
+             */
+            end: number;
+            reason: components["schemas"]["TranscriptGapReason"];
+            /**
+             * Format: double
+             * @description Seconds from the beginning of the call.
+             */
+            start: number;
+        };
+        /** @description Why there is no text. */
+        TranscriptGapReason: "interrupted" | "silent_service" | "capture_switched" | "consent_revoked" | "not_transcribed" | "failed";
         /** Format: uuid */
         TranscriptId: string;
+        /** @description The result of a transcript (`transcripts.outcome`). */
+        TranscriptOutcome: "ready" | "incomplete" | "failed";
+        /** @description The members of a direct invocation that stand for the query and the header `Accept`. */
+        TranscriptRequest: {
+            /**
+             * @description As the header `Accept`.
+             * @default null
+             */
+            accept?: string | null;
+            /**
+             * @description The call; without it the latest that has a transcript.
+             * @default null
+             */
+            sessionId?: components["schemas"]["SessionId"] | null;
+            /**
+             * @description `redacted` hides personal and health data.
+             * @default null
+             */
+            view?: components["schemas"]["TranscriptView"] | null;
+        };
+        /** @description A turn in its place in the transcript. */
+        TranscriptSegment: {
+            /** Format: double */
+            confidence: number | null;
+            /**
+             * Format: double
+             * @description Seconds from the beginning of the call.
+             */
+            end: number;
+            language: string;
+            /**
+             * Format: uint32
+             * @description From 1, in the order of the call.
+             */
+            number: number;
+            /** @description It was said before a participant revoked consent to the transcription. */
+            revoked: boolean;
+            source: components["schemas"]["TranscriptSource"];
+            spans: components["schemas"]["TranscriptSpan"][];
+            speaker: components["schemas"]["TranscriptSpeaker"];
+            /**
+             * Format: double
+             * @description Seconds from the beginning of the call.
+             */
+            start: number;
+            text: string;
+            /** @description The final form of the text never came. */
+            unfinished: boolean;
+        };
+        /** @description The transcript that a direct invocation is about. */
+        TranscriptSelector: {
+            /** @description Its id. */
+            transcriptId: components["schemas"]["TranscriptId"];
+        };
+        /** @description How the text was made. */
+        TranscriptSource: "live" | "batch";
+        /** @description A stretch of a text, in Unicode scalar values, that Transcribe identified as personal or health data. */
+        TranscriptSpan: {
+            /** @description `PII` or `PHI`. */
+            category: string;
+            /** Format: double */
+            confidence: number | null;
+            /** Format: uint32 */
+            end: number;
+            /** Format: uint32 */
+            start: number;
+            /** @description For example `NAME`. */
+            type: string | null;
+        };
+        /** @description The speaker of a segment. */
+        TranscriptSpeaker: {
+            /** @description For example `provider`, `patient (shared content)` or `speaker 1`. */
+            label: string;
+            role: components["schemas"]["Role"] | null;
+            userId: components["schemas"]["UserId"] | null;
+        };
+        /** @description Whether personal and health data is shown. */
+        TranscriptView: "full" | "redacted";
         /** @description The transcription of a call, from a start to its end. */
         Transcription: {
             /** @description The appointment. */
@@ -1032,7 +1326,7 @@ export interface components {
             language: string;
             /** @description When it ends at the latest. */
             limitAt: components["schemas"]["Timestamp"] | null;
-            /** @description What Chime said of a failure. */
+            /** @description Chime's reason for a failure. */
             message: string | null;
             /** @description Whether the text is made while the call is in progress, or afterwards. */
             mode: components["schemas"]["Mode"];
@@ -3805,6 +4099,445 @@ export interface operations {
             };
         };
     };
+    getHold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                appointmentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The hold. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldResponse"];
+                };
+            };
+            /**
+             * @description NO_IDENTITY: The request bears no identity.
+             *     401 by API Gateway itself: The token is missing, expired, or of another issuer or audience.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "NO_IDENTITY";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description AUDITOR_ONLY: Only an auditor can do this.
+             *     EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
+             *     REMOVED_FROM_CALL: The provider has removed you from this call.
+             *     UNKNOWN_USER: This account is not known here.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "AUDITOR_ONLY" | "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                    };
+                };
+            };
+            /** @description APPOINTMENT_NOT_FOUND: There is no such appointment. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "APPOINTMENT_NOT_FOUND";
+                    };
+                };
+            };
+            /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description INVALID_FIELD: A field has a value that it cannot have. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INVALID_FIELD";
+                    };
+                };
+            };
+            /** @description 429 by API Gateway itself: The stage's throttle was reached. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INTERNAL";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description UNAVAILABLE: The service is not available at this moment. Please try again.
+             *     503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "UNAVAILABLE";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+        };
+    };
+    placeHold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                appointmentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldRequest"];
+            };
+        };
+        responses: {
+            /** @description A hold stood already, with the reason that it was placed for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldResponse"];
+                };
+            };
+            /** @description The hold was placed. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldResponse"];
+                };
+            };
+            /** @description MALFORMED_REQUEST: The request cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "MALFORMED_REQUEST";
+                    };
+                };
+            };
+            /**
+             * @description NO_IDENTITY: The request bears no identity.
+             *     401 by API Gateway itself: The token is missing, expired, or of another issuer or audience.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "NO_IDENTITY";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description AUDITOR_ONLY: Only an auditor can do this.
+             *     EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
+             *     REMOVED_FROM_CALL: The provider has removed you from this call.
+             *     UNKNOWN_USER: This account is not known here.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "AUDITOR_ONLY" | "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                    };
+                };
+            };
+            /** @description APPOINTMENT_NOT_FOUND: There is no such appointment. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "APPOINTMENT_NOT_FOUND";
+                    };
+                };
+            };
+            /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description INVALID_FIELD: A field has a value that it cannot have. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INVALID_FIELD";
+                    };
+                };
+            };
+            /** @description 429 by API Gateway itself: The stage's throttle was reached. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INTERNAL";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description UNAVAILABLE: The service is not available at this moment. Please try again.
+             *     503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "UNAVAILABLE";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+        };
+    };
+    liftHold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                appointmentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No hold stands, also when none did before. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldResponse"];
+                };
+            };
+            /**
+             * @description NO_IDENTITY: The request bears no identity.
+             *     401 by API Gateway itself: The token is missing, expired, or of another issuer or audience.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "NO_IDENTITY";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description AUDITOR_ONLY: Only an auditor can do this.
+             *     EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
+             *     REMOVED_FROM_CALL: The provider has removed you from this call.
+             *     UNKNOWN_USER: This account is not known here.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "AUDITOR_ONLY" | "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "UNKNOWN_USER";
+                    };
+                };
+            };
+            /** @description APPOINTMENT_NOT_FOUND: There is no such appointment. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "APPOINTMENT_NOT_FOUND";
+                    };
+                };
+            };
+            /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description INVALID_FIELD: A field has a value that it cannot have. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INVALID_FIELD";
+                    };
+                };
+            };
+            /** @description 429 by API Gateway itself: The stage's throttle was reached. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INTERNAL";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description UNAVAILABLE: The service is not available at this moment. Please try again.
+             *     503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "UNAVAILABLE";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+        };
+    };
     listRecordings: {
         parameters: {
             query?: never;
@@ -3867,6 +4600,184 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "APPOINTMENT_NOT_FOUND";
+                    };
+                };
+            };
+            /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description INVALID_FIELD: A field has a value that it cannot have. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INVALID_FIELD";
+                    };
+                };
+            };
+            /** @description 429 by API Gateway itself: The stage's throttle was reached. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INTERNAL";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description UNAVAILABLE: The service is not available at this moment. Please try again.
+             *     503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "UNAVAILABLE";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+        };
+    };
+    readTranscript: {
+        parameters: {
+            query?: {
+                /** @description The call; without it the latest that has a transcript. */
+                sessionId?: string;
+                /** @description `redacted` hides personal and health data. */
+                view?: components["schemas"]["TranscriptView"];
+            };
+            header?: never;
+            path: {
+                appointmentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The transcript. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transcript"];
+                    "application/x-subrip": string;
+                    "text/plain": string;
+                    "text/vtt": string;
+                };
+            };
+            /**
+             * @description NO_IDENTITY: The request bears no identity.
+             *     401 by API Gateway itself: The token is missing, expired, or of another issuer or audience.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "NO_IDENTITY";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
+             *     REMOVED_FROM_CALL: The provider has removed you from this call.
+             *     TRANSCRIPT_RIGHT_MISSING: You have no right to this transcript.
+             *     UNKNOWN_USER: This account is not known here.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "TRANSCRIPT_RIGHT_MISSING" | "UNKNOWN_USER";
+                    };
+                };
+            };
+            /**
+             * @description APPOINTMENT_NOT_FOUND: There is no such appointment.
+             *     TRANSCRIPT_NOT_FOUND: There is no such transcript.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "APPOINTMENT_NOT_FOUND" | "TRANSCRIPT_NOT_FOUND";
+                    };
+                };
+            };
+            /** @description NOT_ACCEPTABLE: None of the accepted media types can be given. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "NOT_ACCEPTABLE";
+                    };
+                };
+            };
+            /**
+             * @description TRANSCRIPT_NOT_MARKED: Personal data was not marked in this transcript, so that it cannot be hidden.
+             *     TRANSCRIPT_NOT_READY: The transcript is not complete yet.
+             */
+            409: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "TRANSCRIPT_NOT_MARKED" | "TRANSCRIPT_NOT_READY";
                     };
                 };
             };
@@ -5250,6 +6161,317 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"] & {
                         /** @enum {unknown} */
                         code: "APPOINTMENT_NOT_FOUND";
+                    };
+                };
+            };
+            /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description INVALID_FIELD: A field has a value that it cannot have. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INVALID_FIELD";
+                    };
+                };
+            };
+            /** @description 429 by API Gateway itself: The stage's throttle was reached. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INTERNAL";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description UNAVAILABLE: The service is not available at this moment. Please try again.
+             *     503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "UNAVAILABLE";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+        };
+    };
+    searchTranscripts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SearchRequest"];
+            };
+        };
+        responses: {
+            /** @description A page of results. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchResponse"];
+                };
+            };
+            /** @description MALFORMED_REQUEST: The request cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "MALFORMED_REQUEST";
+                    };
+                };
+            };
+            /**
+             * @description NO_IDENTITY: The request bears no identity.
+             *     401 by API Gateway itself: The token is missing, expired, or of another issuer or audience.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "NO_IDENTITY";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
+             *     REMOVED_FROM_CALL: The provider has removed you from this call.
+             *     TRANSCRIPT_RIGHT_MISSING: You have no right to this transcript.
+             *     UNKNOWN_USER: This account is not known here.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "TRANSCRIPT_RIGHT_MISSING" | "UNKNOWN_USER";
+                    };
+                };
+            };
+            /** @description APPOINTMENT_NOT_FOUND: There is no such appointment. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "APPOINTMENT_NOT_FOUND";
+                    };
+                };
+            };
+            /** @description 413 by API Gateway itself: The body is larger than 10 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description INVALID_FIELD: A field has a value that it cannot have. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INVALID_FIELD";
+                    };
+                };
+            };
+            /** @description 429 by API Gateway itself: The stage's throttle was reached. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /** @description 431 by API Gateway itself: The request line and the values of the headers are larger than 10,240 bytes together. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description INTERNAL: Something went wrong on our side.
+             *     500 by API Gateway itself: The function failed, or its answer could not be read.
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "INTERNAL";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description UNAVAILABLE: The service is not available at this moment. Please try again.
+             *     503 by API Gateway itself: The function did not answer within 30 seconds or could not be invoked.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "UNAVAILABLE";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+        };
+    };
+    deleteTranscript: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                transcriptId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its text is being deleted. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscriptDeletion"];
+                };
+            };
+            /**
+             * @description NO_IDENTITY: The request bears no identity.
+             *     401 by API Gateway itself: The token is missing, expired, or of another issuer or audience.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": (components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "NO_IDENTITY";
+                    }) | components["schemas"]["GatewayMessage"];
+                };
+            };
+            /**
+             * @description EDGE_REQUIRED: Send requests to the address of the call page.
+             *     NOT_A_MEMBER: This appointment belongs to others.
+             *     REMOVED_FROM_CALL: The provider has removed you from this call.
+             *     TRANSCRIPT_RIGHT_MISSING: You have no right to this transcript.
+             *     UNKNOWN_USER: This account is not known here.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "EDGE_REQUIRED" | "NOT_A_MEMBER" | "REMOVED_FROM_CALL" | "TRANSCRIPT_RIGHT_MISSING" | "UNKNOWN_USER";
+                    };
+                };
+            };
+            /**
+             * @description APPOINTMENT_NOT_FOUND: There is no such appointment.
+             *     TRANSCRIPT_NOT_FOUND: There is no such transcript.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "APPOINTMENT_NOT_FOUND" | "TRANSCRIPT_NOT_FOUND";
+                    };
+                };
+            };
+            /**
+             * @description TRANSCRIPT_NOT_READY: The transcript is not complete yet.
+             *     TRANSCRIPT_ON_HOLD: The transcript is on hold.
+             *     TRANSCRIPT_RETAINED: The transcript must be kept until its retention ends.
+             */
+            409: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"] & {
+                        /** @enum {unknown} */
+                        code: "TRANSCRIPT_NOT_READY" | "TRANSCRIPT_ON_HOLD" | "TRANSCRIPT_RETAINED";
                     };
                 };
             };

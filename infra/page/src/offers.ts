@@ -1,4 +1,4 @@
-// What is offered once a call is over: its recordings and transcripts, to those whose status names the right. The scripts that show
+// The offers once a call is over: its recordings and transcripts, to those whose status names the right. The scripts that show
 // them are loaded when they are wanted.
 
 import type { Status } from "./answers.ts";

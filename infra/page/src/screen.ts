@@ -146,7 +146,7 @@ export function dialog(
       `button${quiet ? " quiet" : ""}${danger ? " danger" : ""}`,
       text,
       () => {
-        close(box);
+        closeDialog(box);
         press();
       },
       icon,
@@ -162,7 +162,7 @@ export function dialog(
   // `cancel` is not prevented: a browser allows that only a few times, and then closes the dialog nevertheless.
   box.addEventListener("close", () => {
     if (!box.isConnected) return;
-    close(box);
+    closeDialog(box);
     dismissed();
   });
   document.body.append(box);
@@ -171,7 +171,7 @@ export function dialog(
 }
 
 export function closeDialogs(): void {
-  for (const box of document.querySelectorAll<HTMLDialogElement>("dialog")) close(box);
+  for (const box of document.querySelectorAll<HTMLDialogElement>("dialog")) closeDialog(box);
 }
 
 /** Where an element was that a dialog shows. */
@@ -188,7 +188,8 @@ function takeAboveDialogs(): HTMLElement[] {
   return elements;
 }
 
-function close(box: HTMLDialogElement): void {
+/** Closes a dialog without an answer, and calls nothing. */
+export function closeDialog(box: HTMLDialogElement): void {
   for (const element of box.querySelectorAll<HTMLElement>("[data-above-dialogs]"))
     places.get(element)?.replaceWith(element);
   box.close();

@@ -9,7 +9,7 @@ import { loadScript } from "./sdk.ts";
 import { addTexts, label, put, type Text } from "./text.ts";
 import { wait } from "./wait.ts";
 
-/** What the page gives to its other scripts. */
+/** The parts of the page that its other scripts use. */
 export const PARTS = { addTexts, announce, button, drawn, h, head, label, named, put, redraw, show, wait };
 export type PageParts = typeof PARTS;
 
@@ -37,7 +37,8 @@ export interface Controls {
 export interface ControlHooks {
   /** Shows why a request has failed, or why the recording has changed by itself. */
   notice(name: "recording" | "transcription", text: Text | undefined): void;
-  namesOf(userIds: readonly string[]): string;
+  /** The names of participants; reads the roster first if one of them is not in the last. */
+  namesOf(userIds: readonly string[]): Promise<string>;
   /** Lets the others know of a change, and reads the status again. */
   refresh(): Promise<void>;
 }

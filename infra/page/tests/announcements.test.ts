@@ -6,6 +6,7 @@ import type { Person } from "../src/answers.ts";
 import { announcement, appMessage, button, screen } from "./fixtures/browser.ts";
 import { type Call, CallFixture } from "./fixtures/call-fixture.ts";
 import type { Role } from "./fixtures/cloud.ts";
+import { RECORDER, withRecorder } from "./fixtures/recording-api.ts";
 import type { Participant } from "./fixtures/scripted-media.ts";
 
 let calls: CallFixture;
@@ -45,14 +46,14 @@ test("the page announces that the connection is lost and restored, also while a 
 });
 
 test("the page announces that recording and transcript run, and that they have stopped", async () => {
-  await calls.withAppointment(async ({ inCall, media }) => {
+  await calls.withAppointment(async ({ inCall, media, proxy }) => {
+    proxy.settings.respond = withRecorder;
     const page = await inCall("provider");
-    const recorder = { attendeeId: "recorder-1", externalUserId: "aws:MediaPipeline-7d9f1c5e", video: false };
-    media.addParticipant(recorder);
+    media.addParticipant(RECORDER);
     await announcement(page, "This consultation is being recorded.");
     media.transcription("STARTED");
     await announcement(page, "What is said is being written down.");
-    media.removeParticipant(recorder.attendeeId);
+    media.removeParticipant(RECORDER.attendeeId);
     await announcement(page, "The recording has stopped.");
     media.transcription("STOPPED");
     await announcement(page, "The transcript has stopped.");

@@ -6,6 +6,7 @@ import type { Page } from "playwright-core";
 import { appMessage, button, eventually, notice, screen } from "./fixtures/browser.ts";
 import { both, CallFixture } from "./fixtures/call-fixture.ts";
 import { consentRequired, isJoin, isStatus } from "./fixtures/cdn-proxy.ts";
+import { RECORDER, withRecorder } from "./fixtures/recording-api.ts";
 
 let calls: CallFixture;
 before(async () => {
@@ -15,9 +16,6 @@ after(() => calls.close());
 
 const RECORDING = "May this consultation be recorded?";
 const TRANSCRIPT = "May this consultation be transcribed?";
-
-/** Chime's recorder, which joins as an attendee. */
-const RECORDER = { attendeeId: "recorder-1", externalUserId: "aws:MediaPipeline-7d9f1c5e", video: false };
 
 test("the page asks for consent where a recording is requested; the answer is stored and can be changed", async () => {
   await calls.withAppointment(async ({ person, ask, enter }) => {
@@ -53,6 +51,21 @@ test("the page asks for consent where a recording is requested; the answer is st
     await box.uncheck();
     await granted(false);
     assert.equal((await ask("provider", "GET", "")).body.consent.recording.allowed, false);
+  });
+});
+
+test("a consent question that the person answers on another device is closed", async () => {
+  await calls.withAppointment(async ({ inCall, ask }) => {
+    await ask("provider", "POST", "", { enableRecording: true, enableTranscription: true });
+    const page = await inCall("provider");
+    await page.getByRole("dialog", { name: RECORDING }).waitFor();
+    await ask("provider", "PUT", "/consent", { recording: true });
+    // The question after it is shown in its place.
+    await page.getByRole("dialog", { name: TRANSCRIPT }).waitFor();
+    assert.equal(await page.locator("dialog").count(), 1);
+    await ask("provider", "PUT", "/consent", { transcription: false });
+    await page.locator("dialog").waitFor({ state: "detached" });
+    assert.ok(await page.locator('[data-notice="consent"]').isHidden(), "nothing is open");
   });
 });
 
@@ -193,7 +206,8 @@ for (const stage of ["joins", "comes back into a call"] as const) {
 }
 
 test("Chime's recorder has no tile and does not count as a person", async () => {
-  await calls.withAppointment(async ({ inCall, media }) => {
+  await calls.withAppointment(async ({ inCall, media, proxy }) => {
+    proxy.settings.respond = withRecorder;
     const page = await inCall("provider");
     media.addParticipant(RECORDER);
     // The page knows of the recorder, so it would show it.
@@ -206,6 +220,7 @@ test("Chime's recorder has no tile and does not count as a person", async () => 
 test("everyone sees the signs of recording and transcript exactly while they run", async () => {
   await calls.withAppointment(async (call) => {
     const { media, ask, proxy } = call;
+    proxy.settings.respond = withRecorder;
     await ask("provider", "POST", "", { enableRecording: true, enableTranscription: true });
     const { provider, patient } = await both(call);
     const signs = (page: Page) => [page.locator(".recording-sign"), page.locator(".transcription-sign")];
@@ -238,6 +253,7 @@ test("everyone sees the signs of recording and transcript exactly while they run
 
 test("a person who joins later sees the signs at once, and a new connection keeps them", async () => {
   await calls.withAppointment(async ({ inCall, media, proxy }) => {
+    proxy.settings.respond = withRecorder;
     media.addParticipant(RECORDER);
     const page = await inCall("provider");
     const [recording, transcription] = [page.locator(".recording-sign"), page.locator(".transcription-sign")];

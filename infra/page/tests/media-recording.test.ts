@@ -27,7 +27,7 @@ const ENOUGH_FRAMES = 5;
 const sign = (page: Page) => page.locator(".recording-sign");
 const play = (page: Page, on: boolean) => page.evaluate((on) => window.setTone(on), on);
 
-/** Counts what a page asks and is told; a status is requested by `GET /appointments/{id}/call`. */
+/** Counts the requests and responses of a page; a status is requested by `GET /appointments/{id}/call`. */
 function watchSign(page: Page) {
   const watched = { statuses: 0, statusesBeforeRecorder: Number.NaN };
   page.on("request", (request) => {
@@ -94,8 +94,6 @@ test("what is played of a recording has both, each while they speak, and nothing
     await button(provider, "Start recording").click();
     await provider.locator('[data-notice="recording"]', { hasText: /Provider.*Patient|Patient.*Provider/ }).waitFor();
     for (const page of pages) assert.ok(await sign(page).isHidden(), "without consent nothing is recorded");
-    for (const role of ["provider", "patient"] as const)
-      assert.equal((await ask(role, "PUT", "/consent", { recording: true })).status, 200);
     await wear(provider, "provider");
     await wear(patient, "patient");
     for (const page of pages) await play(page, false);
@@ -103,7 +101,9 @@ test("what is played of a recording has both, each while they speak, and nothing
     await eventually(async () => (await seen(patient, providerId)) === "provider", "the provider's own colour");
     for (const page of pages) await eventually(() => hearsOnly(page), "it is quiet");
 
-    await button(provider, "Start recording").click();
+    // The recording was requested, so it starts with the last consent.
+    for (const role of ["provider", "patient"] as const)
+      assert.equal((await ask(role, "PUT", "/consent", { recording: true })).status, 200);
     for (const page of pages) {
       await sign(page).getByText("Recording", { exact: true }).waitFor();
       const { statuses, statusesBeforeRecorder } = watched.get(page) ?? assert.fail();

@@ -286,7 +286,7 @@ test("the call is operable by keyboard, and dialogs keep the focus", async () =>
       "Screen: share",
       "Captions: show",
       order[5],
-      "Recording",
+      "Recording and transcript",
       "Settings",
       "Leave",
     ]);

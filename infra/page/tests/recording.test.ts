@@ -277,11 +277,11 @@ async function stopped(call: Call, api: RecordingApi): Promise<Page> {
 test("half a second after the recorder has come, one status makes the sign appear, however recently another one was read", async () => {
   await withRecordings(async (call, api) => {
     const page = await stopped(call, api);
-    // The server has not heard yet that the capture runs.
+    // The server has not received yet that the capture runs.
     const recording = api.begin({ capturing: false });
     api.recorder = true;
     call.media.addParticipant(RECORDER);
-    // The page has been told of the recorder, since it knows whoever came after it.
+    // The page has received the recorder's presence, since it knows those who came after it.
     call.media.addParticipant({ attendeeId: "later", externalUserId: "later" });
     await page.locator(".tile[data-attendee=later]").waitFor();
     assert.ok(await sign(page).isHidden(), "the presence alone does not say that it records");

@@ -200,7 +200,7 @@ test("the screens of a call have no accessibility violation, in both languages a
       ];
       return {
         ...answer,
-        body: { ...answer.body, waiting, recording: { state: "requested", reason: null, recordingId: null } },
+        body: { ...answer.body, waiting, recording: { ...answer.body.recording, state: "requested", recorder: true } },
       };
     };
     media.transcription("STARTED");

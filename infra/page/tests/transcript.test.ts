@@ -1,6 +1,7 @@
 // The transcript in the call and after it: the provider's controls, what everyone sees, and the words.
 
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
@@ -156,7 +157,7 @@ test("each refusal of a start is said in both languages", async () => {
   });
 });
 
-test("everyone is told why a transcript has ended by itself, and the provider what the service says; captions have the size that is chosen", async () => {
+test("everyone reads why a transcript has ended by itself, and the provider the service's reason; captions have the size that is chosen", async () => {
   const cases = [
     [
       { state: "failed", reason: "chime_failed", message: "LanguageNotSupported" },
@@ -278,10 +279,20 @@ test("a transcript that is being prepared is asked for until it is there", async
     assert.ok(await button(page, "Download as a file (VTT)").isHidden());
     api.refusals = [];
     await advanceUntil(page, () => page.locator("[data-segment]").first().isVisible(), "it is ready");
-    api.refusals = [[/\/transcript$/, { status: 403, body: refused("RECORDING_RIGHT_MISSING") }]];
+    api.refusals = [[/\/transcript$/, { status: 403, body: refused("TRANSCRIPT_RIGHT_MISSING") }]];
     await page.getByLabel("Hide personal details").check();
     await page.locator(".card").getByText("You may not read this transcript.").waitFor();
     assert.equal(await page.locator("[data-segment]").count(), 0);
+
+    api.refusals = [];
+    await page.getByLabel("Hide personal details").uncheck();
+    await page.locator("[data-segment]").first().waitFor();
+    api.refusals = [[/\/transcript$/, { status: 409, body: refused("TRANSCRIPT_NOT_MARKED") }]];
+    await page.getByLabel("Hide personal details").check();
+    await page.locator(".card").getByText("Personal details were not marked").waitFor();
+    api.refusals = [];
+    await page.getByLabel("Hide personal details").uncheck();
+    await page.locator("[data-segment]").first().waitFor();
   });
 });
 
@@ -308,7 +319,7 @@ test("a patient is offered the transcript with the right, in the form that the r
 test("a provider searches in the transcripts of the own calls, reads on, and opens what was found", async () => {
   await withEnded(async (call, api) => {
     const result = (segment: number, snippet: string) => ({
-      transcriptId: "t-1",
+      transcriptId: randomUUID(),
       appointmentId: call.appointmentId,
       sessionId: "00000000-0000-4000-8000-000000000001",
       segment,
@@ -346,7 +357,16 @@ test("a provider searches in the transcripts of the own calls, reads on, and ope
 test("transcript and search have no accessibility violation in any view", async () => {
   await withEnded(async (call, api) => {
     api.found = [
-      [{ transcriptId: "t", appointmentId: "a", sessionId: "s", segment: 1, start: 1, snippet: "<mark>x</mark>" }],
+      [
+        {
+          transcriptId: randomUUID(),
+          appointmentId: randomUUID(),
+          sessionId: randomUUID(),
+          segment: 1,
+          start: 1,
+          snippet: "<mark>x</mark>",
+        },
+      ],
     ];
     const page = await opened(call);
     await page.locator("[data-segment]").first().waitFor();

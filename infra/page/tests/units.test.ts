@@ -269,6 +269,10 @@ test("the words that were found are marked, whatever else is in a snippet", () =
     { text: "b", found: true },
     { text: " <i>c</i>\n<mark>d", found: false },
   ]);
+  assert.deepEqual(marked("1 &lt;mark&gt;<mark>2 &amp; &amp;lt;</mark>"), [
+    { text: "1 <mark>", found: false },
+    { text: "2 & &lt;", found: true },
+  ]);
   assert.deepEqual(marked(""), []);
 });
 

@@ -1,17 +1,20 @@
 //! Every route, with what it reads and answers.
 
+mod direct;
+mod holds;
 mod recordings;
 mod transcripts;
 
 use std::collections::BTreeMap;
 
 use domain::error::{ErrorCode, reason};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+pub(super) use self::direct::direct_invocations;
 use super::schemas::Schemas;
 use crate::attendees::{
-    ChangeRequest, JoinRequest, LeaveResponse, ParticipantSelector, RemoveResponse, RosterAttendee,
-    RosterResponse, WaitingResponse,
+    ChangeRequest, JoinRequest, LeaveResponse, RemoveResponse, RosterAttendee, RosterResponse,
+    WaitingResponse,
 };
 use crate::call::{
     AppointmentSelector, CallSelector, EndRequest, EndResponse, HealthResponse, JoinInfo, LinkResponse,
@@ -20,7 +23,6 @@ use crate::call::{
 use crate::consent::{ConsentRequest, ConsentRequiredResponse, ConsentResponse};
 use crate::invitations::{InviteRequest, InviteResponse};
 use crate::quality::{QualityRequest, QualityResponse};
-use crate::recordings::{PlaybackOptions, RecordingSelector};
 
 /// A body.
 pub(super) struct Content {
@@ -39,8 +41,10 @@ pub(super) struct Operation {
     pub(super) public: bool,
     /// Answers 202 with a path to poll.
     pub(super) polls: bool,
-    /// Parameters of the query that are `true` or `false`, with their descriptions.
-    pub(super) flags: Vec<(&'static str, &'static str)>,
+    /// Parameters of the query, all optional: name, meaning, schema.
+    pub(super) query: Vec<(&'static str, &'static str, Value)>,
+    /// Media types beside JSON in which 200 is answered.
+    pub(super) texts: &'static [&'static str],
     pub(super) request: Option<Content>,
     pub(super) responses: Vec<(u16, &'static str, Value)>,
     /// Codes beyond those that every route of its kind has.
@@ -61,7 +65,8 @@ impl Operation {
             summary,
             public: false,
             polls: false,
-            flags: Vec::new(),
+            query: Vec::new(),
+            texts: &[],
             request: None,
             responses: Vec::new(),
             codes: Vec::new(),
@@ -78,8 +83,14 @@ impl Operation {
         self
     }
 
-    fn flag(mut self, name: &'static str, description: &'static str) -> Self {
-        self.flags.push((name, description));
+    fn reads(mut self, name: &'static str, text: &'static str, schema: Value) -> Self {
+        self.query.push((name, text, schema));
+        self
+    }
+
+    /// A parameter of the query that is `true` or `false`.
+    fn flag(mut self, name: &'static str, text: &'static str) -> Self {
+        self.query.push((name, text, json!({ "type": "boolean", "default": false })));
         self
     }
 
@@ -202,6 +213,7 @@ pub(super) fn all(schemas: &mut Schemas) -> Vec<Operation> {
     all.push(actions(schemas));
     all.extend(attendees(schemas));
     all.extend(recordings::all(schemas));
+    all.extend(holds::all(schemas));
     all.extend(transcripts::all(schemas));
     all
 }
@@ -392,58 +404,4 @@ fn attendees(schemas: &mut Schemas) -> Vec<Operation> {
         .answers(202, "They were accepted.", schemas.response::<QualityResponse>())
         .fails(&QUALITY),
     ]
-}
-
-/// The members of a direct invocation's body beside `userId`, by function and action: the operation that it performs, and the
-/// fields that stand for the route's path.
-pub(super) fn direct_invocations(schemas: &mut Schemas) -> Value {
-    let appointment = schemas.request::<AppointmentSelector>();
-    let call = schemas.request::<CallSelector>();
-    let participant = schemas.request::<ParticipantSelector>();
-    let recording = schemas.request::<RecordingSelector>();
-    let playback = schemas.request::<PlaybackOptions>();
-    let actions = |actions: &[(&str, &str, &[&Value])]| -> Map<String, Value> {
-        actions
-            .iter()
-            .map(|(action, operation, fields)| {
-                ((*action).to_owned(), json!({ "operationId": operation, "fields": fields }))
-            })
-            .collect()
-    };
-    json!({
-        "meeting-manager": actions(&[
-            ("create", "startCall", &[&appointment]),
-            ("join", "joinCall", &[&call]),
-            ("leave", "leaveCall", &[&call]),
-            ("end", "endCall", &[&call]),
-            ("get-status", "getCallStatus", &[&call]),
-            ("get-link", "getCallLink", &[&appointment]),
-            ("batch-join", "performMeetingAction", &[&appointment]),
-        ]),
-        "attendee": actions(&[
-            ("join", "joinCall", &[&call]),
-            ("leave", "leaveCall", &[&call]),
-            ("roster", "getRoster", &[&appointment]),
-            ("change", "changeAttendee", &[&appointment, &participant]),
-            ("remove", "removeAttendee", &[&appointment, &participant]),
-            ("consent", "setConsent", &[&appointment]),
-            ("quality", "reportQuality", &[&appointment]),
-        ]),
-        "recording": actions(&[
-            ("start", "startRecording", &[&appointment]),
-            ("withdraw", "withdrawRecording", &[&appointment]),
-            ("stop", "stopRecording", &[&recording]),
-            ("pause", "pauseRecording", &[&recording]),
-            ("resume", "resumeRecording", &[&recording]),
-            ("list", "listRecordings", &[&appointment]),
-            ("get", "getRecording", &[&recording]),
-            ("playback", "playRecording", &[&recording, &playback]),
-            ("delete", "deleteRecording", &[&recording]),
-        ]),
-        "transcript": actions(&[
-            ("start", "startTranscription", &[&appointment]),
-            ("stop", "stopTranscription", &[&appointment]),
-            ("languages", "listLanguages", &[]),
-        ]),
-    })
 }

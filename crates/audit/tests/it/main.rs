@@ -2,3 +2,5 @@
 
 mod deliver;
 mod events;
+mod hold;
+mod routes;

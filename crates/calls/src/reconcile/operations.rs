@@ -102,6 +102,7 @@ impl Done {
                 | Action::VerifySegment(..)
                 | Action::DeleteChunks(..)
                 | Action::DeleteRecording(..)
+                | Action::ApplyHold(..)
                 | Action::StartTranscription(..)
                 | Action::StopTranscription(..)
                 | Action::TakeText(_)

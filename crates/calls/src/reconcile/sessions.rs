@@ -84,6 +84,7 @@ impl Verification {
             | Action::VerifySegment(..)
             | Action::DeleteChunks(..)
             | Action::DeleteRecording(..)
+            | Action::ApplyHold(..)
             | Action::StartTranscription(..)
             | Action::StopTranscription(..)
             | Action::TakeText(_)

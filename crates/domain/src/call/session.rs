@@ -129,6 +129,7 @@ impl Session {
 }
 
 /// A session as the database returns it: the columns of all states.
+#[expect(clippy::struct_excessive_bools, reason = "columns of a row")]
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SessionRow {

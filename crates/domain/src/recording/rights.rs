@@ -1,4 +1,4 @@
-//! The rights of each role to the recordings of its appointments: a parameter of the deployment.
+//! The rights of each role to the recordings and transcripts of its appointments: a parameter of the deployment.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -8,12 +8,12 @@ use serde::Serialize;
 use crate::error::{Error, reason};
 use crate::state::Role;
 
-/// A right to the recordings of an appointment.
+/// A right to the recordings or transcripts of an appointment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Right {
-    /// Start, stop, pause and resume.
+    /// Start, stop, pause and resume; also start and stop a transcription.
     Control,
     /// See which there are, and their states.
     List,
@@ -21,10 +21,27 @@ pub enum Right {
     /// Save the file under a name.
     Download,
     Delete,
+    /// Read, save and search a transcript.
+    #[serde(rename = "transcript.read")]
+    TranscriptRead,
+    /// Read and save a transcript in which personal and health data is replaced by tags.
+    #[serde(rename = "transcript.read_redacted")]
+    TranscriptReadRedacted,
+    #[serde(rename = "transcript.delete")]
+    TranscriptDelete,
 }
 
 impl Right {
-    const ALL: [Self; 5] = [Self::Control, Self::List, Self::Play, Self::Download, Self::Delete];
+    const ALL: [Self; 8] = [
+        Self::Control,
+        Self::List,
+        Self::Play,
+        Self::Download,
+        Self::Delete,
+        Self::TranscriptRead,
+        Self::TranscriptReadRedacted,
+        Self::TranscriptDelete,
+    ];
 
     /// The spelling in the parameter.
     #[must_use]
@@ -35,9 +52,15 @@ impl Right {
             Self::Play => "play",
             Self::Download => "download",
             Self::Delete => "delete",
+            Self::TranscriptRead => "transcript.read",
+            Self::TranscriptReadRedacted => "transcript.read_redacted",
+            Self::TranscriptDelete => "transcript.delete",
         }
     }
 }
+
+/// The roles that the parameter may name.
+const ROLES: [Role; 3] = [Role::Provider, Role::Patient, Role::Observer];
 
 /// The rights of each role: `provider:control,list,play;patient:list`. A role that is not named has none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,7 +84,16 @@ impl Rights {
         Err(Error::Forbidden(match right {
             Right::Control => reason::PROVIDER_ONLY,
             Right::List | Right::Play | Right::Download | Right::Delete => reason::RECORDING_RIGHT_MISSING,
+            Right::TranscriptRead | Right::TranscriptReadRedacted | Right::TranscriptDelete => {
+                reason::TRANSCRIPT_RIGHT_MISSING
+            }
         }))
+    }
+
+    /// The roles that have a right.
+    #[must_use]
+    pub fn roles_with(&self, right: Right) -> Vec<Role> {
+        ROLES.into_iter().filter(|role| self.0.contains(&(role.as_str(), right))).collect()
     }
 }
 
@@ -77,8 +109,7 @@ impl FromStr for Rights {
         let mut rights = BTreeSet::new();
         for of_role in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
             let (role, list) = of_role.split_once(':').ok_or(NotRights)?;
-            let roles = [Role::Provider, Role::Patient, Role::Observer];
-            let role = roles.into_iter().find(|known| known.as_str() == role.trim()).ok_or(NotRights)?;
+            let role = ROLES.into_iter().find(|known| known.as_str() == role.trim()).ok_or(NotRights)?;
             for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
                 let right = Right::ALL.into_iter().find(|right| right.as_str() == name).ok_or(NotRights)?;
                 rights.insert((role.as_str(), right));
@@ -103,6 +134,20 @@ mod tests {
         assert_eq!(has(Role::Observer, Right::List), Err("RECORDING_RIGHT_MISSING"));
         assert_eq!(rights.of(Role::Provider), [Right::Control, Right::List, Right::Play]);
         assert_eq!(rights.of(Role::Observer), []);
+    }
+
+    #[test]
+    fn reading_a_transcript_and_reading_it_redacted_are_two_rights() {
+        let rights: Rights = "provider:transcript.read,transcript.delete;patient:transcript.read_redacted"
+            .parse()
+            .expect("rights");
+        let has = |role, right| rights.check(role, right).map_err(|error| error.code());
+        assert_eq!(has(Role::Provider, Right::TranscriptRead), Ok(()));
+        assert_eq!(has(Role::Provider, Right::TranscriptReadRedacted), Err("TRANSCRIPT_RIGHT_MISSING"));
+        assert_eq!(has(Role::Patient, Right::TranscriptReadRedacted), Ok(()));
+        assert_eq!(has(Role::Patient, Right::TranscriptRead), Err("TRANSCRIPT_RIGHT_MISSING"));
+        assert_eq!(has(Role::Patient, Right::TranscriptDelete), Err("TRANSCRIPT_RIGHT_MISSING"));
+        assert_eq!(rights.roles_with(Right::TranscriptRead), [Role::Provider]);
     }
 
     #[test]

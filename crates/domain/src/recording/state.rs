@@ -35,9 +35,9 @@ pub struct CaptureState {
 pub struct RunRow {
     #[serde(flatten)]
     pub run: Run,
-    /// What Chime said of a failure.
+    /// Chime's reason for a failure.
     pub message: Option<String>,
-    /// What was resolved at its request.
+    /// The languages that were resolved at its request.
     pub settings: serde_json::Value,
     /// When the last capture of the speech ended.
     #[serde(default, with = "time::serde::rfc3339::option")]

@@ -1,6 +1,6 @@
 //! The text of a job of Transcribe or Transcribe Medical, made from the recorded sound: it fills the gaps of the live text.
 //!
-//! A job tells speakers apart and does not know them. A label becomes a participant if that participant's microphone was active for
+//! A job distinguishes speakers and does not know them. A label becomes a participant if that participant's microphone was active for
 //! most of what has the label; otherwise the speaker keeps a number.
 
 pub mod job;

@@ -10,7 +10,7 @@ use crate::transcript::{Interval, seconds};
 
 /// Why there is no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "TranscriptGapReason"))]
 #[serde(rename_all = "snake_case")]
 pub enum GapReason {
     /// Chime reported an interruption.
@@ -76,7 +76,7 @@ impl GapReason {
 
 /// A time without text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "TranscriptGap"))]
 #[serde(rename_all = "camelCase")]
 pub struct Gap {
     /// Seconds from the beginning of the call.
@@ -140,22 +140,6 @@ pub fn gaps(evidence: &Evidence) -> Vec<Gap> {
     }
     gaps.sort_by_key(|gap| gap.start_ms);
     gaps
-}
-
-/// Takes the intervals that were transcribed afterwards out of the gaps.
-#[must_use]
-pub fn close(gaps: &[Gap], transcribed: &[Interval]) -> Vec<Gap> {
-    let transcribed = union(transcribed);
-    let rest = |gap: &Gap| {
-        let whole: Vec<Interval> = Interval::new(gap.start_ms, gap.end_ms).into_iter().collect();
-        let reason = gap.reason;
-        subtract(&whole, &transcribed).into_iter().map(move |Interval { start_ms, end_ms }| Gap {
-            start_ms,
-            end_ms,
-            reason,
-        })
-    };
-    gaps.iter().flat_map(rest).collect()
 }
 
 /// The states that the changes of a transcription give.

@@ -12,6 +12,8 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use std::ops::AddAssign;
 
 /// The longest line that is read. An item has some 250 bytes, so this is a result of 2,000 words.
@@ -112,6 +114,25 @@ pub enum StatusChange {
     Failed,
 }
 
+/// The line with U+FFFD for each escaped U+0000, which PostgreSQL stores neither in text nor in JSONB
+/// (<https://www.postgresql.org/docs/15/datatype-json.html>): one character must not cost the text of the call.
+fn without_nul(line: &str) -> Cow<'_, str> {
+    const NUL: &str = "\\u0000";
+    if !line.contains(NUL) {
+        return Cow::Borrowed(line);
+    }
+    let (mut clean, mut rest) = (String::with_capacity(line.len()), line);
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        let is_nul = escape.starts_with(NUL);
+        let length = if is_nul { NUL.len() } else { escape.chars().take(2).map(char::len_utf8).sum() };
+        clean.push_str(before);
+        clean.push_str(if is_nul { "\\ufffd" } else { &escape[..length] });
+        rest = &escape[length..];
+    }
+    Cow::Owned(clean + rest)
+}
+
 /// Reads a line. An empty one is nothing, and nothing is counted for it.
 #[must_use]
 pub fn parse(line: &[u8]) -> Line {
@@ -123,6 +144,6 @@ pub fn parse(line: &[u8]) -> Line {
     if line.len() > MAX_LINE_BYTES {
         return skipped(Skipped { too_long: 1, ..Skipped::default() });
     }
-    let read = str::from_utf8(line).ok().and_then(|line| wire::read(line).ok());
+    let read = str::from_utf8(line).ok().and_then(|line| wire::read(&without_nul(line)).ok());
     read.unwrap_or_else(|| skipped(Skipped { not_json: 1, ..Skipped::default() }))
 }

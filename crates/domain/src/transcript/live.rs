@@ -219,7 +219,7 @@ pub enum RunEvent {
     Abandoned,
 }
 
-/// What is to be done at Chime after a change.
+/// The requests to Chime that a change needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     None,

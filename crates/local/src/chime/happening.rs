@@ -12,7 +12,7 @@ pub(super) struct Happening {
     pub(super) transcription: Option<TranscriptionDetail>,
 }
 
-/// What an event of the transcription says of it.
+/// The change of state that an event of the transcription reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TranscriptionDetail {
     pub(super) region: String,

@@ -184,7 +184,7 @@ impl Meeting {
         }
     }
 
-    /// What an event of the transcription says; `None`: nobody has started one.
+    /// The state after the last event of the transcription; `None`: nobody has started one.
     pub(super) fn transcription_detail(
         &self,
         kind: CaptionStatusKind,

@@ -1,4 +1,4 @@
-//! What the SDK's client does not do: JSON 1.1, and more requests than the quota.
+//! Requests that the SDK's client does not send: JSON 1.1, and more requests than the quota.
 
 use super::*;
 

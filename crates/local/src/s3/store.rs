@@ -264,6 +264,14 @@ impl Store {
         }
     }
 
+    /// All versions that are no delete markers, by their keys, and whether each is under legal hold.
+    pub(super) fn holds(&self, bucket: &str) -> Vec<(String, bool)> {
+        let all = self.all();
+        let keys = all.get(bucket).into_iter().flat_map(|it| &it.keys);
+        let versions = keys.flat_map(|(key, versions)| versions.iter().map(move |it| (key, it)));
+        versions.filter(|(_, it)| it.object.is_some()).map(|(key, it)| (key.clone(), it.hold)).collect()
+    }
+
     /// Places or lifts a legal hold.
     pub(super) fn set_hold(
         &self,

@@ -8,7 +8,7 @@ use super::job::Job;
 use super::{Kind, Transcribe};
 use crate::chime::{EventDelivery, Recorded, script_items};
 
-/// What is said in a file that no meeting was recorded in, as `POST /_local/transcribe/speech` takes it.
+/// The speech in a file in which no meeting was recorded, as `POST /_local/transcribe/speech` takes it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewSpeech {
@@ -72,7 +72,7 @@ pub enum JobError {
     Unknown(String),
 }
 
-/// What is said in a file, by the control API.
+/// The speech in a file, by the control API.
 #[derive(Clone, Debug)]
 pub(in crate::transcribe) struct Speech {
     bucket: String,

@@ -77,7 +77,7 @@ struct JobExecutionSettings {
     data_access_role_arn: Option<String>,
 }
 
-/// What a job needs of its request.
+/// The members of a request that its job needs.
 #[derive(Debug)]
 pub(super) struct Start {
     pub(super) name: String,
@@ -86,7 +86,7 @@ pub(super) struct Start {
     pub(super) media_format: Option<String>,
     pub(super) output: (String, String),
     pub(super) output_key_id: Option<String>,
-    /// The most speakers that are told apart; none: they are not.
+    /// The most speakers that are distinguished; none: they are not.
     pub(super) speakers: Option<usize>,
     /// Whether it may wait for others.
     pub(super) deferred: bool,

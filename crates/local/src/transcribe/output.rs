@@ -28,7 +28,7 @@ pub(super) struct Output {
     segments: Vec<Segment>,
     /// The file's beginning.
     from_ms: i64,
-    /// Those who are told apart; none: nobody is.
+    /// The speakers that are distinguished; none: nobody is.
     speakers: Option<usize>,
 }
 

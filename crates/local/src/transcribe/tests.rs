@@ -94,7 +94,10 @@ fn a_medical_job_ends_without_an_event() {
         (&json!("COMPLETED"), &json!("PRIMARYCARE"))
     );
     let output = fixture.s3.object(BUCKET, "medical/one.json").expect("it is there");
-    let output: Value = serde_json::from_slice(&output.bytes().expect("it is readable")).expect("JSON");
+    let output = output.bytes().expect("it is readable");
+    let read = domain::transcript::batch::parse(&output).expect("the product reads it");
+    assert_eq!((read.words.len(), read.words[6].label.as_deref()), (7, Some("spk_1")));
+    let output: Value = serde_json::from_slice(&output).expect("JSON");
     let results = &output["results"];
     assert_eq!(results["transcripts"][0]["transcript"], "Any allergies? None. Good.");
     let labels = results["items"].as_array().into_iter().flatten().map(|it| it["speaker_label"].clone());

@@ -76,6 +76,21 @@ impl Drop for Fixture {
     }
 }
 
+/// Allows what is not `denied`, and keeps what was asked for and with which keys.
+fn recording_authorization(
+    asked: &Arc<Mutex<Vec<RequestInfo>>>,
+    denied: &Arc<Mutex<Vec<&'static str>>>,
+    keys: &Arc<Mutex<Context>>,
+) -> Authorize {
+    let (asked, denied, keys) = (asked.clone(), denied.clone(), keys.clone());
+    Arc::new(move |_, action, resource, context| {
+        let asking = (action.to_owned(), resource.map(ToOwned::to_owned));
+        *keys.lock().expect("no test panics here") = context.clone();
+        asked.lock().expect("no test panics here").push(asking);
+        !denied.lock().expect("no test panics here").contains(&action)
+    })
+}
+
 impl Fixture {
     pub(crate) async fn start() -> Self {
         Self::with(Options::default()).await
@@ -106,15 +121,7 @@ impl Fixture {
         let asked: Arc<Mutex<Vec<RequestInfo>>> = Arc::default();
         let denied: Arc<Mutex<Vec<&'static str>>> = Arc::default();
         let keys: Arc<Mutex<Context>> = Arc::default();
-        let authorize: Authorize = {
-            let (asked, denied, keys) = (asked.clone(), denied.clone(), keys.clone());
-            Arc::new(move |_, action, resource, context| {
-                let asking = (action.to_owned(), resource.map(ToOwned::to_owned));
-                *keys.lock().expect("no test panics here") = context.clone();
-                asked.lock().expect("no test panics here").push(asking);
-                !denied.lock().expect("no test panics here").contains(&action)
-            })
-        };
+        let authorize = recording_authorization(&asked, &denied, &keys);
         let (credentials, mut orders) = identities.issue("meeting-manager", "environment-1");
         let kills = Arc::new(AtomicUsize::new(0));
         let killed = kills.clone();

@@ -48,7 +48,7 @@ fn start(
         .output_key("transcripts/one/")
 }
 
-fn speech(words: Value) -> local::transcribe::NewSpeech {
+fn speech(words: &Value) -> local::transcribe::NewSpeech {
     let speech = json!({ "bucket": BUCKET, "key": MEDIA, "words": words });
     serde_json::from_value(speech).expect("a good script")
 }
@@ -61,7 +61,7 @@ impl Fixture {
 
     fn pass(&self, seconds: u32) {
         self.clock.advance(seconds);
-        self.transcribe.deliver_due();
+        self.transcribe.deliver_and_wake();
     }
 
     fn output(&self, key: &str) -> Value {
@@ -82,7 +82,7 @@ async fn job(client: &Client, name: &str) -> aws_sdk_transcribe::types::Transcri
 #[tokio::test]
 async fn a_job_ends_by_its_event_and_its_file_has_the_words_with_speakers_and_times() {
     let (fixture, client) = fixture().await;
-    fixture.transcribe.set_speech(speech(json!([
+    fixture.transcribe.set_speech(speech(&json!([
         { "speaker": "a", "text": "Good morning.", "startMs": 0, "endMs": 1_000 },
         { "speaker": "b", "text": "My head hurts.", "startMs": 1_500, "endMs": 3_000, "confidence": 0.5 },
         { "speaker": "a", "text": "Since when?", "startMs": 3_200, "endMs": 4_000 },
@@ -137,7 +137,7 @@ async fn a_job_ends_by_its_event_and_its_file_has_the_words_with_speakers_and_ti
 #[tokio::test]
 async fn the_language_is_identified_among_the_options() {
     let (fixture, client) = fixture().await;
-    fixture.transcribe.set_speech(speech(json!([
+    fixture.transcribe.set_speech(speech(&json!([
         { "speaker": "a", "text": "Guten Tag.", "startMs": 0, "endMs": 3_000, "language": "de-DE" },
         { "speaker": "b", "text": "Hello.", "startMs": 3_000, "endMs": 4_000, "language": "en-US" },
     ])));
@@ -175,7 +175,7 @@ async fn what_contradicts_itself_or_cannot_be_read_is_refused() {
     let (fixture, client) = fixture().await;
     let good = |name: &str| start(&client, name).language_code(LanguageCode::EnUs);
     let settings = |it: aws_sdk_transcribe::types::builders::SettingsBuilder| good("x").settings(it.build());
-    let requests = [
+    let requests = vec![
         (good("a b"), "TranscriptionJobName"),
         (start(&client, "x"), "exactly one of LanguageCode"),
         (good("x").identify_language(true), "exactly one of LanguageCode"),

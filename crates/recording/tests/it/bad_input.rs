@@ -37,6 +37,8 @@ async fn ids_of_other_appointments_give_no_access() -> TestResult {
     let own = record(&mine).await?;
     let other = record(&theirs).await?;
     assert_ne!(own, other);
+    // Chime's recorders have joined by then.
+    cloud.parts().clock.advance(10);
     let before = cloud.census().await?.without_audit();
     let their_call = format!("/appointments/{}", theirs.appointment);
     let body = json!({ "appointmentId": mine.appointment, "recordingId": own, "userId": theirs.provider.id });

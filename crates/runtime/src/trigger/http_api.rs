@@ -9,6 +9,7 @@ use domain::audit::{Origin, Via};
 use domain::call::Actor;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
 use lambda_http::http::HeaderValue;
+use lambda_http::http::header::ACCEPT;
 use lambda_http::request::{LambdaRequest, RequestContext};
 use lambda_http::{Body, RequestExt as _};
 use serde_json::value::RawValue;
@@ -18,7 +19,7 @@ use crate::edge::{self, Edge};
 use crate::json::Fields;
 use crate::request::{Request, Route};
 
-/// Of `requestContext.authorizer.jwt.claims` only `sub` is read, and nothing else identifies a caller.
+/// Of `requestContext.authorizer.jwt.claims` only `sub` identifies a caller; the others are read by [`Request::has_claim`] alone.
 pub(super) fn read(event: &RawValue, request_id: &str, edge: &Edge) -> Result<Request, Error> {
     let mut event = guard::normalise(event)?;
     // Taken out, so that nothing behind this can log it.
@@ -32,13 +33,14 @@ pub(super) fn read(event: &RawValue, request_id: &str, edge: &Edge) -> Result<Re
             parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
         })
         .unwrap_or_default();
-    let query = request
+    let query: HashMap<_, _> = request
         .query_string_parameters_ref()
         .map(|parameters| {
             parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
         })
         .unwrap_or_default();
     let (parts, body) = request.into_parts();
+    let accept = parts.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let Some(RequestContext::ApiGatewayV2(context)) = parts.extensions.get::<RequestContext>() else {
         return Err(Error::internal("lambda_http gave no request context"));
     };
@@ -58,15 +60,18 @@ pub(super) fn read(event: &RawValue, request_id: &str, edge: &Edge) -> Result<Re
         user_agent: context.http.user_agent.as_deref().map(|agent| bounded(agent, 256)),
         now: now(context)?,
     };
-    let actor = subject(context).map(Actor::Subject);
+    let claims = claims(context);
+    let subject = claims.get("sub").filter(|subject| well_formed(subject));
+    let actor = subject.cloned().map(Actor::Subject);
     let request =
-        Request::new(Route::Http(route), actor, path, Fields::parse(&body), origin).with_query(query);
+        Request::new(Route::Http(route), actor, path, Fields::parse(&body), origin).with_claims(claims);
+    let request = request.with_query(query, accept);
     Ok(if caller.bypasses_edge { request.bypassing_edge() } else { request })
 }
 
-fn subject(context: &ApiGatewayV2httpRequestContext) -> Option<String> {
-    let claims = &context.authorizer.as_ref()?.jwt.as_ref()?.claims;
-    claims.get("sub").filter(|subject| well_formed(subject)).cloned()
+fn claims(context: &ApiGatewayV2httpRequestContext) -> HashMap<String, String> {
+    let jwt = context.authorizer.as_ref().and_then(|it| it.jwt.as_ref());
+    jwt.map(|it| it.claims.clone()).unwrap_or_default()
 }
 
 fn now(context: &ApiGatewayV2httpRequestContext) -> Result<OffsetDateTime, Error> {

@@ -44,6 +44,9 @@ async fn the_functions_login_reads_calls_and_cannot_rewrite_history() -> TestRes
         "UPDATE medzen.audit_heads SET seq = 0",
         "DELETE FROM medzen.audit_heads",
         "SELECT * FROM medzen.audit_heads",
+        "DELETE FROM medzen.legal_holds",
+        "UPDATE medzen.legal_holds SET reason = 'x'",
+        "UPDATE medzen.legal_holds SET placed_by = 'x'",
         "UPDATE medzen.chime_events SET at_ms = 0",
         "UPDATE medzen.chime_meetings SET control_region = ''",
         "SELECT * FROM medzen.schema_history",
@@ -235,6 +238,10 @@ async fn transcribe(cloud: &TestCloud) -> TestResult {
         both(60).await?;
     }
     assert_eq!(cloud.sql("SELECT string_agg(outcome, ',') FROM medzen.transcripts").await?, "incomplete");
+    let read = scenario.provider.ask("GET", "/appointments/{a}/transcript", &json!({})).await?;
+    assert_eq!(read.brief(), "200", "{:?}", read.body);
+    let found = scenario.provider.ask("POST", "/transcripts/search", &json!({ "query": "morning" })).await?;
+    assert_eq!(found.brief(), "200", "{:?}", found.body);
     cloud
         .sql("UPDATE medzen.transcripts SET finished_at = finished_at - interval '8 years' RETURNING ''")
         .await?;
@@ -277,6 +284,9 @@ async fn record(cloud: &TestCloud) -> TestResult {
     let (consent, recordings) = ("/appointments/{a}/call/consent", "/appointments/{a}/call/recordings");
     assert_eq!(scenario.provider.start().await?.brief(), "201");
     assert_eq!(scenario.patient.join().await?.brief(), "200");
+    let refused = scenario.provider.ask("POST", recordings, &json!({})).await?;
+    assert_eq!(refused.brief(), "409 CONSENT_REQUIRED", "and everyone is asked");
+    assert_eq!(scenario.provider.ask("DELETE", recordings, &json!({})).await?.brief(), "200");
     for caller in [&scenario.provider, &scenario.patient] {
         assert_eq!(caller.ask("PUT", consent, &json!({ "recording": true })).await?.brief(), "200");
     }
@@ -304,12 +314,36 @@ async fn record(cloud: &TestCloud) -> TestResult {
         "detail": {"eventType": "chime:MediaPipelineDeleted", "mediaPipelineId": started.text("recordingId")},
     }))?;
     assert_eq!(cloud.drain_queues().await?, 0);
+    hold(cloud, &scenario).await?;
     // A recording whose retention has ended, at the hour at which the bucket is searched.
     cloud.sql("UPDATE medzen.recordings SET ended_at = ended_at - interval '8 years' RETURNING ''").await?;
     let now = cloud.parts().clock.now();
     let today = (now.time() - time::Time::MIDNIGHT).whole_seconds();
     let until_three = (27 * 3600 + 5 - today) % (24 * 3600);
     run_recording(cloud, &[u32::try_from(until_three)?]).await
+}
+
+/// A hold is placed on a call whose recordings are processed, applied to files and entries, read and lifted.
+async fn hold(cloud: &TestCloud, scenario: &Scenario) -> TestResult {
+    let path = format!("/appointments/{}/hold", scenario.appointment);
+    let auditor = json!({ "sub": "an-auditor", "medzen_role": "auditor" });
+    for (method, expected) in [("PUT", "201"), ("GET", "200"), ("DELETE", "200")] {
+        let token = cloud.parts().token(&auditor, 60, local::tokens::Key::Good)?;
+        let body = json!({ "reason": "AZ-7" }).to_string();
+        let answer = cloud.request(method, &path, Some(&token), body).await?;
+        assert_eq!(answer.brief(), expected, "{method}: {:?}", answer.body);
+        if method == "PUT" {
+            // A deletion that is due while the hold stands is postponed.
+            let due = "SELECT medzen.enqueue_operation('delete_chunks', c.id::text, c.session_id,
+                 jsonb_build_object('controlRegion', s.control_region), c.opened_at, NULL)::text
+               FROM medzen.media_captures c JOIN video_call_sessions s ON s.id = c.session_id
+               WHERE c.recording_id IS NOT NULL AND c.ended_at IS NOT NULL LIMIT 1";
+            cloud.sql(due).await?;
+        }
+        run_recording(cloud, &[60, 60, 60]).await?;
+        cloud.run_schedule("audit").await?;
+    }
+    Ok(())
 }
 
 /// Moves the clock by each number of seconds, delivers what Chime reports and runs recording's schedule.

@@ -308,3 +308,75 @@ async fn a_capture_that_waits_for_a_join_is_not_opened_without_the_participant_s
     assert_eq!(cloud.sql("SELECT count(*) FROM medzen.media_captures").await?, "0");
     Ok(())
 }
+
+/// The hold is placed while the deletion waits: the deletion is the later of the two, and sees it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_deletion_of_a_transcript_that_waits_for_a_hold_deletes_nothing() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    let session = scenario.provider.start().await?.text("sessionId");
+    let transcript = uuid::Uuid::new_v4();
+    let rows = format!(
+        "INSERT INTO medzen.transcripts (id, session_id, created_at, finished_at, outcome, segment_count, sha256, deletion_requested_at)
+         VALUES ('{transcript}', '{session}', now(), now(), 'ready', 1, '', now());
+         INSERT INTO medzen.transcript_segments (
+           transcript_id, result_id, place, rank, source, start_ms, end_ms, content, speaker, body, language, spans, unfinished, revoked,
+           search)
+         VALUES ('{transcript}', 'r', 0, '1', 'live', 0, 1, false, 's', 'pain', 'en-US', '[]', false, false, to_tsvector('pain'));
+         SELECT ''"
+    );
+    cloud.sql(&rows).await?;
+    let hold = format!(
+        "SELECT FROM video_call_sessions WHERE id = '{session}' FOR NO KEY UPDATE;
+         INSERT INTO medzen.legal_holds (appointment_id, reason, placed_at, placed_by) VALUES ('{}', 'AZ-7', now(), 'auditor')",
+        scenario.appointment
+    );
+    let database = &cloud.parts().database;
+    let url = database.server().url(database.name());
+    let (holder, watcher, deleter) = (connect(&url).await?, connect(&url).await?, connect(&url).await?);
+    holder.batch_execute(&format!("BEGIN; {hold}")).await?;
+    let statement = include_str!("../../sql/transcript_deleted.sql");
+    let delete = format!(
+        "PREPARE it (uuid, timestamptz, jsonb, text) AS {statement};
+         EXECUTE it ('{transcript}', now(), '{{}}', 'transcript.deleted')"
+    );
+    let deleting = tokio::spawn(async move { deleter.simple_query(&delete).await });
+    let locked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while column(&watcher, locked).await? != ["1"] {
+        assert!(!deleting.is_finished(), "it did not wait");
+    }
+    holder.batch_execute("COMMIT").await?;
+    let returned = deleting.await??;
+    let returned: Vec<_> = returned
+        .iter()
+        .filter_map(|message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(returned, ["false"]);
+    let left = "SELECT count(*) FROM medzen.transcript_segments";
+    assert_eq!(cloud.sql(left).await?, "1");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_reserves_what_is_left_of_the_day_and_nothing_below_a_minute() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    for (reserved, wanted, budget, expected) in [
+        (0, 3600, 7200, "3600"),
+        (5400, 3600, 7200, "1800"),
+        (7140, 3600, 7200, "60"),
+        (7141, 3600, 7200, "none"),
+        (1_000_000, 3600, 0, "3600"),
+        (0, 30, 7200, "30"),
+    ] {
+        let reserve = format!(
+            "DELETE FROM medzen.transcription_budgets;
+             INSERT INTO medzen.transcription_budgets (day, reserved_seconds) VALUES ('2026-11-20', {reserved});
+             SELECT coalesce(medzen.reserve_transcription('2026-11-20', {wanted}, 60, {budget})::text, 'none')"
+        );
+        assert_eq!(cloud.sql(&reserve).await?, expected, "{reserved} of {budget}, {wanted} wanted");
+    }
+    Ok(())
+}

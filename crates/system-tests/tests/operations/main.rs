@@ -5,6 +5,7 @@ mod build;
 mod clients;
 mod commands;
 mod documents;
+mod hold_role;
 mod log_lines;
 mod recording;
 mod recordings_bucket;

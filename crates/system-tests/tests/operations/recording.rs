@@ -78,7 +78,11 @@ fn recording_needs_the_bucket_and_its_key() -> TestResult {
 
 #[test]
 fn rights_are_roles_with_at_least_one_right_each() -> TestResult {
-    for rights in ["provider:control,list,play", "provider:play;patient:list,play,download;observer:list"] {
+    for rights in [
+        "provider:control,list,play",
+        "provider:play;patient:list,play,download;observer:list",
+        "provider:transcript.read,transcript.delete;patient:transcript.read_redacted",
+    ] {
         let plan = deploy(&[("RecordingRights", Some(rights))])?;
         let function = plan.functions.iter().find(|it| it.name == "recording").ok_or("no function")?;
         assert_eq!(function.environment["RECORDING_RIGHTS"], rights);
@@ -91,6 +95,8 @@ fn rights_are_roles_with_at_least_one_right_each() -> TestResult {
         "provider:",
         "auditor:play",
         "provider:watch",
+        "provider:transcript",
+        "provider:transcriptxread",
         "provider:play,",
         "provider:play;",
         "*:play",
@@ -146,7 +152,7 @@ fn files_are_stored_under_recordings_only_and_read_by_links_from_there_only() ->
             ("s3:DeleteObjectVersion", true),
             // It deletes versions by their ids, and leaves no marker.
             ("s3:DeleteObject", false),
-            // The auditor's role alone places and lifts a hold.
+            // A role of its own places and lifts a hold.
             ("s3:PutObjectLegalHold", false),
         ] {
             assert_eq!(may(action, key), allowed, "{action} {key}");
@@ -161,15 +167,26 @@ fn files_are_stored_under_recordings_only_and_read_by_links_from_there_only() ->
     }
 
     let recording = plan.functions.iter().find(|it| it.name == "recording").ok_or("no function")?;
-    let [playback] = &plan.roles[..] else { return Err(format!("{:?}", plan.roles).into()) };
-    assert_eq!(recording.environment["PLAYBACK_ROLE_ARN"], playback.arn);
-    assert!(iam.would_allow("recording", "sts:AssumeRole", &playback.arn));
+    let role =
+        |name: &str| plan.roles.iter().find(|it| it.arn == recording.environment[name]).ok_or("no role");
+    let (playback, hold) = (role("PLAYBACK_ROLE_ARN")?, role("HOLD_ROLE_ARN")?);
+    for other in &plan.roles {
+        let own = [&playback.arn, &hold.arn].contains(&&other.arn);
+        assert_eq!(iam.would_allow("recording", "sts:AssumeRole", &other.arn), own, "{}", other.name);
+    }
     assert!(!iam.would_allow("recording", "sts:AssumeRole", &recording.role_arn), "and no other role");
     let actions: BTreeSet<_> =
         playback.statements.iter().flat_map(|it| &it.actions).map(String::as_str).collect();
     assert_eq!(actions, BTreeSet::from(["kms:Decrypt", "s3:GetObject"]));
     let read = playback.statements.iter().find(|it| it.actions == ["s3:GetObject"]).ok_or("no statement")?;
     assert_eq!(read.resources, [format!("{bucket}/recordings/*")]);
+    let actions: BTreeSet<_> =
+        hold.statements.iter().flat_map(|it| &it.actions).map(String::as_str).collect();
+    assert_eq!(
+        actions,
+        BTreeSet::from(["s3:ListBucketVersions", "s3:PutObjectLegalHold"]),
+        "it reads and deletes nothing"
+    );
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::requests;
 
-pub(crate) const ROUTES: [(&str, &str); 25] = [
+pub(crate) const ROUTES: [(&str, &str); 28] = [
     ("POST", "/appointments/{a}/call/recordings"),
     ("DELETE", "/appointments/{a}/call/recordings"),
     ("GET", "/appointments/{a}/recordings"),
@@ -20,6 +20,9 @@ pub(crate) const ROUTES: [(&str, &str); 25] = [
     ("POST", "/appointments/{a}/call/transcription"),
     ("DELETE", "/appointments/{a}/call/transcription"),
     ("GET", "/transcription/languages"),
+    ("GET", "/appointments/{a}/transcript"),
+    ("DELETE", "/transcripts/{t}"),
+    ("POST", "/transcripts/search"),
     ("GET", "/appointments/{a}/call"),
     ("GET", "/appointments/{a}/call/attendees"),
     ("POST", "/appointments/{a}/call/attendees"),
@@ -34,6 +37,28 @@ pub(crate) const ROUTES: [(&str, &str); 25] = [
     ("GET", "/health"),
 ];
 
+/// Routes that ask for the auditor's role and for no membership.
+const AUDITOR_ROUTES: [(&str, &str); 3] = [
+    ("PUT", "/appointments/{a}/hold"),
+    ("GET", "/appointments/{a}/hold"),
+    ("DELETE", "/appointments/{a}/hold"),
+];
+
+/// A finished transcript of the call.
+pub(crate) const TRANSCRIPT: &str = "00000000-0000-4000-8000-0000000000d1";
+
+/// Gives the call its transcript.
+pub(crate) async fn add_transcript(cloud: &TestCloud, scenario: &Scenario) -> TestResult {
+    let appointment = &scenario.appointment;
+    let transcript = format!(
+        "INSERT INTO medzen.transcripts (id, session_id, created_at, finished_at, outcome, segment_count, sha256)
+         SELECT '{TRANSCRIPT}', id, now(), now(), 'ready', 0, '' FROM video_call_sessions WHERE appointment_id = '{appointment}'
+         RETURNING ''"
+    );
+    cloud.sql(&transcript).await?;
+    Ok(())
+}
+
 pub(crate) async fn ask(
     cloud: &TestCloud,
     scenario: &Scenario,
@@ -43,22 +68,26 @@ pub(crate) async fn ask(
 ) -> TestResult<String> {
     let body = match path {
         "/meetings" => json!({ "action": "get-status", "appointmentId": scenario.appointment }).to_string(),
+        "/transcripts/search" => json!({ "query": "knee" }).to_string(),
         "/appointments/{a}/call/consent" => json!({ "recording": true }).to_string(),
         "/appointments/{a}/call/quality" => json!({ "samples": [{ "jitterMs": 1 }] }).to_string(),
+        "/appointments/{a}/hold" if method == "PUT" => json!({ "reason": "AZ-7" }).to_string(),
         _ if method == "PATCH" => json!({ "capabilities": { "audio": "SendReceive" } }).to_string(),
         _ => String::new(),
     };
     let path = path.replace("{a}", &scenario.appointment).replace("{u}", &scenario.patient.id);
-    let path = path.replace("{r}", recording);
+    let path = path.replace("{r}", recording).replace("{t}", TRANSCRIPT);
     Ok(cloud.request(method, &path, token, body).await?.brief())
 }
 
 /// 401 only for a bad token, and no route but /health without one.
+#[expect(clippy::too_many_lines, reason = "a table of routes and callers")]
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_by_everyone() -> TestResult {
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     let recording = requests::record(&scenario).await?;
+    add_transcript(&cloud, &scenario).await?;
     let token = |claims: Value, expires_in, key| cloud.parts().token(&claims, expires_in, key);
     let bad = [
         ("nobody", None),
@@ -70,7 +99,7 @@ async fn every_route_by_everyone() -> TestResult {
         ("no token at all", Some("nonsense".to_owned())),
     ];
     for (who, token) in &bad {
-        for (method, path) in ROUTES {
+        for (method, path) in ROUTES.into_iter().chain(AUDITOR_ROUTES) {
             let expected = if path == "/health" { "200" } else { "401" };
             let answer = ask(&cloud, &scenario, &recording, token.as_deref(), (method, path)).await?;
             assert_eq!(answer, expected, "{who}: {method} {path}");
@@ -79,11 +108,27 @@ async fn every_route_by_everyone() -> TestResult {
 
     let unknown = token(json!({ "sub": "an-account-nobody-knows" }), 60, Key::Good)?;
     let without_subject = token(json!({ "sub": "" }), 60, Key::Good)?;
+    // The stranger has the role beside an account; the other auditor has none.
+    let role = |mut claims: Value| {
+        claims["medzen_role"] = json!("auditor");
+        claims
+    };
+    let stranger =
+        cloud.sql(&format!("SELECT firebase_uid FROM users WHERE id = '{}'", scenario.stranger.id)).await?;
+    let auditor = token(role(json!({ "sub": stranger })), 60, Key::Good)?;
+    let outside_auditor = token(role(json!({ "sub": "an-auditor-nobody-knows" })), 60, Key::Good)?;
+    let list = token(json!({ "sub": stranger, "medzen_role": ["auditor", "doctor"] }), 60, Key::Good)?;
     let (yes, only, no_right) = ("200", "403 PROVIDER_ONLY", "403 RECORDING_RIGHT_MISSING");
-    let table: [(&str, &str, [&str; ROUTES.len()]); 5] = [
-        ("unknown account", &unknown, ["403 UNKNOWN_USER"; ROUTES.len()]),
-        ("without subject", &without_subject, ["401 NO_IDENTITY"; ROUTES.len()]),
-        ("stranger", &scenario.stranger.token, ["403 NOT_A_MEMBER"; ROUTES.len()]),
+    let (not_a_member, unknown_user) =
+        (["403 NOT_A_MEMBER"; ROUTES.len()], ["403 UNKNOWN_USER"; ROUTES.len()]);
+    let (no_auditor, is_auditor) = (["403 AUDITOR_ONLY"; 3], ["201", "200", "200"]);
+    let table: [(&str, &str, [&str; ROUTES.len()], [&str; 3]); 8] = [
+        ("unknown account", &unknown, unknown_user, no_auditor),
+        ("without subject", &without_subject, ["401 NO_IDENTITY"; ROUTES.len()], ["401 NO_IDENTITY"; 3]),
+        ("stranger", &scenario.stranger.token, not_a_member, no_auditor),
+        ("auditor", &auditor, not_a_member, is_auditor),
+        ("auditor without an account", &outside_auditor, unknown_user, is_auditor),
+        ("stranger with a list of roles", &list, not_a_member, no_auditor),
         (
             "patient",
             &scenario.patient.token,
@@ -101,6 +146,10 @@ async fn every_route_by_everyone() -> TestResult {
                 only,
                 only,
                 yes,
+                "403 TRANSCRIPT_RIGHT_MISSING",
+                "403 TRANSCRIPT_RIGHT_MISSING",
+                // Its calls are searched in which the caller's role may read: none.
+                yes,
                 yes,
                 yes,
                 yes,
@@ -114,6 +163,7 @@ async fn every_route_by_everyone() -> TestResult {
                 yes,
                 yes,
             ],
+            no_auditor,
         ),
         (
             "provider",
@@ -133,6 +183,9 @@ async fn every_route_by_everyone() -> TestResult {
                 "404 TRANSCRIPT_NOT_FOUND",
                 yes,
                 yes,
+                "409 TRANSCRIPT_RETAINED",
+                yes,
+                yes,
                 yes,
                 yes,
                 yes,
@@ -145,12 +198,15 @@ async fn every_route_by_everyone() -> TestResult {
                 yes,
                 yes,
             ],
+            no_auditor,
         ),
     ];
-    for (who, token, expected) in table {
-        for ((method, path), expected) in ROUTES.into_iter().zip(expected) {
-            // About no appointment: whoever is signed in may know the languages.
-            let is_open = path == "/transcription/languages" && expected.starts_with("403");
+    for (who, token, expected, of_auditor) in table {
+        let routes = ROUTES.into_iter().zip(expected).chain(AUDITOR_ROUTES.into_iter().zip(of_auditor));
+        for ((method, path), expected) in routes {
+            // About no appointment: whoever is signed in may know the languages, and a member of no call finds nothing.
+            let is_open = path == "/transcription/languages" && expected.starts_with("403")
+                || path == "/transcripts/search" && expected == "403 NOT_A_MEMBER";
             let expected = if path == "/health" || is_open { "200" } else { expected };
             let answer = ask(&cloud, &scenario, &recording, Some(token), (method, path)).await?;
             assert_eq!(answer, expected, "{who}: {method} {path}");

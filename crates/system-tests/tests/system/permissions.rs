@@ -92,6 +92,7 @@ async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> TestResul
     }))?;
     assert_eq!(cloud.drain_queues().await?, 0);
 
+    hold(&cloud, &scenario).await?;
     record_and_play(&cloud).await?;
     transcribe(&cloud).await?;
     transcribe_afterwards(&cloud).await?;
@@ -108,6 +109,17 @@ async fn no_permission_of_the_roles_is_unused_and_none_is_missing() -> TestResul
         let unused: Vec<_> = unused.filter(|it| !rare(it)).collect();
         assert_eq!((unused, &usage["refused"]), (Vec::new(), &json!([])), "{function}");
     }
+    Ok(())
+}
+
+/// The files of an appointment come under hold, when its entries are in the audit table.
+async fn hold(cloud: &TestCloud, scenario: &local_testing::Scenario) -> TestResult {
+    cloud.run_schedule("audit").await?;
+    let auditor = json!({ "sub": "an-auditor", "medzen_role": "auditor" });
+    let token = cloud.parts().token(&auditor, 60, local::tokens::Key::Good)?;
+    let path = format!("/appointments/{}/hold", scenario.appointment);
+    let placed = cloud.request("PUT", &path, Some(&token), json!({ "reason": "AZ-7" }).to_string()).await?;
+    assert_eq!(placed.brief(), "201", "{:?}", placed.body);
     Ok(())
 }
 
@@ -201,6 +213,7 @@ async fn record_and_play(cloud: &TestCloud) -> TestResult {
     for scenario in [&revoked, &ended] {
         record(scenario).await?;
     }
+    hold(cloud, &ended).await?;
     run_recording(cloud, 1, 35).await?;
     let stop = format!("/recordings/{recording}/stop");
     assert_eq!(played.provider.ask("POST", &stop, &json!({})).await?.brief(), "200");

@@ -4,6 +4,7 @@ mod control;
 mod deadlines;
 mod deletion;
 mod files;
+mod hold;
 mod races;
 mod random;
 mod requested;

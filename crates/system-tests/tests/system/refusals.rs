@@ -66,6 +66,7 @@ async fn a_denial_names_the_appointment_the_recording_and_the_participant_of_eve
     let cloud = TestCloud::new().await?;
     let scenario = cloud.scenario().await?;
     let recording = requests::record(&scenario).await?;
+    access::add_transcript(&cloud, &scenario).await?;
     let other = cloud.scenario().await?;
     let named: Vec<_> = ROUTES.into_iter().filter(|(_, path)| path.contains('{')).collect();
     for (place, (method, path)) in named.iter().enumerate() {
@@ -79,6 +80,8 @@ async fn a_denial_names_the_appointment_the_recording_and_the_participant_of_eve
         assert_eq!(entry["appointmentId"], json!(scenario.appointment), "{method} {path}: {entry}");
         let expected = |holds: bool, id: &str| if holds { json!(id) } else { Value::Null };
         assert_eq!(entry["recordingId"], expected(path.contains("{r}"), &recording), "{method} {path}");
+        let transcript = expected(path.contains("{t}"), access::TRANSCRIPT);
+        assert_eq!(entry["transcriptId"], transcript, "{method} {path}");
         let patient = expected(path.contains("{u}"), &scenario.patient.id);
         assert_eq!(entry["participantId"], patient, "{method} {path}");
     }

@@ -108,3 +108,39 @@ async fn each_request_about_a_recording_keeps_its_budget_of_round_trips() -> Tes
     assert_eq!(watch.operations(), expected, "stop: 5");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_reading_of_transcripts_keeps_its_budget_of_round_trips() -> TestResult {
+    let cloud = TestCloud::new().await?;
+    let scenario = cloud.scenario().await?;
+    start_with_consent(&scenario).await?;
+    let transcript = "WITH transcript AS (
+          INSERT INTO medzen.transcripts (id, session_id, created_at, finished_at, outcome, segment_count, sha256)
+          SELECT gen_random_uuid(), id, now(), now(), 'ready', 4000, '' FROM video_call_sessions RETURNING id
+        ), said AS (
+          INSERT INTO medzen.transcript_segments (
+            transcript_id, result_id, place, rank, source, start_ms, end_ms, content, speaker, body, language, spans, unfinished, revoked,
+            search)
+          SELECT id, 'r-' || n, 0, '1', 'live', n, n, false, 's', 'knee', 'en-US', '[]', false, false, 'knee'
+          FROM transcript, generate_series(1, 4000) AS n RETURNING 1
+        )
+        SELECT count(*)::text FROM said";
+    assert_eq!(cloud.sql(transcript).await?, "4000");
+    let read = async || scenario.provider.ask("GET", "/appointments/{a}/transcript", &Value::Null).await;
+    // Environments and connections begin here.
+    assert_eq!(read().await?.brief(), "200");
+    cloud.slow("*", None, 20);
+
+    let watch = cloud.watch();
+    assert_eq!(read().await?.body["segments"].as_array().map(Vec::len), Some(4000));
+    let pages = ["transcript_segments"; 3];
+    let expected: Vec<_> = ["view_transcript"].into_iter().chain(pages).chain(["audit_reading"]).collect();
+    assert_eq!(watch.operations(), expected, "1, 1 for each 2,000 segments, the last empty, and the audit");
+
+    let watch = cloud.watch();
+    let query = json!({ "query": "knee" });
+    let found = scenario.provider.ask("POST", "/transcripts/search", &query).await?;
+    assert_eq!(found.body["results"].as_array().map(Vec::len), Some(20), "{:?}", found.body);
+    assert_eq!(watch.operations(), ["search_transcripts"], "search with its audit: 1");
+    Ok(())
+}

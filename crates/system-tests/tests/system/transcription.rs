@@ -3,6 +3,8 @@
 mod batch;
 mod control;
 mod entities;
+mod reading;
+mod search;
 mod text;
 
 use local_testing::{Answer, Caller, Scenario, TestCloud, TestResult};
@@ -115,7 +117,7 @@ impl Transcribed {
             .await
     }
 
-    /// What is stored, in the order of the call: `provider: Good morning`.
+    /// The stored segments, in the order of the call: `provider: Good morning`.
     pub(crate) async fn text(&self) -> TestResult<String> {
         self.cloud
             .sql(

@@ -173,6 +173,11 @@ export class CallScreen {
       );
   }
 
+  /** Whether the roster has the names of all these people. */
+  knowsNamesOf(userIds: readonly string[]): boolean {
+    return userIds.every((userId) => this.#names.ofUser(userId) !== null);
+  }
+
   /** The names of these people, as the roster has them. */
   namesOf(userIds: readonly string[]): string {
     return userIds.map((userId) => this.#names.ofUser(userId) ?? translate("person.unknown")).join(", ");

@@ -107,7 +107,10 @@ export class ActiveCall {
       if (this.#closed) return;
       const controls = callControls(PARTS, this.#context.api, {
         notice: (name, text) => this.#screen.notice(name, text, true),
-        namesOf: (userIds) => this.#screen.namesOf(userIds),
+        namesOf: async (userIds) => {
+          if (!this.#screen.knowsNamesOf(userIds)) await this.#requests.refresh().catch(() => undefined);
+          return this.#screen.namesOf(userIds);
+        },
         refresh: () => this.#refresh(),
       });
       this.#controls = controls;

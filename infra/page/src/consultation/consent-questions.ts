@@ -4,6 +4,7 @@ import type { Consent, Feature, Joined, Status } from "../answers.ts";
 import type { Api } from "../api.ts";
 import { askConsent, type Choice, unanswered } from "../consent.ts";
 import { announce } from "../dom.ts";
+import { closeDialog } from "../screen.ts";
 
 interface ConsentView {
   showConsent(consent: Consent): void;
@@ -18,6 +19,8 @@ export class ConsentQuestions {
   readonly #view: ConsentView;
   readonly #asked = new Set<Feature>();
   #open: Feature[] = [];
+  /** The question that is shown, or was shown last. */
+  #shown: { feature: Feature; box: HTMLDialogElement } | undefined;
   #sending: Promise<unknown> = Promise.resolve();
   /** Grows when an answer of the person is sent, and when it is stored. */
   #consentVersion = 0;
@@ -38,12 +41,16 @@ export class ConsentQuestions {
     }
   }
 
-  /** Asks for what somebody wants and this person has not answered: for each purpose once in a dialog, then by a notice. */
+  /**
+   * Asks for what somebody wants and this person has not answered: for each purpose once in a dialog, then by a notice. Closes a question
+   * that has been answered elsewhere, or that nobody asks any more.
+   */
   askIfOpen(status: Status, joined: Joined): void {
     this.#open = unanswered(status.consent, {
       recording: joined.recordingEnabled || !["off", "unavailable"].includes(status.recording.state),
       transcription: joined.transcriptionEnabled || isWanted(status.transcription),
     });
+    if (this.#shown && !this.#open.includes(this.#shown.feature)) closeDialog(this.#shown.box);
     this.#askNext();
   }
 
@@ -56,11 +63,12 @@ export class ConsentQuestions {
       return;
     }
     this.#asked.add(feature);
-    askConsent(
+    const box = askConsent(
       feature,
       (granted) => void this.answer({ [feature]: granted }),
       () => this.#askNext(),
     );
+    this.#shown = { feature, box };
   }
 
   /** Shows the notice of the questions that were put off, if there are any. */

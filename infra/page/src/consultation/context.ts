@@ -10,7 +10,7 @@ export interface CallContext {
   bridge: Bridge;
   config: Config;
   sdk: Promise<Sdk>;
-  /** What the person may do with recordings and transcripts, as the first status has it. */
+  /** The person's rights to recordings and transcripts, as the first status has it. */
   rights: readonly Right[];
   /** Shows the screen for an error; `retry` is its button. */
   showError(error: unknown, retry: () => void): void;

@@ -82,7 +82,7 @@ export class RecordingControl implements RecordingActions {
     try {
       this.#learn(await ask());
     } catch (error) {
-      this.#hooks.notice("recording", this.#textOf(error));
+      this.#hooks.notice("recording", await this.#textOf(error));
     }
     this.#busy = undefined;
     this.#version += 1;
@@ -96,12 +96,12 @@ export class RecordingControl implements RecordingActions {
     this.#known = { recordingId, state, capturing, pauseReason, endReason, captured };
   }
 
-  #textOf(error: unknown): Text {
+  async #textOf(error: unknown): Promise<Text> {
     // By its fields: this script has a class of its own.
     const { kind, code, details } = error as Partial<ApiError>;
     switch (code as ErrorCode) {
       case "CONSENT_REQUIRED":
-        return ["recording.missing", { names: this.#hooks.namesOf(missingOf(details)) }];
+        return ["recording.missing", { names: await this.#hooks.namesOf(missingOf(details)) }];
       case "RECORDING_PAUSED":
         return "recording.isPaused";
       case "RECORDING_CAPACITY":

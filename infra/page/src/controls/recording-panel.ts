@@ -10,7 +10,7 @@ export interface RecordingActions {
   stop(): void;
 }
 
-/** What the panel shows. */
+/** The contents of the panel. */
 export interface RecordingView {
   text: Key;
   /** What the first button does. */

@@ -15,7 +15,7 @@ export interface Transcription {
   language: string;
   /** No attempt in this language has succeeded yet. */
   unconfirmed: boolean;
-  /** What the service has said of a failure. */
+  /** The service's reason for a failure. */
   message: string | null;
 }
 
@@ -98,7 +98,7 @@ export class TranscriptionControl implements TranscriptionActions {
       this.#state = this.#known.state;
       this.#message = this.#known.message;
     } catch (error) {
-      this.#hooks.notice("transcription", this.#textOf(error));
+      this.#hooks.notice("transcription", await this.#textOf(error));
     }
     this.#busy = undefined;
     this.#version += 1;
@@ -107,12 +107,12 @@ export class TranscriptionControl implements TranscriptionActions {
     await this.#hooks.refresh().catch(() => undefined);
   }
 
-  #textOf(error: unknown): Text {
+  async #textOf(error: unknown): Promise<Text> {
     // By its fields: this script has a class of its own.
     const { kind, code, details } = error as Partial<ApiError>;
     switch (code as ErrorCode) {
       case "CONSENT_REQUIRED":
-        return ["transcription.missing", { names: this.#hooks.namesOf(missingOf(details)) }];
+        return ["transcription.missing", { names: await this.#hooks.namesOf(missingOf(details)) }];
       case "TRANSCRIPTION_BUDGET": {
         const left = details?.["secondsLeft"];
         return ["transcription.budget", { length: clock(typeof left === "number" ? left : 0) }];

@@ -10,10 +10,10 @@ export interface TranscriptionActions {
   stop(): void;
 }
 
-/** What the panel shows. */
+/** The contents of the panel. */
 export interface TranscriptionView {
   text: Text;
-  /** What the service has said of a failure. */
+  /** The service's reason for a failure. */
   message: string | undefined;
   /** Whether there is a transcript to stop. */
   running: boolean;
@@ -109,7 +109,7 @@ export class TranscriptionPanel {
       option.textContent = name;
       option.dataset["name"] = "";
     }
-    // What is not possible is shown, so that nobody looks for it in vain.
+    // Impossible choices are shown too, with their reason.
     option.disabled = !among && !language.live && !language.batch;
     return option;
   }

@@ -125,7 +125,8 @@ class TranscriptReader {
         this.#signal?.throwIfAborted();
         if (turn !== this.#turn) return;
         this.#place.replaceChildren();
-        this.#actions.hidden = true;
+        // The redacted text can be shown in full again.
+        this.#actions.hidden = !this.#hide.checked;
         const { text, again } = failureOf(error);
         this.#say(text);
         if (!again) return;
@@ -157,15 +158,17 @@ class TranscriptReader {
   }
 }
 
-/** What an error means, and whether the same request may succeed later. */
+/** The text of an error, and whether the same request may succeed later. */
 function failureOf(error: unknown): { text: Text; again: boolean } {
   // By its fields: this script has a class of its own.
   const { kind, code } = error as Partial<ApiError>;
-  switch (code as ErrorCode | "TRANSCRIPT_NOT_FOUND" | "TRANSCRIPT_NOT_READY") {
+  switch (code as ErrorCode) {
     case "TRANSCRIPT_NOT_READY":
       return { text: "transcript.processing", again: true };
     case "TRANSCRIPT_NOT_FOUND":
       return { text: "transcript.none", again: false };
+    case "TRANSCRIPT_NOT_MARKED":
+      return { text: "transcript.notMarked", again: false };
   }
   if (kind === "forbidden") return { text: "transcript.forbidden", again: false };
   return { text: "notLoaded", again: kind === "offline" || kind === "down" || kind === "busy" };

@@ -1,48 +1,24 @@
 // A transcript and the results of a search, as the API gives them.
 
 import { type Body, isObject } from "../answers.ts";
+import type { components } from "../api-types.ts";
 
-export interface Segment {
-  number: number;
-  /** Seconds from the beginning of the call. */
-  start: number;
-  speaker: { role: string | null; label: string };
-  text: string;
-  language: string;
-  source: "live" | "batch";
-  /** It was said before somebody withdrew their consent. */
-  revoked: boolean;
-}
+type Schemas = components["schemas"];
 
-export interface Gap {
-  start: number;
-  end: number;
-  reason: string;
-}
-
-export interface Transcript {
-  state: string;
-  segments: Segment[];
-  gaps: Gap[];
-}
-
-export interface Found {
-  appointmentId: string;
-  sessionId: string;
-  segment: number;
-  start: number;
-  /** The words that were found are between `<mark>` and `</mark>`. */
-  snippet: string;
-}
-
-export interface SearchResults {
-  results: Found[];
-  nextCursor: string | null;
-}
+/** Its times are seconds from the beginning of the call. */
+export type Segment = Pick<
+  Schemas["TranscriptSegment"],
+  "number" | "start" | "text" | "language" | "source" | "revoked"
+> & { speaker: Pick<Schemas["TranscriptSpeaker"], "role" | "label"> };
+export type Gap = Schemas["TranscriptGap"];
+export type Transcript = Pick<Schemas["Transcript"], "state"> & { segments: Segment[]; gaps: Gap[] };
+/** The snippet is HTML whose only element is `mark`: the words that were found. */
+export type Found = Omit<Schemas["SearchResult"], "transcriptId">;
+export type SearchResults = Pick<Schemas["SearchResponse"], "nextCursor"> & { results: Found[] };
 
 export function parseTranscript({ state, segments, gaps }: Body): Transcript | undefined {
   const valid =
-    typeof state === "string" &&
+    (state === "ready" || state === "incomplete" || state === "failed") &&
     Array.isArray(segments) &&
     segments.every(isSegment) &&
     Array.isArray(gaps) &&
@@ -97,13 +73,20 @@ export function timeline({ segments, gaps }: Pick<Transcript, "segments" | "gaps
   return [...segments, ...gaps].sort((a, b) => a.start - b.start);
 }
 
-/** The parts of a snippet, each with whether it was found. */
+const ESCAPED: Readonly<Record<string, string>> = { "&amp;": "&", "&lt;": "<", "&gt;": ">" };
+
+/** The text of a piece of HTML without elements. */
+function unescaped(html: string): string {
+  return html.replace(/&(?:amp|lt|gt);/g, (entity) => ESCAPED[entity] ?? entity);
+}
+
+/** The parts of a snippet as text, each with whether it was found. */
 export function marked(snippet: string): { text: string; found: boolean }[] {
   return snippet
     .split(/(<mark>[\s\S]*?<\/mark>)/)
     .filter((part) => part !== "")
     .map((part) => {
       const [, inner] = /^<mark>([\s\S]*)<\/mark>$/.exec(part) ?? [];
-      return inner === undefined ? { text: part, found: false } : { text: inner, found: true };
+      return { text: unescaped(inner ?? part), found: inner !== undefined };
     });
 }

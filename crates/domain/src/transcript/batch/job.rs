@@ -11,7 +11,7 @@ pub const MAX_FILE_MS: i64 = 4 * 3_600 * 1_000;
 /// The largest file of a job: 2 GB.
 pub const MAX_FILE_BYTES: u64 = 2_000_000_000;
 
-/// Speakers that a job tells apart (`MaxSpeakerLabels`).
+/// Speakers that a job distinguishes (`MaxSpeakerLabels`).
 pub const MAX_SPEAKERS: usize = 30;
 
 /// A job that tells speakers apart expects at least so many.

@@ -104,16 +104,6 @@ fn changes_give_states_even_if_some_are_lost_or_doubled() {
     assert_eq!(states(lost, 100), expected);
 }
 
-#[test]
-fn a_gap_is_closed_where_it_was_transcribed_afterwards() {
-    let gap = |start_ms, end_ms| Gap { start_ms, end_ms, reason: GapReason::Failed };
-    let closed = close(
-        &[gap(0, 10), gap(20, 30), gap(40, 50)],
-        &[Interval { start_ms: 5, end_ms: 7 }, Interval { start_ms: 15, end_ms: 30 }],
-    );
-    assert_eq!(closed, [gap(0, 5), gap(7, 10), gap(40, 50)]);
-}
-
 fn some() -> impl Strategy<Value = Vec<Interval>> {
     let interval = (-20..120_i64, -5..60_i64).prop_map(|(start, length)| at(start, start + length));
     proptest::collection::vec(interval, 0..6)

@@ -144,6 +144,12 @@ fn what_cannot_be_read_is_skipped_and_counted() {
 }
 
 #[test]
+fn a_character_that_the_database_rejects_is_replaced() {
+    let line = FINAL.replace(r#""transcript":"John""#, r#""transcript":"a\u0000b\\u0000\u00e9\u0000""#);
+    assert_eq!(only(&line).transcript, "a\u{fffd}b\\u0000\u{e9}\u{fffd}");
+}
+
+#[test]
 fn a_bad_part_costs_only_itself() {
     let line = FINAL
         .replace(r#""items":["#, r#""items":[7,{"content":" ","startTimeMs":1,"endTimeMs":1},"#)

@@ -84,7 +84,7 @@ impl Capture {
         if at_ms - since_ms >= MIN_CHUNK_MS {
             self.put(out, meeting, since_ms, at_ms - since_ms);
         }
-        // What happens with the end belongs to it: the transcription stops.
+        // The stop of the transcription is a part of the end.
         self.put_texts(out, meeting, &(since_ms..at_ms + 1), Some(at_ms));
     }
 
@@ -116,7 +116,7 @@ impl Capture {
     }
 }
 
-/// What a capture writes down of a time, besides sound and pictures.
+/// The texts that a capture writes for a time, besides sound and pictures.
 pub(super) struct Texts {
     connected: Vec<String>,
     speakers: Vec<(i64, String)>,

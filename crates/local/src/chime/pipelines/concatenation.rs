@@ -21,7 +21,7 @@ pub(super) struct Concatenation {
     pub(super) joined: Option<Joined>,
 }
 
-/// What a concatenation has joined, which is known after the chunks are deleted.
+/// The chunks that a concatenation has joined, which is known after the chunks are deleted.
 #[derive(Clone, Debug)]
 pub(super) struct Joined {
     /// The file of sound.

@@ -1,4 +1,4 @@
-//! What was said in a recorded file, for those who transcribe it.
+//! The speech in a recorded file, for its transcription.
 
 use std::ops::Range;
 
@@ -21,7 +21,7 @@ pub(crate) struct Recorded {
 }
 
 impl Chime {
-    /// What was said in an object of sound that a media pipeline has put, or in a copy of a concatenation's file. None: nobody knows it.
+    /// The speech in an object of sound that a media pipeline has put, or in a copy of a concatenation's file. None: nobody knows it.
     pub(crate) fn recorded(&self, bucket: &str, key: &str) -> Option<Recorded> {
         let (s3, _) = self.buckets.get()?;
         let object = s3.object(bucket, key)?;

@@ -252,7 +252,7 @@ impl Chime {
         }
     }
 
-    /// What a capture writes down of this time.
+    /// The texts that a capture writes for this time.
     fn texts(&self, meeting: &str, time: &Range<i64>) -> Option<Texts> {
         let state = self.current_state();
         let meeting = state.meetings.iter().find(|it| it.id == meeting)?;

@@ -114,7 +114,7 @@ enum MedicalType {
     Dictation,
 }
 
-/// What becomes of personal data.
+/// The treatment of personal data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Content {
     Plain,

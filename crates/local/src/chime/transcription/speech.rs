@@ -1,6 +1,6 @@
-//! What is said in a meeting: a script that waits for its times, and what has come of it.
+//! The speech in a meeting: a script that waits for its times, and what has come of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use local_media::{Caption, CaptionStatus, CaptionWords};
@@ -22,11 +22,11 @@ pub(in crate::chime) struct Speech {
     /// By time and order of arrival.
     script: BTreeMap<(i64, u64), Entry>,
     count: u64,
-    /// The final results, the last one of each id.
-    said: Vec<CaptionWords>,
-    /// Those who began to speak, and when.
+    /// The final results by their ids.
+    said: HashMap<String, CaptionWords>,
+    /// Those who began to speak, and when, in the order of the times.
     speakers: Vec<(i64, String)>,
-    /// The messages of the transcription, and when they came.
+    /// The messages of the transcription, and when they came, in the order of the times.
     lines: Vec<(i64, String)>,
 }
 
@@ -53,8 +53,7 @@ impl Speech {
             }
             Entry::Words(words) => {
                 if !words.partial {
-                    self.said.retain(|it| it.result_id != words.result_id);
-                    self.said.push((*words).clone());
+                    self.said.insert(words.result_id.clone(), (*words).clone());
                 }
                 Some(*words)
             }
@@ -67,19 +66,26 @@ impl Speech {
 
     /// The messages that came in this time, one on each line.
     pub(in crate::chime) fn messages(&self, time: &Range<i64>) -> String {
-        let lines = self.lines.iter().filter(|(at_ms, _)| time.contains(at_ms));
+        let lines = within(&self.lines, time).iter();
         lines.map(|(_, line)| line.as_str()).collect::<Vec<_>>().join("\n")
     }
 
     /// Those who began to speak in this time.
     pub(in crate::chime) fn speakers(&self, time: &Range<i64>) -> Vec<(i64, String)> {
-        self.speakers.iter().filter(|(at_ms, _)| time.contains(at_ms)).cloned().collect()
+        within(&self.speakers, time).to_vec()
     }
 
-    /// What was said in this time, by its own times, the earliest first.
+    /// The speech of this time, by its own times, the earliest first.
     pub(in crate::chime) fn said(&self, time: &Range<i64>) -> Vec<CaptionWords> {
-        let mut said: Vec<_> = self.said.iter().filter(|it| time.contains(&it.start_ms)).cloned().collect();
-        said.sort_by_key(|it| it.start_ms);
+        let mut said: Vec<_> = self.said.values().filter(|it| time.contains(&it.start_ms)).cloned().collect();
+        said.sort_by(|a, b| (a.start_ms, &a.result_id).cmp(&(b.start_ms, &b.result_id)));
         said
     }
+}
+
+/// Those of a time, of entries in the order of their times.
+fn within<'a, T>(all: &'a [(i64, T)], time: &Range<i64>) -> &'a [(i64, T)] {
+    let from = all.partition_point(|(at_ms, _)| *at_ms < time.start);
+    let to = all.partition_point(|(at_ms, _)| *at_ms < time.end);
+    all.get(from..to).unwrap_or_default()
 }

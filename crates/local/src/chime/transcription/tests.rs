@@ -52,11 +52,17 @@ fn fixture() -> Fixture {
 }
 
 fn standard(settings: Value) -> Value {
-    json!({ "TranscriptionConfiguration": { "EngineTranscribeSettings": settings } })
+    configuration("EngineTranscribeSettings", settings)
 }
 
 fn medical(settings: Value) -> Value {
-    json!({ "TranscriptionConfiguration": { "EngineTranscribeMedicalSettings": settings } })
+    configuration("EngineTranscribeMedicalSettings", settings)
+}
+
+fn configuration(engine: &str, settings: Value) -> Value {
+    let mut body = json!({});
+    body["TranscriptionConfiguration"][engine] = settings;
+    body
 }
 
 impl Fixture {
@@ -272,7 +278,9 @@ fn faults_fail_it_interrupt_it_or_let_it_never_start() {
         let mut fixture = fixture();
         fixture.fault(fault);
         fixture.start(&english).expect("it is good");
-        seconds.iter().for_each(|seconds| fixture.advance(*seconds));
+        for seconds in seconds {
+            fixture.advance(*seconds);
+        }
         fixture
             .details()
             .into_iter()
@@ -327,7 +335,7 @@ fn a_script_names_a_meeting_that_lives_and_an_attendee_whom_it_had() {
     assert_eq!(nowhere, Err(CaptionError::NoMeeting("nowhere".to_owned())));
 }
 
-/// What the media plane is told to send.
+/// The frames that the media plane is to send.
 #[derive(Default)]
 struct Seen(Mutex<Vec<String>>);
 

@@ -57,6 +57,8 @@ fn a_request_of_api_gateway_is_read() {
     let request = read_value(&event()).expect("it is readable");
     assert_eq!(request.route, Route::Http("POST /appointments/{appointmentId}/call".to_owned()));
     assert_eq!(request.actor().ok(), Some(&Actor::Subject("uid".to_owned())));
+    assert_eq!(request.query::<u32>("a").ok(), Some(Some(1)));
+    assert_eq!((request.query::<u32>("b").ok(), request.accept()), (Some(None), None));
     let id: domain::id::AppointmentId = request.path("appointmentId").expect("it is in the path");
     assert_eq!(id.to_string(), "7d9f1c5e-0000-4000-8000-000000000001");
     assert!(request.json::<Checked>().expect("the body has the field").checked);
@@ -278,4 +280,17 @@ proptest! {
         let kind = crate::trigger::TriggerKind::of(&event);
         prop_assert!(kind.read(&event, "r-1", time::OffsetDateTime::UNIX_EPOCH, &Edge::default()).is_err());
     }
+}
+
+#[test]
+fn a_parameter_of_the_query_is_decoded_and_named_when_it_does_not_parse() {
+    let mut event = with("/rawQueryString", json!("sessionId=x%26y&view=redacted&n=%00"));
+    event["headers"]["accept"] = json!("text/vtt, */*;q=0.1");
+    let request = read_value(&event).expect("it is readable");
+    assert_eq!(request.query::<String>("sessionId").ok(), Some(Some("x&y".to_owned())));
+    assert_eq!(request.query::<String>("view").ok(), Some(Some("redacted".to_owned())));
+    assert_eq!(request.accept(), Some("text/vtt, */*;q=0.1"));
+    let refused = request.query::<domain::id::SessionId>("sessionId").map_err(|error| error.to_string());
+    let reason = "invalid sessionId: must be a UUID, 36 characters with hyphens".to_owned();
+    assert_eq!(refused, Err(reason), "the value is not repeated");
 }

@@ -62,8 +62,8 @@ pub(super) async fn overdue(call: &Recorded) -> TestResult<Vec<String>> {
 /// Whether recording's last run reported captures, segments or recordings that are stuck.
 fn reported_stuck(cloud: &TestCloud) -> bool {
     let lines = cloud.parts().lambda.logs();
-    let reports = lines.iter().filter(|line| line.line.contains("\"CapturesStuck\":"));
-    reports.last().is_some_and(|line| !line.line.contains("\"CapturesStuck\":0"))
+    let mut reports = lines.iter().filter(|line| line.line.contains("\"CapturesStuck\":"));
+    reports.next_back().is_some_and(|line| !line.line.contains("\"CapturesStuck\":0"))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -111,7 +111,7 @@ async fn after_a_recording_a_refused_start_asks_and_the_next_one_begins_by_hand(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_cannot_be_recorded_says_why_and_asks_nobody() -> TestResult {
     let wanted = json!({ "enableRecording": true, "mediaRegion": null });
-    let cloud = TestCloud::with_parameters(&[("Recording", "off")]).await?;
+    let cloud = TestCloud::with_parameters(&[("Recording", "off"), ("Transcription", "off")]).await?;
     let scenario = cloud.scenario().await?;
     let unavailable = |reason: &str| json!(["unavailable", reason, null]);
     let before = scenario.patient.status().await?;

@@ -1,6 +1,7 @@
 //! The daily search for chunks without a row, over several runs.
 
 use local::faults::{Fault, FaultKind};
+use local::s3::ObjectHeaders;
 use local_testing::{TestCloud, TestResult};
 
 /// Two pages of S3.
@@ -18,9 +19,9 @@ async fn a_search_that_was_cut_off_is_continued_by_the_next_run_and_repeated_the
     let bucket = &parts.plan.outputs["RecordingsBucketName"];
     for n in 0..PREFIXES {
         let key = format!("captures/00000000-0000-4000-8000-{n:012}/audio/1.mp4");
-        parts.s3.put(bucket, &key, b"x".as_slice().into(), Default::default())?;
+        parts.s3.put(bucket, &key, b"x".as_slice().into(), ObjectHeaders::default())?;
     }
-    parts.s3.put(bucket, "speech/no-id/1.mp4", b"x".as_slice().into(), Default::default())?;
+    parts.s3.put(bucket, "speech/no-id/1.mp4", b"x".as_slice().into(), ObjectHeaders::default())?;
     parts.faults.add(Fault {
         service: "s3".to_owned(),
         operation: Some("ListObjectsV2".to_owned()),

@@ -9,7 +9,8 @@ const FOLDER: &str = "captures/c1/transcription-messages/";
 impl Engine {
     fn transcribe(&self, meeting: &str, settings: Value) {
         let call = MeetingCall::StartMeetingTranscription { meeting: meeting.to_owned() };
-        let body = json!({ "TranscriptionConfiguration": { "EngineTranscribeSettings": settings } });
+        let mut body = json!({});
+        body["TranscriptionConfiguration"]["EngineTranscribeSettings"] = settings;
         self.chime.perform(REGION, &call, body.to_string().as_bytes()).expect("it is good");
     }
 
@@ -114,6 +115,9 @@ async fn words_are_in_the_chunks_of_their_time_while_capture_and_transcription_r
         })
     );
     assert_eq!(alternative["items"][3]["type"], "punctuation");
+    let skipped =
+        lines.iter().map(|it| domain::transcript::lines::parse(it.to_string().as_bytes()).skipped.total());
+    assert_eq!(skipped.sum::<u64>(), 0, "the product reads every line");
     assert_eq!(results[1]["endTimeMs"], start_ms + 3_000);
     assert!(results[1].get("languageCode").is_none() && alternative.get("entities").is_none());
 }
