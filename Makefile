@@ -160,9 +160,9 @@ test: $(VENV)/boto3-$(BOTO3_VERSION) ## Run all tests against the local cloud an
 .PHONY: bench
 bench: ## Measure events per second, times of requests, and what the media server costs (15 minutes); builds with optimisation first
 	@# The functions and what runs them in one profile, so that the bench finds them beside itself; and in one build.
-	cargo build --workspace --bins --bench calls --bench media --profile quick --locked
+	cargo build --workspace --bins --bench calls --bench media --bench transcripts --profile quick --locked
 	trap 'target/quick/local postgres stop || echo "PostgreSQL may still be running: see above" >&2' EXIT
-	cargo bench --workspace --bench calls --bench media --profile quick --locked
+	cargo bench --workspace --bench calls --bench media --bench transcripts --profile quick --locked
 
 .PHONY: check
 check: check-format check-dependencies check-templates check-openapi check-python check-page check-code ## Check format, lints, dependency rule, licenses, templates and docs

@@ -213,6 +213,8 @@ pub struct Transcript {
     pub view: TranscriptView,
     /// Of the canonical JSON of all that was said, in hex: the same for each view.
     pub sha256: Option<String>,
+    /// Whether what is stored still has that SHA-256: nobody has changed it since the transcript was finished.
+    pub unchanged: bool,
     /// The segments, in the order of the call.
     pub segments: Vec<Segment>,
     /// The times without text.

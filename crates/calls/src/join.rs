@@ -191,8 +191,8 @@ impl Calls {
         match (member.role, &view.session) {
             (Role::Provider, Some(session)) => {
                 let region = Some(session.media_region.as_str());
-                let is_allowed =
-                    self.settings.media_regions.choose(region, session.recording_enabled).is_ok();
+                let captures = session.recording_enabled || session.transcription_enabled;
+                let is_allowed = self.settings.media_regions.choose(region, captures).is_ok();
                 let again = NewCall {
                     appointment: member.appointment.id,
                     recording: session.recording_enabled,

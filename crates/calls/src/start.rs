@@ -150,14 +150,18 @@ impl Calls {
     }
 
     async fn open(&self, actor: &Actor, new: &NewCall, origin: &Origin) -> Result<View, Error> {
-        // Where the deployment does not record, nobody is asked for consent to it.
+        // What the deployment does not do, nobody is asked for consent to.
         let recording = new.recording && self.settings.recording == Availability::On;
+        let transcription = new.transcription && self.settings.transcription == Availability::On;
         let session = NewSession {
             request: &origin.request_id,
             control_region: &self.settings.control_region,
-            media_region: self.settings.media_regions.choose(new.media_region.as_deref(), recording)?,
+            media_region: self
+                .settings
+                .media_regions
+                .choose(new.media_region.as_deref(), recording || transcription)?,
             recording,
-            transcription: new.transcription,
+            transcription,
             transcription_language: new.transcription_language.as_deref(),
             window: self.settings.join_rules.window,
         };

@@ -115,15 +115,17 @@ fn has_recorder(view: &View, purpose: ConsentPurpose) -> bool {
 }
 
 /// The state of transcription: that of its last run, and before the first one what is wanted.
-fn transcription(view: &View) -> FeatureStatus {
+fn transcription(view: &View, settings: &Settings) -> FeatureStatus {
     let recorder = has_recorder(view, ConsentPurpose::Transcription);
     let session = view.session.as_ref().filter(|session| session.is_open());
     let Some(row) = view.captures.run.as_ref().filter(|_| session.is_some()) else {
-        let is_wanted = session.is_some_and(|session| session.transcription_enabled);
-        return FeatureStatus::of(
-            if is_wanted { FeatureState::Requested } else { FeatureState::Off },
-            recorder,
-        );
+        let reason = unavailable(session, settings, settings.transcription);
+        let state = match session {
+            _ if reason.is_some() => FeatureState::Unavailable,
+            Some(session) if session.transcription_enabled => FeatureState::Requested,
+            Some(_) | None => FeatureState::Off,
+        };
+        return FeatureStatus { reason: reason.map(str::to_owned), ..FeatureStatus::of(state, recorder) };
     };
     let state = match row.run.status {
         RunStatus::Requested | RunStatus::Starting => FeatureState::Starting,
@@ -141,20 +143,30 @@ fn transcription(view: &View) -> FeatureStatus {
     }
 }
 
+/// Why a call cannot be captured for a feature: the deployment has it not, or its media are in another region, from which Chime does not
+/// capture into the bucket.
+fn unavailable(
+    session: Option<&Session>,
+    settings: &Settings,
+    feature: Availability,
+) -> Option<&'static str> {
+    let region = session.map(|session| session.media_region.as_str());
+    if feature == Availability::Off {
+        Some("deployment")
+    } else if region.is_some_and(|region| region != settings.media_regions.own) {
+        Some("media_region")
+    } else {
+        None
+    }
+}
+
 /// The state of recording: whether the call is captured for it now counts, and then what is wanted.
 fn recording(view: &View, settings: &Settings) -> FeatureStatus {
     let session = view.session.as_ref().filter(|session| session.is_open());
     let state = &view.captures;
     let recorder = has_recorder(view, ConsentPurpose::Recording);
     let Some(open) = state.recording else {
-        let region = session.map(|session| session.media_region.as_str());
-        let unavailable = if settings.recording == Availability::Off {
-            Some("deployment")
-        } else if region.is_some_and(|region| region != settings.media_regions.own) {
-            Some("media_region")
-        } else {
-            None
-        };
+        let unavailable = unavailable(session, settings, settings.recording);
         let consent = Permissions::read(&view.participants, &view.consents).recording;
         // After the first recording another one begins by hand, once everyone has consented.
         let waits = !state.has_recording || !consent.missing().is_empty();
@@ -223,7 +235,7 @@ impl Calls {
                 .filter(known)
                 .collect(),
             recording: recording(&view, &self.settings),
-            transcription: transcription(&view),
+            transcription: transcription(&view, &self.settings),
             waiting: waiting(&view, &member),
             ends_at: call
                 .filter(|_| is_in_call(&view, member.user))

@@ -29,15 +29,15 @@ impl FromStr for AllowedRegions {
 }
 
 impl MediaRegions {
-    /// The region of a new call. A call that is to be recorded is in the stack's own region, if that is allowed and the start
-    /// names none.
+    /// The region of a new call. A call that is to be captured, for its recording or its text, is in the stack's own region, if that is
+    /// allowed and the start names none.
     ///
     /// # Errors
-    /// 422 for a region that is not allowed, and for one in which the call cannot be recorded.
-    pub fn choose<'a>(&'a self, requested: Option<&'a str>, recording: bool) -> Result<&'a str, Error> {
+    /// 422 for a region that is not allowed, and for one in which the call cannot be captured.
+    pub fn choose<'a>(&'a self, requested: Option<&'a str>, captured: bool) -> Result<&'a str, Error> {
         let Some(region) = requested else {
-            let records_elsewhere = recording && self.default != self.own;
-            return Ok(if records_elsewhere && self.is_allowed(&self.own) {
+            let captures_elsewhere = captured && self.default != self.own;
+            return Ok(if captures_elsewhere && self.is_allowed(&self.own) {
                 &self.own
             } else {
                 &self.default
@@ -49,9 +49,12 @@ impl MediaRegions {
             regions.dedup();
             return Err(Error::invalid("mediaRegion", format!("must be one of {}", regions.join(", "))));
         }
-        if recording && region != self.own {
+        if captured && region != self.own {
             let own = &self.own;
-            return Err(Error::invalid("mediaRegion", format!("must be {own} for a call that is recorded")));
+            return Err(Error::invalid(
+                "mediaRegion",
+                format!("must be {own} for a call that is recorded or transcribed"),
+            ));
         }
         Ok(region)
     }

@@ -18,6 +18,8 @@ pub struct Settings {
     pub media_regions: MediaRegions,
     /// Whether calls can be recorded.
     pub recording: Availability,
+    /// Whether calls can be transcribed.
+    pub transcription: Availability,
     /// Whether participants wait until the provider admits them, and when a call may be entered.
     pub join_rules: JoinRules,
     /// The host's appointment statuses that mean "cancelled".

@@ -58,26 +58,32 @@ struct Version {
 }
 
 impl Objects {
-    /// Deletes a page of the versions and delete markers below a prefix, but for those under legal hold.
+    /// Deletes a page of the versions and delete markers below a prefix whose key contains `part`, but for those under legal hold.
     ///
     /// # Errors
     /// When S3 does not answer, or rejects the deletion of a version that is not under hold. What was deleted stays deleted.
-    pub async fn delete_page(&self, prefix: &str, from: Option<Marker>) -> Result<Progress, Error> {
-        let (versions, next) = self.versions(prefix, from).await?;
+    pub async fn delete_page(
+        &self,
+        prefix: &str,
+        part: &str,
+        from: Option<Marker>,
+    ) -> Result<Progress, Error> {
+        let (mut versions, next) = self.versions(prefix, from).await?;
+        versions.retain(|version| version.key.contains(part));
         let rejected = self.delete(&versions).await?;
         let held = rejected.len() as u64;
         self.check_held(rejected).await?;
         Ok(Progress { next, held, done: versions.len() as u64 - held })
     }
 
-    /// Deletes a prefix page by page, and asks before each whether a legal hold stands: S3 is in no statement of the database. Ends after
-    /// the page during which `until` passes.
+    /// Deletes what is below a prefix and has `part` in its key, page by page, and asks before each whether a legal hold stands: S3 is in
+    /// no statement of the database. Ends after the page during which `until` passes.
     ///
     /// # Errors
     /// When S3 does not answer, or the question has no answer.
     pub async fn delete_unless_held<Asked, E>(
         &self,
-        prefix: &str,
+        (prefix, part): (&str, &str),
         until: Instant,
         is_on_hold: impl Fn() -> Asked,
     ) -> Result<Deleted, E>
@@ -90,7 +96,7 @@ impl Objects {
             if is_on_hold().await? {
                 return Ok(Deleted::OnHold);
             }
-            let page = self.delete_page(prefix, next.take()).await?;
+            let page = self.delete_page(prefix, part, next.take()).await?;
             held += page.held;
             next = page.next;
             if next.is_none() {

@@ -82,7 +82,7 @@ impl App {
         let mut held = 0;
         for prefix in files {
             let is_on_hold = || async { Ok::<_, Error>(self.calls.store().recording_on_hold(id).await?) };
-            match self.objects.delete_unless_held(&prefix, until, is_on_hold).await? {
+            match self.objects.delete_unless_held((&prefix, ""), until, is_on_hold).await? {
                 Deleted::All { held: of_prefix } => held += of_prefix,
                 Deleted::OnHold => return Ok(Outcome::OnHold),
                 Deleted::Part => return Ok(Outcome::Unfinished),

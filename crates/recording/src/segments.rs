@@ -169,7 +169,7 @@ impl App {
             format!("{CONCATENATIONS}/{capture}-"),
         ] {
             let is_on_hold = || async { Ok::<_, Error>(self.calls.store().capture_on_hold(capture).await?) };
-            match self.objects.delete_unless_held(&prefix, until, is_on_hold).await? {
+            match self.objects.delete_unless_held((&prefix, ""), until, is_on_hold).await? {
                 Deleted::All { held: 0 } => {}
                 Deleted::All { .. } => return Err(Error::conflict(reason::RECORDING_ON_HOLD)),
                 Deleted::OnHold => return Ok(Outcome::OnHold),

@@ -125,6 +125,7 @@ impl CallsConfig {
                     own: env.text("AWS_REGION"),
                 },
                 recording: env.parse("RECORDING"),
+                transcription: env.parse("TRANSCRIPTION"),
                 join_rules: JoinRules {
                     room: env.parse("WAITING_ROOM"),
                     window: JoinWindow {

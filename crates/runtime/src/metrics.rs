@@ -77,6 +77,8 @@ metrics! {
     TranscriptionBudgetPercent by ["transcript"];
     /// Transcripts of calls that were transcribed and have no segment.
     EmptyTranscripts by ["transcript"];
+    /// Transcripts that were read and no longer have the SHA-256 with which they were finished.
+    TranscriptsChanged by ["transcript"];
     /// Audit entries whose place in the audit table holds another entry. Stays above zero until an operator resolves it.
     AuditConflicts by ["audit"];
     /// Audit entries that wait for delivery at the end of a run.

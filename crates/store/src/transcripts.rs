@@ -28,6 +28,15 @@ pub struct NewRun {
     pub mode: Mode,
     /// The resolved languages; `language` is the requested one.
     pub settings: Value,
+    /// Why a run that was to begin by itself may not; it is stored as failed.
+    pub refusal: Option<Refusal>,
+}
+
+/// Why a run may not begin.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Refusal {
+    pub reason: RunEnd,
+    pub message: String,
 }
 
 /// The result of a beginning.
@@ -35,7 +44,10 @@ pub struct NewRun {
 pub struct BegunRun {
     /// Whether the speech may be captured and no other run is open.
     pub allowed: bool,
+    /// Whether there is a new run, which one that was to begin by itself and may not is too.
     pub begun: bool,
+    /// Why the new run has failed already.
+    pub refused: Option<RunEnd>,
     /// Whether the transcript of the call is, or was, deleted.
     pub deleting: bool,
     /// The rest of the day's budget, in seconds; `None`: there is no budget.

@@ -13,15 +13,16 @@ use domain::transcript::batch::plan::Next;
 use domain::transcript::export::Content;
 use domain::transcript::gaps::gaps;
 use domain::transcript::segments::assemble;
-use runtime::metrics::{self, Metric};
 use objects::Deleted;
+use runtime::metrics::{self, Metric};
 use store::reading::TranscriptDetail;
-use store::texts::FinishedText;
+use store::texts::{FinishedText, TextCapture};
 use tokio::time::Instant;
 
 use crate::App;
 use crate::evidence::Known;
 use crate::schedule::Outcome;
+use crate::text::TEXTS;
 
 /// Time for the deletion of the outputs of one transcript's jobs, of which there are a few.
 const DELETE_FOR: Duration = Duration::from_secs(20);
@@ -83,7 +84,8 @@ impl App {
         Ok(())
     }
 
-    /// Deletes the text of a transcript whose deletion was requested: the outputs of jobs with all versions, then the segments. A legal
+    /// Deletes the text of a transcript whose deletion was requested: the outputs of jobs and the texts of captures with all versions,
+    /// then the segments. A legal
     /// hold that was placed after the request stops it.
     ///
     /// # Errors
@@ -92,11 +94,20 @@ impl App {
         let until = Instant::now() + DELETE_FOR;
         let store = self.calls.store();
         let is_on_hold = || async { Ok::<_, Error>(store.transcript_on_hold(id).await?) };
-        match self.objects.delete_unless_held(&format!("transcripts/{id}/"), until, is_on_hold).await? {
-            Deleted::All { held: 0 } => {}
-            Deleted::All { .. } => return Err(Error::conflict(reason::TRANSCRIPT_ON_HOLD)),
-            Deleted::Part => return Ok(Outcome::Later(origin.now, "time for the deletion is over")),
-            Deleted::OnHold => return Ok(Outcome::on_hold(origin)),
+        let captures = store.load_transcript(id).await?.map(|row| row.captures).unwrap_or_default();
+        let mut files = vec![(format!("transcripts/{id}/"), "")];
+        for TextCapture { capture_id, .. } in captures {
+            // Those of a segment that is incomplete stay otherwise until its recording is deleted.
+            files.push((format!("captures/{capture_id}/"), TEXTS));
+            files.push((format!("concatenations/{capture_id}-"), TEXTS));
+        }
+        for (prefix, part) in files {
+            match self.objects.delete_unless_held((&prefix, part), until, is_on_hold).await? {
+                Deleted::All { held: 0 } => {}
+                Deleted::All { .. } => return Err(Error::conflict(reason::TRANSCRIPT_ON_HOLD)),
+                Deleted::Part => return Ok(Outcome::Later(origin.now, "time for the deletion is over")),
+                Deleted::OnHold => return Ok(Outcome::on_hold(origin)),
+            }
         }
         let is_deleted = store.delete_transcript(id, origin).await?;
         Ok(if is_deleted { Outcome::Done } else { Outcome::on_hold(origin) })

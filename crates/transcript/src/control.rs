@@ -11,7 +11,8 @@ use domain::recording::rights::Right;
 use domain::recording::state::RunRow;
 use domain::transcript::live::{Mode, RunEnd, RunEvent, RunStatus};
 use domain::transcript::settings::RunSettings;
-use store::transcripts::NewRun;
+use runtime::metrics::{self, Metric};
+use store::transcripts::{NewRun, Refusal};
 use time::{Duration, OffsetDateTime, UtcOffset};
 use uuid::Uuid;
 
@@ -135,23 +136,30 @@ impl App {
             return Ok(false);
         }
         let wanted = Wanted::by_itself(session.transcription_language.as_deref());
-        let settings = match self.resolve(&wanted, &session.media_region, origin.now).await {
-            Ok(settings) => settings,
+        let new = match self.resolve(&wanted, &session.media_region, origin.now).await {
+            Ok(settings) => new_run(&settings)?,
             Err(Error::Invalid { reason, .. }) => {
-                tracing::warn!(session = %session.id, reason, "the call's language is not transcribed");
-                return Ok(false);
+                let language = self.language(&wanted).to_owned();
+                let settings = RunSettings { language, unconfirmed: false, live: None, batch: None };
+                let refusal = Refusal { reason: RunEnd::LanguageUnsupported, message: reason.into() };
+                NewRun { mode: Mode::Live, refusal: Some(refusal), ..new_run(&settings)? }
             }
             Err(error) => return Err(error),
         };
-        let new = new_run(&settings)?;
         let begun = self.calls.store().begin_run(session.id, &new, &self.limits, None, origin).await?;
-        let begun = begun.is_some_and(|begun| begun.begun);
-        if begun {
-            self.calls
-                .announce(domain::operation::Operation::StartCapture, target.appointment, target.session)
-                .await;
+        let Some(begun) = begun.filter(|begun| begun.begun) else { return Ok(false) };
+        match begun.refused {
+            Some(reason) => {
+                tracing::warn!(session = %session.id, reason = reason.as_str(), "a call that was to be transcribed is not");
+                metrics::emit(&[(Metric::TranscriptionsFailed, 1)]);
+            }
+            None => {
+                self.calls
+                    .announce(domain::operation::Operation::StartCapture, target.appointment, target.session)
+                    .await;
+            }
         }
-        Ok(begun)
+        Ok(true)
     }
 }
 
@@ -162,6 +170,7 @@ fn new_run(settings: &RunSettings) -> Result<NewRun, Error> {
         transcript_id: id().parse().map_err(Error::internal)?,
         mode: if settings.live.is_some() { Mode::Live } else { Mode::Batch },
         settings: serde_json::to_value(settings).map_err(Error::internal)?,
+        refusal: None,
     })
 }
 

@@ -95,7 +95,7 @@ impl App {
         media_region: &str,
         now: OffsetDateTime,
     ) -> Result<RunSettings, Error> {
-        let language = wanted.language.unwrap_or(&self.policy.default);
+        let language = self.language(wanted);
         let refused = |reason: &language::Reason| Error::invalid(reason.field(), reason.to_string());
         let specialty = wanted.specialty.map(str::parse::<Specialty>).transpose();
         let specialty = specialty.map_err(|error| Error::invalid("specialty", error.to_string()))?;
@@ -113,6 +113,11 @@ impl App {
             live: live.map(LiveSettings::from),
             batch: batch.map(BatchSettings::from),
         })
+    }
+
+    /// The language that is asked for.
+    pub(crate) fn language<'a>(&'a self, wanted: &Wanted<'a>) -> &'a str {
+        wanted.language.unwrap_or(&self.policy.default)
     }
 
     async fn attempts(&self, now: OffsetDateTime) -> Result<Attempts, Error> {

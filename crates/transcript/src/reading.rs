@@ -8,11 +8,13 @@ use domain::error::reason;
 use domain::id::{AppointmentId, TranscriptId, UserId};
 use domain::recording::rights::Right;
 use domain::state::Role;
+use domain::transcript::export::Content;
 use domain::transcript::format::Format;
 use domain::transcript::redact;
 use domain::transcript::segments::assemble;
 use domain::transcript::{Segment, Source};
 use runtime::Answer;
+use runtime::metrics::{self, Metric};
 use store::reading::{TranscriptAccess, TranscriptDetail, WhichTranscript};
 
 use crate::App;
@@ -49,7 +51,9 @@ impl App {
         if turns.len() != found.segment_count {
             return Err(not_ready());
         }
-        let segments = shown(assemble(turns), view);
+        let segments = assemble(turns);
+        let unchanged = is_unchanged(&found, &segments);
+        let segments = shown(segments, view);
         self.calls.store().audit_reading(found.id, reader, (format.as_str(), view.as_str()), origin).await?;
         let answer = match format.file(&segments, &found.gaps) {
             Some(text) => Answer::text(200, format.media_type(), text),
@@ -63,6 +67,7 @@ impl App {
                     state: outcome,
                     view,
                     sha256: found.sha256,
+                    unchanged,
                     segments,
                     gaps: found.gaps,
                 },
@@ -107,6 +112,24 @@ const fn rights(view: TranscriptView) -> &'static [Right] {
 /// (<https://docs.aws.amazon.com/transcribe/latest/dg/pii-redaction-stream.html>), and not in the text of a job after the call.
 fn is_marked(segment: &Segment) -> bool {
     segment.source == Source::Live && !segment.unfinished
+}
+
+/// Whether a transcript has the SHA-256 with which it was finished. One that has not is given all the same, and reported.
+fn is_unchanged(found: &TranscriptDetail, segments: &[Segment]) -> bool {
+    let content = Content {
+        transcript_id: found.id,
+        appointment_id: found.appointment_id,
+        session_id: found.session_id,
+        language: found.language.as_deref().unwrap_or_default(),
+        segments,
+        gaps: &found.gaps,
+    };
+    let unchanged = found.sha256.as_ref() == Some(&content.sha256());
+    if !unchanged {
+        tracing::error!(transcript = %found.id, "transcript differs from its SHA-256");
+        metrics::emit(&[(Metric::TranscriptsChanged, 1)]);
+    }
+    unchanged
 }
 
 /// The segments in a view. A segment in which nothing is marked is hidden as a whole.

@@ -23,7 +23,7 @@ const MAX_FILE_BYTES: i64 = 8 * 1024 * 1024;
 const MAX_RESULTS: usize = 200;
 
 /// The folder of a capture's text.
-const TEXTS: &str = "/transcription-messages/";
+pub(crate) const TEXTS: &str = "/transcription-messages/";
 
 /// The folder of the events of a capture's meeting.
 const EVENTS: &str = "/meeting-events/";

@@ -113,10 +113,14 @@ pub enum RunEnd {
     NoConfirmation,
     /// Chime stopped it and nobody had asked for that.
     StoppedByChime,
+    /// A call that was to be transcribed from its start, when the day's budget was used up.
+    BudgetUsed,
+    /// A call that was to be transcribed from its start, in a language for which there is no engine.
+    LanguageUnsupported,
 }
 
 impl RunEnd {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Requested,
         Self::ConsentRevoked,
         Self::CallEnded,
@@ -127,6 +131,8 @@ impl RunEnd {
         Self::ChimeFailed,
         Self::NoConfirmation,
         Self::StoppedByChime,
+        Self::BudgetUsed,
+        Self::LanguageUnsupported,
     ];
 
     /// Whether a run that ended so has failed.
@@ -142,7 +148,9 @@ impl RunEnd {
             | Self::Refused
             | Self::ChimeFailed
             | Self::NoConfirmation
-            | Self::StoppedByChime => true,
+            | Self::StoppedByChime
+            | Self::BudgetUsed
+            | Self::LanguageUnsupported => true,
         }
     }
 
@@ -160,6 +168,8 @@ impl RunEnd {
             Self::ChimeFailed => "chime_failed",
             Self::NoConfirmation => "no_confirmation",
             Self::StoppedByChime => "stopped_by_chime",
+            Self::BudgetUsed => "budget_used",
+            Self::LanguageUnsupported => "language_unsupported",
         }
     }
 }

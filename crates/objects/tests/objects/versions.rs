@@ -17,7 +17,7 @@ async fn versions(cloud: &ObjectCloud, prefix: &str) -> TestResult<usize> {
 }
 
 async fn all(objects: &Objects, prefix: &str) -> Result<Progress, Error> {
-    objects.delete_page(prefix, None).await
+    objects.delete_page(prefix, "", None).await
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn a_deletion_goes_on_from_its_marker_when_its_time_was_over() -> TestResu
     let objects = objects(&cloud);
     let (mut next, mut done, mut calls_of_it) = (None, 0, 0);
     loop {
-        let progress = objects.delete_page("captures/1/", next).await?;
+        let progress = objects.delete_page("captures/1/", "", next).await?;
         done += progress.done;
         calls_of_it += 1;
         next = progress.next;

@@ -11,7 +11,7 @@ use crate::deployed;
 /// The runbook with its part on transcription.
 pub(super) fn runbook() -> TestResult<String> {
     let mut whole = String::new();
-    for part in ["infra/RUNBOOK.md", "infra/TRANSCRIPTION.md"] {
+    for part in ["infra/RUNBOOK.md", "infra/TRANSCRIPTION.md", "infra/TRANSCRIPTION_JOBS.md"] {
         whole += &std::fs::read_to_string(workspace().join(part))?;
     }
     Ok(whole)

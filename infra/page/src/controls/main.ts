@@ -9,16 +9,22 @@ export const callControls: Controls["callControls"] = (page, api, hooks) => {
   page.addTexts(texts);
   const recording = new RecordingControl(page, api, hooks);
   const transcription = new TranscriptionControl(page, api, hooks);
+  const none = page.h("p", { t: "controls.none", attributes: { hidden: true } });
   return {
-    root: page.h("div", { class: "settings" }, recording.root, transcription.root),
+    root: page.h("div", { class: "settings" }, none, recording.root, transcription.root),
     get version() {
       return recording.version + transcription.version;
     },
     status(status, version) {
       // Both grow, so that the sum is that of the time of the request only if neither has changed since.
       if (version !== recording.version + transcription.version) return;
-      void recording.status(status.recording, recording.version);
-      transcription.status(status.transcription, transcription.version);
+      const [records, transcribes] = [status.recording, status.transcription].map(
+        ({ state }) => state !== "unavailable",
+      );
+      recording.root.hidden = !records;
+      none.hidden = Boolean(records || transcribes);
+      if (records) void recording.status(status.recording, recording.version);
+      if (transcribes) transcription.status(status.transcription, transcription.version);
     },
   };
 };

@@ -109,16 +109,20 @@ async fn after_a_recording_a_refused_start_asks_and_the_next_one_begins_by_hand(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_cannot_be_recorded_says_why_and_asks_nobody() -> TestResult {
-    let wanted = json!({ "enableRecording": true, "mediaRegion": null });
+async fn a_call_that_cannot_be_recorded_or_transcribed_says_why_and_asks_nobody() -> TestResult {
+    let wanted = json!({ "enableRecording": true, "enableTranscription": true, "mediaRegion": null });
     let cloud = TestCloud::with_parameters(&[("Recording", "off"), ("Transcription", "off")]).await?;
     let scenario = cloud.scenario().await?;
     let unavailable = |reason: &str| json!(["unavailable", reason, null]);
     let before = scenario.patient.status().await?;
     assert_eq!(shown(&before.body["recording"]), unavailable("deployment"));
+    assert_eq!(shown(&before.body["transcription"]), unavailable("deployment"));
     let started = scenario.provider.ask("POST", "/appointments/{a}/call", &wanted).await?;
     assert_eq!((started.brief().as_str(), &started.body["recordingEnabled"]), ("201", &json!(false)));
-    assert_eq!(shown(&scenario.patient.status().await?.body["recording"]), unavailable("deployment"));
+    assert_eq!(started.body["transcriptionEnabled"], json!(false));
+    let during = scenario.patient.status().await?;
+    assert_eq!(shown(&during.body["recording"]), unavailable("deployment"));
+    assert_eq!(shown(&during.body["transcription"]), unavailable("deployment"));
 
     let cloud = TestCloud::with_parameters(&[("MediaRegions", "af-south-1")]).await?;
     let scenario = cloud.scenario().await?;
@@ -126,7 +130,9 @@ async fn a_call_that_cannot_be_recorded_says_why_and_asks_nobody() -> TestResult
     let elsewhere = json!({ "mediaRegion": "af-south-1" });
     let started = scenario.provider.ask("POST", "/appointments/{a}/call", &elsewhere).await?;
     assert_eq!(started.brief(), "201", "{:?}", started.body);
-    assert_eq!(shown(&scenario.patient.status().await?.body["recording"]), unavailable("media_region"));
+    let during = scenario.patient.status().await?;
+    assert_eq!(shown(&during.body["recording"]), unavailable("media_region"));
+    assert_eq!(shown(&during.body["transcription"]), unavailable("media_region"));
     assert_eq!(start(&scenario.patient).await?.brief(), "403 PROVIDER_ONLY");
     Ok(())
 }

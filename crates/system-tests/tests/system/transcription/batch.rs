@@ -2,6 +2,7 @@
 
 use local::chime::{EventDelivery, Options};
 use local::faults::FaultKind;
+use local::tokens::Key;
 use local_testing::{TestCloud, TestResult};
 use serde_json::{Value, json};
 
@@ -303,5 +304,23 @@ async fn the_gaps_of_the_live_text_are_filled_where_the_operator_wants_it() -> T
         (call.jobs().await?.as_str(), call.gaps().await?.as_str(), call.outcome().await?.as_str()),
         ("", "interrupted", "incomplete")
     );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_output_of_a_job_is_under_a_hold_that_was_placed_before_it() -> TestResult {
+    let call = spoken(text_only()).await?;
+    let claims = json!({ "sub": "an-auditor", "medzen_role": "auditor" });
+    let token = call.cloud.parts().token(&claims, 60, Key::Good)?;
+    let path = format!("/appointments/{}/hold", call.scenario.appointment);
+    let placed =
+        call.cloud.request("PUT", &path, Some(&token), json!({ "reason": "AZ-7" }).to_string()).await?;
+    assert_eq!(placed.brief(), "201", "{:?}", placed.body);
+    after_the_call(&call, 8).await?;
+    assert_eq!((call.text().await?.as_str(), call.jobs().await?.as_str()), (BOTH, "1 completed"));
+    let parts = call.cloud.parts();
+    let versions = parts.s3.holds(&parts.plan.outputs["RecordingsBucketName"]);
+    assert!(versions.iter().any(|(key, _)| key.starts_with("transcripts/")), "{versions:?}");
+    assert!(versions.iter().all(|(_, held)| *held), "{versions:?}");
     Ok(())
 }

@@ -246,6 +246,46 @@ async fn a_transcription_ends_at_the_limit_of_its_call_and_returns_what_it_did_n
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_was_to_be_transcribed_and_may_not_shows_why_and_is_not_tried_each_minute() -> TestResult
+{
+    let spent = [("TranscriptionMinutesPerDay", "60")];
+    for (parameters, language, reason) in
+        [(&spent[..], "en-US", "budget_used"), (&[][..], "tlh", "language_unsupported")]
+    {
+        let cloud = deployed(parameters).await?;
+        cloud
+            .sql(
+                "INSERT INTO medzen.transcription_budgets (day, reserved_seconds)
+                 SELECT day::date, 3600 FROM generate_series(now() - interval '2 years', now() + interval '2 years', '1 day') AS day
+                 RETURNING 'used'",
+            )
+            .await?;
+        let scenario = cloud.scenario().await?;
+        let wanted = json!({ "enableTranscription": true, "transcriptionLanguage": language });
+        let started = scenario.provider.ask("POST", "/appointments/{a}/call", &wanted).await?;
+        assert_eq!(started.brief(), "201", "{:?}", started.body);
+        let meeting = started.text("meetingId");
+        crate::recording::connect(&cloud, &meeting, &scenario.provider)?;
+        cloud.drain_queues().await?;
+        let call = Transcribed { cloud, scenario, meeting };
+        assert_eq!(consent(&call.scenario.provider, text_only()).await?.brief(), "200");
+        call.pass(3).await?;
+        let feature = call.scenario.provider.status().await?.body["transcription"].clone();
+        assert_eq!((&feature["state"], &feature["reason"]), (&json!("failed"), &json!(reason)), "{feature}");
+        call.minute().await?;
+        call.minute().await?;
+        assert_eq!(call.runs().await?, format!("failed {reason}"), "once");
+        assert_eq!(call.outcome().await?, "failed");
+        let events = outbox::events(&call.cloud, &call.scenario.appointment).await?;
+        assert!(events.contains("transcription.requested"), "{events}");
+        let by_hand = call.start(json!({ "language": "en-US" })).await?;
+        let expected = if reason == "budget_used" { "429 TRANSCRIPTION_BUDGET" } else { "201" };
+        assert_eq!(by_hand.brief(), expected, "{:?}", by_hand.body);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_transcription_that_was_wanted_begins_by_itself_when_everyone_has_consented_and_once() -> TestResult
 {
     let cloud = deployed(&[]).await?;

@@ -55,6 +55,7 @@ async fn a_transcript_is_read_in_the_form_that_is_accepted_and_each_reading_is_a
     let json = read(provider, TRANSCRIPT, None).await?;
     assert_eq!(json.brief(), "200", "{:?}", json.body);
     assert_eq!(format!("{} {}", json.text("sha256"), json.text("sessionId")), stored);
+    assert_eq!(json.body["unchanged"], true);
     let said: Vec<_> = json.body["segments"]
         .as_array()
         .ok_or("no segments")?
@@ -112,6 +113,12 @@ async fn a_role_that_may_read_it_redacted_reads_nothing_that_was_marked() -> Tes
         let body = seen.body.as_str().map_or_else(|| seen.body.to_string(), str::to_owned);
         assert!(body.contains(hidden) && !body.contains("Anna"), "{body}");
     }
+    // Its result never became final, so its marks never came.
+    let unfinish =
+        "UPDATE medzen.transcript_segments SET unfinished = true WHERE body LIKE '%knee%' RETURNING body";
+    assert_eq!(call.cloud.sql(unfinish).await?, "My knee hurts");
+    let seen = read(patient, &redacted, None).await?;
+    assert!(!seen.body.to_string().contains("knee"), "{:?}", seen.body);
     // Whoever may read all may hide it.
     assert_eq!(read(&call.scenario.provider, &redacted, None).await?.brief(), "200");
     let search = json!({ "query": "Anna" });
@@ -123,6 +130,17 @@ async fn a_role_that_may_read_it_redacted_reads_nothing_that_was_marked() -> Tes
         SET settings = jsonb_set(settings, '{live,identifyContent}', 'false') RETURNING 1::text";
     call.cloud.sql(unmark).await?;
     assert_eq!(read(patient, &redacted, None).await?.brief(), "409 TRANSCRIPT_NOT_MARKED");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transcript_whose_text_was_changed_in_the_database_says_so() -> TestResult {
+    let call = finished(&[]).await?;
+    let change =
+        "UPDATE medzen.transcript_segments SET body = 'My foot hurts' WHERE body LIKE '%knee%' RETURNING ''";
+    call.cloud.sql(change).await?;
+    let seen = read(&call.scenario.provider, TRANSCRIPT, None).await?;
+    assert_eq!((seen.status, &seen.body["unchanged"]), (200, &json!(false)), "{:?}", seen.body);
     Ok(())
 }
 

@@ -103,3 +103,41 @@ async fn text_that_is_taken_twice_and_in_another_order_is_the_same() -> TestResu
     assert_eq!(call.text().await?, once);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_deletion_of_a_transcript_deletes_its_text_in_the_chunks_of_a_segment_that_is_incomplete()
+-> TestResult {
+    let call = Transcribed::with_consent(json!({ "transcription": true, "recording": true })).await?;
+    let fault = json!({ "kind": "outputTruncated", "times": 2 });
+    let set = call.cloud.control_api("POST", "chime/pipelines/faults", &fault).await?;
+    assert!(set.status < 300, "{:?}", set.body);
+    let recordings = "/appointments/{a}/call/recordings";
+    assert_eq!(call.scenario.provider.ask("POST", recordings, &json!({})).await?.brief(), "201");
+    call.pass(6).await?;
+    call.transcribing().await?;
+    call.say(&call.scenario.patient, "r-1", "My knee hurts").await?;
+    call.pass(60).await?;
+    assert_eq!(call.scenario.provider.end().await?.brief(), "200");
+    for _ in 0..30 {
+        call.minute().await?;
+    }
+    assert_eq!(call.outcome().await?, "ready");
+    assert_eq!(call.cloud.sql("SELECT status FROM medzen.recording_segments").await?, "incomplete");
+    let files = || {
+        let parts = call.cloud.parts();
+        let all = parts.s3.keys(&parts.plan.outputs["RecordingsBucketName"]);
+        let texts = all.iter().filter(|key| key.contains("/transcription-messages/")).count();
+        (texts, all.len() - texts)
+    };
+    let (texts, other) = files();
+    assert!(texts > 0 && other > 0, "{texts} {other}");
+    call.cloud
+        .sql("UPDATE medzen.transcripts SET finished_at = finished_at - interval '8 years' RETURNING ''")
+        .await?;
+    for _ in 0..2 {
+        call.minute().await?;
+    }
+    assert_eq!(call.text().await?, "");
+    assert_eq!(files(), (0, other), "and the recording keeps its sound");
+    Ok(())
+}
