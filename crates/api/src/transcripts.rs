@@ -77,7 +77,7 @@ pub struct Transcription {
     pub unconfirmed: bool,
     /// Why it ended, or is to end.
     pub reason: Option<RunEnd>,
-    /// Chime's reason for a failure.
+    /// Chime's reason for a failure, or why it could not begin.
     pub message: Option<String>,
     /// When Chime began to transcribe.
     pub started_at: Option<Timestamp>,

@@ -469,7 +469,7 @@ CREATE TABLE medzen.transcription_runs (
   end_reason text CHECK (end_reason IN (
     'requested', 'consent_revoked', 'call_ended', 'everyone_left', 'limit_reached', 'no_capture', 'refused', 'chime_failed',
     'no_confirmation', 'stopped_by_chime', 'budget_used', 'language_unsupported')),
-  -- Chime's reason for a failure, or why there is no engine for the language.
+  -- Chime's reason for a failure, or ours for a run that could not begin.
   message text,
   -- The UTC day whose budget it uses, and the seconds that it has reserved of it. Its end returns what it did not use.
   budget_day date NOT NULL,

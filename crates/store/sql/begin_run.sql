@@ -31,7 +31,8 @@ WITH live AS MATERIALIZED (
     reserved_seconds, ended_at, end_reason, message)
   SELECT ($6 ->> 'id')::uuid, transcript.id, accepted.id, accepted.total + 1, $6 ->> 'mode', $6 -> 'settings',
     CASE WHEN accepted.refusal IS NULL THEN 'requested' ELSE 'failed' END, $4, $2, $2, $7, coalesce(accepted.seconds, 0),
-    CASE WHEN accepted.refusal IS NOT NULL THEN $2 END, accepted.refusal, $6 -> 'refusal' ->> 'message'
+    CASE WHEN accepted.refusal IS NOT NULL THEN $2 END, accepted.refusal,
+    CASE accepted.refusal WHEN 'budget_used' THEN 'the minutes of the day are used up' ELSE $6 -> 'refusal' ->> 'message' END
   FROM accepted, transcript
   RETURNING r.id, r.session_id, r.transcript_id, r.mode, r.end_reason
 ), audited AS MATERIALIZED (

@@ -141,7 +141,7 @@ impl App {
             Err(Error::Invalid { reason, .. }) => {
                 let language = self.language(&wanted).to_owned();
                 let settings = RunSettings { language, unconfirmed: false, live: None, batch: None };
-                let refusal = Refusal { reason: RunEnd::LanguageUnsupported, message: reason.into() };
+                let refusal = Refusal { reason: RunEnd::LanguageUnsupported, message: reason };
                 NewRun { mode: Mode::Live, refusal: Some(refusal), ..new_run(&settings)? }
             }
             Err(error) => return Err(error),

@@ -1044,7 +1044,7 @@ export interface components {
             sessionId: components["schemas"]["SessionId"];
         };
         /** @description Why a run ended, or is to end (`transcription_runs.end_reason`). */
-        RunEnd: "call_ended" | "requested" | "consent_revoked" | "everyone_left" | "limit_reached" | "no_capture" | "refused" | "chime_failed" | "no_confirmation" | "stopped_by_chime";
+        RunEnd: "call_ended" | "requested" | "consent_revoked" | "everyone_left" | "limit_reached" | "no_capture" | "refused" | "chime_failed" | "no_confirmation" | "stopped_by_chime" | "budget_used" | "language_unsupported";
         /** @description A search in the transcripts of the caller's own calls. */
         SearchRequest: {
             /**
@@ -1206,6 +1206,8 @@ export interface components {
             state: components["schemas"]["TranscriptOutcome"];
             /** @description Its id. */
             transcriptId: components["schemas"]["TranscriptId"];
+            /** @description Whether what is stored still has that SHA-256: nobody has changed it since the transcript was finished. */
+            unchanged: boolean;
             /** @description Whether personal and health data is shown. */
             view: components["schemas"]["TranscriptView"];
         };
@@ -1326,7 +1328,7 @@ export interface components {
             language: string;
             /** @description When it ends at the latest. */
             limitAt: components["schemas"]["Timestamp"] | null;
-            /** @description Chime's reason for a failure. */
+            /** @description Chime's reason for a failure, or why it could not begin. */
             message: string | null;
             /** @description Whether the text is made while the call is in progress, or afterwards. */
             mode: components["schemas"]["Mode"];

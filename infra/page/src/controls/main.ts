@@ -9,7 +9,7 @@ export const callControls: Controls["callControls"] = (page, api, hooks) => {
   page.addTexts(texts);
   const recording = new RecordingControl(page, api, hooks);
   const transcription = new TranscriptionControl(page, api, hooks);
-  const none = page.h("p", { t: "controls.none", attributes: { hidden: true } });
+  const none = page.h("p", { t: "recording.off", attributes: { hidden: true } });
   return {
     root: page.h("div", { class: "settings" }, none, recording.root, transcription.root),
     get version() {
@@ -18,11 +18,10 @@ export const callControls: Controls["callControls"] = (page, api, hooks) => {
     status(status, version) {
       // Both grow, so that the sum is that of the time of the request only if neither has changed since.
       if (version !== recording.version + transcription.version) return;
-      const [records, transcribes] = [status.recording, status.transcription].map(
-        ({ state }) => state !== "unavailable",
-      );
+      const records = status.recording.state !== "unavailable";
+      const transcribes = status.transcription.state !== "unavailable";
       recording.root.hidden = !records;
-      none.hidden = Boolean(records || transcribes);
+      none.hidden = records || transcribes;
       if (records) void recording.status(status.recording, recording.version);
       if (transcribes) transcription.status(status.transcription, transcription.version);
     },

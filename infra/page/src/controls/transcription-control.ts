@@ -4,7 +4,7 @@ import { type Body, type ErrorCode, isObject, type TranscriptionStatus } from ".
 import type { Api, ApiError } from "../api.ts";
 import { clock } from "../recordings/playback.ts";
 import type { ControlHooks, PageParts } from "../scripts.ts";
-import type { Key, Text } from "../text.ts";
+import type { Text } from "../text.ts";
 import { parseLanguages } from "./languages.ts";
 import { missingOf } from "./recording-control.ts";
 import { IDENTIFY, type TranscriptionActions, TranscriptionPanel } from "./transcription-panel.ts";
@@ -28,7 +28,6 @@ export class TranscriptionControl implements TranscriptionActions {
   #known: Transcription | undefined;
   #state: string | undefined;
   #message: string | null = null;
-  #reason: string | null = null;
   #busy: "start" | "stop" | undefined;
   /** Grows with each request and each answer to one: a status that was requested before is older than the answer. */
   #version = 0;
@@ -86,7 +85,6 @@ export class TranscriptionControl implements TranscriptionActions {
     // The status has no state of its own for one that stops.
     if (this.#state !== "stopping" || status.state !== "active") this.#state = status.state;
     this.#message = status.message;
-    this.#reason = status.reason;
     this.#show();
   }
 
@@ -99,7 +97,6 @@ export class TranscriptionControl implements TranscriptionActions {
       this.#known = await ask();
       this.#state = this.#known.state;
       this.#message = this.#known.message;
-      this.#reason = null;
     } catch (error) {
       this.#hooks.notice("transcription", await this.#textOf(error));
     }
@@ -130,7 +127,7 @@ export class TranscriptionControl implements TranscriptionActions {
 
   #show(): void {
     const running = isOpen(this.#state);
-    const failed = this.#state === "failed" && !refusalOf(this.#reason);
+    const failed = this.#state === "failed";
     this.#panel.show({
       text: this.#text(),
       message: failed && this.#message ? this.#message : undefined,
@@ -142,19 +139,13 @@ export class TranscriptionControl implements TranscriptionActions {
   #text(): Text {
     if (this.#busy === "start" || this.#state === "starting") return "transcription.starting";
     if (this.#busy === "stop" || this.#state === "stopping") return "transcription.stopping";
-    if (this.#state === "failed") return refusalOf(this.#reason) ?? "transcription.failed";
+    if (this.#state === "failed") return "transcription.failed";
     if (!isOpen(this.#state)) return "transcription.off";
     const known = this.#known;
     if (!known) return "sign.transcription.began";
     const language = this.#panel.nameOf(known.language);
     return [known.unconfirmed ? "transcription.onUnconfirmed" : "transcription.on", { language }];
   }
-}
-
-/** Why a transcript that was to begin with the call has not. */
-function refusalOf(reason: string | null): Key | undefined {
-  if (reason === "budget_used") return "transcription.budgetUsed";
-  return reason === "language_unsupported" ? "transcription.notThisLanguage" : undefined;
 }
 
 /** Whether there is something to stop. */

@@ -120,6 +120,7 @@ async fn a_language_of_jobs_alone_has_a_transcript_with_both_speakers_after_the_
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sound_of_a_recorded_call_is_the_file_of_its_recording() -> TestResult {
     let call = Transcribed::with_consent(json!({ "transcription": true, "recording": true })).await?;
+    let watch = call.cloud.watch();
     let recordings = "/appointments/{a}/call/recordings";
     assert_eq!(call.scenario.provider.ask("POST", recordings, &json!({})).await?.brief(), "201");
     assert_eq!(call.start(json!({ "language": HAUSA })).await?.brief(), "201");
@@ -127,7 +128,6 @@ async fn the_sound_of_a_recorded_call_is_the_file_of_its_recording() -> TestResu
         call.pass(3).await?;
     }
     both_speak(&call).await?;
-    let watch = call.cloud.watch();
     after_the_call(&call, 8).await?;
     assert_eq!(call.text().await?, BOTH);
     assert_eq!((call.jobs().await?.as_str(), call.outcome().await?.as_str()), ("1 completed", "ready"));
@@ -249,7 +249,7 @@ async fn two_runs_at_once_take_the_text_once() -> TestResult {
     }
     assert_eq!((call.text().await?.as_str(), call.jobs().await?.as_str()), (BOTH, "1 completed"));
     let entries =
-        "SELECT count(*) FROM medzen.audit_outbox WHERE payload ->> 'event' = 'transcript.finished'";
+        "SELECT count(*) FROM medzen.audit_outbox WHERE payload::jsonb ->> 'event' = 'transcript.finished'";
     assert_eq!(call.cloud.sql(entries).await?, "1");
     Ok(())
 }

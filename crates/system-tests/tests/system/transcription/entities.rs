@@ -24,7 +24,7 @@ const FOUND: &str = "
       SELECT row_number() OVER (ORDER BY start_ms, end_ms, result_id, place) AS number, body FROM medzen.transcript_segments
     )
     SELECT coalesce(string_agg(concat_ws(' ', e.kind, substr(s.body, (f ->> 'start')::int + 1, (f ->> 'end')::int - (f ->> 'start')::int),
-      f -> 'traits' ->> 0, f -> 'concepts' -> 0 ->> 'code'), ', ' ORDER BY e.kind, (f ->> 'start')::int), '')
+      (SELECT string_agg(t, '+' ORDER BY t) FROM jsonb_array_elements_text(f -> 'traits') AS t), f -> 'concepts' -> 0 ->> 'code'), ', ' ORDER BY e.kind, (f ->> 'start')::int), '')
     FROM medzen.transcript_entities e, jsonb_array_elements(e.entities) AS f JOIN segments s ON s.number = (f ->> 'segment')::int";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,7 +38,7 @@ async fn entities_point_at_the_words_of_segments_and_are_deleted_with_them() -> 
     let found = call.cloud.sql(FOUND).await?;
     assert_eq!(
         found,
-        "entities headache SYMPTOM, entities fever NEGATION, icd10_cm headache SYMPTOM R51.9, icd10_cm fever NEGATION R50.9"
+        "entities headache SYMPTOM, entities fever NEGATION+SIGN, icd10_cm headache SYMPTOM R51.9, icd10_cm fever NEGATION+SIGN R50.9"
     );
     assert_eq!((watch.count("DetectEntitiesV2"), watch.count("InferICD10CM")), (1, 1));
 
