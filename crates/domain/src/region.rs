@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_is_recorded_is_in_the_region_of_the_stack() {
+    fn a_call_that_is_captured_is_in_the_region_of_the_stack() {
         let regions = regions("af-south-1", "eu-west-1,eu-central-1", "eu-central-1");
         assert_eq!(chosen(&regions, None, false), "af-south-1");
         assert_eq!(chosen(&regions, None, true), "eu-central-1");
@@ -115,7 +115,7 @@ mod tests {
         for region in ["af-south-1", "eu-west-1"] {
             assert_eq!(
                 chosen(&regions, Some(region), true),
-                "invalid mediaRegion: must be eu-central-1 for a call that is recorded"
+                "invalid mediaRegion: must be eu-central-1 for a call that is recorded or transcribed"
             );
         }
         let elsewhere = MediaRegions { allowed: AllowedRegions::default(), ..regions };

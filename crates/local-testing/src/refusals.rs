@@ -160,14 +160,15 @@ pub async fn routes_refuse(cloud: &TestCloud, function: &str, routes: &[Route]) 
     Ok(())
 }
 
-/// The id of no recording.
-const NO_RECORDING: &str = "7d9f1c5e-0000-4000-8000-00000000dead";
+/// The id of no recording and of no transcript.
+const NO_RECORD: &str = "7d9f1c5e-0000-4000-8000-00000000dead";
 
-/// A path about a scenario's appointment, about its patient, or about a recording that there is not.
+/// A path about a scenario's appointment, about its patient, or about a recording or a transcript that there is not.
 fn filled(scenario: &Scenario, path: &str) -> String {
     path.replace("{appointmentId}", &scenario.appointment)
         .replace("{userId}", &scenario.patient.id)
-        .replace("{recordingId}", NO_RECORDING)
+        .replace("{recordingId}", NO_RECORD)
+        .replace("{transcriptId}", NO_RECORD)
 }
 
 /// Bad ids in the path's places.

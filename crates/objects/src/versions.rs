@@ -1,7 +1,7 @@
 //! All versions below a prefix: their deletion, and the legal hold on them.
 //!
 //! Both go page by page until they are done or their time is over; the marker says where to go on. To begin again from the start does
-//! no harm either: what is deleted is not listed again.
+//! no harm either: what is deleted is not listed again, and what has another key is passed by.
 
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;

@@ -351,6 +351,8 @@ CREATE TABLE medzen.media_captures (
   text_taken_at timestamptz CHECK (text_taken_at IS NULL OR ended_at IS NOT NULL),
   -- The times at which each attendee spoke, by its files: [[start, end, attendee id], ...] in milliseconds from the beginning of the call.
   speaking jsonb,
+  -- When the files of a capture that served the text alone were deleted.
+  speech_deleted_at timestamptz CHECK (speech_deleted_at IS NULL OR purposes = '{transcription}'),
   CHECK ((status IN ('stopped', 'failed')) = (ended_at IS NOT NULL)),
   CHECK ((stop_requested_at IS NULL) = (stop_reason IS NULL)),
   CHECK (status IN ('requested', 'starting', 'running') = (stop_requested_at IS NULL)),
@@ -368,6 +370,9 @@ CREATE INDEX media_captures_by_session ON medzen.media_captures (session_id, ope
 -- Due captures are found without reading the rest.
 CREATE INDEX media_captures_unfinished ON medzen.media_captures (confirmed_at)
   WHERE status IN ('requested', 'starting', 'running', 'stopping');
+
+-- Speech whose retention may have ended.
+CREATE INDEX media_captures_speech ON medzen.media_captures (ended_at) WHERE purposes = '{transcription}' AND speech_deleted_at IS NULL;
 
 -- A segment of a recording: the file that Chime concatenates from the chunks of one capture. Inserted when the capture runs.
 CREATE TABLE medzen.recording_segments (
@@ -570,7 +575,8 @@ CREATE TABLE medzen.transcription_jobs (
   sound_began_at timestamptz,
   sound_seconds numeric(9, 3) CHECK (sound_seconds >= 0),
   ended_at timestamptz,
-  reason text CHECK (reason IN ('no_file', 'too_large', 'refused', 'transcribe_failed', 'unreadable', 'overdue')),
+  reason text CHECK (reason IN (
+    'no_file', 'too_large', 'consent_revoked', 'refused', 'transcribe_failed', 'unreadable', 'overdue')),
   -- What Transcribe said of a failure.
   message text,
   UNIQUE (capture_id, attempt),
@@ -1321,6 +1327,21 @@ AS $complete$
         AND (c.status IN ('requested', 'starting', 'running', 'stopping') OR c.pipeline_id IS NOT NULL AND c.text_taken_at IS NULL))
 $complete$;
 
+-- When a consent to the transcription of a session was last withdrawn; null: never. A capture was stopped for it, or between two captures
+-- the run, or somebody who had agreed refused when neither was open any more.
+CREATE FUNCTION medzen.transcription_revoked_at(session uuid) RETURNS timestamptz
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $revoked$
+  SELECT greatest(
+    (SELECT max(c.stop_requested_at) FROM medzen.media_captures c WHERE c.session_id = $1 AND c.revoked @> '{transcription}'),
+    (SELECT max(r.ended_at) FROM medzen.transcription_runs r WHERE r.session_id = $1 AND r.end_reason = 'consent_revoked'),
+    (SELECT max(c.given_at) FROM public.video_call_consents c
+     WHERE c.session_id = $1 AND c.kind = 'transcription' AND NOT c.granted AND EXISTS (
+       SELECT FROM public.video_call_consents e
+       WHERE e.session_id = c.session_id AND e.user_id = c.user_id AND e.kind = c.kind AND e.granted AND e.number < c.number)))
+$revoked$;
+
 -- The attendees of a session's participants, by the events of its meeting.
 CREATE FUNCTION medzen.known_attendees(session uuid) RETURNS jsonb
 LANGUAGE sql STABLE
@@ -1655,7 +1676,7 @@ CREATE POLICY functions ON medzen.recordings TO "{functions_role}" USING (true) 
 
 GRANT SELECT, INSERT ON medzen.media_captures TO "{functions_role}";
 GRANT UPDATE (status, pipeline_id, pipeline_arn, confirmed_at, began_at, stop_requested_at, stop_reason, revoked, ended_at,
-              text_taken_at, speaking)
+              text_taken_at, speaking, speech_deleted_at)
   ON medzen.media_captures TO "{functions_role}";
 CREATE POLICY functions ON medzen.media_captures TO "{functions_role}" USING (true) WITH CHECK (true);
 
@@ -1782,6 +1803,7 @@ GRANT EXECUTE ON FUNCTION
   medzen.segment_count(uuid),
   medzen.complete_transcript(uuid, timestamptz),
   medzen.known_attendees(uuid),
+  medzen.transcription_revoked_at(uuid),
   medzen.runs(uuid),
   medzen.search_configuration(text),
   medzen.search_queries(text, text),

@@ -8,7 +8,7 @@ WITH live AS MATERIALIZED (
   UPDATE medzen.transcription_runs r
   SET status = n.status, attempt = n.attempt, confirmed_at = n."confirmedAt", started_at = n."startedAt", ended_at = n."endedAt",
       end_reason = n."endReason", message = coalesce(n.message, r.message),
-      limit_at = CASE r.mode WHEN 'live' THEN n."startedAt" + r.reserved_seconds * interval '1 second' END
+      limit_at = CASE r.mode WHEN 'live' THEN n."startedAt" + r.reserved_seconds * interval '1 second' ELSE r.limit_at END
   FROM live, jsonb_to_record($5) AS n (
     status text, attempt integer, "confirmedAt" timestamptz, "startedAt" timestamptz, "endedAt" timestamptz, "endReason" text,
     message text)

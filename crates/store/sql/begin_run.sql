@@ -28,9 +28,11 @@ WITH live AS MATERIALIZED (
 ), run AS (
   INSERT INTO medzen.transcription_runs AS r (
     id, transcript_id, session_id, number, mode, settings, status, requested_by, requested_at, confirmed_at, budget_day,
-    reserved_seconds, ended_at, end_reason, message)
+    reserved_seconds, limit_at, ended_at, end_reason, message)
   SELECT ($6 ->> 'id')::uuid, transcript.id, accepted.id, accepted.total + 1, $6 ->> 'mode', $6 -> 'settings',
     CASE WHEN accepted.refusal IS NULL THEN 'requested' ELSE 'failed' END, $4, $2, $2, $7, coalesce(accepted.seconds, 0),
+    -- That of a live run counts from its beginning. No job takes more than 4 hours.
+    CASE $6 ->> 'mode' WHEN 'batch' THEN $2 + least($8, 4 * 3600) * interval '1 second' END,
     CASE WHEN accepted.refusal IS NOT NULL THEN $2 END, accepted.refusal,
     CASE accepted.refusal WHEN 'budget_used' THEN 'the minutes of the day are used up' ELSE $6 -> 'refusal' ->> 'message' END
   FROM accepted, transcript

@@ -19,7 +19,7 @@ WITH live AS MATERIALIZED (
   SELECT medzen.enqueue_operation('delete_chunks', c.id::text, session.id,
     jsonb_build_object('controlRegion', session.control_region), $5, NULL) AS operation
   FROM session JOIN medzen.media_captures c ON c.session_id = session.id
-  WHERE c.purposes = '{transcription}' AND c.text_taken_at IS NOT NULL
+  WHERE c.purposes = '{transcription}' AND c.speech_deleted_at IS NULL
 ), stale AS (
   DELETE FROM medzen.transcript_entities e USING finished WHERE e.transcript_id = finished.id
 ), entities AS MATERIALIZED (

@@ -1,7 +1,8 @@
 -- A transcript ($1) with the runs and the captures that it is of.
 SELECT json_build_object(
   'transcriptId', t.id, 'sessionId', s.id, 'appointmentId', s.appointment_id, 'controlRegion', s.control_region,
-  'callBeganAt', coalesce(s.activated_at, s.created_at), 'callEndedAt', s.ended_at, 'finishedAt', t.finished_at,
+  'callBeganAt', coalesce(s.activated_at, s.created_at), 'callEndedAt', s.ended_at,
+  'revokedAt', medzen.transcription_revoked_at(s.id), 'finishedAt', t.finished_at,
   'outcome', t.outcome, 'sha256', t.sha256, 'gaps', coalesce(t.gaps, '[]'),
   'language', (
     SELECT r.settings ->> 'language' FROM medzen.transcription_runs r WHERE r.transcript_id = t.id ORDER BY r.number DESC LIMIT 1),

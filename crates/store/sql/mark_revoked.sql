@@ -1,10 +1,6 @@
--- Marks the text of a transcript ($1) from before the last revocation of the transcription, whichever capture it is from: a capture was
--- stopped for it, or between two captures the run.
+-- Marks the text of a transcript ($1) from before the last revocation of the transcription, whichever capture it is from.
 WITH revocation AS (
-  SELECT greatest(
-      (SELECT max(c.stop_requested_at) FROM medzen.media_captures c WHERE c.session_id = s.id AND c.revoked @> '{transcription}'),
-      (SELECT max(r.ended_at) FROM medzen.transcription_runs r WHERE r.session_id = s.id AND r.end_reason = 'consent_revoked'))
-    - coalesce(s.activated_at, s.created_at) AS after
+  SELECT medzen.transcription_revoked_at(s.id) - coalesce(s.activated_at, s.created_at) AS after
   FROM medzen.transcripts t JOIN public.video_call_sessions s ON s.id = t.session_id WHERE t.id = $1
 ), marked AS (
   UPDATE medzen.transcript_segments g SET revoked = true

@@ -32,10 +32,10 @@ SELECT json_build_object(
       'language', (
         SELECT r.settings ->> 'language' FROM medzen.transcription_runs r
         WHERE r.transcript_id = t.id ORDER BY r.number DESC LIMIT 1),
-      -- A run that never began left no text.
+      -- A run that never began left no text; that of a job is hidden whole.
       'marked', NOT EXISTS (
         SELECT FROM medzen.transcription_runs r
-        WHERE r.transcript_id = t.id AND r.started_at IS NOT NULL
+        WHERE r.transcript_id = t.id AND r.started_at IS NOT NULL AND r.mode = 'live'
           AND NOT coalesce((r.settings #>> '{live,identifyContent}')::boolean, false)))
     FROM transcript AS t)
 )::text

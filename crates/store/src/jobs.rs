@@ -42,8 +42,16 @@ pub struct JobRow {
     /// It is given up after it.
     #[serde(with = "time::serde::rfc3339")]
     pub deadline: OffsetDateTime,
+    /// When the capture began and ended.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub captured_from: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub captured_until: Option<OffsetDateTime>,
+    /// When a consent to the transcription was last withdrawn.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub revoked_at: Option<OffsetDateTime>,
     /// The concatenation of speech that is not recorded, once it was ordered.
-    pub concatenation_id: Option<PipelineId>,
+    pub concatenation: Option<Concatenation>,
     /// When the sound of its file began, once Transcribe was asked for it.
     #[serde(with = "time::serde::rfc3339::option")]
     pub sound_began_at: Option<OffsetDateTime>,
@@ -56,6 +64,13 @@ pub struct JobRow {
     /// The file of the recording, once there is a row of it.
     pub file: Option<RecordedFile>,
     pub attendees: Vec<KnownAttendee>,
+}
+
+/// A concatenation, and the attempt that ordered it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Concatenation {
+    pub id: PipelineId,
+    pub attempt: u32,
 }
 
 /// The file that a recorded capture becomes.
@@ -119,6 +134,12 @@ impl Store {
     /// A job by its name; `None`: there is none. One round trip.
     pub async fn load_job(&self, name: &str) -> Result<Option<JobRow>, Error> {
         self.ask(sql!("load_job"), &[(&name, Type::TEXT)]).await
+    }
+
+    /// Makes the check of a job due, if it runs. One round trip.
+    pub async fn check_job_now(&self, name: &str, now: OffsetDateTime) -> Result<(), Error> {
+        self.ask::<u64>(sql!("check_job_now"), &[(&name, Type::TEXT), (&now, Type::TIMESTAMPTZ)]).await?;
+        Ok(())
     }
 
     /// Changes a job, if its status is still the one that was read, and returns whether it was. One that runs is checked from

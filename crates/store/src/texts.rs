@@ -33,6 +33,9 @@ pub struct TranscriptRow {
     pub call_began_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339::option")]
     pub call_ended_at: Option<OffsetDateTime>,
+    /// When a consent to the transcription was last withdrawn.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub revoked_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
     pub finished_at: Option<OffsetDateTime>,
     pub outcome: Option<Outcome>,
@@ -253,6 +256,21 @@ impl Store {
             )
             .await?;
         Ok(requested.unwrap_or(0))
+    }
+
+    /// Enqueues the deletion of speech that was captured for its text alone and ended before a moment, at most so much. Returns how
+    /// many captures. One round trip.
+    pub async fn expire_speech(
+        &self,
+        (ended_before, limit): (OffsetDateTime, i64),
+        now: OffsetDateTime,
+    ) -> Result<u64, Error> {
+        let params = [
+            (&ended_before as _, Type::TIMESTAMPTZ),
+            (&limit as _, Type::INT8),
+            (&now as _, Type::TIMESTAMPTZ),
+        ];
+        Ok(self.ask(sql!("expire_speech"), &params).await?.unwrap_or(0))
     }
 
     /// Deletes the text of a transcript whose deletion was requested. One round trip. Returns false, and deletes nothing, while a

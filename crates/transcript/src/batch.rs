@@ -3,6 +3,7 @@
 
 use domain::Error;
 use domain::audit::Origin;
+use domain::error::causes;
 use domain::id::CaptureId;
 use domain::transcript::batch::job::{self, Job, JobFailure, JobStatus};
 use domain::transcript::batch::plan::{self, Next};
@@ -28,7 +29,10 @@ const LOOK_EVERY: Duration = Duration::seconds(30);
 const ASK_EVERY: Duration = Duration::minutes(2);
 
 /// The largest output that is read: 4 hours of speech are some 25 MB.
-const MAX_OUTPUT_BYTES: u64 = 64 * 1024 * 1024;
+const MAX_OUTPUT_BYTES: u64 = 32 * 1024 * 1024;
+
+/// A running job is asked for this long after its deadline, and then given up whatever the answer is.
+const ASK_AFTER_DEADLINE: Duration = Duration::hours(1);
 
 /// The rank of a job's result: each job has one.
 const RANK: &str = "batch";
@@ -90,6 +94,9 @@ impl App {
         if origin.now >= job.deadline {
             return self.fail(&job, JobFailure::Overdue, None, origin).await;
         }
+        if job.revoked_at.zip(job.captured_from).is_some_and(|(revoked, from)| from < revoked) {
+            return self.fail(&job, JobFailure::ConsentRevoked, None, origin).await;
+        }
         let file = match self.sound(&job, origin).await? {
             Sound::NotYet => return Ok(Outcome::Later(origin.now + LOOK_EVERY, "the file is not there yet")),
             Sound::None(reason) => return self.fail(&job, reason, None, origin).await,
@@ -132,18 +139,25 @@ impl App {
     /// Where a backend is down: it is checked later.
     pub(crate) async fn check_job(&self, name: &str, origin: &Origin) -> Result<Outcome, Error> {
         let Some(job) = self.open_job(name, JobStatus::Running).await? else { return Ok(Outcome::Done) };
+        if origin.now >= job.deadline + ASK_AFTER_DEADLINE {
+            return self.fail(&job, JobFailure::Overdue, None, origin).await;
+        }
         let engine = job.settings.engine;
         let progress = self.jobs.progress(engine, name).await?;
         let taken = match &progress {
             Progress::Open if origin.now < job.deadline => {
                 return Ok(Outcome::Later(origin.now + ASK_EVERY, "the job has not ended"));
             }
-            Progress::Open => Err((JobFailure::Overdue, None)),
+            // Transcribe deletes no job that is in progress.
+            Progress::Open => return self.fail(&job, JobFailure::Overdue, None, origin).await,
             Progress::Failed(message) => Err((JobFailure::TranscribeFailed, Some(message.as_str()))),
             // One whose text was taken is deleted at Transcribe before the row says so.
             Progress::Completed | Progress::Unknown => self.take_output(&job, origin).await?,
         };
-        self.jobs.delete(engine, name).await?;
+        if let Err(error) = self.jobs.delete(engine, name).await {
+            // Transcribe keeps it for 90 days (<https://docs.aws.amazon.com/transcribe/latest/dg/API_GetTranscriptionJob.html>).
+            tracing::warn!(job = name, error = causes(&error), "transcription job not deleted at Transcribe");
+        }
         match taken {
             Ok(()) => {
                 let change = JobChange::to(JobStatus::Completed);
@@ -197,7 +211,7 @@ impl App {
                 language: job.settings.codes.first().map_or("", String::as_str),
                 activity: &activity,
                 gaps: &known.fillable(self.fill_gaps),
-                // Sound from before a revocation goes to no job.
+                // Its sound went to the job before a revocation; the text of it is marked when the transcript is completed.
                 revoked: &[],
             },
         );

@@ -24,10 +24,10 @@ use crate::evidence::Known;
 use crate::schedule::Outcome;
 use crate::text::TEXTS;
 
-/// Time for the deletion of the outputs of one transcript's jobs, of which there are a few.
+/// Time for the deletion of what is below one prefix.
 const DELETE_FOR: Duration = Duration::from_secs(20);
 
-/// Transcripts whose deletion one run requests.
+/// Transcripts, and captures of speech, whose deletion one run requests.
 const MAX_EXPIRED: i64 = 100;
 
 impl App {
@@ -91,7 +91,6 @@ impl App {
     /// # Errors
     /// Where S3 or the database is down, or a version is under hold: it is deleted later.
     pub(crate) async fn delete_text(&self, id: TranscriptId, origin: &Origin) -> Result<Outcome, Error> {
-        let until = Instant::now() + DELETE_FOR;
         let store = self.calls.store();
         let is_on_hold = || async { Ok::<_, Error>(store.transcript_on_hold(id).await?) };
         let captures = store.load_transcript(id).await?.map(|row| row.captures).unwrap_or_default();
@@ -102,6 +101,7 @@ impl App {
             files.push((format!("concatenations/{capture_id}-"), TEXTS));
         }
         for (prefix, part) in files {
+            let until = Instant::now() + DELETE_FOR;
             match self.objects.delete_unless_held((&prefix, part), until, is_on_hold).await? {
                 Deleted::All { held: 0 } => {}
                 Deleted::All { .. } => return Err(Error::conflict(reason::TRANSCRIPT_ON_HOLD)),
@@ -144,7 +144,7 @@ impl App {
         Ok(TranscriptDeletion { transcript_id: id, appointment_id, session_id, state })
     }
 
-    /// Requests the deletion of transcripts whose retention has ended.
+    /// Requests the deletion of transcripts, and of speech, whose retention has ended.
     ///
     /// # Errors
     /// 503 when the database is down.
@@ -154,6 +154,11 @@ impl App {
             self.calls.store().request_transcript_deletion(None, (before, MAX_EXPIRED), None, origin).await?;
         if requested > 0 {
             tracing::info!(requested, "transcripts expired");
+        }
+        let ended_before = origin.now - self.speech_retention;
+        let expired = self.calls.store().expire_speech((ended_before, MAX_EXPIRED), origin.now).await?;
+        if expired > 0 {
+            tracing::info!(expired, "speech expired");
         }
         Ok(())
     }

@@ -36,19 +36,24 @@ impl Comprehend {
         Self { client: Client::from_conf(config) }
     }
 
-    /// The entities of a text.
+    /// The entities of a text, or why the service refuses it, which it would do again.
     ///
     /// # Errors
-    /// Where the service is throttled or down, or refuses the text: a defect.
-    pub(crate) async fn find(&self, kind: Kind, text: &str) -> Result<Vec<Found>, Error> {
-        match kind {
+    /// Where the service is throttled or down, or the function may not use it.
+    pub(crate) async fn find(&self, kind: Kind, text: &str) -> Result<Result<Vec<Found>, String>, Error> {
+        let found = match kind {
             Kind::Entities => self.detect(text).await,
             Kind::Icd10Cm => self.infer(text).await,
+        };
+        match found {
+            Ok(found) => Ok(Ok(found)),
+            Err(Failure::Refused(code)) => Ok(Err(code)),
+            Err(Failure::Other(error)) => Err(error),
         }
     }
 
-    async fn detect(&self, text: &str) -> Result<Vec<Found>, Error> {
-        let answer = self.client.detect_entities_v2().text(text).send().await.map_err(error)?;
+    async fn detect(&self, text: &str) -> Result<Vec<Found>, Failure> {
+        let answer = self.client.detect_entities_v2().text(text).send().await.map_err(failure)?;
         let found = answer.entities().iter().filter_map(|entity| {
             Some(Found {
                 begin: offset(entity.begin_offset())?,
@@ -67,8 +72,8 @@ impl Comprehend {
         Ok(found.collect())
     }
 
-    async fn infer(&self, text: &str) -> Result<Vec<Found>, Error> {
-        let answer = self.client.infer_icd10_cm().text(text).send().await.map_err(error)?;
+    async fn infer(&self, text: &str) -> Result<Vec<Found>, Failure> {
+        let answer = self.client.infer_icd10_cm().text(text).send().await.map_err(failure)?;
         let found = answer.entities().iter().filter_map(|entity| {
             Some(Found {
                 begin: offset(entity.begin_offset())?,
@@ -102,15 +107,30 @@ fn offset(offset: Option<i32>) -> Option<u32> {
     u32::try_from(offset?).ok()
 }
 
-fn error<E>(error: SdkError<E, Response>) -> Error
+/// The codes with which the service refuses a text.
+const REFUSALS: [&str; 3] =
+    ["TextSizeLimitExceededException", "InvalidRequestException", "InvalidEncodingException"];
+
+/// Why a request failed.
+enum Failure {
+    /// The service refuses this text, with its code.
+    Refused(String),
+    Other(Error),
+}
+
+fn failure<E>(error: SdkError<E, Response>) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
+    let code = error.code().unwrap_or_default();
+    if REFUSALS.contains(&code) {
+        return Failure::Refused(code.to_owned());
+    }
     let status = error.raw_response().map(|response| response.status().as_u16());
-    let throttled = matches!(error.code(), Some("TooManyRequestsException" | "ThrottlingException"));
+    let throttled = matches!(code, "TooManyRequestsException" | "ThrottlingException");
     let source: Source = Box::new(error);
-    match status {
+    Failure::Other(match status {
         Some(400..=428 | 430..=499) if !throttled => Error::Internal(source),
         _ => Error::Unavailable { backend: "comprehendmedical", source },
-    }
+    })
 }

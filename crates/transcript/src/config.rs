@@ -17,6 +17,8 @@ pub struct Config {
     pub bucket: String,
     /// Its ARN: a concatenation is written into it.
     pub bucket_arn: String,
+    /// The ARN of its key, with which outputs of jobs are encrypted.
+    pub key_arn: String,
     /// The rights of each role to recordings and transcripts.
     pub rights: Rights,
     /// Days that a transcript is kept.
@@ -50,6 +52,7 @@ impl Config {
             calls: CallsConfig::read(&mut env),
             bucket: env.text("RECORDINGS_BUCKET"),
             bucket_arn: env.text("RECORDINGS_BUCKET_ARN"),
+            key_arn: env.text("RECORDINGS_KEY_ARN"),
             rights: env.parse("RECORDING_RIGHTS"),
             retention_days: env.parse("RECORDING_RETENTION_DAYS"),
             limits: Limits {

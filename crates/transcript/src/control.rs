@@ -4,6 +4,7 @@ use api::transcripts::{StartTranscriptionRequest, Transcription};
 use domain::Error;
 use domain::audit::Origin;
 use domain::call::{Actor, SessionOf, SessionState, Target, View};
+use domain::consent::ConsentPurpose;
 use domain::error::reason;
 use domain::id::AppointmentId;
 use domain::recording::permission::{Permission, Permissions};
@@ -50,6 +51,9 @@ impl App {
             let (session, _) = view.active().ok_or(Error::NotFound(reason::NO_ACTIVE_CALL))?;
             let target = SessionOf { appointment, session: session.id };
             if view.captures.run.as_ref().is_some_and(|row| row.run.status == RunStatus::Stopping) {
+                return Err(Error::Conflict { reason: reason::CALL_NOT_READY, retry_after: Some(SOON) });
+            }
+            if is_captured_for_another_job(&view) {
                 return Err(Error::Conflict { reason: reason::CALL_NOT_READY, retry_after: Some(SOON) });
             }
             if let Some(row) = view.captures.run.as_ref().filter(|row| row.run.status.is_open()) {
@@ -161,6 +165,18 @@ impl App {
         }
         Ok(true)
     }
+}
+
+/// Whether a capture goes on that a run in batch mode has left: its job is asked for one language.
+fn is_captured_for_another_job(view: &View) -> bool {
+    let left = view
+        .captures
+        .run
+        .as_ref()
+        .is_some_and(|row| !row.run.status.is_open() && row.run.mode == Mode::Batch);
+    left && view.captures.capture.as_ref().is_some_and(|capture| {
+        capture.status.is_open() && capture.purposes.contains(ConsentPurpose::Transcription)
+    })
 }
 
 fn new_run(settings: &RunSettings) -> Result<NewRun, Error> {

@@ -39,9 +39,14 @@ impl App {
                 if Instant::now() >= until {
                     return Ok(Outcome::Later(origin.now, "time for the pieces is over"));
                 }
-                let found = service.find(kind, &piece.text).await?;
+                let found = service.find(kind, &piece.text).await?.unwrap_or_else(|refused| {
+                    tracing::warn!(transcript = %id, piece = number, reason = %refused, "text refused by Comprehend Medical");
+                    Vec::new()
+                });
                 let found = FoundPiece { kind, piece: number, entities: piece.entities(&found) };
-                store.store_entities(id, &sha256, &found, origin.now).await?;
+                if !store.store_entities(id, &sha256, &found, origin.now).await? {
+                    return Ok(Outcome::Later(origin.now, "the text has changed"));
+                }
             }
         }
         Ok(Outcome::Done)

@@ -59,8 +59,8 @@ impl App {
         if event.detail_type == JOB_EVENT {
             let JobEvent { transcription_job_name: name } = serde_json::from_str(event.detail.get())
                 .map_err(|_| Error::invalid("detail", "must have a TranscriptionJobName"))?;
-            // One that goes on is checked by its operation.
-            return Box::pin(self.check_job(&name, origin)).await.map(drop);
+            // The operation has a lease and a time limit, and is repeated for itself.
+            return Ok(self.calls.store().check_job_now(&name, origin.now).await?);
         }
         let envelope = event::Envelope {
             id: &event.id,

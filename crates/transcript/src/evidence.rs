@@ -1,6 +1,7 @@
 //! What is known of the call of a transcript: when it was transcribed, captured and spoken in, and which sound has no text.
 
 use domain::id::CaptureId;
+use domain::transcript::batch::job::JobStatus;
 use domain::transcript::batch::plan::{Sound, has_failed};
 use domain::transcript::gaps::{Evidence, Gap, GapReason, gaps, intersect, subtract, union};
 use domain::transcript::live::{Mode, Run, RunEnd};
@@ -51,12 +52,18 @@ impl<'a> Known<'a> {
                 self.interval(ran_until.unwrap_or(run.requested_at), next_start(run))
             })
             .collect();
-        failed.extend(self.of_jobs(|capture| has_failed(&row.jobs, capture.capture_id)));
+        failed.extend(
+            self.of_jobs(|capture| !self.is_revoked(capture) && has_failed(&row.jobs, capture.capture_id)),
+        );
         let mut revoked: Vec<Interval> = revoked
             .filter_map(|capture| self.interval(capture.stop_requested_at?, capture.ended_at))
             .collect();
         revoked.extend(self.of_jobs(|capture| {
-            self.is_revoked(capture) && !row.jobs.iter().any(|job| job.capture_id == capture.capture_id)
+            let has_text = row
+                .jobs
+                .iter()
+                .any(|job| job.capture_id == capture.capture_id && job.status == JobStatus::Completed);
+            self.is_revoked(capture) && !has_text
         }));
         Evidence {
             call_end_ms: self.ms(row.call_ended_at.unwrap_or(self.now)),
@@ -124,7 +131,11 @@ impl<'a> Known<'a> {
     /// Whether there is nothing but runs in batch mode, and a job of theirs failed.
     pub(crate) fn only_jobs_failed(&self) -> bool {
         self.row.runs.iter().all(|row| row.run.mode == Mode::Batch)
-            && self.row.captures.iter().any(|capture| has_failed(&self.row.jobs, capture.capture_id))
+            && self
+                .row
+                .captures
+                .iter()
+                .any(|capture| !self.is_revoked(capture) && has_failed(&self.row.jobs, capture.capture_id))
     }
 
     fn captured(&self, capture: &TextCapture) -> Option<Interval> {
@@ -133,9 +144,7 @@ impl<'a> Known<'a> {
 
     /// Whether a consent to the transcription was revoked after the capture began: from then on its sound goes to no service.
     fn is_revoked(&self, capture: &TextCapture) -> bool {
-        let revoked = self.row.captures.iter().filter(|other| other.revoked);
-        let last = revoked.filter_map(|other| other.stop_requested_at).max();
-        last.zip(capture.began_at).is_some_and(|(last, began)| began < last)
+        self.row.revoked_at.zip(capture.began_at).is_some_and(|(last, began)| began < last)
     }
 
     fn text(&self) -> Vec<Interval> {

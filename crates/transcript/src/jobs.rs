@@ -109,16 +109,19 @@ pub(crate) enum Progress {
 pub(crate) struct Jobs {
     client: Client,
     bucket: String,
+    /// Without it Transcribe encrypts an output with S3's own key
+    /// (<https://docs.aws.amazon.com/transcribe/latest/dg/data-encryption.html>).
+    key_arn: String,
 }
 
 impl Jobs {
-    pub(crate) fn new(sdk: &SdkConfig, bucket: &str) -> Self {
+    pub(crate) fn new(sdk: &SdkConfig, bucket: &str, key_arn: &str) -> Self {
         let timeouts = TimeoutConfig::builder()
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .operation_timeout(DEADLINE)
             .build();
         let config = aws_sdk_transcribe::config::Builder::from(sdk).timeout_config(timeouts).build();
-        Self { client: Client::from_conf(config), bucket: bucket.to_owned() }
+        Self { client: Client::from_conf(config), bucket: bucket.to_owned(), key_arn: key_arn.to_owned() }
     }
 
     /// Starts a job.
@@ -141,7 +144,8 @@ impl Jobs {
             .media(self.media(&new))
             .media_format(MediaFormat::Mp4)
             .output_bucket_name(&self.bucket)
-            .output_key(output);
+            .output_key(output)
+            .output_encryption_kms_key_id(&self.key_arn);
         if settings.identify {
             // People who speak different languages keep them. Vocabularies are of one language each, and need one that is given.
             request = request.identify_multiple_languages(true).set_language_options(Some(codes.collect()));
@@ -167,6 +171,7 @@ impl Jobs {
             .media_format(MediaFormat::Mp4)
             .output_bucket_name(&self.bucket)
             .output_key(new.output)
+            .output_encryption_kms_key_id(&self.key_arn)
             .settings(speakers)
             // The only specialty of jobs.
             .specialty(Specialty::Primarycare)

@@ -143,8 +143,7 @@ impl App {
                     region: live.region,
                     unconfirmed: live.unconfirmed,
                 }),
-                // As above.
-                batch: false,
+                batch: entry.batch.is_some(),
                 reason: entry.reason.map(|reason| reason.to_string()),
             })
             .collect();

@@ -95,7 +95,7 @@ impl App {
         Ok(Self {
             calls: Calls::new(store, &sdk, &config.calls.bus, settings),
             objects: Objects::new(&sdk, &config.bucket),
-            jobs: Jobs::new(&sdk, &config.bucket),
+            jobs: Jobs::new(&sdk, &config.bucket, &config.key_arn),
             bucket_arn: config.bucket_arn.clone(),
             rights: config.rights.clone(),
             limits: config.limits,

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { button, eventually, times } from "./fixtures/browser.ts";
-import { type ChimeEvent, LiveCalls } from "./fixtures/live-call.ts";
+import { type ChimeEvent, LiveCalls, meetingOf } from "./fixtures/live-call.ts";
 import { seen } from "./fixtures/signature.ts";
 
 let calls: LiveCalls;
@@ -115,16 +115,3 @@ test("captions name the speaker, and the final words replace the partial ones", 
     }
   });
 });
-
-/** The meeting that this attendee is connected to. */
-async function meetingOf(
-  control: (path: string, body?: object, method?: string) => Promise<unknown>,
-  attendee: string,
-): Promise<string> {
-  const { participants } = (await control("media", undefined, "GET")) as {
-    participants: { attendeeId: string; meetingId: string }[];
-  };
-  const meeting = participants.find(({ attendeeId }) => attendeeId === attendee)?.meetingId;
-  if (!meeting) throw new Error("the attendee is not connected");
-  return meeting;
-}

@@ -178,13 +178,14 @@ impl Piece {
     }
 }
 
-/// Joins the English segments to pieces of at most so many bytes. A segment that does not fit into one is cut at the end of a
+/// Joins the English segments to pieces of at most so many bytes; those from before a revocation go to no other service. A segment that does not fit into one is cut at the end of a
 /// sentence, else of a word, else between two scalar values. A limit below 4 bytes counts as 4.
 #[must_use]
 pub fn pieces(segments: &[Segment], max_bytes: usize) -> Vec<Piece> {
     let max_bytes = max_bytes.max(MIN_LIMIT_BYTES);
     let mut pieces: Vec<Piece> = Vec::new();
-    for segment in segments.iter().filter(|segment| is_english(&segment.language)) {
+    let sent = |segment: &&Segment| is_english(&segment.language) && !segment.revoked;
+    for segment in segments.iter().filter(sent) {
         let mut from = 0;
         for part in cut(&segment.text, max_bytes) {
             let length = scalars(part);

@@ -75,6 +75,7 @@ const GRANTS: &[&str] = &[
     "functions EXECUTE medzen.stop_refused_captures(uuid,uuid,timestamp with time zone)",
     "functions EXECUTE medzen.stop_refused_run(uuid,uuid,timestamp with time zone)",
     "functions EXECUTE medzen.transcription_left(date,bigint)",
+    "functions EXECUTE medzen.transcription_revoked_at(uuid)",
     "functions INSERT medzen.call_meetings",
     "functions INSERT medzen.chime_events",
     "functions INSERT medzen.chime_meetings",
@@ -135,7 +136,7 @@ const GRANTS: &[&str] = &[
     "functions UPDATE medzen.legal_holds (entries_applied, entries_applied_at, entries_leased_until, file_changes, \
      file_pass, file_versions, files_applied, files_applied_at, lifted_at, lifted_by)",
     "functions UPDATE medzen.media_captures (began_at, confirmed_at, ended_at, pipeline_arn, pipeline_id, revoked, \
-     speaking, status, stop_reason, stop_requested_at, text_taken_at)",
+     speaking, speech_deleted_at, status, stop_reason, stop_requested_at, text_taken_at)",
     "functions UPDATE medzen.participant_quality (summary)",
     "functions UPDATE medzen.pending_operations (attempts, completed_at, last_attempt_at, last_error, leased_until, \
      not_before, superseded_until)",

@@ -71,6 +71,8 @@ pub enum JobFailure {
     NoFile,
     /// Longer than 4 hours, or larger than 2 GB.
     TooLarge,
+    /// A consent was withdrawn after the sound was captured: it goes to no service.
+    ConsentRevoked,
     /// Transcribe rejected the request.
     Refused,
     /// Transcribe reported a failure.
@@ -86,7 +88,7 @@ impl JobFailure {
     #[must_use]
     pub const fn is_final(self) -> bool {
         match self {
-            Self::NoFile | Self::TooLarge => true,
+            Self::NoFile | Self::TooLarge | Self::ConsentRevoked => true,
             Self::Refused | Self::TranscribeFailed | Self::Unreadable | Self::Overdue => false,
         }
     }
@@ -97,6 +99,7 @@ impl JobFailure {
         match self {
             Self::NoFile => "no_file",
             Self::TooLarge => "too_large",
+            Self::ConsentRevoked => "consent_revoked",
             Self::Refused => "refused",
             Self::TranscribeFailed => "transcribe_failed",
             Self::Unreadable => "unreadable",

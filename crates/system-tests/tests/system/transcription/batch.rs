@@ -324,3 +324,113 @@ async fn the_output_of_a_job_is_under_a_hold_that_was_placed_before_it() -> Test
     assert!(versions.iter().all(|(_, held)| *held), "{versions:?}");
     Ok(())
 }
+
+/// Nothing is open any more when the consent is withdrawn, so nothing is stopped for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn sound_goes_to_no_job_after_a_revocation_that_stopped_nothing() -> TestResult {
+    let call = spoken(text_only()).await?;
+    let watch = call.cloud.watch();
+    assert_eq!(call.stop().await?.brief(), "200");
+    for _ in 0..2 {
+        call.pass(3).await?;
+    }
+    assert_eq!(consent(&call.scenario.patient, json!({ "transcription": false })).await?.brief(), "200");
+    after_the_call(&call, 6).await?;
+    assert_eq!(watch.count("StartTranscriptionJob"), 0);
+    assert_eq!(
+        (call.text().await?.as_str(), call.gaps().await?.as_str(), call.outcome().await?.as_str()),
+        ("", "consent_revoked", "ready")
+    );
+    assert_eq!(call.keys(), Vec::<String>::new(), "the speech is deleted");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn speech_goes_after_its_retention_where_its_transcript_is_never_finished() -> TestResult {
+    let cloud = deployed(&[("SpeechRetentionDays", "1")]).await?;
+    let call = Transcribed::with_consent_on(cloud, text_only()).await?;
+    call.transcribing().await?;
+    call.say(&call.scenario.patient, "r-1", "My knee hurts").await?;
+    // No text is taken, so nothing finishes the transcript.
+    call.cloud.fault("postgres", Some("store_segments"), FaultKind::Error, None);
+    assert_eq!(call.scenario.provider.end().await?.brief(), "200");
+    for _ in 0..3 {
+        call.cloud.parts().clock.advance(60);
+        let _failed = call.cloud.drain_queues().await?;
+        call.cloud.run_schedule("recording").await?;
+        let _failed = call.cloud.run_schedule("transcript").await;
+    }
+    assert!(call.keys().iter().any(|key| key.starts_with("speech/")), "{:?}", call.keys());
+    call.cloud.parts().clock.advance(24 * 3_600);
+    for _ in 0..2 {
+        let _failed = call.cloud.run_schedule("transcript").await;
+        call.cloud.run_schedule("recording").await?;
+    }
+    assert_eq!(call.outcome().await?, "");
+    assert_eq!(call.keys(), Vec::<String>::new());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_transcribe_does_not_answer_for_is_given_up_an_hour_after_its_deadline() -> TestResult {
+    let call = spoken(text_only()).await?;
+    job_fault(&call, "neverEnds", 2).await?;
+    after_the_call(&call, 6).await?;
+    assert_eq!(call.jobs().await?, "1 running");
+    call.cloud.fault("transcribe", Some("GetTranscriptionJob"), FaultKind::Error, None);
+    call.pass(49 * 3_600).await?;
+    for _ in 0..2 {
+        call.cloud.parts().clock.advance(60);
+        let _failed = call.cloud.run_schedule("transcript").await;
+    }
+    assert!(call.jobs().await?.starts_with("1 failed overdue"), "{}", call.jobs().await?);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_language_of_jobs_alone_is_offered_and_its_run_ends_at_the_limit_of_its_call() -> TestResult {
+    let cloud = deployed(&[("TranscriptionMinutesPerCall", "3")]).await?;
+    let call = Transcribed::with_consent_on(cloud, text_only()).await?;
+    let listed = call.scenario.provider.ask("GET", "/transcription/languages", &Value::Null).await?;
+    let languages = listed.body["languages"].as_array().ok_or("no languages")?;
+    let hausa = languages.iter().find(|one| one["code"] == HAUSA).ok_or("not listed")?;
+    assert_eq!((&hausa["live"], &hausa["batch"]), (&Value::Null, &json!(true)), "{hausa}");
+    assert_eq!(call.start(json!({ "language": HAUSA })).await?.brief(), "201");
+    for _ in 0..4 {
+        call.minute().await?;
+    }
+    assert_eq!(call.runs().await?, "stopped limit_reached");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_language_waits_until_the_capture_of_the_first_has_ended() -> TestResult {
+    let call = spoken(text_only()).await?;
+    assert_eq!(call.stop().await?.brief(), "200");
+    let early = call.start(json!({ "language": "sw-KE" })).await?;
+    assert_eq!(early.brief(), "409 CALL_NOT_READY");
+    assert!(early.headers.contains_key("retry-after"));
+    for _ in 0..2 {
+        call.pass(3).await?;
+    }
+    assert_eq!(call.start(json!({ "language": "sw-KE" })).await?.brief(), "201");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_text_of_a_job_is_hidden_whole_where_personal_data_is() -> TestResult {
+    let cloud = deployed(&[("TranscriptionMarkContent", "on")]).await?;
+    let call = Transcribed::with_consent_on(cloud, text_only()).await?;
+    assert_eq!(call.start(json!({ "language": HAUSA })).await?.brief(), "201");
+    for _ in 0..2 {
+        call.pass(3).await?;
+    }
+    both_speak(&call).await?;
+    after_the_call(&call, 6).await?;
+    assert_eq!(call.text().await?, BOTH);
+    let path = "/appointments/{a}/transcript?view=redacted";
+    let read = call.scenario.provider.ask("GET", path, &Value::Null).await?;
+    assert_eq!(read.brief(), "200", "{:?}", read.body);
+    assert!(!read.body.to_string().contains("kwana"), "{:?}", read.body);
+    Ok(())
+}
