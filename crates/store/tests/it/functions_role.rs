@@ -276,6 +276,12 @@ async fn transcribe_afterwards(cloud: &TestCloud) -> TestResult {
         cloud.sql("SELECT string_agg(status, ',') FROM medzen.transcription_jobs").await?,
         "completed"
     );
+    let name = cloud.sql("SELECT name FROM medzen.transcription_jobs").await?;
+    cloud.send_event(&json!({
+        "source": "aws.transcribe", "detail-type": "Transcribe Job State Change",
+        "detail": {"TranscriptionJobName": name, "TranscriptionJobStatus": "COMPLETED"},
+    }))?;
+    assert_eq!(cloud.drain_queues().await?, 0, "an event that comes twice changes nothing");
     Ok(())
 }
 
