@@ -493,7 +493,8 @@ CREATE INDEX transcription_runs_by_session ON medzen.transcription_runs (session
 CREATE INDEX transcription_runs_unfinished ON medzen.transcription_runs (confirmed_at)
   WHERE status IN ('requested', 'starting', 'running', 'stopping');
 
--- Times of a call of which there is no text although a run was open: each with its reason. Null: it goes on.
+-- Times of a call of which there is no text although a run was open: each with its reason. Null: it goes on. One without length is the end of
+-- an interruption, which may be known before its beginning is.
 CREATE TABLE medzen.transcription_gaps (
   run_id uuid NOT NULL REFERENCES medzen.transcription_runs (id),
   began_at timestamptz NOT NULL,

@@ -11,7 +11,8 @@ SELECT json_build_object(
     SELECT coalesce(json_agg(medzen.run_json(r) ORDER BY r.number), '[]') FROM medzen.transcription_runs r WHERE r.transcript_id = t.id),
   'interruptions', (
     SELECT coalesce(json_agg(json_build_object('beganAt', g.began_at, 'endedAt', g.ended_at) ORDER BY g.began_at), '[]')
-    FROM medzen.transcription_gaps g JOIN medzen.transcription_runs r ON r.id = g.run_id WHERE r.transcript_id = t.id),
+    FROM medzen.transcription_gaps g JOIN medzen.transcription_runs r ON r.id = g.run_id
+    WHERE r.transcript_id = t.id AND g.began_at IS DISTINCT FROM g.ended_at),
   'captures', (
     SELECT coalesce(json_agg(json_build_object('captureId', c.id, 'recorded', c.recording_id IS NOT NULL,
       'captured', c.pipeline_id IS NOT NULL, 'beganAt', c.began_at,

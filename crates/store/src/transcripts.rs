@@ -276,15 +276,11 @@ impl Store {
         session: SessionId,
         at: OffsetDateTime,
         ended: bool,
-    ) -> Result<bool, Error> {
-        let session = session.as_uuid();
-        let changed: Option<Changed> = self
-            .ask(
-                sql!("mark_interruption"),
-                &[(&session, Type::UUID), (&at, Type::TIMESTAMPTZ), (&ended, Type::BOOL)],
-            )
-            .await?;
-        Ok(changed.is_some_and(|of| of.changed > 0))
+    ) -> Result<(), Error> {
+        let params =
+            [(&session.as_uuid() as _, Type::UUID), (&at as _, Type::TIMESTAMPTZ), (&ended as _, Type::BOOL)];
+        self.ask::<Changed>(sql!("mark_interruption"), &params).await?;
+        Ok(())
     }
 
     /// Stores the result of an attempt with a language. `failure` is what Chime said; `None`: it transcribed. One round trip.

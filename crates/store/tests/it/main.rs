@@ -13,6 +13,7 @@ mod grants;
 mod host;
 mod host_advice;
 mod host_contract;
+mod interruptions;
 mod migrate;
 mod migration_files;
 mod operations;
