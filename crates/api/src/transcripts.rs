@@ -1,6 +1,7 @@
 //! The transcription of calls, and transcripts.
 
 use domain::id::{AppointmentId, SessionId, TranscriptId};
+use domain::transcript::entities::MedicalEntity;
 use domain::transcript::gaps::Gap;
 use domain::transcript::language::Engine;
 use domain::transcript::live::{Mode, RunEnd, RunStatus};
@@ -219,6 +220,9 @@ pub struct Transcript {
     pub segments: Vec<Segment>,
     /// The times without text.
     pub gaps: Vec<Gap>,
+    /// Medical entities in the segments, which a service has found: guesses and no diagnosis. None in the redacted view, and until they
+    /// were found.
+    pub entities: Vec<MedicalEntity>,
 }
 
 /// A transcript whose deletion was requested.

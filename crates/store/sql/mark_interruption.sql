@@ -16,4 +16,4 @@ WITH run AS (
   ON CONFLICT (run_id, began_at) DO NOTHING
   RETURNING run_id
 )
-SELECT json_build_object('changed', (SELECT count(*) FROM ended) + (SELECT count(*) FROM marked))::text
+SELECT ((SELECT count(*) FROM ended) + (SELECT count(*) FROM marked))::text

@@ -175,11 +175,6 @@ pub struct StoredSegment {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Speaking(pub i64, pub i64, pub String);
 
-#[derive(Deserialize)]
-struct Changed {
-    changed: u64,
-}
-
 impl Store {
     /// Begins a run of a session's transcription and reserves its seconds. `None`: there is no such session. One round trip.
     pub async fn begin_run(
@@ -279,7 +274,7 @@ impl Store {
     ) -> Result<(), Error> {
         let params =
             [(&session.as_uuid() as _, Type::UUID), (&at as _, Type::TIMESTAMPTZ), (&ended as _, Type::BOOL)];
-        self.ask::<Changed>(sql!("mark_interruption"), &params).await?;
+        self.ask::<u64>(sql!("mark_interruption"), &params).await?;
         Ok(())
     }
 

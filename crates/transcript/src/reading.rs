@@ -8,6 +8,7 @@ use domain::error::reason;
 use domain::id::{AppointmentId, TranscriptId, UserId};
 use domain::recording::rights::Right;
 use domain::state::Role;
+use domain::transcript::entities::MedicalEntity;
 use domain::transcript::export::Content;
 use domain::transcript::format::Format;
 use domain::transcript::redact;
@@ -54,6 +55,11 @@ impl App {
         let segments = assemble(turns);
         let unchanged = is_unchanged(&found, &segments);
         let segments = shown(segments, view);
+        let entities = if view == TranscriptView::Full && format == Format::Json {
+            self.entities(found.id).await?
+        } else {
+            Vec::new()
+        };
         self.calls.store().audit_reading(found.id, reader, (format.as_str(), view.as_str()), origin).await?;
         let answer = match format.file(&segments, &found.gaps) {
             Some(text) => Answer::text(200, format.media_type(), text),
@@ -70,11 +76,23 @@ impl App {
                     unchanged,
                     segments,
                     gaps: found.gaps,
+                    entities,
                 },
             )?,
         };
         let name = format!("attachment; filename=\"{DOWNLOAD_NAME}.{}\"", format.as_str());
         Ok(answer.with_header("content-disposition", name).with_header("vary", "accept"))
+    }
+
+    /// The medical entities of a transcript, in the order of the call.
+    async fn entities(&self, id: TranscriptId) -> Result<Vec<MedicalEntity>, Error> {
+        if self.comprehend.is_none() {
+            return Ok(Vec::new());
+        }
+        let pieces = self.calls.store().transcript_entities(id).await?;
+        let mut entities: Vec<_> = pieces.into_iter().flat_map(|piece| piece.entities).collect();
+        entities.sort_by_key(|one| (one.segment, one.start, one.end));
+        Ok(entities)
     }
 
     /// The caller, who has one of these rights to the appointment's transcripts.

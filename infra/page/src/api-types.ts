@@ -461,6 +461,14 @@ export interface components {
         ChimeAttendeeId: string;
         /** Format: uuid */
         ChimeMeetingId: string;
+        /** @description A code of a condition. */
+        Concept: {
+            /** @description Of ICD-10-CM, for example `R51.9`. */
+            code: string;
+            description: string;
+            /** Format: double */
+            score: number | null;
+        };
         /** @description The purpose of a consent. */
         ConsentPurpose: "recording" | "transcription";
         /** @description The caller's decisions on consent. At least one is required. */
@@ -792,6 +800,28 @@ export interface components {
             region: string;
             /** @description Whether no attempt in this region has succeeded yet. */
             unconfirmed: boolean;
+        };
+        /** @description A medical entity in a segment's text, in Unicode scalar values. */
+        MedicalEntity: {
+            /** @description For example `MEDICAL_CONDITION`. */
+            category: string;
+            /** @description Codes of ICD-10-CM that it may be, the most probable first. */
+            concepts: components["schemas"]["Concept"][];
+            /** Format: uint32 */
+            end: number;
+            /** Format: double */
+            score: number | null;
+            /**
+             * Format: uint32
+             * @description The segment's number.
+             */
+            segment: number;
+            /** Format: uint32 */
+            start: number;
+            /** @description For example `NEGATION`: the speaker does not have it. */
+            traits: string[];
+            /** @description For example `DX_NAME`. */
+            type: string;
         };
         /** @description How the text is made. */
         Mode: "live" | "batch";
@@ -1192,6 +1222,11 @@ export interface components {
         Transcript: {
             /** @description The appointment. */
             appointmentId: components["schemas"]["AppointmentId"];
+            /**
+             * @description Medical entities in the segments, which a service has found: guesses and no diagnosis. None in the redacted view, and until they
+             *     were found.
+             */
+            entities: components["schemas"]["MedicalEntity"][];
             /** @description The times without text. */
             gaps: components["schemas"]["TranscriptGap"][];
             /** @description The language that was asked for, or `identify`. */

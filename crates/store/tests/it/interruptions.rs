@@ -1,5 +1,7 @@
 //! Chime's reports of an interruption come in any order, and each may come twice.
 
+use std::fmt::Write as _;
+
 use local_testing::{TestCloud, TestResult, workspace};
 
 /// A call with a run that is transcribing.
@@ -42,18 +44,16 @@ async fn two_interruptions_are_the_same_in_every_order_of_their_reports() -> Tes
     assert_eq!(orders.len(), 24);
     for order in orders {
         let session = cloud.sql(RUN).await?;
-        let reports: String = order
-            .iter()
-            // Twice each.
-            .flat_map(|place| [REPORTS[*place]; 2])
-            .map(|(second, ended)| {
-                format!("EXECUTE it ('{session}', '2026-11-20T10:00:{second}Z', {ended});")
-            })
-            .collect();
+        let mut reports = String::new();
+        for place in order.iter().flat_map(|place| [*place; 2]) {
+            let (second, ended) = REPORTS[place];
+            write!(reports, "EXECUTE it ('{session}', '2026-11-20T10:00:{second}Z', {ended});")?;
+        }
+        let prepare = format!("PREPARE it (uuid, timestamptz, boolean) AS {statement}");
+        cloud.sql(&format!("{prepare}; {reports} DEALLOCATE it")).await?;
         let gaps = cloud
             .sql(&format!(
-                "PREPARE it (uuid, timestamptz, boolean) AS {statement}; {reports} DEALLOCATE it;
-                 SELECT string_agg(to_char(g.began_at, 'SS') || '-' || coalesce(to_char(g.ended_at, 'SS'), 'open'), ',' ORDER BY g.began_at)
+                "SELECT string_agg(to_char(g.began_at, 'SS') || '-' || coalesce(to_char(g.ended_at, 'SS'), 'open'), ',' ORDER BY g.began_at)
                  FROM medzen.transcription_gaps g JOIN medzen.transcription_runs r ON r.id = g.run_id
                  WHERE r.session_id = '{session}' AND g.began_at IS DISTINCT FROM g.ended_at"
             ))

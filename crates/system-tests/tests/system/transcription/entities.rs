@@ -41,6 +41,15 @@ async fn entities_point_at_the_words_of_segments_and_are_deleted_with_them() -> 
         "entities headache SYMPTOM, entities fever NEGATION+SIGN, icd10_cm headache SYMPTOM R51.9, icd10_cm fever NEGATION+SIGN R50.9"
     );
     assert_eq!((watch.count("DetectEntitiesV2"), watch.count("InferICD10CM")), (1, 1));
+    let path = "/appointments/{a}/transcript";
+    let read = call.scenario.provider.ask("GET", path, &serde_json::Value::Null).await?;
+    let listed = read.body["entities"].as_array().ok_or("no entities")?;
+    assert_eq!(listed.len(), 4, "{listed:?}");
+    assert_eq!(listed[0]["type"], "DX_NAME", "{listed:?}");
+    assert!(listed.iter().any(|one| one["concepts"][0]["code"] == "R51.9"), "{listed:?}");
+    let redacted = format!("{path}?view=redacted");
+    let hidden = call.scenario.provider.ask("GET", &redacted, &serde_json::Value::Null).await?;
+    assert!(!hidden.body.to_string().contains("R51.9"), "{:?}", hidden.body);
 
     call.cloud
         .sql("UPDATE medzen.transcripts SET finished_at = finished_at - interval '8 years' RETURNING ''")
