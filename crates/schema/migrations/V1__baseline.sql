@@ -371,9 +371,6 @@ CREATE INDEX media_captures_by_session ON medzen.media_captures (session_id, ope
 CREATE INDEX media_captures_unfinished ON medzen.media_captures (confirmed_at)
   WHERE status IN ('requested', 'starting', 'running', 'stopping');
 
--- Speech whose retention may have ended.
-CREATE INDEX media_captures_speech ON medzen.media_captures (ended_at) WHERE purposes = '{transcription}' AND speech_deleted_at IS NULL;
-
 -- A segment of a recording: the file that Chime concatenates from the chunks of one capture. Inserted when the capture runs.
 CREATE TABLE medzen.recording_segments (
   capture_id uuid PRIMARY KEY REFERENCES medzen.media_captures (id),
@@ -452,6 +449,8 @@ CREATE TABLE medzen.transcripts (
 );
 -- Those whose retention may have ended.
 CREATE INDEX transcripts_kept ON medzen.transcripts (finished_at, id) WHERE finished_at IS NOT NULL AND deletion_requested_at IS NULL;
+-- Those that may never finish, whose speech has a retention of its own.
+CREATE INDEX transcripts_unfinished ON medzen.transcripts (created_at) WHERE finished_at IS NULL;
 
 -- A run: from the provider's request to its end. Its settings are what was resolved at the request (domain::transcript::language).
 CREATE TABLE medzen.transcription_runs (
