@@ -150,7 +150,7 @@ impl Calls {
     }
 
     async fn open(&self, actor: &Actor, new: &NewCall, origin: &Origin) -> Result<View, Error> {
-        // What the deployment does not do, nobody is asked for consent to.
+        // Nobody is asked for consent to a purpose that the deployment does not have.
         let recording = new.recording && self.settings.recording == Availability::On;
         let transcription = new.transcription && self.settings.transcription == Availability::On;
         let session = NewSession {

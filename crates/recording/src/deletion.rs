@@ -72,7 +72,7 @@ impl App {
     /// that was placed after the request stops it.
     ///
     /// # Errors
-    /// Where S3 or the database is down, or a version is under hold: it is deleted later.
+    /// S3 or the database is down, or a version is under hold: it is deleted later.
     pub(crate) async fn delete_files(&self, id: RecordingId, origin: &Origin) -> Result<Outcome, Error> {
         let until = Instant::now() + STEP;
         let captures = self.calls.store().recording_captures(id).await?;

@@ -561,7 +561,7 @@ CREATE TABLE medzen.transcription_jobs (
   capture_id uuid NOT NULL REFERENCES medzen.media_captures (id),
   attempt integer NOT NULL CHECK (attempt > 0),
   kind text NOT NULL CHECK (kind IN ('standard', 'medical')),
-  -- What Transcribe is asked for.
+  -- The request to Transcribe (domain::transcript::settings).
   settings jsonb NOT NULL,
   status text NOT NULL DEFAULT 'waiting' CHECK (status IN ('waiting', 'running', 'completed', 'failed')),
   requested_at timestamptz NOT NULL,
@@ -577,7 +577,7 @@ CREATE TABLE medzen.transcription_jobs (
   ended_at timestamptz,
   reason text CHECK (reason IN (
     'no_file', 'too_large', 'consent_revoked', 'refused', 'transcribe_failed', 'unreadable', 'overdue')),
-  -- What Transcribe said of a failure.
+  -- Transcribe's reason for a failure.
   message text,
   UNIQUE (capture_id, attempt),
   CHECK ((status IN ('completed', 'failed')) = (ended_at IS NOT NULL)),

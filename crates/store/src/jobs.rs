@@ -96,7 +96,7 @@ pub struct JobChange<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sound_seconds: Option<f64>,
     pub reason: Option<JobFailure>,
-    /// What Transcribe said of a failure.
+    /// Transcribe's reason for a failure.
     pub message: Option<&'a str>,
 }
 

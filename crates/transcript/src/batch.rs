@@ -88,7 +88,7 @@ impl App {
     /// Starts a job once its sound is one file.
     ///
     /// # Errors
-    /// Where a backend is down: it is started later.
+    /// A backend is down: the job is started later.
     pub(crate) async fn start_job(&self, name: &str, origin: &Origin) -> Result<Outcome, Error> {
         let Some(job) = self.open_job(name, JobStatus::Waiting).await? else { return Ok(Outcome::Done) };
         if origin.now >= job.deadline {
@@ -136,7 +136,7 @@ impl App {
     /// Asks Transcribe for a job, and takes the text of one that has completed. It may be repeated.
     ///
     /// # Errors
-    /// Where a backend is down: it is checked later.
+    /// A backend is down: the job is checked later.
     pub(crate) async fn check_job(&self, name: &str, origin: &Origin) -> Result<Outcome, Error> {
         let Some(job) = self.open_job(name, JobStatus::Running).await? else { return Ok(Outcome::Done) };
         if origin.now >= job.deadline + ASK_AFTER_DEADLINE {

@@ -89,7 +89,7 @@ impl App {
     /// hold that was placed after the request stops it.
     ///
     /// # Errors
-    /// Where S3 or the database is down, or a version is under hold: it is deleted later.
+    /// S3 or the database is down, or a version is under hold: it is deleted later.
     pub(crate) async fn delete_text(&self, id: TranscriptId, origin: &Origin) -> Result<Outcome, Error> {
         let store = self.calls.store();
         let is_on_hold = || async { Ok::<_, Error>(store.transcript_on_hold(id).await?) };

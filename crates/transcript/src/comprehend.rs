@@ -39,7 +39,7 @@ impl Comprehend {
     /// The entities of a text, or why the service refuses it, which it would do again.
     ///
     /// # Errors
-    /// Where the service is throttled or down, or the function may not use it.
+    /// The service is throttled or down, or the function may not use it.
     pub(crate) async fn find(&self, kind: Kind, text: &str) -> Result<Result<Vec<Found>, String>, Error> {
         let found = match kind {
             Kind::Entities => self.detect(text).await,

@@ -35,7 +35,7 @@ pub struct Config {
     pub speech_retention_days: u32,
     /// Whether medical entities are found in finished transcripts.
     pub medical_entities: bool,
-    /// Where their text is sent.
+    /// The region to which their text is sent.
     pub comprehend_medical_region: String,
 }
 

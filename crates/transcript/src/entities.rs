@@ -20,7 +20,7 @@ impl App {
     /// Finds the entities of each piece that is not done.
     ///
     /// # Errors
-    /// Where Comprehend Medical is throttled or down, or the database is: what is done is kept.
+    /// Comprehend Medical is throttled or down, or the database is: the pieces that are done are kept.
     pub(crate) async fn find_entities(&self, id: TranscriptId, origin: &Origin) -> Result<Outcome, Error> {
         let Some(service) = &self.comprehend else { return Ok(Outcome::Done) };
         let store = self.calls.store();

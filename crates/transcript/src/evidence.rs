@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 pub(crate) struct Known<'a> {
     pub(crate) row: &'a TranscriptRow,
     segments: &'a [Segment],
-    /// What goes on ends now.
+    /// A call that goes on ends now.
     now: OffsetDateTime,
 }
 
@@ -114,7 +114,7 @@ impl<'a> Known<'a> {
         subtract(&union(&wanted), &taken).into_iter().map(gap).collect()
     }
 
-    /// What Transcribe is asked for a capture: the settings of the last run that it was of.
+    /// The request to Transcribe for a capture: the settings of the last run that it was of.
     pub(crate) fn settings(&self, capture: &TextCapture) -> Option<BatchSettings> {
         let at = self.captured(capture)?;
         let of = self.row.runs.iter().rev().find(|row| {

@@ -93,7 +93,7 @@ pub(crate) struct NewJob<'a> {
     pub(crate) people: usize,
 }
 
-/// What Transcribe says of a job.
+/// The state of a job at Transcribe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
     /// It knows none of this name.

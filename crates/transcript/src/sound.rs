@@ -47,7 +47,7 @@ impl App {
     /// The file of a job; where nothing makes it yet, its concatenation is ordered.
     ///
     /// # Errors
-    /// Where a backend is down.
+    /// A backend is down.
     pub(crate) async fn sound(&self, job: &JobRow, origin: &Origin) -> Result<Sound, Error> {
         match job.recording_id {
             Some(recording) => match &job.file {
@@ -149,7 +149,7 @@ impl App {
     }
 }
 
-/// Where the concatenation of an attempt is written: below the prefix of its capture, so that it is deleted and held with the chunks.
+/// The prefix to which the concatenation of an attempt is written: below the prefix of its capture, so that it is deleted and held with the chunks.
 fn sink(job: &JobRow, attempt: u32) -> String {
     format!("{SPEECH}/{}/t{attempt}", job.capture_id)
 }

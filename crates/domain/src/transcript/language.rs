@@ -177,9 +177,10 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownLanguage(code) => {
-                write!(f, "{} is no language code of Amazon Transcribe", Shown(code))
+            Self::UnknownLanguage(code) if is_tag(code) => {
+                write!(f, "{code} is no language code of Amazon Transcribe")
             }
+            Self::UnknownLanguage(_) => f.write_str("must be a language code of Amazon Transcribe"),
             Self::TooFewOptions => {
                 f.write_str("must be at least two codes where the language is to be identified")
             }
@@ -200,14 +201,10 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A text of a caller in a message: at most 35 characters, the longest tag that RFC 5646 recommends to support.
-struct Shown<'a>(&'a str);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown: String = self.0.chars().take(35).collect();
-        write!(f, "{shown:?}")
-    }
+/// Whether a text may be in a message to its caller: it has the form of a language tag, and at most 35 characters, which RFC 5646 recommends
+/// to support.
+fn is_tag(text: &str) -> bool {
+    (1..=35).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// The answer.

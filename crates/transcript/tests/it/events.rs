@@ -20,7 +20,7 @@ async fn every_payload_is_answered() -> TestResult {
         of("en-US")["live"],
         json!({ "engine": "standard", "region": "us-east-1", "unconfirmed": false })
     );
-    assert_eq!((&of("sw-KE")["live"], &of("sw-KE")["batch"]), (&json!(null), &json!(false)), "not attempted");
+    assert_eq!((&of("sw-KE")["live"], &of("sw-KE")["batch"]), (&json!(null), &json!(true)), "not attempted");
 
     payloads.send("start", "404 NO_ACTIVE_CALL").await?;
     payloads.send("stop", "404 TRANSCRIPT_NOT_FOUND").await?;

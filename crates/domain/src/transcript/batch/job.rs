@@ -14,7 +14,7 @@ pub const MAX_FILE_BYTES: u64 = 2_000_000_000;
 /// Speakers that a job distinguishes (`MaxSpeakerLabels`).
 pub const MAX_SPEAKERS: usize = 30;
 
-/// A job that tells speakers apart expects at least so many.
+/// A job that distinguishes speakers expects at least so many.
 pub const MIN_SPEAKERS: usize = 2;
 
 /// Jobs on the sound of one capture.

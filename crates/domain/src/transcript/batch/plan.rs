@@ -31,7 +31,7 @@ pub struct KnownJob {
     pub reason: Option<JobFailure>,
 }
 
-/// What follows.
+/// The next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
     /// The text is what it will be.

@@ -353,14 +353,18 @@ fn personal_data_is_marked_where_the_engine_does_it() {
 }
 
 #[test]
-fn a_reason_names_its_field_and_shows_no_long_text() {
+fn a_reason_names_its_field_and_shows_no_text_that_is_no_tag() {
     let reason = Reason::UnknownLanguage("x".repeat(10_000));
     assert_eq!(reason.field(), "language");
     assert!(reason.to_string().len() < 100, "{reason}");
     assert_eq!(Reason::TooFewOptions.field(), "languageOptions");
     assert_eq!(Reason::MedicalBatchSpecialty.field(), "specialty");
-    let shown = Reason::UnknownLanguage("a\"\n".to_owned()).to_string();
-    assert_eq!(shown, r#""a\"\n" is no language code of Amazon Transcribe"#);
+    for text in ["a\"\n", "", "x'; DROP TABLE t;", "é"] {
+        let shown = Reason::UnknownLanguage(text.to_owned()).to_string();
+        assert_eq!(shown, "must be a language code of Amazon Transcribe", "{text}");
+    }
+    let shown = Reason::UnknownLanguage("xx-YY".to_owned()).to_string();
+    assert_eq!(shown, "xx-YY is no language code of Amazon Transcribe");
 }
 
 #[test]
