@@ -39,14 +39,5 @@ async fn bad_fields_are_rejected_by_name() -> TestResult {
     for field in [("language", Field::Word), ("specialty", Field::Word)] {
         refusals::field_refuses(&cloud, &scenario, start, &json!({}), field).await?;
     }
-    let search = "POST /transcripts/search";
-    refusals::field_refuses(
-        &cloud,
-        &scenario,
-        search,
-        &json!({ "query": "knee" }),
-        ("language", Field::Word),
-    )
-    .await?;
     Ok(())
 }
