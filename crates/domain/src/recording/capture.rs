@@ -258,7 +258,8 @@ pub fn advance(mut capture: Capture, report: PipelineReport, now: OffsetDateTime
             }
         }
         PipelineReport::Gone(id) => {
-            if before.is_open() && capture.pipeline == Some(id) {
+            // Without an id where the answer to its creation was lost: it was found by its sink.
+            if before.is_open() && *capture.pipeline.get_or_insert(id) == id {
                 finish(&mut capture, StopReason::EndedByChime, now);
             }
         }
