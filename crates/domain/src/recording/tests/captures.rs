@@ -58,6 +58,17 @@ fn a_start_that_finds_its_capture_stopped_deletes_its_pipeline() {
     assert_eq!(second, Advanced { capture: running(RECORDING), delete: Some(pipeline_id(2)) });
 }
 
+/// The answer to the creation was lost, and the schedule finds the pipeline by its sink when it has stopped.
+#[test]
+fn a_pipeline_that_is_gone_ends_a_capture_that_does_not_know_its_id() {
+    let mut stops = requested();
+    request_stop(&mut stops, Stop::new(NOW, StopReason::CallEnded));
+    for before in [requested(), stops] {
+        let after = advance(before, PipelineReport::Gone(pipeline_id(1)), NOW + seconds(5)).capture;
+        assert_eq!((after.status.is_open(), after.pipeline), (false, Some(pipeline_id(1))));
+    }
+}
+
 #[test]
 fn a_capture_without_a_known_pipeline_ends_only_when_no_creation_can_be_in_flight() {
     let mut capture = requested();
