@@ -55,19 +55,10 @@ impl Comprehend {
     async fn detect(&self, text: &str) -> Result<Vec<Found>, Failure> {
         let answer = self.client.detect_entities_v2().text(text).send().await.map_err(failure)?;
         let found = answer.entities().iter().filter_map(|entity| {
-            Some(Found {
-                begin: offset(entity.begin_offset())?,
-                end: offset(entity.end_offset())?,
-                category: entity.category()?.as_str().to_owned(),
-                kind: entity.r#type()?.as_str().to_owned(),
-                score: entity.score().map(f64::from),
-                traits: entity
-                    .traits()
-                    .iter()
-                    .filter_map(|one| Some(one.name()?.as_str().to_owned()))
-                    .collect(),
-                concepts: Vec::new(),
-            })
+            let names = (entity.category()?.as_str(), entity.r#type()?.as_str());
+            let traits = entity.traits().iter().filter_map(|one| Some(one.name()?.as_str().to_owned()));
+            let place = (entity.begin_offset(), entity.end_offset());
+            found(place, names, entity.score(), traits.collect(), Vec::new())
         });
         Ok(found.collect())
     }
@@ -75,32 +66,39 @@ impl Comprehend {
     async fn infer(&self, text: &str) -> Result<Vec<Found>, Failure> {
         let answer = self.client.infer_icd10_cm().text(text).send().await.map_err(failure)?;
         let found = answer.entities().iter().filter_map(|entity| {
-            Some(Found {
-                begin: offset(entity.begin_offset())?,
-                end: offset(entity.end_offset())?,
-                category: entity.category()?.as_str().to_owned(),
-                kind: entity.r#type()?.as_str().to_owned(),
-                score: entity.score().map(f64::from),
-                traits: entity
-                    .traits()
-                    .iter()
-                    .filter_map(|one| Some(one.name()?.as_str().to_owned()))
-                    .collect(),
-                concepts: entity
-                    .icd10_cm_concepts()
-                    .iter()
-                    .filter_map(|concept| {
-                        Some(Concept {
-                            code: concept.code()?.to_owned(),
-                            description: concept.description().unwrap_or_default().to_owned(),
-                            score: concept.score().map(f64::from),
-                        })
-                    })
-                    .collect(),
-            })
+            let names = (entity.category()?.as_str(), entity.r#type()?.as_str());
+            let traits = entity.traits().iter().filter_map(|one| Some(one.name()?.as_str().to_owned()));
+            let concepts = entity.icd10_cm_concepts().iter().filter_map(|concept| {
+                Some(Concept {
+                    code: concept.code()?.to_owned(),
+                    description: concept.description().unwrap_or_default().to_owned(),
+                    score: concept.score().map(f64::from),
+                })
+            });
+            let place = (entity.begin_offset(), entity.end_offset());
+            found(place, names, entity.score(), traits.collect(), concepts.collect())
         });
         Ok(found.collect())
     }
+}
+
+/// An entity as both services describe it; none without a place.
+fn found(
+    (begin, end): (Option<i32>, Option<i32>),
+    (category, kind): (&str, &str),
+    score: Option<f32>,
+    traits: Vec<String>,
+    concepts: Vec<Concept>,
+) -> Option<Found> {
+    Some(Found {
+        begin: offset(begin)?,
+        end: offset(end)?,
+        category: category.to_owned(),
+        kind: kind.to_owned(),
+        score: score.map(f64::from),
+        traits,
+        concepts,
+    })
 }
 
 fn offset(offset: Option<i32>) -> Option<u32> {

@@ -23,7 +23,15 @@ async fn deployed(parameters: &[(&str, &str)]) -> TestResult<TestCloud> {
 
 /// A call in which both say something in a language of jobs alone.
 async fn spoken(purposes: Value) -> TestResult<Transcribed> {
-    let call = Transcribed::with_consent(purposes).await?;
+    spoken_in(Transcribed::with_consent(purposes).await?).await
+}
+
+/// The same in a deployment with these parameters.
+async fn spoken_with(parameters: &[(&str, &str)]) -> TestResult<Transcribed> {
+    spoken_in(Transcribed::with_consent_on(deployed(parameters).await?, text_only()).await?).await
+}
+
+async fn spoken_in(call: Transcribed) -> TestResult<Transcribed> {
     let started = call.start(json!({ "language": HAUSA })).await?;
     assert_eq!((started.brief().as_str(), started.text("mode").as_str()), ("201", "batch"));
     for _ in 0..2 {
@@ -195,13 +203,7 @@ async fn a_job_that_never_ends_is_given_up_and_so_is_the_second_one() -> TestRes
 
 #[tokio::test(flavor = "multi_thread")]
 async fn speech_goes_after_its_retention_with_text_or_without() -> TestResult {
-    let cloud = deployed(&[("SpeechRetentionDays", "1")]).await?;
-    let call = Transcribed::with_consent_on(cloud, text_only()).await?;
-    assert_eq!(call.start(json!({ "language": HAUSA })).await?.brief(), "201");
-    for _ in 0..2 {
-        call.pass(3).await?;
-    }
-    both_speak(&call).await?;
+    let call = spoken_with(&[("SpeechRetentionDays", "1")]).await?;
     job_fault(&call, "neverEnds", 2).await?;
     after_the_call(&call, 6).await?;
     assert!(call.keys().iter().any(|key| key.starts_with("speech/")), "kept for the job: {:?}", call.keys());
@@ -419,13 +421,7 @@ async fn another_language_waits_until_the_capture_of_the_first_has_ended() -> Te
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_text_of_a_job_is_hidden_whole_where_personal_data_is() -> TestResult {
-    let cloud = deployed(&[("TranscriptionMarkContent", "on")]).await?;
-    let call = Transcribed::with_consent_on(cloud, text_only()).await?;
-    assert_eq!(call.start(json!({ "language": HAUSA })).await?.brief(), "201");
-    for _ in 0..2 {
-        call.pass(3).await?;
-    }
-    both_speak(&call).await?;
+    let call = spoken_with(&[("TranscriptionMarkContent", "on")]).await?;
     after_the_call(&call, 6).await?;
     assert_eq!(call.text().await?, BOTH);
     let path = "/appointments/{a}/transcript?view=redacted";
